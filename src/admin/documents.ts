@@ -1,0 +1,131 @@
+// The documents of the control API: what GET and POST answer as JSON, and the face `Control` that
+// the daemon gives to the API. The CLI, the release engine and the dashboard read these types.
+
+import type { Admin, AdminState, Balance, Checks, Eligibility } from '../upstream.ts';
+
+export type ServerDocument = {
+  readonly id: string;
+  readonly weight: number;
+  readonly maxFails: number;
+  readonly failTimeoutMs: number;
+  readonly maxConns: number;
+  readonly backup: boolean;
+  /** Where the record is from: the config file, the registry, or held after the list vanished. */
+  readonly source: 'config' | 'registry' | 'held';
+  readonly admin: Admin;
+  readonly checks: Checks;
+  readonly checkReason: string;
+  readonly checkType: 'http' | 'tcp' | 'none';
+  readonly checkPort: number;
+  readonly riseCount: number;
+  readonly fallCount: number;
+  /** 'ok' or the reason; with several workers the worst of their views. */
+  readonly eligibility: Eligibility;
+  /** Sums over the workers. */
+  readonly inFlight: number;
+  readonly requests: number;
+  readonly failures: number;
+};
+
+export type UpstreamDocument = {
+  readonly name: string;
+  readonly balance: Balance;
+  readonly eligible: number;
+  readonly servers: readonly ServerDocument[];
+  /** Unreadable records and held lists, in words. */
+  readonly problems: readonly string[];
+};
+
+export type StatusDocument = {
+  readonly version: string;
+  readonly generation: number;
+  readonly startedAtMs: number;
+  readonly workers: readonly {
+    readonly id: number;
+    readonly pid: number;
+    readonly generation: number;
+    readonly connections: number;
+  }[];
+  readonly registry: {
+    readonly kind: string;
+    readonly address: string;
+    readonly reachable: boolean;
+    readonly index: number;
+    readonly lastContactMs: number;
+    readonly trouble: string;
+  };
+  readonly upstreams: readonly UpstreamDocument[];
+};
+
+/** POST /api/upstreams/:upstream/servers/:server/admin */
+export type AdminRequest = {
+  readonly state: AdminState;
+  /** `user:alice`, `release:r42`. */
+  readonly owner: string;
+  readonly reason: string;
+  /** Refuse (guard_refused) when fewer than this many other servers would stay eligible. */
+  readonly keepEligible?: number;
+  /** Only change an admin state that this owner holds or that is ready; else conflict. */
+  readonly ifOwner?: string;
+};
+
+/** The answer to an admin request, and of the drain wait. */
+export type DrainDocument = {
+  readonly server: string;
+  readonly admin: Admin;
+  /** The generation that carries the change. */
+  readonly generation: number;
+  /** True when every live worker has acknowledged that generation. */
+  readonly acknowledged: boolean;
+  readonly inFlight: number;
+  /** acknowledged and inFlight 0: safe to stop. */
+  readonly idle: boolean;
+  readonly eligibility: Eligibility;
+};
+
+export type ReceiptServer = {
+  readonly id: string;
+  /** Attempts sent to this server. */
+  readonly attempts: number;
+  readonly answered: number;
+  readonly retried: number;
+  readonly cut: number;
+  readonly lost: number;
+};
+
+/** What happened to the requests of one upstream since the receipt was opened. */
+export type ReceiptDocument = {
+  readonly id: string;
+  readonly upstream: string;
+  readonly openedAtMs: number;
+  /** Requests begun. in = answered + cut + lost + clientGone + stillInFlight. */
+  readonly requests: number;
+  /** A server's whole response reached the client. */
+  readonly answered: number;
+  /** Requests that needed more than one attempt. */
+  readonly retried: number;
+  /** The response began and could not be completed. */
+  readonly cut: number;
+  /** The gateway had to answer 502, 503 or 504, or could not answer. */
+  readonly lost: number;
+  /** The client went away first. */
+  readonly clientGone: number;
+  readonly stillInFlight: number;
+  /** Longest time in which requests were waiting and none was answered, ms. */
+  readonly longestGapMs: number;
+  readonly servers: readonly ReceiptServer[];
+};
+
+/** What the daemon offers to the control API. @throws not_found, conflict, guard_refused, … */
+export interface Control {
+  status(): Promise<StatusDocument>;
+  setAdmin(upstream: string, server: string, request: AdminRequest): Promise<DrainDocument>;
+  /** Resolves when the server is idle or the time is over, whichever is first. */
+  awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainDocument>;
+  /** Writes the weight into the registry's record, other attributes kept. */
+  setWeight(upstream: string, server: string, weight: number): Promise<void>;
+  openReceipt(upstream: string): Promise<ReceiptDocument>;
+  readReceipt(id: string): Promise<ReceiptDocument>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+}

@@ -1,0 +1,11 @@
+export type {
+  Config,
+  GatewayConfig,
+  GatewayLimits,
+  GatewayTimeouts,
+  ListenAddress,
+  RegistryConfig,
+  ServiceConfig,
+  StaticServer,
+  UpstreamConfig,
+} from './config/types.ts';

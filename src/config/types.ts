@@ -1,0 +1,143 @@
+// The configuration as the program uses it: parsed once, defaulted, units resolved. Nothing inside
+// sees the file's shape. Keys in the file are snake_case; the schema in schema.ts is the only
+// source of defaults and of docs/config.md.
+
+import type { Address } from '../base/units.ts';
+import type { CheckSpec } from '../health.ts';
+import type { Balance, Route } from '../upstream.ts';
+
+export type ListenAddress = { readonly host: string; readonly port: number };
+
+export type StaticServer = {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly maxFails: number;
+  readonly failTimeoutMs: number;
+  readonly maxConns: number;
+  readonly backup: boolean;
+  readonly down: boolean;
+};
+
+export type UpstreamConfig = {
+  readonly name: string;
+  readonly balance: Balance;
+  readonly slowStartMs: number;
+  readonly servers: readonly StaticServer[];
+  /** Follow `<registry.prefix><name>/` in the registry. */
+  readonly followRegistry: boolean;
+  /** Take an emptied or vanished list as it is instead of holding the last good one. */
+  readonly allowEmpty: boolean;
+  readonly check: CheckSpec | null;
+};
+
+/** Bounds on what a client or a server can make the gateway hold; bytes unless said. */
+export type GatewayLimits = {
+  readonly uriBytesMax: number;
+  readonly headBytesMax: number;
+  readonly fieldsMax: number;
+  /** 0 = no limit. */
+  readonly bodyBytesMax: number;
+  readonly chunkExtensionBytesMax: number;
+  readonly trailerBytesMax: number;
+  readonly responseHeadBytesMax: number;
+  readonly relayBytesMax: number;
+  /** Client connections per worker; 0 = by the file-descriptor limit. */
+  readonly connectionsMax: number;
+  /** Requests per client connection. */
+  readonly keepaliveRequests: number;
+  /** Idle upstream connections kept per server and worker. */
+  readonly upstreamKeepalive: number;
+};
+
+export type GatewayTimeouts = {
+  readonly clientHeaderMs: number;
+  readonly clientBodyMs: number;
+  readonly sendMs: number;
+  readonly keepaliveMs: number;
+  readonly lingeringMs: number;
+  readonly connectMs: number;
+  readonly responseMs: number;
+  readonly readMs: number;
+  readonly upstreamSendMs: number;
+  readonly upstreamKeepaliveMs: number;
+  readonly tunnelMs: number;
+};
+
+export type GatewayConfig = {
+  readonly listen: readonly ListenAddress[];
+  readonly limits: GatewayLimits;
+  readonly timeouts: GatewayTimeouts;
+  /** Most attempts of one request; 0 = one per server. */
+  readonly tries: number;
+  /** Total time for attempts after the first, ms; 0 = no limit. */
+  readonly triesTimeoutMs: number;
+  /** CIDR blocks whose X-Forwarded-* are believed and appended to. */
+  readonly trustedProxies: readonly string[];
+  readonly underscoresInHeaders: boolean;
+  readonly allowTrace: boolean;
+  readonly via: boolean;
+  /** Protocols that may be upgraded to; never h2c. */
+  readonly upgrade: readonly string[];
+  /** Access log: '' = off, '-' = standard output, else a file. */
+  readonly accessLog: string;
+};
+
+export type RegistryConfig = {
+  readonly kind: 'embedded' | 'consul' | 'none';
+  /** Embedded: where the Consul-compatible HTTP API listens. */
+  readonly listen: ListenAddress;
+  readonly dataDir: string;
+  /** Consul: any of these may be asked. */
+  readonly addresses: readonly Address[];
+  readonly token: string;
+  /** `upstreams/`: ends with a slash. */
+  readonly prefix: string;
+  /** True: do not start without the registry's first answer. */
+  readonly strongDependency: boolean;
+};
+
+/** How `sluice deploy` runs the instances of a service by local commands. */
+export type ServiceConfig = {
+  readonly name: string;
+  readonly upstream: string;
+  /** `host:port` ids, in release order. */
+  readonly instances: readonly Address[];
+  /** argv; `{version} {host} {port} {id} {service}` are filled in. No shell. */
+  readonly start: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Where pids, process logs and journals live. */
+  readonly runDir: string;
+  readonly stopTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+  readonly drainOnTimeout: 'proceed' | 'halt';
+  readonly checkPath: string;
+  readonly checkIntervalMs: number;
+  readonly checkTimeoutMs: number;
+  readonly checkRise: number;
+  readonly checkDeadlineMs: number;
+  /** Response header that must carry the version; '' = not checked. */
+  readonly versionHeader: string;
+  readonly minHealthy: number;
+  readonly minHealthyPercent: number;
+  readonly guardWaitMs: number;
+  readonly onFailure: 'revert' | 'park';
+};
+
+export type Config = {
+  /** The file it came from, '' when built in. */
+  readonly file: string;
+  /** Snapshot, operator intent, pid files. */
+  readonly stateDir: string;
+  readonly workers: number;
+  readonly shutdownTimeoutMs: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+  readonly gateway: GatewayConfig;
+  readonly admin: { readonly listen: ListenAddress; readonly token: string };
+  readonly registry: RegistryConfig;
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly routes: readonly Route[];
+  readonly services: readonly ServiceConfig[];
+};

@@ -1,0 +1,1 @@
+export type { CheckSpec, StatusClass, Verdict } from './health/spec.ts';

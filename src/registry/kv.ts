@@ -1,0 +1,58 @@
+// The face that every registry shows: a KV with indexes and watches, whatever stands behind it.
+// Consul's words (index, wait, session) stay in this folder.
+
+/** One record. `value` is the raw bytes; `flags` is an unsigned 64-bit number as text. */
+export type KvEntry = {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly flags: string;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+  readonly lockIndex: number;
+};
+
+/** A prefix as it stood at `index`. An absent prefix has no entries. Sorted bytewise by key. */
+export type KvState = { readonly index: number; readonly entries: readonly KvEntry[] };
+
+export type PutOptions = {
+  /** Write only if the record's modifyIndex is this; 0 = only if it is absent. */
+  readonly cas?: number;
+  readonly flags?: string;
+};
+
+export type DeleteOptions = { readonly recurse?: boolean; readonly cas?: number };
+
+/** How the registry is doing, for status pages and `strong_dependency`. */
+export type RegistryHealth = {
+  readonly reachable: boolean;
+  /** The address in use, `host:port`. */
+  readonly address: string;
+  /** Wall clock of the last good answer, ms; 0 = never. */
+  readonly lastContactMs: number;
+  /** The last failure, '' when the last call was good. */
+  readonly trouble: string;
+};
+
+export type WatchEvents = {
+  /** The prefix as it now is: at the start and after every change. Latest wins, never a queue. */
+  readonly onState: (state: KvState) => void;
+  /** The registry went away (reachable false, once) or came back (once). */
+  readonly onHealth?: (health: RegistryHealth) => void;
+};
+
+export type Watch = { close(): void };
+
+/**
+ * @throws registry_unreachable when no address answers within the deadline,
+ *   registry_refused when the registry said no (403, 400, …), too_large for a value over 512 KiB.
+ */
+export interface Registry {
+  read(key: string): Promise<KvEntry | undefined>;
+  list(prefix: string): Promise<KvState>;
+  /** False when `cas` did not match. */
+  put(key: string, value: Uint8Array | string, options?: PutOptions): Promise<boolean>;
+  delete(key: string, options?: DeleteOptions): Promise<boolean>;
+  watch(prefix: string, events: WatchEvents): Watch;
+  health(): RegistryHealth;
+  close(): void;
+}

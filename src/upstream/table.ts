@@ -1,0 +1,64 @@
+// The table: all that the data plane knows of the control plane, as plain data. The control plane
+// computes it and sends it whole (per upstream); a worker swaps it in and acknowledges its
+// generation. Serialisable as JSON: it crosses the process boundary as it is.
+
+/** Operator intent. ready: normal; drain: no new requests; maint: no requests, no checks. */
+export type AdminState = 'ready' | 'drain' | 'maint';
+
+/** Who took a server out, why and since when (wall clock, ms). Ready has owner and reason ''. */
+export type Admin = {
+  readonly state: AdminState;
+  readonly owner: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+};
+
+/** Verdict of the active checks. unknown: no verdict yet, or no checks configured. */
+export type Checks = 'unknown' | 'up' | 'down';
+
+export type Balance = 'round_robin' | 'least_conn';
+
+/** One server as the data plane needs it. `id` is `host:port`, unique in its upstream. */
+export type ServerState = {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  /** Share of requests relative to the others; integer ≥ 1. */
+  readonly weight: number;
+  /** Failed attempts within failTimeoutMs that eject the server; 0 disables. */
+  readonly maxFails: number;
+  readonly failTimeoutMs: number;
+  /** Most requests in flight per worker; 0 = no limit. */
+  readonly maxConns: number;
+  readonly backup: boolean;
+  readonly admin: AdminState;
+  readonly checks: Checks;
+  /** True when the upstream is checked and its newcomers take no traffic before they passed. */
+  readonly mustPass: boolean;
+};
+
+export type UpstreamState = {
+  readonly name: string;
+  readonly balance: Balance;
+  /** Ramp of the effective weight after a server comes back; 0 = off. */
+  readonly slowStartMs: number;
+  /** In the order of the balancer: config file first, then the registry's keys in byte order. */
+  readonly servers: readonly ServerState[];
+};
+
+/** `host` is a lower-case name, `*.name`, or '' for any; `path` is a prefix that starts with `/`. */
+export type Route = {
+  readonly host: string;
+  readonly path: string;
+  readonly upstream: string;
+};
+
+/** What a worker gets: `upstreams` holds only those that changed, `removed` those that are gone. */
+export type TableUpdate = {
+  readonly generation: number;
+  readonly upstreams: readonly UpstreamState[];
+  readonly removed: readonly string[];
+};
+
+/** Why a server may or may not take the next request: the same word in CLI, metric, log and 503. */
+export type Eligibility = 'ok' | 'maint' | 'drain' | 'down' | 'unchecked' | 'ejected' | 'full';
