@@ -1,11 +1,26 @@
-export type {
-  Admin,
-  AdminState,
-  Balance,
-  Checks,
-  Eligibility,
-  Route,
-  ServerState,
-  TableUpdate,
-  UpstreamState,
+// The face of the upstream module: named groups of servers, who of them takes the next request and
+// why not the others. Runs in every worker on the hot path; knows no sockets and no registry.
+
+export {
+  DURATION_BOUNDS_MS,
+  type ExchangeResult,
+  type ServerCounters,
+  type UpstreamCounters,
+} from './upstream/counters.ts';
+export { eligibility } from './upstream/eligibility.ts';
+export { type Outcome, Server } from './upstream/server.ts';
+export type { ServerSnapshot, UpstreamSnapshot } from './upstream/snapshot.ts';
+export {
+  type Admin,
+  type AdminState,
+  type Balance,
+  type Checks,
+  type Eligibility,
+  READY,
+  type Route,
+  type ServerState,
+  type TableUpdate,
+  type UpstreamState,
 } from './upstream/table.ts';
+export { Upstream } from './upstream/upstream.ts';
+export { UpstreamSet } from './upstream/upstream-set.ts';

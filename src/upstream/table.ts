@@ -13,6 +13,9 @@ export type Admin = {
   readonly sinceMs: number;
 };
 
+/** Nobody took the server out. */
+export const READY: Admin = { state: 'ready', owner: '', reason: '', sinceMs: 0 };
+
 /** Verdict of the active checks. unknown: no verdict yet, or no checks configured. */
 export type Checks = 'unknown' | 'up' | 'down';
 

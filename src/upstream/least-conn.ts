@@ -1,0 +1,51 @@
+// Least connections: the server with the fewest requests in flight per weight; among equals the
+// smooth weighted round robin decides. Compared by cross-multiplication, so exact.
+//
+// Source: nginx src/http/modules/ngx_http_upstream_least_conn_module.c.
+
+import { advance } from './round-robin.ts';
+import type { Server } from './server.ts';
+
+/** `servers`: those that the table lets take requests. undefined when none of them may now. */
+export function pickLeastConn(
+  servers: readonly Server[],
+  tried: readonly Server[],
+  nowMs: number,
+): Server | undefined {
+  let least: Server | undefined;
+  let isTied = false;
+  for (const server of servers) {
+    if (!mayTake(server, tried, nowMs)) continue;
+    const order = least === undefined ? -1 : compareLoad(server, least, nowMs);
+    if (order < 0) least = server;
+    if (order <= 0) isTied = order === 0;
+  }
+  return least === undefined || !isTied ? least : breakTie(least, servers, tried, nowMs);
+}
+
+/** A step of the round robin among the servers that are as little loaded as `least`, the first. */
+function breakTie(
+  least: Server,
+  servers: readonly Server[],
+  tried: readonly Server[],
+  nowMs: number,
+): Server {
+  let best = least;
+  let total = 0;
+  for (const server of servers) {
+    if (!mayTake(server, tried, nowMs) || compareLoad(server, least, nowMs) !== 0) continue;
+    total += advance(server, nowMs);
+    if (server.current > best.current) best = server;
+  }
+  best.current -= total;
+  return best;
+}
+
+function mayTake(server: Server, tried: readonly Server[], nowMs: number): boolean {
+  return !server.isEjected(nowMs) && !server.isFull() && !tried.includes(server);
+}
+
+/** Below 0 when `a` has less in flight per weight than `b`. */
+function compareLoad(a: Server, b: Server, nowMs: number): number {
+  return a.inFlight * b.state.weight * b.ramp(nowMs) - b.inFlight * a.state.weight * a.ramp(nowMs);
+}

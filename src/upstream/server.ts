@@ -1,0 +1,167 @@
+// One live server in a worker. It outlives table updates: in-flight requests, counters and passive
+// failure state stay with it while the table's facts about it (`state`) are replaced. It does its
+// own passive accounting (max_fails, fail_timeout); choosing among servers is the balancer's work.
+//
+// Source: nginx src/http/ngx_http_upstream_round_robin.c, get_peer and free_round_robin_peer. The
+// differences: times are milliseconds (nginx: whole seconds), and a client that leaves early is
+// neutral here (nginx takes it for a success).
+
+import assert from 'node:assert/strict';
+import { createServerCounters, type ServerCounters } from './counters.ts';
+import { rampFactor } from './slow-start.ts';
+import type { ServerState } from './table.ts';
+
+/** neutral: the client's fault, or it left; says nothing about the server. */
+export type Outcome = 'success' | 'failure' | 'neutral';
+
+export class Server {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly upstream: string;
+  readonly counters: ServerCounters = createServerCounters();
+
+  /** Balancer's state: smooth weighted round robin's two weights. Written by the balancers alone. */
+  current = 0;
+  effective: number;
+
+  readonly #onIdle: (server: Server) => void;
+  #state: ServerState;
+  #inFlight = 0;
+  #gone = false;
+  /** The only server of its upstream: nothing to fail over to, so never ejected. */
+  #alone = false;
+  #fails = 0;
+  /** When the last failure was, and when the server was last picked after a fail_timeout. */
+  #failedMs = Number.NEGATIVE_INFINITY;
+  #probedMs = Number.NEGATIVE_INFINITY;
+  #rampFromMs = 0;
+  /** 0 = no ramp under way. */
+  #rampMs = 0;
+
+  constructor(options: {
+    readonly upstream: string;
+    readonly state: ServerState;
+    readonly onIdle: (server: Server) => void;
+  }) {
+    this.id = options.state.id;
+    this.host = options.state.host;
+    this.port = options.state.port;
+    this.upstream = options.upstream;
+    this.#state = options.state;
+    this.#onIdle = options.onIdle;
+    this.effective = options.state.weight;
+  }
+
+  /** What the table last said. */
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** Picks that are not settled yet. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** It left the table and finishes what is in flight. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Failures that count towards max_fails now. */
+  get fails(): number {
+    return this.#fails;
+  }
+
+  isEjected(nowMs: number): boolean {
+    const { maxFails, failTimeoutMs } = this.#state;
+    if (maxFails === 0 || this.#fails < maxFails || this.#alone) return false;
+    return nowMs - this.#probedMs <= failTimeoutMs;
+  }
+
+  isFull(): boolean {
+    return this.#state.maxConns > 0 && this.#inFlight >= this.#state.maxConns;
+  }
+
+  /** What a slow start leaves of its weight now: 0.1 … 1. */
+  ramp(nowMs: number): number {
+    if (this.#rampMs === 0) return 1;
+    const factor = rampFactor(nowMs - this.#rampFromMs, this.#rampMs);
+    if (factor === 1) this.#rampMs = 0;
+    return factor;
+  }
+
+  /** The balancer chose it. While ejected, one request per fail_timeout gets through as a probe. */
+  take(nowMs: number): void {
+    if (nowMs - this.#probedMs > this.#state.failTimeoutMs) this.#probedMs = nowMs;
+    this.#inFlight += 1;
+    this.counters.attempts += 1;
+  }
+
+  /** Report how an attempt ended: exactly once per pick. */
+  settle(outcome: Outcome, nowMs: number): void {
+    assert(this.#inFlight > 0, `server ${this.id}: settled more often than picked`);
+    this.#inFlight -= 1;
+    if (outcome === 'failure') this.#countFailure(nowMs);
+    // A success clears the failures only when the server was probed after the last one, so that an
+    // answer which was already under way when others failed does not.
+    else if (outcome === 'success' && this.#failedMs < this.#probedMs) this.#fails = 0;
+    if (this.#inFlight === 0 && (this.#gone || this.#state.admin !== 'ready')) this.#onIdle(this);
+  }
+
+  #countFailure(nowMs: number): void {
+    this.counters.failures += 1;
+    if (this.#alone) return;
+    const { maxFails, weight } = this.#state;
+    this.#fails += 1;
+    this.#failedMs = nowMs;
+    this.#probedMs = nowMs;
+    if (maxFails > 0) {
+      this.effective = Math.max(0, this.effective - Math.trunc(weight / maxFails));
+    }
+  }
+
+  /** The table changed: take its facts over. Only the upstream calls this. */
+  update(next: ServerState, options: { readonly alone: boolean }): void {
+    const last = this.#state;
+    const rejoins = this.#gone;
+    this.#state = next;
+    this.#gone = false;
+    this.#alone = options.alone;
+    const cameBack =
+      rejoins ||
+      (next.admin === 'ready' && last.admin !== 'ready') ||
+      (next.checks === 'up' && last.checks !== 'up');
+    // What the process before the restart did must not count against the one that runs now.
+    if (cameBack) this.#forgive();
+    // upsync starts a changed server's balancing afresh; so do we, to keep the same sequence.
+    const changed =
+      next.weight !== last.weight ||
+      next.maxFails !== last.maxFails ||
+      next.failTimeoutMs !== last.failTimeoutMs ||
+      next.admin !== last.admin;
+    if (changed || rejoins) {
+      this.effective = next.weight;
+      this.current = 0;
+    }
+  }
+
+  /** It left the table. Only the upstream calls this. */
+  leave(): void {
+    this.#gone = true;
+    this.#rampMs = 0;
+  }
+
+  /** Begin a slow start. Only the upstream calls this. */
+  rampUp(slowStartMs: number, nowMs: number): void {
+    this.#rampMs = slowStartMs;
+    this.#rampFromMs = nowMs;
+  }
+
+  #forgive(): void {
+    this.#fails = 0;
+    this.#failedMs = Number.NEGATIVE_INFINITY;
+    this.#probedMs = Number.NEGATIVE_INFINITY;
+    this.effective = this.#state.weight;
+  }
+}

@@ -1,0 +1,199 @@
+// A named group of interchangeable servers: takes table updates in, answers "which server takes the
+// next request?" on the hot path, and keeps the exchange counters and gaps of receipts. `pick` is
+// atomic (choose and count in one step, no await), allocates nothing, and never throws.
+
+import { createUpstreamCounters, type ExchangeResult, recordDuration } from './counters.ts';
+import { eligibility, standingOf } from './eligibility.ts';
+import { GapTracker } from './gaps.ts';
+import { pickLeastConn } from './least-conn.ts';
+import { pickRoundRobin } from './round-robin.ts';
+import { Server } from './server.ts';
+import type { UpstreamSnapshot } from './snapshot.ts';
+import type { Balance, Eligibility, ServerState, UpstreamState } from './table.ts';
+
+/** The reasons in the order in which a refusal names them. */
+const REASONS: readonly Eligibility[] = ['maint', 'drain', 'down', 'unchecked', 'ejected', 'full'];
+
+export class Upstream {
+  readonly name: string;
+  readonly counters = createUpstreamCounters();
+
+  readonly #onIdle: (server: Server) => void;
+  readonly #gaps = new GapTracker();
+  #balance: Balance = 'round_robin';
+  #servers: readonly Server[] = [];
+  /** Out of the table with requests in flight, by id; a server that rejoins is taken from here. */
+  readonly #leaving = new Map<string, Server>();
+  /** The servers of each tier that the table lets take requests, in the table's order. */
+  #primaries: readonly Server[] = [];
+  #backups: readonly Server[] = [];
+  /** Servers whose next admission is a return and starts slowly. */
+  readonly #returning = new Set<Server>();
+  #isFirstTable = true;
+
+  constructor(name: string, onIdle: (server: Server) => void) {
+    this.name = name;
+    this.#onIdle = onIdle;
+  }
+
+  /** In the order of the table. */
+  get servers(): readonly Server[] {
+    return this.#servers;
+  }
+
+  /** True while a server that left the table still has requests in flight. */
+  get isLeaving(): boolean {
+    return this.#leaving.size > 0;
+  }
+
+  /**
+   * The server for the next attempt, its inFlight and attempts already raised; settle it once.
+   * The backups take part only when no primary is eligible. undefined: see `refusal`.
+   */
+  pick(tried: readonly Server[], nowMs: number): Server | undefined {
+    const choose = this.#balance === 'least_conn' ? pickLeastConn : pickRoundRobin;
+    let server = choose(this.#primaries, tried, nowMs);
+    if (server === undefined && this.#backups.length > 0) {
+      server = choose(this.#backups, tried, nowMs);
+    }
+    server?.take(nowMs);
+    return server;
+  }
+
+  /** Why `pick` found none, in words for the log and the 503. */
+  refusal(nowMs: number): string {
+    const counts = new Map<Eligibility, number>();
+    for (const server of this.#servers) {
+      const reason = eligibility(server, nowMs);
+      counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    }
+    const parts = REASONS.filter((reason) => counts.has(reason)).map(
+      (reason) => `${counts.get(reason)} ${reason}`,
+    );
+    // Eligible and yet refused: this exchange has tried them.
+    if (counts.has('ok')) parts.push(`${counts.get('ok')} tried`);
+    const why = parts.length === 0 ? 'the list is empty' : parts.join(', ');
+    return `upstream "${this.name}": no eligible server (${why}); see "sluice status ${this.name}"`;
+  }
+
+  /** An exchange begins to wait for its answer. */
+  began(nowMs: number): void {
+    this.counters.requests += 1;
+    this.counters.inFlight += 1;
+    this.#gaps.began(this.counters.inFlight, nowMs);
+  }
+
+  /** Once per `began`. With `beganMs`, an answered exchange's duration goes into the histogram. */
+  ended(result: ExchangeResult, nowMs: number, beganMs?: number): void {
+    this.counters[result] += 1;
+    this.counters.inFlight -= 1;
+    this.#gaps.ended(result === 'answered', this.counters.inFlight, nowMs);
+    if (result === 'answered' && beganMs !== undefined) {
+      recordDuration(this.counters, nowMs - beganMs);
+    }
+  }
+
+  openGap(id: string, nowMs: number): void {
+    this.#gaps.open(id, nowMs);
+  }
+
+  /** The longest gap since `openGap`, the one under way included, ms; 0 for an unknown id. */
+  readGap(id: string, nowMs: number): number {
+    return this.#gaps.read(id, nowMs);
+  }
+
+  closeGap(id: string): void {
+    this.#gaps.close(id);
+  }
+
+  snapshot(nowMs: number): UpstreamSnapshot {
+    return {
+      name: this.name,
+      counters: {
+        ...this.counters,
+        statuses: [...this.counters.statuses],
+        durations: [...this.counters.durations],
+      },
+      servers: [...this.#servers, ...this.#leaving.values()].map((server) => ({
+        id: server.id,
+        gone: server.gone,
+        inFlight: server.inFlight,
+        eligibility: eligibility(server, nowMs),
+        fails: server.fails,
+        counters: { ...server.counters },
+      })),
+    };
+  }
+
+  /** Swap the table in: stayers keep their state, newcomers start, leavers finish what they have. */
+  apply(state: UpstreamState, nowMs: number): void {
+    const known = new Map(this.#servers.map((server) => [server.id, server]));
+    const next = new Map<string, Server>();
+    for (const entry of state.servers) {
+      // Two entries with one id would be one server counted twice: the first wins.
+      if (next.has(entry.id)) continue;
+      const server = known.get(entry.id) ?? this.#rejoin(entry.id) ?? this.#join(entry);
+      server.update(entry, { alone: state.servers.length === 1 });
+      next.set(entry.id, server);
+      known.delete(entry.id);
+    }
+    for (const server of known.values()) this.#leave(server);
+    this.#balance = state.balance;
+    this.#servers = [...next.values()];
+    const open = this.#servers.filter((server) => standingOf(server.state) === 'ok');
+    this.#primaries = open.filter((server) => !server.state.backup);
+    this.#backups = open.filter((server) => server.state.backup);
+    this.#startSlowly(this.#primaries, state.slowStartMs, nowMs);
+    this.#startSlowly(this.#backups, state.slowStartMs, nowMs);
+    this.#noteReturning();
+    this.#isFirstTable = false;
+  }
+
+  #join(state: ServerState): Server {
+    const server = new Server({
+      upstream: this.name,
+      state,
+      onIdle: (idle) => {
+        this.#leaving.delete(idle.id);
+        this.#onIdle(idle);
+      },
+    });
+    if (!this.#isFirstTable) this.#returning.add(server);
+    return server;
+  }
+
+  #rejoin(id: string): Server | undefined {
+    const server = this.#leaving.get(id);
+    if (server === undefined) return undefined;
+    this.#leaving.delete(id);
+    this.#returning.add(server);
+    return server;
+  }
+
+  #leave(server: Server): void {
+    server.leave();
+    this.#returning.delete(server);
+    if (server.inFlight > 0) this.#leaving.set(server.id, server);
+  }
+
+  /** Ramp those of a tier that have come back, unless there is nobody else to carry the rest. */
+  #startSlowly(tier: readonly Server[], slowStartMs: number, nowMs: number): void {
+    const isCarried = tier.some(
+      (server) => !this.#returning.has(server) && !server.isEjected(nowMs),
+    );
+    for (const server of tier) {
+      if (this.#returning.delete(server) && isCarried) server.rampUp(slowStartMs, nowMs);
+    }
+  }
+
+  /**
+   * Out by intent or by a verdict: its way back is a return. A server of our first table that only
+   * waits for its first verdict is not returning: a start of ours is no reason for a ramp.
+   */
+  #noteReturning(): void {
+    for (const server of this.#servers) {
+      const standing = standingOf(server.state);
+      if (standing !== 'ok' && standing !== 'unchecked') this.#returning.add(server);
+    }
+  }
+}
