@@ -14,6 +14,8 @@ export type ServerDocument = {
   readonly source: 'config' | 'registry' | 'held';
   readonly admin: Admin;
   readonly checks: Checks;
+  /** Checked, and out of traffic until it has passed: then unknown counts as down. */
+  readonly mustPass: boolean;
   readonly checkReason: string;
   readonly checkType: 'http' | 'tcp' | 'none';
   readonly checkPort: number;

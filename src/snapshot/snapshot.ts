@@ -1,0 +1,135 @@
+// The daemon's memory in `state_dir`: `intent.json` and `memory.json` (see state.ts). A file that is
+// not what we wrote is reported, set aside as `.bad` and never trusted; one that a newer program wrote
+// is left alone and the start refused. Who may open the folder is the lock's matter (lock.ts).
+
+import { mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { readStateFile, writeStateFile, writeStateFileSync } from './file.ts';
+import { type Memory, memoryToJson, type Override, parseMemory, parseOverrides } from './state.ts';
+
+const VERSION = 1;
+/** Changes within this time go to disk together, ms. */
+const WRITE_DELAY_MS = 200;
+/** A write that failed is tried again after this time, ms. */
+const RETRY_DELAY_MS = 5000;
+
+const NO_MEMORY: Memory = { generation: 0, membership: undefined, verdicts: [] };
+
+/** Creates the folder when it is missing. @throws data_dir_unusable */
+export function createStateDir(stateDir: string): void {
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new SluiceError(
+      'data_dir_unusable',
+      `state_dir ${stateDir}: cannot be created (${messageOf(cause)}); choose another "state_dir" or correct its mode`,
+      { cause },
+    );
+  }
+}
+
+/** @throws data_dir_unusable */
+export function openSnapshot(options: { readonly stateDir: string; readonly log: Log }): Snapshot {
+  createStateDir(options.stateDir);
+  return new Snapshot(options);
+}
+
+export class Snapshot {
+  /** As the last run left them. */
+  readonly memory: Memory;
+  readonly overrides: readonly Override[];
+  readonly #log: Log;
+  readonly #intentPath: string;
+  readonly #memoryPath: string;
+  #produce: (() => Memory) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #failing = false;
+
+  constructor(options: { readonly stateDir: string; readonly log: Log }) {
+    this.#log = options.log;
+    this.#intentPath = join(options.stateDir, 'intent.json');
+    this.#memoryPath = join(options.stateDir, 'memory.json');
+    this.overrides = this.#load(this.#intentPath, parseOverrides) ?? [];
+    this.memory = this.#load(this.#memoryPath, parseMemory) ?? NO_MEMORY;
+  }
+
+  /** Replaces all overrides; durable when it returns. @throws storage_full, storage_failed */
+  saveOverrides(overrides: readonly Override[]): void {
+    writeStateFileSync(this.#intentPath, VERSION, { overrides });
+  }
+
+  /** Something changed: write what `produce` returns, soon. The last caller's `produce` wins. */
+  remember(produce: () => Memory): void {
+    this.#produce = produce;
+    this.#schedule(WRITE_DELAY_MS);
+  }
+
+  /** Writes what is still waiting. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#writing;
+    await this.#write();
+    clearTimeout(this.#timer);
+    this.#produce = undefined;
+  }
+
+  #schedule(delayMs: number): void {
+    this.#timer ??= setTimeout(() => {
+      // After the write before, so that two never share the temporary file.
+      this.#writing = this.#writing.then(async () => {
+        this.#timer = undefined;
+        await this.#write();
+      });
+    }, delayMs).unref();
+  }
+
+  async #write(): Promise<void> {
+    const produce = this.#produce;
+    if (produce === undefined) return;
+    this.#produce = undefined;
+    try {
+      await writeStateFile(this.#memoryPath, VERSION, memoryToJson(produce()));
+      if (this.#failing) this.#log.info({ file: this.#memoryPath }, 'snapshot written again');
+      this.#failing = false;
+    } catch (error) {
+      if (!this.#failing) this.#log.error({ error: messageOf(error) }, 'snapshot not written');
+      this.#failing = true;
+      this.#produce ??= produce;
+      this.#schedule(RETRY_DELAY_MS);
+    }
+  }
+
+  #load<T>(path: string, parse: (data: unknown) => T | undefined): T | undefined {
+    const content = readStateFile(path, VERSION);
+    if (content.kind === 'missing') return undefined;
+    if (content.kind === 'future') {
+      throw new SluiceError(
+        'data_dir_unusable',
+        `state file ${path}: a newer sluice wrote it (version ${content.version}, this one reads ${VERSION}); run that one, or move the file away`,
+      );
+    }
+    const data = content.kind === 'good' ? parse(content.data) : undefined;
+    if (data !== undefined) return data;
+    const reason = content.kind === 'bad' ? content.reason : 'its data has the wrong shape';
+    this.#setAside(path, reason);
+    return undefined;
+  }
+
+  #setAside(path: string, reason: string): void {
+    const bad = `${path}.bad`;
+    try {
+      renameSync(path, bad);
+    } catch (cause) {
+      throw new SluiceError(
+        'data_dir_unusable',
+        `state file ${path}: ${reason}, and it cannot be set aside (${messageOf(cause)}); move it away`,
+        { cause },
+      );
+    }
+    this.#log.error({ file: path, reason, setAside: bad }, 'state file not trusted');
+  }
+}

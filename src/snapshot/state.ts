@@ -1,0 +1,145 @@
+// What is remembered across a restart, and its checked reading from parsed JSON. Two files: intent
+// (what operators and releases asked for; small, fsynced before it is acknowledged) and memory (what
+// can be learnt again: membership, verdicts; larger, written a moment after it changed).
+
+import type { Instance, Membership, Problem } from '../registry.ts';
+import type { Admin, AdminState, Checks } from '../upstream.ts';
+
+/** An operator's or release's word about one server. Ready is the absence of an override. */
+export type Override = {
+  readonly upstream: string;
+  readonly server: string;
+  readonly admin: Admin;
+};
+
+export type RememberedVerdict = {
+  readonly upstream: string;
+  readonly server: string;
+  readonly checks: Checks;
+  readonly riseCount: number;
+  readonly fallCount: number;
+  readonly reason: string;
+  readonly atMs: number;
+};
+
+export type Memory = {
+  readonly generation: number;
+  /** Undefined when the registry never answered. */
+  readonly membership: Membership | undefined;
+  readonly verdicts: readonly RememberedVerdict[];
+};
+
+/** Map → list of pairs: the form that JSON can carry. */
+export function memoryToJson(memory: Memory): unknown {
+  const { generation, membership, verdicts } = memory;
+  const stored =
+    membership === undefined ? null : { ...membership, services: [...membership.services] };
+  return { generation, membership: stored, verdicts };
+}
+
+/** Undefined when any part is not what it should be: half a memory is not trusted. */
+export function parseMemory(value: unknown): Memory | undefined {
+  if (!isRecord(value) || !isCount(value['generation'])) return undefined;
+  const verdicts = parseList(value['verdicts'], parseVerdict);
+  if (verdicts === undefined) return undefined;
+  if (value['membership'] === null) {
+    return { generation: value['generation'], membership: undefined, verdicts };
+  }
+  const membership = parseMembership(value['membership']);
+  if (membership === undefined) return undefined;
+  return { generation: value['generation'], membership, verdicts };
+}
+
+export function parseOverrides(value: unknown): readonly Override[] | undefined {
+  return isRecord(value) ? parseList(value['overrides'], parseOverride) : undefined;
+}
+
+function parseOverride(value: unknown): Override | undefined {
+  if (!isRecord(value)) return undefined;
+  const { upstream, server, admin } = value;
+  if (!isText(upstream) || !isText(server) || !isRecord(admin)) return undefined;
+  const { state, owner, reason, sinceMs } = admin;
+  if (!isAdminState(state) || !isText(owner) || !isText(reason) || !isNumber(sinceMs)) {
+    return undefined;
+  }
+  return { upstream, server, admin: { state, owner, reason, sinceMs } };
+}
+
+function parseVerdict(value: unknown): RememberedVerdict | undefined {
+  if (!isRecord(value)) return undefined;
+  const { upstream, server, checks, riseCount, fallCount, reason, atMs } = value;
+  if (!isText(upstream) || !isText(server) || !isChecks(checks) || !isText(reason)) {
+    return undefined;
+  }
+  if (!isCount(riseCount) || !isCount(fallCount) || !isNumber(atMs)) return undefined;
+  return { upstream, server, checks, riseCount, fallCount, reason, atMs };
+}
+
+function parseMembership(value: unknown): Membership | undefined {
+  if (!isRecord(value) || !isCount(value['index'])) return undefined;
+  const services = parseList(value['services'], parseService);
+  const problems = parseList(value['problems'], parseProblem);
+  const held = parseList(value['held'], (item) => (isText(item) ? item : undefined));
+  if (services === undefined || problems === undefined || held === undefined) return undefined;
+  return { index: value['index'], services: new Map(services), problems, held };
+}
+
+function parseService(value: unknown): readonly [string, readonly Instance[]] | undefined {
+  if (!Array.isArray(value) || !isText(value[0])) return undefined;
+  const instances = parseList(value[1], parseInstance);
+  return instances === undefined ? undefined : [value[0], instances];
+}
+
+function parseInstance(value: unknown): Instance | undefined {
+  if (!isRecord(value)) return undefined;
+  const { id, service, host, port, weight, maxFails, failTimeoutMs, down, backup } = value;
+  if (!isText(id) || !isText(service) || !isText(host) || !isCount(port)) return undefined;
+  if (!isCount(weight) || weight < 1 || !isCount(maxFails) || !isCount(failTimeoutMs)) {
+    return undefined;
+  }
+  if (typeof down !== 'boolean' || typeof backup !== 'boolean') return undefined;
+  return { id, service, host, port, weight, maxFails, failTimeoutMs, down, backup };
+}
+
+function parseProblem(value: unknown): Problem | undefined {
+  if (!isRecord(value) || !isText(value['key']) || !isText(value['message'])) return undefined;
+  return { key: value['key'], message: value['message'] };
+}
+
+function parseList<T>(
+  value: unknown,
+  parse: (item: unknown) => T | undefined,
+): readonly T[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const items: T[] = [];
+  for (const item of value) {
+    const parsed = parse(item);
+    if (parsed === undefined) return undefined;
+    items.push(parsed);
+  }
+  return items;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isAdminState(value: unknown): value is AdminState {
+  return value === 'ready' || value === 'drain' || value === 'maint';
+}
+
+function isChecks(value: unknown): value is Checks {
+  return value === 'unknown' || value === 'up' || value === 'down';
+}
