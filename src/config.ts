@@ -1,3 +1,4 @@
+export { defaultConfig, loadConfig, parseConfig } from './config/load.ts';
 export type {
   Config,
   GatewayConfig,

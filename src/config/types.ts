@@ -129,6 +129,10 @@ export type ServiceConfig = {
 export type Config = {
   /** The file it came from, '' when built in. */
   readonly file: string;
+  /** Absolute; what is relative in the file starts here. */
+  readonly folder: string;
+  /** Worth a line, but no reason to refuse: `file:line:col: path: …`. */
+  readonly warnings: readonly string[];
   /** Snapshot, operator intent, pid files. */
   readonly stateDir: string;
   readonly workers: number;

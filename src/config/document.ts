@@ -1,0 +1,210 @@
+// YAML text → plain data that remembers where each value stood. Reports what YAML itself gets
+// wrong (tabs, duplicate keys, unknown aliases, too much of anything); knows no key of ours.
+
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { messageOf } from '../base/errors.ts';
+
+export type Path = readonly (string | number)[];
+
+/** One thing wrong with the file. Line and column count from 1. */
+export type ConfigProblem = {
+  readonly line: number;
+  readonly column: number;
+  /** `upstreams.app.servers[0].weight`, '' for the file as a whole. */
+  readonly path: string;
+  /** What is wrong; what to do. */
+  readonly message: string;
+};
+
+/** `key`: point at the key itself (it should not be there), `value`: at what it holds. */
+export type Where = 'key' | 'value';
+
+export type ConfigDocument = {
+  readonly data: unknown;
+  readonly problems: readonly ConfigProblem[];
+  /** A problem at a path; where the file has no such value, at the nearest value around it. */
+  problemAt(path: Path, message: string, where?: Where): ConfigProblem;
+};
+
+/** Values that aliases may expand to, in all; a bomb of nested aliases stops here. */
+const ALIASES_MAX = 1000;
+
+export function readDocument(text: string): ConfigDocument {
+  const lines = new LineCounter();
+  const at = (offset: number, path: Path, message: string): ConfigProblem => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1), path: formatPath(path), message };
+  };
+  const failed = (message: string): ConfigDocument => {
+    const problem = { line: 1, column: 1, path: '', message };
+    return { data: undefined, problems: [problem], problemAt: () => problem };
+  };
+
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+      merge: true,
+      logLevel: 'silent',
+    });
+  } catch (error) {
+    // The parser recurses: thousands of nested brackets overflow the stack.
+    if (error instanceof RangeError) return failed(TOO_DEEP);
+    throw error;
+  }
+  if (document.errors.some((error) => error.message.includes('call stack')))
+    return failed(TOO_DEEP);
+  const problems = document.errors
+    .slice(0, SYNTAX_PROBLEMS_MAX)
+    .map((error) =>
+      at(error.pos[0], [], yamlMessage(error.code, error.message, lineAt(text, error.pos[0]))),
+    );
+  const root: unknown = document.contents;
+  if (problems.length === 0)
+    walk(
+      root,
+      [],
+      (node, path, text) => {
+        problems.push(at(offsetOf(node), path, text));
+      },
+      anchorsOf(root),
+    );
+
+  let data: unknown;
+  if (problems.every((problem) => problem.message.startsWith(DUPLICATE))) {
+    try {
+      data = document.toJS({ maxAliasCount: ALIASES_MAX });
+    } catch (error) {
+      if (!(error instanceof ReferenceError) && !(error instanceof RangeError)) throw error;
+      problems.push(
+        at(
+          0,
+          [],
+          `aliases expand to too much (${messageOf(error).toLowerCase()}); write the values out`,
+        ),
+      );
+    }
+  }
+  return {
+    data,
+    problems,
+    problemAt(path, message, where = 'value') {
+      const found = find(root, path, where);
+      return at(found.offset, found.path, message);
+    },
+  };
+}
+
+/** One broken bracket makes the rest of a file look broken: the first few are the true ones. */
+const SYNTAX_PROBLEMS_MAX = 5;
+const TOO_DEEP = 'is nested too deeply; flatten it';
+const DUPLICATE = 'is given twice';
+
+type Report = (node: unknown, path: Path, message: string) => void;
+
+/** Reports duplicate keys, keys that are not words, and aliases without an anchor. */
+function walk(node: unknown, path: Path, report: Report, anchors: ReadonlySet<string>): void {
+  if (isAlias(node)) {
+    if (!anchors.has(node.source)) {
+      report(
+        node,
+        path,
+        `*${node.source} is an alias without an anchor; quote it to mean the text: "*${node.source}"`,
+      );
+    }
+  } else if (isSeq(node)) {
+    for (const [index, item] of node.items.entries()) walk(item, [...path, index], report, anchors);
+  } else if (isMap(node)) {
+    const seen = new Set<string>();
+    for (const { key, value } of node.items) {
+      const name = isScalar(key) ? String(key.value) : '';
+      if (!isScalar(key))
+        report(key, path, 'a key must be one word; quote it if it holds : { } [ ] *');
+      else if (seen.has(name)) report(key, [...path, name], `${DUPLICATE}; keep one of the two`);
+      seen.add(name);
+      walk(value, [...path, name], report, anchors);
+    }
+  }
+}
+
+function anchorsOf(root: unknown, found: Set<string> = new Set()): ReadonlySet<string> {
+  if (isMap(root) || isSeq(root) || isScalar(root)) {
+    if (root.anchor !== undefined) found.add(root.anchor);
+  }
+  if (isSeq(root)) for (const item of root.items) anchorsOf(item, found);
+  if (isMap(root)) for (const pair of root.items) anchorsOf(pair.value, found);
+  return found;
+}
+
+/** The offset of the value (or key) at `path`, and as much of the path as the file has. */
+function find(root: unknown, path: Path, where: Where): { offset: number; path: Path } {
+  let node = root;
+  let offset = offsetOf(root);
+  for (const [depth, step] of path.entries()) {
+    const isLast = depth === path.length - 1;
+    if (isMap(node)) {
+      const pair = node.items.find(
+        (item) => isScalar(item.key) && String(item.key.value) === String(step),
+      );
+      // A key that is missing: the map around it is the place, the whole path its name.
+      if (pair === undefined) return { offset, path };
+      const isEmpty =
+        !isMap(pair.value) &&
+        !isSeq(pair.value) &&
+        !isAlias(pair.value) &&
+        (!isScalar(pair.value) || pair.value.source === '');
+      offset = offsetOf((isLast && where === 'key') || isEmpty ? pair.key : pair.value);
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      if (node === undefined) return { offset, path };
+      offset = offsetOf(node);
+    } else {
+      // The path goes on inside a value that the schema read as a map: `127.0.0.1:80`.
+      return { offset, path: isAlias(node) || node === null ? path : path.slice(0, depth) };
+    }
+  }
+  return { offset, path };
+}
+
+function offsetOf(node: unknown): number {
+  const hasRange = isMap(node) || isSeq(node) || isScalar(node) || isAlias(node);
+  return hasRange ? (node.range?.[0] ?? 0) : 0;
+}
+
+/** `upstreams.app.servers[0].weight`; names with other characters in quotes. */
+export function formatPath(path: Path): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else if (/^[\w-]+$/.test(step)) text += text === '' ? step : `.${step}`;
+    else text += `[${JSON.stringify(step.slice(0, 80))}]`;
+  }
+  return text;
+}
+
+/** What the YAML parser found, in our words where they help more than its own. */
+function yamlMessage(code: string, message: string, line: string): string {
+  if (/(^|[\s,[])\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]:\d/.test(line)) {
+    return 'an IPv6 address must be in quotes; write "[::1]:9001"';
+  }
+  switch (code) {
+    case 'TAB_AS_INDENT':
+      return 'a tab cannot indent YAML; use two spaces';
+    case 'MULTIPLE_DOCS':
+      return 'a second document begins here; keep one document per file';
+    case 'BAD_INDENT':
+      return 'is not indented like its neighbours; line it up with them';
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      return 'a second "key:" begins on one line; put it on its own line, or quote the value';
+    default:
+      return `is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}; check the brackets, quotes and indentation here`;
+  }
+}
+
+function lineAt(text: string, offset: number): string {
+  const end = text.indexOf('\n', offset);
+  return text.slice(text.lastIndexOf('\n', offset - 1) + 1, end === -1 ? text.length : end);
+}

@@ -1,0 +1,333 @@
+// The rules between keys. They see each part of the file that could be read, also when others could
+// not, so that all problems come at once. Rules of services are in service-rules.ts.
+
+import { isIP } from 'node:net';
+import { type Address, formatAddress, parseAddress } from '../base/units.ts';
+import type { Path, Where } from './document.ts';
+import type { RouteFile, ServiceFile, UpstreamFile } from './schema.ts';
+import { type Environment, readSecret } from './secrets.ts';
+import { didYouMean } from './suggest.ts';
+
+/** A part of the file: its path, what the file says, and its meaning if it has one. */
+export type Part<Value> = {
+  readonly path: Path;
+  readonly raw: unknown;
+  readonly value: Value | undefined;
+};
+
+export type Parts = {
+  readonly listen: Part<readonly Address[]>;
+  readonly admin: Part<{ listen: Address; token?: string | undefined }>;
+  readonly registry: Part<{
+    embedded?: { listen: Address } | undefined;
+    consul?: { token?: string | undefined } | undefined;
+    none: boolean;
+  }>;
+  readonly limits: Part<{ max_uri_size: number; max_head_size: number }>;
+  readonly proxy: Part<{ trusted_proxies: readonly string[]; upgrade: readonly string[] }>;
+  readonly upstreams: ReadonlyMap<string, Part<UpstreamFile>>;
+  readonly routes: readonly Part<RouteFile>[];
+  readonly services: ReadonlyMap<string, Part<ServiceFile>>;
+};
+
+export type Findings = {
+  problem(path: Path, message: string, where?: Where): void;
+  /** Worth a line, but no reason to refuse. */
+  warning(path: Path, message: string): void;
+};
+
+export function applyRules(parts: Parts, environment: Environment, findings: Findings): void {
+  checkListeners(parts, findings);
+  checkAdmin(parts, environment, findings);
+  checkRegistry(parts, environment, findings);
+  checkLimits(parts, findings);
+  checkProxy(parts, findings);
+  for (const [name, upstream] of parts.upstreams) checkUpstream(name, upstream, parts, findings);
+  checkRoutes(parts, findings);
+}
+
+type Listener = { readonly path: Path; readonly address: Address };
+
+function listenersOf(parts: Parts): Listener[] {
+  const listeners: Listener[] = [];
+  const isList = Array.isArray(parts.listen.raw);
+  for (const [index, address] of (parts.listen.value ?? []).entries()) {
+    listeners.push({ path: isList ? ['listen', index] : ['listen'], address });
+  }
+  const admin = parts.admin.value;
+  if (admin !== undefined) listeners.push({ path: ['admin', 'listen'], address: admin.listen });
+  const registry = parts.registry.value;
+  if (registry !== undefined && registry.consul === undefined && !registry.none) {
+    const address = registry.embedded?.listen ?? { host: '127.0.0.1', port: 8500 };
+    listeners.push({ path: ['registry', 'embedded', 'listen'], address });
+  }
+  return listeners;
+}
+
+function checkListeners(parts: Parts, findings: Findings): void {
+  const listeners = listenersOf(parts);
+  for (const [index, { path, address }] of listeners.entries()) {
+    const other = listeners.slice(0, index).find((earlier) => clash(earlier.address, address));
+    if (other === undefined) continue;
+    const name = other.path.map(String).join('.');
+    findings.problem(
+      path,
+      `${formatAddress(address)} is the same address as ${name} (${formatAddress(other.address)}); give one of them another port`,
+    );
+  }
+}
+
+/** One socket would take the other's place: same port, and the same host or one of them is all. */
+function clash(a: Address, b: Address): boolean {
+  if (a.port === 0 || a.port !== b.port) return false;
+  const isAll = (host: string): boolean => host === '0.0.0.0' || host === '::';
+  return isAll(a.host) || isAll(b.host) || plainHost(a.host) === plainHost(b.host);
+}
+
+function plainHost(host: string): string {
+  return host === 'localhost' ? '127.0.0.1' : host;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function checkAdmin({ admin }: Parts, environment: Environment, findings: Findings): void {
+  const { value } = admin;
+  if (value === undefined) return;
+  const secret = readSecret(value.token, environment);
+  if ('problem' in secret) findings.problem(['admin', 'token'], secret.problem);
+  if (!isLoopback(value.listen.host) && value.token === undefined) {
+    findings.problem(
+      ['admin', 'listen'],
+      `${formatAddress(value.listen)} can be reached from other machines and there is no token; set admin.token, or listen on 127.0.0.1:${value.listen.port}`,
+    );
+  }
+}
+
+function checkRegistry(
+  { registry, upstreams }: Parts,
+  environment: Environment,
+  findings: Findings,
+): void {
+  const { value } = registry;
+  if (value === undefined) return;
+  const chosen = [
+    value.embedded === undefined ? '' : 'embedded',
+    value.consul === undefined ? '' : 'consul',
+    value.none ? 'none' : '',
+  ].filter((word) => word !== '');
+  if (chosen.length > 1) {
+    const extra = chosen.at(-1) ?? '';
+    findings.problem(
+      ['registry', extra],
+      `${chosen.join(' and ')} exclude each other; keep one`,
+      'key',
+    );
+  }
+  const secret = readSecret(value.consul?.token, environment);
+  if ('problem' in secret) findings.problem(['registry', 'consul', 'token'], secret.problem);
+  if (value.embedded !== undefined && !isLoopback(value.embedded.listen.host)) {
+    findings.warning(
+      ['registry', 'embedded', 'listen'],
+      `${formatAddress(value.embedded.listen)} can be reached from other machines and has no access control; anyone there can change the servers`,
+    );
+  }
+  for (const [name, upstream] of upstreams) {
+    const follows = upstream.value?.registry === true && !value.none;
+    if (upstream.value !== undefined && !follows && upstream.value.servers.length === 0) {
+      const remedy = value.none ? 'add servers' : 'add servers, or registry: on';
+      findings.problem(
+        ['upstreams', name],
+        `has no servers and does not follow a registry; ${remedy}`,
+        'key',
+      );
+    }
+  }
+}
+
+/** A head must have room for the longest target and for some fields after it. */
+const HEAD_BYTES_BESIDE_URI = 8 * 1024;
+
+function checkLimits({ limits }: Parts, findings: Findings): void {
+  const { value } = limits;
+  if (value === undefined) return;
+  const least = value.max_uri_size + HEAD_BYTES_BESIDE_URI;
+  if (value.max_head_size >= least) return;
+  findings.problem(
+    ['limits', 'max_head_size'],
+    `${value.max_head_size} bytes have no room for max_uri_size (${value.max_uri_size}) and 8k of fields; write at least ${least}, or lower max_uri_size`,
+  );
+}
+
+function checkProxy({ proxy }: Parts, findings: Findings): void {
+  for (const [index, block] of (proxy.value?.trusted_proxies ?? []).entries()) {
+    if (!isCidr(block)) {
+      const message = `"${block}" is not an IP address or CIDR block; write one like 10.0.0.0/8`;
+      findings.problem(['proxy', 'trusted_proxies', index], message);
+    }
+  }
+  for (const [index, protocol] of (proxy.value?.upgrade ?? []).entries()) {
+    const path = ['proxy', 'upgrade', index];
+    if (/^(h2c?|http\/2(\.0)?)$/i.test(protocol)) {
+      findings.problem(
+        path,
+        `${protocol} is never passed on: it would tunnel requests past the gateway; remove it`,
+      );
+    } else if (!/^[\w!#$%&'*+.^`|~-]+(\/[\w.-]+)?$/.test(protocol)) {
+      findings.problem(path, `"${protocol}" is not a protocol name; write one like websocket`);
+    }
+  }
+}
+
+function isCidr(block: string): boolean {
+  const [ip = '', bits, ...rest] = block.split('/');
+  const family = isIP(ip);
+  if (family === 0 || rest.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+  );
+}
+
+/** Also a key segment in the registry, a metric label and a part of a URL. */
+const NAME = /^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
+/** '' for a good name of an upstream or a service. */
+export function nameProblem(name: string): string {
+  return NAME.test(name)
+    ? ''
+    : 'is not a name; write 1 to 64 letters, digits, _ . or -, beginning with a letter, digit or _';
+}
+
+function checkUpstream(
+  name: string,
+  upstream: Part<UpstreamFile>,
+  parts: Parts,
+  findings: Findings,
+): void {
+  const wrongName = nameProblem(name);
+  if (wrongName !== '') findings.problem(upstream.path, wrongName, 'key');
+  checkServers(upstream, parts, findings);
+  const { value } = upstream;
+  if (value === undefined) return;
+  const isFollowing = value.registry && parts.registry.value?.none !== true;
+  if (value.servers.length > 0 && value.servers.every((server) => server.backup)) {
+    const message = 'has backup servers alone';
+    if (isFollowing) {
+      findings.warning(
+        [...upstream.path, 'servers'],
+        `${message}; they take all requests until the registry has others`,
+      );
+    } else {
+      findings.problem(
+        [...upstream.path, 'servers'],
+        `${message}; make one of them primary (backup: off)`,
+      );
+    }
+  }
+  checkCheck(value, upstream.path, findings);
+}
+
+/** Works on what the file says: a wrong weight next door must not hide a duplicate. */
+function checkServers(upstream: Part<UpstreamFile>, parts: Parts, findings: Findings): void {
+  const seen = new Map<string, number>();
+  const listeners = listenersOf(parts);
+  for (const [index, address] of addressesIn(upstream.raw, 'servers')) {
+    const path = [...upstream.path, 'servers', index];
+    const id = formatAddress(address);
+    const earlier = seen.get(id);
+    if (earlier !== undefined) {
+      findings.problem(path, `${id} is servers[${earlier}] already; keep one and set its weight`);
+    }
+    seen.set(id, earlier ?? index);
+    const own = listeners.find(
+      (listener) => clash(listener.address, address) && isLoopback(plainHost(address.host)),
+    );
+    if (own !== undefined) {
+      findings.problem(
+        path,
+        `${id} is our own ${own.path.map(String).join('.')}; write the server's address`,
+      );
+    }
+  }
+}
+
+/** The addresses that can be read in a list of `host:port` and `{ address: host:port }`. */
+export function* addressesIn(raw: unknown, key: string): Generator<[number, Address]> {
+  const list: unknown = isMap(raw) ? raw[key] : undefined;
+  for (const [index, item] of (Array.isArray(list) ? list : [list]).entries()) {
+    const address = isMap(item) ? item['address'] : item;
+    const parsed = typeof address === 'string' ? parseAddress(address) : undefined;
+    if (parsed !== undefined) yield [index, parsed];
+  }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function checkCheck(upstream: UpstreamFile, upstreamPath: Path, findings: Findings): void {
+  const { check } = upstream;
+  if (check === undefined) return;
+  const path = [...upstreamPath, 'check'];
+  if (check.type === 'tcp') {
+    for (const key of ['path', 'send', 'expect'] as const) {
+      if (check[key] === undefined) continue;
+      findings.problem(
+        [...path, key],
+        'has no meaning in a tcp check; remove it, or write type: http',
+        'key',
+      );
+    }
+    return;
+  }
+  if (check.path !== undefined && check.send !== undefined) {
+    findings.problem([...path, 'send'], 'path and send exclude each other; keep one', 'key');
+  }
+  const { send } = check;
+  if (send === undefined) return;
+  if (/[^\x00-\xff]/.test(send)) {
+    findings.problem(
+      [...path, 'send'],
+      'holds characters beyond latin1; write bytes that HTTP can carry',
+    );
+  } else if (send.includes('\\r') || send.includes('\\n')) {
+    findings.problem(
+      [...path, 'send'],
+      'holds \\r\\n as letters; put the text in double quotes to mean line ends',
+    );
+  } else if (!/\r?\n\r?\n/.test(send)) {
+    findings.problem(
+      [...path, 'send'],
+      'is not a whole request: no empty line; end it with \\r\\n\\r\\n',
+    );
+  }
+}
+
+function checkRoutes({ routes, upstreams }: Parts, findings: Findings): void {
+  const names = [...upstreams.keys()];
+  if (routes.length === 0 && names.length > 1) {
+    findings.problem(
+      ['upstreams'],
+      `${names.length} upstreams and no routes: no request would reach them; add routes: [{ path: /, upstream: ${names[0]} }]`,
+      'key',
+    );
+  }
+  const seen = new Map<string, number>();
+  for (const [index, { path, value }] of routes.entries()) {
+    if (value === undefined) continue;
+    if (!upstreams.has(value.upstream)) {
+      findings.problem([...path, 'upstream'], unknownUpstream(value.upstream, names));
+    }
+    const key = `${value.host.toLowerCase()}${value.path}`;
+    const earlier = seen.get(key);
+    if (earlier !== undefined) {
+      findings.problem(path, `has the host and path of routes[${earlier}]; remove one`);
+    }
+    seen.set(key, earlier ?? index);
+  }
+}
+
+export function unknownUpstream(name: string, known: readonly string[]): string {
+  return `there is no upstream "${name}"; ${didYouMean(name, known)}`;
+}

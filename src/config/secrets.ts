@@ -1,0 +1,49 @@
+// Secrets by reference: `env:NAME` and `file:/path`. A secret's value never appears in an error.
+
+import { readFileSync } from 'node:fs';
+import { messageOf, systemCode } from '../base/errors.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type Secret = { readonly value: string } | { readonly problem: string };
+
+const SECRET_BYTES_MAX = 4096;
+
+/** The secret that `text` is or refers to. A file's first line counts; `''` when there is none. */
+export function readSecret(text: string | undefined, environment: Environment): Secret {
+  if (text === undefined) return { value: '' };
+  if (text.startsWith('env:')) {
+    const name = text.slice('env:'.length);
+    if (!/^[A-Za-z_]\w*$/.test(name)) {
+      return { problem: `"${text}" does not name a variable; write env:NAME` };
+    }
+    const value = environment[name];
+    if (value === undefined || value === '') {
+      return { problem: `environment variable ${name} is not set; set it, or remove this key` };
+    }
+    return checked(value, `environment variable ${name}`);
+  }
+  if (text.startsWith('file:')) {
+    const file = text.slice('file:'.length);
+    if (!file.startsWith('/')) return { problem: `"${text}" is not absolute; write file:/path` };
+    try {
+      return checked(readFileSync(file, 'utf8').split(/\r?\n/, 1)[0] ?? '', file);
+    } catch (error) {
+      const cause =
+        systemCode(error) === 'ENOENT' ? 'does not exist' : `cannot be read (${messageOf(error)})`;
+      return { problem: `${file} ${cause}; create it with the secret as its first line` };
+    }
+  }
+  return checked(text, 'the secret');
+}
+
+/** It becomes a header value, so it must be able to be one. */
+function checked(value: string, source: string): Secret {
+  if (value.length > SECRET_BYTES_MAX) {
+    return { problem: `${source} is longer than ${SECRET_BYTES_MAX} characters; shorten it` };
+  }
+  if (/^[\x21-\x7e]+$/.test(value)) return { value };
+  return {
+    problem: `${source} is empty or holds blanks or non-ASCII characters; write a token without them`,
+  };
+}

@@ -1,0 +1,94 @@
+// The rules between keys of services: their upstream, their instances, the placeholders.
+
+import { formatAddress } from '../base/units.ts';
+import type { Path } from './document.ts';
+import {
+  addressesIn,
+  type Findings,
+  nameProblem,
+  type Part,
+  type Parts,
+  unknownUpstream,
+} from './rules.ts';
+import type { ServiceFile } from './schema.ts';
+import { didYouMean } from './suggest.ts';
+
+const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
+
+export function applyServiceRules(parts: Parts, findings: Findings): void {
+  /** Instance → the service that has it: two would start on one port. */
+  const owners = new Map<string, string>();
+  for (const [name, service] of parts.services) {
+    const wrongName = nameProblem(name);
+    if (wrongName !== '') findings.problem(service.path, wrongName, 'key');
+    for (const [index, address] of addressesIn(service.raw, 'instances')) {
+      const id = formatAddress(address);
+      const owner = owners.get(id);
+      if (owner !== undefined) {
+        const whose = owner === name ? 'is listed already' : `is an instance of ${owner} already`;
+        findings.problem([...service.path, 'instances', index], `${id} ${whose}; remove one`);
+      }
+      owners.set(id, owner ?? name);
+    }
+    checkUpstream(name, service, parts, findings);
+    if (service.value !== undefined) checkTemplates(service.value, service.path, findings);
+  }
+}
+
+function checkUpstream(
+  name: string,
+  service: Part<ServiceFile>,
+  parts: Parts,
+  findings: Findings,
+): void {
+  if (service.value === undefined) return;
+  const upstreamName = service.value.upstream ?? name;
+  const upstream = parts.upstreams.get(upstreamName);
+  if (upstream === undefined) {
+    const known = [...parts.upstreams.keys()];
+    const isGiven = service.value.upstream !== undefined;
+    const path = isGiven ? [...service.path, 'upstream'] : service.path;
+    findings.problem(path, unknownUpstream(upstreamName, known), isGiven ? 'value' : 'key');
+    return;
+  }
+  const isFollowing = upstream.value?.registry === true && parts.registry.value?.none !== true;
+  if (upstream.value === undefined || isFollowing) return;
+  const ids = new Set(upstream.value.servers.map((server) => formatAddress(server.address)));
+  for (const [index, address] of service.value.instances.entries()) {
+    if (ids.has(formatAddress(address))) continue;
+    findings.warning(
+      [...service.path, 'instances', index],
+      `${formatAddress(address)} is no server of upstream "${upstreamName}", which does not follow a registry; it would never get requests`,
+    );
+  }
+}
+
+function checkTemplates(service: ServiceFile, path: Path, findings: Findings): void {
+  for (const [index, word] of service.start.entries()) {
+    if (service.start.length === 1 && /["'`$|&;<>\\]/.test(word) && /\s/.test(word)) {
+      const message =
+        'has quotes or shell signs, but there is no shell; write a list of words: [node, app.js]';
+      findings.problem([...path, 'start'], message);
+    } else if (word.trim() === '' && index === 0) {
+      findings.problem([...path, 'start'], 'names no program; write one');
+    }
+    checkTemplate(word, [...path, 'start', index], findings);
+  }
+  for (const [name, value] of Object.entries(service.env)) {
+    if (!/^[A-Za-z_]\w*$/.test(name)) {
+      findings.problem(
+        [...path, 'env', name],
+        'is not a variable name; write letters, digits and _',
+        'key',
+      );
+    }
+    checkTemplate(value, [...path, 'env', name], findings);
+  }
+}
+
+function checkTemplate(template: string, path: Path, findings: Findings): void {
+  for (const [, word] of template.matchAll(/\{([a-z_]+)\}/g)) {
+    if (word === undefined || PLACEHOLDERS.includes(word)) continue;
+    findings.problem(path, `{${word}} is not filled in; ${didYouMean(word, PLACEHOLDERS)}`);
+  }
+}

@@ -1,0 +1,202 @@
+// The kinds of value that a key can hold: duration, size, number, switch, choice, address, text.
+// Each carries its default as the file would write it, one sentence of documentation, and an error
+// that says what is wrong with the value and what to write instead.
+
+import { z } from 'zod';
+import { type Address, parseAddress, parseDuration, parseSize } from '../base/units.ts';
+import { didYouMean } from './suggest.ts';
+
+/** The longest timer that Node can hold is 24.8 days. */
+const DURATION_MS_MAX = 24 * 86_400_000;
+const TEXT_LENGTH_MAX = 4096;
+
+type Raw = { readonly input?: unknown };
+
+/** A value as an error shows it: short, on one line, never a whole map. */
+export function show(value: unknown): string {
+  if (value === null || value === undefined) return 'no value';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** A duration with its unit, in milliseconds. `least` is `0` where zero means off. */
+export function duration(options: { about: string; initial: string; least?: string }) {
+  const leastMs = options.least === '0' ? 0 : (parseDuration(options.least ?? '1ms') ?? 1);
+  const wrong = ({ input }: Raw): string => {
+    if (typeof input === 'number') {
+      return `${input} has no unit: a duration needs one; write ${input}s or ${input}ms`;
+    }
+    return `${show(input)} is not a duration; write a number with a unit: 500ms, 5s, 1m30s, 2h`;
+  };
+  return z
+    .union([z.string(), z.literal(0)], { error: wrong })
+    .transform((value, context) => {
+      const ms = value === 0 && leastMs === 0 ? 0 : parseDuration(String(value));
+      const text =
+        ms === undefined
+          ? wrong({ input: /^\d+(\.\d+)?$/.test(String(value)) ? Number(value) : value })
+          : ms < leastMs
+            ? `${show(value)} is too short; write at least ${options.least ?? '1ms'}`
+            : ms > DURATION_MS_MAX
+              ? `${show(value)} is too long; write at most 24d`
+              : '';
+      if (ms !== undefined && text === '') return ms;
+      context.addIssue({ code: 'custom', message: text });
+      return z.NEVER;
+    })
+    .prefault(options.initial)
+    .meta({
+      description: options.about,
+      'x-value': leastMs === 0 ? 'duration, 0 = off' : 'duration',
+    });
+}
+
+/** Bytes: a number, or one with k, m or g. */
+export function size(options: {
+  about: string;
+  initial: string | number;
+  least: number;
+  most: number;
+}) {
+  const { least, most } = options;
+  const wrong = ({ input }: Raw): string =>
+    `${show(input)} is not a size; write bytes or a number with k, m or g: 8k`;
+  return z
+    .union([z.number(), z.string()], { error: wrong })
+    .transform((value, context) => {
+      const bytes = parseSize(String(value));
+      if (bytes !== undefined && bytes >= least && bytes <= most) return bytes;
+      const message =
+        bytes === undefined
+          ? wrong({ input: value })
+          : `${show(value)} is out of range; write a size from ${sizeText(least)} to ${sizeText(most)}`;
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
+    .prefault(options.initial)
+    .meta({ description: options.about, 'x-value': least === 0 ? 'size, 0 = no limit' : 'size' });
+}
+
+function sizeText(bytes: number): string {
+  for (const [unit, letter] of [
+    [1024 ** 3, 'g'],
+    [1024 ** 2, 'm'],
+    [1024, 'k'],
+  ] as const) {
+    if (bytes >= unit && bytes % unit === 0) return `${bytes / unit}${letter}`;
+  }
+  return String(bytes);
+}
+
+export function integer(options: { about: string; initial: number; least: number; most: number }) {
+  const { least, most } = options;
+  const wrong = ({ input }: Raw): string =>
+    `${show(input)} is not a whole number from ${least} to ${most}; write one without a unit`;
+  return z
+    .number({ error: wrong })
+    .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error: wrong })
+    .prefault(options.initial)
+    .meta({
+      description: options.about,
+      minimum: least,
+      maximum: most,
+      'x-value': `${least}–${most}`,
+    });
+}
+
+/** YAML's own true and false, and nginx's on and off (text to YAML 1.2). */
+export function onOff(options: { about: string; initial: 'on' | 'off' }) {
+  return z
+    .union([z.boolean(), z.enum(['on', 'off'])], {
+      error: ({ input }) => `${show(input)} is neither on nor off; write on or off`,
+    })
+    .transform((value) => value === true || value === 'on')
+    .prefault(options.initial)
+    .meta({ description: options.about, 'x-value': 'on, off' });
+}
+
+export function choice<const Words extends readonly string[]>(options: {
+  about: string;
+  initial: Words[number];
+  words: Words;
+}) {
+  return z
+    .enum(options.words, {
+      error: ({ input }) =>
+        typeof input === 'string'
+          ? `${show(input)} is not a choice; ${didYouMean(input, options.words)}`
+          : `${show(input)} is not a choice; write ${options.words.join(' or ')}`,
+    })
+    .prefault(options.initial)
+    .meta({ description: options.about, 'x-value': options.words.join(', ') });
+}
+
+/** Text that `problemOf` may refuse; it answers '' for good text. */
+export function text(options: {
+  about: string;
+  kind: string;
+  problemOf?: (text: string) => string;
+}) {
+  return z
+    .string({
+      error: ({ input }) =>
+        `${show(input)} is not ${options.kind}; write text, in quotes if YAML reads it otherwise`,
+    })
+    .superRefine((value, context) => {
+      const message =
+        value.length > TEXT_LENGTH_MAX
+          ? `is ${value.length} characters long; write at most ${TEXT_LENGTH_MAX}`
+          : value.includes('\0')
+            ? 'holds a NUL character; remove it'
+            : (options.problemOf?.(value) ?? '');
+      if (message !== '') context.addIssue({ code: 'custom', message });
+    })
+    .meta({ description: options.about, 'x-value': options.kind });
+}
+
+/** Where a server is: host and port 1–65535. */
+export function address(about: string) {
+  return addressOf(about, 1, '127.0.0.1:9001');
+}
+
+/** Where we listen: port 0 lets the system choose. */
+export function listenAddress(about: string) {
+  return addressOf(about, 0, '127.0.0.1:8080');
+}
+
+function addressOf(about: string, portMin: number, example: string) {
+  return z
+    .string({ error: ({ input }) => addressProblem(input, portMin, example) })
+    .transform((value, context): Address => {
+      const isZero = portMin === 0 && value.endsWith(':0');
+      const parsed = parseAddress(isZero ? value.replace(/0$/, '1') : value);
+      if (parsed !== undefined) return isZero ? { host: parsed.host, port: 0 } : parsed;
+      context.addIssue({ code: 'custom', message: addressProblem(value, portMin, example) });
+      return z.NEVER;
+    })
+    .meta({ description: about, 'x-value': 'host:port' });
+}
+
+function addressProblem(input: unknown, portMin: number, example: string): string {
+  const shown = show(input);
+  if (typeof input === 'number' || (typeof input === 'string' && /^:?\d+$/.test(input))) {
+    const port = String(input).replace(':', '');
+    return `${shown} is a port without a host; write 127.0.0.1:${port}`;
+  }
+  if (typeof input !== 'string') {
+    const remedy = Array.isArray(input) ? `"[::1]:9001" in quotes, or ${example}` : example;
+    return `${shown} is not host:port; write ${remedy}`;
+  }
+  if (/^[a-z+]+:\/\//i.test(input)) return `${shown} is a URL; write host:port, like ${example}`;
+  const port = /^(?:\[[^\]]*\]|[^:]*):(-?\d+)$/.exec(input)?.[1];
+  if (port !== undefined && !(Number(port) >= portMin && Number(port) <= 65_535)) {
+    return `port ${port} of ${shown} is not between ${portMin} and 65535; write a port like ${example}`;
+  }
+  if (/^[0-9a-f]*:[0-9a-f:]+$/i.test(input) && input.split(':').length > 2) {
+    return `${shown} is IPv6 without brackets; write "[::1]:9001" in quotes`;
+  }
+  if (!input.includes(':')) return `${shown} has no port; write ${example}`;
+  return `${shown} is not host:port; write an IP address or a host name with a port, like ${example}`;
+}
