@@ -33,6 +33,15 @@ const TABLE = {
 
 export type ErrorCode = keyof typeof TABLE;
 
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(TABLE, text);
+}
+
+/** Every code, in the order of the table; for the documentation and its test. */
+export function errorCodes(): readonly ErrorCode[] {
+  return Object.keys(TABLE).filter(isErrorCode);
+}
+
 /** An expected failure. The message is lower case, names the object, the cause and the remedy. */
 export class SluiceError extends Error {
   readonly code: ErrorCode;
@@ -53,7 +62,7 @@ export class SluiceError extends Error {
 
 /** True for an error with one of our codes, also when it crossed a module copy or a process. */
 export function isSluiceError(error: unknown): error is SluiceError {
-  return error instanceof Error && 'code' in error && String(error.code) in TABLE;
+  return error instanceof Error && 'code' in error && isErrorCode(String(error.code));
 }
 
 export function exitCode(code: ErrorCode): number {

@@ -513,17 +513,14 @@ const admin = section('The control API: CLI, status pages, metrics.', {
   ).optional(),
 });
 
+const wrongWorkers = ({ input }: { input?: unknown }): string =>
+  `${show(input)} is not a number of workers; write one from 1 to 256, or auto`;
+
 const workers = z
-  .union(
-    [
-      z.literal('auto'),
-      z.number().refine((value) => Number.isInteger(value) && value >= 1 && value <= 256),
-    ],
-    {
-      error: ({ input }) =>
-        `${show(input)} is not a number of workers; write one from 1 to 256, or auto`,
-    },
-  )
+  .union([z.literal('auto'), z.number()], { error: wrongWorkers })
+  .refine((value) => value === 'auto' || (Number.isInteger(value) && value >= 1 && value <= 256), {
+    error: wrongWorkers,
+  })
   .prefault(1)
   .meta({ description: 'Worker processes; `auto` = one per processor.', 'x-value': '1–256, auto' });
 

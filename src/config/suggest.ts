@@ -5,7 +5,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   let best: string | undefined;
   let bestDistance = word.length <= 4 ? 2 : 3;
   for (const candidate of known) {
-    const distance = editDistance(spelling(word), spelling(candidate));
+    const [a, b] = [spelling(word), spelling(candidate)];
+    // `warning` for `warn`, `interval_ms` for `interval`: a beginning is as near as one edit.
+    const isBeginning = Math.min(a.length, b.length) >= 4 && (a.startsWith(b) || b.startsWith(a));
+    const distance = isBeginning ? Math.min(1, editDistance(a, b)) : editDistance(a, b);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
