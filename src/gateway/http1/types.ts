@@ -22,12 +22,12 @@ export type RequestHead = {
   /** The value for the forwarded Host field: the authority of an absolute-form, else Host's. */
   readonly authority: string;
   readonly minor: 0 | 1;
-  /** `name, value, name, value…`: end-to-end fields only. Host, framing, hop-by-hop and nominated
-   *  fields, Expect, X-Forwarded-*, X-Real-IP and Forwarded are taken out. */
-  readonly fields: readonly string[];
+  /** The end-to-end fields, each validated and written as `Name: value CRLF`. Host, framing,
+   *  hop-by-hop and nominated fields, Expect, X-Forwarded-*, X-Real-IP and Forwarded are not in it. */
+  readonly fields: string;
   /** The client's X-Forwarded-For ('' when absent, joined by ', '); for trusted peers only. */
   readonly forwardedFor: string;
-  /** The client's X-Forwarded-Proto and -Host, '' when absent; for trusted peers only. */
+  /** The client's last X-Forwarded-Proto and -Host, '' when absent; for trusted peers only. */
   readonly forwardedProto: string;
   readonly forwardedHost: string;
   readonly framing: 'none' | 'length' | 'chunked';
@@ -35,9 +35,10 @@ export type RequestHead = {
   readonly contentLength: number;
   /** The client allows another request after this one. */
   readonly keepAlive: boolean;
-  /** `100-continue` was asked for by an HTTP/1.1 client. */
+  /** `100-continue` was asked for by an HTTP/1.1 client that has a body to send. */
   readonly expectContinue: boolean;
-  /** The lower-case token list of Upgrade when Connection nominates it and there is no body. */
+  /** The lower-case `a, b` list of Upgrade when Connection nominates it and there is no body; ''
+   *  when HTTP itself (h2c) is in it. */
   readonly upgrade: string;
 };
 
@@ -49,7 +50,7 @@ export type ResponseHead = {
   readonly reason: string;
   readonly minor: 0 | 1;
   /** End-to-end fields, as for requests; Content-Length is taken out (see contentLength). */
-  readonly fields: readonly string[];
+  readonly fields: string;
   readonly framing: Framing;
   /** Length of the body, or on HEAD and 304 the value to pass on; -1 when not given. */
   readonly contentLength: number;
