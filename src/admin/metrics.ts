@@ -1,0 +1,179 @@
+// The daemon's figures as Prometheus text. The values are kept elsewhere (in the workers, summed by
+// the daemon); each scrape fills a registry of its own from one snapshot, so that nothing is counted
+// twice and a server that is gone leaves no series behind. Label values come from closed sets:
+// upstream, server id, eligibility, result and status class.
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  DURATION_BOUNDS_MS,
+  type Eligibility,
+  type ServerCounters,
+  type UpstreamCounters,
+} from '../upstream.ts';
+import type { StatusDocument } from './documents.ts';
+
+export type MetricsSource = {
+  readonly status: StatusDocument;
+  /** Workers that ended unasked. */
+  readonly workerCrashes: number;
+  /** Sums over all workers, dead ones included. */
+  readonly upstreams: readonly {
+    readonly name: string;
+    readonly counters: Readonly<UpstreamCounters>;
+    readonly servers: readonly {
+      readonly id: string;
+      readonly counters: Readonly<ServerCounters>;
+    }[];
+  }[];
+};
+
+const ELIGIBILITIES: readonly Eligibility[] = [
+  'ok',
+  'maint',
+  'drain',
+  'down',
+  'unchecked',
+  'ejected',
+  'full',
+];
+const CLASSES = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'];
+
+export function renderMetrics(source: MetricsSource): Promise<string> {
+  const registry = new Registry();
+  const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
+    new Gauge({ name, help, labelNames, registers: [registry] });
+  addProgram(source, gauge);
+  addServers(source.status, gauge);
+  addTraffic(source, registry);
+  return registry.metrics();
+}
+
+type MakeGauge = <T extends string>(name: string, help: string, labels?: readonly T[]) => Gauge<T>;
+
+function addProgram({ status }: MetricsSource, gauge: MakeGauge): void {
+  gauge('sluice_build_info', 'The running version.', ['version']).set(
+    { version: status.version },
+    1,
+  );
+  gauge('sluice_start_time_seconds', 'Start of the primary process, Unix time.').set(
+    status.startedAtMs / 1000,
+  );
+  gauge('sluice_generation', 'Generation of the current table.').set(status.generation);
+  gauge('sluice_workers', 'Worker processes that are alive.').set(status.workers.length);
+  gauge('sluice_client_connections', 'Open client connections.').set(
+    status.workers.reduce((sum, worker) => sum + worker.connections, 0),
+  );
+  gauge('sluice_registry_reachable', '1 when the registry answers.').set(
+    status.registry.reachable ? 1 : 0,
+  );
+  gauge('sluice_registry_index', 'Index of the last membership.').set(status.registry.index);
+  gauge('sluice_registry_last_contact_seconds', 'Last good answer, Unix time; 0 = never.').set(
+    status.registry.lastContactMs / 1000,
+  );
+}
+
+function addServers(status: StatusDocument, gauge: MakeGauge): void {
+  const counts = gauge('sluice_upstream_servers', 'Servers by eligibility.', [
+    'upstream',
+    'eligibility',
+  ]);
+  const labels = ['upstream', 'server'] as const;
+  const eligible = gauge('sluice_server_eligible', '1 when it may take requests.', labels);
+  const up = gauge('sluice_server_up', 'Verdict of the checks: 1 up, 0 down.', labels);
+  const weight = gauge('sluice_server_weight', 'Configured weight.', labels);
+  const inFlight = gauge('sluice_server_in_flight_requests', 'Requests not yet settled.', labels);
+  for (const { name: upstream, servers } of status.upstreams) {
+    for (const reason of ELIGIBILITIES) counts.set({ upstream, eligibility: reason }, 0);
+    for (const server of servers) {
+      const label = { upstream, server: server.id };
+      counts.inc({ upstream, eligibility: server.eligibility });
+      eligible.set(label, server.eligibility === 'ok' ? 1 : 0);
+      if (server.checks !== 'unknown') up.set(label, server.checks === 'up' ? 1 : 0);
+      weight.set(label, server.weight);
+      inFlight.set(label, server.inFlight);
+    }
+  }
+}
+
+function addTraffic({ upstreams, workerCrashes }: MetricsSource, registry: Registry): void {
+  const registers = [registry];
+  const crashes = { name: 'sluice_worker_crashes_total', help: 'Workers that ended unasked.' };
+  new Counter({ ...crashes, registers }).inc(workerCrashes);
+  const counter = <T extends string>(name: string, help: string, labelNames: readonly T[]) =>
+    new Counter({ name, help, labelNames, registers });
+  const requests = counter('sluice_upstream_requests_total', 'Requests begun.', ['upstream']);
+  const results = counter('sluice_upstream_results_total', 'Requests by how they ended.', [
+    'upstream',
+    'result',
+  ]);
+  const retried = counter('sluice_upstream_retried_total', 'Requests with over one attempt.', [
+    'upstream',
+  ]);
+  const responses = counter('sluice_upstream_responses_total', 'Responses by status class.', [
+    'upstream',
+    'class',
+  ]);
+  const server = ['upstream', 'server'] as const;
+  const attempts = counter('sluice_server_attempts_total', 'Attempts sent to the server.', server);
+  const failures = counter('sluice_server_failures_total', 'Attempts that failed.', server);
+  const cut = counter('sluice_server_cut_total', 'Responses that broke off.', server);
+  new UpstreamDurations(registers, upstreams);
+  for (const { name: upstream, counters, servers } of upstreams) {
+    requests.inc({ upstream }, counters.requests);
+    results.inc({ upstream, result: 'answered' }, counters.answered);
+    results.inc({ upstream, result: 'cut' }, counters.cut);
+    results.inc({ upstream, result: 'lost' }, counters.lost);
+    results.inc({ upstream, result: 'client_gone' }, counters.clientGone);
+    retried.inc({ upstream }, counters.retried);
+    for (const [index, name] of CLASSES.entries()) {
+      responses.inc({ upstream, class: name }, counters.statuses[index] ?? 0);
+    }
+    for (const { id, counters: counted } of servers) {
+      const label = { upstream, server: id };
+      attempts.inc(label, counted.attempts);
+      failures.inc(label, counted.failures);
+      cut.inc(label, counted.cut);
+    }
+  }
+}
+
+type DurationValues = ReturnType<Histogram<'upstream' | 'le'>['get']>;
+
+/** A histogram whose buckets were counted elsewhere; prom-client's own only takes observations. */
+class UpstreamDurations extends Histogram<'upstream' | 'le'> {
+  readonly #upstreams: MetricsSource['upstreams'];
+  readonly #empty: Histogram<'upstream' | 'le'>;
+
+  constructor(registers: Registry[], upstreams: MetricsSource['upstreams']) {
+    const name = 'sluice_upstream_duration_seconds';
+    const help = 'Time from request to whole response, answered requests.';
+    super({ name, help, registers });
+    this.#upstreams = upstreams;
+    this.#empty = new Histogram({ name, help, registers: [] });
+  }
+
+  /** What the registry calls when it writes text (and `get` for anything else). */
+  getForPromString(): DurationValues {
+    return this.get();
+  }
+
+  override async get(): DurationValues {
+    const shape = await this.#empty.get();
+    const values = this.#upstreams.flatMap(({ name: upstream, counters }) => {
+      let total = 0;
+      const buckets = counters.durations.map((count, index) => {
+        total += count;
+        const bound = DURATION_BOUNDS_MS[index];
+        const le = bound === undefined ? '+Inf' : bound / 1000;
+        return { metricName: `${shape.name}_bucket`, labels: { upstream, le }, value: total };
+      });
+      const sum = counters.durationSumMs / 1000;
+      return [
+        ...buckets,
+        { metricName: `${shape.name}_sum`, labels: { upstream }, value: sum },
+        { metricName: `${shape.name}_count`, labels: { upstream }, value: total },
+      ];
+    });
+    return { ...shape, values };
+  }
+}

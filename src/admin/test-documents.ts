@@ -1,0 +1,51 @@
+// Builders of documents for tests: a healthy server, and what differs from that.
+
+import type { ServerDocument, StatusDocument, UpstreamDocument } from './documents.ts';
+
+export function server(id: string, changes: Partial<ServerDocument> = {}): ServerDocument {
+  return {
+    id,
+    weight: 1,
+    maxFails: 2,
+    failTimeoutMs: 10_000,
+    maxConns: 0,
+    backup: false,
+    source: 'registry',
+    admin: { state: 'ready', owner: '', reason: '', sinceMs: 0 },
+    checks: 'up',
+    mustPass: true,
+    checkReason: '200 in 1ms',
+    checkType: 'http',
+    checkPort: 0,
+    riseCount: 32,
+    fallCount: 0,
+    eligibility: 'ok',
+    inFlight: 0,
+    requests: 0,
+    failures: 0,
+    ...changes,
+  };
+}
+
+export function upstream(name: string, servers: readonly ServerDocument[]): UpstreamDocument {
+  const eligible = servers.filter((entry) => entry.eligibility === 'ok').length;
+  return { name, balance: 'round_robin', eligible, servers, problems: [] };
+}
+
+export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
+  return {
+    version: '0.1.0',
+    generation: 1,
+    startedAtMs: 1000,
+    workers: [{ id: 1, pid: 100, generation: 1, connections: 3 }],
+    registry: {
+      kind: 'embedded',
+      address: '127.0.0.1:8500',
+      reachable: true,
+      index: 12,
+      lastContactMs: 5000,
+      trouble: '',
+    },
+    upstreams,
+  };
+}
