@@ -2,7 +2,7 @@
 // extensions and trailers are validated and dropped; nothing of them is ever passed on. Any split
 // of the same bytes gives the same payload and the same verdict.
 
-import { CLASS, CR, isClass, isOws, LF, refuse, TEXT, TOKEN } from './grammar.ts';
+import { CR, isClass, isOws, LF, refuse, TEXT, TOKEN } from './grammar.ts';
 import type { Framing, Refusal } from './types.ts';
 
 /** Hex digits of a chunk size, leading zeros counted (rule 36). */
@@ -61,12 +61,12 @@ export class BodyReader {
         this.#state = UNTIL_CLOSE;
         return;
       case 'chunked':
-        this.#beginChunk();
+        this.#state = this.#beginChunk();
         return;
       case 'length':
         this.#remaining = contentLength;
         this.#state = contentLength === 0 ? DONE : LENGTH;
-        if (this.#isTooLarge(contentLength)) this.#refuse(413, BODY_TOO_LARGE);
+        if (this.#isTooLarge(contentLength)) this.#state = this.#refuse(413, BODY_TOO_LARGE);
     }
   }
 
@@ -92,7 +92,7 @@ export class BodyReader {
           let to = end;
           if (this.#isTooLarge(this.#payload + end - position)) {
             to = position + this.#limits.bodyBytesMax - this.#payload;
-            this.#refuse(413, BODY_TOO_LARGE);
+            this.#state = this.#refuse(413, BODY_TOO_LARGE);
           }
           const from = position;
           position = to;
@@ -104,7 +104,7 @@ export class BodyReader {
         case REFUSED:
           return position;
         default:
-          this.#step(buffer[position] ?? 0);
+          this.#state = this.#step(buffer[position] ?? 0);
           if (this.#state === REFUSED) return position;
           position += 1;
       }
@@ -118,8 +118,8 @@ export class BodyReader {
     return this.#state === DONE;
   }
 
-  /** One byte of what is not payload. */
-  #step(byte: number): void {
+  /** Each of these takes one byte of what is not payload and answers the state behind it. */
+  #step(byte: number): number {
     if (this.#state >= TRAILER_START) return this.#stepTrailer(byte);
     if (this.#state >= EXTENSION_START) return this.#stepExtension(byte);
     switch (this.#state) {
@@ -128,71 +128,62 @@ export class BodyReader {
         if (digit === NOT_HEX) return this.#endSize(byte);
         this.#digits += 1;
         this.#remaining = this.#remaining * 16 + digit;
-        if (this.#digits > SIZE_DIGITS_MAX || this.#remaining > Number.MAX_SAFE_INTEGER) {
-          this.#refuse(400, 'chunk size out of range');
-        }
-        return;
+        return this.#digits > SIZE_DIGITS_MAX || this.#remaining > Number.MAX_SAFE_INTEGER
+          ? this.#refuse(400, 'chunk size out of range')
+          : SIZE;
       }
       case SIZE_LF:
         if (byte !== LF) return this.#refuse(400, CHUNK_LINE_END);
-        if (this.#remaining === 0) {
-          this.#state = TRAILER_START;
-          return;
-        }
+        if (this.#remaining === 0) return TRAILER_START;
         this.#payload += this.#remaining;
-        if (this.#isTooLarge(this.#payload)) return this.#refuse(413, BODY_TOO_LARGE);
-        this.#state = CHUNK_DATA;
-        return;
+        return this.#isTooLarge(this.#payload) ? this.#refuse(413, BODY_TOO_LARGE) : CHUNK_DATA;
       case DATA_CR:
-        this.#state = DATA_LF;
-        if (byte !== CR) this.#refuse(400, 'chunk data does not end with crlf');
-        return;
+        return byte === CR ? DATA_LF : this.#refuse(400, CHUNK_DATA_END);
       default: // DATA_LF
-        if (byte !== LF) return this.#refuse(400, 'chunk data does not end with crlf');
-        this.#beginChunk();
+        return byte === LF ? this.#beginChunk() : this.#refuse(400, CHUNK_DATA_END);
     }
   }
 
-  #beginChunk(): void {
-    this.#state = SIZE;
+  #beginChunk(): number {
     this.#remaining = 0;
     this.#digits = 0;
     this.#extension = 0;
+    return SIZE;
   }
 
-  #endSize(byte: number): void {
-    if (this.#digits === 0) return this.#refuse(400, 'chunk size is not hexadecimal');
-    if (byte === CR) this.#state = SIZE_LF;
-    else if (byte === 0x3b) this.#countExtension(EXTENSION_START);
-    else this.#refuse(400, byte === LF ? CHUNK_LINE_END : 'chunk size is not hexadecimal');
+  #endSize(byte: number): number {
+    if (this.#digits > 0) {
+      if (byte === CR) return SIZE_LF;
+      if (byte === SEMICOLON) return this.#count(EXTENSION_START);
+      if (byte === LF) return this.#refuse(400, CHUNK_LINE_END);
+    }
+    return this.#refuse(400, 'chunk size is not hexadecimal');
   }
 
   /** `;name`, `;name=token`, `;name="quoted"`, any number of them, blanks around `;` and `=`. */
-  #stepExtension(byte: number): void {
+  #stepExtension(byte: number): number {
     switch (this.#state) {
       case EXTENSION_START:
-        if (isOws(byte)) return this.#countExtension(EXTENSION_START);
-        return this.#extensionIf(isClass(byte, TOKEN), EXTENSION_NAME);
+        return isOws(byte) ? this.#count(EXTENSION_START) : this.#countToken(byte, EXTENSION_NAME);
       case EXTENSION_NAME:
-        if (isClass(byte, TOKEN)) return this.#countExtension(EXTENSION_NAME);
-        if (byte === 0x3d) return this.#countExtension(EXTENSION_EQUALS);
+        if (isClass(byte, TOKEN)) return this.#count(EXTENSION_NAME);
+        if (byte === EQUALS) return this.#count(EXTENSION_EQUALS);
         return this.#endExtension(byte, EXTENSION_NAME_BLANK);
       case EXTENSION_NAME_BLANK:
-        if (byte === 0x3d) return this.#countExtension(EXTENSION_EQUALS);
-        return this.#endBlank(byte);
+        return byte === EQUALS ? this.#count(EXTENSION_EQUALS) : this.#endBlank(byte);
       case EXTENSION_EQUALS:
-        if (isOws(byte)) return this.#countExtension(EXTENSION_EQUALS);
-        if (byte === 0x22) return this.#countExtension(EXTENSION_QUOTED);
-        return this.#extensionIf(isClass(byte, TOKEN), EXTENSION_TOKEN);
+        if (isOws(byte)) return this.#count(EXTENSION_EQUALS);
+        if (byte === QUOTE) return this.#count(EXTENSION_QUOTED);
+        return this.#countToken(byte, EXTENSION_TOKEN);
       case EXTENSION_TOKEN:
-        if (isClass(byte, TOKEN)) return this.#countExtension(EXTENSION_TOKEN);
+        if (isClass(byte, TOKEN)) return this.#count(EXTENSION_TOKEN);
         return this.#endExtension(byte, EXTENSION_BLANK);
       case EXTENSION_QUOTED:
-        if (byte === 0x22) return this.#countExtension(EXTENSION_QUOTE_END);
-        if (byte === 0x5c) return this.#countExtension(EXTENSION_ESCAPE);
-        return this.#extensionIf(isClass(byte, TEXT), EXTENSION_QUOTED);
+        if (byte === QUOTE) return this.#count(EXTENSION_QUOTE_END);
+        if (byte === BACKSLASH) return this.#count(EXTENSION_ESCAPE);
+        return isClass(byte, TEXT) ? this.#count(EXTENSION_QUOTED) : this.#badExtension();
       case EXTENSION_ESCAPE:
-        return this.#extensionIf(isClass(byte, TEXT), EXTENSION_QUOTED);
+        return isClass(byte, TEXT) ? this.#count(EXTENSION_QUOTED) : this.#badExtension();
       case EXTENSION_QUOTE_END:
         return this.#endExtension(byte, EXTENSION_BLANK);
       default: // EXTENSION_BLANK
@@ -200,80 +191,73 @@ export class BodyReader {
     }
   }
 
-  #endExtension(byte: number, blank: number): void {
-    if (byte === CR) this.#state = SIZE_LF;
-    else if (isOws(byte)) this.#countExtension(blank);
-    else this.#extensionIf(byte === 0x3b, EXTENSION_START);
+  #countToken(byte: number, next: number): number {
+    return isClass(byte, TOKEN) ? this.#count(next) : this.#badExtension();
+  }
+
+  #endExtension(byte: number, blank: number): number {
+    if (byte === CR) return SIZE_LF;
+    if (isOws(byte)) return this.#count(blank);
+    return byte === SEMICOLON ? this.#count(EXTENSION_START) : this.#badExtension();
   }
 
   /** Blanks are allowed in front of the next extension, not in front of CRLF. */
-  #endBlank(byte: number): void {
-    if (isOws(byte)) this.#countExtension(this.#state);
-    else this.#extensionIf(byte === 0x3b, EXTENSION_START);
+  #endBlank(byte: number): number {
+    if (isOws(byte)) return this.#count(this.#state);
+    return byte === SEMICOLON ? this.#count(EXTENSION_START) : this.#badExtension();
   }
 
-  #extensionIf(isValid: boolean, next: number): void {
-    if (isValid) this.#countExtension(next);
-    else this.#refuse(400, 'chunk extension is not valid');
+  #badExtension(): number {
+    return this.#refuse(400, 'chunk extension is not valid');
   }
 
-  #countExtension(next: number): void {
-    this.#state = next;
+  #count(next: number): number {
     this.#extension += 1;
     this.#extensionTotal += 1;
-    if (
-      this.#extension > this.#limits.chunkExtensionBytesMax ||
+    return this.#extension > this.#limits.chunkExtensionBytesMax ||
       this.#extensionTotal > EXTENSION_BYTES_TOTAL_MAX
-    ) {
-      this.#refuse(413, 'chunk extensions too large');
-    }
+      ? this.#refuse(413, 'chunk extensions too large')
+      : next;
   }
 
   /** The same rules as for the fields of a head, and the empty line is CRLF alone (rule 40). */
-  #stepTrailer(byte: number): void {
-    this.#trailer += 1;
+  #stepTrailer(byte: number): number {
+    if (this.#state === TRAILER_START && byte === CR) return TRAILER_LAST_LF;
+    if (this.#state === TRAILER_LAST_LF) return byte === LF ? DONE : this.#badTrailer();
     // The final CRLF does not count: a section of exactly the limit is allowed.
-    const isEnd = this.#state === TRAILER_LAST_LF || (this.#state === TRAILER_START && byte === CR);
-    if (!isEnd && this.#trailer > this.#limits.trailerBytesMax) {
+    this.#trailer += 1;
+    if (this.#trailer > this.#limits.trailerBytesMax) {
       return this.#refuse(431, 'trailers too large');
     }
     switch (this.#state) {
       case TRAILER_START:
-        if (byte === CR) {
-          this.#state = TRAILER_LAST_LF;
-          return;
-        }
-        this.#state = TRAILER_NAME;
+        if (!isClass(byte, TOKEN)) return this.#badTrailer();
         this.#fields += 1;
-        if (!isClass(byte, TOKEN)) return this.#refuse(400, TRAILER_NOT_VALID);
-        if (this.#fields > this.#limits.fieldsMax) this.#refuse(431, 'too many trailers');
-        return;
+        return this.#fields > this.#limits.fieldsMax
+          ? this.#refuse(431, 'too many trailers')
+          : TRAILER_NAME;
       case TRAILER_NAME:
-        if (byte === 0x3a) this.#state = TRAILER_VALUE;
-        else if (!isClass(byte, TOKEN)) this.#refuse(400, TRAILER_NOT_VALID);
-        return;
+        if (byte === COLON) return TRAILER_VALUE;
+        return isClass(byte, TOKEN) ? TRAILER_NAME : this.#badTrailer();
       case TRAILER_VALUE:
-        if (((CLASS[byte] ?? 0) & TEXT) !== 0) return;
-        this.#state = TRAILER_LF;
-        if (byte !== CR) this.#refuse(400, TRAILER_NOT_VALID);
-        return;
-      case TRAILER_LF:
-        this.#state = TRAILER_START;
-        if (byte !== LF) this.#refuse(400, TRAILER_NOT_VALID);
-        return;
-      default: // TRAILER_LAST_LF
-        this.#state = DONE;
-        if (byte !== LF) this.#refuse(400, TRAILER_NOT_VALID);
+        if (isClass(byte, TEXT)) return TRAILER_VALUE;
+        return byte === CR ? TRAILER_LF : this.#badTrailer();
+      default: // TRAILER_LF
+        return byte === LF ? TRAILER_START : this.#badTrailer();
     }
+  }
+
+  #badTrailer(): number {
+    return this.#refuse(400, 'trailer is not valid');
   }
 
   #isTooLarge(bytes: number): boolean {
     return this.#limits.bodyBytesMax > 0 && bytes > this.#limits.bodyBytesMax;
   }
 
-  #refuse(status: number, reason: string): void {
-    this.#state = REFUSED;
+  #refuse(status: number, reason: string): number {
     this.#refusal = refuse(status, reason);
+    return REFUSED;
   }
 }
 
@@ -286,7 +270,13 @@ const NO_LIMITS: BodyLimits = {
 
 const BODY_TOO_LARGE = 'body too large';
 const CHUNK_LINE_END = 'chunk line does not end with crlf';
-const TRAILER_NOT_VALID = 'trailer is not valid';
+const CHUNK_DATA_END = 'chunk data does not end with crlf';
+
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const SEMICOLON = 0x3b;
+const EQUALS = 0x3d;
+const BACKSLASH = 0x5c;
 
 const NOT_HEX = 255;
 /** The value of each hex digit's byte. */

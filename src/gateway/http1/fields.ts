@@ -171,7 +171,8 @@ export class FieldPass {
         this.transferEncoding = value;
         return;
       case CONNECTION:
-        return this.#takeConnection(value);
+        this.#takeConnection(value);
+        return;
       case UPGRADE:
         this.upgrade = this.upgrade === undefined ? value : `${this.upgrade},${value}`;
         return;
