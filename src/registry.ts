@@ -1,3 +1,7 @@
+// The registry: which instances exist. A KV with indexes and watches, either the embedded store
+// behind Consul's HTTP API or a real Consul; both are reached through the same client.
+
+export { type ConsulApi, serveConsulApi } from './registry/consul-api.ts';
 export type { Instance, Membership, Problem } from './registry/instance.ts';
 export type {
   DeleteOptions,
@@ -9,3 +13,4 @@ export type {
   Watch,
   WatchEvents,
 } from './registry/kv.ts';
+export { openStore, type Store } from './registry/store.ts';

@@ -1,0 +1,109 @@
+// One answer of Consul's HTTP API and how it is written: header names in exactly Consul's case, no
+// Connection field unless needed, gzip when asked. Bodies are buffers that many answers may share.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gzip, gzipSync } from 'node:zlib';
+
+export type Answer = {
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly body: Body;
+};
+
+/** Up to this size a body is compressed at once, above it off the event loop. */
+const GZIP_AT_ONCE_MAX = 16 * 1024;
+/** A client that takes nothing of its answer for this long is cut off. */
+const SEND_TIMEOUT_MS = 30_000;
+
+/** A body, and its compressed form once somebody asked for it. */
+export class Body {
+  readonly bytes: Buffer;
+  #gzipped: Buffer | Promise<Buffer> | undefined;
+
+  constructor(content: string | Uint8Array) {
+    this.bytes = typeof content === 'string' ? Buffer.from(content) : asBuffer(content);
+  }
+
+  gzipped(): Buffer | Promise<Buffer> {
+    this.#gzipped ??=
+      this.bytes.length <= GZIP_AT_ONCE_MAX
+        ? gzipSync(this.bytes)
+        : new Promise((resolve, reject) => {
+            gzip(this.bytes, { level: 4 }, (error, out) => (error ? reject(error) : resolve(out)));
+          });
+    return this.#gzipped;
+  }
+}
+
+const EMPTY = new Body('');
+export const JSON_TYPE = ['Content-Type', 'application/json'] as const;
+const VARY = ['Vary', 'Accept-Encoding'] as const;
+
+export function jsonAnswer(text: string, headers: readonly string[] = [], status = 200): Answer {
+  return { status, headers: [...JSON_TYPE, ...VARY, ...headers], body: new Body(text) };
+}
+
+export function textAnswer(status: number, text: string): Answer {
+  return {
+    status,
+    headers: [...VARY, 'Content-Type', 'text/plain; charset=utf-8'],
+    body: new Body(text),
+  };
+}
+
+export function emptyAnswer(status: number, headers: readonly string[] = []): Answer {
+  return { status, headers, body: EMPTY };
+}
+
+export function variedAnswer(status: number, headers: readonly string[], body = EMPTY): Answer {
+  return { status, headers: [...VARY, ...headers], body };
+}
+
+const REASONS: Readonly<Record<number, string>> = { 413: 'Request Entity Too Large' };
+
+export function respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  const { body } = answer;
+  if (body.bytes.length === 0 || !acceptsGzip(request)) {
+    write(request, response, answer, body.bytes, []);
+    return;
+  }
+  const gzipped = body.gzipped();
+  if (Buffer.isBuffer(gzipped)) {
+    write(request, response, answer, gzipped, ['Content-Encoding', 'gzip']);
+    return;
+  }
+  gzipped.then(
+    (bytes) => write(request, response, answer, bytes, ['Content-Encoding', 'gzip']),
+    () => write(request, response, answer, body.bytes, []),
+  );
+}
+
+function write(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  bytes: Buffer,
+  encoding: readonly string[],
+): void {
+  if (response.destroyed || response.headersSent) return;
+  // Consul sends no Connection field where the version's default holds.
+  if (response.shouldKeepAlive === (request.httpVersion === '1.1')) {
+    response.removeHeader('Connection');
+  }
+  response.socket?.setTimeout(SEND_TIMEOUT_MS);
+  const headers = [...answer.headers, ...encoding, 'Content-Length', String(bytes.length)];
+  const reason = REASONS[answer.status];
+  if (reason === undefined) response.writeHead(answer.status, headers);
+  else response.writeHead(answer.status, reason, headers);
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+}
+
+function acceptsGzip(request: IncomingMessage): boolean {
+  const accepted = request.headers['accept-encoding'];
+  return typeof accepted === 'string' && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i.test(accepted);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,140 @@
+// What a request line of Consul's HTTP API says: the path decoded and cleaned as Consul does it, the
+// query as Go parses it. Pure. A target is refused (400), redirected (301) or parsed.
+
+export type Target =
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'moved'; readonly location: string }
+  | { readonly kind: 'path'; readonly path: string; readonly query: Query };
+
+/** Parameters by name, each with its values in order. */
+export type Query = ReadonlyMap<string, readonly string[]>;
+
+/** Letters, marks, numbers, punctuation, symbols and the blank: Go's unicode.IsPrint. */
+const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
+
+export function parseTarget(url: string): Target {
+  // Absolute form: the authority is not ours to judge, as in Go.
+  const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*/i, '');
+  const mark = target.indexOf('?');
+  const rawPath = mark === -1 ? target : target.slice(0, mark);
+  const rawQuery = mark === -1 ? '' : target.slice(mark + 1);
+  const path = percentDecode(rawPath);
+  if (path === undefined) return { kind: 'refused' };
+  if (UNPRINTABLE.test(path)) return { kind: 'refused' };
+  const clean = cleanPath(path);
+  if (clean !== path) {
+    const query = rawQuery === '' ? '' : `?${rawQuery}`;
+    return { kind: 'moved', location: encodePath(clean) + query };
+  }
+  return { kind: 'path', path, query: parseQuery(rawQuery) };
+}
+
+/** Resolves `//`, `/./` and `/../`; a final slash stays. */
+function cleanPath(path: string): string {
+  if (path === '') return '/';
+  if (!path.includes('//') && !path.includes('/.') && path.startsWith('/')) return path;
+  const segments: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..') segments.pop();
+    else if (segment !== '' && segment !== '.') segments.push(segment);
+  }
+  const clean = `/${segments.join('/')}`;
+  return path.endsWith('/') && clean !== '/' ? `${clean}/` : clean;
+}
+
+/** The text of a percent-encoded one; bytes that are not UTF-8 become U+FFFD. Undefined: malformed. */
+function percentDecode(text: string): string | undefined {
+  if (!text.includes('%')) return isAscii(text) ? text : Buffer.from(text, 'latin1').toString();
+  if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
+  const bytes = text.replace(/%(..)/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return Buffer.from(bytes, 'latin1').toString();
+}
+
+function isAscii(text: string): boolean {
+  return !/[\x80-\uffff]/.test(text);
+}
+
+function encodePath(path: string): string {
+  return path.replace(/[^A-Za-z0-9\-_.~$&+,/:;=@]/gu, (character) =>
+    [...Buffer.from(character)]
+      .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
+      .join(''),
+  );
+}
+
+/** A pair that is malformed is left out, as in Go. */
+function parseQuery(text: string): Query {
+  const query = new Map<string, string[]>();
+  if (text === '') return query;
+  for (const pair of text.split(/[&;]/)) {
+    if (pair === '') continue;
+    const equals = pair.indexOf('=');
+    const name = queryDecode(equals === -1 ? pair : pair.slice(0, equals));
+    const value = equals === -1 ? '' : queryDecode(pair.slice(equals + 1));
+    if (name === undefined || value === undefined) continue;
+    const values = query.get(name);
+    if (values === undefined) query.set(name, [value]);
+    else values.push(value);
+  }
+  return query;
+}
+
+function queryDecode(text: string): string | undefined {
+  return percentDecode(text.replaceAll('+', ' '));
+}
+
+/** The first value of a parameter, '' when there is none. */
+export function parameter(query: Query, name: string): string {
+  return query.get(name)?.[0] ?? '';
+}
+
+/** The query as Go's url.Values.Encode writes it: sorted by name. */
+export function encodeQuery(query: Query): string {
+  const pairs: string[] = [];
+  for (const name of [...query.keys()].sort()) {
+    for (const value of query.get(name) ?? [])
+      pairs.push(`${encodeParameter(name)}=${encodeParameter(value)}`);
+  }
+  return pairs.join('&');
+}
+
+function encodeParameter(text: string): string {
+  return encodeURIComponent(text)
+    .replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll('%20', '+');
+}
+
+const GO_UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** Milliseconds of a duration as Go writes it (`1m30s`, `-5s`, `0`); undefined when it is none. */
+export function parseGoDuration(text: string): number | undefined {
+  const match = /^([-+]?)(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$/.exec(text);
+  if (match === null) return undefined;
+  let total = 0;
+  for (const [, number, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
+    total += Number(number) * (GO_UNIT_MS[unit ?? ''] ?? 0);
+  }
+  return match[1] === '-' ? -total : total;
+}
+
+const UINT64_MAX = 2n ** 64n - 1n;
+
+/** The text of an unsigned 64-bit number without leading zeros, or Go's complaint about it. */
+export function parseUint64(text: string): { readonly value: string } | { readonly error: string } {
+  const parsing = `strconv.ParseUint: parsing ${JSON.stringify(text)}:`;
+  if (!/^\d+$/.test(text)) return { error: `${parsing} invalid syntax` };
+  const value = BigInt(text);
+  if (value > UINT64_MAX) return { error: `${parsing} value out of range` };
+  return { value: value.toString() };
+}
