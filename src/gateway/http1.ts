@@ -26,6 +26,5 @@ export {
   responseFraming,
   responseHeadText,
   upgradeRequestHeadText,
-  upgradeResponseHeadText,
 } from './http1/text.ts';
 export type { Framing, HeadLimits, Refusal, RequestHead, ResponseHead } from './http1/types.ts';

@@ -68,14 +68,10 @@ export function responseHeadText(
   return `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${length}${connection}\r\n`;
 }
 
-/** A response 100 or 102 to 199 to an HTTP/1.1 client: without a length. */
+/** A response 100 to 199 to an HTTP/1.1 client: no length, and Upgrade only with 101. */
 export function interimHeadText(head: ResponseHead): string {
-  return `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}\r\n`;
-}
-
-/** The 101 behind which the connection is no longer HTTP. */
-export function upgradeResponseHeadText(head: ResponseHead): string {
-  return `HTTP/1.1 101 ${head.reason}\r\n${head.fields}${upgradeLines(head.upgrade)}\r\n`;
+  const lines = head.status === 101 ? upgradeLines(head.upgrade) : '';
+  return `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${lines}\r\n`;
 }
 
 /**
