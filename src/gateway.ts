@@ -1,0 +1,3 @@
+// The face of the gateway module: the data plane of one worker.
+
+export { Gateway, type GatewayOptions } from './gateway/gateway.ts';

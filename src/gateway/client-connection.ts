@@ -1,0 +1,417 @@
+// One client connection: finds the requests in its bytes, one at a time and in order, and gives
+// each to the exchange. Bytes of a later request wait, unread where possible, until the one before
+// is answered. A refused connection is never read as HTTP again. Ends with a lingering close, since
+// closing over unread input would make the kernel throw away our last response.
+
+import type { GatewayContext } from './context.ts';
+import { Exchange } from './exchange.ts';
+import { HeadBuffer } from './head-buffer.ts';
+import {
+  BodyReader,
+  HeadScan,
+  headEnd,
+  parseRequestHead,
+  type RequestHead,
+  refusalText,
+  skipEmptyLines,
+} from './http1.ts';
+import type { Connection, ConnectionHandler } from './transport.ts';
+import type { Timed } from './wheel.ts';
+
+/** What is read and thrown away after our FIN, at most. */
+const LINGERING_BYTES_MAX = 256 * 1024;
+
+const CR = 0x0d;
+
+type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
+
+export class ClientConnection implements ConnectionHandler, Timed {
+  deadlineAt = Number.POSITIVE_INFINITY;
+  slotTick = -1;
+  readonly connection: Connection;
+  readonly #gateway: GatewayContext;
+  readonly #exchange: Exchange;
+  readonly #onClosed: (client: ClientConnection) => void;
+  readonly #isTrusted: boolean;
+  readonly #forwarded: string;
+  readonly #partial = new HeadBuffer();
+  #scan: HeadScan | undefined;
+  readonly #body = new BodyReader();
+  #state: State = 'idle';
+  #requests = 0;
+  /** Bytes behind the request that is being answered. */
+  #stash: Buffer | undefined;
+  #isEnded = false;
+  #isBodyPaused = false;
+  #isWaitingForDrain = false;
+  #pendingSeen = 0;
+  #discarded = 0;
+  #payloadStart = 0;
+  #payloadEnd = 0;
+
+  constructor(
+    gateway: GatewayContext,
+    connection: Connection,
+    onClosed: (client: ClientConnection) => void,
+  ) {
+    this.#gateway = gateway;
+    this.connection = connection;
+    this.#onClosed = onClosed;
+    this.#exchange = new Exchange(gateway, this);
+    const address = connection.remoteAddress.replace(/^::ffff:/, '');
+    this.#isTrusted = gateway.trusted.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
+    this.#forwarded = `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: `;
+    connection.handler = this;
+    // The first request's head is due from the accept on.
+    gateway.wheel.set(this, gateway.config.timeouts.clientHeaderMs);
+  }
+
+  get isIdle(): boolean {
+    return this.#state === 'idle';
+  }
+
+  // ---- for the exchange ---------------------------------------------------------------------
+
+  /** The fields that the gateway itself sets on the request, each line with its CRLF. */
+  forwardedText(head: RequestHead): string {
+    const via = this.#gateway.config.via ? 'Via: 1.1 sluice\r\n' : '';
+    if (!this.#isTrusted) return `${this.#forwarded}${head.authority}\r\n${via}`;
+    const address = this.connection.remoteAddress.replace(/^::ffff:/, '');
+    const chain = head.forwardedFor === '' ? address : `${head.forwardedFor}, ${address}`;
+    const first = chain.slice(0, chain.indexOf(',') === -1 ? undefined : chain.indexOf(','));
+    return (
+      `X-Forwarded-For: ${chain}\r\nX-Real-IP: ${first.trim()}\r\n` +
+      `X-Forwarded-Proto: ${head.forwardedProto || 'http'}\r\n` +
+      `X-Forwarded-Host: ${head.forwardedHost || head.authority}\r\n${via}`
+    );
+  }
+
+  mayKeepAlive(head: RequestHead): boolean {
+    const { limits } = this.#gateway.config;
+    return head.keepAlive && !this.#gateway.isClosing && this.#requests < limits.keepaliveRequests;
+  }
+
+  pauseBody(): void {
+    if (this.#isBodyPaused || (this.#state === 'exchange' && this.#body.done)) return;
+    this.#isBodyPaused = true;
+    this.connection.pause();
+    this.#watchBody();
+  }
+
+  resumeBody(): void {
+    if (!this.#isBodyPaused) return;
+    this.#isBodyPaused = false;
+    this.connection.resume();
+    this.#watchBody();
+  }
+
+  /** A write did not go through at once: the client has `send_timeout` to make progress. */
+  waitForDrain(): void {
+    if (this.#isWaitingForDrain) return;
+    this.#isWaitingForDrain = true;
+    this.#pendingSeen = this.connection.pendingBytes;
+    this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
+  }
+
+  /** The response is on its way in full. */
+  exchangeDone(keepsAlive: boolean): void {
+    if (this.#state === 'closed') return;
+    if (!keepsAlive || !this.#body.done) return this.#linger();
+    this.#state = 'idle';
+    if (!this.#isWaitingForDrain) {
+      this.#gateway.wheel.set(this, this.#gateway.config.timeouts.keepaliveMs);
+    }
+    if (this.#stash !== undefined) {
+      // In a turn of its own, so that one client with a thousand requests in its pipe waits for
+      // the others between two of them.
+      setImmediate(this.#unstash);
+    } else if (this.#isEnded) this.#linger();
+    else this.resumeBody();
+  }
+
+  /** An answer of our own instead of a server's. */
+  answer(status: number, reason: string, keepsAlive: boolean, method: string): void {
+    this.connection.writeText(refusalText(status, `sluice: ${reason}\n`, keepsAlive, '', method));
+    this.exchangeDone(keepsAlive);
+  }
+
+  /** An answer of our own to bytes that cannot be trusted to hold another request. */
+  refuse(status: number, reason: string): void {
+    if (this.#state === 'closed' || this.#state === 'linger') return;
+    this.#gateway.log.debug(
+      { client: this.connection.remoteAddress, status, reason },
+      'request refused',
+    );
+    this.connection.writeText(refusalText(status, `sluice: ${reason}\n`, false));
+    this.#linger();
+  }
+
+  /** A response that cannot be completed: the client must see that it is not complete. */
+  cut(): void {
+    if (this.#state === 'closed') return;
+    this.#gone();
+    this.connection.reset();
+  }
+
+  tunnelOpened(): void {
+    this.#state = 'tunnel';
+    this.#gateway.wheel.clear(this);
+    const stash = this.#stash;
+    this.#stash = undefined;
+    if (stash !== undefined) this.#exchange.tunnelFromClient(stash, 0, stash.length);
+    if (this.#isEnded) this.#exchange.tunnelEndedByClient();
+    else this.resumeBody();
+  }
+
+  tunnelClosed(): void {
+    if (this.#state !== 'closed') this.#linger();
+  }
+
+  /** Shutting down: an idle connection has nothing to lose, the others finish first. */
+  closeIfIdle(): void {
+    if (this.#state === 'idle' && this.#stash === undefined) this.#linger();
+  }
+
+  destroy(): void {
+    if (this.#state === 'closed') return;
+    this.#gone();
+    this.connection.destroy();
+  }
+
+  // ---- events -------------------------------------------------------------------------------
+
+  onConnect(): void {}
+
+  onData(buffer: Buffer, start: number, end: number): void {
+    switch (this.#state) {
+      case 'idle':
+      case 'head':
+        if (this.#stash !== undefined || this.#isWaitingForDrain) {
+          return this.#keepForLater(buffer, start, end);
+        }
+        return this.#readHead(buffer, start, end);
+      case 'exchange':
+        if (this.#body.done) return this.#keepForLater(buffer, start, end);
+        return this.#readBody(buffer, start, end);
+      case 'tunnel':
+        return this.#exchange.tunnelFromClient(buffer, start, end);
+      case 'linger':
+        this.#discarded += end - start;
+        if (this.#discarded > LINGERING_BYTES_MAX) this.destroy();
+        return;
+      case 'closed':
+        return;
+    }
+  }
+
+  onDrain(): void {
+    this.#isWaitingForDrain = false;
+    const { wheel, config } = this.#gateway;
+    switch (this.#state) {
+      case 'exchange':
+      case 'tunnel':
+        wheel.clear(this);
+        this.#watchBody();
+        return this.#exchange.clientDrained();
+      case 'idle':
+        wheel.set(this, config.timeouts.keepaliveMs);
+        return this.#unstash();
+      case 'linger':
+        return wheel.set(this, config.timeouts.lingeringMs);
+      default:
+        return;
+    }
+  }
+
+  onEnd(): void {
+    this.#isEnded = true;
+    switch (this.#state) {
+      case 'exchange':
+        // A half-closed client still gets its answer; half a request gets none.
+        if (!this.#body.done) this.destroy();
+        return;
+      case 'tunnel':
+        return this.#exchange.tunnelEndedByClient();
+      case 'idle':
+        if (this.#stash === undefined) this.destroy();
+        return;
+      case 'head':
+      case 'linger':
+        return this.destroy();
+      case 'closed':
+        return;
+    }
+  }
+
+  onClose(): void {
+    if (this.#state !== 'closed') this.#gone();
+  }
+
+  onDeadline(): void {
+    if (this.#isWaitingForDrain && this.#state !== 'linger') {
+      const pending = this.connection.pendingBytes;
+      if (pending < this.#pendingSeen) {
+        this.#pendingSeen = pending;
+        return this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
+      }
+      return this.cut();
+    }
+    switch (this.#state) {
+      case 'head':
+        return this.refuse(408, 'the request head came too slowly');
+      case 'exchange':
+        return this.#exchange.bodyTimedOut();
+      default:
+        return this.destroy();
+    }
+  }
+
+  // ---- reading requests ---------------------------------------------------------------------
+
+  #readHead(data: Buffer, from: number, to: number): void {
+    let buffer = data;
+    let start = from;
+    let end = to;
+    let stop: number;
+    if (this.#partial.length === 0) {
+      start = skipEmptyLines(buffer, start, end);
+      if (start === end) return; // Only empty lines: still idle.
+      stop = headEnd(buffer, start, end);
+      if (stop === -1) {
+        this.#partial.append(buffer, start, end);
+        return this.#waitForHead();
+      }
+    } else {
+      this.#partial.append(buffer, start, end);
+      if (this.#partial.bytes[0] === CR) {
+        this.#partial.drop(skipEmptyLines(this.#partial.bytes, 0, this.#partial.length));
+        this.#scan?.reset();
+      }
+      stop = this.#partial.end();
+      if (stop === -1) return this.#waitForHead();
+      buffer = this.#partial.bytes;
+      start = 0;
+      end = this.#partial.length;
+      this.#partial.clear();
+      this.#scan?.reset();
+    }
+    const text = buffer.toString('latin1', start, stop);
+    const head = parseRequestHead(text, this.#gateway.headLimits);
+    if (head.kind === 'refusal') return this.refuse(head.status, head.reason);
+    this.#beginExchange(head, buffer, stop, end);
+  }
+
+  #waitForHead(): void {
+    if (this.#state === 'idle') {
+      this.#state = 'head';
+      // Total, from the first byte: a byte now and then does not extend it (rule 77).
+      this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientHeaderMs);
+    }
+    this.#scan ??= new HeadScan();
+    const refused = this.#scan.request(this.#partial.text(), this.#gateway.headLimits);
+    if (refused !== undefined) this.refuse(refused.status, refused.reason);
+  }
+
+  #beginExchange(head: RequestHead, buffer: Buffer, start: number, end: number): void {
+    const { limits } = this.#gateway.config;
+    if (limits.bodyBytesMax > 0 && head.contentLength > limits.bodyBytesMax) {
+      return this.refuse(413, `the body is over ${limits.bodyBytesMax} bytes`);
+    }
+    this.#state = 'exchange';
+    this.#requests += 1;
+    this.#gateway.wheel.clear(this);
+    this.#body.reset(head.framing, head.contentLength, limits);
+    this.#payloadStart = start;
+    this.#payloadEnd = start;
+    const stop = this.#body.read(buffer, start, end, this.#collect);
+    if (this.#body.refusal !== undefined) {
+      return this.refuse(this.#body.refusal.status, this.#body.refusal.reason);
+    }
+    if (stop < end) this.#keepForLater(buffer, stop, end);
+    if (!this.#body.done) this.#watchBody();
+    this.#exchange.begin(head, buffer, this.#payloadStart, this.#payloadEnd, this.#body.done);
+  }
+
+  #readBody(buffer: Buffer, start: number, end: number): void {
+    this.#payloadStart = start;
+    this.#payloadEnd = start;
+    const stop = this.#body.read(buffer, start, end, this.#collect);
+    if (this.#body.refusal !== undefined) {
+      const { status, reason } = this.#body.refusal;
+      return this.#exchange.bodyRefused(status, reason);
+    }
+    if (this.#body.done) this.#gateway.wheel.clear(this);
+    else this.#watchBody();
+    if (stop < end) this.#keepForLater(buffer, stop, end);
+    this.#exchange.requestBytes(buffer, this.#payloadStart, this.#payloadEnd, this.#body.done);
+  }
+
+  /** Moves the payload ranges of one read together, so that they leave as one piece. */
+  readonly #collect = (buffer: Buffer, from: number, to: number): void => {
+    if (this.#payloadEnd === this.#payloadStart) {
+      this.#payloadStart = from;
+      this.#payloadEnd = to;
+    } else {
+      if (from !== this.#payloadEnd) buffer.copyWithin(this.#payloadEnd, from, to);
+      this.#payloadEnd += to - from;
+    }
+  };
+
+  /** The client owes us body bytes, unless it is us who do not read or who owe it a write. */
+  #watchBody(): void {
+    if (this.#isWaitingForDrain || this.#state !== 'exchange') return;
+    if (this.#isBodyPaused || this.#body.done) this.#gateway.wheel.clear(this);
+    else this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientBodyMs);
+  }
+
+  /** Bytes of a later request: at most one read of them, then the kernel holds the rest. */
+  #keepForLater(buffer: Buffer, start: number, end: number): void {
+    const piece = buffer.subarray(start, end);
+    this.#stash =
+      this.#stash === undefined ? Buffer.from(piece) : Buffer.concat([this.#stash, piece]);
+    if (this.#isBodyPaused) return;
+    this.#isBodyPaused = true;
+    this.connection.pause();
+  }
+
+  readonly #unstash = (): void => {
+    const stash = this.#stash;
+    // A client that does not read its answers gets no further ones: else they would pile up here.
+    if (stash === undefined || this.#state !== 'idle' || this.#isWaitingForDrain) return;
+    this.#stash = undefined;
+    this.#readHead(stash, 0, stash.length);
+    // Reading goes on only when there is room for it: no exchange, or one that waits for its body.
+    const state: State = this.#state;
+    if (state === 'idle' || state === 'head') {
+      if (this.#isEnded) this.destroy();
+      else this.resumeBody();
+    } else if (state === 'exchange' && !this.#body.done && this.#stash === undefined) {
+      this.resumeBody();
+    }
+  };
+
+  // ---- ending -------------------------------------------------------------------------------
+
+  /** FIN behind the last response, then read and discard for a while. */
+  #linger(): void {
+    this.#state = 'linger';
+    this.#stash = undefined;
+    this.#partial.clear();
+    this.connection.end();
+    const { lingeringMs, sendMs } = this.#gateway.config.timeouts;
+    // The lingering time runs from our FIN on, which waits behind what the client has to take.
+    this.#gateway.wheel.set(this, this.connection.pendingBytes > 0 ? sendMs : lingeringMs);
+    if (this.#isEnded) return;
+    this.#isBodyPaused = true;
+    this.resumeBody();
+  }
+
+  #gone(): void {
+    this.#state = 'closed';
+    this.#stash = undefined;
+    this.#partial.clear();
+    this.#gateway.wheel.forget(this);
+    this.#exchange.clientGone();
+    this.#onClosed(this);
+  }
+}

@@ -1,0 +1,31 @@
+// What every connection of one gateway shares. Built once in gateway.ts; the routes are swapped
+// whole, everything else stays.
+
+import type { BlockList } from 'node:net';
+import type { Log } from '../base/log.ts';
+import type { GatewayConfig } from '../config.ts';
+import type { UpstreamSet } from '../upstream.ts';
+import type { AccessLog } from './access-log.ts';
+import type { ConnectionPool } from './connection-pool.ts';
+import type { HeadLimits } from './http1.ts';
+import type { RouteTable } from './route.ts';
+import type { Transport } from './transport.ts';
+import type { Wheel } from './wheel.ts';
+
+export type GatewayContext = {
+  readonly config: GatewayConfig;
+  readonly headLimits: HeadLimits;
+  readonly log: Log;
+  readonly transport: Transport;
+  readonly wheel: Wheel;
+  readonly pool: ConnectionPool;
+  readonly upstreams: UpstreamSet;
+  readonly accessLog: AccessLog | undefined;
+  /** Peers whose X-Forwarded-* are believed. */
+  readonly trusted: BlockList;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  routes: RouteTable;
+  /** Shutting down: no response promises another request. */
+  isClosing: boolean;
+};

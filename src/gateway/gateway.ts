@@ -1,0 +1,176 @@
+// The data plane of one worker: listeners, the connections they accept, and what those share. It
+// reads the table that the control plane gives it and never waits for anything slower than memory.
+
+import { readFileSync } from 'node:fs';
+import { BlockList } from 'node:net';
+import { type Log, silentLog } from '../base/log.ts';
+import type { GatewayConfig, ListenAddress } from '../config.ts';
+import type { Route, TableUpdate, UpstreamSet } from '../upstream.ts';
+import { AccessLog } from './access-log.ts';
+import { ClientConnection } from './client-connection.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import type { GatewayContext } from './context.ts';
+import { refusalText } from './http1.ts';
+import { nodeTransport } from './node-transport.ts';
+import { RouteTable } from './route.ts';
+import type { Connection, Listening, Transport } from './transport.ts';
+import { Wheel } from './wheel.ts';
+
+/** How long a shutdown leaves idle client connections open, so that a request that is just being
+ *  sent on one is answered (with `Connection: close`) instead of reset. */
+const IDLE_GRACE_MS = 300;
+
+export type GatewayOptions = {
+  readonly config: GatewayConfig;
+  readonly upstreams: UpstreamSet;
+  readonly log?: Log;
+  readonly transport?: Transport;
+  /** Monotonic milliseconds; a simulation brings its own. */
+  readonly now?: () => number;
+};
+
+export class Gateway {
+  readonly #context: GatewayContext;
+  readonly #clients = new Set<ClientConnection>();
+  readonly #connectionsMax: number;
+  #listening: Listening[] = [];
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: GatewayOptions) {
+    const { config } = options;
+    const log = options.log ?? silentLog;
+    const now = options.now ?? (() => performance.now());
+    this.#connectionsMax = config.limits.connectionsMax || connectionsByDescriptors();
+    this.#context = {
+      config,
+      headLimits: {
+        uriBytesMax: config.limits.uriBytesMax,
+        headBytesMax: config.limits.headBytesMax,
+        fieldsMax: config.limits.fieldsMax,
+        underscoresInHeaders: config.underscoresInHeaders,
+        allowTrace: config.allowTrace,
+      },
+      log,
+      transport: options.transport ?? nodeTransport,
+      wheel: new Wheel(now),
+      pool: new ConnectionPool(config.limits.upstreamKeepalive),
+      upstreams: options.upstreams,
+      accessLog: config.accessLog === '' ? undefined : new AccessLog(config.accessLog, log),
+      trusted: blockList(config.trustedProxies),
+      now,
+      routes: new RouteTable([]),
+      isClosing: false,
+    };
+  }
+
+  /**
+   * Opens every listener, or none. `handles`: sockets that another process bound for us, in the
+   * order of the config's `listen`.
+   * @throws address_in_use, address_unavailable
+   */
+  async listen(handles: readonly object[] = []): Promise<readonly ListenAddress[]> {
+    this.#context.wheel.start();
+    try {
+      for (const [index, { host, port }] of this.#context.config.listen.entries()) {
+        const handle = handles[index];
+        const options = handle === undefined ? { host, port } : { host, port, handle };
+        this.#listening.push(
+          await this.#context.transport.listen(options, (connection) => this.#accept(connection)),
+        );
+      }
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+    return this.#listening.map(({ host, port }) => ({ host, port }));
+  }
+
+  setRoutes(routes: readonly Route[]): void {
+    this.#context.routes = new RouteTable(routes);
+  }
+
+  /** Swaps in what changed. From this moment no new request goes to a server that was taken out. */
+  apply(update: TableUpdate): void {
+    this.#context.upstreams.apply(update, this.#context.now());
+    this.#context.pool.sweep();
+  }
+
+  /** Client connections open now. */
+  connections(): number {
+    return this.#clients.size;
+  }
+
+  /** Turns the timer wheel by hand; for a simulation with a clock of its own. */
+  turn(): void {
+    this.#context.wheel.turn();
+  }
+
+  /** Stops accepting, finishes what is in flight, and cuts what is left after `deadlineMs`. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#context.isClosing = true;
+    for (const listening of this.#listening.splice(0)) listening.close();
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      if (this.#clients.size === 0) resolve();
+    });
+    const closeIdle = (): void => {
+      for (const client of this.#clients) client.closeIfIdle();
+    };
+    const grace = setTimeout(closeIdle, Math.min(IDLE_GRACE_MS, deadlineMs));
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    await Promise.race([empty, deadline]);
+    clearTimeout(grace);
+    clearTimeout(timer);
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#context.isClosing = true;
+    for (const listening of this.#listening.splice(0)) listening.close();
+    for (const client of [...this.#clients]) client.destroy();
+    this.#context.pool.destroy();
+    this.#context.wheel.stop();
+    this.#context.accessLog?.close();
+  }
+
+  #accept(connection: Connection): void {
+    if (this.#clients.size >= this.#connectionsMax) {
+      connection.writeText(refusalText(503, 'sluice: too many connections\n', false));
+      connection.destroy();
+      return;
+    }
+    const client = new ClientConnection(this.#context, connection, this.#onClosed);
+    this.#clients.add(client);
+  }
+
+  readonly #onClosed = (client: ClientConnection): void => {
+    this.#clients.delete(client);
+    if (this.#clients.size === 0) this.#onEmpty?.();
+  };
+}
+
+/** Two fifths of the descriptors for clients, as many for servers, the rest for everything else. */
+function connectionsByDescriptors(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1');
+    const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
+    return Math.max(64, Math.floor(Number(soft ?? '1024') * 0.4));
+  } catch {
+    // No /proc on this system: the usual soft limit.
+    return 400;
+  }
+}
+
+function blockList(blocks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const block of blocks) {
+    const [address = '', bits] = block.split('/');
+    const family = address.includes(':') ? 'ipv6' : 'ipv4';
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return list;
+}

@@ -1,0 +1,172 @@
+// Node's sockets behind the Transport face. Two things make it quick: incoming bytes land in one
+// buffer shared by all sockets (read, used and forgotten within one callback), and outgoing pieces
+// are put together in one scratch buffer so that head and body leave in one system call.
+//
+// Safety of the scratch buffer: the kernel usually takes a write at once. When it does not, libuv
+// keeps pointing at our memory until it can, so that scratch buffer is given away to the write and
+// a new one is made. No byte of one connection can reach another.
+
+import { createServer, Socket } from 'node:net';
+import { SluiceError, systemCode } from '../base/errors.ts';
+import { formatAddress } from '../base/units.ts';
+import {
+  type Connection,
+  type ConnectionHandler,
+  DEAF,
+  type Listening,
+  type ListenOptions,
+  type Transport,
+} from './transport.ts';
+
+const READ_BYTES = 64 * 1024;
+const SCRATCH_BYTES = 80 * 1024;
+/** Up to here a body goes out as part of the head's string: cheaper than filling the scratch. */
+const TEXT_BYTES_MAX = 1024;
+/** Pending connections that the kernel holds for us, before SYNs are dropped. */
+const BACKLOG = 4096;
+
+let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
+class NodeConnection implements Connection {
+  handler: ConnectionHandler;
+  readonly remoteAddress: string;
+  readonly #socket: Socket;
+  #error = '';
+  #waitsForDrain = false;
+
+  constructor(socket: Socket, handler: ConnectionHandler) {
+    this.#socket = socket;
+    this.handler = handler;
+    this.remoteAddress = socket.remoteAddress ?? '';
+    // The listeners stay for the socket's whole life: pooled, lingering, whatever (rule 83).
+    socket.on('error', (error) => {
+      this.#error = systemCode(error) || 'EUNKNOWN';
+    });
+    socket.on('end', () => this.handler.onEnd());
+    socket.on('drain', () => {
+      this.#waitsForDrain = false;
+      this.handler.onDrain();
+    });
+    socket.on('close', () => {
+      const last = this.handler;
+      this.handler = DEAF;
+      last.onClose(this.#error);
+    });
+  }
+
+  get pendingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(before: string, buffer: Buffer, start: number, end: number, after: string): boolean {
+    const bodyBytes = end - start;
+    if (bodyBytes <= TEXT_BYTES_MAX) {
+      return this.writeText(before + buffer.toString('latin1', start, end) + after);
+    }
+    const total = before.length + bodyBytes + after.length;
+    const piece = total <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafeSlow(total);
+    piece.write(before, 0, 'latin1');
+    buffer.copy(piece, before.length, start, end);
+    if (after !== '') piece.write(after, before.length + bodyBytes, 'latin1');
+    const ok = this.#socket.write(piece.subarray(0, total));
+    if (piece === scratch && this.#socket.writableLength > 0) {
+      scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+    }
+    if (!ok) this.#waitsForDrain = true;
+    return !this.#waitsForDrain;
+  }
+
+  writeText(text: string): boolean {
+    if (!this.#socket.write(text, 'latin1')) this.#waitsForDrain = true;
+    return !this.#waitsForDrain;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (!this.#socket.writableEnded) this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+}
+
+/** Reads of every socket land here; a callback has done with the bytes when it returns. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+
+export const nodeTransport: Transport = {
+  listen(options: ListenOptions, onConnection): Promise<Listening> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      // A client that is gone before it was accepted has no address, and nothing to say.
+      if (socket.remoteAddress === undefined) {
+        socket.on('error', () => {});
+        socket.destroy();
+        return;
+      }
+      const connection = new NodeConnection(socket, DEAF);
+      socket.on('data', (data: Buffer) => connection.handler.onData(data, 0, data.length));
+      onConnection(connection);
+    });
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) => reject(listenError(options, cause)));
+      const onListening = (): void => {
+        server.removeAllListeners('error');
+        // An accept that fails (EMFILE, ECONNABORTED) costs that connection, never the listener.
+        server.on('error', () => {});
+        const address = server.address();
+        const port = address !== null && typeof address === 'object' ? address.port : options.port;
+        resolve({ host: options.host, port, close: () => void server.close() });
+      };
+      const { host, port, handle } = options;
+      if (handle !== undefined) server.listen(handle, BACKLOG, onListening);
+      else server.listen({ host, port, backlog: BACKLOG }, onListening);
+    });
+  },
+
+  connect(host, port, handler): Connection {
+    let connection: NodeConnection | undefined;
+    const socket = new Socket({
+      allowHalfOpen: true,
+      onread: {
+        buffer: readBuffer,
+        callback: (bytes: number): boolean => {
+          connection?.handler.onData(readBuffer, 0, bytes);
+          return true;
+        },
+      },
+    } as ConstructorParameters<typeof Socket>[0]); // `onread` is documented for new net.Socket, but missing in the types.
+    connection = new NodeConnection(socket, handler);
+    const opened = connection;
+    socket.setNoDelay(true);
+    socket.connect({ host, port }, () => opened.handler.onConnect());
+    return opened;
+  },
+};
+
+function listenError(options: ListenOptions, cause: Error): SluiceError {
+  const address = formatAddress(options);
+  const code = systemCode(cause);
+  if (code === 'EADDRINUSE') {
+    return new SluiceError(
+      'address_in_use',
+      `listen ${address}: the address is in use; stop the process that holds it or change "listen"`,
+      { cause },
+    );
+  }
+  return new SluiceError(
+    'address_unavailable',
+    `listen ${address}: ${code === 'EACCES' ? 'not permitted (ports below 1024 need privileges)' : cause.message}; change "listen"`,
+    { cause },
+  );
+}

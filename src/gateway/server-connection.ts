@@ -1,0 +1,382 @@
+// One connection to a server: sends what the exchange gives it, frames the response and hands it
+// on. It belongs to one exchange at a time, or idles in the pool. It does not decide anything:
+// failures go to the exchange as values.
+
+import type { Server } from '../upstream.ts';
+import type { GatewayContext } from './context.ts';
+import { HeadBuffer } from './head-buffer.ts';
+import type { ResponseHead } from './http1.ts';
+import { BodyReader, headEnd, parseResponseHead, refusePartialResponse } from './http1.ts';
+import { connectFailure, type Failure, failure } from './retry.ts';
+import { type Connection, type ConnectionHandler, NO_BYTES } from './transport.ts';
+import type { Timed } from './wheel.ts';
+
+/** Interim responses before the final one; more is a server gone wild (rule 50). */
+const INTERIM_MAX = 100;
+const RESPONSE_FIELDS_MAX = 200;
+
+/** What the exchange wants to know of its server connection. */
+export interface Attempt {
+  /** Methods and upgrade tokens decide how a response is framed. */
+  readonly requestMethod: string;
+  readonly offeredUpgrade: string;
+  serverConnected(): void;
+  serverDrained(): void;
+  responseInterim(head: ResponseHead): void;
+  /** The final head; the bytes follow with responseBytes, in the same callback. */
+  responseHead(head: ResponseHead): void;
+  /** Called once per read; the range may be empty. After `done` the connection is not ours. */
+  responseBytes(buffer: Buffer, start: number, end: number, done: boolean): void;
+  /** A 101 that was asked for: from now on bytes flow with tunnelBytes. */
+  tunnelOpened(head: ResponseHead): void;
+  tunnelBytes(buffer: Buffer, start: number, end: number): void;
+  tunnelEnded(): void;
+  /** No final head came. The connection is gone. */
+  attemptFailed(failed: Failure): void;
+  /** The final head was handed on, the body cannot be completed. The connection is gone. */
+  responseCut(reason: string): void;
+}
+
+type State = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
+
+export class ServerConnection implements ConnectionHandler, Timed {
+  deadlineAt = Number.POSITIVE_INFINITY;
+  slotTick = -1;
+  readonly server: Server;
+  readonly connection: Connection;
+  /** True when an exchange before this one has used the connection. */
+  reused = false;
+  readonly #gateway: GatewayContext;
+  #attempt: Attempt | undefined;
+  #state: State = 'connecting';
+  #requestSent = false;
+  #keepAlive = false;
+  #idleMsMax: number;
+  #interims = 0;
+  readonly #partial = new HeadBuffer();
+  readonly #body = new BodyReader();
+  #payloadStart = 0;
+  #payloadEnd = 0;
+
+  constructor(gateway: GatewayContext, server: Server, attempt: Attempt) {
+    this.#gateway = gateway;
+    this.server = server;
+    this.#attempt = attempt;
+    this.#idleMsMax = gateway.config.timeouts.upstreamKeepaliveMs;
+    this.connection = gateway.transport.connect(server.host, server.port, this);
+    gateway.wheel.set(this, gateway.config.timeouts.connectMs);
+  }
+
+  get isConnected(): boolean {
+    return this.#state !== 'connecting' && this.#state !== 'closed';
+  }
+
+  /** Takes an idle connection out of the pool for another exchange. */
+  adopt(attempt: Attempt): void {
+    this.#attempt = attempt;
+    this.#gateway.wheel.clear(this);
+    this.reused = true;
+    this.#expectResponse();
+  }
+
+  #expectResponse(): void {
+    this.#state = 'head';
+    this.#requestSent = false;
+    this.#interims = 0;
+  }
+
+  // ---- sending ------------------------------------------------------------------------------
+
+  /** Head, or a piece of the body, or both. False: wait for serverDrained. */
+  send(before: string, buffer: Buffer, start: number, end: number, after: string): boolean {
+    const ok = this.connection.write(before, buffer, start, end, after);
+    const { upstreamSendMs, tunnelMs } = this.#gateway.config.timeouts;
+    if (!ok) this.#gateway.wheel.set(this, upstreamSendMs);
+    else if (this.#state === 'tunnel') this.#gateway.wheel.set(this, tunnelMs);
+    return ok;
+  }
+
+  /** The request is complete: the response is due. */
+  requestSent(): void {
+    this.#requestSent = true;
+    if (this.#state === 'head') {
+      this.#gateway.wheel.set(this, this.#gateway.config.timeouts.responseMs);
+    }
+  }
+
+  /** The client is slower than the server: stop reading, and do not blame the server for it. */
+  pause(): void {
+    this.connection.pause();
+    this.#gateway.wheel.clear(this);
+  }
+
+  resume(): void {
+    this.connection.resume();
+    const { readMs, tunnelMs } = this.#gateway.config.timeouts;
+    if (this.#state === 'tunnel') this.#gateway.wheel.set(this, tunnelMs);
+    else if (this.#state === 'body') this.#gateway.wheel.set(this, readMs);
+  }
+
+  /** The exchange has no more use for the connection: closes it without telling the exchange. */
+  discard(): void {
+    this.#attempt = undefined;
+    this.#close();
+  }
+
+  // ---- events -------------------------------------------------------------------------------
+
+  onConnect(): void {
+    this.#gateway.wheel.clear(this);
+    this.#expectResponse();
+    this.#attempt?.serverConnected();
+  }
+
+  onDrain(): void {
+    const { wheel, config } = this.#gateway;
+    if (this.#state === 'tunnel') wheel.set(this, config.timeouts.tunnelMs);
+    else if (this.#state === 'head' && this.#requestSent) {
+      wheel.set(this, config.timeouts.responseMs);
+    } else if (this.#state === 'head') wheel.clear(this);
+    this.#attempt?.serverDrained();
+  }
+
+  onData(buffer: Buffer, start: number, end: number): void {
+    switch (this.#state) {
+      case 'head':
+        return this.#readHead(buffer, start, end);
+      case 'body':
+        return this.#readBody(buffer, start, end);
+      case 'tunnel':
+        this.#gateway.wheel.set(this, this.#gateway.config.timeouts.tunnelMs);
+        return this.#attempt?.tunnelBytes(buffer, start, end);
+      case 'idle':
+      case 'connecting':
+        // Nobody asked: whatever this is, it must not answer the next request (rule 66).
+        return this.#lost(failure('bad_response', 'bytes came before a request was sent'));
+      case 'closed':
+        return;
+    }
+  }
+
+  onEnd(): void {
+    switch (this.#state) {
+      case 'body':
+        if (this.#body.finish()) return this.#finish(NO_BYTES, 0, 0, false);
+        return this.#cut('the server closed before the response was complete');
+      case 'tunnel':
+        return this.#attempt?.tunnelEnded();
+      case 'closed':
+        return;
+      default:
+        return this.#lost(
+          failure('closed_early', `server ${this.server.id} closed before it answered`),
+        );
+    }
+  }
+
+  onClose(error: string): void {
+    switch (this.#state) {
+      case 'closed':
+        return;
+      case 'connecting':
+        return this.#lost(connectFailure(error, this.server.id));
+      case 'body':
+        return this.#cut(`the server's connection broke (${error || 'closed'})`);
+      case 'tunnel':
+        return this.#cut(`tunnel closed by the server (${error || 'closed'})`);
+      default:
+        return this.#lost(
+          failure(
+            'closed_early',
+            `server ${this.server.id} broke the connection before it answered (${error || 'closed'})`,
+          ),
+        );
+    }
+  }
+
+  onDeadline(): void {
+    const { server } = this;
+    switch (this.#state) {
+      case 'connecting':
+        return this.#lost(
+          failure('connect_timeout', `server ${server.id} did not accept the connection in time`),
+        );
+      case 'head':
+        return this.#lost(
+          this.#requestSent && this.connection.pendingBytes === 0
+            ? failure('response_timeout', `server ${server.id} did not answer in time`)
+            : failure('send_timeout', `server ${server.id} did not take the request in time`),
+        );
+      case 'body':
+        return this.#cut('the server stopped sending in the middle of the response');
+      case 'tunnel':
+        return this.#cut('the tunnel was idle for too long');
+      case 'idle':
+        return this.#close();
+      case 'closed':
+        return;
+    }
+  }
+
+  // ---- reading the response -----------------------------------------------------------------
+
+  #readHead(data: Buffer, from: number, to: number): void {
+    let buffer = data;
+    let start = from;
+    let end = to;
+    let stop: number;
+    if (this.#partial.length === 0) {
+      stop = headEnd(buffer, start, end);
+    } else {
+      this.#partial.append(buffer, start, end);
+      stop = this.#partial.end();
+      if (stop === -1) return this.#checkPartial();
+      buffer = this.#partial.bytes;
+      start = 0;
+      end = this.#partial.length;
+      this.#partial.clear();
+    }
+    const attempt = this.#attempt;
+    if (attempt === undefined) return this.#close();
+    const headBytesMax = this.#gateway.config.limits.responseHeadBytesMax;
+    while (stop !== -1) {
+      const text = buffer.toString('latin1', start, stop);
+      const head = parseResponseHead(text, attempt.requestMethod, headBytesMax);
+      if (head.kind === 'refusal') return this.#lost(this.#badResponse(head.reason));
+      start = stop;
+      if (head.status === 101) return this.#openTunnel(head, buffer, start, end);
+      if (head.status >= 200) return this.#beginBody(head, buffer, start, end);
+      this.#interims += 1;
+      if (this.#interims > INTERIM_MAX) {
+        return this.#lost(this.#badResponse('too many interim responses'));
+      }
+      attempt.responseInterim(head);
+      if (this.#attempt !== attempt) return; // The client went away meanwhile.
+      stop = headEnd(buffer, start, end);
+    }
+    if (start < end) {
+      this.#partial.append(buffer, start, end);
+      this.#checkPartial();
+    }
+  }
+
+  #checkPartial(): void {
+    const refused = refusePartialResponse(
+      this.#partial.text(),
+      this.#gateway.config.limits.responseHeadBytesMax,
+    );
+    if (refused !== undefined) this.#lost(this.#badResponse(refused.reason));
+  }
+
+  #badResponse(reason: string): Failure {
+    return failure('bad_response', `server ${this.server.id} sent a bad response: ${reason}`);
+  }
+
+  #beginBody(head: ResponseHead, buffer: Buffer, start: number, end: number): void {
+    this.#state = 'body';
+    this.#keepAlive = head.keepAlive && head.framing !== 'close';
+    if (head.keepAliveSeconds >= 0) {
+      // One second less than the server says: the request in flight must not meet its FIN.
+      this.#idleMsMax = Math.min(
+        this.#gateway.config.timeouts.upstreamKeepaliveMs,
+        Math.max(0, head.keepAliveSeconds * 1000 - 1000),
+      );
+    }
+    const { limits } = this.#gateway.config;
+    this.#body.reset(head.framing, head.contentLength, {
+      chunkExtensionBytesMax: limits.chunkExtensionBytesMax,
+      trailerBytesMax: limits.trailerBytesMax,
+      bodyBytesMax: 0,
+      fieldsMax: RESPONSE_FIELDS_MAX,
+    });
+    this.#attempt?.responseHead(head);
+    if (this.#state === 'body') this.#readBody(buffer, start, end);
+  }
+
+  #readBody(buffer: Buffer, start: number, end: number): void {
+    this.#payloadStart = start;
+    this.#payloadEnd = start;
+    const consumed = this.#body.read(buffer, start, end, this.#collect);
+    if (this.#body.refusal !== undefined) {
+      this.#relay(buffer, false);
+      return this.#cut(`the server's body is not valid: ${this.#body.refusal.reason}`);
+    }
+    if (this.#body.done) {
+      return this.#finish(buffer, this.#payloadStart, this.#payloadEnd, consumed === end);
+    }
+    this.#gateway.wheel.set(this, this.#gateway.config.timeouts.readMs);
+    this.#relay(buffer, false);
+  }
+
+  /** Moves the payload ranges of one read together, so that they leave as one piece. */
+  readonly #collect = (buffer: Buffer, from: number, to: number): void => {
+    if (this.#payloadEnd === this.#payloadStart) {
+      this.#payloadStart = from;
+      this.#payloadEnd = to;
+    } else {
+      if (from !== this.#payloadEnd) buffer.copyWithin(this.#payloadEnd, from, to);
+      this.#payloadEnd += to - from;
+    }
+  };
+
+  #relay(buffer: Buffer, done: boolean): void {
+    this.#attempt?.responseBytes(buffer, this.#payloadStart, this.#payloadEnd, done);
+  }
+
+  /** The response is complete: back into the pool if nothing speaks against it, then tell. */
+  #finish(buffer: Buffer, start: number, end: number, isClean: boolean): void {
+    const attempt = this.#attempt;
+    const isReusable =
+      isClean && this.#keepAlive && this.#requestSent && this.connection.pendingBytes === 0;
+    this.#attempt = undefined;
+    if (isReusable) {
+      this.#state = 'idle';
+      this.#gateway.wheel.set(this, this.#idleMsMax);
+      this.#gateway.pool.release(this);
+    } else this.#close();
+    attempt?.responseBytes(buffer, start, end, true);
+  }
+
+  #openTunnel(head: ResponseHead, buffer: Buffer, start: number, end: number): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return this.#close();
+    if (!isOffered(attempt.offeredUpgrade, head.upgrade)) {
+      return this.#lost(this.#badResponse('101 for a protocol that was not offered'));
+    }
+    this.#state = 'tunnel';
+    this.#gateway.wheel.set(this, this.#gateway.config.timeouts.tunnelMs);
+    attempt.tunnelOpened(head);
+    if (start < end && this.#attempt === attempt) attempt.tunnelBytes(buffer, start, end);
+  }
+
+  // ---- ending -------------------------------------------------------------------------------
+
+  #lost(failed: Failure): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.#close();
+    attempt?.attemptFailed(failed);
+  }
+
+  #cut(reason: string): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.#close();
+    attempt?.responseCut(reason);
+  }
+
+  #close(): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'idle') this.#gateway.pool.remove(this);
+    this.#state = 'closed';
+    this.#gateway.wheel.forget(this);
+    this.connection.destroy();
+  }
+}
+
+/** Both are lower-case token lists; the server must have chosen from what the client offered. */
+function isOffered(offered: string, chosen: string): boolean {
+  if (offered === '' || chosen === '') return false;
+  const tokens = offered.split(',').map((token) => token.trim());
+  return chosen.split(',').every((token) => tokens.includes(token.trim()));
+}
