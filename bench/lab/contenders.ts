@@ -1,0 +1,178 @@
+// The proxies under test, each started with one data-plane process in front of the same servers:
+// keep-alive on both sides, no access log, nothing else configured.
+
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type Cleanup,
+  childrenOf,
+  findProgram,
+  freePorts,
+  listening,
+  Stack,
+  start,
+} from '../../demo/stack.ts';
+
+export type Contender = {
+  readonly name: string;
+  readonly port: number;
+  /** The processes that carry the traffic. */
+  readonly pids: readonly number[];
+  /** Beside them: Sluice's primary, whose cost is told apart. */
+  readonly controlPid?: number;
+};
+
+export type Lab = {
+  readonly cleanup: Cleanup;
+  readonly folder: string;
+  /** Put before a proxy's command, for instance to pin it to a core. */
+  readonly prefix: readonly string[];
+  /** Where the fixed servers listen. */
+  readonly servers: readonly number[];
+};
+
+/** The proxies that can be started here; undefined when a program is not installed. */
+export const CONTENDERS: Readonly<Record<string, (lab: Lab) => Promise<Contender | undefined>>> = {
+  sluice: startSluice,
+  // nginx reads a whole body before it calls a server; the others, and Sluice, stream it.
+  nginx: (lab) => startNginx('nginx', 'client_body_buffer_size 128k;', lab),
+  'nginx-streaming': (lab) => startNginx('nginx-streaming', 'proxy_request_buffering off;', lab),
+  haproxy: startHaproxy,
+  'http-proxy-3': (lab) => startScript('http-proxy-3', lab),
+  'fast-proxy': (lab) => startScript('fast-proxy', lab),
+  undici: (lab) => startScript('undici', lab),
+};
+
+async function startSluice(lab: Lab): Promise<Contender> {
+  const stack = await Stack.start({
+    cleanup: lab.cleanup,
+    folder: join(lab.folder, 'sluice'),
+    prefix: lab.prefix,
+    config: ({ gateway, admin, registry }) => `
+state_dir: state
+workers: 1
+log_level: warn
+listen: 127.0.0.1:${gateway}
+admin: { listen: 127.0.0.1:${admin} }
+registry: { embedded: { listen: 127.0.0.1:${registry} } }
+upstreams:
+  app: { registry: off, servers: [${lab.servers.map((port) => `127.0.0.1:${port}`).join(', ')}] }
+`,
+  });
+  const { workers } = await stack.status();
+  return {
+    name: 'sluice',
+    port: stack.ports.gateway,
+    pids: workers.map(({ pid }) => pid),
+    controlPid: stack.pid,
+  };
+}
+
+async function startNginx(name: string, body: string, lab: Lab): Promise<Contender | undefined> {
+  const servers = lab.servers.map((server) => `server 127.0.0.1:${server};`).join(' ');
+  const found = await nginx(
+    lab,
+    name,
+    (listen) => `upstream app { ${servers} keepalive 128; keepalive_requests 1000000000; }
+    server { listen 127.0.0.1:${listen}; location / { ${body}
+      proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header X-Forwarded-For $remote_addr; } }`,
+  );
+  return found && { name, port: found.port, pids: found.workers };
+}
+
+/** The fixed servers behind every proxy: two nginx listeners that answer from memory. */
+export async function startServers(
+  lab: Omit<Lab, 'servers'>,
+  bodyBytes: number,
+): Promise<number[]> {
+  const [second = 0] = await freePorts(1);
+  // nginx takes at most 4 kB in one word: longer bodies are a variable, repeated.
+  const body = bodyBytes === 0 ? 'hello world\\n' : '$k'.repeat(bodyBytes / 1024);
+  const answer = `set $k "${'x'.repeat(1024)}"; return 200 "${body}";`;
+  const found = await nginx({ ...lab, servers: [] }, `servers-${bodyBytes}`, (listen) =>
+    [listen, second]
+      .map((port) => `server { listen 127.0.0.1:${port}; location / { ${answer} } }`)
+      .join('\n'),
+  );
+  if (found === undefined)
+    throw new Error('nginx is not installed: no fixed servers to measure with');
+  return [found.port, second];
+}
+
+async function nginx(
+  lab: Lab,
+  name: string,
+  http: (port: number) => string,
+): Promise<{ readonly port: number; readonly workers: readonly number[] } | undefined> {
+  const program = findProgram('nginx');
+  if (program === undefined) return undefined;
+  const [port = 0] = await freePorts(1);
+  const file = join(lab.folder, `${name}.conf`);
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${join(lab.folder, `${name}-${kind}`)};`)
+    .join('\n');
+  await writeFile(
+    file,
+    `worker_processes 1; daemon off; pid ${join(lab.folder, `${name}.pid`)}; error_log stderr error;
+events { worker_connections 16384; }
+http { access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; ${temporary}
+${http(port)} }
+`,
+  );
+  const [command = '', ...argv] = [...lab.prefix, program, '-p', lab.folder, '-c', file];
+  const child = start(command, argv);
+  lab.cleanup.add(() => child.stop());
+  await listening(port, child);
+  return { port, workers: childrenOf(child.pid) };
+}
+
+async function startHaproxy(lab: Lab): Promise<Contender | undefined> {
+  const program = findProgram('haproxy');
+  if (program === undefined) return undefined;
+  const [port = 0] = await freePorts(1);
+  const file = join(lab.folder, 'haproxy.cfg');
+  await writeFile(
+    file,
+    `global
+  nbthread 1
+  maxconn 8000
+defaults
+  mode http
+  timeout client 600s
+  timeout server 60s
+  timeout connect 5s
+  timeout http-keep-alive 600s
+  option forwardfor
+  http-reuse always
+frontend in
+  bind 127.0.0.1:${port}
+  default_backend app
+backend app
+  balance roundrobin
+${lab.servers.map((server, at) => `  server s${at} 127.0.0.1:${server}`).join('\n')}
+`,
+  );
+  const [command = '', ...argv] = [...lab.prefix, program, '-db', '-f', file];
+  const child = start(command, argv);
+  lab.cleanup.add(() => child.stop());
+  await listening(port, child);
+  return { name: 'haproxy', port, pids: [child.pid] };
+}
+
+async function startScript(name: string, lab: Lab): Promise<Contender> {
+  const [port = 0] = await freePorts(1);
+  const script = join(import.meta.dirname, `../peers/${name}.ts`);
+  const servers = lab.servers.map(String);
+  const [command = '', ...argv] = [
+    ...lab.prefix,
+    process.execPath,
+    script,
+    String(port),
+    ...servers,
+  ];
+  const child = start(command, argv, { env: { NODE_ENV: 'production' } });
+  lab.cleanup.add(() => child.stop());
+  await listening(port, child);
+  return { name, port, pids: [child.pid] };
+}

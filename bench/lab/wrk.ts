@@ -1,0 +1,57 @@
+// wrk, run once: how many requests it got answered, how many were not 2xx, and its latencies.
+
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { output } from '../../demo/stack.ts';
+
+export type WrkResult = {
+  readonly requests: number;
+  readonly seconds: number;
+  /** Answers other than 2xx and 3xx, and socket errors. */
+  readonly errors: number;
+  /** Latency, ms. */
+  readonly p50: number;
+  readonly p99: number;
+};
+
+export type WrkOptions = {
+  readonly wrk: string;
+  readonly url: string;
+  readonly connections: number;
+  readonly seconds: number;
+  /** Bytes of a POST body; 0 = GET. */
+  readonly bodyBytes: number;
+  /** For the request script. */
+  readonly folder: string;
+  /** The core to run on, when the machine has more than one. */
+  readonly prefix: readonly string[];
+};
+
+export async function runWrk(options: WrkOptions): Promise<WrkResult> {
+  const script = join(options.folder, `wrk-${options.bodyBytes}.lua`);
+  const request =
+    options.bodyBytes === 0
+      ? ''
+      : `wrk.method = "POST"\nwrk.body = string.rep("x", ${options.bodyBytes})\n` +
+        'wrk.headers["Content-Type"] = "application/octet-stream"\n';
+  // The summary as one line of numbers: wrk's own text is rounded and meant for people.
+  const done =
+    'function done(summary, latency, requests)\n' +
+    '  local e = summary.errors\n' +
+    '  print("RESULT", summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,\n' +
+    '    latency:percentile(50), latency:percentile(99))\nend\n';
+  await writeFile(script, request + done);
+  const [command = 'wrk', ...argv] = [
+    ...options.prefix,
+    options.wrk,
+    ...['-t1', `-c${options.connections}`, `-d${options.seconds}s`, '--timeout', '10s'],
+    ...['-s', script, options.url],
+  ];
+  const text = await output(command, argv);
+  const line = text.split('\n').find((candidate) => candidate.startsWith('RESULT'));
+  const [requests = 0, micros = 0, errors = 0, p50 = 0, p99 = 0] = (line ?? '')
+    .split('\t')
+    .slice(1)
+    .map(Number);
+  return { requests, seconds: micros / 1e6, errors, p50: p50 / 1000, p99: p99 / 1000 };
+}

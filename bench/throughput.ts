@@ -1,0 +1,196 @@
+// Claim: one Sluice worker answers at least 0.55 × the requests that nginx answers in one second of
+// processor time, and at least 3 × those of the best proxy made of Node's own http server.
+//
+// One proxy process on a core of its own, wrk and the two fixed servers (nginx) on the rest, keep-alive
+// on both sides. The proxies take turns within each round; the ratios are taken within a round and
+// their median is reported, because the machine is shared and drifts.
+//
+//   node bench/throughput.ts [--rounds 5] [--seconds 3] [--only sluice,nginx]
+
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Cleanup, cpuSeconds, findProgram, temporaryFolder } from '../demo/stack.ts';
+import {
+  CONTENDERS,
+  type Contender,
+  type Lab,
+  median,
+  runWrk,
+  startServers,
+  table,
+  whole,
+} from './lab.ts';
+
+const CONNECTIONS = 64;
+const STREAMING = ['nginx-streaming'];
+const NODE_CONTENDERS = ['http-proxy-3', 'fast-proxy', 'undici'];
+
+type Load = {
+  readonly title: string;
+  readonly responseBytes: number;
+  readonly bodyBytes: number;
+  /** Contenders that differ from another one in other loads alone. */
+  readonly without: readonly string[];
+};
+
+const LOADS: readonly Load[] = [
+  { title: 'small GET (12-byte answer)', responseBytes: 0, bodyBytes: 0, without: STREAMING },
+  { title: 'GET with a 16 kB answer', responseBytes: 16_384, bodyBytes: 0, without: STREAMING },
+  { title: 'POST with a 64 kB body', responseBytes: 0, bodyBytes: 65_536, without: [] },
+];
+
+/** One run of wrk against one proxy. */
+type Cell = {
+  /** Requests per second of processor time of the data plane. */
+  readonly perCpuSecond: number;
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly errors: number;
+  /** Share of a core that the control process used. */
+  readonly control: number;
+};
+
+export type ThroughputOptions = {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly only: readonly string[];
+};
+
+const DEFAULTS: ThroughputOptions = { rounds: 5, seconds: 3, only: Object.keys(CONTENDERS) };
+
+export async function run(options: ThroughputOptions = DEFAULTS): Promise<string> {
+  const wrk = findProgram('wrk');
+  if (wrk === undefined || findProgram('nginx') === undefined) {
+    throw new Error('throughput: wrk and nginx are needed; see .ci/run');
+  }
+  const parts: string[] = [];
+  for (const load of LOADS) parts.push(await compare(load, wrk, options));
+  return [
+    `One proxy process pinned to its own core where the machine has two, wrk \`-t1 -c${CONNECTIONS}\` ` +
+      'and two fixed nginx servers on the other, keep-alive on both sides, no access log. ' +
+      `${options.rounds} rounds of ${options.seconds} s each, the proxies in turn; medians. ` +
+      '"per CPU-second" is requests divided by user + system time of the data-plane process; ' +
+      'the ratios are medians of the ratios within each round.',
+    ...parts,
+  ].join('\n\n');
+}
+
+async function compare(load: Load, wrk: string, options: ThroughputOptions): Promise<string> {
+  const cleanup = new Cleanup();
+  try {
+    const taskset = availableParallelism() > 1 ? findProgram('taskset') : undefined;
+    const pin = (core: number): string[] => (taskset ? [taskset, '-c', String(core)] : []);
+    const base = { cleanup, folder: await temporaryFolder('bench', cleanup) };
+    const servers = await startServers({ ...base, prefix: pin(1) }, load.responseBytes);
+    const lab: Lab = { ...base, servers, prefix: pin(0) };
+    const proxies: Contender[] = [];
+    for (const name of options.only.filter((name) => !load.without.includes(name))) {
+      const proxy = await CONTENDERS[name]?.(lab);
+      if (proxy === undefined) console.error(`throughput: ${name} is not installed, left out`);
+      else proxies.push(proxy);
+    }
+    const measure = async (proxy: Contender, seconds: number): Promise<Cell> => {
+      const before = cpuOf(proxy);
+      const url = `http://127.0.0.1:${proxy.port}/`;
+      const request = { wrk, url, connections: CONNECTIONS, seconds, bodyBytes: load.bodyBytes };
+      const result = await runWrk({ ...request, folder: base.folder, prefix: pin(1) });
+      const after = cpuOf(proxy);
+      return {
+        perCpuSecond: result.requests / (after.data - before.data),
+        perSecond: result.requests / result.seconds,
+        p50: result.p50,
+        p99: result.p99,
+        errors: result.errors,
+        control: (after.control - before.control) / result.seconds,
+      };
+    };
+    for (const proxy of proxies) await measure(proxy, 2); // Warm-up: JIT, connections.
+    const rounds: Map<string, Cell>[] = [];
+    for (let round = 0; round < options.rounds; round += 1) {
+      const cells = new Map<string, Cell>();
+      for (const proxy of proxies) cells.set(proxy.name, await measure(proxy, options.seconds));
+      rounds.push(cells);
+      console.error(`  ${load.title}, round ${round + 1}: ${show(cells)}`);
+    }
+    return report(load, proxies, rounds);
+  } finally {
+    await cleanup.run();
+  }
+}
+
+function cpuOf(proxy: Contender): { readonly data: number; readonly control: number } {
+  return {
+    data: proxy.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0),
+    control: proxy.controlPid === undefined ? 0 : cpuSeconds(proxy.controlPid),
+  };
+}
+
+function report(
+  load: Load,
+  proxies: readonly Contender[],
+  rounds: readonly ReadonlyMap<string, Cell>[],
+): string {
+  const of = (name: string, pick: (cell: Cell) => number): number[] =>
+    rounds.flatMap((cells) => {
+      const cell = cells.get(name);
+      return cell === undefined ? [] : [pick(cell)];
+    });
+  const ratio = (name: string, other: string): number =>
+    median(
+      rounds.map((cells) => perCpu(cells, name) / perCpu(cells, other)).filter(Number.isFinite),
+    );
+  const rows = proxies.map(({ name }) => [
+    name,
+    whole(median(of(name, (cell) => cell.perCpuSecond))),
+    ratio(name, 'nginx').toFixed(2),
+    whole(median(of(name, (cell) => cell.perSecond))),
+    median(of(name, (cell) => cell.p50)).toFixed(2),
+    median(of(name, (cell) => cell.p99)).toFixed(2),
+    of(name, (cell) => cell.errors)
+      .reduce((sum, errors) => sum + errors, 0)
+      .toString(),
+  ]);
+  const best = NODE_CONTENDERS.filter((name) =>
+    proxies.some((proxy) => proxy.name === name),
+  ).toSorted((left, right) => ratio(right, 'nginx') - ratio(left, 'nginx'))[0];
+  const control = median(of('sluice', (cell) => cell.control)) * 100;
+  const lines = proxies.some(({ name }) => name === 'sluice')
+    ? [
+        `Sluice: ${ratio('sluice', 'nginx').toFixed(2)} × nginx, ` +
+          `${ratio('sluice', 'haproxy').toFixed(2)} × HAProxy` +
+          (best === undefined ? '' : `, ${ratio('sluice', best).toFixed(1)} × ${best}`) +
+          `; its primary process used ${control.toFixed(1)} % of a core meanwhile.`,
+      ]
+    : [];
+  return [
+    `### ${load.title}`,
+    table([
+      ['proxy', 'req per CPU-second', '× nginx', 'req/s', 'p50 ms', 'p99 ms', 'errors'],
+      ...rows,
+    ]),
+    ...lines,
+  ].join('\n\n');
+}
+
+function perCpu(cells: ReadonlyMap<string, Cell>, name: string): number {
+  return cells.get(name)?.perCpuSecond ?? Number.NaN;
+}
+
+function show(cells: ReadonlyMap<string, Cell>): string {
+  return [...cells].map(([name, cell]) => `${name} ${whole(cell.perCpuSecond)}`).join(', ');
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: 'string', default: String(DEFAULTS.rounds) },
+      seconds: { type: 'string', default: String(DEFAULTS.seconds) },
+      only: { type: 'string', default: DEFAULTS.only.join(',') },
+    },
+  });
+  const { rounds, seconds, only } = values;
+  console.log(
+    await run({ rounds: Number(rounds), seconds: Number(seconds), only: only.split(',') }),
+  );
+}

@@ -1,0 +1,125 @@
+// A whole Sluice started as a user would: `bin/sluice.js serve -c sluice.yaml` as a child process, in
+// a temporary folder and on free ports, with the CLI and the registry's HTTP API at hand.
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import type { StatusDocument } from '../../src/admin.ts';
+import { type Child, type Cleanup, freePorts, listening, start } from './processes.ts';
+
+export const PROJECT = join(import.meta.dirname, '../..');
+const SLUICE = join(PROJECT, 'bin/sluice.js');
+
+export type Ports = { readonly gateway: number; readonly admin: number; readonly registry: number };
+
+export type StackOptions = {
+  readonly cleanup: Cleanup;
+  readonly folder: string;
+  /** The text of sluice.yaml for these ports. */
+  readonly config: (ports: Ports) => string;
+  /** Port of a Consul that is already running; default: the embedded registry. */
+  readonly consulPort?: number;
+  /** Put before the command, for instance to pin it to a core. */
+  readonly prefix?: readonly string[];
+};
+
+export class Stack {
+  readonly ports: Ports;
+  readonly configFile: string;
+  readonly folder: string;
+  #serve: Child;
+
+  private constructor(ports: Ports, configFile: string, folder: string, serve: Child) {
+    this.ports = ports;
+    this.configFile = configFile;
+    this.folder = folder;
+    this.#serve = serve;
+  }
+
+  /** Resolves when the gateway, the control API and the registry accept connections. */
+  static async start(options: StackOptions): Promise<Stack> {
+    const [gateway = 0, admin = 0, embedded = 0] = await freePorts(3);
+    const ports = { gateway, admin, registry: options.consulPort ?? embedded };
+    const configFile = join(options.folder, 'sluice.yaml');
+    await mkdir(options.folder, { recursive: true });
+    await writeFile(configFile, options.config(ports));
+    const command = [process.execPath, SLUICE, '-c', configFile, 'serve'];
+    const [program = '', ...argv] = [...(options.prefix ?? []), ...command];
+    const serve = start(program, argv);
+    options.cleanup.add(() => serve.stop());
+    await Promise.all(Object.values(ports).map((port) => listening(port, serve)));
+    return new Stack(ports, configFile, options.folder, serve);
+  }
+
+  get pid(): number {
+    return this.#serve.pid;
+  }
+
+  /** The last output of `sluice serve`. */
+  tail(): string {
+    return this.#serve.tail();
+  }
+
+  /** Runs a CLI verb to its end; the exit code and the lines that it printed. */
+  async cli(
+    argv: readonly string[],
+    onLine: (line: string) => void = () => {},
+  ): Promise<{ readonly code: number; readonly text: string }> {
+    const lines: string[] = [];
+    const child = start(process.execPath, [SLUICE, '-c', this.configFile, ...argv], {
+      env: { NO_COLOR: '1' },
+      onLine: (line) => {
+        lines.push(line);
+        onLine(line);
+      },
+    });
+    const code = await child.exited;
+    return { code, text: code === 0 ? lines.join('\n') : child.tail() };
+  }
+
+  /** The PUT of `curl -X PUT -d VALUE http://127.0.0.1:8500/v1/kv/KEY`. */
+  async put(key: string, value: string): Promise<void> {
+    const { status, text } = await http('PUT', this.ports.registry, `/v1/kv/${key}`, value);
+    if (status !== 200 || text.trim() !== 'true') {
+      throw new Error(`PUT ${key}: ${status} ${text.trim()}`);
+    }
+  }
+
+  async status(): Promise<StatusDocument> {
+    const { text } = await http('GET', this.ports.admin, '/api/status');
+    // The document of our own control API, of the same version: taken as it is.
+    return JSON.parse(text) as StatusDocument;
+  }
+
+  /** Resolves when so many servers of the upstream are eligible; rejects after 20 s. */
+  async eligible(upstream: string, count: number): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      const found = (await this.status()).upstreams.find(({ name }) => name === upstream);
+      if (found?.eligible === count) return;
+      if (Date.now() > deadline) {
+        throw new Error(`${upstream}: ${found?.eligible ?? 0} eligible, not ${count}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+type Answer = { readonly status: number; readonly text: string };
+
+function http(method: string, port: number, path: string, body = ''): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port, path, method, timeout: 10_000 }, (response) => {
+      response.setEncoding('utf8');
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on('error', reject);
+    });
+    sent.on('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer in 10 s`)));
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
