@@ -1,0 +1,210 @@
+// The structure of the source, checked: who may import whom, faces, cycles, packages in one folder,
+// file sizes, no default exports. It reads import statements as text; it does not judge the code.
+// A module is `src/x.ts` (its face) with `src/x/` (its inside). The table is the one of ARCHITECTURE.md.
+
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { test } from 'node:test';
+
+/** What each module may import: `x` as it is, `type x` for types alone, which vanish at run time. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  upstream: ['base'],
+  registry: ['base'],
+  health: ['base', 'upstream'],
+  config: ['base', 'type upstream', 'type health', 'type gateway', 'type registry'],
+  gateway: ['base', 'upstream', 'type config'],
+  release: ['base', 'type upstream', 'type config', 'type admin'],
+  snapshot: ['base', 'registry', 'type upstream', 'type health'],
+  admin: ['base', 'upstream', 'registry', 'health', 'gateway', 'release', 'snapshot', 'config'],
+  daemon: [
+    ...['base', 'upstream', 'registry', 'health', 'config', 'gateway', 'release', 'snapshot'],
+    'admin',
+  ],
+  cli: ['base', 'config', 'registry', 'release', 'daemon', 'type admin', 'type upstream'],
+  index: [
+    'base',
+    'upstream',
+    'registry',
+    'health',
+    'config',
+    'gateway',
+    'release',
+    'daemon',
+    'admin',
+  ],
+};
+
+/** The one folder in which each runtime dependency may be imported. */
+const PACKAGE_HOME: Readonly<Record<string, string>> = {
+  pino: 'base',
+  zod: 'config',
+  yaml: 'config',
+  commander: 'cli',
+  hono: 'admin',
+  '@hono/node-server': 'admin',
+  'prom-client': 'admin',
+};
+
+const LINES_MAX = 400;
+
+type Import = { readonly from: string; readonly to: string; readonly isType: boolean };
+
+const root = join(import.meta.dirname, '..');
+const files = ['src', 'test', 'demo', 'bench'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name)),
+);
+const sources = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+const program = files.filter((file) => file.startsWith('src/') && !file.endsWith('.test.ts'));
+
+/** Import and re-export statements and `import()` calls; relative targets as paths from the root. */
+function importsOf(file: string): Import[] {
+  const text = sources.get(file) ?? '';
+  const statements = text.matchAll(
+    /^(?:import|export)\s+(type\s)?(?:[\w$*{}\s,]+?\sfrom\s+)?'([^']+)';|\bimport\('([^']+)'\)/gm,
+  );
+  return [...statements].map(([, type, specifier, lazy]) => {
+    const target = specifier ?? lazy ?? '';
+    const to = target.startsWith('.') ? join(dirname(file), target) : target;
+    return { from: file, to, isType: type !== undefined };
+  });
+}
+
+const imports = new Map(files.map((file) => [file, importsOf(file)]));
+const isOwn = (target: string): boolean => target.startsWith('src/');
+/** `src/gateway/http1/body.ts` → gateway, `src/gateway.ts` → gateway. */
+const moduleOf = (file: string): string => (file.split('/')[1] ?? '').replace(/\.ts$/, '');
+const packageOf = (specifier: string): string =>
+  specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+
+test('imports point downward only', () => {
+  const wrong = program
+    .flatMap((file) => imports.get(file) ?? [])
+    .filter(({ to }) => isOwn(to))
+    .filter(({ from, to, isType }) => {
+      const [user, used] = [moduleOf(from), moduleOf(to)];
+      const allowed = ALLOWED[user];
+      assert(allowed, `${from}: module "${user}" is not in the table`);
+      return (
+        user !== used && !allowed.includes(used) && !(isType && allowed.includes(`type ${used}`))
+      );
+    });
+  assert.deepEqual(wrong.map(show), []);
+});
+
+test('other modules are imported through their face', () => {
+  const wrong = files
+    .flatMap((file) => imports.get(file) ?? [])
+    .filter(({ from, to }) => {
+      if (!isOwn(to) || moduleOf(to) === 'base') return false;
+      // Benches and whole-program tests may use the face of an inner module, such as gateway/http1.
+      if (!isOwn(from)) return !isFace(to);
+      return facesAround(to).some(
+        (inside) => from !== `${inside}.ts` && !from.startsWith(`${inside}/`),
+      );
+    });
+  assert.deepEqual(wrong.map(show), []);
+});
+
+test('no file imports itself by a detour', () => {
+  const state = new Map<string, 'open' | 'done'>();
+  const cycles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (state.get(file) === 'done') return;
+    if (state.get(file) === 'open') {
+      cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      return;
+    }
+    state.set(file, 'open');
+    for (const { to, isType } of imports.get(file) ?? []) {
+      if (isOwn(to) && !isType) visit(to, [...path, file]);
+    }
+    state.set(file, 'done');
+  };
+  for (const file of program) visit(file, []);
+  assert.deepEqual(cycles, []);
+});
+
+test('no two modules import each other', () => {
+  const edges = new Set(
+    program
+      .flatMap((file) => imports.get(file) ?? [])
+      .filter(({ from, to, isType }) => isOwn(to) && !isType && moduleOf(from) !== moduleOf(to))
+      .map(({ from, to }) => `${moduleOf(from)} ${moduleOf(to)}`),
+  );
+  const mutual = [...edges].filter((edge) => edges.has(edge.split(' ').reverse().join(' ')));
+  assert.deepEqual(mutual, []);
+});
+
+test('every import names a file that exists', () => {
+  const wrong = files
+    .flatMap((file) => imports.get(file) ?? [])
+    .filter(({ to }) => /^(src|test|demo|bench)\//.test(to) && !existsSync(join(root, to)));
+  assert.deepEqual(wrong.map(show), []);
+});
+
+test('a package is imported in its one folder', () => {
+  const outside = program.flatMap((file) =>
+    (imports.get(file) ?? [])
+      .filter(({ to }) => !isOwn(to) && !to.startsWith('node:'))
+      .filter(({ to }) => PACKAGE_HOME[packageOf(to)] !== moduleOf(file))
+      .map(show),
+  );
+  assert.deepEqual(outside, []);
+});
+
+test('the dependencies are those of the table', () => {
+  const manifest: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  assert(typeof manifest === 'object' && manifest !== null && 'dependencies' in manifest);
+  assert.deepEqual(
+    Object.keys(manifest.dependencies ?? {}).toSorted(),
+    Object.keys(PACKAGE_HOME).toSorted(),
+  );
+});
+
+test(`no file is longer than ${LINES_MAX} lines`, () => {
+  const long = files
+    .map((file) => `${file}: ${(sources.get(file) ?? '').split('\n').length - 1}`)
+    .filter((line) => Number(line.split(': ')[1]) > LINES_MAX);
+  assert.deepEqual(long, []);
+});
+
+test('files have kebab-case names and say what they are', () => {
+  const wrong = files.filter((file) => {
+    const name = file.split('/').at(-1) ?? '';
+    return (
+      !/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.ts$/.test(name) ||
+      /^(utils?|common|manager)\./.test(name) ||
+      !/^(#!.*\n)?\/\/ \S/.test(sources.get(file) ?? '')
+    );
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test('there are no default exports', () => {
+  const wrong = files.filter((file) => /^export default\b/m.test(sources.get(file) ?? ''));
+  assert.deepEqual(wrong, []);
+});
+
+function show({ from, to, isType }: Import): string {
+  return `${from} imports ${isType ? 'type ' : ''}${to}`;
+}
+
+/** `src/a/b/c.ts` → the folders around it that have a face beside them: `src/a`, `src/a/b`. */
+function facesAround(file: string): string[] {
+  const parts = relative('src', dirname(file))
+    .split('/')
+    .filter((part) => part !== '');
+  return parts
+    .map((_, at) => join('src', ...parts.slice(0, at + 1)))
+    .filter((folder) => sources.has(`${folder}.ts`));
+}
+
+/** True for `x.ts` beside `x/`, and for a file right under `src`. */
+function isFace(file: string): boolean {
+  const folder = file.replace(/\.ts$/, '/');
+  return dirname(file) === 'src' || files.some((other) => other.startsWith(folder));
+}
