@@ -1,0 +1,114 @@
+// Is the new process fit for traffic? It answers `rise` times in a row on connections of our own, in
+// the version that was asked for; the process that answers is the one that was started; and the
+// control plane's own checks, which look from where the requests come from, agree. Before the
+// deadline; and at once without waiting for it when the process dies or the wrong version answers.
+
+import { isSluiceError, messageOf } from '../base/errors.ts';
+import { type Address, formatDuration } from '../base/units.ts';
+import type { ServiceConfig } from '../config.ts';
+import { type Running, strangerOn } from './command.ts';
+import type { PoolServer } from './control.ts';
+import type { Facts } from './events.ts';
+import type { Step } from './plan.ts';
+import { type Answer, probe } from './probe.ts';
+import type { Outcome } from './steps.ts';
+import { pause } from './wait.ts';
+
+/** Between probes while nothing listens yet: asking costs nothing then, and waiting does. */
+const REFUSED_INTERVAL_MS = 100;
+/** How often the end of the process is looked for while waiting for the next probe. */
+const WATCH_EVERY_MS = 25;
+
+export async function checkInstance(
+  options: Omit<Step & { kind: 'check' }, 'kind'> & {
+    readonly service: ServiceConfig;
+    readonly address: Address;
+    readonly running: Running;
+    /** The server as the control plane sees it now. */
+    readonly server: () => Promise<PoolServer | undefined>;
+    readonly wait: (data: Facts) => void;
+  },
+): Promise<Outcome> {
+  const { service, address, running, rise, deadlineMs } = options;
+  const startedMs = performance.now();
+  const elapsed = (): string => formatDuration(performance.now() - startedMs);
+  let passes = 0;
+  let last = 'none yet';
+  let gateway = '';
+  for (;;) {
+    const answer = await raceEnd(running, probe(address, options));
+    if (answer === undefined || running.ended() !== '') {
+      return failed(`process ${running.ended()} after ${elapsed()}`, last);
+    }
+    last = answer.text;
+    const wrong = answer.ok ? await wrongAnswer(options, answer) : '';
+    if (wrong !== '') return failed(wrong, last);
+    passes = answer.ok ? passes + 1 : 0;
+    if (passes >= rise) {
+      gateway = await disagreement(options.server);
+      if (gateway === '') {
+        const version = answer.version === '' ? 'not checked' : answer.version;
+        return { ok: true, data: { answer: answer.text, version, rise: passes } };
+      }
+    }
+    if (performance.now() - startedMs > deadlineMs) {
+      const verdict = gateway === '' ? 'not healthy' : `healthy from here, but ${gateway}`;
+      return failed(`${verdict} within ${formatDuration(deadlineMs)}`, last);
+    }
+    const shown = gateway === '' ? {} : { gateway };
+    options.wait({ passes: `${Math.min(passes, rise)}/${rise}`, last: answer.text, ...shown });
+    const { intervalMs } = options;
+    const soon = answer.refused || passes >= rise;
+    await raceEnd(running, pause(soon ? Math.min(REFUSED_INTERVAL_MS, intervalMs) : intervalMs));
+  }
+
+  function failed(reason: string, lastProbe: string): Outcome {
+    const evidence = [`last probe: ${lastProbe}`];
+    return { ok: false, code: 'release_failed', reason: `check failed: ${reason}`, evidence };
+  }
+
+  /** A healthy answer that proves that the wrong thing runs; '' when it is what was asked for. */
+  async function wrongAnswer(wanted: typeof options, answer: Answer): Promise<string> {
+    const { port } = wanted.address;
+    const stranger = await strangerOn(service, address, running.process);
+    const who = stranger === '' ? `pid ${running.process.pid}` : stranger;
+    if (wanted.versionHeader !== '' && answer.version !== wanted.version) {
+      return answer.version === ''
+        ? `port ${port} answers without ${wanted.versionHeader}, so its version is not known (${who})`
+        : `port ${port} still answers ${answer.version}, not ${wanted.version} (${who})`;
+    }
+    return stranger === ''
+      ? ''
+      : `port ${port} is answered by ${stranger}, not by what was started`;
+  }
+}
+
+/** Undefined when the process ended first. */
+async function raceEnd<Result>(
+  running: Running,
+  wanted: Promise<Result>,
+): Promise<Result | undefined> {
+  let isSettled = false;
+  const ended = (async (): Promise<undefined> => {
+    while (!isSettled && running.ended() === '') await pause(WATCH_EVERY_MS);
+    return undefined;
+  })();
+  try {
+    return await Promise.race([wanted, ended]);
+  } finally {
+    isSettled = true;
+  }
+}
+
+/** What the control plane's checks say against it; '' when they agree or there are none. */
+async function disagreement(read: () => Promise<PoolServer | undefined>): Promise<string> {
+  try {
+    const server = await read();
+    if (server === undefined) return 'the upstream no longer has this server';
+    if (server.checkType === 'none' || server.checks === 'up') return '';
+    return `the gateway's check says ${server.checks} (${server.checkReason || 'no probe yet'})`;
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+    return messageOf(error);
+  }
+}

@@ -1,0 +1,257 @@
+// Starting and stopping an instance by a local command. The process gets a session of its own, so
+// that neither the runner's end nor a Ctrl-C reaches it, and writes to a log file. It is known by a
+// record (pid + start time) and by a mark in its environment: the mark finds it when the runner was
+// killed between the start and the record, and finds the children that it left behind.
+
+import { spawn } from 'node:child_process';
+import { open, rename, stat } from 'node:fs/promises';
+import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
+import { type Address, formatAddress } from '../base/units.ts';
+import type { ServiceConfig } from '../config.ts';
+import { logFile, recordFile, storageError } from './files.ts';
+import { isListening } from './probe.ts';
+import {
+  commandOf,
+  environmentOf,
+  identityAtStart,
+  identityOf,
+  isAlive,
+  listenersOn,
+  MARK,
+  markedProcesses,
+} from './process-table.ts';
+import type { InstanceRecord, Launch, ProcessRecord } from './record.ts';
+import { pause } from './wait.ts';
+
+/** How often a process that is not our child is looked at. */
+const POLL_MS = 20;
+/** How long a killed process may take to leave, and its port to close. */
+const KILL_WAIT_MS = 5000;
+/** A log beyond this is set aside as `.log.1` at the next start. */
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
+const TAIL_BYTES = 32 * 1024;
+const TAIL_LINES = 30;
+const LINE_LENGTH_MAX = 400;
+
+/** A process just started, or one found by its record. */
+export type Running = {
+  readonly process: ProcessRecord;
+  /** How it ended, in words; '' while it lives. */
+  ended(): string;
+  /** Where its own part of the log begins, bytes. */
+  readonly logOffset: number;
+};
+
+/** @throws release_failed when the system refuses to start it, storage_full, storage_failed */
+export async function startInstance(options: {
+  readonly service: ServiceConfig;
+  readonly instance: string;
+  readonly launch: Launch;
+  readonly release: string;
+}): Promise<Running> {
+  const { service, instance, launch, release } = options;
+  const [program = '', ...rest] = launch.argv;
+  const log = await openLog(logFile(service, instance));
+  try {
+    const environment: NodeJS.ProcessEnv = { ...process.env, ...launch.env };
+    // The control plane's token is the operator's, not the instance's.
+    if (launch.env['SLUICE_TOKEN'] === undefined) delete environment['SLUICE_TOKEN'];
+    environment[MARK] = recordFile(service, instance);
+    environment['SLUICE_VERSION'] = launch.version;
+    environment['SLUICE_RELEASE'] = release;
+    const child = spawn(program, rest, {
+      cwd: launch.cwd,
+      env: environment,
+      detached: true,
+      stdio: ['ignore', log.descriptor, log.descriptor],
+    });
+    let ended = '';
+    child.on('exit', (code, signal) => {
+      ended = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.on('spawn', resolve);
+      child.on('error', reject);
+    });
+    const pid = child.pid ?? 0;
+    const identity = identityAtStart(pid);
+    child.unref();
+    return {
+      process: { pid, identity, startedAtMs: Date.now(), release, launch },
+      ended: () => ended,
+      logOffset: log.offset,
+    };
+  } catch (error) {
+    const reason = `${systemCode(error) || messageOf(error)}`;
+    throw new SluiceError('release_failed', `${instance}: cannot start "${program}" (${reason})`, {
+      cause: error,
+    });
+  } finally {
+    await log.close();
+  }
+}
+
+/** The handle on a process that an earlier run started. */
+export async function adoptProcess(
+  service: ServiceConfig,
+  instance: string,
+  found: ProcessRecord,
+): Promise<Running> {
+  const size = await stat(logFile(service, instance)).then(
+    (file) => file.size,
+    () => 0,
+  );
+  return {
+    process: found,
+    ended: () => (isAlive(found) ? '' : 'ended'),
+    logOffset: Math.max(0, size - TAIL_BYTES),
+  };
+}
+
+export type StopOutcome = {
+  /** What ended it: '' when it was gone already. */
+  readonly signal: '' | 'TERM' | 'KILL';
+  /** Why the instance still counts as running; '' when it is gone and its port is closed. */
+  readonly trouble: string;
+};
+
+/**
+ * TERM to the process, KILL after the deadline, then KILL to whatever it left behind (systemd's
+ * "mixed" mode); done when all are gone and the port is closed.
+ */
+export async function stopInstance(options: {
+  readonly service: ServiceConfig;
+  readonly address: Address;
+  readonly process: ProcessRecord | null;
+  readonly timeoutMs: number;
+}): Promise<StopOutcome> {
+  const { service, address, timeoutMs } = options;
+  const main = options.process;
+  const mark = recordFile(service, formatAddress(address));
+  let signal: StopOutcome['signal'] = '';
+  if (main !== null && isAlive(main)) {
+    signal = 'TERM';
+    send(main.pid, 'SIGTERM');
+    await until(() => !isAlive(main), timeoutMs);
+    if (isAlive(main)) {
+      signal = 'KILL';
+      send(main.pid, 'SIGKILL');
+    }
+  }
+  const deadlineMs = performance.now() + KILL_WAIT_MS;
+  let left: readonly number[] = [];
+  for (;;) {
+    left = (await markedProcesses(mark)).filter((pid) => pid !== process.pid);
+    for (const pid of left) send(pid, 'SIGKILL');
+    const alive = left.length > 0 || (main !== null && isAlive(main));
+    const open = !alive && (await isListening(address));
+    if (!alive && !open) return { signal, trouble: '' };
+    if (performance.now() > deadlineMs) break;
+    await pause(POLL_MS);
+  }
+  const pids = left.length > 0 ? left : await listenersOn(address.port);
+  const [pid] = pids;
+  const name = pid === undefined ? 'an unknown process' : `pid ${pid} (${await commandOf(pid)})`;
+  const trouble =
+    left.length > 0 ? `${name} will not die` : `port ${address.port} is held by ${name}`;
+  return { signal, trouble };
+}
+
+/**
+ * The instance's process: the one in its record when it lives, else the one that carries the
+ * instance's mark (its runner was killed before it could write the record); null when none runs.
+ */
+export async function findProcess(
+  service: ServiceConfig,
+  instance: string,
+  record: InstanceRecord,
+): Promise<ProcessRecord | null> {
+  if (record.process !== null && isAlive(record.process)) return record.process;
+  const marked = await markedProcesses(recordFile(service, instance));
+  const [pid] = marked.filter((candidate) => candidate !== process.pid);
+  if (pid === undefined) return null;
+  const version = await environmentOf(pid, 'SLUICE_VERSION');
+  const release = await environmentOf(pid, 'SLUICE_RELEASE');
+  const launch: Launch = { version, argv: [], cwd: '', env: {} };
+  return { pid, identity: identityOf(pid) ?? '', startedAtMs: 0, release, launch };
+}
+
+/** Why the port cannot be ours: a listener that is not of this instance; '' when all is well. */
+export async function strangerOn(
+  service: ServiceConfig,
+  address: Address,
+  own: ProcessRecord | null,
+): Promise<string> {
+  const mark = recordFile(service, formatAddress(address));
+  const ours = new Set(await markedProcesses(mark));
+  if (own !== null) ours.add(own.pid);
+  const listeners = await listenersOn(address.port);
+  if (listeners.some((pid) => ours.has(pid))) return '';
+  const [pid] = listeners;
+  if (pid !== undefined) return `pid ${pid} (${await commandOf(pid)})`;
+  return own === null && (await isListening(address)) ? 'a process that this user cannot see' : '';
+}
+
+/** The last lines that the process wrote since it was started. */
+export async function logTail(
+  service: ServiceConfig,
+  instance: string,
+  offset: number,
+): Promise<readonly string[]> {
+  try {
+    const handle = await open(logFile(service, instance), 'r');
+    try {
+      const { size } = await handle.stat();
+      const from = Math.max(offset, size - TAIL_BYTES);
+      const { buffer, bytesRead } = await handle.read(
+        Buffer.alloc(TAIL_BYTES),
+        0,
+        TAIL_BYTES,
+        from,
+      );
+      const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
+      if (lines.at(-1) === '') lines.pop();
+      // An app's output goes to a terminal: escape sequences and other controls are taken out.
+      return lines.slice(-TAIL_LINES).map((line) => printable(line).slice(0, LINE_LENGTH_MAX));
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return []; // No log is no evidence, not a failure of its own.
+  }
+}
+
+function printable(line: string): string {
+  return line.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replace(/(?!\t)\p{Cc}/gu, '');
+}
+
+async function openLog(
+  file: string,
+): Promise<{ descriptor: number; offset: number; close(): Promise<void> }> {
+  try {
+    const size = await stat(file).then(
+      (found) => found.size,
+      () => 0,
+    );
+    if (size > LOG_BYTES_MAX) await rename(file, `${file}.1`);
+    const handle = await open(file, 'a', 0o600);
+    const offset = (await handle.stat()).size;
+    return { descriptor: handle.fd, offset, close: () => handle.close() };
+  } catch (error) {
+    throw storageError(file, error);
+  }
+}
+
+function send(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone in the meantime, which is what was wanted; one that may not be signalled stays alive
+    // and is reported by the caller's deadline.
+  }
+}
+
+async function until(isDone: () => boolean, timeoutMs: number): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  while (!isDone() && performance.now() < deadlineMs) await pause(POLL_MS);
+}

@@ -1,0 +1,85 @@
+// What a release needs of the control plane: the pool as it is, a change of admin state with the
+// guard inside, the drain barrier, and the receipt. A structural part of `Control` in the admin
+// module, so the CLI's control client fits as it is. An interface and not a client, because a
+// service behind several gateways is the same face over a list: change all of them, idle when all
+// are idle, status is the worst of them.
+
+import type { Admin, AdminState, Checks, Eligibility } from '../upstream.ts';
+
+/** One server of the upstream that a service is released behind. */
+export type PoolServer = {
+  readonly id: string;
+  readonly backup: boolean;
+  readonly admin: Admin;
+  readonly checks: Checks;
+  readonly checkReason: string;
+  readonly checkType: 'http' | 'tcp' | 'none';
+  readonly eligibility: Eligibility;
+  readonly inFlight: number;
+};
+
+export type PoolStatus = {
+  readonly workers: readonly { readonly generation: number }[];
+  readonly upstreams: readonly {
+    readonly name: string;
+    readonly servers: readonly PoolServer[];
+  }[];
+};
+
+/** How far a change of admin state has come. `idle`: acknowledged and nothing in flight. */
+export type DrainState = {
+  readonly admin: Admin;
+  readonly generation: number;
+  readonly acknowledged: boolean;
+  readonly inFlight: number;
+  readonly idle: boolean;
+  readonly eligibility: Eligibility;
+};
+
+/** What became of the upstream's requests while the release ran. */
+export type Receipt = {
+  readonly id: string;
+  readonly requests: number;
+  readonly answered: number;
+  readonly retried: number;
+  readonly cut: number;
+  readonly lost: number;
+  readonly clientGone: number;
+  readonly stillInFlight: number;
+  readonly longestGapMs: number;
+  readonly servers: readonly {
+    readonly id: string;
+    readonly attempts: number;
+    readonly answered: number;
+    readonly retried: number;
+    readonly cut: number;
+    readonly lost: number;
+  }[];
+};
+
+/** The words are those of `AdminRequest` in the admin module. */
+export type AdminChange = {
+  readonly state: AdminState;
+  readonly owner: string;
+  readonly reason: string;
+  readonly keepEligible?: number;
+  readonly ifOwner?: string;
+};
+
+/** @throws unreachable, unauthorized, not_found, conflict (ifOwner), guard_refused (keepEligible) */
+export interface ReleaseControl {
+  status(): Promise<PoolStatus>;
+  setAdmin(upstream: string, server: string, change: AdminChange): Promise<DrainState>;
+  awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainState>;
+  openReceipt(upstream: string): Promise<Receipt>;
+  readReceipt(id: string): Promise<Receipt>;
+}
+
+/**
+ * True when the server counts as capacity. `ejected` and `full` are states of a moment in a server
+ * that takes traffic; the other reasons keep it out until somebody or something changes.
+ */
+export function isServing(server: PoolServer): boolean {
+  const { eligibility } = server;
+  return eligibility === 'ok' || eligibility === 'ejected' || eligibility === 'full';
+}

@@ -1,0 +1,86 @@
+// What a release says while it runs: one stream of plain events, from which the live table, the
+// lines of a CI log and the NDJSON of `--json` are all made. Also what it says at the end.
+
+import type { ErrorCode } from '../base/errors.ts';
+import type { Receipt } from './control.ts';
+import type { Plan, StepKind } from './plan.ts';
+
+/** Facts of an event in the order in which they are printed; names are snake_case words. */
+export type Facts = Readonly<Record<string, string | number | boolean>>;
+
+/** How one instance came out of it. `untouched`: the release ended before its turn. */
+export type Fate = 'released' | 'kept' | 'skipped' | 'reverted' | 'parked' | 'stuck' | 'untouched';
+
+type Happening =
+  | { readonly type: 'plan'; readonly plan: Plan }
+  | { readonly type: 'note'; readonly instance: string; readonly text: string }
+  | {
+      readonly type: 'step';
+      readonly instance: string;
+      readonly step: StepKind;
+      readonly phase: 'start' | 'wait' | 'done' | 'failed';
+      /** Since the step's start. */
+      readonly ms: number;
+      /** True while the old version is being brought back. */
+      readonly revert: boolean;
+      readonly data: Facts;
+    }
+  | {
+      readonly type: 'instance';
+      readonly instance: string;
+      readonly fate: Fate;
+      readonly ms: number;
+      readonly text: string;
+    }
+  | {
+      readonly type: 'traffic';
+      readonly eligible: number;
+      readonly servers: number;
+      readonly requests: number;
+      readonly retried: number;
+      readonly cut: number;
+      readonly lost: number;
+    }
+  | { readonly type: 'result'; readonly result: ReleaseResult };
+
+export type ReleaseEvent = {
+  /** The version of this format. */
+  readonly v: 1;
+  readonly ts: string;
+  readonly service: string;
+  readonly release: string;
+} & Happening;
+
+/** An event without what all events share. */
+export type EventBody = Happening;
+
+/** One instance at the end, as it was seen then. */
+export type InstanceResult = {
+  readonly instance: string;
+  /** The version that answers; '' when nothing does. */
+  readonly version: string;
+  readonly inPool: boolean;
+  /** `in pool`, `out of the pool: maint by release:r7`, `not known: …`. */
+  readonly pool: string;
+  readonly fate: Fate;
+  readonly note: string;
+};
+
+export type ReleaseResult = {
+  readonly release: string;
+  readonly service: string;
+  readonly version: string;
+  readonly outcome: 'succeeded' | 'unchanged' | 'failed' | 'interrupted' | 'refused';
+  readonly code: ErrorCode | 'interrupted' | '';
+  /** Of the process; see docs/release.md. */
+  readonly exit: number;
+  /** What went wrong, one line; '' when nothing did. */
+  readonly reason: string;
+  /** The last probe and the last lines of the instance's log. */
+  readonly evidence: readonly string[];
+  readonly instances: readonly InstanceResult[];
+  /** Null when no traffic was watched: nothing was done, or the gateway forgot it by a restart. */
+  readonly receipt: Receipt | null;
+  readonly next: readonly string[];
+  readonly ms: number;
+};

@@ -1,0 +1,56 @@
+// The start command of an instance, from the service's configuration: `{version}`, `{host}`,
+// `{port}`, `{id}` and `{service}` are filled in, in argv and in the environment. No shell reads it,
+// so a version with blanks or quotes in it stays one argument.
+
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
+import { type Address, formatAddress } from '../base/units.ts';
+import type { ServiceConfig } from '../config.ts';
+import type { Launch } from './record.ts';
+
+export function launchOf(service: ServiceConfig, address: Address, version: string): Launch {
+  const values: Record<string, string> = {
+    version,
+    host: address.host,
+    port: String(address.port),
+    id: formatAddress(address),
+    service: service.name,
+  };
+  const fill = (text: string): string =>
+    text.replace(/\{(version|host|port|id|service)\}/g, (whole, name: string) => {
+      return values[name] ?? whole;
+    });
+  return {
+    version,
+    argv: service.start.map(fill),
+    cwd: fill(service.cwd),
+    env: Object.fromEntries(Object.entries(service.env).map(([name, text]) => [name, fill(text)])),
+  };
+}
+
+/** Why the launch cannot work, before anything is touched; '' when nothing speaks against it. */
+export function launchProblem(launch: Launch): string {
+  const [program] = launch.argv;
+  if (program === undefined || program === '') return 'the start command is empty';
+  if (!isFolder(launch.cwd)) return `the folder ${launch.cwd} (cwd) does not exist`;
+  if (program.includes('/')) {
+    const file = resolve(launch.cwd, program);
+    return isProgram(file) ? '' : `${file} is not an executable file`;
+  }
+  const path = launch.env['PATH'] ?? process.env['PATH'] ?? '';
+  const found = path.split(delimiter).some((folder) => isProgram(join(folder, program)));
+  return found ? '' : `the program "${program}" is not on the PATH`;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,358 @@
+// The plan: what a release will do, as data, computed from the service's configuration and a survey.
+// No I/O and no clock: `sluice plan` prints it and `sluice deploy` carries out exactly its steps.
+//
+// One instance after the other. Those that take no traffic come first, because releasing them costs
+// nothing; then the others in the order of the configuration.
+//
+//   found                                    steps
+//   held by a person                         none: skipped, stays as it is
+//   at the version, healthy, in the pool     none: kept
+//   at the version, healthy, left behind     guard check admit
+//   running, takes traffic                   guard(need) drain stop start check admit
+//   running, takes no traffic                guard drain stop start check admit
+//   not running                              guard start check admit
+
+import type { ErrorCode } from '../base/errors.ts';
+import { formatDuration } from '../base/units.ts';
+import type { ServiceConfig } from '../config.ts';
+import { isServing, type PoolServer } from './control.ts';
+import { launchOf } from './launch.ts';
+import type { Launch } from './record.ts';
+import { type InstanceSurvey, OWNER_PREFIX, type Survey } from './survey.ts';
+
+export type StepKind = Step['kind'];
+
+export type Step =
+  | {
+      /** Takes the server out of the pool, atomically with the question whether that is allowed. */
+      readonly kind: 'guard';
+      /** Other servers that must stay eligible; null = nothing to lose, no question. */
+      readonly need: number | null;
+      readonly waitMs: number;
+      /** The ended release that holds the server now; '' = nobody does. */
+      readonly takeOver: string;
+    }
+  | {
+      readonly kind: 'drain';
+      readonly timeoutMs: number;
+      readonly onTimeout: 'proceed' | 'halt';
+      /** As in guard: checked again until the process is told to stop. */
+      readonly need: number | null;
+    }
+  | { readonly kind: 'stop'; readonly timeoutMs: number; readonly pid: number }
+  | {
+      readonly kind: 'start';
+      readonly version: string;
+      /** `proven`: the launch in the instance's record, which also has its environment. */
+      readonly origin: 'config' | 'proven';
+      readonly argv: readonly string[];
+      readonly cwd: string;
+      /** Names only: values may be secrets, and plans are printed and journaled. */
+      readonly environment: readonly string[];
+    }
+  | {
+      readonly kind: 'check';
+      readonly version: string;
+      readonly path: string;
+      readonly intervalMs: number;
+      readonly timeoutMs: number;
+      readonly rise: number;
+      readonly deadlineMs: number;
+      readonly versionHeader: string;
+    }
+  | { readonly kind: 'admit' };
+
+export type InstancePlan = {
+  readonly instance: string;
+  /** The version that runs there now; '' when none does. */
+  readonly from: string;
+  /** Why it is treated this way, for a person. */
+  readonly why: string;
+  readonly action: 'release' | 'keep' | 'skip';
+  /** Eligible servers while this one is out; null when it takes no traffic anyway. */
+  readonly leaves: number | null;
+  /** What put it into traffic before: its process at the time of the plan served requests. */
+  readonly serving: boolean;
+  /** The version that a revert goes back to; '' = there is none, a failed instance is parked. */
+  readonly fallback: string;
+  readonly steps: readonly Step[];
+};
+
+export type Problem = { readonly code: ErrorCode; readonly message: string };
+
+export type Plan = {
+  readonly service: string;
+  readonly upstream: string;
+  readonly version: string;
+  /** The versions found, without repeats; empty when nothing runs. */
+  readonly from: readonly string[];
+  readonly eligible: number;
+  readonly servers: number;
+  readonly need: number;
+  readonly inFlight: number;
+  readonly onFailure: 'revert' | 'park';
+  readonly instances: readonly InstancePlan[];
+  /** Why it would be refused; the first one's code is the exit code. */
+  readonly problems: readonly Problem[];
+  /** What a person should know, and what an earlier release left behind. */
+  readonly notes: readonly string[];
+  /** From the last successful release; 0 = not known. */
+  readonly lastTookMs: number;
+};
+
+export type PlanOptions = {
+  readonly version: string;
+  /** Release instances that are at the version already, too. */
+  readonly force: boolean;
+  /** Let the last eligible server go. */
+  readonly allowDowntime: boolean;
+};
+
+export function planRelease(service: ServiceConfig, found: Survey, options: PlanOptions): Plan {
+  const { version } = options;
+  const primaries = found.servers.filter((server) => !server.backup);
+  const percent = Math.ceil((service.minHealthyPercent * primaries.length) / 100);
+  const need = options.allowDowntime ? 0 : Math.max(1, service.minHealthy, percent);
+  const eligible = new Set(found.servers.filter(isServing).map((server) => server.id));
+  const plans: InstancePlan[] = [];
+  for (const instance of inOrder(found.instances)) {
+    const plan = planInstance({ service, instance, need, eligible, options });
+    plans.push(plan);
+    if (plan.action === 'release') eligible.add(instance.id);
+  }
+  return {
+    service: service.name,
+    upstream: service.upstream,
+    version,
+    from: [...new Set(found.instances.map((instance) => instance.version))].filter(Boolean),
+    eligible: found.servers.filter(isServing).length,
+    servers: found.servers.length,
+    need,
+    inFlight: found.servers.reduce((sum, server) => sum + server.inFlight, 0),
+    onFailure: service.onFailure,
+    instances: plans,
+    problems: problemsOf(service, found, plans),
+    notes: notesOf(service, found, plans, options),
+    lastTookMs: found.history.find((past) => past.outcome === 'succeeded')?.tookMs ?? 0,
+  };
+}
+
+/** What brings a failed instance back: the same kinds of step, with the launch that last served. */
+export function planRevert(service: ServiceConfig, proven: Launch, pid: number): readonly Step[] {
+  return [
+    { kind: 'stop', timeoutMs: service.stopTimeoutMs, pid },
+    startStep(proven, 'proven'),
+    checkStep(service, proven.version),
+    { kind: 'admit' },
+  ];
+}
+
+function planInstance(options: {
+  readonly service: ServiceConfig;
+  readonly instance: InstanceSurvey;
+  readonly need: number;
+  readonly eligible: ReadonlySet<string>;
+  readonly options: PlanOptions;
+}): InstancePlan {
+  const { service, instance, need, eligible } = options;
+  const { version, force } = options.options;
+  const { process, server, left } = instance;
+  const atVersion = process !== null && instance.answer.ok && instance.version === version;
+  const isReady = server?.admin.state === 'ready';
+  const takesTraffic = process !== null && server !== undefined && isServing(server);
+  const leaves = takesTraffic ? [...eligible].filter((id) => id !== instance.id).length : null;
+  // What an ended release started and never admitted has not proven anything.
+  const serving =
+    process !== null &&
+    instance.answer.ok &&
+    process.launch.argv.length > 0 &&
+    (isReady || process.release !== left);
+  const fallback = serving ? process?.launch.version : instance.record.proven?.version;
+  const base = {
+    instance: instance.id,
+    from: instance.version,
+    leaves,
+    serving,
+    fallback: fallback ?? '',
+  };
+  const person = server === undefined ? '' : holder(server, left);
+  if (person !== '') {
+    return { ...base, leaves: null, action: 'skip', why: person, steps: [] };
+  }
+  if (atVersion && isReady && !force) {
+    return { ...base, leaves: null, action: 'keep', why: `already at ${version}`, steps: [] };
+  }
+  const guard: Step = {
+    kind: 'guard',
+    need: takesTraffic ? need : null,
+    waitMs: service.guardWaitMs,
+    takeOver: left === '' ? '' : `${OWNER_PREFIX}${left}`,
+  };
+  const arrive: readonly Step[] = [checkStep(service, version), { kind: 'admit' }];
+  if (atVersion && !force) {
+    const why = `at ${version}, held by ${left} that did not finish`;
+    return { ...base, action: 'release', why, steps: [guard, ...arrive] };
+  }
+  const start = startStep(launchOf(service, instance.address, version), 'config');
+  if (process === null) {
+    return { ...base, action: 'release', why: 'not running', steps: [guard, start, ...arrive] };
+  }
+  const drain: Step = {
+    kind: 'drain',
+    timeoutMs: service.drainTimeoutMs,
+    onTimeout: service.drainOnTimeout,
+    need: guard.need,
+  };
+  const stop: Step = { kind: 'stop', timeoutMs: service.stopTimeoutMs, pid: process.pid };
+  return {
+    ...base,
+    action: 'release',
+    why: takesTraffic ? '' : `takes no traffic (${left === '' ? server?.eligibility : left})`,
+    steps: [guard, drain, stop, start, ...arrive],
+  };
+}
+
+function startStep(launch: Launch, origin: 'config' | 'proven'): Step {
+  const { version, argv, cwd } = launch;
+  return { kind: 'start', version, origin, argv, cwd, environment: Object.keys(launch.env) };
+}
+
+function checkStep(service: ServiceConfig, version: string): Step {
+  return {
+    kind: 'check',
+    version,
+    path: service.checkPath,
+    intervalMs: service.checkIntervalMs,
+    timeoutMs: service.checkTimeoutMs,
+    rise: service.checkRise,
+    deadlineMs: service.checkDeadlineMs,
+    versionHeader: service.versionHeader,
+  };
+}
+
+/** Who keeps the release away from this server, in words; '' when it may be touched. */
+function holder(server: PoolServer, left: string): string {
+  const { state, owner, reason } = server.admin;
+  if (state === 'ready' || left !== '') return '';
+  return `in ${state} by ${owner === '' ? 'somebody' : owner}${reason === '' ? '' : `: ${reason}`}`;
+}
+
+function inOrder(instances: readonly InstanceSurvey[]): readonly InstanceSurvey[] {
+  const isFree = (instance: InstanceSurvey): boolean =>
+    instance.process === null || instance.server === undefined || !isServing(instance.server);
+  return [...instances.filter(isFree), ...instances.filter((instance) => !isFree(instance))];
+}
+
+function problemsOf(
+  service: ServiceConfig,
+  found: Survey,
+  plans: readonly InstancePlan[],
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  const say = (code: ErrorCode, message: string): void => {
+    problems.push({ code, message });
+  };
+  if (found.trouble !== '') say('unreachable', found.trouble);
+  for (const instance of found.instances) {
+    const { id, address, stranger, trouble } = instance;
+    if (trouble !== '') say('preflight_failed', trouble);
+    if (found.trouble === '' && instance.server === undefined) {
+      say(
+        'preflight_failed',
+        `instance ${id}: upstream "${service.upstream}" has no such server; add it with: ` +
+          `sluice kv put upstreams/${service.upstream}/${id} '{"weight":1}'`,
+      );
+    }
+    if (stranger !== '') {
+      say(
+        'preflight_failed',
+        `instance ${id}: port ${address.port} is held by ${stranger}, which no release started; ` +
+          `end that process, then deploy again`,
+      );
+    }
+    const plan = plans.find((candidate) => candidate.instance === id);
+    const starts = plan?.steps.some((step) => step.kind === 'start') === true;
+    if (starts && instance.launchProblem !== '') {
+      say(
+        'preflight_failed',
+        `instance ${id}: ${instance.launchProblem}; see services.${service.name}`,
+      );
+    }
+  }
+  if (plans.every((plan) => plan.action === 'skip') && found.trouble === '') {
+    say(
+      'preflight_failed',
+      `service "${service.name}": every instance is held by somebody; ${UNDRAIN}`,
+    );
+  }
+  problems.push(...guardProblem(service, found, plans));
+  return problems;
+}
+
+const UNDRAIN = 'see "sluice status", then "sluice undrain"';
+
+/** A guard that no amount of waiting satisfies: even with every server well there are too few. */
+function guardProblem(
+  service: ServiceConfig,
+  found: Survey,
+  plans: readonly InstancePlan[],
+): readonly Problem[] {
+  const others = found.servers.length - 1;
+  for (const plan of plans) {
+    const guard = plan.steps.find((step) => step.kind === 'guard');
+    if (guard?.need == null || others >= guard.need) continue;
+    const message =
+      `instance ${plan.instance}: taking it out leaves ${others} of ${found.servers.length} servers ` +
+      `in upstream "${service.upstream}" (need ${guard.need}); add an instance, or accept the gap ` +
+      `with --allow-downtime`;
+    return [{ code: 'guard_refused', message }];
+  }
+  return [];
+}
+
+function notesOf(
+  service: ServiceConfig,
+  found: Survey,
+  plans: readonly InstancePlan[],
+  options: PlanOptions,
+): readonly string[] {
+  const notes: string[] = [];
+  const last = found.history.find((past) => past.over);
+  if (last !== undefined && last.outcome === '') {
+    const at = last.lastStep === '' ? 'before its first step' : `in ${last.lastStep}`;
+    notes.push(`release ${last.id} to ${last.version} died ${at} (pid ${last.pid})`);
+  }
+  for (const instance of found.instances) {
+    if (instance.left === '') continue;
+    const state = instance.server?.admin.state ?? '';
+    notes.push(
+      `${instance.id} is in ${state} by release ${instance.left}, which is over: taken over`,
+    );
+  }
+  for (const plan of plans) {
+    const guard = plan.steps.find((step) => step.kind === 'guard');
+    if (guard?.need != null && plan.leaves !== null && plan.leaves < guard.need) {
+      notes.push(
+        `${plan.instance} would leave ${plan.leaves} eligible (need ${guard.need}): ` +
+          `waits up to ${formatDuration(guard.waitMs)} for another server to come up`,
+      );
+    }
+    if (plan.action === 'keep' && isOutdated(service, found, plan.instance, options.version)) {
+      notes.push(
+        `${plan.instance} runs ${options.version} by another command or environment; use --force to restart it`,
+      );
+    }
+  }
+  if (service.versionHeader === '') {
+    notes.push('no expect_version: a process that answers is believed to be the new version');
+  }
+  return notes;
+}
+
+function isOutdated(service: ServiceConfig, found: Survey, id: string, version: string): boolean {
+  const instance = found.instances.find((candidate) => candidate.id === id);
+  const running = instance?.process?.launch;
+  if (instance === undefined || running === undefined || running.argv.length === 0) return false;
+  const wanted = launchOf(service, instance.address, version);
+  return JSON.stringify(running) !== JSON.stringify(wanted);
+}

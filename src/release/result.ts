@@ -1,0 +1,120 @@
+// The last word of a release, from what was seen at its end: who serves what, why it ended so, what
+// became of the traffic, and what to do next. Pure.
+
+import { exitCode } from '../base/errors.ts';
+import type { ServiceConfig } from '../config.ts';
+import { isServing, type PoolServer, type Receipt } from './control.ts';
+import type { Fate, InstanceResult, ReleaseResult } from './events.ts';
+import { logFile } from './files.ts';
+import type { Plan } from './plan.ts';
+import type { Failure } from './steps.ts';
+import type { Survey } from './survey.ts';
+
+export type Story = {
+  readonly service: ServiceConfig;
+  readonly release: string;
+  readonly plan: Plan;
+  readonly failure: Failure | null;
+  /** Refused before anything was done. */
+  readonly isRefused: boolean;
+  readonly fates: ReadonlyMap<string, { readonly fate: Fate; readonly note: string }>;
+  readonly receipt: Receipt | null;
+  /** The signal that interrupted it, '' for none. */
+  readonly signal: string;
+  readonly ms: number;
+};
+
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+
+export function describeResult(story: Story, seen: Survey): ReleaseResult {
+  const { service, plan, failure } = story;
+  const instances = seen.instances.map((instance): InstanceResult => {
+    const { fate = 'untouched', note = 'not touched' } = story.fates.get(instance.id) ?? {};
+    const pool = seen.trouble === '' ? poolText(instance.server) : `not known: ${seen.trouble}`;
+    const inPool = instance.server !== undefined && isServing(instance.server);
+    return { instance: instance.id, version: instance.version, inPool, pool, fate, note };
+  });
+  const released = instances.some((instance) => instance.fate === 'released');
+  return {
+    release: story.release,
+    service: service.name,
+    version: plan.version,
+    outcome: outcomeOf(story, released),
+    code: failure === null ? '' : failureCode(failure),
+    exit: exitOf(story),
+    reason: failure?.reason ?? '',
+    evidence: [
+      ...(story.isRefused ? plan.problems.slice(1).map((problem) => problem.message) : []),
+      ...(failure?.evidence ?? []),
+    ],
+    instances,
+    receipt: story.receipt,
+    next: nextSteps(story, instances),
+    ms: story.ms,
+  };
+}
+
+function outcomeOf(story: Story, released: boolean): ReleaseResult['outcome'] {
+  if (story.failure === null) return released ? 'succeeded' : 'unchanged';
+  if (story.isRefused) return 'refused';
+  return story.failure.code === 'interrupted' ? 'interrupted' : 'failed';
+}
+
+function failureCode(failure: Failure): ReleaseResult['code'] {
+  // The other two never end a release: the run takes care of them.
+  return failure.code === 'taken' || failure.code === 'breach' ? 'internal' : failure.code;
+}
+
+function exitOf(story: Story): number {
+  if (story.failure === null) return 0;
+  const code = failureCode(story.failure);
+  if (code === 'interrupted') return 128 + (SIGNAL_NUMBERS[story.signal] ?? 2);
+  return code === '' ? 0 : exitCode(code);
+}
+
+function poolText(server: PoolServer | undefined): string {
+  if (server === undefined) return 'not in the upstream';
+  const { admin, eligibility, checkReason } = server;
+  if (isServing(server)) return eligibility === 'ok' ? 'in pool' : `in pool, ${eligibility}`;
+  if (admin.state !== 'ready') return `out of the pool: ${admin.state} by ${admin.owner || '?'}`;
+  return `out of the pool: ${eligibility}${checkReason === '' ? '' : ` (${checkReason})`}`;
+}
+
+function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly string[] {
+  const { service, plan, failure, isRefused } = story;
+  const again = `sluice deploy ${service.name} --version ${plan.version}`;
+  const skipped = instances.filter((instance) => instance.fate === 'skipped');
+  const out = skipped.map(
+    (instance) =>
+      `${instance.instance} was left alone (${instance.note}); when it is free: ` +
+      `sluice undrain ${service.upstream} ${instance.instance}, then ${again}`,
+  );
+  if (failure === null || isRefused) return out;
+  const stuck = instances.filter((instance) => instance.fate === 'stuck');
+  const parked = instances.filter((instance) => instance.fate === 'parked');
+  const logs = [...parked, ...instances.filter((instance) => instance.fate === 'reverted')].map(
+    (instance) => `read ${logFile(service, instance.instance)}`,
+  );
+  const stuckText = stuck.map(
+    (instance) => `${instance.instance} is left half-way; the next deploy takes it up first`,
+  );
+  switch (failure.code) {
+    case 'interrupted':
+      return [...stuckText, `go on where it stopped, finished instances are skipped: ${again}`];
+    case 'guard_refused':
+      return [`bring another server up (sluice status ${service.upstream}), then: ${again}`];
+    case 'unreachable':
+      return [...stuckText, `start the control plane again (sluice serve), then: ${again}`];
+    case 'rollback_failed':
+      return [
+        ...logs,
+        `act now: ${instances.length - parked.length} of ${instances.length} instances are left; deploy a version that works`,
+      ];
+    default: {
+      const parkedText = parked.map(
+        (instance) => `${instance.instance} stays out of the pool until a deploy succeeds on it`,
+      );
+      return [...logs, ...stuckText, ...parkedText, 'fix it and deploy again'];
+    }
+  }
+}

@@ -1,0 +1,235 @@
+// What each step does. A step gets its data from the plan and its surroundings from the context, and
+// returns what came of it as a value: the run decides what a failure means. Steps write no journal.
+
+import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
+import { type Address, formatDuration } from '../base/units.ts';
+import type { ServiceConfig } from '../config.ts';
+import { checkInstance } from './check.ts';
+import { logTail, type Running, startInstance, stopInstance } from './command.ts';
+import { isServing, type PoolServer, type ReleaseControl } from './control.ts';
+import type { Facts } from './events.ts';
+import { launchOf } from './launch.ts';
+import type { Step } from './plan.ts';
+import type { InstanceRecord } from './record.ts';
+import { pause } from './wait.ts';
+
+/**
+ * `taken`: a person or another release has the server now, and it is left to them. `breach`: while
+ * the server drained, too few others were left; it goes back, and the guard is asked again.
+ */
+export type Failure = {
+  readonly ok: false;
+  readonly code: ErrorCode | 'interrupted' | 'taken' | 'breach';
+  readonly reason: string;
+  readonly evidence: readonly string[];
+};
+
+export type Outcome = { readonly ok: true; readonly data: Facts } | Failure;
+
+/** One instance under release. `record` and `running` change as the steps go on. */
+export type StepContext = {
+  readonly service: ServiceConfig;
+  readonly instance: string;
+  readonly address: Address;
+  readonly control: ReleaseControl;
+  readonly release: string;
+  readonly owner: string;
+  /** Aborted when the release is asked to stop at a safe point. */
+  readonly soft: AbortSignal;
+  /** Says what is being waited for. */
+  readonly wait: (data: Facts) => void;
+  /** Keeps the record; never throws, a full disk is dealt with at the end of the instance. */
+  readonly save: (record: InstanceRecord) => Promise<void>;
+  record: InstanceRecord;
+  running: Running | null;
+  /** Time already spent waiting for the guard, ms. */
+  guardWaitedMs: number;
+};
+
+/** How often the guard is asked again, and a drain looks at the rest of the pool. */
+const LOOK_EVERY_MS = 500;
+/** How often an admitted server is looked at. */
+const ADMIT_POLL_MS = 50;
+/** How long an admitted server may take until all gateways send it requests. */
+const ADMIT_DEADLINE_MS = 15_000;
+
+export async function runStep(step: Step, context: StepContext): Promise<Outcome> {
+  try {
+    switch (step.kind) {
+      case 'guard':
+        return await guard(step, context);
+      case 'drain':
+        return await drain(step, context);
+      case 'stop':
+        return await stop(step, context);
+      case 'start':
+        return await start(step, context);
+      case 'check':
+        return await check(step, context);
+      case 'admit':
+        return await admit(context);
+    }
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+    return fail(error.code === 'conflict' ? 'taken' : error.code, messageOf(error));
+  }
+}
+
+export function fail(
+  code: Failure['code'],
+  reason: string,
+  evidence: readonly string[] = [],
+): Failure {
+  return { ok: false, code, reason, evidence };
+}
+
+/** The guard is evaluated by the control plane, in one piece with the write that drains. */
+async function guard(step: Step & { kind: 'guard' }, context: StepContext): Promise<Outcome> {
+  const { service, instance, control, owner, soft } = context;
+  for (;;) {
+    if (soft.aborted) return fail('interrupted', 'interrupted before anything was changed');
+    try {
+      const state = await control.setAdmin(service.upstream, instance, {
+        state: 'drain',
+        owner,
+        reason: `release ${context.release}`,
+        ifOwner: step.takeOver === '' ? owner : step.takeOver,
+        ...(step.need === null ? {} : { keepEligible: step.need }),
+      });
+      return { ok: true, data: { in_flight: state.inFlight } };
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      // A repeated call, whose first answer was lost on the way, finds the server ours already.
+      if (error.code === 'conflict' && (await isOurs(context))) {
+        return { ok: true, data: {} };
+      }
+      if (error.code !== 'guard_refused') throw error;
+      if (context.guardWaitedMs >= step.waitMs) {
+        const waited = formatDuration(step.waitMs);
+        return fail('guard_refused', `${messageOf(error)} (waited ${waited})`);
+      }
+      context.wait({ for: 'capacity', refused: messageOf(error) });
+    }
+    const waitMs = Math.min(LOOK_EVERY_MS, step.waitMs - context.guardWaitedMs);
+    await pause(waitMs, soft);
+    context.guardWaitedMs += waitMs;
+  }
+}
+
+/** Over when every gateway has acknowledged and nothing is in flight, not after a time. */
+async function drain(step: Step & { kind: 'drain' }, context: StepContext): Promise<Outcome> {
+  const { service, instance, control, soft } = context;
+  const deadlineMs = performance.now() + step.timeoutMs;
+  for (;;) {
+    if (soft.aborted) return fail('interrupted', 'interrupted while draining');
+    const leftMs = Math.max(0, deadlineMs - performance.now());
+    const sliceMs = Math.min(LOOK_EVERY_MS, leftMs);
+    const state = await control.awaitIdle(service.upstream, instance, Math.ceil(sliceMs));
+    if (state.admin.state === 'ready') {
+      return fail('taken', 'put back into traffic by somebody while it drained');
+    }
+    if (step.need !== null) {
+      const others = await othersServing(context);
+      if (others < step.need) {
+        return fail('breach', `only ${others} other servers eligible (need ${step.need})`);
+      }
+    }
+    if (state.idle) return { ok: true, data: { cut: 0 } };
+    if (leftMs > 0) {
+      context.wait({ in_flight: state.inFlight, acknowledged: state.acknowledged });
+      continue;
+    }
+    const waited = formatDuration(step.timeoutMs);
+    if (step.onTimeout === 'proceed') return { ok: true, data: { cut: state.inFlight, waited } };
+    return fail(
+      'release_failed',
+      `drain not over after ${waited}: ${state.inFlight} in flight` +
+        `${state.acknowledged ? '' : ', not acknowledged by every gateway'} (drain.on_timeout: halt)`,
+    );
+  }
+}
+
+async function stop(step: Step & { kind: 'stop' }, context: StepContext): Promise<Outcome> {
+  const { service, address, record } = context;
+  const running = context.running?.process ?? null;
+  const { signal, trouble } = await stopInstance({
+    service,
+    address,
+    process: running,
+    timeoutMs: step.timeoutMs,
+  });
+  if (trouble !== '') return fail('release_failed', `the old process did not end: ${trouble}`);
+  context.running = null;
+  context.record = { ...record, process: null };
+  await context.save(context.record);
+  return { ok: true, data: { signal: signal === '' ? 'none' : signal } };
+}
+
+async function start(step: Step & { kind: 'start' }, context: StepContext): Promise<Outcome> {
+  const { service, instance, address, release, record } = context;
+  const launch =
+    step.origin === 'proven' && record.proven !== null
+      ? record.proven
+      : launchOf(service, address, step.version);
+  context.running = await startInstance({ service, instance, launch, release });
+  context.record = { ...record, process: context.running.process };
+  await context.save(context.record);
+  return { ok: true, data: { pid: context.running.process.pid } };
+}
+
+async function check(step: Step & { kind: 'check' }, context: StepContext): Promise<Outcome> {
+  const { service, instance, running } = context;
+  if (running === null) return fail('release_failed', 'no process to check');
+  const result = await checkInstance({
+    ...step,
+    service,
+    address: context.address,
+    running,
+    server: async () => (await servers(context)).find((server) => server.id === instance),
+    wait: context.wait,
+  });
+  if (result.ok) return result;
+  const log = await logTail(service, instance, running.logOffset);
+  return { ...result, evidence: [...result.evidence, ...log.map((line) => `app log: ${line}`)] };
+}
+
+/** Back into traffic, but only what is ours; over when every gateway may pick it. */
+async function admit(context: StepContext): Promise<Outcome> {
+  const { service, instance, control, owner } = context;
+  const change = { state: 'ready', owner, reason: '', ifOwner: owner } as const;
+  const { generation } = await control.setAdmin(service.upstream, instance, change);
+  const deadlineMs = performance.now() + ADMIT_DEADLINE_MS;
+  for (;;) {
+    const status = await control.status();
+    const upstream = status.upstreams.find((candidate) => candidate.name === service.upstream);
+    const server = upstream?.servers.find((candidate) => candidate.id === instance);
+    const behind = status.workers.filter((worker) => worker.generation < generation).length;
+    if (behind === 0 && server !== undefined && isServing(server)) return { ok: true, data: {} };
+    if (server !== undefined && server.admin.state !== 'ready') {
+      const { state, owner: other } = server.admin;
+      return fail('taken', `healthy, but left in ${state} by ${other === '' ? 'somebody' : other}`);
+    }
+    const eligibility = server?.eligibility ?? 'gone';
+    if (performance.now() > deadlineMs) {
+      const reason = `not in traffic ${formatDuration(ADMIT_DEADLINE_MS)} after it was admitted`;
+      return fail('release_failed', `${reason}: ${eligibility}, ${behind} gateways behind`);
+    }
+    context.wait({ eligibility, gateways_behind: behind });
+    await pause(ADMIT_POLL_MS);
+  }
+}
+
+async function isOurs(context: StepContext): Promise<boolean> {
+  const server = (await servers(context)).find((candidate) => candidate.id === context.instance);
+  return server?.admin.state === 'drain' && server.admin.owner === context.owner;
+}
+
+async function othersServing(context: StepContext): Promise<number> {
+  const others = (await servers(context)).filter((server) => server.id !== context.instance);
+  return others.filter(isServing).length;
+}
+
+async function servers(context: StepContext): Promise<readonly PoolServer[]> {
+  const { upstreams } = await context.control.status();
+  return upstreams.find((upstream) => upstream.name === context.service.upstream)?.servers ?? [];
+}

@@ -1,0 +1,116 @@
+// What is, before anything is decided: for each instance its process, the version that answers, its
+// place in the pool, and who holds it. Reads only. The same survey is taken again at the end of a
+// release, so that the last block says what was seen and not what was believed.
+
+import { isSluiceError, messageOf } from '../base/errors.ts';
+import { type Address, formatAddress } from '../base/units.ts';
+import type { ServiceConfig } from '../config.ts';
+import { findProcess, strangerOn } from './command.ts';
+import type { PoolServer, ReleaseControl } from './control.ts';
+import { type PastRelease, readHistory } from './journal.ts';
+import { launchOf, launchProblem } from './launch.ts';
+import { type Answer, probe } from './probe.ts';
+import { type InstanceRecord, NO_RECORD, type ProcessRecord, readRecord } from './record.ts';
+
+export type InstanceSurvey = {
+  readonly id: string;
+  readonly address: Address;
+  /** Our living process, null when there is none. */
+  readonly process: ProcessRecord | null;
+  readonly record: InstanceRecord;
+  /** Who listens on the port although it is not ours; '' when nobody does. */
+  readonly stranger: string;
+  readonly answer: Answer;
+  /** The version that answers, else the one in the record of a living process; '' when none runs. */
+  readonly version: string;
+  /** Undefined when the upstream does not have it. */
+  readonly server: PoolServer | undefined;
+  /** A release of this service that is over and still holds the server out; '' when none does. */
+  readonly left: string;
+  /** Why nothing can be said of the instance; '' normally. */
+  readonly trouble: string;
+  /** Why the wanted version cannot be started; '' when nothing speaks against it. */
+  readonly launchProblem: string;
+};
+
+export type Survey = {
+  readonly instances: readonly InstanceSurvey[];
+  /** All servers of the upstream, also those that the service does not run. */
+  readonly servers: readonly PoolServer[];
+  /** Why the control plane could not be asked; '' when it answered. */
+  readonly trouble: string;
+  /** Other releases of the service, newest first. */
+  readonly history: readonly PastRelease[];
+};
+
+export type SurveyOptions = {
+  readonly service: ServiceConfig;
+  readonly control: ReleaseControl;
+  readonly version: string;
+  /** The release that asks, '' for none: it is not a part of the history. */
+  readonly self: string;
+};
+
+export const OWNER_PREFIX = 'release:';
+
+/** An unreachable control plane is reported as `trouble`: the rest holds without it. */
+export async function survey(options: SurveyOptions): Promise<Survey> {
+  const { service, control } = options;
+  const history = (await readHistory(service)).filter((past) => past.id !== options.self);
+  let servers: readonly PoolServer[] = [];
+  let trouble = '';
+  try {
+    const status = await control.status();
+    const upstream = status.upstreams.find((candidate) => candidate.name === service.upstream);
+    if (upstream === undefined) trouble = `no upstream "${service.upstream}" in the control plane`;
+    servers = upstream?.servers ?? [];
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+    trouble = messageOf(error);
+  }
+  const instances = await Promise.all(
+    service.instances.map((address) => surveyInstance({ ...options, address, servers, history })),
+  );
+  return { instances, servers, trouble, history };
+}
+
+async function surveyInstance(
+  options: SurveyOptions & {
+    readonly address: Address;
+    readonly servers: readonly PoolServer[];
+    readonly history: readonly PastRelease[];
+  },
+): Promise<InstanceSurvey> {
+  const { service, address, servers, history } = options;
+  const id = formatAddress(address);
+  let trouble = '';
+  const record = await readRecord(service, id).catch((error: unknown) => {
+    trouble = messageOf(error);
+    return NO_RECORD;
+  });
+  const process = await findProcess(service, id, record);
+  const [stranger, answer] = await Promise.all([
+    strangerOn(service, address, process),
+    probe(address, {
+      path: service.checkPath,
+      timeoutMs: service.checkTimeoutMs,
+      versionHeader: service.versionHeader,
+    }),
+  ]);
+  const server = servers.find((candidate) => candidate.id === id);
+  const holder = server?.admin.owner ?? '';
+  const left = history.find((past) => past.over && holder === `${OWNER_PREFIX}${past.id}`);
+  return {
+    id,
+    address,
+    process,
+    record,
+    stranger,
+    answer,
+    version: answer.version !== '' ? answer.version : (process?.launch.version ?? ''),
+    server,
+    left: server?.admin.state === 'ready' ? '' : (left?.id ?? ''),
+    trouble,
+    launchProblem: launchProblem(launchOf(service, address, options.version)),
+  };
+}

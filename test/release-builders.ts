@@ -1,0 +1,260 @@
+// Builders for tests of releases: a service whose instances are real processes of the demo app, and
+// a control plane in memory that behaves: it evaluates the guard, counts requests in flight,
+// acknowledges, and looks at the instances by itself.
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { SluiceError } from '../src/base/errors.ts';
+import { formatAddress } from '../src/base/units.ts';
+import type { ServiceConfig } from '../src/config.ts';
+import {
+  Interrupts,
+  type PoolServer,
+  type PoolStatus,
+  type Receipt,
+  type ReleaseControl,
+  type ReleaseEvent,
+  type ReleaseOptions,
+  type ReleaseResult,
+  runRelease,
+} from '../src/release.ts';
+
+const APP = join(import.meta.dirname, '..', 'demo', 'app.ts');
+
+/** A service with this many instances on free ports; its processes end and its files go with the test. */
+export async function buildService(
+  t: TestContext,
+  count: number,
+  part: Partial<ServiceConfig> = {},
+): Promise<ServiceConfig> {
+  const runDir = await mkdtemp(join(tmpdir(), 'sluice-release-'));
+  const ports = await freePorts(count);
+  const service: ServiceConfig = {
+    name: 'app',
+    upstream: 'app',
+    instances: ports.map((port) => ({ host: '127.0.0.1', port })),
+    start: [process.execPath, APP, '-h', '{host}', '-p', '{port}'],
+    env: { VERSION: '{version}' },
+    cwd: runDir,
+    runDir,
+    stopTimeoutMs: 5000,
+    drainTimeoutMs: 5000,
+    drainOnTimeout: 'proceed',
+    checkPath: '/ping',
+    checkIntervalMs: 20,
+    checkTimeoutMs: 2000,
+    checkRise: 2,
+    checkDeadlineMs: 20_000,
+    versionHeader: 'x-app-version',
+    minHealthy: 1,
+    minHealthyPercent: 50,
+    guardWaitMs: 0,
+    onFailure: 'revert',
+    ...part,
+  };
+  t.after(async () => {
+    for (const id of ids(service)) {
+      const pid = await pidOf(service, id);
+      if (pid !== undefined) killGroup(pid);
+    }
+    await rm(runDir, { recursive: true, force: true, maxRetries: 5 });
+  });
+  return service;
+}
+
+export function ids(service: ServiceConfig): readonly string[] {
+  return service.instances.map(formatAddress);
+}
+
+/** The pid in the instance's record. */
+export async function pidOf(service: ServiceConfig, id: string): Promise<number | undefined> {
+  const file = join(service.runDir, service.name, `${id}.json`);
+  const text = await readFile(file, 'utf8').catch(() => '{}');
+  const record: { process?: { pid?: number } | null } = JSON.parse(text);
+  return record.process?.pid;
+}
+
+/** The version that answers there; '' when nothing does. */
+export async function versionOf(id: string): Promise<string> {
+  try {
+    const response = await fetch(`http://${id}/version`, { signal: AbortSignal.timeout(2000) });
+    return (await response.text()).trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Records of a release's journal, in short: `intent guard`, `done guard`, … per instance. */
+export async function journalOf(service: ServiceConfig, release: string): Promise<string[]> {
+  const file = join(service.runDir, service.name, 'releases', `${release}.jsonl`);
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  return lines.map((line) => {
+    const record: { kind: string; step?: string } = JSON.parse(line);
+    return record.step === undefined ? record.kind : `${record.kind} ${record.step}`;
+  });
+}
+
+export type Deployed = { readonly result: ReleaseResult; readonly events: readonly ReleaseEvent[] };
+
+export async function deploy(
+  service: ServiceConfig,
+  control: ReleaseControl,
+  version: string,
+  part: Partial<ReleaseOptions> = {},
+): Promise<Deployed> {
+  const events: ReleaseEvent[] = [];
+  const result = await runRelease({
+    service,
+    version,
+    control,
+    force: false,
+    allowDowntime: false,
+    interrupts: new Interrupts(),
+    patienceMs: 0,
+    ...part,
+    onEvent: (event) => {
+      events.push(event);
+      part.onEvent?.(event);
+    },
+  });
+  return { result, events };
+}
+
+type FakeServer = {
+  state: PoolServer['admin'];
+  inFlight: number;
+  /** A verdict that stands whatever the instance answers. */
+  forced: '' | 'up' | 'down';
+};
+
+/** The control plane in memory. `calls` is what it was asked to change, in order. */
+export class FakeControl implements ReleaseControl {
+  readonly servers = new Map<string, FakeServer>();
+  readonly calls: string[] = [];
+  /** Fewest servers that were eligible at any change. */
+  eligibleMin = Number.POSITIVE_INFINITY;
+  checkType: PoolServer['checkType'] = 'http';
+  isAway = false;
+  /** Called at each change before it is made. */
+  onChange: (server: string, state: string) => void = () => {};
+
+  constructor(servers: readonly string[]) {
+    for (const id of servers) this.servers.set(id, { state: READY, inFlight: 0, forced: '' });
+  }
+
+  server(id: string): FakeServer {
+    const server = this.servers.get(id);
+    if (server === undefined) throw new SluiceError('not_found', `server ${id}: not there`);
+    return server;
+  }
+
+  async status(): Promise<PoolStatus> {
+    if (this.isAway) throw new SluiceError('unreachable', 'control plane 127.0.0.1:8700: away');
+    const servers = await Promise.all([...this.servers.keys()].map((id) => this.#look(id)));
+    return { workers: [{ generation: 1 }], upstreams: [{ name: 'app', servers }] };
+  }
+
+  async setAdmin(
+    _upstream: string,
+    id: string,
+    change: Parameters<ReleaseControl['setAdmin']>[2],
+  ): ReturnType<ReleaseControl['setAdmin']> {
+    const { upstreams } = await this.status();
+    this.onChange(id, change.state);
+    const server = this.server(id);
+    const { owner, state } = server.state;
+    if (change.ifOwner !== undefined && state !== 'ready' && owner !== change.ifOwner) {
+      throw new SluiceError('conflict', `server ${id}: in ${state} by ${owner}`);
+    }
+    const others = upstreams[0]?.servers.filter((one) => one.eligibility === 'ok' && one.id !== id);
+    if ((others?.length ?? 0) < (change.keepEligible ?? 0)) {
+      throw new SluiceError('guard_refused', `server ${id}: leaves ${others?.length} eligible`);
+    }
+    const isOut = change.state !== 'ready';
+    server.state = isOut ? { ...READY, ...pick(change) } : READY;
+    this.calls.push(`${id} ${change.state}`);
+    const { upstreams: after } = await this.status();
+    const eligible = after[0]?.servers.filter((one) => one.eligibility === 'ok').length ?? 0;
+    if (isOut) this.eligibleMin = Math.min(this.eligibleMin, eligible);
+    return this.#drainState(id);
+  }
+
+  async awaitIdle(
+    _upstream: string,
+    id: string,
+    timeoutMs: number,
+  ): ReturnType<ReleaseControl['awaitIdle']> {
+    const deadline = performance.now() + timeoutMs;
+    while (this.server(id).inFlight > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return this.#drainState(id);
+  }
+
+  async openReceipt(): Promise<Receipt> {
+    return receipt();
+  }
+
+  async readReceipt(): Promise<Receipt> {
+    return receipt();
+  }
+
+  async #drainState(id: string): ReturnType<ReleaseControl['awaitIdle']> {
+    const { inFlight, state } = this.server(id);
+    const { eligibility } = await this.#look(id);
+    const idle = inFlight === 0;
+    return { admin: state, generation: 1, acknowledged: true, inFlight, idle, eligibility };
+  }
+
+  async #look(id: string): Promise<PoolServer> {
+    const { state, inFlight, forced } = this.server(id);
+    const isUp = forced === '' ? (await versionOf(id)) !== '' : forced === 'up';
+    const checked = this.checkType === 'none' ? 'unknown' : isUp ? 'up' : 'down';
+    const eligibility = state.state !== 'ready' ? state.state : checked === 'down' ? 'down' : 'ok';
+    const { checkType } = this;
+    const base = { id, backup: false, admin: state, inFlight, checkReason: '', checkType };
+    return { ...base, checks: checked, eligibility };
+  }
+}
+
+const READY: PoolServer['admin'] = { state: 'ready', owner: '', reason: '', sinceMs: 0 };
+
+function pick(change: Parameters<ReleaseControl['setAdmin']>[2]): Partial<PoolServer['admin']> {
+  return { state: change.state, owner: change.owner, reason: change.reason };
+}
+
+function receipt(): Receipt {
+  const counts = { requests: 0, answered: 0, retried: 0, cut: 0, lost: 0, clientGone: 0 };
+  return { id: 'x1', ...counts, stillInFlight: 0, longestGapMs: 0, servers: [] };
+}
+
+/** The session that a release gave the instance, children included. */
+export function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone already.
+  }
+}
+
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.listen(0, '127.0.0.1', () => {
+            const address = server.address();
+            resolve(typeof address === 'object' && address !== null ? address.port : 0);
+          });
+        }),
+    ),
+  );
+  await Promise.all(
+    servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+  );
+  return ports;
+}
