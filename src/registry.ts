@@ -2,6 +2,7 @@
 // behind Consul's HTTP API or a real Consul; both are reached through the same client.
 
 export { type ConsulApi, serveConsulApi } from './registry/consul-api.ts';
+export { openConsul } from './registry/consul-client.ts';
 export type { Instance, Membership, Problem } from './registry/instance.ts';
 export type {
   DeleteOptions,
