@@ -191,7 +191,7 @@ test('on real sockets: a server comes up, dies, and is told so each time', async
     },
   });
   t.after(() => checker.close());
-  checker.set('web', spec({ intervalMs: 10, timeoutMs: 60_000 }), [
+  checker.set('web', spec({ intervalMs: 10, timeoutMs: 60_000, send: 'GET / HTTP/1.0\r\n\r\n' }), [
     { id: 'a', host: '127.0.0.1', port: bound.port },
   ]);
   await promise;
