@@ -11,6 +11,7 @@ export {
   freePorts,
   listening,
   output,
+  ownerOf,
   residentBytes,
   start,
   temporaryFolder,

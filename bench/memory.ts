@@ -1,0 +1,167 @@
+// Figure: resident memory of one gateway worker when idle, with 5,000 idle keep-alive client
+// connections, and its slope over minutes of load; nginx's worker beside it.
+//
+//   node bench/memory.ts [--minutes 2] [--connections 5000]
+
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { Cleanup, findProgram, residentBytes, temporaryFolder } from '../demo/stack.ts';
+import {
+  CONTENDERS,
+  type Contender,
+  type Lab,
+  megabytes,
+  runWrk,
+  startServers,
+  table,
+} from './lab.ts';
+
+export type MemoryOptions = { readonly minutes: number; readonly connections: number };
+
+const DEFAULTS: MemoryOptions = { minutes: 2, connections: 5000 };
+const NAMES = ['sluice', 'nginx'];
+const SAMPLE_SECONDS = 10;
+const OPENING_AT_ONCE = 100;
+
+type Figures = {
+  readonly idle: number;
+  readonly loaded: number;
+  readonly perConnection: number;
+  /** At the end of the load. */
+  readonly end: number;
+  /** Of a line through the second half of the samples, bytes per minute. */
+  readonly slope: number;
+  readonly requests: number;
+  readonly errors: number;
+};
+
+export async function run(options: MemoryOptions = DEFAULTS): Promise<string> {
+  const wrk = findProgram('wrk');
+  if (wrk === undefined || findProgram('nginx') === undefined) {
+    throw new Error('memory: wrk and nginx are needed; see .ci/run');
+  }
+  const cleanup = new Cleanup();
+  try {
+    const base = { cleanup, folder: await temporaryFolder('memory', cleanup), prefix: [] };
+    const lab: Lab = { ...base, servers: await startServers(base, 0) };
+    const rows: string[][] = [];
+    for (const name of NAMES) {
+      const contender = await CONTENDERS[name]?.(lab);
+      if (contender !== undefined) {
+        const figures = await measure(contender, wrk, base.folder, options);
+        rows.push([name, ...show(figures)]);
+      }
+    }
+    return [
+      `Resident memory (VmRSS) of the one data-plane process, MB. ${options.connections} connections: ` +
+        `each sent one request and stays open. Then ${options.minutes} minutes of \`wrk -c64\`; the slope ` +
+        'is a least-squares line through the samples of the second half.',
+      table([
+        [
+          'worker',
+          'idle',
+          'with connections',
+          'kB each',
+          'after load',
+          'slope MB/min',
+          'requests',
+          'errors',
+        ],
+        ...rows,
+      ]),
+    ].join('\n\n');
+  } finally {
+    await cleanup.run();
+  }
+}
+
+async function measure(
+  contender: Contender,
+  wrk: string,
+  folder: string,
+  options: MemoryOptions,
+): Promise<Figures> {
+  const resident = (): number => contender.pids.reduce((sum, pid) => sum + residentBytes(pid), 0);
+  await sleep(1000);
+  const idle = resident();
+  const sockets = await openMany(contender.port, options.connections);
+  await sleep(1000);
+  const loaded = resident();
+  for (const socket of sockets) socket.destroy();
+
+  const samples: { readonly minute: number; readonly bytes: number }[] = [];
+  const startMs = Date.now();
+  let requests = 0;
+  let errors = 0;
+  while (Date.now() - startMs < options.minutes * 60_000) {
+    const url = `http://127.0.0.1:${contender.port}/`;
+    const request = { wrk, url, connections: 64, seconds: SAMPLE_SECONDS, bodyBytes: 0 };
+    const result = await runWrk({ ...request, folder, prefix: [] });
+    requests += result.requests;
+    errors += result.errors;
+    samples.push({ minute: (Date.now() - startMs) / 60_000, bytes: resident() });
+  }
+  return {
+    idle,
+    loaded,
+    perConnection: (loaded - idle) / options.connections,
+    end: samples.at(-1)?.bytes ?? 0,
+    slope: slopeOf(samples.slice(Math.floor(samples.length / 2))),
+    requests,
+    errors,
+  };
+}
+
+/** Connections that each had one request answered. */
+async function openMany(port: number, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  while (sockets.length < count) {
+    const batch = Array.from({ length: Math.min(OPENING_AT_ONCE, count - sockets.length) }, () =>
+      openOne(port),
+    );
+    sockets.push(...(await Promise.all(batch)));
+  }
+  return sockets;
+}
+
+function openOne(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('error', reject);
+    socket.once('data', () => resolve(socket));
+    socket.write('GET / HTTP/1.1\r\nHost: bench\r\n\r\n');
+  });
+}
+
+function slopeOf(samples: readonly { readonly minute: number; readonly bytes: number }[]): number {
+  const mean = (pick: (sample: (typeof samples)[number]) => number): number =>
+    samples.reduce((sum, sample) => sum + pick(sample), 0) / samples.length;
+  const [minute, bytes] = [mean((sample) => sample.minute), mean((sample) => sample.bytes)];
+  const over = mean((sample) => (sample.minute - minute) * (sample.bytes - bytes));
+  const under = mean((sample) => (sample.minute - minute) ** 2);
+  return under === 0 ? 0 : over / under;
+}
+
+function show(figures: Figures): string[] {
+  return [
+    megabytes(figures.idle),
+    megabytes(figures.loaded),
+    (figures.perConnection / 1024).toFixed(1),
+    megabytes(figures.end),
+    megabytes(figures.slope),
+    String(figures.requests),
+    String(figures.errors),
+  ];
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: String(DEFAULTS.minutes) },
+      connections: { type: 'string', default: String(DEFAULTS.connections) },
+    },
+  });
+  const { minutes, connections } = values;
+  console.log(await run({ minutes: Number(minutes), connections: Number(connections) }));
+}

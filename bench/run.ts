@@ -1,0 +1,77 @@
+// Runs the benches and writes their sections into bench/RESULTS.md: `npm run bench [-- NAME…]`. A
+// section is replaced by its name, so that one bench can be run again; each tells when and where.
+
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { machine } from './lab.ts';
+
+/** In the order of the page. A bench exports `run(): Promise<string>`, a Markdown section. */
+const BENCHES: Readonly<Record<string, string>> = {
+  throughput: 'Requests per CPU-second',
+  'change-latency': 'From a registry write to the last request',
+  'no-loss': 'Requests lost in releases and crashes',
+  memory: 'Memory of a worker',
+  registry: 'Registry',
+  http1: 'HTTP/1.1 layer',
+};
+
+const RESULTS = join(import.meta.dirname, 'RESULTS.md');
+const INTRODUCTION = `# Bench results
+
+Written by \`npm run bench\`; each section says when and on what it was measured. Absolute figures hold for
+that machine alone, ratios are taken within one run. Run one again with \`npm run bench -- NAME\`.
+`;
+
+function fileOf(name: string): string {
+  return join(import.meta.dirname, `${name}.ts`);
+}
+
+async function measure(name: string): Promise<string> {
+  // Chosen by name at run time; checked below, because a missing face would fail without a word.
+  const loaded: unknown = await import(fileOf(name));
+  if (typeof loaded !== 'object' || loaded === null || !('run' in loaded)) {
+    throw new Error(`bench/${name}.ts exports no run()`);
+  }
+  if (typeof loaded.run !== 'function') throw new Error(`bench/${name}.ts exports no run()`);
+  return String(await loaded.run()).trim();
+}
+
+/** The page's sections by bench name; a section starts with `<!-- name -->`. */
+function sectionsOf(page: string): Map<string, string> {
+  const parts = page.split(/^<!-- ([\w-]+) -->\n/m).slice(1);
+  const sections = new Map<string, string>();
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    sections.set(parts[at] ?? '', (parts[at + 1] ?? '').trim());
+  }
+  return sections;
+}
+
+function pageOf(sections: ReadonlyMap<string, string>): string {
+  const parts = Object.keys(BENCHES).flatMap((name) => {
+    const section = sections.get(name);
+    return section === undefined ? [] : [`<!-- ${name} -->\n${section}\n`];
+  });
+  return [INTRODUCTION, ...parts].join('\n');
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => BENCHES[name] === undefined);
+if (unknown.length > 0) {
+  console.error(`no bench "${unknown.join(', ')}"; there are ${Object.keys(BENCHES).join(', ')}`);
+  process.exit(2);
+}
+const names = (wanted.length > 0 ? wanted : Object.keys(BENCHES)).filter((name) =>
+  existsSync(fileOf(name)),
+);
+for (const name of names) {
+  console.error(`${name}…`);
+  const body = await measure(name);
+  const page = existsSync(RESULTS) ? await readFile(RESULTS, 'utf8') : '';
+  const sections = sectionsOf(page);
+  const when = new Date().toISOString().slice(0, 16).replace('T', ' ');
+  const facts = `*${when} UTC, ${machine()}*`;
+  sections.set(name, `## ${BENCHES[name]}\n\n${facts}\n\n${body}`);
+  await writeFile(RESULTS, pageOf(sections));
+  console.log(`\n## ${BENCHES[name]}\n\n${body}\n`);
+}

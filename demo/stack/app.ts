@@ -1,0 +1,49 @@
+// demo/app.ts as instances: started directly, or described for `sluice deploy`; and the sluice.yaml
+// in which they are the servers of the upstream `app`.
+
+import { join } from 'node:path';
+import { type Ports, PROJECT } from './gateway.ts';
+import { type Child, type Cleanup, listening, start } from './processes.ts';
+
+const APP = join(PROJECT, 'demo/app.ts');
+
+/** One instance on a port, ready to answer. */
+export async function startApp(port: number, cleanup: Cleanup): Promise<Child> {
+  const child = start(process.execPath, [APP, '-p', String(port)]);
+  cleanup.add(() => child.stop());
+  await listening(port, child);
+  return child;
+}
+
+export type AppConfig = {
+  readonly ports: Ports;
+  readonly instances: readonly number[];
+  readonly workers?: number;
+  /** Follow a Consul at the registry port instead of the embedded registry. */
+  readonly isConsul?: boolean;
+};
+
+/**
+ * The configuration of the scenario: the servers come from the registry, are checked by GET /ping,
+ * and `sluice deploy app` runs them by a local command.
+ */
+export function appConfig({ ports, instances, workers = 1, isConsul = false }: AppConfig): string {
+  const registry = `127.0.0.1:${ports.registry}`;
+  return `state_dir: state
+workers: ${workers}
+log_level: warn
+listen: 127.0.0.1:${ports.gateway}
+admin: { listen: 127.0.0.1:${ports.admin} }
+registry: ${isConsul ? `{ consul: { addresses: [${registry}] } }` : `{ embedded: { listen: ${registry} } }`}
+upstreams:
+  app:
+    check: { type: http, path: /ping, interval: 500ms, timeout: 1s, rise: 2, fall: 2 }
+services:
+  app:
+    instances: [${instances.map((port) => `127.0.0.1:${port}`).join(', ')}]
+    start: [${JSON.stringify(process.execPath)}, ${JSON.stringify(APP)}, -h, "{host}", -p, "{port}"]
+    env: { VERSION: "{version}" }
+    check: { path: /ping, interval: 250ms, rise: 2, deadline: 20s }
+    expect_version: { header: x-app-version }
+`;
+}
