@@ -4,6 +4,7 @@
 export { type ConsulApi, serveConsulApi } from './registry/consul-api.ts';
 export { openConsul } from './registry/consul-client.ts';
 export type { Instance, Membership, Problem } from './registry/instance.ts';
+export { type InstanceRead, readInstance } from './registry/instance-record.ts';
 export type {
   DeleteOptions,
   KvEntry,
@@ -14,4 +15,5 @@ export type {
   Watch,
   WatchEvents,
 } from './registry/kv.ts';
+export { type FollowOptions, followMembership } from './registry/membership.ts';
 export { openStore, type Store } from './registry/store.ts';

@@ -1,0 +1,156 @@
+// Follows the registry's records and turns them into the instances of each service. Keeps what was
+// last known good where a record cannot be read, and brakes when a whole list empties or vanishes:
+// a lost token, a wrong prefix or a wiped registry look exactly like that, and a pool that empties
+// by accident is an outage. Only records whose bytes changed are parsed.
+
+import type { Log } from '../base/log.ts';
+import { formatAddress } from '../base/units.ts';
+import type { Instance, Membership, Problem } from './instance.ts';
+import { readInstance, readKey } from './instance-record.ts';
+import type { KvEntry, KvState, Registry, RegistryHealth } from './kv.ts';
+
+export type FollowOptions = {
+  readonly registry: Registry;
+  /** `upstreams/`: ends with a slash. */
+  readonly prefix: string;
+  readonly log: Log;
+  /** The last known good from before our start. */
+  readonly initial?: Membership;
+  /** True: an emptied or vanished list of this service is taken as it is. */
+  readonly allowEmpty?: (service: string) => boolean;
+  /** The whole membership, at the start and after each change. Unchanged lists are the same arrays. */
+  readonly onMembership: (membership: Membership) => void;
+  readonly onHealth?: (health: RegistryHealth) => void;
+};
+
+export function followMembership(options: FollowOptions): { close(): void } {
+  const { registry, prefix, log, onMembership, onHealth } = options;
+  const reader = new MembershipReader(prefix, options.allowEmpty ?? (() => false), options.initial);
+  let told = '';
+  return registry.watch(prefix, {
+    onState: (state) => {
+      const membership = reader.read(state);
+      const problems = JSON.stringify([membership.problems, membership.held]);
+      if (problems !== told) {
+        told = problems;
+        for (const { key, message } of membership.problems.slice(0, PROBLEMS_LOGGED_MAX)) {
+          log.warn({ key, reason: message }, 'registry record has a problem');
+        }
+        if (membership.held.length > 0) {
+          log.warn({ services: membership.held }, 'registry lists vanished, holding the last ones');
+        }
+      }
+      onMembership(membership);
+    },
+    ...(onHealth === undefined ? {} : { onHealth }),
+  });
+}
+
+const PROBLEMS_LOGGED_MAX = 20;
+
+type Remembered = {
+  readonly value: Uint8Array;
+  /** The instance as it stands: of this record, with the last good of what is unreadable. */
+  readonly instance: Instance | undefined;
+  readonly problems: readonly Problem[];
+};
+
+/** The state behind one followed prefix: records by key and lists by service. */
+export class MembershipReader {
+  readonly #prefix: string;
+  readonly #allowEmpty: (service: string) => boolean;
+  #records = new Map<string, Remembered>();
+  #services: ReadonlyMap<string, readonly Instance[]>;
+
+  constructor(prefix: string, allowEmpty: (service: string) => boolean, initial?: Membership) {
+    this.#prefix = prefix;
+    this.#allowEmpty = allowEmpty;
+    this.#services = initial?.services ?? new Map();
+  }
+
+  read(state: KvState): Membership {
+    const problems: Problem[] = [];
+    const records = new Map<string, Remembered>();
+    const lists = new Map<string, Instance[]>();
+    const owners = new Map<string, string>();
+    for (const entry of state.entries) {
+      // A folder; nothing is wrong with it.
+      if (entry.key.endsWith('/')) continue;
+      const record = this.#readRecord(entry);
+      records.set(entry.key, record);
+      problems.push(...record.problems);
+      const { instance } = record;
+      if (instance === undefined) continue;
+      const name = `${instance.service}/${instance.id}`;
+      const owner = owners.get(name);
+      if (owner !== undefined) {
+        problems.push({ key: entry.key, message: `the same server as ${owner}, which counts` });
+        continue;
+      }
+      owners.set(name, entry.key);
+      const list = lists.get(instance.service);
+      if (list === undefined) lists.set(instance.service, [instance]);
+      else list.push(instance);
+    }
+    this.#records = records;
+    const held = this.#brake(lists, problems);
+    this.#services = this.#reuse(lists);
+    return { index: state.index, services: this.#services, problems, held };
+  }
+
+  #readRecord({ key, value }: KvEntry): Remembered {
+    const before = this.#records.get(key);
+    if (before !== undefined && Buffer.compare(before.value, value) === 0) return before;
+    const read = readInstance(key, value, this.#prefix);
+    if ('instance' in read && read.unreadable.length === 0) {
+      return { value, instance: read.instance, problems: read.problems };
+    }
+    const last = before?.instance ?? this.#lastKnown(key);
+    if ('problem' in read) {
+      const { message } = read.problem;
+      const effect = last === undefined ? 'not added' : 'its last good state is kept';
+      const problems = [{ key, message: `${message} (${effect})` }];
+      return { value, instance: last, problems };
+    }
+    let { instance } = read;
+    if (last !== undefined) {
+      for (const name of read.unreadable) instance = { ...instance, [name]: last[name] };
+    }
+    return { value, instance, problems: read.problems };
+  }
+
+  /** What is known of a record seen for the first time: from before our start, or a held list. */
+  #lastKnown(key: string): Instance | undefined {
+    const place = readKey(key, this.#prefix);
+    if (typeof place === 'string') return undefined;
+    const id = formatAddress(place.address);
+    return this.#services.get(place.service)?.find((instance) => instance.id === id);
+  }
+
+  /** Puts back the last list of each service that had instances and now has none. */
+  #brake(lists: Map<string, Instance[]>, problems: Problem[]): readonly string[] {
+    const held: string[] = [];
+    for (const [service, last] of this.#services) {
+      if (last.length === 0 || lists.has(service) || this.#allowEmpty(service)) continue;
+      lists.set(service, [...last]);
+      held.push(service);
+      problems.push({
+        key: `${this.#prefix}${service}/`,
+        message: `its list of ${last.length} vanished and is held; write a record, or set allow_empty`,
+      });
+    }
+    return held;
+  }
+
+  /** A list that did not change stays the same array, so that others need not compare it. */
+  #reuse(lists: ReadonlyMap<string, readonly Instance[]>): Map<string, readonly Instance[]> {
+    const services = new Map<string, readonly Instance[]>();
+    for (const [service, list] of lists) {
+      const last = this.#services.get(service);
+      const same =
+        last?.length === list.length && list.every((instance, at) => instance === last[at]);
+      services.set(service, same && last !== undefined ? last : list);
+    }
+    return services;
+  }
+}
