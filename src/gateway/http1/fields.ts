@@ -3,7 +3,7 @@
 // rest as lines ready to be written. What the taken-out fields mean is judged in request-head.ts and
 // response-head.ts.
 
-import { CR, hasWord, isOws, isWord, tokenList } from './grammar.ts';
+import { CR, hasWord, isOws, isWord, SPACE, tokenList } from './grammar.ts';
 
 /** What a field is to the gateway. ORDINARY ones pass, the others never do as they are. */
 const ORDINARY = 0;
@@ -54,6 +54,13 @@ for (const candidates of KNOWN) {
     KNOWN_FIRST[name.charCodeAt(0)] = 1;
     KNOWN_FIRST[name.charCodeAt(0) & 0x5f] = 1;
   }
+}
+
+/** The line is `name: value` already; a colon of -1 says that its left side is known to be so. */
+function isAsWritten(text: string, colon: number, lineEnd: number): boolean {
+  if (isOws(text.charCodeAt(lineEnd - 1))) return false;
+  if (colon === -1) return true;
+  return text.charCodeAt(colon + 1) === SPACE && !isOws(text.charCodeAt(colon + 2));
 }
 
 /** What the last pass found. One object for all heads: read it before the next pass. */
@@ -135,7 +142,7 @@ export class FieldPass {
           kind = foldedKind(text.slice(position, colon), rules.underscoresInHeaders);
         }
       } else lineEnd = text.indexOf('\r', position);
-      if (kind !== ORDINARY || !isPlain || isOws(text.charCodeAt(lineEnd - 1))) {
+      if (kind !== ORDINARY || !isAsWritten(text, colon, lineEnd)) {
         lines += text.slice(runStart, position);
         runStart = lineEnd + 2;
         if (colon === -1) colon = text.indexOf(':', position);
@@ -244,11 +251,13 @@ function kindOf(text: string, start: number, length: number, isRequest: boolean)
  * the configuration says so (rule 23).
  */
 function foldedKind(name: string, underscoresInHeaders: boolean): number {
+  if (!ODD_SIGN.test(name)) return ORDINARY;
   const folded = name.replaceAll(/[^0-9A-Za-z]/g, '-');
-  if (folded === name) return ORDINARY;
   if (kindOf(folded, 0, folded.length, true) !== ORDINARY) return DROPPED;
   return !underscoresInHeaders && name.includes('_') ? DROPPED : ORDINARY;
 }
+
+const ODD_SIGN = /[^-0-9A-Za-z]/;
 
 /** `lines` without those whose lower-case name is in `names`. */
 function withoutFields(lines: string, names: ReadonlySet<string>): string {
