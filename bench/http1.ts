@@ -1,0 +1,144 @@
+// What a head costs: nanoseconds from the bytes of a read to the text that is written to the other
+// side, for a browser's request and a usual response. Run: node bench/http1.ts [repetitions]
+
+import {
+  BodyReader,
+  headEnd,
+  parseRequestHead,
+  parseResponseHead,
+  requestHeadText,
+  responseHeadText,
+} from '../src/gateway/http1.ts';
+
+const LIMITS = {
+  uriBytesMax: 8192,
+  headBytesMax: 32_768,
+  fieldsMax: 100,
+  underscoresInHeaders: false,
+  allowTrace: false,
+};
+
+const SMALL_REQUEST =
+  'GET /ping HTTP/1.1\r\nHost: app.example\r\nUser-Agent: wrk/4.1.0\r\nAccept: */*\r\n\r\n';
+
+const BROWSER_REQUEST = [
+  'GET /assets/app.js?v=20261123 HTTP/1.1',
+  'Host: shop.example.com',
+  'Connection: keep-alive',
+  'sec-ch-ua: "Chromium";v="140", "Not=A?Brand";v="24"',
+  'sec-ch-ua-mobile: ?0',
+  'User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36',
+  'sec-ch-ua-platform: "Linux"',
+  'Accept: */*',
+  'Sec-Fetch-Site: same-origin',
+  'Sec-Fetch-Mode: no-cors',
+  'Sec-Fetch-Dest: script',
+  'Referer: https://shop.example.com/',
+  'Accept-Encoding: gzip, deflate, br, zstd',
+  'Accept-Language: en-GB,en;q=0.9',
+  'Cookie: sid=0123456789abcdef; theme=dark',
+  '\r\n',
+].join('\r\n');
+
+const ODD_REQUEST = BROWSER_REQUEST.replace('Accept: */*', 'Accept:*/*\r\nx_trace: 1');
+
+const RESPONSE = [
+  'HTTP/1.1 200 OK',
+  'Date: Mon, 23 Nov 2026 06:00:00 GMT',
+  'Content-Type: application/json; charset=utf-8',
+  'Content-Length: 1234',
+  'Cache-Control: private, max-age=0',
+  'ETag: W/"4d2-0123456789abcdef"',
+  'Set-Cookie: sid=0123456789abcdef; Path=/; HttpOnly; SameSite=Lax',
+  'Vary: Accept-Encoding',
+  'Connection: keep-alive',
+  'Keep-Alive: timeout=5',
+  '\r\n',
+].join('\r\n');
+
+const EXTRA =
+  'X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: shop.example.com\r\nX-Real-IP: 192.0.2.7\r\n';
+
+const repetitions = Number(process.argv[2] ?? 300_000);
+/** Where the heads are written to, so that the texts are really built. */
+const output = Buffer.alloc(65_536);
+let total = 0;
+
+measure('request, small', SMALL_REQUEST, readRequest, writeRequest);
+measure('request, browser', BROWSER_REQUEST, readRequest, writeRequest);
+measure('request, browser, odd spelling', ODD_REQUEST, readRequest, writeRequest);
+measure('response', RESPONSE, readResponse, writeResponse);
+measureChunks();
+if (total === 0) throw new Error('nothing was measured');
+
+function measure<Head>(
+  name: string,
+  input: string,
+  read: (buffer: Buffer) => Head,
+  write: (head: Head) => string,
+): void {
+  const buffer = Buffer.from(input, 'latin1');
+  const both = best(() => {
+    total += output.write(write(read(buffer)), 0, 'latin1');
+  });
+  const parse = best(() => {
+    if (read(buffer) === undefined) total += 1;
+  });
+  console.log(
+    `${name.padEnd(32)} ${String(buffer.length).padStart(5)} B  parse ${parse.toFixed(0).padStart(5)} ns  parse and write ${both.toFixed(0).padStart(5)} ns`,
+  );
+}
+
+function measureChunks(): void {
+  const body = Buffer.from(`${'400\r\n'.padEnd(1029, 'x')}\r\n`.repeat(60), 'latin1');
+  const reader = new BodyReader();
+  const limits = {
+    chunkExtensionBytesMax: 256,
+    trailerBytesMax: 8192,
+    bodyBytesMax: 0,
+    fieldsMax: 100,
+  };
+  const sink = (_: Buffer, from: number, to: number): void => {
+    total += to - from;
+  };
+  const ns = best(() => {
+    reader.reset('chunked', 0, limits);
+    reader.read(body, 0, body.length, sink);
+  });
+  console.log(`chunked body, 60 x 1 kB: ${(ns / 60).toFixed(0)} ns per chunk`);
+}
+
+/** Nanoseconds per call, the best of five rounds: the machine has other things to do as well. */
+function best(call: () => void): number {
+  let lowest = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 6; round += 1) {
+    const start = process.hrtime.bigint();
+    for (let index = 0; index < repetitions; index += 1) call();
+    const ns = Number(process.hrtime.bigint() - start) / repetitions;
+    if (round > 0) lowest = Math.min(lowest, ns);
+  }
+  return lowest;
+}
+
+function readRequest(buffer: Buffer) {
+  const text = buffer.toString('latin1', 0, headEnd(buffer, 0, buffer.length));
+  const head = parseRequestHead(text, LIMITS);
+  if (head.kind === 'refusal') throw new Error(head.reason);
+  return head;
+}
+
+function writeRequest(head: ReturnType<typeof readRequest>): string {
+  return requestHeadText(head, EXTRA, head.framing);
+}
+
+function readResponse(buffer: Buffer) {
+  const text = buffer.toString('latin1', 0, headEnd(buffer, 0, buffer.length));
+  const head = parseResponseHead(text, 'GET', 32_768);
+  if (head.kind === 'refusal') throw new Error(head.reason);
+  return head;
+}
+
+function writeResponse(head: ReturnType<typeof readResponse>): string {
+  const { framing } = head;
+  return responseHeadText(head, { requestMethod: 'GET', clientMinor: 1, framing, keepAlive: true });
+}
