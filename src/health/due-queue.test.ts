@@ -1,3 +1,5 @@
+// The heap against a plain list, with seeded random operations.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/random.ts';

@@ -21,147 +21,111 @@ const answering =
     socket.once('data', () => socket.end(text, 'latin1'));
   };
 
-type Case = {
-  readonly name: string;
-  readonly type: 'http' | 'tcp';
-  readonly behave: Behaviour;
-  readonly timeoutMs?: number;
-  readonly expected: RegExp;
-};
+type Case = readonly [
+  type: 'http' | 'tcp',
+  name: string,
+  behave: Behaviour,
+  expected: RegExp,
+  timeoutMs?: number,
+];
 
 const CASES: readonly Case[] = [
-  {
-    name: '200',
-    type: 'http',
-    behave: answering('HTTP/1.1 200 OK\r\n\r\n'),
-    expected: /^pass: 200 in /,
-  },
-  {
-    name: '302',
-    type: 'http',
-    behave: answering('HTTP/1.0 302 Found\r\n\r\n'),
-    expected: /^pass: 302 in /,
-  },
-  {
-    name: '404',
-    type: 'http',
-    behave: answering('HTTP/1.1 404 Not Found\r\n\r\n'),
-    expected: /^fail: 404 in .*, not expected$/,
-  },
-  {
-    name: '503',
-    type: 'http',
-    behave: answering('HTTP/1.1 503 No\r\n\r\n'),
-    expected: /^fail: 503 in .*, not expected$/,
-  },
-  {
-    name: 'an interim 100 before a 200',
-    type: 'http',
-    behave: answering('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'),
-    expected: /^fail: 100 in .*, not expected$/,
-  },
-  {
-    name: 'a status line and then nothing more, connection open',
-    type: 'http',
-    behave: (socket) => socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n')),
-    expected: /^pass: 200 in /,
-  },
-  {
-    name: 'a status line and then an endless body',
-    type: 'http',
-    behave: (socket) => {
+  ['http', '200', answering('HTTP/1.1 200 OK\r\n\r\n'), /^pass: 200 in /],
+  ['http', '302', answering('HTTP/1.0 302 Found\r\n\r\n'), /^pass: 302 in /],
+  ['http', '404', answering('HTTP/1.1 404 Not Found\r\n\r\n'), /^fail: 404 in .*, not expected$/],
+  ['http', '503', answering('HTTP/1.1 503 No\r\n\r\n'), /^fail: 503 in .*, not expected$/],
+  [
+    'http',
+    'an interim 100 before a 200',
+    answering('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'),
+    /^fail: 100 in .*, not expected$/,
+  ],
+  [
+    'http',
+    'a status line and then nothing more, connection open',
+    (socket) => socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n')),
+    /^pass: 200 in /,
+  ],
+  [
+    'http',
+    'a status line and then an endless body',
+    (socket) => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
       pour(socket, Buffer.alloc(65_536, 'x'));
     },
-    expected: /^pass: 200 in /,
-  },
-  {
-    name: 'a status line in single bytes',
-    type: 'http',
-    behave: (socket) => socket.once('data', () => drip(socket, 'HTTP/1.1 200 OK\r\n')),
-    expected: /^pass: 200 in /,
-  },
-  {
-    name: 'a drip that never ends the line',
-    type: 'http',
-    behave: (socket) => socket.once('data', () => drip(socket, 'HTTP/1.1 200'.padEnd(1e6, ' '))),
-    timeoutMs: SHORT_MS,
-    expected: /^fail: no answer within 200ms$/,
-  },
-  {
-    name: 'endless bytes without a line end',
-    type: 'http',
-    behave: (socket) => {
+    /^pass: 200 in /,
+  ],
+  [
+    'http',
+    'a status line in single bytes',
+    (socket) => socket.once('data', () => drip(socket, 'HTTP/1.1 200 OK\r\n')),
+    /^pass: 200 in /,
+  ],
+  [
+    'http',
+    'a drip that never ends the line',
+    (socket) => socket.once('data', () => drip(socket, 'HTTP/1.1 200'.padEnd(1e6, ' '))),
+    /^fail: no answer within 200ms$/,
+    SHORT_MS,
+  ],
+  [
+    'http',
+    'endless bytes without a line end',
+    (socket) => {
       socket.write('HTTP/1.1 200 ');
       pour(socket, Buffer.alloc(65_536, 'x'));
     },
-    expected: /^fail: no HTTP status line but "HTTP\/1.1 200 xxxxxxxxxxx…"$/,
-  },
-  {
-    name: 'a TLS hello',
-    type: 'http',
-    behave: answering('\x16\x03\x03\x00\x7a\x02'),
-    expected: /^fail: no HTTP status line but ".*"$/,
-  },
-  {
-    name: 'an SSH banner',
-    type: 'http',
-    behave: (socket) => socket.write('SSH-2.0-OpenSSH_9.2p1 Debian\r\n'),
-    expected: /^fail: no HTTP status line but "SSH-2.0-OpenSSH_9.2p1 De…"$/,
-  },
-  {
-    name: 'an answer before the request',
-    type: 'http',
-    behave: (socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n'),
-    expected: /^pass: 200 in /,
-  },
-  {
-    name: 'a close without an answer',
-    type: 'http',
-    behave: (socket) => socket.once('data', () => socket.end()),
-    expected: /^fail: closed before a status line$/,
-  },
-  {
-    name: 'a half close and then silence',
-    type: 'http',
-    behave: (socket) => socket.end(),
-    expected: /^fail: (closed before a status line|connection EPIPE)$/,
-  },
-  {
-    name: 'a close in the middle of the status line',
-    type: 'http',
-    behave: answering('HTTP/1.1 200 O'),
-    expected: /^fail: closed before a status line$/,
-  },
-  {
-    name: 'a reset',
-    type: 'http',
-    behave: (socket) => socket.once('data', () => socket.resetAndDestroy()),
-    expected: /^fail: connection ECONNRESET$/,
-  },
-  {
-    name: 'silence',
-    type: 'http',
-    behave: () => {},
-    timeoutMs: SHORT_MS,
-    expected: /^fail: no answer within 200ms$/,
-  },
-  { name: 'silence', type: 'tcp', behave: () => {}, expected: /^pass: open in / },
-  {
-    name: 'a greeting',
-    type: 'tcp',
-    behave: (socket) => socket.write('220 ready\r\n'),
-    expected: /^pass: (data|open) in /,
-  },
-  {
-    name: 'a flood',
-    type: 'tcp',
-    behave: (socket) => pour(socket, Buffer.alloc(65_536)),
-    expected: /^pass: (data|open) in /,
-  },
+    /^fail: no HTTP status line but "HTTP\/1.1 200 xxxxxxxxxxx…"$/,
+  ],
+  [
+    'http',
+    'a TLS hello',
+    answering('\x16\x03\x03\x00\x7a\x02'),
+    /^fail: no HTTP status line but ".*"$/,
+  ],
+  [
+    'http',
+    'an SSH banner',
+    (socket) => socket.write('SSH-2.0-OpenSSH_9.2p1 Debian\r\n'),
+    /^fail: no HTTP status line but "SSH-2.0-OpenSSH_9.2p1 De…"$/,
+  ],
+  [
+    'http',
+    'an answer before the request',
+    (socket) => socket.write('HTTP/1.1 200 OK\r\n\r\n'),
+    /^pass: 200 in /,
+  ],
+  [
+    'http',
+    'a close without an answer',
+    (socket) => socket.once('data', () => socket.end()),
+    /^fail: closed before a status line$/,
+  ],
+  [
+    'http',
+    'a half close and then silence',
+    (socket) => socket.end(),
+    /^fail: (closed before a status line|connection EPIPE)$/,
+  ],
+  [
+    'http',
+    'a close in the middle of the status line',
+    answering('HTTP/1.1 200 O'),
+    /^fail: closed before a status line$/,
+  ],
+  [
+    'http',
+    'a reset',
+    (socket) => socket.once('data', () => socket.resetAndDestroy()),
+    /^fail: connection ECONNRESET$/,
+  ],
+  ['http', 'silence', () => {}, /^fail: no answer within 200ms$/, SHORT_MS],
+  ['tcp', 'silence', () => {}, /^pass: open in /],
+  ['tcp', 'a greeting', (socket) => socket.write('220 ready\r\n'), /^pass: (data|open) in /],
+  ['tcp', 'a flood', (socket) => pour(socket, Buffer.alloc(65_536)), /^pass: (data|open) in /],
 ];
 
-for (const { name, type, behave, timeoutMs, expected } of CASES) {
+for (const [type, name, behave, expected, timeoutMs] of CASES) {
   test(`${type}: ${name} gives ${expected.source}`, async (t) => {
     const server = await listen(t, behave);
     const result = await probe(server, { type, timeoutMs: timeoutMs ?? LONG_MS });

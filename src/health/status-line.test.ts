@@ -1,3 +1,5 @@
+// Status lines, good and hostile, as a table; and one split at every byte.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readStatusLine, STATUS_LINE_BYTES_MAX } from './status-line.ts';

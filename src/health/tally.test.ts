@@ -1,3 +1,5 @@
+// Rise and fall as a table: probes in, verdicts out.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ProbeOutcome } from './probe.ts';
