@@ -4,8 +4,8 @@
 //
 //   factor(elapsed) = max(10 %, elapsed / slow_start), at most 1          (Envoy's, aggression 1)
 //
-// rounded up to a multiple of 1/1024. That fraction is exact in binary, so the balancer's sums stay
-// exact and need no clean-up after the ramp. | slow_start 10s | 0 s: 0.10 | 5 s: 0.50 | 10 s: 1 |
+// rounded up to a multiple of 1/1024: exact in binary, so no rounding error gathers in the sums of
+// the balancer, however many picks a ramp lasts. | slow_start 10s | 0 s: 0.10 | 5 s: 0.50 | 10 s: 1 |
 // Source: Envoy, slow start mode (upstream load balancing documentation).
 
 const STEPS = 1024;
