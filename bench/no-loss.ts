@@ -7,7 +7,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { describe, type Load, type Summary, startLoad } from '../demo/load.ts';
-import { appConfig, Cleanup, freePorts, ownerOf, Stack, temporaryFolder } from '../demo/stack.ts';
+import {
+  appConfig,
+  Cleanup,
+  endApps,
+  freePorts,
+  pidOfApp,
+  Stack,
+  temporaryFolder,
+} from '../demo/stack.ts';
 import { table } from './lab.ts';
 
 export type NoLossOptions = {
@@ -27,7 +35,7 @@ export async function run(options: NoLossOptions = DEFAULTS): Promise<string> {
       folder: await temporaryFolder('no-loss', cleanup),
       config: (ports) => appConfig({ ports, instances }),
     });
-    cleanup.add(() => endInstances(instances));
+    cleanup.add(() => endApps(instances));
     for (const port of instances) {
       await stack.put(`upstreams/app/127.0.0.1:${port}`, '{"weight":1}');
     }
@@ -42,7 +50,7 @@ export async function run(options: NoLossOptions = DEFAULTS): Promise<string> {
     const version = `v${options.releases + 1}`;
     const killed = await underLoad(stack, options.rate, async () => {
       for (let count = 0; count < options.kills; count += 1) {
-        const pid = ownerOf(instances[count % instances.length] ?? 0);
+        const pid = await pidOfApp(instances[count % instances.length] ?? 0);
         if (pid === undefined) throw new Error('no-loss: the instance to kill does not run');
         process.kill(pid, 'SIGKILL');
         await sleep(500);
@@ -59,13 +67,6 @@ export async function run(options: NoLossOptions = DEFAULTS): Promise<string> {
 async function deploy(stack: Stack, version: string): Promise<void> {
   const { code, text } = await stack.cli(['deploy', 'app', '--version', version]);
   if (code !== 0) throw new Error(`deploy ${version} ended with ${code}:\n${text}`);
-}
-
-function endInstances(instances: readonly number[]): void {
-  for (const port of instances) {
-    const pid = ownerOf(port);
-    if (pid !== undefined) process.kill(pid, 'SIGKILL');
-  }
 }
 
 async function underLoad(stack: Stack, rate: number, act: () => Promise<void>): Promise<Summary> {

@@ -1,6 +1,6 @@
 // The small HTTP service of the demo, the tests and the benches: `node demo/app.ts -h HOST -p PORT`.
-// Every answer says who gave it (x-app-server), in which version (x-app-version), for which request
-// (x-request-id, echoed) and when the request arrived (x-app-arrived-ns, the machine's monotonic
+// Every answer says who gave it (x-app-server, x-app-pid), in which version (x-app-version), for which
+// request (x-request-id, echoed) and when that arrived (x-app-arrived-ns, the machine's monotonic
 // clock), so that a load generator can prove where each request went. No dependencies.
 //
 // Environment: VERSION (default v1; `broken` exits 1 at start). Ways to misbehave, for tests:
@@ -25,6 +25,7 @@ let stopping = false;
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.setHeader('x-app-arrived-ns', process.hrtime.bigint().toString());
   response.setHeader('x-app-server', id);
+  response.setHeader('x-app-pid', process.pid);
   response.setHeader('x-app-version', process.env['ANSWER_VERSION'] ?? version);
   const requestId = request.headers['x-request-id'];
   if (requestId !== undefined) response.setHeader('x-request-id', requestId);

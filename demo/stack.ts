@@ -11,7 +11,6 @@ export {
   freePorts,
   listening,
   output,
-  ownerOf,
   residentBytes,
   start,
   temporaryFolder,

@@ -15,6 +15,25 @@ export async function startApp(port: number, cleanup: Cleanup): Promise<Child> {
   return child;
 }
 
+/** The process of the instance that answers on a port; undefined when none does. */
+export async function pidOfApp(port: number): Promise<number | undefined> {
+  try {
+    const { fields } = await http('GET', port, '/ping');
+    const pid = Number(fields['x-app-pid']);
+    return Number.isSafeInteger(pid) ? pid : undefined;
+  } catch {
+    return undefined; // Nothing listens there: no instance runs.
+  }
+}
+
+/** Ends instances that `sluice deploy` started: they are nobody's children. */
+export async function endApps(ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    const pid = await pidOfApp(port);
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  }
+}
+
 export type AppConfig = {
   readonly ports: Ports;
   readonly instances: readonly number[];

@@ -2,7 +2,7 @@
 // a temporary folder and on free ports, with the CLI and the registry's HTTP API at hand.
 
 import { mkdir, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
 import type { StatusDocument } from '../../src/admin.ts';
 import { type Child, type Cleanup, freePorts, listening, start } from './processes.ts';
@@ -105,9 +105,14 @@ export class Stack {
   }
 }
 
-type Answer = { readonly status: number; readonly text: string };
+type Answer = {
+  readonly status: number;
+  readonly fields: IncomingHttpHeaders;
+  readonly text: string;
+};
 
-function http(method: string, port: number, path: string, body = ''): Promise<Answer> {
+/** One request to 127.0.0.1, answered within ten seconds. */
+export function http(method: string, port: number, path: string, body = ''): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const sent = request({ host: '127.0.0.1', port, path, method, timeout: 10_000 }, (response) => {
       response.setEncoding('utf8');
@@ -115,7 +120,9 @@ function http(method: string, port: number, path: string, body = ''): Promise<An
       response.on('data', (chunk) => {
         text += chunk;
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, fields: response.headers, text });
+      });
       response.on('error', reject);
     });
     sent.on('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer in 10 s`)));

@@ -2,7 +2,7 @@
 // process goes. Free ports, temporary folders and /proc figures for the demo and the benches.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -198,31 +198,4 @@ export function childrenOf(pid: number): number[] {
     .split(' ')
     .filter(Boolean)
     .map(Number);
-}
-
-/** The process that listens on a port of 127.0.0.1, as far as we may see it (Linux). */
-export function ownerOf(port: number): number | undefined {
-  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const inode = readFileSync('/proc/net/tcp', 'utf8')
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/))
-    .find((fields) => fields[1] === local && fields[3] === TCP_LISTEN)?.[9];
-  if (inode === undefined) return undefined;
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .find((pid) => holdsSocket(pid, inode));
-}
-
-const TCP_LISTEN = '0A';
-
-function holdsSocket(pid: number, inode: string): boolean {
-  try {
-    const folder = `/proc/${pid}/fd`;
-    return readdirSync(folder).some(
-      (name) => readlinkSync(join(folder, name)) === `socket:[${inode}]`,
-    );
-  } catch {
-    return false; // Gone meanwhile, or not ours to look into.
-  }
 }
