@@ -1,4 +1,7 @@
+// The face of the config module: a file or text to a validated `Config`, and its documentation.
+
 export { defaultConfig, loadConfig, parseConfig } from './config/load.ts';
+export { configReference, configSchema } from './config/reference.ts';
 export type {
   Config,
   GatewayConfig,

@@ -26,7 +26,9 @@ function section<Shape extends z.core.$ZodLooseShape>(about: string, shape: Shap
         ? Object.keys(shape).join(' ')
         : `${show(issue.input)} where a map of keys belongs; write lines like "key: value" under it`,
   });
-  return z.preprocess((value) => value ?? {}, object).meta({ description: about });
+  return z
+    .preprocess((value) => value ?? {}, object)
+    .meta({ description: about, 'x-short': 'null' });
 }
 
 /** A list; one value alone is a list of one. */
@@ -38,7 +40,7 @@ function list<Item extends z.ZodType>(about: string, item: Item, least = 0) {
     .refine((items) => items.length >= least, { error: 'is empty; write at least one' });
   return z
     .preprocess((value) => (isSingle(value) ? [value] : value), array)
-    .meta({ description: about });
+    .meta({ description: about, 'x-short': 'string' });
 }
 
 function isSingle(value: unknown): boolean {
@@ -111,7 +113,7 @@ const server = z
       }),
     }),
   )
-  .meta({ description: 'One server: `host:port`, or a map.' });
+  .meta({ description: 'One server: `host:port`, or a map.', 'x-short': 'string' });
 
 const STATUS_CLASSES = ['http_1xx', 'http_2xx', 'http_3xx', 'http_4xx', 'http_5xx'] as const;
 
@@ -175,7 +177,7 @@ const check = section(
 export const upstreamSchema = section('A named group of interchangeable servers.', {
   balance: choice({
     about:
-      '`round_robin` is nginx’s smooth weighted sequence; `least_conn` prefers the least requests in flight per weight.',
+      "`round_robin` is nginx's smooth weighted sequence; `least_conn` prefers the least requests in flight per weight.",
     initial: 'round_robin',
     words: ['round_robin', 'least_conn'],
   }),
@@ -230,7 +232,7 @@ export const serviceSchema = section(
   'How `sluice deploy` runs the instances of a service by local commands.',
   {
     upstream: text({
-      about: 'The upstream whose servers the instances are. Default: the service’s name.',
+      about: "The upstream whose servers the instances are. Default: the service's name.",
       kind: 'name',
     }).optional(),
     instances: list('`host:port` of each instance, in release order.', address('An instance.'), 1),
@@ -300,7 +302,7 @@ export const serviceSchema = section(
         most: 10_000,
       }),
       min_healthy_percent: integer({
-        about: 'The same in percent of the upstream’s servers; the stricter counts.',
+        about: "The same in percent of the upstream's servers; the stricter counts.",
         initial: 50,
         least: 0,
         most: 100,
@@ -475,11 +477,11 @@ const proxy = section('How requests are passed on.', {
 const registry = section(
   'Where the records of servers live. One of `embedded` (the default), `consul`, `none`.',
   {
-    embedded: section('Our own store, with Consul’s KV API.', {
+    embedded: section("Our own store, with Consul's KV API.", {
       listen: listenAddress(
         'Where the Consul-compatible API listens. It has no access control: keep it on loopback.',
       ).prefault('127.0.0.1:8500'),
-      data_dir: folder('The store’s folder, relative to `state_dir`.', 'registry'),
+      data_dir: folder("The store's folder, relative to `state_dir`.", 'registry'),
     }).optional(),
     consul: section('A Consul cluster.', {
       addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
@@ -500,7 +502,7 @@ const registry = section(
       },
     }).prefault('upstreams/'),
     strong_dependency: onOff({
-      about: 'Do not start before the registry’s first answer.',
+      about: "Do not start before the registry's first answer.",
       initial: 'off',
     }),
   },

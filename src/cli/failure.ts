@@ -1,0 +1,54 @@
+// What a failure looks like to people and scripts: `sluice: message` on standard error, or one JSON
+// object there with --json, and the exit code of base/errors.ts.
+
+import { CommanderError } from 'commander';
+import { exitCode, isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
+import { paint } from './output.ts';
+
+/** Usage errors of the command line; the same number as the code `usage`. */
+const EXIT_USAGE = 2;
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  return isSluiceError(error) ? exitCode(error.code) : 1;
+}
+
+export function reportFailure(error: unknown, { asJson }: { asJson: boolean }): void {
+  // Help and version are printed already; a verb that is missing prints help too.
+  if (error instanceof CommanderError && isPrinted(error)) return;
+  const failure = error instanceof CommanderError ? usageError(error) : error;
+  process.stderr.write(asJson ? `${failureJson(failure)}\n` : failureText(failure));
+}
+
+function isPrinted(error: CommanderError): boolean {
+  return error.exitCode === 0 || error.code === 'commander.help';
+}
+
+function usageError(error: CommanderError): SluiceError {
+  const message = error.message
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')
+    .replace(/\.$/, '');
+  return new SluiceError('usage', `${message}; see "sluice --help"`);
+}
+
+function failureJson(error: unknown): string {
+  const code = isSluiceError(error) ? error.code : 'internal';
+  const details = isSluiceError(error) ? error.details : {};
+  return JSON.stringify({ error: { code, message: messageOf(error), details } });
+}
+
+function failureText(error: unknown): string {
+  const name = paint('red', 'sluice:', process.stderr);
+  if (!isSluiceError(error)) {
+    // Not expected: a bug. The stack is what its report needs.
+    const stack = error instanceof Error ? error.stack : String(error);
+    return `${name} internal error, please report it\n${stack}\n`;
+  }
+  // Config problems come one per line, as file:line:col, for editors and grep.
+  const lines = error.message.split('\n');
+  if (error.code !== 'config_invalid') return `${name} ${lines.join('\n  ')}\n`;
+  const count = Array.isArray(error.details['problems']) ? error.details['problems'].length : 0;
+  const summary = count > 1 ? `${name} ${count} problems; nothing was started or changed\n` : '';
+  return `${lines.map((line) => `${name} ${line}`).join('\n')}\n${summary}`;
+}

@@ -1,0 +1,76 @@
+// The program as commander sees it: global options, verbs, help that fits 80 columns.
+
+import { Command, Option } from 'commander';
+import { addCheck } from './check.ts';
+import { addDeploy } from './deploy.ts';
+import { addDrain } from './drain.ts';
+import { addKv } from './kv.ts';
+import { addPlan } from './plan.ts';
+import { addRegistry } from './registry.ts';
+import { addServe } from './serve.ts';
+import { addStatus } from './status.ts';
+import { packageVersion } from './version.ts';
+import { addWeight } from './weight.ts';
+
+const HELP_WIDTH = 80;
+
+export function createProgram(): Command {
+  const program = new Command('sluice')
+    .description('Dynamic load balancer, service registry and smooth releases in one program.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    // Options after a verb are the verb's: `deploy --version v2` must not print our version.
+    .enablePositionalOptions()
+    .exitOverride()
+    // Arguments are in each verb's own help; here they would leave no room for what it does.
+    .configureHelp({ helpWidth: HELP_WIDTH, subcommandTerm: (command) => command.name() })
+    // Usage errors are thrown; failure.ts says them, as text or as JSON.
+    .configureOutput({ outputError: () => {} });
+  program.commandsGroup('Run:');
+  addServe(program);
+  addRegistry(program);
+  addCheck(program);
+  program.commandsGroup('Look and steer:');
+  addStatus(program);
+  addDrain(program);
+  addWeight(program);
+  addKv(program);
+  program.commandsGroup('Release:');
+  addPlan(program);
+  addDeploy(program);
+  for (const option of globalOptions()) program.addOption(option);
+  for (const command of program.commands) acceptGlobals(command);
+  return program.addHelpText('after', EXAMPLES);
+}
+
+function globalOptions(): Option[] {
+  return [
+    new Option('-c, --config <file>', 'configuration file (default: ./sluice.yaml if present)'),
+    new Option('--control <url>', 'control API (default: SLUICE_CONTROL, else the file)'),
+    new Option('--registry <addresses>', 'host:port[,…] (default: SLUICE_REGISTRY, else the file)'),
+  ];
+}
+
+/** The global options are understood after the verb too, where people write them. */
+function acceptGlobals(command: Command): void {
+  for (const option of globalOptions()) {
+    const isTaken = command.options.some(
+      (own) => own.long === option.long || (own.short !== undefined && own.short === option.short),
+    );
+    if (!isTaken) command.addOption(option.hideHelp());
+  }
+  for (const nested of command.commands) acceptGlobals(nested);
+}
+
+const EXAMPLES = `
+Examples:
+  $ sluice serve                             gateway, registry and control API
+  $ sluice kv put upstreams/app/127.0.0.1:9001 '{"weight":1}'
+  $ sluice status                            who takes traffic, who not and why
+  $ sluice drain app 127.0.0.1:9001 -m "kernel update" && reboot
+  $ sluice deploy app --version v2           rolling release, no request lost
+
+Environment: SLUICE_CONTROL, SLUICE_TOKEN, SLUICE_REGISTRY, CONSUL_HTTP_TOKEN,
+NO_COLOR, FORCE_COLOR. Exit codes: docs/errors.md (0 good, 1 failed, 2 usage or
+configuration, 9 not reachable, …).`;

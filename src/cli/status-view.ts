@@ -1,0 +1,128 @@
+// The status document as text: one screen that says who takes traffic, who not and why.
+// Pure: document and clock in, lines out.
+
+import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
+import { formatDuration } from '../base/units.ts';
+import { type Paint, table } from './output.ts';
+
+export type ViewOptions = {
+  readonly nowMs: number;
+  readonly paint: Paint;
+  /** Columns of the terminal; 0 = do not cut. */
+  readonly width: number;
+};
+
+export function statusView(status: StatusDocument, options: ViewOptions): string {
+  const blocks = [
+    headOf(status, options),
+    ...status.upstreams.map((upstream) => upstreamView(upstream, options)),
+  ];
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): string[] {
+  const { registry, workers } = status;
+  const up = formatDuration(Math.max(0, nowMs - status.startedAtMs));
+  const address = registry.address === '' ? '' : ` at ${registry.address}`;
+  const isMissing = registry.kind !== 'none' && !registry.reachable;
+  const contact =
+    registry.lastContactMs === 0 ? 'never' : `${ago(registry.lastContactMs, nowMs)} ago`;
+  const health = isMissing
+    ? paint(
+        'red',
+        `not reachable (last contact ${contact}): ${registry.trouble}; last known servers stay in use`,
+      )
+    : registry.kind === 'none'
+      ? ''
+      : `reachable, index ${registry.index}`;
+  const lines = [
+    `${paint('bold', `sluice ${status.version}`)}  up ${up}, generation ${status.generation}`,
+    `registry   ${registry.kind}${address}${health === '' ? '' : `, ${health}`}`,
+  ];
+  const rows = workers.map((worker) => [
+    `worker ${worker.id}`,
+    `pid ${worker.pid}`,
+    `generation ${worker.generation}${worker.generation === status.generation ? '' : ' (behind)'}`,
+    `${worker.connections} connections`,
+  ]);
+  if (workers.length === 0) lines.push(paint('red', 'workers    none: the gateway serves nothing'));
+  return [...lines, ...table(rows, width)];
+}
+
+function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewOptions): string[] {
+  const count = `${upstream.eligible} of ${upstream.servers.length} eligible`;
+  const isEmpty = upstream.eligible === 0;
+  const lines = [
+    `${paint('bold', upstream.name)}  ${upstream.balance}, ${paint(isEmpty ? 'red' : 'green', count)}`,
+  ];
+  if (upstream.servers.length === 0) lines.push('  no servers: register one with "sluice kv put"');
+  else {
+    const rows = upstream.servers.map((server) => [
+      `  ${server.id}`,
+      server.eligibility,
+      server.weight,
+      server.inFlight,
+      server.requests,
+      server.failures,
+      whyOf(server, nowMs),
+    ]);
+    const head = ['  SERVER', 'STATE', 'WEIGHT', 'IN FLIGHT', 'REQUESTS', 'FAILED', 'WHY'];
+    const [title = '', ...body] = table([head, ...rows], width);
+    lines.push(paint('dim', title));
+    for (const [index, line] of body.entries()) {
+      const server = upstream.servers[index];
+      const isOk = server?.eligibility === 'ok';
+      lines.push(
+        isOk || server === undefined
+          ? line
+          : line.replace(server.eligibility, paint(colourOf(server), server.eligibility)),
+      );
+    }
+  }
+  for (const problem of upstream.problems)
+    lines.push(`  ${paint('yellow', 'problem:')} ${problem}`);
+  return lines;
+}
+
+function colourOf(server: ServerDocument): 'red' | 'yellow' {
+  return server.eligibility === 'down' || server.eligibility === 'ejected' ? 'red' : 'yellow';
+}
+
+/** The reason behind the state, and what else is not usual. */
+export function whyOf(server: ServerDocument, nowMs: number): string {
+  const remarks = [reasonOf(server, nowMs)];
+  if (server.backup) remarks.push('backup');
+  if (server.source === 'held') remarks.push('held: its record vanished with the whole list');
+  return remarks.filter((remark) => remark !== '').join('; ');
+}
+
+function reasonOf(server: ServerDocument, nowMs: number): string {
+  const { admin } = server;
+  switch (server.eligibility) {
+    case 'drain':
+    case 'maint': {
+      const since = admin.sinceMs === 0 ? '' : ` ${ago(admin.sinceMs, nowMs)} ago`;
+      const by = admin.owner === 'kv' ? 'down in the registry' : `by ${admin.owner}`;
+      return `${by}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
+    }
+    case 'down':
+      return `check failed: ${server.checkReason}`;
+    case 'unchecked':
+      return server.checkReason === ''
+        ? 'not probed yet'
+        : `has not passed yet: ${server.checkReason}`;
+    case 'ejected':
+      return `${server.maxFails} failed within ${formatDuration(server.failTimeoutMs)}`;
+    case 'full':
+      return `max_conns ${server.maxConns} reached`;
+    case 'ok':
+      return '';
+    default:
+      // A newer daemon may know more reasons.
+      return '';
+  }
+}
+
+function ago(thenMs: number, nowMs: number): string {
+  return formatDuration(Math.max(0, nowMs - thenMs));
+}

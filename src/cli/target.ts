@@ -1,0 +1,100 @@
+// Which configuration, which control API, which registry a verb talks to. The command line beats
+// the environment, which beats the file; without a file the defaults hold.
+
+import { access } from 'node:fs/promises';
+import type { Control } from '../admin.ts';
+import { SluiceError } from '../base/errors.ts';
+import { silentLog } from '../base/log.ts';
+import { type Address, formatAddress, parseAddress } from '../base/units.ts';
+import type { Config } from '../config.ts';
+import type { Registry } from '../registry.ts';
+import { createControlClient } from './control-client.ts';
+
+/** Options that every verb understands, before or after its name. */
+export type GlobalOptions = {
+  readonly config?: string;
+  readonly control?: string;
+  readonly registry?: string;
+  readonly json?: boolean;
+};
+
+const CONFIG_FILE = 'sluice.yaml';
+
+/** The file of -c, else ./sluice.yaml if it is there, else the defaults. @throws config_… */
+export async function configOf(options: GlobalOptions): Promise<Config> {
+  const { defaultConfig, loadConfig } = await import('../config.ts');
+  if (options.config !== undefined) return loadConfig(options.config);
+  const isThere = await access(CONFIG_FILE).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? loadConfig(CONFIG_FILE) : defaultConfig();
+}
+
+/** @throws usage, config_… */
+export async function controlOf(options: GlobalOptions): Promise<Control> {
+  const { url, token } = await controlAddressOf(options);
+  return createControlClient({ url, token });
+}
+
+/** --control or SLUICE_CONTROL, else the file's admin.listen; the token from SLUICE_TOKEN first. */
+export async function controlAddressOf(
+  options: GlobalOptions,
+): Promise<{ readonly url: string; readonly token: string }> {
+  const token = process.env['SLUICE_TOKEN'] ?? '';
+  const url = options.control ?? process.env['SLUICE_CONTROL'] ?? '';
+  if (url !== '') return { url, token };
+  const { admin, file } = await configOf(options);
+  if (admin.listen.port === 0) {
+    throw new SluiceError(
+      'usage',
+      `${file}: admin.listen has port 0, so nobody knows the address; name it with --control URL`,
+    );
+  }
+  return {
+    url: `http://${formatAddress(reachable(admin.listen))}`,
+    token: token === '' ? admin.token : token,
+  };
+}
+
+/** An open client of the registry, and the prefix of its upstream records. The caller closes it. */
+export async function registryOf(
+  options: GlobalOptions,
+): Promise<{ readonly registry: Registry; readonly prefix: string }> {
+  const named = options.registry ?? process.env['SLUICE_REGISTRY'] ?? '';
+  const { openConsul } = await import('../registry.ts');
+  if (named !== '') {
+    const addresses = named.split(',').map(parseRegistryAddress);
+    const token = process.env['CONSUL_HTTP_TOKEN'] ?? '';
+    return { registry: openConsul({ addresses, token, log: silentLog }), prefix: 'upstreams/' };
+  }
+  const { registry, file } = await configOf(options);
+  if (registry.kind === 'none') {
+    const message = `${file} has registry: { none: true }, so there is nothing to read or write; name a registry with --registry host:port`;
+    throw new SluiceError('usage', message);
+  }
+  const addresses = registry.kind === 'consul' ? registry.addresses : [reachable(registry.listen)];
+  return {
+    registry: openConsul({ addresses, token: registry.token, log: silentLog }),
+    prefix: registry.prefix,
+  };
+}
+
+function parseRegistryAddress(text: string): Address {
+  const address = parseAddress(
+    text
+      .trim()
+      .replace(/^http:\/\//, '')
+      .replace(/\/$/, ''),
+  );
+  if (address !== undefined) return address;
+  const message = `registry address "${text}" is not host:port; write one like 127.0.0.1:8500`;
+  throw new SluiceError('usage', message);
+}
+
+/** Where to connect for what listens on every address. */
+function reachable(listen: Address): Address {
+  if (listen.host === '0.0.0.0') return { host: '127.0.0.1', port: listen.port };
+  if (listen.host === '::') return { host: '::1', port: listen.port };
+  return listen;
+}
