@@ -1,0 +1,346 @@
+// The same requests through a real nginx (one worker, no zone) and through our pick, attempt by
+// attempt: the sequences must be equal. nginx balances over unix sockets in a temporary folder, so
+// no port is needed and a server that is not there is a path that does not exist.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent, createServer, get, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { needPeer } from '../../test/peers.ts';
+import { seededRandom } from '../../test/random.ts';
+import { createUpstream } from '../../test/upstreams.ts';
+import type { Server } from './server.ts';
+import type { Balance } from './table.ts';
+import type { Upstream } from './upstream.ts';
+
+/** fail_timeout of both: longer than the test, as nginx counts it in whole seconds. */
+const FAIL_TIMEOUT_MS = 3_600_000;
+
+type Member = {
+  readonly weight?: number;
+  readonly maxFails?: number;
+  readonly maxConns?: number;
+  readonly backup?: boolean;
+  readonly down?: boolean;
+  /** Nobody listens. */
+  readonly dead?: boolean;
+};
+
+type Setup = { readonly balance: Balance; readonly members: readonly Member[] };
+
+const SETUPS: readonly Setup[] = (['round_robin', 'least_conn'] as const).flatMap((balance) =>
+  [
+    weights(5, 1, 1),
+    weights(3, 2, 1, 1),
+    weights(1),
+    [{ dead: true }],
+    [{ weight: 2 }, { down: true, weight: 3 }, {}],
+    [{ dead: true }, { backup: true }, { backup: true, weight: 2 }],
+    [{ down: true }, { backup: true }],
+    [{ weight: 5, dead: true, maxFails: 3 }, { weight: 2 }, {}],
+    [{ weight: 4, dead: true, maxFails: 0 }, { weight: 3 }],
+    [
+      { weight: 2, dead: true, maxFails: 3 },
+      { dead: true, maxFails: 2 },
+    ],
+    [{ dead: true, maxFails: 2 }, { dead: true, backup: true }, { backup: true }],
+  ].map((members) => ({ balance, members })),
+);
+
+test('picks what nginx picks: chosen and random upstreams, one request at a time', async (t) => {
+  const random = seededRandom(20_261_123);
+  const setups = [...SETUPS, ...Array.from({ length: 60 }, () => randomSetup(random))];
+  const nginx = await startNginx(t, setups, { holdsServers: false });
+  if (nginx === undefined) return;
+  for (const [index, setup] of setups.entries()) {
+    const upstream = createOurs(setup);
+    for (let request = 0; request < 40; request += 1) {
+      const attempts: string = await nginx.request(index);
+      assert.equal(
+        attempts,
+        ourAttempts(upstream, setup),
+        `request ${request} of ${JSON.stringify(setup)}`,
+      );
+    }
+  }
+});
+
+test('picks what nginx picks while requests are held and some fail', async (t) => {
+  const random = seededRandom(7);
+  const setups: Setup[] = [
+    { balance: 'least_conn', members: weights(5, 1, 1) },
+    { balance: 'least_conn', members: often(weights(16, 16, 8, 8)) },
+    { balance: 'least_conn', members: often(weights(9, 16)) },
+    {
+      balance: 'least_conn',
+      members: [{ weight: 2, maxConns: 2 }, { maxConns: 1 }, { backup: true }],
+    },
+    { balance: 'round_robin', members: often(weights(16, 12, 8)) },
+    {
+      balance: 'round_robin',
+      members: [{ weight: 5, maxConns: 2 }, { weight: 2 }, { maxConns: 1 }],
+    },
+    { balance: 'round_robin', members: [{ maxConns: 1 }, { maxConns: 2 }] },
+  ];
+  const nginx = await startNginx(t, setups, { holdsServers: true });
+  if (nginx === undefined) return;
+  for (const [index, setup] of setups.entries()) {
+    const upstream = createOurs(setup);
+    const held: { readonly tried: Server[]; begun: Begun }[] = [];
+    const compare = (tried: Server[], begun: Begun, step: number): void => {
+      const server = tried.length < setup.members.length ? upstream.pick(tried, 0) : undefined;
+      assert.equal(begun.name, server?.id ?? '', `step ${step} of ${JSON.stringify(setup)}`);
+      if (server !== undefined) held.push({ tried: [...tried, server], begun });
+    };
+    for (let step = 0; step < 120; step += 1) {
+      const [exchange] = random() < 0.45 ? held.splice(Math.floor(random() * held.length), 1) : [];
+      if (exchange === undefined) {
+        compare([], await nginx.begin(index), step);
+      } else if (random() < 0.3) {
+        exchange.tried.at(-1)?.settle('failure', 0);
+        compare(exchange.tried, await exchange.begun.fail(), step);
+      } else {
+        await exchange.begun.finish();
+        exchange.tried.at(-1)?.settle('success', 0);
+      }
+    }
+    for (const exchange of held) await exchange.begun.finish();
+  }
+});
+
+/** Members that may fail often before they are ejected. */
+function often(members: readonly Member[]): Member[] {
+  return members.map((member) => ({ ...member, maxFails: 8 }));
+}
+
+function weights(...list: readonly number[]): Member[] {
+  return list.map((weight) => ({ weight }));
+}
+
+function randomSetup(random: () => number): Setup {
+  const below = (bound: number): number => Math.floor(random() * bound);
+  const members = Array.from({ length: 1 + below(6) }, (_, index) => ({
+    weight: 1 + below(9),
+    maxFails: below(5),
+    dead: random() < 0.3,
+    down: random() < 0.1,
+    // nginx wants a primary.
+    backup: index > 0 && random() < 0.25,
+  }));
+  return { balance: random() < 0.5 ? 'round_robin' : 'least_conn', members };
+}
+
+function createOurs({ balance, members }: Setup): Upstream {
+  const servers = members.map((member) => ({
+    weight: member.weight ?? 1,
+    maxFails: member.maxFails ?? 1,
+    failTimeoutMs: FAIL_TIMEOUT_MS,
+    maxConns: member.maxConns ?? 0,
+    backup: member.backup ?? false,
+    admin: member.down ? ('maint' as const) : ('ready' as const),
+  }));
+  return createUpstream(servers, { balance });
+}
+
+/** The servers that one request of ours would be tried on, with nginx's number of tries. */
+function ourAttempts(upstream: Upstream, { members }: Setup): string {
+  const tried: Server[] = [];
+  const tries = members.filter((member) => !member.down).length;
+  while (tried.length < tries) {
+    const server = upstream.pick(tried, 0);
+    if (server === undefined) break;
+    tried.push(server);
+    const isDead = members[server.id.charCodeAt(0) - 97]?.dead ?? false;
+    server.settle(isDead ? 'failure' : 'success', 0);
+    if (!isDead) break;
+  }
+  return tried.map((server) => server.id).join('');
+}
+
+/** A request that a server holds; name '' when nginx has answered it with an error. */
+type Begun = {
+  readonly name: string;
+  /** The server answers; resolves when the client has the answer. */
+  finish(): Promise<void>;
+  /** The server closes without an answer; resolves with where nginx went next. */
+  fail(): Promise<Begun>;
+};
+
+type Nginx = {
+  /** One request through the upstream of this number; the names it was tried on. */
+  request(setup: number): Promise<string>;
+  begin(setup: number): Promise<Begun>;
+};
+
+async function startNginx(
+  t: TestContext,
+  setups: readonly Setup[],
+  options: { readonly holdsServers: boolean },
+): Promise<Nginx | undefined> {
+  const program = needPeer(t, 'nginx');
+  if (program === undefined) return undefined;
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-nginx-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+
+  const arrivals = new Map<number, (response: ServerResponse, name: string) => void>();
+  if (options.holdsServers) {
+    for (const name of 'abcd') {
+      const server = createServer((incoming, response) => {
+        arrivals.get(Number(incoming.headers['x-request']))?.(response, name);
+      });
+      server.listen(join(folder, `${name}.sock`));
+      await once(server, 'listening');
+      t.after(() => server.close());
+    }
+  }
+
+  await writeFile(join(folder, 'nginx.conf'), nginxConfig(folder, setups, options.holdsServers));
+  const child = spawn(program, ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let complaints = '';
+  child.stderr.on('data', (chunk) => {
+    complaints += chunk;
+  });
+  const exited = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await exited;
+  });
+
+  const socketPath = join(folder, 'front.sock');
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  await untilListening(
+    socketPath,
+    agent,
+    () => child.exitCode !== null,
+    () => complaints,
+  );
+
+  let requests = 0;
+  return {
+    async request(setup) {
+      const answer = await fetchFrom({ socketPath, agent, path: `/${setup}`, headers: {} });
+      return namesOf(answer.headers['x-attempts'], folder);
+    },
+    begin(setup) {
+      requests += 1;
+      const id = requests;
+      const headers = { 'x-request': String(id) };
+      const answered = fetchFrom({ socketPath, agent, path: `/${setup}`, headers });
+      const next = (): Promise<Begun> => {
+        const arrived = new Promise<Begun>((resolve) => {
+          arrivals.set(id, (response, name) => {
+            resolve({
+              name,
+              async finish() {
+                response.end('done');
+                await answered;
+              },
+              fail() {
+                const followed = next();
+                response.destroy();
+                return followed;
+              },
+            });
+          });
+        });
+        return Promise.race([arrived, answered.then(() => REFUSED)]);
+      };
+      return next();
+    },
+  };
+}
+
+const REFUSED: Begun = {
+  name: '',
+  finish: () => assert.fail('nobody holds it'),
+  fail: () => assert.fail('nobody holds it'),
+};
+
+function nginxConfig(folder: string, setups: readonly Setup[], hasOwnServers: boolean): string {
+  const upstreams = setups.map(({ balance, members }, index) => {
+    const lines = members.map((member, place) => {
+      const name = `${String.fromCharCode(97 + place)}${member.dead ? '-dead' : ''}`;
+      const words = [
+        `server unix:${folder}/${name}.sock`,
+        `weight=${member.weight ?? 1} max_fails=${member.maxFails ?? 1}`,
+        `max_conns=${member.maxConns ?? 0} fail_timeout=${FAIL_TIMEOUT_MS / 1000}s`,
+        member.down ? 'down' : '',
+        member.backup ? 'backup' : '',
+      ];
+      return `${words.join(' ')};`;
+    });
+    return `upstream u${index} { ${balance === 'least_conn' ? 'least_conn;' : ''} ${lines.join('\n')} }`;
+  });
+  const locations = setups.map(
+    (_, index) => `location = /${index} { proxy_pass http://u${index}/; }`,
+  );
+  // Without servers of the test's own, nginx answers for a to f itself.
+  const names = hasOwnServers ? '' : 'abcdef';
+  const servers = [...names].map(
+    (name) => `server { listen unix:${folder}/${name}.sock; return 200 ok; }`,
+  );
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${folder}/${kind};`,
+  );
+  return `
+    daemon off; master_process off; worker_processes 1; pid ${folder}/nginx.pid;
+    error_log ${folder}/error.log crit;
+    events { worker_connections 512; }
+    http {
+      access_log off; keepalive_requests 100000; ${temporary.join(' ')}
+      ${upstreams.join('\n')}
+      server {
+        listen unix:${folder}/front.sock;
+        add_header X-Attempts $upstream_addr always;
+        ${locations.join('\n')}
+      }
+      ${servers.join('\n')}
+    }`;
+}
+
+/** `unix:/tmp/x/a-dead.sock, unix:/tmp/x/b.sock, u3` → `ab`; an upstream's name means none was left. */
+function namesOf(header: string | readonly string[] | undefined, folder: string): string {
+  return [...String(header ?? '').matchAll(/unix:([^,: ]+)\.sock/g)]
+    .map(([, path]) => path?.slice(folder.length + 1, folder.length + 2))
+    .join('');
+}
+
+function fetchFrom(options: {
+  readonly socketPath: string;
+  readonly agent: Agent;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}): Promise<{ headers: Readonly<Record<string, string | string[] | undefined>> }> {
+  return new Promise((resolve, reject) => {
+    const request = get(options, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve({ headers: answer.headers }));
+    });
+    request.on('error', reject);
+  });
+}
+
+async function untilListening(
+  socketPath: string,
+  agent: Agent,
+  isOver: () => boolean,
+  complaints: () => string,
+): Promise<void> {
+  for (;;) {
+    assert.ok(!isOver(), `nginx did not start: ${complaints()}`);
+    try {
+      await fetchFrom({ socketPath, agent, path: '/ready', headers: {} });
+      return;
+    } catch {
+      // Not there yet: ask again until it answers or has ended.
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
