@@ -6,7 +6,8 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Cleanup, findProgram, residentBytes, temporaryFolder } from '../demo/stack.ts';
+import { Cleanup, residentBytes, temporaryFolder } from '../demo/stack.ts';
+import { findPeer } from '../test/peers.ts';
 import {
   CONTENDERS,
   type Contender,
@@ -37,8 +38,8 @@ type Figures = {
 };
 
 export async function run(options: MemoryOptions = DEFAULTS): Promise<string> {
-  const wrk = findProgram('wrk');
-  if (wrk === undefined || findProgram('nginx') === undefined) {
+  const wrk = findPeer('wrk');
+  if (wrk === undefined || findPeer('nginx') === undefined) {
     throw new Error('memory: wrk and nginx are needed; see .ci/run');
   }
   const cleanup = new Cleanup();

@@ -9,7 +9,8 @@
 
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { Cleanup, cpuSeconds, findProgram, temporaryFolder } from '../demo/stack.ts';
+import { Cleanup, cpuSeconds, output, temporaryFolder } from '../demo/stack.ts';
+import { findPeer } from '../test/peers.ts';
 import {
   CONTENDERS,
   type Contender,
@@ -60,8 +61,8 @@ export type ThroughputOptions = {
 const DEFAULTS: ThroughputOptions = { rounds: 5, seconds: 3, only: Object.keys(CONTENDERS) };
 
 export async function run(options: ThroughputOptions = DEFAULTS): Promise<string> {
-  const wrk = findProgram('wrk');
-  if (wrk === undefined || findProgram('nginx') === undefined) {
+  const wrk = findPeer('wrk');
+  if (wrk === undefined || findPeer('nginx') === undefined) {
     throw new Error('throughput: wrk and nginx are needed; see .ci/run');
   }
   const parts: string[] = [];
@@ -79,8 +80,8 @@ export async function run(options: ThroughputOptions = DEFAULTS): Promise<string
 async function compare(load: Load, wrk: string, options: ThroughputOptions): Promise<string> {
   const cleanup = new Cleanup();
   try {
-    const taskset = availableParallelism() > 1 ? findProgram('taskset') : undefined;
-    const pin = (core: number): string[] => (taskset ? [taskset, '-c', String(core)] : []);
+    const canPin = availableParallelism() > 1 && (await works('taskset', ['-c', '1', 'true']));
+    const pin = (core: number): string[] => (canPin ? ['taskset', '-c', String(core)] : []);
     const base = { cleanup, folder: await temporaryFolder('bench', cleanup) };
     const servers = await startServers({ ...base, prefix: pin(1) }, load.responseBytes);
     const lab: Lab = { ...base, servers, prefix: pin(0) };
@@ -117,6 +118,13 @@ async function compare(load: Load, wrk: string, options: ThroughputOptions): Pro
   } finally {
     await cleanup.run();
   }
+}
+
+function works(program: string, argv: readonly string[]): Promise<boolean> {
+  return output(program, argv).then(
+    () => true,
+    () => false,
+  );
 }
 
 function cpuOf(proxy: Contender): { readonly data: number; readonly control: number } {

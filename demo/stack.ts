@@ -1,14 +1,13 @@
 // What the demo and the benches stand on: processes with an owner, and a whole Sluice in a temporary
 // folder on free ports.
 
-export { type Ports, PROJECT, Stack, type StackOptions } from './stack/gateway.ts';
+export { type AppConfig, appConfig, endApps, pidOfApp, startApp } from './stack/app.ts';
+export { http, type Ports, PROJECT, Stack, type StackOptions } from './stack/gateway.ts';
 export {
   type Child,
   Cleanup,
   childrenOf,
   cpuSeconds,
-  findProgram,
-  freePorts,
   listening,
   output,
   residentBytes,

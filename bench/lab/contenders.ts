@@ -3,15 +3,8 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Cleanup,
-  childrenOf,
-  findProgram,
-  freePorts,
-  listening,
-  Stack,
-  start,
-} from '../../demo/stack.ts';
+import { type Cleanup, childrenOf, listening, Stack, start } from '../../demo/stack.ts';
+import { findPeer, freePorts } from '../../test/peers.ts';
 
 export type Contender = {
   readonly name: string;
@@ -105,7 +98,7 @@ async function nginx(
   name: string,
   http: (port: number) => string,
 ): Promise<{ readonly port: number; readonly workers: readonly number[] } | undefined> {
-  const program = findProgram('nginx');
+  const program = findPeer('nginx');
   if (program === undefined) return undefined;
   const [port = 0] = await freePorts(1);
   const file = join(lab.folder, `${name}.conf`);
@@ -128,7 +121,7 @@ ${http(port)} }
 }
 
 async function startHaproxy(lab: Lab): Promise<Contender | undefined> {
-  const program = findProgram('haproxy');
+  const program = findPeer('haproxy');
   if (program === undefined) return undefined;
   const [port = 0] = await freePorts(1);
   const file = join(lab.folder, 'haproxy.cfg');

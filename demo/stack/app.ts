@@ -2,7 +2,7 @@
 // in which they are the servers of the upstream `app`.
 
 import { join } from 'node:path';
-import { type Ports, PROJECT } from './gateway.ts';
+import { http, type Ports, PROJECT } from './gateway.ts';
 import { type Child, type Cleanup, listening, start } from './processes.ts';
 
 const APP = join(PROJECT, 'demo/app.ts');

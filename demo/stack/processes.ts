@@ -2,11 +2,11 @@
 // process goes. Free ports, temporary folders and /proc figures for the demo and the benches.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What a test, demo or bench started, to be undone in reverse order. */
@@ -115,51 +115,12 @@ export function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** Ports that were free a moment ago. All are held until the last is found, so they differ. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject);
-          server.listen(0, '127.0.0.1', () => {
-            const address = server.address();
-            resolve(typeof address === 'object' && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
 /** A folder that is removed by the clean-up. */
 export async function temporaryFolder(name: string, cleanup: Cleanup): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `sluice-${name}-`));
   await chmod(folder, 0o755); // nginx started by root works as another user.
   cleanup.add(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
-}
-
-/** The path of a program on the PATH (or in /usr/sbin, or in .peers/), else undefined. */
-export function findProgram(name: string): string | undefined {
-  const peers = join(import.meta.dirname, '../../.peers');
-  const folders = [
-    ...(process.env['PATH'] ?? '').split(delimiter),
-    ...['/usr/local/sbin', '/usr/sbin', '/sbin'],
-    ...[peers, join(peers, 'bin'), join(peers, 'usr/bin'), join(peers, 'usr/sbin')],
-  ];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false; // Not there, or not ours to run: both mean "not this one".
-  }
 }
 
 /** Standard output of a program that ends by itself. */

@@ -1,0 +1,137 @@
+// `npm run demo`: the whole scenario in about 40 seconds, with real processes and real sockets, in a
+// temporary folder and on free ports. Exit code 0 only if no request was lost beyond non-idempotent
+// ones that were inside the killed process.
+//
+//   --consul   a real Consul instead of the embedded registry (a `consul` on the PATH or in .peers/)
+//   --keep     leave it running at the end, until Ctrl-C
+//   --fast     watch less long; for tests
+
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { ReceiptDocument } from '../src/admin.ts';
+import { freePorts, startConsul } from '../test/peers.ts';
+import * as acts from './show/acts.ts';
+import { verdict } from './show/receipt.ts';
+import { act, bad, command, fact, line, title } from './show/screen.ts';
+import { appConfig, Cleanup, http, output, Stack, temporaryFolder } from './stack.ts';
+
+type Options = { readonly consul: boolean; readonly keep: boolean; readonly fast: boolean };
+
+async function main(options: Options, cleanup: Cleanup): Promise<boolean> {
+  title(
+    'Sluice: change servers without a reload, release without losing a request',
+    'Everything below is real: processes, sockets, files. It cleans up after itself.',
+  );
+  const consulPort = options.consul ? await consul(cleanup) : undefined;
+  const folder = await temporaryFolder('demo', cleanup);
+  const instances = await freePorts(2);
+
+  act('Start the gateway', 'One process tree: registry, health checks, control API, gateway.');
+  const stack = await Stack.start({
+    cleanup,
+    folder,
+    config: (ports) => appConfig({ ports, instances, isConsul: options.consul }),
+    ...(consulPort === undefined ? {} : { consulPort }),
+  });
+  cleanup.add(() => endInstances(folder));
+  command(`sluice -c ${stack.configFile} serve`);
+  urls(stack, options.consul ? 'a real Consul' : 'embedded');
+
+  const stage = { stack, instances, watchMs: options.fast ? 700 : 2500 };
+  await acts.register(stage);
+  await acts.firstDeploy(stage);
+  const opened = await openReceipt(stack);
+  const traffic = await acts.load(stage);
+  cleanup.add(() => traffic.stop());
+  await acts.downAndUp(stage, traffic);
+  await acts.killAndRecover(stage, traffic);
+  await acts.brokenRelease(stage, traffic);
+  await acts.release(stage, traffic);
+
+  act('The receipt', 'What the gateway counted since the load began, beside what clients saw.');
+  const summary = await traffic.stop();
+  const isGood = verdict(await readReceipt(stack, opened.id), summary, traffic);
+  if (options.keep) await keep(stack, instances);
+  return isGood;
+}
+
+/** The port of a `consul agent -dev`. */
+async function consul(cleanup: Cleanup): Promise<number> {
+  let missing = '';
+  const running = await startConsul({
+    after: (step: () => unknown) => cleanup.add(step),
+    skip: (reason?: string) => {
+      missing = reason ?? '';
+    },
+  });
+  const address = running?.addresses[0];
+  if (address === undefined) throw new Error(`${missing}, or leave out --consul`);
+  return address.port;
+}
+
+function urls(stack: Stack, registry: string): void {
+  const { gateway, admin } = stack.ports;
+  line(`gateway   http://127.0.0.1:${gateway}/`);
+  line(`registry  http://127.0.0.1:${stack.ports.registry}/v1/kv/  (${registry})`);
+  line(`control   http://127.0.0.1:${admin}/upstream_status`);
+}
+
+async function openReceipt(stack: Stack): Promise<ReceiptDocument> {
+  const { text } = await http('POST', stack.ports.admin, '/api/upstreams/app/receipts');
+  return JSON.parse(text) as ReceiptDocument; // Our own control API, of the same version.
+}
+
+async function readReceipt(stack: Stack, id: string): Promise<ReceiptDocument> {
+  const { text } = await http('GET', stack.ports.admin, `/api/receipts/${id}`);
+  return JSON.parse(text) as ReceiptDocument; // As above.
+}
+
+async function keep(stack: Stack, instances: readonly number[]): Promise<void> {
+  act('It stays up', 'Try it yourself; Ctrl-C ends everything.');
+  urls(stack, 'KV');
+  command(`curl http://127.0.0.1:${stack.ports.gateway}/`);
+  command(`npm run sluice -- -c ${stack.configFile} status`);
+  command(`npm run sluice -- -c ${stack.configFile} deploy app --version v3`);
+  fact(`instances: ${instances.map((port) => `http://127.0.0.1:${port}/`).join(' ')}`);
+  await new Promise(() => setInterval(() => {}, 60_000));
+}
+
+/**
+ * Ends the instances that `sluice deploy` started: they are nobody's children, so they are found by
+ * the records of their pids, and looked at before they are ended.
+ */
+async function endInstances(folder: string): Promise<void> {
+  const records = join(folder, 'state/run/app');
+  for (const name of await readdir(records).catch((): string[] => [])) {
+    if (!name.endsWith('.json')) continue;
+    const text = await readFile(join(records, name), 'utf8');
+    const pid = Number(/"pid": (\d+)/.exec(text)?.[1]);
+    const port = name.slice(0, -'.json'.length).split(':').at(-1) ?? '';
+    const argv = await output('ps', ['-o', 'args=', '-p', String(pid)]).catch(() => ''); // Gone.
+    if (argv.includes('demo/app.ts') && argv.includes(`-p ${port}`)) process.kill(pid, 'SIGKILL');
+  }
+}
+
+const { values } = parseArgs({
+  options: {
+    consul: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    fast: { type: 'boolean', default: false },
+  },
+});
+const cleanup = new Cleanup();
+for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+  process.on(signal, () => {
+    console.log(`\n${signal}: cleaning up`);
+    void cleanup.run().then(() => process.exit(code));
+  });
+}
+let code = 1;
+try {
+  code = (await main(values, cleanup)) ? 0 : 1;
+} catch (error) {
+  bad(error instanceof Error ? error.message : String(error));
+}
+await cleanup.run();
+process.exit(code);

@@ -1,0 +1,56 @@
+// The end of the demo: what the gateway counted, what the clients saw, and the verdict.
+
+import type { ReceiptDocument } from '../../src/admin.ts';
+import type { Summary } from '../load.ts';
+import { bad, fact, good, line } from './screen.ts';
+import type { Traffic } from './traffic.ts';
+
+/** Prints it all; true when nothing was lost beyond what no proxy can save. */
+export function verdict(receipt: ReceiptDocument, summary: Summary, traffic: Traffic): boolean {
+  line('                 gateway   clients');
+  const row = (name: string, gateway: number, clients?: number): void => {
+    line(`${name.padEnd(14)}${cell(gateway)}${clients === undefined ? '' : cell(clients)}`);
+  };
+  row('requests in', receipt.requests, summary.requests);
+  row('answered', receipt.answered, summary.ok);
+  row('retried', receipt.retried);
+  row('cut', receipt.cut);
+  row('lost', receipt.lost);
+  row('failed', receipt.cut + receipt.lost, summary.failed);
+  for (const server of receipt.servers) {
+    line(`${server.id}: ${server.attempts} attempts, ${server.answered} answered`);
+  }
+  const { latency } = summary;
+  fact(
+    `Clients: p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(0)} ms (slow requests ` +
+      `included), longest gap ${summary.longestGapMs.toFixed(0)} ms, ${summary.connections} connections.`,
+  );
+
+  const failures = traffic.failures();
+  const lost = failures.filter((failure) => traffic.excuse(failure) === undefined);
+  for (const failure of failures) {
+    const kill = traffic.excuse(failure);
+    const tell = kill === undefined ? bad : fact;
+    const why =
+      kill === undefined
+        ? 'LOST'
+        : `was inside process ${kill.pid} when it was killed, and must not be sent twice`;
+    tell(`${failure.method} ${failure.path} (${failure.outcome}: ${failure.detail}) ${why}`);
+  }
+  const excused = failures.length - lost.length;
+  if (lost.length > 0) {
+    bad(`${lost.length} of ${summary.requests} requests were lost.`);
+    return false;
+  }
+  good(
+    `Nothing was lost: ${summary.requests} requests, ${summary.ok} answered` +
+      (excused === 0
+        ? '.'
+        : `; ${excused} non-idempotent ${excused === 1 ? 'one was' : 'ones were'} inside the killed process.`),
+  );
+  return true;
+}
+
+function cell(value: number): string {
+  return String(value).padStart(10);
+}

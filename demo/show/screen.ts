@@ -1,0 +1,67 @@
+// What the demo prints: acts with a number, commands as a user would type them, facts. 80 columns;
+// colours on a terminal alone (NO_COLOR and FORCE_COLOR are obeyed).
+
+import { styleText } from 'node:util';
+
+const COLUMNS = 80;
+const INDENT = '   ';
+
+type Style = Parameters<typeof styleText>[0];
+
+function paint(style: Style, text: string): string {
+  // `stream` makes styleText look at the terminal and at NO_COLOR, FORCE_COLOR.
+  return styleText(style, text, { stream: process.stdout });
+}
+
+let acts = 0;
+
+/** Begins an act: its title, and one or two sentences on what is about to be seen. */
+export function act(title: string, explanation: string): void {
+  acts += 1;
+  console.log(`\n${paint('bold', `${acts}  ${title}`)}`);
+  for (const line of wrap(explanation)) console.log(paint('dim', INDENT + line));
+}
+
+export function title(text: string, explanation: string): void {
+  console.log(paint('bold', text));
+  for (const line of wrap(explanation, COLUMNS)) console.log(line);
+}
+
+/** A command that the demo runs, in a form that can be typed. */
+export function command(text: string): void {
+  console.log(`${INDENT}${paint('cyan', `$ ${text}`)}`);
+}
+
+/** A line of a program's output, cut to the width. */
+export function line(text: string): void {
+  const room = COLUMNS - INDENT.length;
+  console.log(INDENT + (text.length > room ? `${text.slice(0, room - 1)}…` : text));
+}
+
+/** A sentence of fact, wrapped. */
+export function fact(text: string): void {
+  for (const part of wrap(text)) console.log(INDENT + part);
+}
+
+export function good(text: string): void {
+  for (const part of wrap(text)) console.log(INDENT + paint('green', part));
+}
+
+export function bad(text: string): void {
+  for (const part of wrap(text)) console.log(INDENT + paint('red', part));
+}
+
+/** Words in lines that fit beside the indent; a word longer than that stays whole. */
+function wrap(text: string, columns = COLUMNS - INDENT.length): string[] {
+  const lines: string[] = [];
+  let current = '';
+  for (const word of text.split(' ')) {
+    if (current !== '' && current.length + 1 + word.length > columns) {
+      lines.push(current);
+      current = word;
+    } else {
+      current = current === '' ? word : `${current} ${word}`;
+    }
+  }
+  return [...lines, current];
+}

@@ -1,0 +1,75 @@
+// The demo's traffic and its witness: every result of the load is kept, so that each act can say
+// what happened in it and the end can name every failure.
+
+import { type Load, monotonicMs, type Result, type Summary, startLoad } from '../load.ts';
+
+/** A process that was killed on purpose, and when. */
+export type Kill = { readonly server: string; readonly pid: number; readonly atMs: number };
+
+/** A request sent just before the kill is seen may still be on its way into the process. */
+const KILL_SLACK_MS = 50;
+
+export class Traffic {
+  readonly results: Result[] = [];
+  readonly kills: Kill[] = [];
+  #load: Load;
+
+  constructor(port: number, rate: number) {
+    this.#load = startLoad({
+      host: '127.0.0.1',
+      port,
+      rate,
+      onResult: (result) => this.results.push(result),
+    });
+  }
+
+  stop(): Promise<Summary> {
+    return this.#load.stop();
+  }
+
+  /** What ended since a moment: `402 requests, 402 ok; 127.0.0.1:9001 201, 127.0.0.1:9002 201`. */
+  since(fromMs: number): string {
+    const ended = this.results.filter((result) => result.endedMs >= fromMs);
+    const ok = ended.filter(({ outcome }) => outcome === 'ok').length;
+    const failed = ended.length - ok;
+    const seconds = (monotonicMs() - fromMs) / 1000;
+    return (
+      `${seconds.toFixed(1)} s: ${ended.length} requests, ${ok} ok, ${failed} failed; ` +
+      counts(ended.map(({ server, version }) => (server === '' ? '' : `${server} ${version}`)))
+    );
+  }
+
+  /** Arrivals at a server since a moment, ms after it, in order. */
+  arrivals(server: string, fromMs: number): number[] {
+    return this.results
+      .filter((result) => result.server === server && result.arrivedMs >= fromMs)
+      .map((result) => result.arrivedMs - fromMs)
+      .toSorted((left, right) => left - right);
+  }
+
+  failures(): Result[] {
+    return this.results.filter(({ outcome }) => outcome !== 'ok');
+  }
+
+  /**
+   * The kill that explains a failure: a request that must not be sent twice was inside the process
+   * when it was killed. Undefined for every other failure: those are losses.
+   */
+  excuse(failure: Result): Kill | undefined {
+    if (failure.idempotent) return undefined;
+    return this.kills.find(
+      ({ atMs }) => failure.startedMs <= atMs + KILL_SLACK_MS && failure.endedMs >= atMs,
+    );
+  }
+}
+
+function counts(names: readonly string[]): string {
+  const found = new Map<string, number>();
+  for (const name of names.filter((name) => name !== '')) {
+    found.set(name, (found.get(name) ?? 0) + 1);
+  }
+  return [...found]
+    .toSorted(([left], [right]) => left.localeCompare(right))
+    .map(([name, count]) => `${name}: ${count}`)
+    .join(', ');
+}
