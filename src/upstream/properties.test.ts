@@ -1,0 +1,162 @@
+// What must hold whatever happens, with seeded randomness: shares follow the weights, nobody who is
+// not eligible is picked, nobody eligible is passed over, no table update loses a request in flight.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '../../test/random.ts';
+import { createUpstream, upstreamState } from '../../test/upstreams.ts';
+import { eligibility } from './eligibility.ts';
+import type { Outcome, Server } from './server.ts';
+import type { Balance, ServerState } from './table.ts';
+import type { Upstream } from './upstream.ts';
+
+const BALANCES: readonly Balance[] = ['round_robin', 'least_conn'];
+
+test('each server gets exactly its share in every full round of the weights', () => {
+  for (let seed = 1; seed <= 100; seed += 1) {
+    const dice = new Dice(seed);
+    const weights = Array.from({ length: dice.between(1, 12) }, () => dice.between(1, 20));
+    const upstream = createUpstream(
+      weights.map((weight) => ({ weight })),
+      { balance: dice.oneOf(BALANCES) },
+    );
+    const round = weights.reduce((sum, weight) => sum + weight, 0);
+    for (let pass = 1; pass <= 3; pass += 1) {
+      for (let pick = 0; pick < round; pick += 1) upstream.pick([], 0)?.settle('success', 0);
+      assert.deepEqual(
+        upstream.servers.map((server) => server.counters.attempts),
+        weights.map((weight) => weight * pass),
+        `seed ${seed}`,
+      );
+    }
+  }
+});
+
+test('through random picks, outcomes, waits and tables only eligible servers are picked', () => {
+  for (let seed = 1; seed <= 60; seed += 1) new Scenario(seed).run(400);
+});
+
+class Dice {
+  readonly #random: () => number;
+
+  constructor(seed: number) {
+    this.#random = seededRandom(seed);
+  }
+
+  /** Both included. */
+  between(low: number, high: number): number {
+    return low + Math.floor(this.#random() * (high - low + 1));
+  }
+
+  chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  oneOf<T>(list: readonly T[]): T {
+    const entry = list[this.between(0, list.length - 1)];
+    assert.ok(entry !== undefined);
+    return entry;
+  }
+}
+
+/** One upstream under random use, beside a model of what is in flight. */
+class Scenario {
+  readonly #dice: Dice;
+  readonly #where: string;
+  readonly #upstream: Upstream;
+  readonly #flying: Server[] = [];
+  readonly #idle: Server[] = [];
+  readonly #expectedIdle: Server[] = [];
+  #nowMs = 0;
+
+  constructor(seed: number) {
+    this.#dice = new Dice(seed);
+    this.#where = `seed ${seed}`;
+    this.#upstream = createUpstream([], {}, (server) => this.#idle.push(server));
+    this.#change();
+  }
+
+  run(steps: number): void {
+    for (let step = 0; step < steps; step += 1) {
+      this.#nowMs += this.#dice.between(0, 300);
+      if (this.#dice.chance(0.05)) this.#change();
+      else if (this.#dice.chance(0.55)) this.#pick();
+      else this.#settle();
+      this.#check();
+    }
+  }
+
+  #pick(): void {
+    const { servers } = this.#upstream;
+    const tried = servers.filter(() => this.#dice.chance(0.2));
+    const able = servers.filter(
+      (server) => eligibility(server, this.#nowMs) === 'ok' && !tried.includes(server),
+    );
+    const server = this.#upstream.pick(tried, this.#nowMs);
+    if (server === undefined) {
+      assert.deepEqual(able, [], this.#where);
+      return;
+    }
+    assert.ok(able.includes(server), `${this.#where}: ${server.id} was not eligible`);
+    const isPrimaryLeft = able.some((entry) => !entry.state.backup);
+    assert.equal(server.state.backup, !isPrimaryLeft, this.#where);
+    this.#flying.push(server);
+  }
+
+  #settle(): void {
+    if (this.#flying.length === 0) return;
+    const [server] = this.#flying.splice(this.#dice.between(0, this.#flying.length - 1), 1);
+    if (server === undefined) return;
+    const outcome = this.#dice.oneOf<Outcome>(['success', 'success', 'failure', 'neutral']);
+    server.settle(outcome, this.#nowMs);
+    const isOut = server.gone || server.state.admin !== 'ready';
+    if (isOut && !this.#flying.includes(server)) this.#expectedIdle.push(server);
+  }
+
+  #change(): void {
+    const before = new Map(this.#upstream.servers.map((server) => [server.id, server]));
+    const states = [...'abcdefgh']
+      .filter(() => this.#dice.chance(0.7))
+      .map((id) => ({ id, ...this.#state() }));
+    const balance = this.#dice.oneOf(BALANCES);
+    const slowStartMs = this.#dice.oneOf([0, 2000]);
+    this.#upstream.apply(upstreamState(states, { balance, slowStartMs }), this.#nowMs);
+    const ids = this.#upstream.servers.map((server) => server.id);
+    assert.deepEqual(
+      ids,
+      states.map((state) => state.id),
+      this.#where,
+    );
+    for (const server of this.#upstream.servers) {
+      const last = before.get(server.id);
+      if (last !== undefined) assert.equal(server, last, `${this.#where}: ${server.id} stayed`);
+    }
+  }
+
+  #state(): Partial<ServerState> {
+    return {
+      weight: this.#dice.between(1, 5),
+      maxFails: this.#dice.between(0, 2),
+      failTimeoutMs: this.#dice.oneOf([0, 500, 5000]),
+      maxConns: this.#dice.between(0, 3),
+      backup: this.#dice.chance(0.3),
+      admin: this.#dice.oneOf(['ready', 'ready', 'ready', 'drain', 'maint']),
+      checks: this.#dice.oneOf(['up', 'up', 'up', 'unknown', 'down']),
+      mustPass: this.#dice.chance(0.5),
+    };
+  }
+
+  #check(): void {
+    const listed = this.#upstream.snapshot(this.#nowMs).servers;
+    for (const { id, inFlight, eligibility: reason } of listed) {
+      const flying = this.#flying.filter((server) => server.id === id).length;
+      assert.equal(inFlight, flying, `${this.#where}: in flight on ${id}`);
+      const server = this.#upstream.servers.find((entry) => entry.id === id);
+      const { maxConns = 0 } = server?.state ?? {};
+      if (reason === 'ok' && maxConns > 0) assert.ok(inFlight < maxConns, this.#where);
+    }
+    const total = listed.reduce((sum, server) => sum + server.inFlight, 0);
+    assert.equal(total, this.#flying.length, `${this.#where}: every request in flight is listed`);
+    assert.deepEqual(this.#idle, this.#expectedIdle, this.#where);
+  }
+}
