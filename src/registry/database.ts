@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Draft } from './draft.ts';
-import { KeyTable } from './key-table.ts';
+import { FIRST_INDEX, KeyTable } from './key-table.ts';
 
 const FORMAT = 1;
 const SCHEMA = `
@@ -56,7 +56,7 @@ export class Database {
     const table = new KeyTable();
     const counter = (name: string): number =>
       Number(this.#statements.readCounter.get(name)?.['value'] ?? 0);
-    table.index = counter('index');
+    table.index = Math.max(FIRST_INDEX, counter('index'));
     table.floor = counter('floor');
     table.records.setMany(
       this.#statements.readRecords.all().map((row) => {

@@ -15,10 +15,16 @@
 import type { KvEntry } from './kv.ts';
 import { SortedMap } from './sorted-map.ts';
 
+/**
+ * A new store is at 1, because no answer carries a lower index (the Math.max below): were the first
+ * write 1 as well, whoever watches the empty prefix since 1 would not hear of it.
+ */
+export const FIRST_INDEX = 1;
+
 export class KeyTable {
   readonly records = new SortedMap<KvEntry>();
   readonly tombstones = new SortedMap<number>();
-  index = 0;
+  index = FIRST_INDEX;
   floor = 0;
 
   keyIndex(key: string): number {

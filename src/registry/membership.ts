@@ -139,7 +139,7 @@ export class MembershipReader {
         message: `its list of ${last.length} vanished and is held; write a record, or set allow_empty`,
       });
     }
-    return held;
+    return held.sort();
   }
 
   /** A list that did not change stays the same array, so that others need not compare it. */
