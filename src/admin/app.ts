@@ -54,9 +54,7 @@ export function createApp(options: AppOptions): Hono {
   app.post(`${server}/admin`, async (context) => {
     const request = parseAdminRequest(await readJson(context));
     const { upstream, server } = context.req.param();
-    const document = await control.setAdmin(upstream, server, request);
-    log.info({ upstream, server, ...request, generation: document.generation }, 'admin state set');
-    return context.json(document);
+    return context.json(await control.setAdmin(upstream, server, request));
   });
   app.get(`${server}/idle`, async (context) => {
     const waitMs = parseWait(context.req.query('wait'));
@@ -67,7 +65,6 @@ export function createApp(options: AppOptions): Hono {
     const weight = parseWeight(await readJson(context));
     const { upstream, server } = context.req.param();
     await control.setWeight(upstream, server, weight);
-    log.info({ upstream, server, weight }, 'weight set');
     return context.json({ server, weight });
   });
   app.post('/api/upstreams/:upstream/receipts', async (context) =>

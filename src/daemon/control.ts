@@ -1,0 +1,262 @@
+// What people and releases may ask of the daemon: the face `Control` behind the admin API. Intent is
+// checked, written to disk and put in force in one turn of the event loop, so that the guard's answer
+// still holds when the change does.
+
+import type {
+  AdminRequest,
+  Control,
+  DrainDocument,
+  ReceiptDocument,
+  StatusDocument,
+} from '../admin.ts';
+import { renderMetrics } from '../admin.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { RegistryConfig } from '../config.ts';
+import type { Registry, RegistryHealth } from '../registry.ts';
+import type { Override, Snapshot } from '../snapshot.ts';
+import { type Admin, READY } from '../upstream.ts';
+import type { Fleet } from './fleet.ts';
+import { checkGuard } from './guard.ts';
+import type { Member } from './members.ts';
+import { Receipts } from './receipts.ts';
+import { buildStatus, inFlight, memberEligibility } from './status.ts';
+import type { KnownUpstream, Table } from './table.ts';
+import { writeWeight } from './weight.ts';
+
+/** Figures that a page shows may be this late when a worker does not answer, ms. */
+const REFRESH_MS = 250;
+
+export type ControlOptions = {
+  readonly version: string;
+  readonly table: Table;
+  readonly fleet: Fleet;
+  readonly snapshot: Snapshot;
+  readonly registryConfig: RegistryConfig;
+  readonly registry: Registry | undefined;
+  readonly log: Log;
+};
+
+export class DaemonControl implements Control {
+  readonly #options: ControlOptions;
+  readonly #receipts: Receipts;
+  readonly #startedAtMs = Date.now();
+  readonly #closing = new AbortController();
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+    this.#receipts = new Receipts(options.fleet);
+  }
+
+  async status(): Promise<StatusDocument> {
+    await this.#refresh();
+    const { version, table, fleet, registryConfig } = this.#options;
+    return buildStatus({
+      version,
+      startedAtMs: this.#startedAtMs,
+      table,
+      fleet,
+      registry: registryConfig,
+      health: this.#health(),
+    });
+  }
+
+  async setAdmin(upstream: string, server: string, request: AdminRequest): Promise<DrainDocument> {
+    this.#find(upstream, server);
+    // The guard judges by ejections too, which only the workers know.
+    if (request.keepEligible !== undefined) await this.#refresh();
+    this.#putInForce(upstream, server, request);
+    return this.#drainDocument(upstream, server);
+  }
+
+  async awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainDocument> {
+    const { member } = this.#find(upstream, server);
+    if (member.admin.state === 'ready') {
+      throw new SluiceError(
+        'conflict',
+        `server ${server}: ready, so requests keep coming; drain it first`,
+      );
+    }
+    await this.#until(
+      () => !this.#isOut(upstream, server) || this.#isIdle(upstream, server),
+      timeoutMs,
+    );
+    return this.#drainDocument(upstream, server);
+  }
+
+  async setWeight(upstream: string, server: string, weight: number): Promise<void> {
+    const { known } = this.#find(upstream, server);
+    const { registry, registryConfig } = this.#options;
+    if (registry === undefined || !known.config.followRegistry) {
+      throw new SluiceError(
+        'conflict',
+        `upstream "${upstream}": does not follow a registry; change the weight in the config file`,
+      );
+    }
+    const configured = known.config.servers.find(({ id }) => id === server);
+    const { prefix } = registryConfig;
+    await writeWeight({ registry, prefix, upstream, server, weight, configured });
+    this.#options.log.info({ upstream, server, weight }, 'weight set');
+  }
+
+  async openReceipt(upstream: string): Promise<ReceiptDocument> {
+    return this.#receipts.open(upstream, this.#findUpstream(upstream).members.keys());
+  }
+
+  async readReceipt(id: string): Promise<ReceiptDocument> {
+    const upstream = this.#receipts.upstream(id);
+    return this.#receipts.read(id, this.#findUpstream(upstream).members.keys());
+  }
+
+  async metrics(): Promise<string> {
+    const status = await this.status();
+    const { fleet } = this.#options;
+    const upstreams = status.upstreams.map(({ name, servers }) => {
+      const totals = fleet.totals(name);
+      return {
+        name,
+        counters: totals.counters,
+        // Of those that are gone there is no series, or there would be ever more of them.
+        servers: servers.flatMap(({ id }) => {
+          const counters = totals.servers.get(id);
+          return counters === undefined ? [] : [{ id, counters }];
+        }),
+      };
+    });
+    return renderMetrics({ status, workerCrashes: fleet.crashes, upstreams });
+  }
+
+  /** Whoever waits gets the answer of this moment. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** No await in here: what is checked still holds when it is written and in force. */
+  #putInForce(upstream: string, server: string, request: AdminRequest): void {
+    const { table, snapshot, fleet, log } = this.#options;
+    const { known } = this.#find(upstream, server);
+    const { state, owner, reason, ifOwner, keepEligible } = request;
+    const current = known.overrides.get(server) ?? READY;
+    checkOwner(server, current, ifOwner);
+    if (state === current.state && (state === 'ready' || isSameWord(current, request))) return;
+    if (state !== 'ready' && keepEligible !== undefined) {
+      const figures = fleet.figures();
+      checkGuard({
+        upstream,
+        server,
+        keepEligible,
+        members: known.members.values(),
+        eligibility: (member) => memberEligibility(upstream, member, figures),
+      });
+    }
+    const admin = state === 'ready' ? READY : { state, owner, reason, sinceMs: Date.now() };
+    snapshot.saveOverrides(replaced(table.overrides(), { upstream, server, admin }));
+    table.setOverride(upstream, server, admin);
+    log.info(
+      { upstream, server, admin: state, owner, reason, generation: table.generation },
+      'admin state set',
+    );
+  }
+
+  async #drainDocument(upstream: string, server: string): Promise<DrainDocument> {
+    const { fleet } = this.#options;
+    const isIdle = this.#isIdle(upstream, server);
+    // What is left in flight is only shown; whether it is idle was known before.
+    if (!isIdle) await this.#refresh();
+    const { member } = this.#find(upstream, server);
+    const figures = fleet.figures();
+    return {
+      server,
+      admin: member.admin,
+      generation: member.adminGeneration,
+      acknowledged: fleet.isAcknowledged(member.adminGeneration),
+      inFlight: isIdle ? 0 : inFlight(upstream, server, figures),
+      idle: isIdle,
+      eligibility: memberEligibility(upstream, member, figures),
+    };
+  }
+
+  #isOut(upstream: string, server: string): boolean {
+    const member = this.#options.table.member(upstream, server);
+    return member !== undefined && member.admin.state !== 'ready';
+  }
+
+  #isIdle(upstream: string, server: string): boolean {
+    const { table, fleet } = this.#options;
+    const member = table.member(upstream, server);
+    return (
+      member !== undefined &&
+      member.admin.state !== 'ready' &&
+      fleet.isAcknowledged(member.adminGeneration) &&
+      fleet.busy(upstream, server) === 0
+    );
+  }
+
+  /** Looks again after each report of a worker; no polling. */
+  #until(isDone: () => boolean, timeoutMs: number): Promise<void> {
+    const { signal } = this.#closing;
+    if (isDone() || timeoutMs <= 0 || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        unwatch();
+        signal.removeEventListener('abort', finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, timeoutMs);
+      const unwatch = this.#options.fleet.watch(() => {
+        if (isDone()) finish();
+      });
+      signal.addEventListener('abort', finish);
+    });
+  }
+
+  #refresh(): Promise<void> {
+    return this.#options.fleet.refresh({ deadlineMs: REFRESH_MS, strict: false });
+  }
+
+  #health(): RegistryHealth | undefined {
+    return this.#options.registry?.health();
+  }
+
+  #findUpstream(name: string): KnownUpstream {
+    const known = this.#options.table.upstream(name);
+    if (known !== undefined) return known;
+    const names = this.#options.table.upstreams.map(({ config }) => config.name).join(', ');
+    throw new SluiceError('not_found', `upstream "${name}": unknown; known: ${names}`);
+  }
+
+  #find(
+    upstream: string,
+    server: string,
+  ): { readonly known: KnownUpstream; readonly member: Member } {
+    const known = this.#findUpstream(upstream);
+    const member = known.members.get(server);
+    if (member !== undefined) return { known, member };
+    throw new SluiceError(
+      'not_found',
+      `server ${server}: not in upstream "${upstream}"; see "sluice status ${upstream}"`,
+    );
+  }
+}
+
+function checkOwner(server: string, current: Admin, ifOwner: string | undefined): void {
+  if (ifOwner === undefined || current.state === 'ready' || current.owner === ifOwner) return;
+  const reason = current.reason === '' ? '' : ` (${current.reason})`;
+  throw new SluiceError(
+    'conflict',
+    `server ${server}: in ${current.state} by ${current.owner}${reason}; only its owner or a person should change that`,
+    { details: { admin: current } },
+  );
+}
+
+function isSameWord(current: Admin, request: AdminRequest): boolean {
+  return current.owner === request.owner && current.reason === request.reason;
+}
+
+function replaced(overrides: readonly Override[], next: Override): Override[] {
+  const others = overrides.filter(
+    ({ upstream, server }) => upstream !== next.upstream || server !== next.server,
+  );
+  return next.admin.state === 'ready' ? others : [...others, next];
+}

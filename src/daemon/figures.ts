@@ -1,0 +1,146 @@
+// Figures of the data plane in the primary: what each live worker last reported, and the sum of the
+// dead ones. Sums only rise, also when a worker crashes: what it had in flight is then counted lost.
+
+import {
+  DURATION_BOUNDS_MS,
+  type ServerCounters,
+  type ServerSnapshot,
+  type UpstreamCounters,
+} from '../upstream.ts';
+import type { Report } from './protocol.ts';
+
+export type UpstreamTotals = {
+  readonly counters: UpstreamCounters;
+  readonly servers: Map<string, ServerCounters>;
+};
+
+/** One worker's last report, pieced together from the changes that it sends. */
+export class WorkerFigures {
+  connections = 0;
+  readonly upstreams = new Map<
+    string,
+    { counters: UpstreamCounters; readonly servers: Map<string, ServerSnapshot> }
+  >();
+  /** Longest gap by receipt, ms. */
+  readonly gaps = new Map<string, number>();
+
+  take(report: Report): void {
+    this.connections = report.connections;
+    for (const { name, counters, servers } of report.upstreams) {
+      const known = this.upstreams.get(name);
+      const upstream = known ?? { counters, servers: new Map<string, ServerSnapshot>() };
+      upstream.counters = counters;
+      for (const server of servers) upstream.servers.set(server.id, server);
+      if (known === undefined) this.upstreams.set(name, upstream);
+    }
+    this.gaps.clear();
+    for (const { id, longestMs } of report.gaps) this.gaps.set(id, longestMs);
+  }
+
+  server(upstream: string, id: string): ServerSnapshot | undefined {
+    return this.upstreams.get(upstream)?.servers.get(id);
+  }
+}
+
+/** The sums of workers that are gone. */
+export class DepartedFigures {
+  readonly #upstreams = new Map<string, UpstreamTotals>();
+  readonly #gaps = new Map<string, number>();
+
+  /** The worker's process has ended. What it left in flight, nobody will answer. */
+  bury(figures: WorkerFigures): void {
+    for (const [name, { counters, servers }] of figures.upstreams) {
+      const totals = this.#upstreams.get(name) ?? emptyTotals();
+      addUpstream(totals.counters, counters);
+      totals.counters.lost += counters.inFlight;
+      totals.counters.inFlight -= counters.inFlight;
+      for (const [id, server] of servers) {
+        addServer(totals.servers, id, server.counters);
+        const sum = totals.servers.get(id);
+        if (sum !== undefined) sum.lost += server.inFlight;
+      }
+      this.#upstreams.set(name, totals);
+    }
+    for (const [id, longestMs] of figures.gaps) {
+      this.#gaps.set(id, Math.max(longestMs, this.#gaps.get(id) ?? 0));
+    }
+  }
+
+  /** The departed and the living together, as new objects. */
+  totals(upstream: string, living: Iterable<WorkerFigures>): UpstreamTotals {
+    const totals = emptyTotals();
+    const departed = this.#upstreams.get(upstream);
+    if (departed !== undefined) {
+      addUpstream(totals.counters, departed.counters);
+      for (const [id, counters] of departed.servers) addServer(totals.servers, id, counters);
+    }
+    for (const figures of living) {
+      const reported = figures.upstreams.get(upstream);
+      if (reported === undefined) continue;
+      addUpstream(totals.counters, reported.counters);
+      for (const [id, server] of reported.servers) {
+        addServer(totals.servers, id, server.counters);
+      }
+    }
+    return totals;
+  }
+
+  longestGapMs(receipt: string, living: Iterable<WorkerFigures>): number {
+    let longest = this.#gaps.get(receipt) ?? 0;
+    for (const figures of living) longest = Math.max(longest, figures.gaps.get(receipt) ?? 0);
+    return longest;
+  }
+
+  forgetGap(receipt: string): void {
+    this.#gaps.delete(receipt);
+  }
+}
+
+function emptyTotals(): UpstreamTotals {
+  return {
+    counters: {
+      requests: 0,
+      answered: 0,
+      retried: 0,
+      cut: 0,
+      lost: 0,
+      clientGone: 0,
+      inFlight: 0,
+      statuses: [0, 0, 0, 0, 0, 0],
+      durations: new Array<number>(DURATION_BOUNDS_MS.length + 1).fill(0),
+      durationSumMs: 0,
+    },
+    servers: new Map(),
+  };
+}
+
+function addUpstream(sum: UpstreamCounters, counters: UpstreamCounters): void {
+  sum.requests += counters.requests;
+  sum.answered += counters.answered;
+  sum.retried += counters.retried;
+  sum.cut += counters.cut;
+  sum.lost += counters.lost;
+  sum.clientGone += counters.clientGone;
+  sum.inFlight += counters.inFlight;
+  sum.durationSumMs += counters.durationSumMs;
+  addEach(sum.statuses, counters.statuses);
+  addEach(sum.durations, counters.durations);
+}
+
+function addEach(sums: number[], numbers: readonly number[]): void {
+  for (const [index, value] of numbers.entries()) sums[index] = (sums[index] ?? 0) + value;
+}
+
+function addServer(sums: Map<string, ServerCounters>, id: string, counters: ServerCounters): void {
+  const sum = sums.get(id);
+  if (sum === undefined) {
+    sums.set(id, { ...counters });
+    return;
+  }
+  sum.attempts += counters.attempts;
+  sum.answered += counters.answered;
+  sum.retried += counters.retried;
+  sum.cut += counters.cut;
+  sum.lost += counters.lost;
+  sum.failures += counters.failures;
+}

@@ -1,0 +1,75 @@
+// Follows the registry and waits, at the start, for its first answer: until the deadline when we
+// depend on it, otherwise only as long as it does not say that it is away. What comes later goes to
+// whoever takes over.
+
+import { SluiceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Config } from '../config.ts';
+import { followMembership, type Membership, type Registry } from '../registry.ts';
+
+/** With strong_dependency: how long the registry may take to answer, ms. */
+const STRONG_DEADLINE_MS = 15_000;
+/** Without: how long we wait for a registry that neither answers nor fails, ms. */
+const WEAK_DEADLINE_MS = 2000;
+
+export type FollowedRegistry = {
+  /** Resolves with the first answer, or undefined when there was none in time. */
+  readonly first: Promise<Membership | undefined>;
+  /** From now on every membership goes here, first the one that came meanwhile. */
+  handOver(onMembership: (membership: Membership) => void): void;
+  close(): void;
+};
+
+export function followRegistry(options: {
+  readonly config: Config;
+  readonly registry: Registry;
+  readonly initial: Membership | undefined;
+  readonly log: Log;
+}): FollowedRegistry {
+  const { config, registry, initial, log } = options;
+  const first = Promise.withResolvers<Membership | undefined>();
+  const isStrong = config.registry.strongDependency;
+  let receive: ((membership: Membership) => void) | undefined;
+  let latest: Membership | undefined;
+  const timer = setTimeout(
+    () => first.resolve(undefined),
+    isStrong ? STRONG_DEADLINE_MS : WEAK_DEADLINE_MS,
+  );
+  const watch = followMembership({
+    registry,
+    prefix: config.registry.prefix,
+    log: log.child({ component: 'registry' }),
+    ...(initial === undefined ? {} : { initial }),
+    allowEmpty: (service) =>
+      config.upstreams.find(({ name }) => name === service)?.allowEmpty === true,
+    onMembership: (membership) => {
+      latest = membership;
+      first.resolve(membership);
+      receive?.(membership);
+    },
+    onHealth: (health) => {
+      if (!health.reachable && !isStrong) first.resolve(undefined);
+    },
+  });
+  return {
+    first: first.promise.finally(() => clearTimeout(timer)),
+    handOver(onMembership) {
+      receive = onMembership;
+      if (latest !== undefined) onMembership(latest);
+    },
+    close() {
+      clearTimeout(timer);
+      first.resolve(undefined);
+      watch.close();
+    },
+  };
+}
+
+export function noAnswer(registry: Registry): SluiceError {
+  const { address, trouble } = registry.health();
+  const why = trouble === '' ? '' : ` (${trouble})`;
+  return new SluiceError(
+    'registry_unreachable',
+    `registry ${address}: no answer within ${STRONG_DEADLINE_MS / 1000}s${why}; start it, correct its address, or set "registry.strong_dependency: off"`,
+  );
+}

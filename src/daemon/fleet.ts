@@ -1,0 +1,182 @@
+// The worker processes: so many at all times, each with the current table. One that ends unasked is
+// replaced at once (with a growing pause when that happens again and again), its figures kept, its
+// requests in flight counted lost. The others notice nothing.
+
+import type { Log } from '../base/log.ts';
+import type { TableUpdate } from '../upstream.ts';
+import { DepartedFigures, type UpstreamTotals, type WorkerFigures } from './figures.ts';
+import type { GapWatch } from './protocol.ts';
+import { WorkerLink, type WorkerStart } from './worker-link.ts';
+
+/** A worker that lived shorter than this counts as part of a crash loop, ms. */
+const SHORT_LIFE_MS = 5000;
+const PAUSE_FIRST_MS = 100;
+const PAUSE_MAX_MS = 5000;
+/** From a worker's own deadline to SIGKILL, ms. */
+const KILL_GRACE_MS = 2000;
+
+export type FleetOptions = {
+  readonly workers: number;
+  readonly start: Omit<WorkerStart, 'gaps'>;
+  readonly handles: readonly object[];
+  readonly log: Log;
+  readonly table: (names?: ReadonlySet<string>) => TableUpdate;
+};
+
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #links = new Map<number, WorkerLink>();
+  readonly #departed = new DepartedFigures();
+  readonly #gaps = new Map<string, GapWatch>();
+  readonly #watchers = new Set<() => void>();
+  readonly #pauses = new Set<NodeJS.Timeout>();
+  #shortLives = 0;
+  #crashes = 0;
+  #isListening = false;
+  #isClosing = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    for (let id = 1; id <= options.workers; id += 1) this.#spawn(id);
+  }
+
+  /** By id. */
+  get links(): readonly WorkerLink[] {
+    return [...this.#links.values()].sort((a, b) => a.id - b.id);
+  }
+
+  /** Workers that ended unasked. */
+  get crashes(): number {
+    return this.#crashes;
+  }
+
+  /** From now on clients are accepted. @throws what kept the first worker from listening */
+  async listen(): Promise<void> {
+    this.#isListening = true;
+    const links = this.links;
+    for (const link of links) link.listen();
+    await Promise.all(links.map((link) => link.listening));
+  }
+
+  update(names: Iterable<string>): void {
+    for (const link of this.#links.values()) link.update(names);
+  }
+
+  /** Every worker that may hold a client has this generation or a later one in force. */
+  isAcknowledged(generation: number): boolean {
+    return this.links.every((link) => link.acknowledged >= generation);
+  }
+
+  /** Requests in flight on a server that takes no new ones; exact when acknowledged and 0. */
+  busy(upstream: string, server: string): number {
+    return this.links.reduce((sum, link) => sum + link.busy(upstream, server), 0);
+  }
+
+  /** Called after every ack, idle server, and worker that ended. Returns the unsubscription. */
+  watch(onProgress: () => void): () => void {
+    this.#watchers.add(onProgress);
+    return () => this.#watchers.delete(onProgress);
+  }
+
+  /** Fresh figures of all workers. @throws timeout, when `strict` and one does not answer */
+  async refresh(options: { readonly deadlineMs: number; readonly strict: boolean }): Promise<void> {
+    const refreshes = this.links.map((link) => link.refresh(options.deadlineMs));
+    const results = await Promise.allSettled(refreshes);
+    // A worker that died meanwhile has its figures among the departed.
+    const late = results.find(
+      (result) => result.status === 'rejected' && result.reason.code === 'timeout',
+    );
+    if (options.strict && late?.status === 'rejected') throw late.reason;
+  }
+
+  figures(): WorkerFigures[] {
+    return [...this.#links.values()].map((link) => link.figures);
+  }
+
+  totals(upstream: string): UpstreamTotals {
+    return this.#departed.totals(upstream, this.figures());
+  }
+
+  openGap(gap: GapWatch): void {
+    this.#gaps.set(gap.id, gap);
+    for (const link of this.#links.values()) link.openGap(gap);
+  }
+
+  closeGap(gap: GapWatch): void {
+    this.#gaps.delete(gap.id);
+    this.#departed.forgetGap(gap.id);
+    for (const link of this.#links.values()) link.closeGap(gap);
+  }
+
+  longestGapMs(receipt: string): number {
+    return this.#departed.longestGapMs(receipt, this.figures());
+  }
+
+  /** Each worker finishes what it has within the deadline; then it is killed. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#isClosing = true;
+    for (const pause of this.#pauses) clearTimeout(pause);
+    const links = this.links;
+    for (const link of links) link.close(deadlineMs);
+    const timer = setTimeout(() => {
+      for (const link of links) link.kill();
+    }, deadlineMs + KILL_GRACE_MS);
+    await Promise.all(links.map((link) => link.exited));
+    clearTimeout(timer);
+  }
+
+  /** Ends every worker at once. */
+  destroy(): void {
+    this.#isClosing = true;
+    for (const pause of this.#pauses) clearTimeout(pause);
+    for (const link of this.#links.values()) link.kill();
+  }
+
+  #spawn(id: number): void {
+    const { start, handles, log, table } = this.#options;
+    const link = new WorkerLink({
+      id,
+      start: { ...start, gaps: [...this.#gaps.values()] },
+      handles,
+      log,
+      table,
+      onProgress: () => this.#progress(),
+      onExit: (ended, how) => this.#ended(ended, how),
+    });
+    this.#links.set(id, link);
+    if (this.#isListening) link.listen();
+    log.debug({ worker: id, pid: link.pid }, 'worker started');
+  }
+
+  #ended(link: WorkerLink, how: string): void {
+    this.#links.delete(link.id);
+    this.#departed.bury(link.figures);
+    if (!this.#isClosing) this.#replace(link, how);
+    this.#progress();
+  }
+
+  #replace(link: WorkerLink, how: string): void {
+    this.#crashes += 1;
+    const livedMs = Math.round(performance.now() - link.startedMs);
+    this.#shortLives = livedMs < SHORT_LIFE_MS ? this.#shortLives + 1 : 0;
+    // The first one is replaced at once however short it lived.
+    const doublings = Math.min(this.#shortLives - 2, 10);
+    const pauseMs =
+      this.#shortLives < 2 ? 0 : Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** doublings);
+    const fields = { worker: link.id, pid: link.pid, how, livedMs, pauseMs };
+    this.#options.log.error(fields, 'worker ended, replacing it');
+    if (pauseMs === 0) {
+      this.#spawn(link.id);
+      return;
+    }
+    const pause = setTimeout(() => {
+      this.#pauses.delete(pause);
+      this.#spawn(link.id);
+    }, pauseMs);
+    this.#pauses.add(pause);
+  }
+
+  #progress(): void {
+    for (const onProgress of [...this.#watchers]) onProgress();
+  }
+}

@@ -1,0 +1,93 @@
+// The gateway's sockets, bound once in the primary and handed to every worker, which listen and
+// accept on them side by side. Because the primary keeps its end, connections that wait in the
+// kernel's queue survive the death of the last worker, and a port in use is known before any
+// worker is started. node:cluster does the same but closes the socket with the last worker.
+
+import { lookup } from 'node:dns/promises';
+import net, { isIPv6 } from 'node:net';
+import { getSystemErrorName } from 'node:util';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import { formatAddress } from '../base/units.ts';
+import type { ListenAddress } from '../config.ts';
+
+/** What Node calls a TCP wrap: a bound socket below net.Server. */
+type TcpHandle = {
+  getsockname(out: { port?: number }): number;
+  close(): void;
+};
+
+export type Listeners = {
+  /** As configured, with the real port where 0 was asked for. */
+  readonly addresses: readonly ListenAddress[];
+  readonly handles: readonly object[];
+  close(): void;
+};
+
+/** Binds all or none; nobody can connect yet. @throws address_in_use, address_unavailable */
+export async function bindListeners(wanted: readonly ListenAddress[]): Promise<Listeners> {
+  const handles: TcpHandle[] = [];
+  const addresses: ListenAddress[] = [];
+  try {
+    for (const address of wanted) {
+      const handle = bind(address, await resolve(address));
+      handles.push(handle);
+      addresses.push({ host: address.host, port: boundPort(address, handle) });
+    }
+  } catch (error) {
+    for (const handle of handles) handle.close();
+    throw error;
+  }
+  return {
+    addresses,
+    handles,
+    close() {
+      for (const handle of handles.splice(0)) handle.close();
+    },
+  };
+}
+
+async function resolve(address: ListenAddress): Promise<string> {
+  try {
+    return (await lookup(address.host)).address;
+  } catch (cause) {
+    throw unavailable(address, messageOf(cause), cause);
+  }
+}
+
+function bind(address: ListenAddress, ip: string): TcpHandle {
+  // Not documented, but how node:cluster itself binds without listening; nothing public does.
+  const create: unknown = Reflect.get(net, '_createServerHandle');
+  if (typeof create !== 'function') {
+    throw new SluiceError('internal', `node ${process.version}: cannot bind; use Node 24`);
+  }
+  const handle: unknown = create(ip, address.port, isIPv6(ip) ? 6 : 4);
+  if (typeof handle === 'number') throw bindError(address, handle);
+  // Either an error number or the handle, by the code of Node's net.js.
+  return handle as TcpHandle;
+}
+
+/** The port; libuv reports a port in use only here. */
+function boundPort(address: ListenAddress, handle: TcpHandle): number {
+  const out: { port?: number } = {};
+  const error = handle.getsockname(out);
+  if (error !== 0) throw bindError(address, error);
+  return out.port ?? address.port;
+}
+
+function bindError(address: ListenAddress, errno: number): SluiceError {
+  const name = getSystemErrorName(errno);
+  if (name !== 'EADDRINUSE') return unavailable(address, name);
+  return new SluiceError(
+    'address_in_use',
+    `listen ${formatAddress(address)}: the address is in use; stop the process that holds it or change "listen"`,
+  );
+}
+
+function unavailable(address: ListenAddress, why: string, cause?: unknown): SluiceError {
+  const hint = why === 'EACCES' ? ' (ports below 1024 need privileges)' : '';
+  return new SluiceError(
+    'address_unavailable',
+    `listen ${formatAddress(address)}: ${why}${hint}; change "listen"`,
+    { cause },
+  );
+}

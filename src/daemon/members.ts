@@ -1,0 +1,155 @@
+// Who is in an upstream and in which state: config, registry, operator intent and verdicts put
+// together. Pure: facts in, the state for the data plane out; who keeps the facts is table.ts.
+
+import type { UpstreamConfig } from '../config.ts';
+import type { Instance } from '../registry.ts';
+import {
+  type Admin,
+  type AdminState,
+  type Checks,
+  READY,
+  type ServerState,
+  type UpstreamState,
+} from '../upstream.ts';
+
+export type Source = 'config' | 'registry' | 'held';
+
+export type Member = {
+  readonly state: ServerState;
+  readonly source: Source;
+  readonly admin: Admin;
+  /** The generation that brought this `admin`. */
+  readonly adminGeneration: number;
+};
+
+/** What is known about the servers of one upstream, by server id where it is per server. */
+export type Facts = {
+  readonly config: UpstreamConfig;
+  /** Of the registry; the record of a server that the config also names wins. */
+  readonly instances: readonly Instance[];
+  readonly isHeld: boolean;
+  readonly overrides: ReadonlyMap<string, Admin>;
+  readonly checks: (server: string) => Checks;
+  /** The members before, for what must not jump. */
+  readonly last: ReadonlyMap<string, Member>;
+  readonly nowMs: number;
+  readonly generation: number;
+};
+
+/** Attributes of a server wherever they were read. */
+type Record = {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly weight: number;
+  readonly maxFails: number;
+  readonly failTimeoutMs: number;
+  readonly maxConns: number;
+  readonly backup: boolean;
+  readonly down: boolean;
+  readonly source: Source;
+};
+
+/** In the balancer's order: the config's servers, then those that only the registry knows. */
+export function computeMembers(facts: Facts): Map<string, Member> {
+  return new Map(mergeRecords(facts).map((record) => [record.id, computeMember(record, facts)]));
+}
+
+export function upstreamState(
+  config: UpstreamConfig,
+  members: ReadonlyMap<string, Member>,
+): UpstreamState {
+  const { name, balance, slowStartMs } = config;
+  return { name, balance, slowStartMs, servers: [...members.values()].map(({ state }) => state) };
+}
+
+/** True when the data plane would see no difference. */
+export function isSameTable(
+  a: ReadonlyMap<string, Member>,
+  b: ReadonlyMap<string, Member>,
+): boolean {
+  if (a.size !== b.size) return false;
+  const others = b.values();
+  for (const member of a.values()) {
+    const other = others.next().value;
+    if (other === undefined || !isSameState(member.state, other.state)) return false;
+  }
+  return true;
+}
+
+const RANK: Readonly<{ [state in AdminState]: number }> = { ready: 0, drain: 1, maint: 2 };
+
+/** The stricter of the two intents; the operator's when they are equally strict. */
+export function stricter(override: Admin, record: Admin): Admin {
+  return RANK[record.state] > RANK[override.state] ? record : override;
+}
+
+function mergeRecords({ config, instances, isHeld }: Facts): Record[] {
+  const source = isHeld ? 'held' : 'registry';
+  const registered = new Map(instances.map((instance) => [instance.id, instance]));
+  const records: Record[] = config.servers.map((server) => {
+    const instance = registered.get(server.id);
+    registered.delete(server.id);
+    return instance === undefined
+      ? { ...server, source: 'config' }
+      : { ...instance, maxConns: server.maxConns, source };
+  });
+  for (const instance of registered.values()) records.push({ ...instance, maxConns: 0, source });
+  return records;
+}
+
+function computeMember(record: Record, facts: Facts): Member {
+  const { config, overrides, last, nowMs, generation } = facts;
+  const { id, host, port, weight, maxFails, failTimeoutMs, maxConns, backup } = record;
+  const before = last.get(id);
+  const wanted = stricter(overrides.get(id) ?? READY, recordAdmin(record, nowMs));
+  // Down since it was first seen down, not since the last time it was looked at.
+  const admin = before !== undefined && isSameIntent(before.admin, wanted) ? before.admin : wanted;
+  return {
+    state: {
+      id,
+      host,
+      port,
+      weight,
+      maxFails,
+      failTimeoutMs,
+      maxConns,
+      backup,
+      admin: admin.state,
+      checks: facts.checks(id),
+      mustPass: config.check?.defaultDown === true,
+    },
+    source: record.source,
+    admin,
+    adminGeneration: before?.admin.state === admin.state ? before.adminGeneration : generation,
+  };
+}
+
+function recordAdmin(record: Record, nowMs: number): Admin {
+  if (!record.down) return READY;
+  return record.source === 'config'
+    ? { state: 'maint', owner: 'config', reason: 'down in the config file', sinceMs: nowMs }
+    : { state: 'maint', owner: 'kv', reason: 'down=1 in the registry', sinceMs: nowMs };
+}
+
+function isSameIntent(a: Admin, b: Admin): boolean {
+  if (a.state !== b.state || a.owner !== b.owner || a.reason !== b.reason) return false;
+  // An override carries its own time; a record's is the time of the first look.
+  return a.sinceMs === b.sinceMs || a.owner === 'kv' || a.owner === 'config';
+}
+
+function isSameState(a: ServerState, b: ServerState): boolean {
+  return (
+    a.id === b.id &&
+    a.weight === b.weight &&
+    a.maxFails === b.maxFails &&
+    a.failTimeoutMs === b.failTimeoutMs &&
+    a.maxConns === b.maxConns &&
+    a.backup === b.backup &&
+    a.admin === b.admin &&
+    a.checks === b.checks &&
+    a.mustPass === b.mustPass &&
+    a.host === b.host &&
+    a.port === b.port
+  );
+}

@@ -1,0 +1,98 @@
+// What the primary and its workers say to each other over IPC, as JSON. Both ends are this program
+// in one version; a message is still parsed, so that a mistake shows as an error and not as NaN.
+
+import type { LogLevel } from '../base/log.ts';
+import type { GatewayConfig } from '../config.ts';
+import type { Route, ServerSnapshot, TableUpdate, UpstreamCounters } from '../upstream.ts';
+
+export type GapWatch = { readonly id: string; readonly upstream: string };
+
+export type ToWorker =
+  | {
+      /** First of all messages; answered by an ack of the table's generation. */
+      readonly kind: 'start';
+      readonly worker: number;
+      readonly gateway: GatewayConfig;
+      readonly routes: readonly Route[];
+      readonly logLevel: LogLevel;
+      readonly shutdownTimeoutMs: number;
+      readonly table: TableUpdate;
+      /** Receipts that are open: their gaps are watched from now on. */
+      readonly gaps: readonly GapWatch[];
+    }
+  /** Comes with a bound socket, once per address of the config's `listen`, in order. */
+  | { readonly kind: 'listener' }
+  /** All sockets are there: accept. Answered by `listening` or `failed`. */
+  | { readonly kind: 'listen' }
+  | { readonly kind: 'table'; readonly update: TableUpdate }
+  | { readonly kind: 'report'; readonly request: number }
+  | { readonly kind: 'open-gap'; readonly gap: GapWatch }
+  | { readonly kind: 'close-gap'; readonly gap: GapWatch }
+  /** Finish what is in flight, then exit. */
+  | { readonly kind: 'close'; readonly deadlineMs: number };
+
+/** A server that takes no new requests and still has some in flight. */
+export type BusyServer = {
+  readonly upstream: string;
+  readonly server: string;
+  readonly inFlight: number;
+};
+
+/** Since the worker's start; servers: only those that changed since the report before. */
+export type UpstreamReport = {
+  readonly name: string;
+  readonly counters: UpstreamCounters;
+  readonly servers: readonly ServerSnapshot[];
+};
+
+export type Report = {
+  readonly connections: number;
+  readonly upstreams: readonly UpstreamReport[];
+  /** Longest gap of each open receipt, ms. */
+  readonly gaps: readonly { readonly id: string; readonly longestMs: number }[];
+};
+
+export type FromWorker =
+  /** The table is in force; `busy` is complete: a server that is not in it is idle here. */
+  | { readonly kind: 'ack'; readonly generation: number; readonly busy: readonly BusyServer[] }
+  /** The last request in flight on a server that takes no new ones has ended. */
+  | { readonly kind: 'idle'; readonly upstream: string; readonly server: string }
+  | { readonly kind: 'listening' }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  /** `request` 0 = unasked, by the clock. */
+  | { readonly kind: 'report'; readonly request: number; readonly report: Report };
+
+const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
+  start: ['worker', 'gateway', 'routes', 'logLevel', 'shutdownTimeoutMs', 'table', 'gaps'],
+  listener: [],
+  listen: [],
+  table: ['update'],
+  report: ['request'],
+  'open-gap': ['gap'],
+  'close-gap': ['gap'],
+  close: ['deadlineMs'],
+};
+
+const FROM_WORKER: Readonly<Record<FromWorker['kind'], readonly string[]>> = {
+  ack: ['generation', 'busy'],
+  idle: ['upstream', 'server'],
+  listening: [],
+  failed: ['code', 'message'],
+  report: ['request', 'report'],
+};
+
+export function parseToWorker(value: unknown): ToWorker | undefined {
+  // The sender is our own code of the same version: kind and keys are what can go wrong.
+  return hasShape(value, TO_WORKER) ? (value as ToWorker) : undefined;
+}
+
+export function parseFromWorker(value: unknown): FromWorker | undefined {
+  // As above.
+  return hasShape(value, FROM_WORKER) ? (value as FromWorker) : undefined;
+}
+
+function hasShape(value: unknown, shapes: Readonly<Record<string, readonly string[]>>): boolean {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
+  if (typeof value.kind !== 'string' || !Object.hasOwn(shapes, value.kind)) return false;
+  return shapes[value.kind]?.every((key) => key in value) === true;
+}

@@ -1,0 +1,130 @@
+// A worker's figures for the primary: what changed since the report before. It counts by server id
+// over the worker's whole life, so a server that left and came back goes on where it was, and a
+// leaver's last requests are still reported.
+
+import {
+  eligibility,
+  type Server,
+  type ServerCounters,
+  type ServerSnapshot,
+  type UpstreamSet,
+} from '../upstream.ts';
+import type { BusyServer, UpstreamReport } from './protocol.ts';
+
+/** Ids of servers that are gone whose counters are kept; the oldest are forgotten. */
+const GONE_MAX = 20_000;
+
+/** `total` sums the counters: they only rise, so an equal total means that none has changed. */
+type Seen = { last: ServerSnapshot | undefined; total: number };
+
+export class Reporter {
+  readonly #upstreams: UpstreamSet;
+  /** Servers that were in the table at a report, also those that left since. */
+  readonly #seen = new Map<Server, Seen>();
+  /** Counters of earlier lives, by upstream and id. */
+  readonly #earlier = new Map<string, ServerCounters>();
+
+  constructor(upstreams: UpstreamSet) {
+    this.#upstreams = upstreams;
+  }
+
+  /** Call before a table is applied, so that whoever it removes was seen. */
+  look(): void {
+    for (const upstream of this.#upstreams.all()) {
+      for (const server of upstream.servers) {
+        if (!this.#seen.has(server)) this.#seen.set(server, { last: undefined, total: 0 });
+      }
+    }
+  }
+
+  report(nowMs: number): UpstreamReport[] {
+    const upstreams = this.#upstreams.all();
+    const changed = new Map<string, ServerSnapshot[]>();
+    this.look();
+    for (const [server, seen] of this.#seen) {
+      const snapshot = this.#difference(server, seen, nowMs);
+      if (snapshot !== undefined) append(changed, server.upstream, snapshot);
+      if (server.gone && server.inFlight === 0) this.#retire(server);
+    }
+    return upstreams.map(({ name, counters }) => ({
+      name,
+      counters,
+      servers: changed.get(name) ?? [],
+    }));
+  }
+
+  /** Servers that take no new requests and have some in flight, in the table or leaving it. */
+  busy(): BusyServer[] {
+    const busy: BusyServer[] = [];
+    this.look();
+    for (const server of this.#seen.keys()) {
+      const { upstream, id, inFlight } = server;
+      if (inFlight > 0 && (server.gone || server.state.admin !== 'ready')) {
+        busy.push({ upstream, server: id, inFlight });
+      }
+    }
+    return busy;
+  }
+
+  #difference(server: Server, seen: Seen, nowMs: number): ServerSnapshot | undefined {
+    const { counters, inFlight, fails, gone } = server;
+    const now = eligibility(server, nowMs);
+    const { last } = seen;
+    const { attempts, answered, retried, cut, lost, failures } = counters;
+    const total = attempts + answered + retried + cut + lost + failures;
+    const isSame =
+      last !== undefined &&
+      last.inFlight === inFlight &&
+      last.eligibility === now &&
+      last.fails === fails &&
+      last.gone === gone &&
+      seen.total === total;
+    if (isSame) return undefined;
+    const earlier = this.#earlier.get(keyOf(server));
+    seen.total = total;
+    seen.last = {
+      id: server.id,
+      gone,
+      inFlight,
+      fails,
+      eligibility: now,
+      counters: earlier === undefined ? { ...counters } : sum(earlier, counters),
+    };
+    return seen.last;
+  }
+
+  #retire(server: Server): void {
+    this.#seen.delete(server);
+    const key = keyOf(server);
+    const earlier = this.#earlier.get(key);
+    this.#earlier.delete(key);
+    this.#earlier.set(key, earlier === undefined ? server.counters : sum(earlier, server.counters));
+    if (this.#earlier.size > GONE_MAX) {
+      for (const oldest of this.#earlier.keys()) {
+        this.#earlier.delete(oldest);
+        break;
+      }
+    }
+  }
+}
+
+function keyOf(server: Server): string {
+  return `${server.upstream}\n${server.id}`;
+}
+
+function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
+}
+
+function sum(a: ServerCounters, b: ServerCounters): ServerCounters {
+  return {
+    attempts: a.attempts + b.attempts,
+    answered: a.answered + b.answered,
+    retried: a.retried + b.retried,
+    cut: a.cut + b.cut,
+    lost: a.lost + b.lost,
+    failures: a.failures + b.failures,
+  };
+}

@@ -1,0 +1,183 @@
+// The composition root: opens everything in order and closes it in the opposite one. Nothing accepts
+// a client before all addresses are bound and the workers have their first table; when any step
+// fails, what was opened before is closed and the error says why.
+
+import { serveAdmin } from '../admin.ts';
+import type { Log } from '../base/log.ts';
+import type { Address } from '../base/units.ts';
+import { packageVersion } from '../base/version.ts';
+import type { Config, ListenAddress } from '../config.ts';
+import { Checker } from '../health.ts';
+import type { Membership, Registry } from '../registry.ts';
+import { lockStateDir, openSnapshot, type Snapshot } from '../snapshot.ts';
+import { DaemonControl } from './control.ts';
+import { followRegistry, noAnswer } from './first-answer.ts';
+import { Fleet } from './fleet.ts';
+import { bindListeners } from './listeners.ts';
+import { openRegistry } from './registry-source.ts';
+import { Table } from './table.ts';
+import { Teardown } from './teardown.ts';
+
+export type Daemon = {
+  /** As bound: a port 0 of the config is the real one here. */
+  readonly addresses: {
+    readonly gateway: readonly ListenAddress[];
+    readonly admin: Address;
+    /** Of the embedded registry. */
+    readonly registry: Address | undefined;
+  };
+  /** Finishes what is in flight within `shutdown_timeout`, then closes everything. */
+  close(): Promise<void>;
+  /** Ends the workers at once; for a second signal, before the process exits. */
+  kill(): void;
+};
+
+/**
+ * @throws locked, data_dir_unusable, address_in_use, address_unavailable, registry_unreachable;
+ *   nothing is left open then.
+ */
+export async function startDaemon(config: Config, options: { readonly log: Log }): Promise<Daemon> {
+  const teardown = new Teardown(options.log);
+  try {
+    return await start(config, options.log, teardown);
+  } catch (error) {
+    await teardown.close();
+    throw error;
+  }
+}
+
+async function start(config: Config, log: Log, teardown: Teardown): Promise<Daemon> {
+  const lock = lockStateDir(config.stateDir);
+  teardown.add(() => lock.release());
+  const snapshot = openSnapshot({ stateDir: config.stateDir, log });
+  teardown.add(() => snapshot.close());
+  const { registry, address } = await openRegistry(config.registry, { log, teardown });
+  const table = await openTable(config, { log, teardown, snapshot, registry });
+
+  const listeners = await bindListeners(config.gateway.listen);
+  teardown.add(() => listeners.close());
+  const fleet = new Fleet({
+    workers: config.workers,
+    start: {
+      gateway: { ...config.gateway, listen: listeners.addresses },
+      routes: config.routes,
+      logLevel: config.logLevel,
+      shutdownTimeoutMs: config.shutdownTimeoutMs,
+    },
+    handles: listeners.handles,
+    log,
+    table: (names) => table.table.update(names),
+  });
+  let isStarted = false;
+  teardown.add(async () => {
+    // Before the workers: nobody new gets into a queue that nobody serves.
+    listeners.close();
+    await fleet.close(isStarted ? config.shutdownTimeoutMs : 0);
+  });
+  table.onChange((names) => fleet.update(names));
+
+  const control = new DaemonControl({
+    version: packageVersion(),
+    table: table.table,
+    fleet,
+    snapshot,
+    registryConfig: config.registry,
+    registry,
+    log,
+  });
+  const admin = await serveAdmin({
+    control,
+    ...config.admin.listen,
+    token: config.admin.token,
+    log: log.child({ component: 'admin' }),
+  });
+  teardown.add(() => {
+    control.close();
+    return admin.close();
+  });
+  await fleet.listen();
+  isStarted = true;
+  const addresses = { gateway: listeners.addresses, admin: admin.address, registry: address };
+  log.info(
+    { ...addresses, workers: config.workers, generation: table.table.generation },
+    'started',
+  );
+  return { addresses, close: () => teardown.close(), kill: () => fleet.destroy() };
+}
+
+type OpenTable = {
+  readonly table: Table;
+  /** Who hears about changes; until then nobody needs to. */
+  onChange(listener: (names: ReadonlySet<string>) => void): void;
+};
+
+/** The table with its two sources of change, the registry and the checks. */
+async function openTable(
+  config: Config,
+  options: {
+    readonly log: Log;
+    readonly teardown: Teardown;
+    readonly snapshot: Snapshot;
+    readonly registry: Registry | undefined;
+  },
+): Promise<OpenTable> {
+  const { log, teardown, snapshot, registry } = options;
+  const initial = snapshot.memory.membership;
+  // A registry that the config no longer names has no say, not even a remembered one.
+  let membership = registry === undefined ? undefined : initial;
+  let handOver = (_: (membership: Membership) => void): void => {};
+  if (registry !== undefined) {
+    const followed = followRegistry({ config, registry, initial, log });
+    teardown.add(() => followed.close());
+    const first = await followed.first;
+    if (first === undefined && config.registry.strongDependency) throw noAnswer(registry);
+    if (first === undefined) {
+      const from = initial === undefined ? 'config' : 'snapshot';
+      log.warn({ from, address: registry.health().address }, 'starting without the registry');
+    }
+    membership = first ?? initial;
+    handOver = followed.handOver;
+  }
+
+  let listener = (_: ReadonlySet<string>): void => {};
+  const checker = new Checker({
+    onVerdict: (verdict) => {
+      table.setVerdict(verdict);
+      if (!verdict.changed) return;
+      const { upstream, server, checks, reason } = verdict;
+      log.info({ upstream, server, checks, reason }, 'server checks changed');
+      remember();
+    },
+  });
+  teardown.add(() => checker.close());
+  const table = new Table({
+    upstreams: config.upstreams,
+    generation: snapshot.memory.generation + 1,
+    membership,
+    overrides: snapshot.overrides,
+    verdicts: snapshot.memory.verdicts,
+    onChange: (names) => {
+      listener(names);
+      remember();
+    },
+    onMembers: (upstream, servers) => checker.set(upstream.name, upstream.check, servers),
+  });
+  teardown.add(() => table.close());
+  const remember = (): void =>
+    snapshot.remember(() => ({
+      generation: table.generation,
+      membership: table.membership,
+      verdicts: table.verdicts(),
+    }));
+  remember();
+  handOver((next) => {
+    table.setMembership(next);
+    remember();
+  });
+  return {
+    table,
+    onChange(next) {
+      listener = next;
+    },
+  };
+}

@@ -1,0 +1,133 @@
+// Puts the status document together: members from the table, verdicts from the checks, counts and
+// eligibility from the workers. Reads only.
+
+import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
+import type { RegistryConfig } from '../config.ts';
+import type { Membership, RegistryHealth } from '../registry.ts';
+import type { Eligibility } from '../upstream.ts';
+import type { WorkerFigures } from './figures.ts';
+import type { Fleet } from './fleet.ts';
+import type { Member } from './members.ts';
+import type { KnownUpstream, Table } from './table.ts';
+
+export type StatusSource = {
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly table: Table;
+  readonly fleet: Fleet;
+  readonly registry: RegistryConfig;
+  readonly health: RegistryHealth | undefined;
+};
+
+export function buildStatus(source: StatusSource): StatusDocument {
+  const { table, fleet } = source;
+  const figures = fleet.figures();
+  return {
+    version: source.version,
+    generation: table.generation,
+    startedAtMs: source.startedAtMs,
+    workers: fleet.links.map((link) => ({
+      id: link.id,
+      pid: link.pid,
+      generation: link.acknowledged,
+      connections: link.figures.connections,
+    })),
+    registry: buildRegistry(source, table.membership),
+    upstreams: table.upstreams.map((upstream) =>
+      buildUpstream(upstream, {
+        fleet,
+        figures,
+        problems: problemsOf(upstream.config.name, source.registry.prefix, table.membership),
+      }),
+    ),
+  };
+}
+
+/** The worst of the workers' views and of what the table itself says. */
+export function memberEligibility(
+  upstream: string,
+  member: Member,
+  figures: readonly WorkerFigures[],
+): Eligibility {
+  const { id, admin, checks, mustPass } = member.state;
+  if (admin !== 'ready') return admin;
+  if (checks === 'down') return 'down';
+  if (checks === 'unknown' && mustPass) return 'unchecked';
+  // What else keeps a server out only the workers know; their word on the rest may be older.
+  const views = figures.map((figure) => figure.server(upstream, id)?.eligibility);
+  if (views.includes('ejected')) return 'ejected';
+  return views.includes('full') ? 'full' : 'ok';
+}
+
+function buildUpstream(
+  { config, members, verdicts }: KnownUpstream,
+  context: {
+    readonly fleet: Fleet;
+    readonly figures: readonly WorkerFigures[];
+    readonly problems: readonly string[];
+  },
+): UpstreamDocument {
+  const totals = context.fleet.totals(config.name);
+  const servers = [...members.values()].map((member): ServerDocument => {
+    const { state, source, admin } = member;
+    const verdict = verdicts.get(state.id);
+    const counters = totals.servers.get(state.id);
+    return {
+      id: state.id,
+      weight: state.weight,
+      maxFails: state.maxFails,
+      failTimeoutMs: state.failTimeoutMs,
+      maxConns: state.maxConns,
+      backup: state.backup,
+      source,
+      admin,
+      checks: state.checks,
+      mustPass: state.mustPass,
+      checkReason: verdict?.reason ?? '',
+      checkType: config.check?.type ?? 'none',
+      checkPort: config.check?.port ?? 0,
+      riseCount: verdict?.riseCount ?? 0,
+      fallCount: verdict?.fallCount ?? 0,
+      eligibility: memberEligibility(config.name, member, context.figures),
+      inFlight: inFlight(config.name, state.id, context.figures),
+      requests: counters?.attempts ?? 0,
+      failures: counters?.failures ?? 0,
+    };
+  });
+  return {
+    name: config.name,
+    balance: config.balance,
+    eligible: servers.filter(({ eligibility }) => eligibility === 'ok').length,
+    servers,
+    problems: context.problems,
+  };
+}
+
+export function inFlight(
+  upstream: string,
+  server: string,
+  figures: readonly WorkerFigures[],
+): number {
+  return figures.reduce((sum, figure) => sum + (figure.server(upstream, server)?.inFlight ?? 0), 0);
+}
+
+function problemsOf(upstream: string, prefix: string, membership?: Membership): string[] {
+  const folder = `${prefix}${upstream}/`;
+  return (membership?.problems ?? [])
+    .filter(({ key }) => key.startsWith(folder))
+    .map(({ key, message }) => `${key}: ${message}`);
+}
+
+function buildRegistry(
+  { registry, health }: StatusSource,
+  membership: Membership | undefined,
+): StatusDocument['registry'] {
+  return {
+    kind: registry.kind,
+    address: health?.address ?? '',
+    reachable: health?.reachable ?? true,
+    index: membership?.index ?? 0,
+    lastContactMs: health?.lastContactMs ?? 0,
+    trouble: health?.trouble ?? '',
+  };
+}

@@ -1,0 +1,90 @@
+// Writes a server's weight into its record in the registry: read, change that one attribute, write
+// if nobody else wrote meanwhile. A server that only the config file names gets a record from it.
+
+import { messageOf, SluiceError } from '../base/errors.ts';
+import type { StaticServer } from '../config.ts';
+import { type KvEntry, type Registry, readInstance } from '../registry.ts';
+
+/** Others write too; after so many lost races something is wrong. */
+const TRIES_MAX = 5;
+
+export type WeightChange = {
+  readonly registry: Registry;
+  readonly prefix: string;
+  readonly upstream: string;
+  readonly server: string;
+  readonly weight: number;
+  /** The server as the config file has it, for a record that does not exist yet. */
+  readonly configured: StaticServer | undefined;
+};
+
+/** @throws conflict, not_found, registry_unreachable, registry_refused */
+export async function writeWeight(change: WeightChange): Promise<void> {
+  const { registry, upstream, server } = change;
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    const entry = await findRecord(change);
+    const key = entry?.key ?? `${change.prefix}${upstream}/${server}`;
+    const attributes = entry === undefined ? fromConfig(change) : parseRecord(entry);
+    const cas = entry?.modifyIndex ?? 0;
+    if (await registry.put(key, JSON.stringify(withWeight(attributes, change.weight)), { cas })) {
+      return;
+    }
+  }
+  throw new SluiceError(
+    'conflict',
+    `record of ${server} in upstream "${upstream}": others kept changing it, ${TRIES_MAX} tries; try again`,
+  );
+}
+
+/** Its key is normally made of upstream and id; folders between the two are allowed. */
+async function findRecord(change: WeightChange): Promise<KvEntry | undefined> {
+  const { registry, prefix, upstream, server } = change;
+  const folder = `${prefix}${upstream}/`;
+  const direct = await registry.read(`${folder}${server}`);
+  if (direct !== undefined) return direct;
+  const { entries } = await registry.list(folder);
+  return entries.find((entry) => {
+    const read = readInstance(entry.key, entry.value, prefix);
+    return 'instance' in read && read.instance.id === server;
+  });
+}
+
+function fromConfig({ server, upstream, configured }: WeightChange): Record<string, unknown> {
+  if (configured === undefined) {
+    throw new SluiceError('not_found', `server ${server}: no record in upstream "${upstream}"`);
+  }
+  return {
+    weight: configured.weight,
+    max_fails: configured.maxFails,
+    fail_timeout: Math.ceil(configured.failTimeoutMs / 1000),
+    down: configured.down ? 1 : 0,
+    backup: configured.backup ? 1 : 0,
+  };
+}
+
+function parseRecord(entry: KvEntry): Record<string, unknown> {
+  const text = Buffer.from(entry.value).toString('utf8').trim();
+  if (text === '') return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  } catch (cause) {
+    throw unreadable(entry, messageOf(cause));
+  }
+  throw unreadable(entry, 'not an object');
+}
+
+/** In the place where it stands; attribute names match in any case, as they are read. */
+function withWeight(attributes: Record<string, unknown>, weight: number): Record<string, unknown> {
+  const changed = Object.fromEntries(
+    Object.entries(attributes).filter(([name]) => name.toLowerCase() !== 'weight'),
+  );
+  return { weight, ...changed };
+}
+
+function unreadable(entry: KvEntry, why: string): SluiceError {
+  return new SluiceError(
+    'conflict',
+    `record ${entry.key}: cannot be read (${why}); correct it with "sluice kv put"`,
+  );
+}

@@ -1,0 +1,226 @@
+// The primary's end of one worker: its process, the tables sent to it and acknowledged, which of its
+// servers are still busy, and its last reported figures. One table is under way at a time; what
+// changes meanwhile goes into the next, so that a slow worker costs memory for one table, not many.
+
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Server as NetServer } from 'node:net';
+import type { ErrorCode } from '../base/errors.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { TableUpdate } from '../upstream.ts';
+import { WorkerFigures } from './figures.ts';
+import { type FromWorker, type GapWatch, parseFromWorker, type ToWorker } from './protocol.ts';
+
+/** In development this is TypeScript, in the published package JavaScript. */
+const WORKER_FILE = new URL(
+  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
+  import.meta.url,
+);
+
+export type WorkerStart = Omit<Extract<ToWorker, { kind: 'start' }>, 'kind' | 'worker' | 'table'>;
+
+export type LinkOptions = {
+  /** 1, 2, …: a replacement takes the id of the worker that died. */
+  readonly id: number;
+  readonly start: WorkerStart;
+  readonly handles: readonly object[];
+  readonly log: Log;
+  /** The current state of these upstreams, or of all. */
+  readonly table: (names?: ReadonlySet<string>) => TableUpdate;
+  /** An ack or a server that went idle: whoever waits for a drain looks again. */
+  readonly onProgress: () => void;
+  readonly onExit: (link: WorkerLink, how: string) => void;
+};
+
+type Waiter = { readonly resolve: () => void; readonly reject: (error: Error) => void };
+
+export class WorkerLink {
+  readonly id: number;
+  readonly startedMs = performance.now();
+  readonly figures = new WorkerFigures();
+  /** Resolves when the worker accepts connections. */
+  readonly listening: Promise<void>;
+  /** Resolves when the process is gone. */
+  readonly exited: Promise<void>;
+
+  readonly #options: LinkOptions;
+  readonly #child: ChildProcess;
+  readonly #busy = new Map<string, number>();
+  readonly #reports = new Map<number, Waiter>();
+  readonly #changed = new Set<string>();
+  #listeningWaiter: Waiter | undefined;
+  #acknowledged = 0;
+  #sent: number;
+  #requests = 0;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.listening = new Promise((resolve, reject) => {
+      this.#listeningWaiter = { resolve, reject };
+    });
+    // A caller may wait for `listening` or not; its failure also shows as an exit.
+    this.listening.catch(() => {});
+    this.#child = fork(WORKER_FILE, [], {
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    this.exited = new Promise((resolve) => {
+      const ended = (how: string): void => {
+        this.#ended(how);
+        resolve();
+      };
+      this.#child.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
+      this.#child.on('error', (error) => {
+        options.log.error({ worker: options.id, error: error.message }, 'worker process');
+        // Not even started: there will be no exit.
+        if (this.#child.pid === undefined) ended(error.message);
+      });
+    });
+    this.#child.on('message', (value: unknown) => this.#receive(value));
+    const table = options.table();
+    this.#sent = table.generation;
+    this.#send({ kind: 'start', worker: options.id, table, ...options.start });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** The generation that is in force in the worker; 0 before its first. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** Hands the sockets over; see `listening`. */
+  listen(): void {
+    for (const handle of this.#options.handles) this.#send({ kind: 'listener' }, handle);
+    this.#send({ kind: 'listen' });
+  }
+
+  /** These upstreams have a new state. */
+  update(names: Iterable<string>): void {
+    for (const name of names) this.#changed.add(name);
+    this.#sendTable();
+  }
+
+  /** Requests in flight on a server that takes no new ones, as of the last ack; 0 when idle. */
+  busy(upstream: string, server: string): number {
+    return this.#busy.get(busyKey(upstream, server)) ?? 0;
+  }
+
+  /** Brings `figures` up to date. @throws timeout */
+  refresh(deadlineMs: number): Promise<void> {
+    this.#requests += 1;
+    const request = this.#requests;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#reports.delete(request);
+        reject(
+          new SluiceError(
+            'timeout',
+            `worker ${this.id} (process ${this.pid}): no answer within ${deadlineMs} ms`,
+          ),
+        );
+      }, deadlineMs);
+      const settle = (): void => {
+        clearTimeout(timer);
+        this.#reports.delete(request);
+      };
+      this.#reports.set(request, {
+        resolve: () => {
+          settle();
+          resolve();
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      });
+      this.#send({ kind: 'report', request });
+    });
+  }
+
+  openGap(gap: GapWatch): void {
+    this.#send({ kind: 'open-gap', gap });
+  }
+
+  closeGap(gap: GapWatch): void {
+    this.#send({ kind: 'close-gap', gap });
+  }
+
+  /** The worker finishes what it has; `exited` tells when. */
+  close(deadlineMs: number): void {
+    this.#send({ kind: 'close', deadlineMs });
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  #sendTable(): void {
+    if (this.#acknowledged < this.#sent || this.#changed.size === 0) return;
+    const update = this.#options.table(this.#changed);
+    this.#changed.clear();
+    this.#sent = update.generation;
+    this.#send({ kind: 'table', update });
+  }
+
+  #send(message: ToWorker, handle?: object): void {
+    if (!this.#child.connected) return;
+    // A bound TCP wrap can be sent (Node does so itself), the types just do not list it.
+    const socket = handle as NetServer | undefined;
+    // An error means that the worker is going; `exit` follows.
+    this.#child.send(message, socket, {}, () => {});
+  }
+
+  #receive(value: unknown): void {
+    const message = parseFromWorker(value);
+    if (message === undefined) {
+      this.#options.log.error({ worker: this.id }, 'worker message of unknown shape');
+      return;
+    }
+    switch (message.kind) {
+      case 'ack':
+        this.#acknowledge(message);
+        break;
+      case 'idle':
+        this.#busy.delete(busyKey(message.upstream, message.server));
+        this.#options.onProgress();
+        break;
+      case 'listening':
+        this.#listeningWaiter?.resolve();
+        break;
+      case 'failed':
+        // The worker sends a code of our own table.
+        this.#listeningWaiter?.reject(new SluiceError(message.code as ErrorCode, message.message));
+        this.kill();
+        break;
+      case 'report':
+        this.figures.take(message.report);
+        this.#reports.get(message.request)?.resolve();
+        break;
+    }
+  }
+
+  #acknowledge(message: Extract<FromWorker, { kind: 'ack' }>): void {
+    this.#acknowledged = message.generation;
+    this.#busy.clear();
+    for (const { upstream, server, inFlight } of message.busy) {
+      this.#busy.set(busyKey(upstream, server), inFlight);
+    }
+    this.#sendTable();
+    this.#options.onProgress();
+  }
+
+  #ended(how: string): void {
+    const error = new SluiceError('internal', `worker ${this.id} (process ${this.pid}): ${how}`);
+    this.#listeningWaiter?.reject(error);
+    for (const waiter of [...this.#reports.values()]) waiter.reject(error);
+    this.#options.onExit(this, how);
+  }
+}
+
+function busyKey(upstream: string, server: string): string {
+  return `${upstream}\n${server}`;
+}

@@ -1,0 +1,143 @@
+// A worker process: one Gateway, fed by the primary over IPC. It takes its orders and its table
+// from there and nowhere else; signals are the primary's matter. When the primary is gone it
+// finishes what is in flight and exits.
+
+import { isSluiceError, messageOf } from '../base/errors.ts';
+import { createLog, type Log } from '../base/log.ts';
+import { Gateway } from '../gateway.ts';
+import { UpstreamSet } from '../upstream.ts';
+import { type FromWorker, type GapWatch, parseToWorker, type ToWorker } from './protocol.ts';
+import { Reporter } from './reporter.ts';
+
+/** How often the figures go to the primary unasked, ms. */
+const REPORT_INTERVAL_MS = 500;
+/** From the shutdown deadline to the hard exit, ms. */
+const EXIT_GRACE_MS = 1000;
+
+type Start = Extract<ToWorker, { kind: 'start' }>;
+
+class Worker {
+  readonly #log: Log;
+  readonly #upstreams: UpstreamSet;
+  readonly #reporter: Reporter;
+  readonly #gateway: Gateway;
+  readonly #shutdownTimeoutMs: number;
+  readonly #handles: object[] = [];
+  readonly #gaps = new Map<string, GapWatch>();
+  readonly #clock: NodeJS.Timeout;
+  #isClosing = false;
+
+  constructor(start: Start) {
+    this.#log = createLog(start.logLevel, { worker: start.worker });
+    this.#upstreams = new UpstreamSet({
+      onIdle: (upstream, server) => send({ kind: 'idle', upstream, server: server.id }),
+    });
+    this.#reporter = new Reporter(this.#upstreams);
+    this.#shutdownTimeoutMs = start.shutdownTimeoutMs;
+    this.#gateway = new Gateway({
+      config: start.gateway,
+      log: this.#log,
+      upstreams: this.#upstreams,
+    });
+    this.#gateway.setRoutes(start.routes);
+    this.#apply(start.table);
+    for (const gap of start.gaps) this.#openGap(gap);
+    this.#clock = setInterval(() => this.#report(0), REPORT_INTERVAL_MS);
+  }
+
+  receive(message: ToWorker, handle: object | undefined): void {
+    switch (message.kind) {
+      case 'start':
+        break;
+      case 'listener':
+        if (handle !== undefined) this.#handles.push(handle);
+        break;
+      case 'listen':
+        void this.#listen();
+        break;
+      case 'table':
+        this.#apply(message.update);
+        break;
+      case 'report':
+        this.#report(message.request);
+        break;
+      case 'open-gap':
+        this.#openGap(message.gap);
+        break;
+      case 'close-gap':
+        this.#gaps.delete(message.gap.id);
+        this.#upstreams.get(message.gap.upstream)?.closeGap(message.gap.id);
+        break;
+      case 'close':
+        void this.close(message.deadlineMs);
+        break;
+    }
+  }
+
+  async close(deadlineMs: number = this.#shutdownTimeoutMs): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    // Whatever still holds the process after that is not worth waiting for.
+    setTimeout(() => process.exit(1), deadlineMs + EXIT_GRACE_MS).unref();
+    await this.#gateway.close(deadlineMs);
+    clearInterval(this.#clock);
+    this.#report(0);
+    // With the channel closed nothing holds the process any more; what was sent still arrives.
+    if (process.connected) process.disconnect();
+    process.exitCode = 0;
+  }
+
+  #apply(update: Start['table']): void {
+    this.#reporter.look();
+    this.#gateway.apply(update);
+    send({ kind: 'ack', generation: update.generation, busy: this.#reporter.busy() });
+  }
+
+  async #listen(): Promise<void> {
+    try {
+      await this.#gateway.listen(this.#handles);
+      send({ kind: 'listening' });
+    } catch (error) {
+      const code = isSluiceError(error) ? error.code : 'internal';
+      send({ kind: 'failed', code, message: messageOf(error) });
+    }
+  }
+
+  #openGap(gap: GapWatch): void {
+    this.#gaps.set(gap.id, gap);
+    this.#upstreams.get(gap.upstream)?.openGap(gap.id, performance.now());
+  }
+
+  #report(request: number): void {
+    const nowMs = performance.now();
+    const gaps = [...this.#gaps.values()].map(({ id, upstream }) => ({
+      id,
+      longestMs: this.#upstreams.get(upstream)?.readGap(id, nowMs) ?? 0,
+    }));
+    const connections = this.#gateway.connections();
+    const upstreams = this.#reporter.report(nowMs);
+    send({ kind: 'report', request, report: { connections, upstreams, gaps } });
+  }
+}
+
+function send(message: FromWorker): void {
+  // The primary may be gone already; then nobody needs to know.
+  if (process.connected) process.send?.(message, undefined, {}, () => {});
+}
+
+let worker: Worker | undefined;
+
+process.on('message', (value: unknown, handle: unknown) => {
+  const message = parseToWorker(value);
+  if (message === undefined) throw new Error('a message from the primary has no known shape');
+  if (message.kind === 'start') worker = new Worker(message);
+  else worker?.receive(message, typeof handle === 'object' && handle !== null ? handle : undefined);
+});
+
+process.on('disconnect', () => {
+  if (worker === undefined) process.exit(0);
+  void worker.close();
+});
+
+// A Ctrl-C reaches the whole process group; the primary decides when a worker ends.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
