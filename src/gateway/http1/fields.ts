@@ -242,7 +242,7 @@ function kindOf(text: string, start: number, length: number, isRequest: boolean)
     }
   }
   // X-Forwarded-Port, -Server, -Prefix and whatever else a server may believe.
-  return isRequest && length > 12 && hasWord(text, start, 'x-forwarded-') ? FORWARDING : ORDINARY;
+  return isRequest && hasWord(text, start, 'x-forwarded-') ? FORWARDING : ORDINARY;
 }
 
 /**
