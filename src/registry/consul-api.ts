@@ -19,7 +19,7 @@ import { type Client, KvApi, SESSIONS_MISSING } from './kv-api.ts';
 import { goString, prettyJson } from './kv-json.ts';
 import { ParkedQueries } from './parked-queries.ts';
 import { DATACENTER, parseQueryOptions } from './query-options.ts';
-import { parseTarget, type Query } from './request-target.ts';
+import { locationOf, parseTarget, type Query } from './request-target.ts';
 import type { Store } from './store.ts';
 import { runTransaction } from './txn-api.ts';
 
@@ -138,16 +138,15 @@ async function handle(
 ): Promise<Answer> {
   const target = parseTarget(request.url ?? '/');
   if (target.kind === 'refused') return emptyAnswer(400);
-  if (target.kind === 'moved') return moved(request, target.location);
-  const { path, query } = target;
+  const { path, rawQuery } = target;
+  // Consul's paths that have others below them end in a slash.
+  if (endpoints.has(`${path}/`)) return moved(request, locationOf(`${path}/`, rawQuery));
+  if (target.kind === 'moved') return moved(request, locationOf(path, rawQuery));
+  const { query } = target;
   if (path === '/') return rootAnswer();
   const [name, rest] = endpointName(path);
   const endpoint = endpoints.get(name);
-  if (endpoint === undefined) {
-    return endpoints.has(`${path}/`)
-      ? moved(request, `${path}/${(request.url ?? '').slice(path.length)}`)
-      : emptyAnswer(404);
-  }
+  if (endpoint === undefined) return emptyAnswer(404);
   const allow = ['OPTIONS', ...Object.keys(endpoint)].join(',');
   const method = request.method ?? '';
   if (method === 'OPTIONS') return variedAnswer(200, ['Allow', allow]);

@@ -3,8 +3,13 @@
 
 export type Target =
   | { readonly kind: 'refused' }
-  | { readonly kind: 'moved'; readonly location: string }
-  | { readonly kind: 'path'; readonly path: string; readonly query: Query };
+  | { readonly kind: 'moved'; readonly path: string; readonly rawQuery: string }
+  | {
+      readonly kind: 'path';
+      readonly path: string;
+      readonly query: Query;
+      readonly rawQuery: string;
+    };
 
 /** Parameters by name, each with its values in order. */
 export type Query = ReadonlyMap<string, readonly string[]>;
@@ -22,11 +27,9 @@ export function parseTarget(url: string): Target {
   if (path === undefined) return { kind: 'refused' };
   if (UNPRINTABLE.test(path)) return { kind: 'refused' };
   const clean = cleanPath(path);
-  if (clean !== path) {
-    const query = rawQuery === '' ? '' : `?${rawQuery}`;
-    return { kind: 'moved', location: encodePath(clean) + query };
-  }
-  return { kind: 'path', path, query: parseQuery(rawQuery) };
+  if (clean !== path) return { kind: 'moved', path: clean, rawQuery };
+  const query = parseQuery(rawQuery);
+  return query === undefined ? { kind: 'refused' } : { kind: 'path', path, query, rawQuery };
 }
 
 /** Resolves `//`, `/./` and `/../`; a final slash stays. */
@@ -56,6 +59,12 @@ function isAscii(text: string): boolean {
   return !/[\x80-\uffff]/.test(text);
 }
 
+/** A path and a query as the Location of a redirect. */
+export function locationOf(path: string, rawQuery: string): string {
+  const query = rawQuery === '' ? '' : `?${rawQuery}`;
+  return encodePath(path) + query;
+}
+
 function encodePath(path: string): string {
   return path.replace(/[^A-Za-z0-9\-_.~$&+,/:;=@]/gu, (character) =>
     [...Buffer.from(character)]
@@ -64,8 +73,8 @@ function encodePath(path: string): string {
   );
 }
 
-/** A pair that is malformed is left out, as in Go. */
-function parseQuery(text: string): Query {
+/** Undefined when a pair is malformed: to leave out a `cas` would overwrite what it protects. */
+function parseQuery(text: string): Query | undefined {
   const query = new Map<string, string[]>();
   if (text === '') return query;
   for (const pair of text.split(/[&;]/)) {
@@ -73,7 +82,7 @@ function parseQuery(text: string): Query {
     const equals = pair.indexOf('=');
     const name = queryDecode(equals === -1 ? pair : pair.slice(0, equals));
     const value = equals === -1 ? '' : queryDecode(pair.slice(equals + 1));
-    if (name === undefined || value === undefined) continue;
+    if (name === undefined || value === undefined) return undefined;
     const values = query.get(name);
     if (values === undefined) query.set(name, [value]);
     else values.push(value);
