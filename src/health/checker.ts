@@ -4,7 +4,7 @@
 // no longer listed (a server in maint is not); whoever lists it again passes the remembered verdict
 // as `initial`.
 
-import { DueQueue } from './due-queue.ts';
+import { Heap } from '../base/heap.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { type Probe, type ProbeOptions, type ProbeResult, startProbe } from './probe.ts';
 import type { CheckSpec, Verdict } from './spec.ts';
@@ -44,7 +44,8 @@ export class Checker {
   readonly #startProbe: (options: ProbeOptions) => Probe;
   readonly #watch: LoopWatch;
   readonly #upstreams = new Map<string, Map<string, Entry>>();
-  readonly #queue = new DueQueue<Entry>();
+  /** Who is due next: one timer serves them all, not one per server. */
+  readonly #queue = new Heap<Entry>((a, b) => a.dueMs < b.dueMs);
   #running = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerDueMs = Number.POSITIVE_INFINITY;
@@ -109,7 +110,13 @@ export class Checker {
     if (entry.probe !== undefined) return;
     const nowMs = this.#now();
     const isSoon = entry.place >= 0 && entry.dueMs <= nowMs + entry.spec.intervalMs * (1 + JITTER);
-    if (!isSoon) this.#queue.put(entry, nowMs + this.#random() * entry.spec.intervalMs);
+    if (!isSoon) this.#schedule(entry, nowMs + this.#random() * entry.spec.intervalMs);
+  }
+
+  #schedule(entry: Entry, dueMs: number): void {
+    this.#queue.remove(entry);
+    entry.dueMs = dueMs;
+    this.#queue.add(entry);
   }
 
   #forget(entry: Entry): void {
@@ -163,7 +170,7 @@ export class Checker {
     entry.probe = undefined;
     this.#running -= 1;
     const jitter = 1 + (2 * this.#random() - 1) * JITTER;
-    this.#queue.put(entry, startedMs + entry.spec.intervalMs * jitter);
+    this.#schedule(entry, startedMs + entry.spec.intervalMs * jitter);
     const tally = count(entry.verdict, result.outcome, spec);
     entry.verdict = {
       ...entry.verdict,

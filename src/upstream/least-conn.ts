@@ -6,21 +6,30 @@
 import { advance } from './round-robin.ts';
 import type { Server } from './server.ts';
 
-/** `servers`: those that the table lets take requests. undefined when none of them may now. */
-export function pickLeastConn(
-  servers: readonly Server[],
-  tried: readonly Server[],
-  nowMs: number,
-): Server | undefined {
-  let least: Server | undefined;
-  let isTied = false;
-  for (const server of servers) {
-    if (!mayTake(server, tried, nowMs)) continue;
-    const order = least === undefined ? -1 : compareLoad(server, least, nowMs);
-    if (order < 0) least = server;
-    if (order <= 0) isTied = order === 0;
+export class LeastConn {
+  readonly #servers: readonly Server[];
+
+  /** `servers`: those of a tier that the table lets take requests, in its order. */
+  constructor(servers: readonly Server[]) {
+    this.#servers = servers;
   }
-  return least === undefined || !isTied ? least : breakTie(least, servers, tried, nowMs);
+
+  /** undefined when none of them may take a request now, or all that may were tried. */
+  pick(tried: readonly Server[], nowMs: number): Server | undefined {
+    let least: Server | undefined;
+    let isTied = false;
+    for (const server of this.#servers) {
+      if (!mayTake(server, tried, nowMs)) continue;
+      const order = least === undefined ? -1 : compareLoad(server, least, nowMs);
+      if (order < 0) least = server;
+      if (order <= 0) isTied = order === 0;
+    }
+    return least === undefined || !isTied ? least : breakTie(least, this.#servers, tried, nowMs);
+  }
+
+  close(): void {
+    // It keeps nothing on the servers.
+  }
 }
 
 /** A step of the round robin among the servers that are as little loaded as `least`, the first. */
@@ -42,7 +51,9 @@ function breakTie(
 }
 
 function mayTake(server: Server, tried: readonly Server[], nowMs: number): boolean {
-  return !server.isEjected(nowMs) && !server.isFull() && !tried.includes(server);
+  return (
+    !server.isEjected(nowMs) && !server.isFull() && (tried.length === 0 || !tried.includes(server))
+  );
 }
 
 /** Below 0 when `a` has less in flight per weight than `b`. */

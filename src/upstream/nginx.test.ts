@@ -85,6 +85,11 @@ test('picks what nginx picks while requests are held and some fail', async (t) =
       members: [{ weight: 5, maxConns: 2 }, { weight: 2 }, { maxConns: 1 }],
     },
     { balance: 'round_robin', members: [{ maxConns: 1 }, { maxConns: 2 }] },
+    // Enough for lanes (lane.ts), which must not change a pick.
+    {
+      balance: 'round_robin',
+      members: often(weights(...many(20, (place) => 1 + (place % 4) * 5))),
+    },
   ];
   const nginx = await startNginx(t, setups, { holdsServers: true });
   if (nginx === undefined) return;
@@ -112,6 +117,10 @@ test('picks what nginx picks while requests are held and some fail', async (t) =
   }
 });
 
+function many(count: number, weightOf: (place: number) => number): number[] {
+  return Array.from({ length: count }, (_, place) => weightOf(place));
+}
+
 /** Members that may fail often before they are ejected. */
 function often(members: readonly Member[]): Member[] {
   return members.map((member) => ({ ...member, maxFails: 8 }));
@@ -123,7 +132,7 @@ function weights(...list: readonly number[]): Member[] {
 
 function randomSetup(random: () => number): Setup {
   const below = (bound: number): number => Math.floor(random() * bound);
-  const members = Array.from({ length: 1 + below(6) }, (_, index) => ({
+  const members = Array.from({ length: 1 + below(random() < 0.3 ? 20 : 6) }, (_, index) => ({
     weight: 1 + below(9),
     maxFails: below(5),
     dead: random() < 0.3,
@@ -188,7 +197,7 @@ async function startNginx(
 
   const arrivals = new Map<number, (response: ServerResponse, name: string) => void>();
   if (options.holdsServers) {
-    for (const name of 'abcd') {
+    for (const name of 'abcdefghijklmnopqrst') {
       const server = createServer((incoming, response) => {
         arrivals.get(Number(incoming.headers['x-request']))?.(response, name);
       });
@@ -281,8 +290,8 @@ function nginxConfig(folder: string, setups: readonly Setup[], hasOwnServers: bo
   const locations = setups.map(
     (_, index) => `location = /${index} { proxy_pass http://u${index}/; }`,
   );
-  // Without servers of the test's own, nginx answers for a to f itself.
-  const names = hasOwnServers ? '' : 'abcdef';
+  // Without servers of the test's own, nginx answers for a to t itself.
+  const names = hasOwnServers ? '' : 'abcdefghijklmnopqrst';
   const servers = [...names].map(
     (name) => `server { listen unix:${folder}/${name}.sock; return 200 ok; }`,
   );

@@ -36,6 +36,80 @@ test('through random picks, outcomes, waits and tables only eligible servers are
   for (let seed = 1; seed <= 60; seed += 1) new Scenario(seed).run(400);
 });
 
+test('a large upstream picks what a plain scan of its twin picks', () => {
+  for (let seed = 1; seed <= 30; seed += 1) compareWithScan(new Dice(seed), `seed ${seed}`);
+});
+
+/** The same history for two upstreams; the twin is picked by nginx's loop as it stands there. */
+function compareWithScan(dice: Dice, where: string): void {
+  const randomTable = () =>
+    upstreamState(
+      Array.from({ length: 60 }, (_, index) => ({ id: `s${index}`, ...randomState(dice) })).filter(
+        () => dice.chance(0.9),
+      ),
+      { slowStartMs: dice.oneOf([0, 2000]) },
+    );
+  const first = randomTable();
+  const [ours, twin] = [createUpstream([]), createUpstream([])];
+  for (const upstream of [ours, twin]) upstream.apply(first, 0);
+  const flying: (readonly [Server, Server])[] = [];
+  let nowMs = 0;
+  for (let step = 0; step < 600; step += 1) {
+    nowMs += dice.between(0, 100);
+    if (dice.chance(0.01)) {
+      const table = randomTable();
+      for (const upstream of [ours, twin]) upstream.apply(table, nowMs);
+    } else if (dice.chance(0.6)) {
+      const tried = new Set(ours.servers.filter(() => dice.chance(0.02)).map(({ id }) => id));
+      const picked = ours.pick(
+        ours.servers.filter(({ id }) => tried.has(id)),
+        nowMs,
+      );
+      const expected = scan(twin, tried, nowMs);
+      assert.equal(picked?.id, expected?.id, `${where}, step ${step}`);
+      if (picked !== undefined && expected !== undefined) flying.push([picked, expected]);
+    } else if (flying.length > 0) {
+      const [pair] = flying.splice(dice.between(0, flying.length - 1), 1);
+      const outcome = dice.oneOf<Outcome>(['success', 'success', 'failure', 'neutral']);
+      for (const server of pair ?? []) server.settle(outcome, nowMs);
+    }
+  }
+}
+
+function scan(upstream: Upstream, tried: ReadonlySet<string>, nowMs: number): Server | undefined {
+  for (const backup of [false, true]) {
+    let best: Server | undefined;
+    let total = 0;
+    for (const server of upstream.servers) {
+      if (server.state.backup !== backup || tried.has(server.id)) continue;
+      if (eligibility(server, nowMs) !== 'ok') continue;
+      const gain = server.effective * server.ramp(nowMs);
+      server.current += gain;
+      total += gain;
+      if (server.effective < server.state.weight) server.effective += 1;
+      if (best === undefined || server.current > best.current) best = server;
+    }
+    if (best === undefined) continue;
+    best.current -= total;
+    best.take(nowMs);
+    return best;
+  }
+  return undefined;
+}
+
+function randomState(dice: Dice): Partial<ServerState> {
+  return {
+    weight: dice.between(1, 5),
+    maxFails: dice.between(0, 2),
+    failTimeoutMs: dice.oneOf([0, 500, 5000]),
+    maxConns: Math.max(0, dice.between(-4, 3)),
+    backup: dice.chance(0.3),
+    admin: dice.oneOf(['ready', 'ready', 'ready', 'drain', 'maint']),
+    checks: dice.oneOf(['up', 'up', 'up', 'unknown', 'down']),
+    mustPass: dice.chance(0.5),
+  };
+}
+
 class Dice {
   readonly #random: () => number;
 
@@ -117,7 +191,7 @@ class Scenario {
     const before = new Map(this.#upstream.servers.map((server) => [server.id, server]));
     const states = [...'abcdefgh']
       .filter(() => this.#dice.chance(0.7))
-      .map((id) => ({ id, ...this.#state() }));
+      .map((id) => ({ id, ...randomState(this.#dice) }));
     const balance = this.#dice.oneOf(BALANCES);
     const slowStartMs = this.#dice.oneOf([0, 2000]);
     this.#upstream.apply(upstreamState(states, { balance, slowStartMs }), this.#nowMs);
@@ -131,19 +205,6 @@ class Scenario {
       const last = before.get(server.id);
       if (last !== undefined) assert.equal(server, last, `${this.#where}: ${server.id} stayed`);
     }
-  }
-
-  #state(): Partial<ServerState> {
-    return {
-      weight: this.#dice.between(1, 5),
-      maxFails: this.#dice.between(0, 2),
-      failTimeoutMs: this.#dice.oneOf([0, 500, 5000]),
-      maxConns: this.#dice.between(0, 3),
-      backup: this.#dice.chance(0.3),
-      admin: this.#dice.oneOf(['ready', 'ready', 'ready', 'drain', 'maint']),
-      checks: this.#dice.oneOf(['up', 'up', 'up', 'unknown', 'down']),
-      mustPass: this.#dice.chance(0.5),
-    };
   }
 
   #check(): void {

@@ -1,29 +1,93 @@
 // Smooth weighted round robin, the same sequence as nginx's. Each eligible server gains its
-// effective weight, the one with the most is picked (the first wins ties) and pays the sum back.
-// Failures lower the effective weight (Server.settle); every pick raises it by 1 up to the weight.
+// effective weight, the one with the most is picked (the first of the table wins ties) and pays the
+// sum back. Failures lower the effective weight (Server.settle); every pick raises it by 1 up to the
+// weight. In a large tier the servers with nothing unusual about them run in lanes (lane.ts), and
+// only the others are scanned.
 //
-// Weights 5, 1, 1: | pick    | a        | b        | a        | c        | a        | a       | a  |
-//                  | current | -2  1  1 | 3 -5 ... the seven picks are a a b a c a a, then it repeats
+// Weights 5, 1, 1: | pick          | a       | a       | b       | a       | c       | a       | a |
+//                  | current after | -2 1 1  | -4 2 2  | 1 -4 3  | -1 -3 4 | 4 -2 -2 | 2 -1 -1 | 0 0 0
 //
 // Source: nginx src/http/ngx_http_upstream_round_robin.c, ngx_http_upstream_get_peer.
 
+import { Lane } from './lane.ts';
 import type { Server } from './server.ts';
 
-/** `servers`: those that the table lets take requests. undefined when none of them may now. */
-export function pickRoundRobin(
-  servers: readonly Server[],
-  tried: readonly Server[],
-  nowMs: number,
-): Server | undefined {
-  let best: Server | undefined;
-  let total = 0;
-  for (const server of servers) {
-    if (server.isEjected(nowMs) || server.isFull() || tried.includes(server)) continue;
-    total += advance(server, nowMs);
-    if (best === undefined || server.current > best.current) best = server;
+/** Up to this many servers a plain scan is as fast as lanes, or faster. */
+const SCANNED_MAX = 16;
+
+export class RoundRobin {
+  /** Scanned one by one with each pick. */
+  readonly #loose: Server[];
+  /** One per weight, none in a small tier; and the same by weight. */
+  readonly #lanes: Lane[] = [];
+  readonly #laneOf = new Map<number, Lane>();
+  readonly #isLarge: boolean;
+
+  /** `servers`: those of a tier that the table lets take requests, in its order. */
+  constructor(servers: readonly Server[]) {
+    this.#loose = [...servers];
+    this.#isLarge = servers.length > SCANNED_MAX;
   }
-  if (best !== undefined) best.current -= total;
-  return best;
+
+  /** undefined when none of them may take a request now, or all that may were tried. */
+  pick(tried: readonly Server[], nowMs: number): Server | undefined {
+    if (this.#isLarge) this.#sort(tried);
+    let best: Server | undefined;
+    let bestLane: Lane | undefined;
+    let most = 0;
+    let total = 0;
+    for (const server of this.#loose) {
+      if (server.isEjected(nowMs) || server.isFull() || tried.includes(server)) continue;
+      total += advance(server, nowMs);
+      if (best === undefined || isAhead(server, server.current, best, most)) {
+        best = server;
+        most = server.current;
+      }
+    }
+    for (const lane of this.#lanes) {
+      total += lane.advance();
+      const { first } = lane;
+      if (first === undefined) continue;
+      const current = lane.currentOf(first);
+      if (best === undefined || isAhead(first, current, best, most)) {
+        best = first;
+        bestLane = lane;
+        most = current;
+      }
+    }
+    if (bestLane !== undefined && best !== undefined) bestLane.pay(best, total);
+    else if (best !== undefined) best.current -= total;
+    return best;
+  }
+
+  close(): void {
+    for (const lane of this.#lanes) lane.dropAll();
+  }
+
+  /** Those that this exchange has tried out of the lanes, those that are steady again into them. */
+  #sort(tried: readonly Server[]): void {
+    for (const server of tried) server.lane?.drop(server);
+    let kept = 0;
+    for (const server of this.#loose) {
+      if (server.isSteady() && !tried.includes(server)) this.#laneFor(server).add(server);
+      else {
+        this.#loose[kept] = server;
+        kept += 1;
+      }
+    }
+    this.#loose.length = kept;
+  }
+
+  #laneFor(server: Server): Lane {
+    const { weight } = server.state;
+    let lane = this.#laneOf.get(weight);
+    if (lane === undefined) {
+      lane = new Lane(weight, this.#loose);
+      this.#laneOf.set(weight, lane);
+      this.#lanes.push(lane);
+    }
+    return lane;
+  }
 }
 
 /** One step of the smooth weighted round robin for one server: what it gained. */
@@ -32,4 +96,8 @@ export function advance(server: Server, nowMs: number): number {
   server.current += gain;
   if (server.effective < server.state.weight) server.effective += 1;
   return gain;
+}
+
+function isAhead(server: Server, current: number, best: Server, most: number): boolean {
+  return current > most || (current === most && server.position < best.position);
 }

@@ -21,9 +21,14 @@ export class Server {
   readonly upstream: string;
   readonly counters: ServerCounters = createServerCounters();
 
-  /** Balancer's state: smooth weighted round robin's two weights. Written by the balancers alone. */
+  /** The two weights of the smooth weighted round robin. Written by the balancers alone. */
   current = 0;
   effective: number;
+  /** Place in the table; the first server wins ties. Written by the upstream. */
+  position = 0;
+  /** Set while a lane keeps `current` relative to itself; see lane.ts. */
+  lane: { drop(server: Server): void } | undefined;
+  place = -1;
 
   readonly #onIdle: (server: Server) => void;
   #state: ServerState;
@@ -83,6 +88,13 @@ export class Server {
     return this.#state.maxConns > 0 && this.#inFlight >= this.#state.maxConns;
   }
 
+  /** It gains its whole weight with each pick, and only a failure or a new table changes that. */
+  isSteady(): boolean {
+    const { maxFails, maxConns, weight } = this.#state;
+    if (maxConns > 0 || this.#rampMs > 0 || this.effective !== weight) return false;
+    return maxFails === 0 || this.#fails < maxFails || this.#alone;
+  }
+
   /** What a slow start leaves of its weight now: 0.1 … 1. */
   ramp(nowMs: number): number {
     if (this.#rampMs === 0) return 1;
@@ -112,6 +124,7 @@ export class Server {
   #countFailure(nowMs: number): void {
     this.counters.failures += 1;
     if (this.#alone) return;
+    this.lane?.drop(this);
     const { maxFails, weight } = this.#state;
     this.#fails += 1;
     this.#failedMs = nowMs;

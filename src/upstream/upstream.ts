@@ -5,8 +5,8 @@
 import { createUpstreamCounters, type ExchangeResult, recordDuration } from './counters.ts';
 import { eligibility, standingOf } from './eligibility.ts';
 import { GapTracker } from './gaps.ts';
-import { pickLeastConn } from './least-conn.ts';
-import { pickRoundRobin } from './round-robin.ts';
+import { LeastConn } from './least-conn.ts';
+import { RoundRobin } from './round-robin.ts';
 import { Server } from './server.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
 import type { Balance, Eligibility, ServerState, UpstreamState } from './table.ts';
@@ -14,19 +14,25 @@ import type { Balance, Eligibility, ServerState, UpstreamState } from './table.t
 /** The reasons in the order in which a refusal names them. */
 const REASONS: readonly Eligibility[] = ['maint', 'drain', 'down', 'unchecked', 'ejected', 'full'];
 
+/** Chooses among the servers of one tier; replaced at each table update. */
+type Balancer = {
+  pick(tried: readonly Server[], nowMs: number): Server | undefined;
+  /** Give the servers' weights back as they are, for the balancer that follows. */
+  close(): void;
+};
+
 export class Upstream {
   readonly name: string;
   readonly counters = createUpstreamCounters();
 
   readonly #onIdle: (server: Server) => void;
   readonly #gaps = new GapTracker();
-  #balance: Balance = 'round_robin';
   #servers: readonly Server[] = [];
   /** Out of the table with requests in flight, by id; a server that rejoins is taken from here. */
   readonly #leaving = new Map<string, Server>();
-  /** The servers of each tier that the table lets take requests, in the table's order. */
-  #primaries: readonly Server[] = [];
-  #backups: readonly Server[] = [];
+  /** Each over the servers of its tier that the table lets take requests, in the table's order. */
+  #primaries: Balancer = new RoundRobin([]);
+  #backups: Balancer = new RoundRobin([]);
   /** Servers whose next admission is a return and starts slowly. */
   readonly #returning = new Set<Server>();
   #isFirstTable = true;
@@ -51,11 +57,7 @@ export class Upstream {
    * The backups take part only when no primary is eligible. undefined: see `refusal`.
    */
   pick(tried: readonly Server[], nowMs: number): Server | undefined {
-    const choose = this.#balance === 'least_conn' ? pickLeastConn : pickRoundRobin;
-    let server = choose(this.#primaries, tried, nowMs);
-    if (server === undefined && this.#backups.length > 0) {
-      server = choose(this.#backups, tried, nowMs);
-    }
+    const server = this.#primaries.pick(tried, nowMs) ?? this.#backups.pick(tried, nowMs);
     server?.take(nowMs);
     return server;
   }
@@ -127,6 +129,8 @@ export class Upstream {
 
   /** Swap the table in: stayers keep their state, newcomers start, leavers finish what they have. */
   apply(state: UpstreamState, nowMs: number): void {
+    this.#primaries.close();
+    this.#backups.close();
     const known = new Map(this.#servers.map((server) => [server.id, server]));
     const next = new Map<string, Server>();
     for (const entry of state.servers) {
@@ -138,13 +142,15 @@ export class Upstream {
       known.delete(entry.id);
     }
     for (const server of known.values()) this.#leave(server);
-    this.#balance = state.balance;
     this.#servers = [...next.values()];
+    for (const [position, server] of this.#servers.entries()) server.position = position;
     const open = this.#servers.filter((server) => standingOf(server.state) === 'ok');
-    this.#primaries = open.filter((server) => !server.state.backup);
-    this.#backups = open.filter((server) => server.state.backup);
-    this.#startSlowly(this.#primaries, state.slowStartMs, nowMs);
-    this.#startSlowly(this.#backups, state.slowStartMs, nowMs);
+    const primaries = open.filter((server) => !server.state.backup);
+    const backups = open.filter((server) => server.state.backup);
+    this.#startSlowly(primaries, state.slowStartMs, nowMs);
+    this.#startSlowly(backups, state.slowStartMs, nowMs);
+    this.#primaries = createBalancer(state.balance, primaries);
+    this.#backups = createBalancer(state.balance, backups);
     this.#noteReturning();
     this.#isFirstTable = false;
   }
@@ -196,4 +202,8 @@ export class Upstream {
       if (standing !== 'ok' && standing !== 'unchecked') this.#returning.add(server);
     }
   }
+}
+
+function createBalancer(balance: Balance, servers: readonly Server[]): Balancer {
+  return balance === 'least_conn' ? new LeastConn(servers) : new RoundRobin(servers);
 }
