@@ -1,7 +1,7 @@
 export type { PoolServer, PoolStatus, Receipt, ReleaseControl } from './release/control.ts';
 export type { InstanceResult, ReleaseEvent, ReleaseResult } from './release/events.ts';
 export { type PastRelease, readHistory } from './release/journal.ts';
-export { type Plan, type PlanOptions, planRelease } from './release/plan.ts';
+export { type Plan, type PlanOptions, planRelease, type Step as PlanStep } from './release/plan.ts';
 export { type ReleaseOptions, runRelease } from './release/run.ts';
 export { type Survey, survey } from './release/survey.ts';
 export { Interrupts } from './release/wait.ts';

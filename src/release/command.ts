@@ -13,10 +13,11 @@ import { isListening } from './probe.ts';
 import {
   commandOf,
   environmentOf,
+  holderOf,
   identityAtStart,
   identityOf,
   isAlive,
-  listenersOn,
+  listeningSockets,
   MARK,
   markedProcesses,
 } from './process-table.ts';
@@ -149,8 +150,7 @@ export async function stopInstance(options: {
     if (performance.now() > deadlineMs) break;
     await pause(POLL_MS);
   }
-  const pids = left.length > 0 ? left : await listenersOn(address.port);
-  const [pid] = pids;
+  const pid = left[0] ?? (await holderOf(await listeningSockets(address.port)));
   const name = pid === undefined ? 'an unknown process' : `pid ${pid} (${await commandOf(pid)})`;
   const trouble =
     left.length > 0 ? `${name} will not die` : `port ${address.port} is held by ${name}`;
@@ -182,12 +182,12 @@ export async function strangerOn(
   address: Address,
   own: ProcessRecord | null,
 ): Promise<string> {
-  const mark = recordFile(service, formatAddress(address));
-  const ours = new Set(await markedProcesses(mark));
-  if (own !== null) ours.add(own.pid);
-  const listeners = await listenersOn(address.port);
-  if (listeners.some((pid) => ours.has(pid))) return '';
-  const [pid] = listeners;
+  const sockets = await listeningSockets(address.port);
+  // The usual answer first: looking through every process of the machine is slow.
+  if (own !== null && (await holderOf(sockets, [own.pid])) !== undefined) return '';
+  const marked = await markedProcesses(recordFile(service, formatAddress(address)));
+  if ((await holderOf(sockets, marked)) !== undefined) return '';
+  const pid = await holderOf(sockets);
   if (pid !== undefined) return `pid ${pid} (${await commandOf(pid)})`;
   return own === null && (await isListening(address)) ? 'a process that this user cannot see' : '';
 }

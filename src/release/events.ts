@@ -8,8 +8,19 @@ import type { Plan, StepKind } from './plan.ts';
 /** Facts of an event in the order in which they are printed; names are snake_case words. */
 export type Facts = Readonly<Record<string, string | number | boolean>>;
 
-/** How one instance came out of it. `untouched`: the release ended before its turn. */
-export type Fate = 'released' | 'kept' | 'skipped' | 'reverted' | 'parked' | 'stuck' | 'untouched';
+/**
+ * How one instance came out of it. `failed` is followed by `reverted`, `parked` or `stuck`; the
+ * latter is left half-way, for the next release. `untouched`: as it was before.
+ */
+export type Fate =
+  | 'released'
+  | 'kept'
+  | 'skipped'
+  | 'failed'
+  | 'reverted'
+  | 'parked'
+  | 'stuck'
+  | 'untouched';
 
 type Happening =
   | { readonly type: 'plan'; readonly plan: Plan }

@@ -53,10 +53,10 @@ export async function environmentOf(pid: number, name: string): Promise<string> 
   return line?.slice(name.length + 1) ?? '';
 }
 
-/** Processes that listen on a TCP port of this machine; empty when nobody does or it is not known. */
-export async function listenersOn(port: number): Promise<readonly number[]> {
-  if (!HAS_PROC) return [];
+/** The kernel's names of the sockets that listen on a TCP port; empty when none or not known. */
+export async function listeningSockets(port: number): Promise<ReadonlySet<string>> {
   const sockets = new Set<string>();
+  if (!HAS_PROC) return sockets;
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
     const text = await readFile(file, 'utf8').catch(() => '');
     for (const line of text.split('\n').slice(1)) {
@@ -65,12 +65,19 @@ export async function listenersOn(port: number): Promise<readonly number[]> {
       if (columns[3] === LISTEN_STATE && localPort === port) sockets.add(`socket:[${columns[9]}]`);
     }
   }
-  if (sockets.size === 0) return [];
-  const found: number[] = [];
-  for (const pid of await allProcesses()) {
-    if (await holdsAny(pid, sockets)) found.push(pid);
+  return sockets;
+}
+
+/** The first of the processes (all when not given) that holds one of the sockets. */
+export async function holderOf(
+  sockets: ReadonlySet<string>,
+  among?: readonly number[],
+): Promise<number | undefined> {
+  if (sockets.size === 0) return undefined;
+  for (const pid of among ?? (await allProcesses())) {
+    if (await holdsAny(pid, sockets)) return pid;
   }
-  return found;
+  return undefined;
 }
 
 /** The command line of a process, shortened for a message; '' when it is not known. */

@@ -29,7 +29,7 @@ const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2,
 export function describeResult(story: Story, seen: Survey): ReleaseResult {
   const { service, plan, failure } = story;
   const instances = seen.instances.map((instance): InstanceResult => {
-    const { fate = 'untouched', note = 'not touched' } = story.fates.get(instance.id) ?? {};
+    const { fate = 'untouched', note = '' } = story.fates.get(instance.id) ?? {};
     const pool = seen.trouble === '' ? poolText(instance.server) : `not known: ${seen.trouble}`;
     const inPool = instance.server !== undefined && isServing(instance.server);
     return { instance: instance.id, version: instance.version, inPool, pool, fate, note };

@@ -1,37 +1,426 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { copyFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
 import {
   buildService,
+  type Deployed,
   deploy,
   FakeControl,
+  freePorts,
   ids,
   journalOf,
+  pidOf,
   versionOf,
 } from '../../test/release-builders.ts';
+import type { ServiceConfig } from '../config.ts';
+import type { ReleaseEvent } from './events.ts';
+import { Interrupts } from './wait.ts';
 
-test('a first deploy starts every instance, a second one rolls them to the next version', async (t) => {
-  const service = await buildService(t, 2);
+type Scene = {
+  readonly service: ServiceConfig;
+  readonly control: FakeControl;
+  readonly a: string;
+  readonly b: string;
+};
+
+/** Two instances, released at v1 and in the pool. */
+async function scene(t: TestContext, part: Partial<ServiceConfig> = {}): Promise<Scene> {
+  const service = await buildService(t, 2, part);
   const [a = '', b = ''] = ids(service);
   const control = new FakeControl([a, b]);
-  const first = await deploy(service, control, 'v1');
-  assert.equal(first.result.outcome, 'succeeded', JSON.stringify(first.result));
-  const second = await deploy(service, control, 'v2');
-  assert.equal(second.result.outcome, 'succeeded', JSON.stringify(second.result));
-  assert.deepEqual([await versionOf(a), await versionOf(b)], ['v2', 'v2']);
+  const { result } = await deploy(service, control, 'v1');
+  assert.equal(result.outcome, 'succeeded', JSON.stringify(result));
+  control.calls.length = 0;
+  control.eligibleMin = Number.POSITIVE_INFINITY;
+  return { service, control, a, b };
+}
+
+function fates({ result }: Deployed): string[] {
+  return result.instances.map(({ version, inPool, fate }) => {
+    return `${version || '-'} ${inPool ? 'in' : 'out'} ${fate}`;
+  });
+}
+
+/** The data of a step's last event of that phase. */
+function stepData(events: readonly ReleaseEvent[], step: string, phase: string): unknown {
+  const found = events.findLast(
+    (event) => event.type === 'step' && event.step === step && event.phase === phase,
+  );
+  return found?.type === 'step' ? found.data : undefined;
+}
+
+/** An onEvent that acts once, when that step of that instance has got to that phase. */
+function when(
+  instance: string,
+  step: string,
+  phase: string,
+  act: () => void,
+): { onEvent: (event: ReleaseEvent) => void } {
+  let isDone = false;
+  const onEvent = (event: ReleaseEvent): void => {
+    const isIt = event.type === 'step' && event.instance === instance && event.step === step;
+    if (isDone || !isIt || event.phase !== phase) return;
+    isDone = true;
+    act();
+  };
+  return { onEvent };
+}
+
+test('rolls a version out, one instance after the other, each step in the journal', async (t) => {
+  const { service, control, a, b } = await scene(t);
+  const pids = [await pidOf(service, a), await pidOf(service, b)];
+  const deployed = await deploy(service, control, 'v2');
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.equal(deployed.result.exit, 0);
+  assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`, `${b} drain`, `${b} ready`]);
+  assert.equal(control.eligibleMin, 1);
   const turn = ['guard', 'drain', 'stop', 'start', 'check', 'admit'].flatMap((step) => [
     `intent ${step}`,
     `done ${step}`,
   ]);
   assert.deepEqual(await journalOf(service, 'r2'), ['begin', 'plan', ...turn, ...turn, 'end']);
+  assert.notDeepEqual([await pidOf(service, a), await pidOf(service, b)], pids);
 });
 
-test('a broken version is reverted on the first instance, and the second is not touched', async (t) => {
+test('a version that is there already is left alone, unless forced', async (t) => {
+  const { service, control, a } = await scene(t);
+  const pid = await pidOf(service, a);
+  const again = await deploy(service, control, 'v1');
+  assert.equal(again.result.outcome, 'unchanged');
+  assert.equal(again.result.exit, 0);
+  assert.deepEqual(control.calls, []);
+  assert.equal(await pidOf(service, a), pid);
+  const forced = await deploy(service, control, 'v1', { force: true });
+  assert.deepEqual(fates(forced), ['v1 in released', 'v1 in released']);
+  assert.notEqual(await pidOf(service, a), pid);
+});
+
+test('a version that dies at start is noticed at once, and the old one brought back', async (t) => {
+  const { service, control, a, b } = await scene(t);
+  const pid = await pidOf(service, b);
+  const deployed = await deploy(service, control, 'broken');
+  assert.equal(deployed.result.exit, 1);
+  assert.match(deployed.result.reason, /^check failed: process exited with code 1 after /);
+  assert.deepEqual(deployed.result.evidence, [
+    'last probe: connect ECONNREFUSED',
+    `app log: app broken on ${a}: cannot load ./config/prod.json: no such file`,
+  ]);
+  assert.deepEqual(fates(deployed), ['v1 in reverted', 'v1 in untouched']);
+  assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
+  assert.equal(await pidOf(service, b), pid);
+});
+
+test('a process that is killed while it is checked is named by its signal', async (t) => {
+  const { service, control } = await scene(t);
+  const suicide = 'process.kill(process.pid, "SIGSEGV"); setTimeout(() => {}, 60000)';
+  const changed = { ...service, start: [process.execPath, '-e', suicide] };
+  const { result } = await deploy(changed, control, 'v2');
+  assert.match(result.reason, /^check failed: process was ended by SIGSEGV after /);
+});
+
+test('with on_failure park the failed instance stays out, and the next release takes it first', async (t) => {
+  const { service, control, a, b } = await scene(t, { onFailure: 'park' });
+  const failed = await deploy(service, control, 'broken');
+  assert.equal(failed.result.exit, 1);
+  assert.deepEqual(fates(failed), ['- out parked', 'v1 in untouched']);
+  assert.equal(control.server(a).state.state, 'maint');
+  assert.equal(control.server(a).state.owner, 'release:r2');
+  control.calls.length = 0;
+  const fixed = await deploy(service, control, 'v2');
+  assert.deepEqual(fates(fixed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`, `${b} drain`, `${b} ready`]);
+});
+
+test('a failed first deploy has nothing to go back to and is parked', async (t) => {
   const service = await buildService(t, 2);
+  const control = new FakeControl(ids(service));
+  const failed = await deploy(service, control, 'broken');
+  assert.equal(failed.result.exit, 1);
+  assert.deepEqual(fates(failed), ['- out parked', '- out untouched']);
+  const fixed = await deploy(service, control, 'v1');
+  assert.deepEqual(fates(fixed), ['v1 in released', 'v1 in released']);
+});
+
+test('an app that answers another version is not the release, however healthy', async (t) => {
+  const { service, control, a } = await scene(t);
+  const lying = { ...service, env: { ...service.env, ANSWER_VERSION: 'v1' } };
+  const deployed = await deploy(lying, control, 'v2');
+  const port = a.split(':')[1];
+  const wrong = new RegExp(`^check failed: port ${port} still answers v1, not v2 \\(pid \\d+\\)$`);
+  assert.match(deployed.result.reason, wrong);
+  assert.deepEqual(fates(deployed), ['v1 in reverted', 'v1 in untouched']);
+});
+
+test('an app that binds late is waited for', async (t) => {
+  const { service, control } = await scene(t);
+  const late = { ...service, env: { ...service.env, LATE_MS: '300' } };
+  const deployed = await deploy(late, control, 'v2');
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+});
+
+test('an app that is never ready fails at the deadline, with what it answered', async (t) => {
+  const { service, control } = await scene(t);
+  const unready = { ...service, checkDeadlineMs: 300, env: { ...service.env, UNREADY: 'on' } };
+  // The old version's launch is the recorded one, so the revert is not unready.
+  const deployed = await deploy(unready, control, 'v2');
+  assert.equal(deployed.result.reason, 'check failed: not healthy within 300ms');
+  assert.match(deployed.result.evidence[0] ?? '', /^last probe: 503 in \d+ms: not ready/);
+});
+
+test('the gateway has to find it healthy too', async (t) => {
+  const { service, control, a } = await scene(t, { checkDeadlineMs: 1500 });
+  const blind = when(a, 'start', 'done', () => {
+    control.server(a).forced = 'down';
+  });
+  const deployed = await deploy(service, control, 'v2', blind);
+  assert.match(
+    deployed.result.reason,
+    /^check failed: healthy from here, but the gateway's check says down \(no probe yet\) within 1/,
+  );
+  // The old version cannot be admitted either while the gateway does not see it.
+  assert.equal(deployed.result.exit, 7);
+  assert.deepEqual(fates(deployed), ['v1 out parked', 'v1 in untouched']);
+});
+
+test('a process that ignores TERM is killed after the deadline', async (t) => {
+  const { service, control } = await scene(t, {
+    env: { VERSION: '{version}', IGNORE_TERM: 'on' },
+    stopTimeoutMs: 150,
+  });
+  const deployed = await deploy(service, control, 'v2');
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(stepData(deployed.events, 'stop', 'done'), { signal: 'KILL' });
+});
+
+test('the old process is told to stop only when nothing is in flight', async (t) => {
+  const { service, control, a } = await scene(t);
+  control.server(a).inFlight = 3;
+  let inFlightAtStop = -1;
+  const finish = (event: ReleaseEvent): void => {
+    if (event.type !== 'step' || event.instance !== a) return;
+    if (event.step === 'drain' && event.phase === 'wait') control.server(a).inFlight = 0;
+    if (event.step === 'stop' && event.phase === 'start')
+      inFlightAtStop = control.server(a).inFlight;
+  };
+  const deployed = await deploy(service, control, 'v2', { onEvent: finish });
+  assert.equal(inFlightAtStop, 0);
+  assert.equal(deployed.result.outcome, 'succeeded');
+});
+
+test('a drain that is not over in time is cut short, and what is cut is counted', async (t) => {
+  const { service, control, a } = await scene(t, { drainTimeoutMs: 100 });
+  control.server(a).inFlight = 2;
+  const stopped = when(a, 'stop', 'done', () => {
+    control.server(a).inFlight = 0;
+  });
+  const deployed = await deploy(service, control, 'v2', stopped);
+  const drained = deployed.events.find(
+    (event) => event.type === 'step' && event.step === 'drain' && event.phase === 'done',
+  );
+  assert.deepEqual(drained?.type === 'step' && drained.data, { cut: 2, waited: '100ms' });
+  assert.equal(deployed.result.outcome, 'succeeded');
+});
+
+test('with drain.on_timeout halt the server goes back into traffic untouched', async (t) => {
+  const { service, control, a } = await scene(t, { drainTimeoutMs: 100, drainOnTimeout: 'halt' });
+  const pid = await pidOf(service, a);
+  control.server(a).inFlight = 2;
+  const deployed = await deploy(service, control, 'v2');
+  assert.equal(deployed.result.exit, 1);
+  assert.match(deployed.result.reason, /^drain not over after 100ms: 2 in flight/);
+  assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
+  assert.equal(await pidOf(service, a), pid);
+});
+
+test('the last eligible server is never taken out', async (t) => {
+  const { service, control, a, b } = await scene(t, { guardWaitMs: 50 });
+  control.server(b).forced = 'down';
+  const pids = [await pidOf(service, a), await pidOf(service, b)];
+  // B comes first, since it takes no traffic; it stays down for the gateway, so A must stay.
+  const deployed = await deploy({ ...service, checkDeadlineMs: 200 }, control, 'v2');
+  assert.equal(deployed.result.exit, 7);
+  assert.equal(await pidOf(service, a), pids[0]);
+  assert(!control.calls.includes(`${a} drain`));
+});
+
+test('a guard that refuses changes nothing and ends with its own exit code', async (t) => {
+  const { service, control, b } = await scene(t, { guardWaitMs: 20 });
+  control.server(b).state = { state: 'maint', owner: 'user:bob', reason: 'disk', sinceMs: 0 };
+  const deployed = await deploy(service, control, 'v2');
+  assert.equal(deployed.result.exit, 5);
+  assert.deepEqual(control.calls, []);
+  assert.deepEqual(fates(deployed), ['v1 in untouched', 'v1 out skipped']);
+  assert.equal(control.server(b).state.owner, 'user:bob');
+});
+
+test('a guard that waits goes on when the capacity is back', async (t) => {
+  const { service, control, a, b } = await scene(t, { guardWaitMs: 60_000 });
+  control.server(b).state = { state: 'maint', owner: 'user:bob', reason: '', sinceMs: 0 };
+  control.onChange = () => {
+    control.server(b).state = { state: 'ready', owner: '', reason: '', sinceMs: 0 };
+  };
+  const deployed = await deploy(service, control, 'v2');
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v1 in skipped']);
+  assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
+});
+
+test('a drain is called off when the other server goes down before the stop', async (t) => {
+  const { service, control, a, b } = await scene(t);
+  const pid = await pidOf(service, a);
+  control.server(a).inFlight = 1;
+  const lose = when(a, 'drain', 'start', () => {
+    control.server(b).forced = 'down';
+  });
+  const deployed = await deploy(service, control, 'v2', lose);
+  assert.equal(deployed.result.exit, 5);
+  assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
+  assert.equal(await pidOf(service, a), pid);
+});
+
+test('a server that a person takes while it drains is left to the person', async (t) => {
+  const { service, control, a, b } = await scene(t);
+  const pid = await pidOf(service, a);
+  const take = when(a, 'drain', 'start', () => {
+    control.server(a).state = { state: 'maint', owner: 'user:bob', reason: '', sinceMs: 0 };
+  });
+  const deployed = await deploy(service, control, 'v2', { ...take });
+  assert.equal(deployed.result.exit, 5, 'the other one is the last one then');
+  assert.deepEqual(fates(deployed), ['v1 out skipped', 'v1 in untouched']);
+  assert.equal(control.server(a).state.owner, 'user:bob');
+  assert.equal(await pidOf(service, a), pid);
+  assert.equal(await versionOf(b), 'v1');
+});
+
+test('a server that a person takes after the stop is finished and not admitted', async (t) => {
+  const { service, control, a } = await scene(t);
+  const take = when(a, 'start', 'done', () => {
+    control.server(a).state = { state: 'maint', owner: 'user:bob', reason: '', sinceMs: 0 };
+  });
+  const deployed = await deploy(service, control, 'v2', take);
+  assert.equal(await versionOf(a), 'v2');
+  assert.equal(control.server(a).state.owner, 'user:bob');
+  assert.equal(fates(deployed)[0], 'v2 out released');
+});
+
+test('a port that something else holds is named before anything is touched', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const stranger = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+  t.after(() => stranger.close());
+  const built = await buildService(t, 1);
+  const service = { ...built, instances: [...built.instances, { host: '127.0.0.1', port }] };
+  const control = new FakeControl(ids(service));
+  const { result } = await deploy(service, control, 'v1');
+  assert.equal(result.exit, 3);
+  assert.match(result.reason, new RegExp(`port ${port} is held by pid ${process.pid} \\(`));
+  assert.deepEqual(control.calls, []);
+});
+
+test('interrupted before the stop: the server is put back, and the next run does the rest', async (t) => {
+  const { service, control, a } = await scene(t);
+  control.server(a).inFlight = 1;
+  const interrupts = new Interrupts();
+  const stop = when(a, 'drain', 'wait', () => interrupts.raise('SIGINT'));
+  const deployed = await deploy(service, control, 'v2', { interrupts, ...stop });
+  assert.equal(deployed.result.exit, 130);
+  assert.deepEqual(fates(deployed), ['v1 in untouched', 'v1 in untouched']);
+  assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
+  assert.match(deployed.result.next.join(' '), /sluice deploy app --version v2$/);
+  control.server(a).inFlight = 0;
+  assert.equal((await deploy(service, control, 'v2')).result.outcome, 'succeeded');
+});
+
+test('interrupted after the stop: this instance is finished, the next one not begun', async (t) => {
+  const { service, control, a } = await scene(t);
+  const interrupts = new Interrupts();
+  const stop = when(a, 'stop', 'start', () => interrupts.raise('SIGTERM'));
+  const deployed = await deploy(service, control, 'v2', { interrupts, ...stop });
+  assert.equal(deployed.result.exit, 143);
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v1 in untouched']);
+  const rest = await deploy(service, control, 'v2');
+  assert.deepEqual(fates(rest), ['v2 in kept', 'v2 in released']);
+});
+
+test('interrupted twice: stops at once and says what it leaves, which the next run takes up', async (t) => {
+  const { service, control, a } = await scene(t);
+  const slow = { ...service, env: { ...service.env, LATE_MS: '60000' } };
+  const interrupts = new Interrupts();
+  const stop = when(a, 'check', 'start', () => {
+    interrupts.raise('SIGINT');
+    interrupts.raise('SIGINT');
+  });
+  const deployed = await deploy(slow, control, 'v2', { interrupts, ...stop });
+  assert.equal(deployed.result.exit, 130);
+  assert.deepEqual(fates(deployed), ['v2 out stuck', 'v1 in untouched']);
+  assert.match(deployed.result.next.join(' '), /left half-way/);
+  const rest = await deploy(service, control, 'v3');
+  assert.deepEqual(fates(rest), ['v3 in released', 'v3 in released']);
+  assert.equal(control.eligibleMin, 1);
+});
+
+test('a control plane that goes away after the stop leaves the rest alone', async (t) => {
+  const { service, control, a } = await scene(t);
+  const leave = when(a, 'check', 'done', () => {
+    control.isAway = true;
+  });
+  const deployed = await deploy(service, control, 'v2', leave);
+  assert.equal(deployed.result.exit, 9);
+  assert.equal(deployed.result.instances[0]?.fate, 'stuck');
+  assert.match(deployed.result.instances[0]?.pool ?? '', /^not known: control plane/);
+  control.isAway = false;
+  const rest = await deploy(service, control, 'v2');
+  assert.deepEqual(fates(rest), ['v2 in released', 'v2 in released']);
+});
+
+test('a control plane that is away for a moment is waited for', async (t) => {
+  const { service, control, a } = await scene(t);
+  const leave = when(a, 'stop', 'done', () => {
+    control.isAway = true;
+    setTimeout(() => {
+      control.isAway = false;
+    }, 300);
+  });
+  const deployed = await deploy(service, control, 'v2', { ...leave, patienceMs: 20_000 });
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+});
+
+test('an old version that cannot be brought back is parked, with its own exit code', async (t) => {
+  const built = await buildService(t, 2);
+  const app = join(import.meta.dirname, '..', '..', 'demo', 'app.ts');
+  const copy = join(built.runDir, 'app-v1.ts');
+  await copyFile(app, copy);
+  const start = [process.execPath, join(built.runDir, 'app-{version}.ts'), '-p', '{port}'];
+  const service = { ...built, start };
   const [a = '', b = ''] = ids(service);
   const control = new FakeControl([a, b]);
   await deploy(service, control, 'v1');
-  control.calls.length = 0;
-  const { result } = await deploy(service, control, 'broken');
-  console.log(JSON.stringify(result, null, 1));
-  assert.equal(result.exit, 1);
+  const lose = when(a, 'stop', 'done', () => void rm(copy));
+  const deployed = await deploy(service, control, 'v2', lose);
+  assert.equal(deployed.result.exit, 7);
+  assert.match(deployed.result.reason, /then v1 could not be brought back: check failed: process/);
+  assert.deepEqual(fates(deployed), ['- out parked', 'v1 in untouched']);
+});
+
+test('an instance that died is started again by a deploy of the same version', async (t) => {
+  const { service, control, a } = await scene(t);
+  process.kill((await pidOf(service, a)) ?? 0, 'SIGKILL');
+  while ((await versionOf(a)) !== '') await new Promise((resolve) => setTimeout(resolve, 10));
+  const deployed = await deploy(service, control, 'v1');
+  assert.deepEqual(fates(deployed), ['v1 in released', 'v1 in kept']);
+});
+
+test('two releases of one service at the same time: the second is refused and named the first', async (t) => {
+  const { service, control, a } = await scene(t);
+  let second: Promise<unknown> = Promise.resolve();
+  const both = when(a, 'drain', 'start', () => {
+    second = deploy(service, control, 'v3');
+    second.catch(() => {}); // Looked at below.
+  });
+  const deployed = await deploy(service, control, 'v2', both);
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  await assert.rejects(second, {
+    code: 'locked',
+    message: new RegExp(`release r2 to v2 by .* \\(pid ${process.pid}\\) has been running for `),
+  });
 });

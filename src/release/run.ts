@@ -50,6 +50,8 @@ type Turn = {
   readonly plan: InstancePlan;
   readonly found: InstanceSurvey;
   readonly context: StepContext;
+  /** True when the guard has given us the server. */
+  isHeld: boolean;
   /** True from the moment at which the old process is told to stop: there is no way back then. */
   isTouched: boolean;
 };
@@ -114,13 +116,15 @@ class Run {
     const found = all.instances.find((candidate) => candidate.id === plan.instance);
     if (found === undefined) throw new Error(`instance ${plan.instance} is not in the survey`);
     const startedMs = performance.now();
-    const turn: Turn = { plan, found, context: await this.#context(plan, found), isTouched: false };
+    const context = await this.#context(plan, found);
+    const turn: Turn = { plan, found, context, isHeld: false, isTouched: false };
     let next = 0;
     for (let step = plan.steps[next]; step !== undefined; step = plan.steps[next]) {
       const outcome = await this.#step(step, turn, false);
       if (outcome.ok) next += 1;
       else if (outcome.code === 'breach') {
         await this.#putBack(turn);
+        turn.isHeld = false;
         next = 0;
       } else if (outcome.code === 'taken') {
         const fate = turn.isTouched ? 'released' : 'skipped';
@@ -179,6 +183,7 @@ class Run {
       say('wait', data);
     };
     const outcome = await this.#unlessHard(runStep(step, Object.assign(context, { wait })));
+    turn.isHeld ||= outcome.ok;
     if (outcome.ok) {
       await this.#write({
         kind: 'done',
@@ -213,16 +218,16 @@ class Run {
     const { instance } = turn.context;
     const { hard } = this.#options.interrupts;
     if (!turn.isTouched) {
-      const trouble = hard.aborted ? failure.reason : await this.#putBack(turn);
-      const fate = trouble === '' ? 'untouched' : 'stuck';
-      this.#settle(instance, fate, trouble === '' ? 'put back, nothing was changed' : trouble, ms);
+      const isChanged = turn.isHeld || failure.code === 'unreachable';
+      const trouble = hard.aborted ? failure.reason : isChanged ? await this.#putBack(turn) : '';
+      this.#settle(instance, trouble === '' ? 'untouched' : 'stuck', trouble, ms);
       return failure;
     }
     if (hard.aborted || failure.code === 'unreachable') {
       this.#settle(instance, 'stuck', failure.reason, ms);
       return failure;
     }
-    this.#settle(instance, 'untouched', '', ms, failure);
+    this.#settle(instance, 'failed', failure.reason, ms);
     const { proven } = turn.context.record;
     if (this.#service.onFailure === 'park' || proven === null) return this.#park(turn, failure, ms);
     const pid = turn.context.running?.process.pid ?? 0;
@@ -333,10 +338,9 @@ class Run {
     return result;
   }
 
-  #settle(instance: string, fate: Fate, note: string, ms = 0, failure?: Failure): void {
-    const text = failure === undefined ? note : failure.reason;
+  #settle(instance: string, fate: Fate, note: string, ms = 0): void {
     this.#fates.set(instance, { fate, note });
-    this.#emit({ type: 'instance', instance, fate, ms: Math.round(ms), text });
+    this.#emit({ type: 'instance', instance, fate, ms: Math.round(ms), text: note });
   }
 
   /** The journal goes on after a full disk, if it can; but then no further instance is begun. */

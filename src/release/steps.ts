@@ -46,6 +46,8 @@ export type StepContext = {
   guardWaitedMs: number;
 };
 
+/** Who holds a server whose registry record says `down`. */
+const REGISTRY_OWNER = 'kv';
 /** How often the guard is asked again, and a drain looks at the rest of the pool. */
 const LOOK_EVERY_MS = 500;
 /** How often an admitted server is looked at. */
@@ -125,8 +127,13 @@ async function drain(step: Step & { kind: 'drain' }, context: StepContext): Prom
     const leftMs = Math.max(0, deadlineMs - performance.now());
     const sliceMs = Math.min(LOOK_EVERY_MS, leftMs);
     const state = await control.awaitIdle(service.upstream, instance, Math.ceil(sliceMs));
-    if (state.admin.state === 'ready') {
+    const { admin } = state;
+    if (admin.state === 'ready') {
       return fail('taken', 'put back into traffic by somebody while it drained');
+    }
+    // The registry's own `down` lies over our drain and is nobody's claim on it.
+    if (admin.owner !== context.owner && admin.owner !== REGISTRY_OWNER) {
+      return fail('taken', `taken over by ${admin.owner} while it drained (${admin.state})`);
     }
     if (step.need !== null) {
       const others = await othersServing(context);

@@ -1,0 +1,96 @@
+// A release's plan as a block of text: what would happen to each instance, how much capacity is
+// left meanwhile, the settings in force, and what speaks against it. Pure: plan → string.
+
+import { formatDuration } from '../base/units.ts';
+import type { Plan, PlanStep } from '../release.ts';
+import { type Paint, table } from './output.ts';
+
+export function planText(plan: Plan, paint: Paint): string {
+  const from = plan.from.length === 0 ? 'nothing running' : plan.from.join(', ');
+  const turns = plan.instances.filter((instance) => instance.action === 'release');
+  const what =
+    turns.length === 0
+      ? 'nothing to do'
+      : `in place, ${turns.length} of ${count(plan.instances.length, 'instance')}, one at a time`;
+  const settings = settingsOf(plan);
+  const labels = batchRows(plan);
+  const rows = table(labels).map((row) => `  ${row}`);
+  return [
+    `${paint('bold', plan.service)}  ${from} -> ${plan.version}      ${what}`,
+    ...rows,
+    ...settings.map(([label, text]) => `  ${label.padEnd(10)} ${text}`),
+    ...plan.notes.map((text) => `  ${paint('yellow', 'note'.padEnd(10))} ${text}`),
+    ...plan.problems.map(({ message }) => `  ${paint('red', 'problem'.padEnd(10))} ${message}`),
+    plan.problems.length === 0
+      ? 'No problems found. Nothing was changed.'
+      : `${count(plan.problems.length, 'problem')}: a deploy would be refused. Nothing was changed.`,
+    '',
+  ].join('\n');
+}
+
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function batchRows(plan: Plan): readonly (readonly string[])[] {
+  let batch = 0;
+  return plan.instances.map((instance) => {
+    if (instance.action === 'release') batch += 1;
+    const label = instance.action === 'release' ? `batch ${batch}` : instance.action;
+    const from = instance.from === '' ? '-' : instance.from;
+    const capacity =
+      instance.leaves === null
+        ? ''
+        : `leaves ${instance.leaves}/${plan.servers} eligible (need ${plan.need})`;
+    const steps = instance.steps.map((step) => step.kind).join(' ');
+    const why = [instance.why, capacity].filter(Boolean).join('; ');
+    return [label.padEnd(10), instance.instance, from, why, steps];
+  });
+}
+
+/** The settings of the steps, from the first instance that has such a step. */
+function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
+  const steps = plan.instances.flatMap((instance) => instance.steps);
+  const drain = find(steps, 'drain');
+  const stop = find(steps, 'stop');
+  const start = find(steps, 'start');
+  const check = find(steps, 'check');
+  const rows: (readonly [string, string])[] = [];
+  if (drain !== undefined) {
+    const then = drain.onTimeout === 'proceed' ? 'then stops anyway' : 'then halts';
+    rows.push([
+      'drain',
+      `until acknowledged and nothing in flight, at most ${formatDuration(drain.timeoutMs)}, ${then}; now in flight: ${plan.inFlight}`,
+    ]);
+  }
+  if (stop !== undefined) rows.push(['stop', `TERM, after ${formatDuration(stop.timeoutMs)} KILL`]);
+  if (start !== undefined) rows.push(['start', `${start.argv.join(' ')}   (in ${start.cwd})`]);
+  if (check !== undefined) {
+    const identity =
+      check.versionHeader === ''
+        ? 'version not checked'
+        : `version from header ${check.versionHeader}`;
+    rows.push([
+      'check',
+      `GET ${check.path} every ${formatDuration(check.intervalMs)}, rise ${check.rise}, deadline ${formatDuration(check.deadlineMs)}, ${identity}`,
+    ]);
+    rows.push(['on failure', failureText(plan)]);
+    if (plan.lastTookMs > 0) {
+      rows.push(['estimate', `${formatDuration(plan.lastTookMs)}, as the last release took`]);
+    }
+  }
+  return rows;
+}
+
+function failureText(plan: Plan): string {
+  return plan.onFailure === 'revert'
+    ? 'revert: the failed instance goes back to the version that last served; the others stay'
+    : 'park: the failed instance stays out of the pool; the others stay';
+}
+
+function find<Kind extends PlanStep['kind']>(
+  steps: readonly PlanStep[],
+  kind: Kind,
+): Extract<PlanStep, { kind: Kind }> | undefined {
+  return steps.find((step): step is Extract<PlanStep, { kind: Kind }> => step.kind === kind);
+}

@@ -1,0 +1,97 @@
+// The last block of a release: who serves what, why it ended so, what became of the traffic, what to
+// do next. Pure: result → string.
+
+import { formatDuration } from '../base/units.ts';
+import type { InstanceResult, Receipt, ReleaseResult } from '../release.ts';
+import { type Paint, table } from './output.ts';
+
+export function resultText(result: ReleaseResult, paint: Paint): string {
+  const blocks = [
+    ...failureLines(result, paint),
+    `${headline(result, paint)}`,
+    ...table(result.instances.map(instanceRow)).map((row) => `  ${row}`),
+    ...trafficLines(result.receipt, paint),
+    ...result.next.map((text, index) => `  ${index === 0 ? 'next' : '    '}      ${text}`),
+  ];
+  return `${blocks.join('\n')}\n`;
+}
+
+function headline(result: ReleaseResult, paint: Paint): string {
+  const name = `Release ${result.release} of ${result.service} to ${result.version}`;
+  const took = formatDuration(result.ms);
+  switch (result.outcome) {
+    case 'succeeded':
+      return `${name} ${paint('green', 'SUCCEEDED')} in ${took}`;
+    case 'unchanged':
+      return `${name}: nothing to do`;
+    case 'refused':
+      return `${name} ${paint('red', 'REFUSED')}, nothing was changed (exit ${result.exit})`;
+    case 'interrupted':
+      return `${name} ${paint('yellow', 'INTERRUPTED')} after ${took} (exit ${result.exit})`;
+    case 'failed':
+      return `${name} ${paint('red', 'FAILED')} after ${took} (exit ${result.exit})`;
+  }
+}
+
+function failureLines(result: ReleaseResult, paint: Paint): readonly string[] {
+  if (result.reason === '') return [''];
+  return [
+    '',
+    `${paint('red', '✖')} ${result.reason}`,
+    ...result.evidence.map((line) => `    ${line}`),
+    '',
+  ];
+}
+
+function instanceRow(instance: InstanceResult): readonly string[] {
+  const version = instance.version === '' ? 'nothing answers' : instance.version;
+  return [instance.instance, version, instance.pool, fateText(instance)];
+}
+
+function fateText({ fate, note }: InstanceResult): string {
+  const words = {
+    released: 'released',
+    kept: 'kept',
+    skipped: 'skipped',
+    failed: 'failed',
+    reverted: 'reverted',
+    parked: 'parked',
+    stuck: 'LEFT HALF-WAY',
+    untouched: 'not touched',
+  } as const;
+  return note === '' ? words[fate] : `${words[fate]}: ${note}`;
+}
+
+/** The receipt. What was lost or cut is said loudly: it is what the release is about. */
+function trafficLines(receipt: Receipt | null, paint: Paint): readonly string[] {
+  if (receipt === null) return [];
+  const { requests, answered, retried, cut, lost, clientGone, stillInFlight } = receipt;
+  const bad = (text: string, number: number): string =>
+    number > 0 ? paint('red', `${amount(number)} ${text.toUpperCase()}`) : `0 ${text}`;
+  const rest = [
+    clientGone > 0 ? `${amount(clientGone)} left by their clients` : '',
+    stillInFlight > 0 ? `${amount(stillInFlight)} in flight now` : '',
+  ].filter(Boolean);
+  const total = [
+    `${amount(requests)} requests in`,
+    `${amount(answered)} answered`,
+    `${amount(retried)} retried`,
+    bad('cut', cut),
+    bad('lost', lost),
+    ...rest,
+  ].join(', ');
+  const gap = `longest gap ${formatDuration(receipt.longestGapMs)}`;
+  const rows = receipt.servers.map((server) => [
+    `            ${server.id}`,
+    `${amount(server.attempts)} sent`,
+    `${amount(server.answered)} answered`,
+    `${amount(server.retried)} retried`,
+    bad('cut', server.cut),
+    bad('lost', server.lost),
+  ]);
+  return [`  traffic   ${total}; ${gap}`, ...table(rows)];
+}
+
+function amount(number: number): string {
+  return number.toLocaleString('en');
+}

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { buildService, ids, killGroup } from '../../test/release-builders.ts';
+import type { ServiceConfig } from '../config.ts';
+import {
+  findProcess,
+  logTail,
+  type Running,
+  startInstance,
+  stopInstance,
+  strangerOn,
+} from './command.ts';
+import { logFile, makeFolder, serviceFolder } from './files.ts';
+import { identityAtStart, identityOf, isAlive, markedProcesses } from './process-table.ts';
+import { NO_RECORD, readRecord, writeRecord } from './record.ts';
+
+type Started = {
+  readonly service: ServiceConfig;
+  readonly instance: string;
+  readonly running: Running;
+};
+
+/** An instance that runs this script with node, and has said `ready`. */
+async function started(t: TestContext, script: string): Promise<Started> {
+  const service = await buildService(t, 1);
+  const [instance = ''] = ids(service);
+  await makeFolder(serviceFolder(service));
+  const port = service.instances[0]?.port ?? 0;
+  const argv = [process.execPath, '-e', `const port = ${port}; ${script}`];
+  const launch = { version: 'v1', argv, cwd: service.cwd, env: {} };
+  const running = await startInstance({ service, instance, launch, release: 'r1' });
+  t.after(() => killGroup(running.process.pid));
+  while (!(await logTail(service, instance, 0)).includes('ready')) {
+    assert.equal(running.ended(), '', (await logTail(service, instance, 0)).join('\n'));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return { service, instance, running };
+}
+
+function stop({ service, running }: Started, timeoutMs = 10_000): ReturnType<typeof stopInstance> {
+  const [address = { host: '', port: 0 }] = service.instances;
+  return stopInstance({ service, address, process: running.process, timeoutMs });
+}
+
+const LISTEN = `require('net').createServer().listen(port, '127.0.0.1', () => console.log('ready'));`;
+
+test('a process that follows TERM is stopped by TERM', async (t) => {
+  const it = await started(t, LISTEN);
+  assert.deepEqual(await stop(it), { signal: 'TERM', trouble: '' });
+  assert.equal(isAlive(it.running.process), false);
+});
+
+test('a process that ignores TERM is killed after the deadline', async (t) => {
+  const it = await started(t, `process.on('SIGTERM', () => {}); ${LISTEN}`);
+  assert.deepEqual(await stop(it, 50), { signal: 'KILL', trouble: '' });
+});
+
+test('children that a process leaves behind are killed, also in a session of their own', async (t) => {
+  const child = `setInterval(() => {}, 1000)`;
+  const it = await started(
+    t,
+    `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached: true, stdio: 'ignore' }).unref(); ${LISTEN}`,
+  );
+  const mark = `${serviceFolder(it.service)}/${it.instance}.json`;
+  assert.equal((await markedProcesses(mark)).length, 2);
+  assert.equal((await stop(it)).trouble, '');
+  assert.deepEqual(await markedProcesses(mark), []);
+});
+
+test('a pid that belongs to another process now is not touched', async (t) => {
+  const service = await buildService(t, 1);
+  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  t.after(() => other.kill('SIGKILL'));
+  await once(other, 'spawn');
+  const pid = other.pid ?? 0;
+  const launch = { version: 'v1', argv: ['x'], cwd: '/', env: {} };
+  const stale = {
+    pid,
+    identity: `${identityAtStart(pid)}1`,
+    startedAtMs: 0,
+    release: 'r1',
+    launch,
+  };
+  const [address = { host: '', port: 0 }] = service.instances;
+  const outcome = await stopInstance({ service, address, process: stale, timeoutMs: 100 });
+  assert.deepEqual(outcome, { signal: '', trouble: '' });
+  assert.notEqual(identityOf(pid), undefined);
+  assert.equal(
+    await findProcess(service, ids(service)[0] ?? '', { process: stale, proven: null }),
+    null,
+  );
+});
+
+test('stopping what has ended already is no trouble', async (t) => {
+  const it = await started(t, LISTEN);
+  process.kill(it.running.process.pid, 'SIGKILL');
+  while (it.running.ended() === '') await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(it.running.ended(), 'was ended by SIGKILL');
+  assert.deepEqual(await stop(it), { signal: '', trouble: '' });
+});
+
+test('a port that somebody else holds after the stop is named', async (t) => {
+  const service = await buildService(t, 1);
+  const [address = { host: '', port: 0 }] = service.instances;
+  const server = createServer((socket) => socket.destroy()).listen(address.port, address.host);
+  t.after(() => server.close());
+  await once(server, 'listening');
+  assert.match(await strangerOn(service, address, null), new RegExp(`^pid ${process.pid} \\(`));
+});
+
+test('a process whose runner died before it wrote the record is found by its mark', async (t) => {
+  const it = await started(t, LISTEN);
+  const found = await findProcess(it.service, it.instance, NO_RECORD);
+  assert.equal(found?.pid, it.running.process.pid);
+  assert.equal(found?.launch.version, 'v1');
+  assert.equal(found?.release, 'r1');
+  const [address = { host: '', port: 0 }] = it.service.instances;
+  assert.equal(await strangerOn(it.service, address, found), '');
+});
+
+test("the operator's token does not reach the instance", async (t) => {
+  process.env['SLUICE_TOKEN'] = 'secret';
+  t.after(() => delete process.env['SLUICE_TOKEN']);
+  const it = await started(t, `console.log('token ' + process.env.SLUICE_TOKEN); ${LISTEN}`);
+  assert.deepEqual(await logTail(it.service, it.instance, 0), ['token undefined', 'ready']);
+});
+
+test('a program that does not exist is an error that names it', async (t) => {
+  const service = await buildService(t, 1);
+  await makeFolder(serviceFolder(service));
+  const [instance = ''] = ids(service);
+  const launch = { version: 'v1', argv: ['/no/such/program'], cwd: service.cwd, env: {} };
+  await assert.rejects(startInstance({ service, instance, launch, release: 'r1' }), {
+    code: 'release_failed',
+    message: `${instance}: cannot start "/no/such/program" (ENOENT)`,
+  });
+});
+
+test('of a long log the last lines are shown, of this start only, without control characters', async (t) => {
+  const service = await buildService(t, 1);
+  const [instance = ''] = ids(service);
+  await makeFolder(serviceFolder(service));
+  const file = logFile(service, instance);
+  await writeFile(file, 'from the start before\n');
+  const offset = 'from the start before\n'.length;
+  assert.deepEqual(await logTail(service, instance, offset), []);
+  await appendFile(file, '\u001b[31mred\u001b[0m\u0007\nno newline');
+  assert.deepEqual(await logTail(service, instance, offset), ['red', 'no newline']);
+  await appendFile(file, `\n${'x'.repeat(1_000_000)}\n${'line\n'.repeat(100)}`);
+  const tail = await logTail(service, instance, offset);
+  assert.equal(tail.length, 30);
+  assert(tail.every((line) => line === 'line'));
+  await appendFile(file, 'y'.repeat(1_000_000));
+  assert((await logTail(service, instance, offset)).join('').length < 20_000);
+});
+
+test('a record survives a round trip, and garbage is refused with the remedy', async (t) => {
+  const service = await buildService(t, 1);
+  const [instance = ''] = ids(service);
+  await makeFolder(serviceFolder(service));
+  assert.deepEqual(await readRecord(service, instance), NO_RECORD);
+  const launch = { version: 'v1', argv: ['node', 'a b'], cwd: '/srv', env: { A: '1' } };
+  const record = {
+    process: { pid: 7, identity: 'boot/9', startedAtMs: 5, release: 'r1', launch },
+    proven: launch,
+  };
+  await writeRecord(service, instance, record);
+  assert.deepEqual(await readRecord(service, instance), record);
+  for (const garbage of ['', '{', 'null', '{"process":{"pid":"7"}}', '{"proven":{"argv":[1]}}']) {
+    await writeFile(`${serviceFolder(service)}/${instance}.json`, garbage);
+    await assert.rejects(readRecord(service, instance), {
+      code: 'preflight_failed',
+      message:
+        /^record .*: unreadable \(.*\); end the instance's process by hand and remove the file$/,
+    });
+  }
+});
