@@ -1,3 +1,5 @@
+// The face of the admin module: the control API, its documents, the status pages and the metrics.
+
 export type {
   AdminRequest,
   Control,

@@ -1,1 +1,3 @@
-export { type Daemon, startDaemon } from './daemon/start.ts';
+// The face of the daemon module: the whole program in one call.
+
+export { type Daemon, type DaemonOptions, startDaemon } from './daemon/start.ts';

@@ -1,11 +1,14 @@
+// The control API over real sockets with a control that only takes notes: documents, refusals,
+// access, limits.
+
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { server, status, upstream } from '../../test/admin-documents.ts';
 import { SluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import type { AdminRequest, Control, DrainDocument, ReceiptDocument } from './documents.ts';
 import { type AdminServer, serveAdmin } from './server.ts';
-import { server, status, upstream } from './test-documents.ts';
 
 const DRAINED: DrainDocument = {
   server: '127.0.0.1:9001',

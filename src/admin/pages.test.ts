@@ -1,9 +1,11 @@
+// The pages that others parse, byte for byte, and the metrics text.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { server, status, upstream } from '../../test/admin-documents.ts';
 import { upstreamListPage } from './list-page.ts';
 import { renderMetrics } from './metrics.ts';
 import { upstreamStatusPage } from './status-page.ts';
-import { server, status, upstream } from './test-documents.ts';
 
 const KV_DOWN = {
   state: 'maint',

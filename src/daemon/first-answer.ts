@@ -4,11 +4,12 @@
 
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { formatDuration } from '../base/units.ts';
 import type { Config } from '../config.ts';
 import { followMembership, type Membership, type Registry } from '../registry.ts';
 
 /** With strong_dependency: how long the registry may take to answer, ms. */
-const STRONG_DEADLINE_MS = 15_000;
+export const STRONG_DEADLINE_MS = 15_000;
 /** Without: how long we wait for a registry that neither answers nor fails, ms. */
 const WEAK_DEADLINE_MS = 2000;
 
@@ -24,6 +25,7 @@ export function followRegistry(options: {
   readonly config: Config;
   readonly registry: Registry;
   readonly initial: Membership | undefined;
+  readonly strongDeadlineMs: number;
   readonly log: Log;
 }): FollowedRegistry {
   const { config, registry, initial, log } = options;
@@ -33,7 +35,7 @@ export function followRegistry(options: {
   let latest: Membership | undefined;
   const timer = setTimeout(
     () => first.resolve(undefined),
-    isStrong ? STRONG_DEADLINE_MS : WEAK_DEADLINE_MS,
+    isStrong ? options.strongDeadlineMs : WEAK_DEADLINE_MS,
   );
   const watch = followMembership({
     registry,
@@ -65,11 +67,11 @@ export function followRegistry(options: {
   };
 }
 
-export function noAnswer(registry: Registry): SluiceError {
+export function noAnswer(registry: Registry, deadlineMs: number): SluiceError {
   const { address, trouble } = registry.health();
   const why = trouble === '' ? '' : ` (${trouble})`;
   return new SluiceError(
     'registry_unreachable',
-    `registry ${address}: no answer within ${STRONG_DEADLINE_MS / 1000}s${why}; start it, correct its address, or set "registry.strong_dependency: off"`,
+    `registry ${address}: no answer within ${formatDuration(deadlineMs)}${why}; start it, correct its address, or set "registry.strong_dependency: off"`,
   );
 }

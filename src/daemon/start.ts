@@ -11,7 +11,7 @@ import { Checker } from '../health.ts';
 import type { Membership, Registry } from '../registry.ts';
 import { lockStateDir, openSnapshot, type Snapshot } from '../snapshot.ts';
 import { DaemonControl } from './control.ts';
-import { followRegistry, noAnswer } from './first-answer.ts';
+import { followRegistry, noAnswer, STRONG_DEADLINE_MS } from './first-answer.ts';
 import { Fleet } from './fleet.ts';
 import { bindListeners } from './listeners.ts';
 import { openRegistry } from './registry-source.ts';
@@ -32,27 +32,43 @@ export type Daemon = {
   kill(): void;
 };
 
+export type DaemonOptions = {
+  readonly log: Log;
+  /** With strong_dependency: how long the registry may take to answer first, ms. */
+  readonly registryDeadlineMs?: number;
+};
+
 /**
  * @throws locked, data_dir_unusable, address_in_use, address_unavailable, registry_unreachable;
  *   nothing is left open then.
  */
-export async function startDaemon(config: Config, options: { readonly log: Log }): Promise<Daemon> {
+export async function startDaemon(config: Config, options: DaemonOptions): Promise<Daemon> {
   const teardown = new Teardown(options.log);
   try {
-    return await start(config, options.log, teardown);
+    return await start(config, options, teardown);
   } catch (error) {
     await teardown.close();
     throw error;
   }
 }
 
-async function start(config: Config, log: Log, teardown: Teardown): Promise<Daemon> {
+async function start(
+  config: Config,
+  { log, registryDeadlineMs = STRONG_DEADLINE_MS }: DaemonOptions,
+  teardown: Teardown,
+): Promise<Daemon> {
   const lock = lockStateDir(config.stateDir);
   teardown.add(() => lock.release());
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
   teardown.add(() => snapshot.close());
   const { registry, address } = await openRegistry(config.registry, { log, teardown });
-  const table = await openTable(config, { log, teardown, snapshot, registry });
+  const table = await openTable(config, {
+    log,
+    teardown,
+    snapshot,
+    registry,
+    strongDeadlineMs: registryDeadlineMs,
+  });
 
   const listeners = await bindListeners(config.gateway.listen);
   teardown.add(() => listeners.close());
@@ -119,18 +135,20 @@ async function openTable(
     readonly teardown: Teardown;
     readonly snapshot: Snapshot;
     readonly registry: Registry | undefined;
+    readonly strongDeadlineMs: number;
   },
 ): Promise<OpenTable> {
-  const { log, teardown, snapshot, registry } = options;
+  const { log, teardown, snapshot, registry, strongDeadlineMs } = options;
   const initial = snapshot.memory.membership;
   // A registry that the config no longer names has no say, not even a remembered one.
   let membership = registry === undefined ? undefined : initial;
   let handOver = (_: (membership: Membership) => void): void => {};
   if (registry !== undefined) {
-    const followed = followRegistry({ config, registry, initial, log });
+    const followed = followRegistry({ config, registry, initial, strongDeadlineMs, log });
     teardown.add(() => followed.close());
     const first = await followed.first;
-    if (first === undefined && config.registry.strongDependency) throw noAnswer(registry);
+    if (first === undefined && config.registry.strongDependency)
+      throw noAnswer(registry, strongDeadlineMs);
     if (first === undefined) {
       const from = initial === undefined ? 'config' : 'snapshot';
       log.warn({ from, address: registry.health().address }, 'starting without the registry');

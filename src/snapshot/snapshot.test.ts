@@ -1,3 +1,5 @@
+// State files: what was written is read again, and what was not written by us is never believed.
+
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
