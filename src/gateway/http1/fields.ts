@@ -138,9 +138,7 @@ export class FieldPass {
         colon = text.indexOf(':', position);
         lineEnd = text.indexOf('\r', colon);
         kind = kindOf(text, position, colon - position, rules.isRequest);
-        if (!isPlain && kind === ORDINARY && rules.isRequest) {
-          kind = foldedKind(text.slice(position, colon), rules.underscoresInHeaders);
-        }
+        if (!isPlain && kind === ORDINARY) kind = foldedKind(text.slice(position, colon), rules);
       } else lineEnd = text.indexOf('\r', position);
       if (kind !== ORDINARY || !isAsWritten(text, colon, lineEnd)) {
         lines += text.slice(runStart, position);
@@ -250,11 +248,11 @@ function kindOf(text: string, start: number, length: number, isRequest: boolean)
  * name that only so becomes one of the known ones is never passed; any other name with `_` only if
  * the configuration says so (rule 23).
  */
-function foldedKind(name: string, underscoresInHeaders: boolean): number {
+function foldedKind(name: string, rules: FieldRules): number {
   if (!ODD_SIGN.test(name)) return ORDINARY;
   const folded = name.replaceAll(/[^0-9A-Za-z]/g, '-');
-  if (kindOf(folded, 0, folded.length, true) !== ORDINARY) return DROPPED;
-  return !underscoresInHeaders && name.includes('_') ? DROPPED : ORDINARY;
+  if (kindOf(folded, 0, folded.length, rules.isRequest) !== ORDINARY) return DROPPED;
+  return !rules.underscoresInHeaders && name.includes('_') ? DROPPED : ORDINARY;
 }
 
 const ODD_SIGN = /[^-0-9A-Za-z]/;
