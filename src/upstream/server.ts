@@ -112,7 +112,8 @@ export class Server {
 
   /** Report how an attempt ended: exactly once per pick. */
   settle(outcome: Outcome, nowMs: number): void {
-    assert(this.#inFlight > 0, `server ${this.id}: settled more often than picked`);
+    // Not assert(…, message): the message would be built for every attempt.
+    if (this.#inFlight === 0) assert.fail(`server ${this.id}: settled more often than picked`);
     this.#inFlight -= 1;
     if (outcome === 'failure') this.#countFailure(nowMs);
     // A success clears the failures only when the server was probed after the last one, so that an
