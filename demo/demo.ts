@@ -35,10 +35,11 @@ async function main(options: Options, cleanup: Cleanup): Promise<boolean> {
     ...(consulPort === undefined ? {} : { consulPort }),
   });
   cleanup.add(() => endInstances(folder));
+  cleanup.add(() => stack.endCommands());
   command(`sluice -c ${stack.configFile} serve`);
   urls(stack, options.consul ? 'a real Consul' : 'embedded');
 
-  const stage = { stack, instances, watchMs: options.fast ? 700 : 2500 };
+  const stage = { stack, instances, watchMs: options.fast ? 700 : 4000 };
   await acts.register(stage);
   await acts.firstDeploy(stage);
   const opened = await openReceipt(stack);
@@ -121,17 +122,21 @@ const { values } = parseArgs({
   },
 });
 const cleanup = new Cleanup();
-for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+let code: number | undefined;
+for (const [signal, signalCode] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
   process.on(signal, () => {
     console.log(`\n${signal}: cleaning up`);
+    code ??= signalCode;
     void cleanup.run().then(() => process.exit(code));
   });
 }
-let code = 1;
 try {
-  code = (await main(values, cleanup)) ? 0 : 1;
+  const isGood = await main(values, cleanup);
+  code ??= isGood ? 0 : 1;
 } catch (error) {
-  bad(error instanceof Error ? error.message : String(error));
+  // What an interrupt breaks off is no news.
+  if (code === undefined) bad(error instanceof Error ? error.message : String(error));
+  code ??= 1;
 }
 await cleanup.run();
 process.exit(code);

@@ -5,13 +5,22 @@ import { createHash } from 'node:crypto';
 import type { ClientRequest } from './connection.ts';
 import type { ResponseReader } from './response.ts';
 
-export type Kind = 'get' | 'get_fresh' | 'slow' | 'post' | 'post_fresh' | 'chunked' | 'mirror';
+export type Kind =
+  | 'get'
+  | 'get_fresh'
+  | 'slow'
+  | 'slow_post'
+  | 'post'
+  | 'post_fresh'
+  | 'chunked'
+  | 'mirror';
 
 /** Shares of the mixed load, in per cent. */
 export const MIXED: Readonly<Partial<Record<Kind, number>>> = {
-  get: 40,
+  get: 37,
   get_fresh: 15,
-  slow: 8,
+  slow: 6,
+  slow_post: 5,
   post: 17,
   post_fresh: 5,
   chunked: 10,
@@ -49,6 +58,8 @@ export function createMix(options: MixOptions): () => Order {
   };
 }
 
+const ORDER = Buffer.from('{"order":1}');
+
 function order(kind: Kind, id: string, upload: string, random: () => number): Order {
   const base = { id, framing: 'none', parts: [], close: kind.endsWith('_fresh') } as const;
   if (kind === 'get' || kind === 'get_fresh') {
@@ -59,12 +70,15 @@ function order(kind: Kind, id: string, upload: string, random: () => number): Or
       verify: expectText((server) => `hello world by ${server}\n`),
     };
   }
-  if (kind === 'slow') {
+  if (kind === 'slow' || kind === 'slow_post') {
     const ms = 100 + Math.floor(random() * 300);
     return {
       kind,
-      idempotent: true,
-      request: { ...base, method: 'GET', path: `/slow?ms=${ms}` },
+      idempotent: kind === 'slow' || upload === 'PUT',
+      request:
+        kind === 'slow'
+          ? { ...base, method: 'GET', path: `/slow?ms=${ms}` }
+          : { ...base, method: upload, path: `/slow?ms=${ms}`, framing: 'length', parts: [ORDER] },
       verify: expectText((server) => `slept ${ms} ms by ${server}\n`),
     };
   }

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../load.ts';
 import { pidOfApp, type Stack } from '../stack.ts';
-import { act, bad, command, fact, good, line } from './screen.ts';
+import { act, bad, block, command, fact, good, line } from './screen.ts';
 import { Traffic } from './traffic.ts';
 
 export type Stage = {
@@ -41,7 +41,7 @@ export async function load({ stack, watchMs }: Stage): Promise<Traffic> {
   const traffic = new Traffic(stack.ports.gateway, RATE);
   const startMs = monotonicMs();
   await sleep(watchMs);
-  fact(traffic.since(startMs));
+  traffic.tell(startMs);
   return traffic;
 }
 
@@ -62,14 +62,14 @@ export async function downAndUp(stage: Stage, traffic: Traffic): Promise<void> {
       ? `no request reached ${server} after the PUT was sent`
       : `the last request reached ${server} ${last.toFixed(1)} ms after the PUT was sent`,
   );
-  fact(traffic.since(downMs));
+  traffic.tell(downMs);
   const upMs = monotonicMs();
   await put(stack, port, record(0));
   await sleep(watchMs);
   const [first] = traffic.arrivals(server, upMs);
   if (first === undefined) bad(`no request reached ${server} again`);
   else good(`the first request reached ${server} again ${first.toFixed(1)} ms after the PUT`);
-  fact(traffic.since(upMs));
+  traffic.tell(upMs);
 }
 
 export async function killAndRecover(stage: Stage, traffic: Traffic): Promise<void> {
@@ -88,7 +88,7 @@ export async function killAndRecover(stage: Stage, traffic: Traffic): Promise<vo
   const atMs = monotonicMs();
   traffic.kills.push({ server, pid, atMs });
   await sleep(watchMs);
-  fact(traffic.since(atMs));
+  traffic.tell(atMs);
   fact('It is brought back by the same command that released it:');
   await deploy(stack, 'v1', 0);
   await stack.eligible('app', instances.length);
@@ -108,7 +108,7 @@ export async function brokenRelease({ stack, instances }: Stage, traffic: Traffi
   const startMs = monotonicMs();
   await deploy(stack, 'broken', 1);
   await stack.eligible('app', instances.length);
-  fact(traffic.since(startMs));
+  traffic.tell(startMs);
   await answering(instances, 'v1');
 }
 
@@ -120,7 +120,7 @@ export async function release({ stack, instances }: Stage, traffic: Traffic): Pr
   );
   const startMs = monotonicMs();
   await deploy(stack, 'v2', 0);
-  fact(traffic.since(startMs));
+  traffic.tell(startMs);
   await answering(instances, 'v2');
 }
 
@@ -137,11 +137,18 @@ async function put(stack: Stack, port: number, value: string): Promise<void> {
 
 async function deploy(stack: Stack, version: string, expected: number): Promise<void> {
   command(`sluice deploy app --version ${version}`);
-  const { code, text } = await stack.cli(['deploy', 'app', '--version', version], line);
+  const { code, text } = await stack.cli(['deploy', 'app', '--version', version], show);
   if (code !== expected) {
     throw new Error(`sluice deploy ended with ${code}, not ${expected}:\n${text}`);
   }
   if (code !== 0) line(`(exit code ${code})`);
+}
+
+/** Of the release's events those that end something; its last block as it is. */
+function show(text: string): void {
+  const event = /^\d\d:\d\d:\d\dZ \S+ \S+ \S+ +\S+ +(\S+)/.exec(text);
+  if (event === null) block(text);
+  else if (event[1] !== 'start') line(text);
 }
 
 /** Asks each instance itself which version it is. */

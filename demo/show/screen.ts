@@ -32,10 +32,20 @@ export function command(text: string): void {
   console.log(`${INDENT}${paint('cyan', `$ ${text}`)}`);
 }
 
-/** A line of a program's output, cut to the width. */
+/** A line of a program's output as it is, cut to the width. */
 export function line(text: string): void {
   const room = COLUMNS - INDENT.length;
   console.log(INDENT + (text.length > room ? `${text.slice(0, room - 1)}…` : text));
+}
+
+/** A line of a program's output, continued further in when it is too long. */
+export function block(text: string): void {
+  const indent = INDENT + text.slice(0, text.length - text.trimStart().length);
+  const [first = '', ...rest] = wrap(text.trim(), COLUMNS - indent.length);
+  console.log((indent + first).trimEnd());
+  for (const part of wrap(rest.join(' '), COLUMNS - indent.length - 10)) {
+    if (part !== '') console.log(`${indent}          ${part}`);
+  }
 }
 
 /** A sentence of fact, wrapped. */

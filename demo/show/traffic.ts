@@ -2,6 +2,7 @@
 // what happened in it and the end can name every failure.
 
 import { type Load, monotonicMs, type Result, type Summary, startLoad } from '../load.ts';
+import { fact, line } from './screen.ts';
 
 /** A process that was killed on purpose, and when. */
 export type Kill = { readonly server: string; readonly pid: number; readonly atMs: number };
@@ -27,16 +28,13 @@ export class Traffic {
     return this.#load.stop();
   }
 
-  /** What ended since a moment: `402 requests, 402 ok; 127.0.0.1:9001 201, 127.0.0.1:9002 201`. */
-  since(fromMs: number): string {
+  /** Prints what ended since a moment, and who answered it. */
+  tell(fromMs: number): void {
     const ended = this.results.filter((result) => result.endedMs >= fromMs);
     const ok = ended.filter(({ outcome }) => outcome === 'ok').length;
-    const failed = ended.length - ok;
-    const seconds = (monotonicMs() - fromMs) / 1000;
-    return (
-      `${seconds.toFixed(1)} s: ${ended.length} requests, ${ok} ok, ${failed} failed; ` +
-      counts(ended.map(({ server, version }) => (server === '' ? '' : `${server} ${version}`)))
-    );
+    const seconds = ((monotonicMs() - fromMs) / 1000).toFixed(1);
+    fact(`${seconds} s: ${ended.length} requests, ${ok} ok, ${ended.length - ok} failed`);
+    for (const [server, count] of counts(ended)) line(`       ${server}  ${count}`);
   }
 
   /** Arrivals at a server since a moment, ms after it, in order. */
@@ -58,18 +56,19 @@ export class Traffic {
   excuse(failure: Result): Kill | undefined {
     if (failure.idempotent) return undefined;
     return this.kills.find(
-      ({ atMs }) => failure.startedMs <= atMs + KILL_SLACK_MS && failure.endedMs >= atMs,
+      ({ atMs, server }) =>
+        failure.startedMs <= atMs + KILL_SLACK_MS &&
+        failure.endedMs >= atMs &&
+        (failure.server === '' || failure.server === server),
     );
   }
 }
 
-function counts(names: readonly string[]): string {
+function counts(results: readonly Result[]): [string, number][] {
   const found = new Map<string, number>();
-  for (const name of names.filter((name) => name !== '')) {
+  for (const { server, version } of results.filter((result) => result.server !== '')) {
+    const name = `${server} ${version}`;
     found.set(name, (found.get(name) ?? 0) + 1);
   }
-  return [...found]
-    .toSorted(([left], [right]) => left.localeCompare(right))
-    .map(([name, count]) => `${name}: ${count}`)
-    .join(', ');
+  return [...found].toSorted(([left], [right]) => left.localeCompare(right));
 }

@@ -29,6 +29,8 @@ export class Stack {
   readonly configFile: string;
   readonly folder: string;
   #serve: Child;
+  #commands = new Set<Child>();
+  #isEnding = false;
 
   private constructor(ports: Ports, configFile: string, folder: string, serve: Child) {
     this.ports = ports;
@@ -66,6 +68,7 @@ export class Stack {
     argv: readonly string[],
     onLine: (line: string) => void = () => {},
   ): Promise<{ readonly code: number; readonly text: string }> {
+    if (this.#isEnding) throw new Error('the stack is being ended');
     const lines: string[] = [];
     const child = start(process.execPath, [SLUICE, '-c', this.configFile, ...argv], {
       env: { NO_COLOR: '1' },
@@ -74,8 +77,16 @@ export class Stack {
         onLine(line);
       },
     });
+    this.#commands.add(child);
     const code = await child.exited;
+    this.#commands.delete(child);
     return { code, text: code === 0 ? lines.join('\n') : child.tail() };
+  }
+
+  /** Ends the CLI verbs that still run, and starts no more. */
+  async endCommands(): Promise<void> {
+    this.#isEnding = true;
+    await Promise.all([...this.#commands].map((child) => child.stop()));
   }
 
   /** The PUT of `curl -X PUT -d VALUE http://127.0.0.1:8500/v1/kv/KEY`. */

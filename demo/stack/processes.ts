@@ -14,22 +14,26 @@ export class Cleanup {
   #steps: (() => Promise<unknown> | unknown)[] = [];
   #running: Promise<void> | undefined;
 
+  /** A step that is added while the clean-up runs, by what had not noticed yet, is run too. */
   add(step: () => Promise<unknown> | unknown): void {
     this.#steps.push(step);
+    if (this.#running !== undefined) this.#running = this.#running.then(() => this.#undo());
   }
 
   /** Runs every step once, also when one fails; a second call waits for the first. */
   run(): Promise<void> {
-    this.#running ??= (async () => {
-      for (const step of this.#steps.splice(0).reverse()) {
-        try {
-          await step();
-        } catch (error) {
-          console.error('clean-up:', error);
-        }
-      }
-    })();
+    this.#running ??= this.#undo();
     return this.#running;
+  }
+
+  async #undo(): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        await step();
+      } catch (error) {
+        console.error('clean-up:', error);
+      }
+    }
   }
 }
 
