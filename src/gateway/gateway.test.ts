@@ -1,6 +1,7 @@
 // The gateway over real sockets: raw clients on one side, scripted raw servers on the other.
 
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import {
   closedPort,
@@ -502,4 +503,38 @@ test('routes by host, wildcard and path prefix on segment borders; else 404', as
   assert.equal(await status('x.w.example', '/'), '200');
   assert.equal(await status('w.example', '/'), '404');
   assert.equal(await status('b.example', '/'), '404');
+});
+
+test('many slow readers: every client gets its own bytes and nobody else’s', async (t) => {
+  const bytes = 12_000_000;
+  const count = 8;
+  const bodyFor = (id: string): Buffer => Buffer.alloc(bytes, `[${id}]`, 'latin1');
+  const server = await startRawServer(t, () => {});
+  const { port } = await startGateway(t, [server.port]);
+  const clients = Array.from({ length: count }, (_, index) => {
+    // Ids of different length, so that swapped pieces cannot look alike.
+    const id = '7'.repeat(index + 1);
+    const socket = connect({ host: '127.0.0.1', port });
+    t.after(() => socket.destroy());
+    socket.write(`GET /${id} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    return { socket, id };
+  });
+  await server.until(() => server.received.filter((text) => text !== '').length === count);
+  // All answers at once, and nobody reads: everything on the way runs full.
+  for (const [index, socket] of server.connections.entries()) {
+    const id = /GET \/(\d+) /.exec(server.received[index] ?? '')?.[1] ?? '';
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
+    socket.write(bodyFor(id));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await Promise.all(
+    clients.map(async ({ socket, id }) => {
+      const pieces: Buffer[] = [];
+      for await (const piece of socket) pieces.push(piece);
+      const response = Buffer.concat(pieces);
+      const body = response.subarray(response.indexOf('\r\n\r\n') + 4);
+      assert.equal(body.length, bytes);
+      assert.ok(body.equals(bodyFor(id)), `client ${id} got foreign bytes`);
+    }),
+  );
 });
