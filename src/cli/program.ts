@@ -1,6 +1,7 @@
 // The program as commander sees it: global options, verbs, help that fits 80 columns.
 
 import { Command, Option } from 'commander';
+import { packageVersion } from '../base/version.ts';
 import { addCheck } from './check.ts';
 import { addDeploy } from './deploy.ts';
 import { addDrain } from './drain.ts';
@@ -9,7 +10,6 @@ import { addPlan } from './plan.ts';
 import { addRegistry } from './registry.ts';
 import { addServe } from './serve.ts';
 import { addStatus } from './status.ts';
-import { packageVersion } from './version.ts';
 import { addWeight } from './weight.ts';
 
 const HELP_WIDTH = 80;

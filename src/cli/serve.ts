@@ -38,7 +38,7 @@ async function serve(options: GlobalOptions): Promise<void> {
   note(welcome(config, daemon.addresses));
   await untilEnded({
     timeoutMs: config.shutdownTimeoutMs,
-    kill: () => {},
+    kill: () => daemon.kill(),
     close: () => daemon.close(),
   });
 }

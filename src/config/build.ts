@@ -5,8 +5,9 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
-import type { ConfigFile, ServiceFile, UpstreamFile } from './schema.ts';
+import type { ConfigFile } from './schema.ts';
 import { type Environment, readSecret } from './secrets.ts';
+import type { ServiceFile } from './service-schema.ts';
 import type {
   Config,
   GatewayConfig,
@@ -14,6 +15,7 @@ import type {
   ServiceConfig,
   UpstreamConfig,
 } from './types.ts';
+import type { UpstreamFile } from './upstream-schema.ts';
 
 /** `folder` is the file's; relative paths start there. */
 export function buildConfig(

@@ -47,7 +47,7 @@ export function readDocument(text: string): ConfigDocument {
       prettyErrors: false,
       uniqueKeys: false,
       merge: true,
-      logLevel: 'silent',
+      logLevel: 'error',
     });
   } catch (error) {
     // The parser recurses: thousands of nested brackets overflow the stack.
@@ -150,12 +150,8 @@ function find(root: unknown, path: Path, where: Where): { offset: number; path: 
       );
       // A key that is missing: the map around it is the place, the whole path its name.
       if (pair === undefined) return { offset, path };
-      const isEmpty =
-        !isMap(pair.value) &&
-        !isSeq(pair.value) &&
-        !isAlias(pair.value) &&
-        (!isScalar(pair.value) || pair.value.source === '');
-      offset = offsetOf((isLast && where === 'key') || isEmpty ? pair.key : pair.value);
+      const isAtKey = (isLast && where === 'key') || isNothing(pair.value);
+      offset = offsetOf(isAtKey ? pair.key : pair.value);
       node = pair.value;
     } else if (isSeq(node)) {
       node = node.items[Number(step)];
@@ -167,6 +163,12 @@ function find(root: unknown, path: Path, where: Where): { offset: number; path: 
     }
   }
   return { offset, path };
+}
+
+/** `key:` with nothing after it: the place is the key. */
+function isNothing(node: unknown): boolean {
+  if (isScalar(node)) return node.source === '' && node.type === 'PLAIN';
+  return !isMap(node) && !isSeq(node) && !isAlias(node);
 }
 
 function offsetOf(node: unknown): number {
@@ -190,6 +192,8 @@ function yamlMessage(code: string, message: string, line: string): string {
   if (/(^|[\s,[])\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]:\d/.test(line)) {
     return 'an IPv6 address must be in quotes; write "[::1]:9001"';
   }
+  if (message.startsWith('Flow')) return 'a [ or { before this line is not closed; close it';
+  if (message.startsWith('Missing closing')) return 'a quote before this is not closed; close it';
   switch (code) {
     case 'TAB_AS_INDENT':
       return 'a tab cannot indent YAML; use two spaces';

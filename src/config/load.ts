@@ -10,10 +10,12 @@ import { buildConfig } from './build.ts';
 import { type ConfigDocument, type ConfigProblem, type Path, readDocument } from './document.ts';
 import { problemsOfIssues } from './issues.ts';
 import { applyRules, type Part, type Parts } from './rules.ts';
-import { fileSchema, routeSchema, SECTIONS, serviceSchema, upstreamSchema } from './schema.ts';
+import { fileSchema, SECTIONS } from './schema.ts';
 import type { Environment } from './secrets.ts';
 import { applyServiceRules } from './service-rules.ts';
+import { serviceSchema } from './service-schema.ts';
 import type { Config } from './types.ts';
+import { routeSchema, upstreamSchema } from './upstream-schema.ts';
 
 /** 10,000 servers take about 1 MB. */
 const FILE_BYTES_MAX = 8 * 1024 * 1024;

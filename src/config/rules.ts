@@ -3,10 +3,11 @@
 
 import { isIP } from 'node:net';
 import { type Address, formatAddress, parseAddress } from '../base/units.ts';
-import type { Path, Where } from './document.ts';
-import type { RouteFile, ServiceFile, UpstreamFile } from './schema.ts';
+import { formatPath, type Path, type Where } from './document.ts';
 import { type Environment, readSecret } from './secrets.ts';
+import type { ServiceFile } from './service-schema.ts';
 import { didYouMean } from './suggest.ts';
+import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
 
 /** A part of the file: its path, what the file says, and its meaning if it has one. */
 export type Part<Value> = {
@@ -46,33 +47,43 @@ export function applyRules(parts: Parts, environment: Environment, findings: Fin
   checkRoutes(parts, findings);
 }
 
-type Listener = { readonly path: Path; readonly address: Address };
+type Listener = {
+  readonly path: Path;
+  readonly address: Address;
+  /** The file says so; else it is the default. */
+  readonly isGiven: boolean;
+};
 
 function listenersOf(parts: Parts): Listener[] {
+  const { listen, admin, registry } = parts;
   const listeners: Listener[] = [];
-  const isList = Array.isArray(parts.listen.raw);
-  for (const [index, address] of (parts.listen.value ?? []).entries()) {
-    listeners.push({ path: isList ? ['listen', index] : ['listen'], address });
+  for (const [index, address] of (listen.value ?? []).entries()) {
+    const path = Array.isArray(listen.raw) ? ['listen', index] : ['listen'];
+    listeners.push({ path, address, isGiven: listen.raw !== undefined });
   }
-  const admin = parts.admin.value;
-  if (admin !== undefined) listeners.push({ path: ['admin', 'listen'], address: admin.listen });
-  const registry = parts.registry.value;
-  if (registry !== undefined && registry.consul === undefined && !registry.none) {
-    const address = registry.embedded?.listen ?? { host: '127.0.0.1', port: 8500 };
-    listeners.push({ path: ['registry', 'embedded', 'listen'], address });
+  if (admin.value !== undefined) {
+    const isGiven = isMap(admin.raw) && admin.raw['listen'] !== undefined;
+    listeners.push({ path: ['admin', 'listen'], address: admin.value.listen, isGiven });
+  }
+  if (registry.value !== undefined && registry.value.consul === undefined && !registry.value.none) {
+    const address = registry.value.embedded?.listen ?? { host: '127.0.0.1', port: 8500 };
+    const isGiven = isMap(registry.raw) && registry.raw['embedded'] !== undefined;
+    listeners.push({ path: ['registry', 'embedded', 'listen'], address, isGiven });
   }
   return listeners;
 }
 
 function checkListeners(parts: Parts, findings: Findings): void {
   const listeners = listenersOf(parts);
-  for (const [index, { path, address }] of listeners.entries()) {
-    const other = listeners.slice(0, index).find((earlier) => clash(earlier.address, address));
+  for (const [index, listener] of listeners.entries()) {
+    const other = listeners.slice(0, index).find((one) => clash(one.address, listener.address));
     if (other === undefined) continue;
-    const name = other.path.map(String).join('.');
+    // Point at the one that is in the file: the other may be a default.
+    const [here, there] = listener.isGiven ? [listener, other] : [other, listener];
+    const address = formatAddress(there.address);
     findings.problem(
-      path,
-      `${formatAddress(address)} is the same address as ${name} (${formatAddress(other.address)}); give one of them another port`,
+      here.path,
+      `${formatAddress(here.address)} is also ${formatPath(there.path)} (${address}); give one of them another port`,
     );
   }
 }
@@ -124,6 +135,7 @@ function checkRegistry(
       `${chosen.join(' and ')} exclude each other; keep one`,
       'key',
     );
+    return;
   }
   const secret = readSecret(value.consul?.token, environment);
   if ('problem' in secret) findings.problem(['registry', 'consul', 'token'], secret.problem);
@@ -246,7 +258,7 @@ function checkServers(upstream: Part<UpstreamFile>, parts: Parts, findings: Find
     if (own !== undefined) {
       findings.problem(
         path,
-        `${id} is our own ${own.path.map(String).join('.')}; write the server's address`,
+        `${id} is our own ${formatPath(own.path)}; write the server's address`,
       );
     }
   }

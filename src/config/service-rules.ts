@@ -10,7 +10,7 @@ import {
   type Parts,
   unknownUpstream,
 } from './rules.ts';
-import type { ServiceFile } from './schema.ts';
+import type { ServiceFile } from './service-schema.ts';
 import { didYouMean } from './suggest.ts';
 
 const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];

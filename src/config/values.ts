@@ -93,7 +93,9 @@ function sizeText(bytes: number): string {
 export function integer(options: { about: string; initial: number; least: number; most: number }) {
   const { least, most } = options;
   const wrong = ({ input }: Raw): string =>
-    `${show(input)} is not a whole number from ${least} to ${most}; write one without a unit`;
+    `${show(input)} is not a whole number from ${least} to ${most}; ${
+      typeof input === 'number' ? 'write one in that range' : 'write digits alone'
+    }`;
   return z
     .number({ error: wrong })
     .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error: wrong })
@@ -142,7 +144,7 @@ export function text(options: {
   return z
     .string({
       error: ({ input }) =>
-        `${show(input)} is not ${options.kind}; write text, in quotes if YAML reads it otherwise`,
+        `${show(input)} where ${withArticle(options.kind)} belongs; write text, in quotes if YAML reads it otherwise`,
     })
     .superRefine((value, context) => {
       const message =
@@ -154,6 +156,10 @@ export function text(options: {
       if (message !== '') context.addIssue({ code: 'custom', message });
     })
     .meta({ description: options.about, 'x-value': options.kind });
+}
+
+function withArticle(kind: string): string {
+  return kind === 'text' ? kind : `a ${kind}`;
 }
 
 /** Where a server is: host and port 1–65535. */

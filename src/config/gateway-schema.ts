@@ -1,0 +1,158 @@
+// The schema of the gateway: limits, timeouts, how requests are passed on.
+
+import { z } from 'zod';
+import { list, section } from './shapes.ts';
+import { duration, integer, onOff, size, text } from './values.ts';
+
+const K = 1024;
+export const limits = section('Bounds on what a client or a server can make the gateway hold.', {
+  max_uri_size: size({
+    about: 'Request target; beyond it 414.',
+    initial: '8k',
+    least: 64,
+    most: 64 * K,
+  }),
+  max_head_size: size({
+    about: 'Request line and all fields; at least `max_uri_size` + 8k; beyond it 431.',
+    initial: '32k',
+    least: K,
+    most: K * K,
+  }),
+  max_fields: integer({
+    about: 'Field lines in a request head; beyond it 431.',
+    initial: 100,
+    least: 10,
+    most: 1000,
+  }),
+  client_max_body_size: size({
+    about: 'Request body (bodies are streamed, never held); beyond it 413.',
+    initial: 0,
+    least: 0,
+    most: Number.MAX_SAFE_INTEGER,
+  }),
+  max_chunk_ext_size: size({
+    about: 'Chunk extensions per chunk.',
+    initial: 256,
+    least: 1,
+    most: 16 * K,
+  }),
+  max_trailer_size: size({
+    about: 'Trailer section of a chunked body.',
+    initial: '8k',
+    least: 64,
+    most: 64 * K,
+  }),
+  max_response_head_size: size({
+    about: 'Status line and fields of a response; beyond it 502.',
+    initial: '32k',
+    least: K,
+    most: K * K,
+  }),
+  relay_buffer_size: size({
+    about: 'Bytes held per direction of an exchange before reading stops.',
+    initial: '256k',
+    least: 4 * K,
+    most: 64 * K * K,
+  }),
+  max_connections: integer({
+    about: 'Client connections per worker; 0 = by the file-descriptor limit.',
+    initial: 0,
+    least: 0,
+    most: 1_000_000,
+  }),
+  keepalive_requests: integer({
+    about: 'Requests per client connection.',
+    initial: 1000,
+    least: 1,
+    most: 1_000_000_000,
+  }),
+  upstream_keepalive: integer({
+    about: 'Idle connections kept per server and worker; 0 = none.',
+    initial: 64,
+    least: 0,
+    most: 10_000,
+  }),
+});
+
+export const timeouts = section('How long the gateway waits for what.', {
+  client_header_timeout: duration({
+    about: 'First byte of a request to the end of its head, in total; then 408.',
+    initial: '10s',
+  }),
+  client_body_timeout: duration({
+    about: 'Between two reads of a request body; then 408.',
+    initial: '30s',
+  }),
+  send_timeout: duration({
+    about: 'No progress in writing to the client; then the connection ends.',
+    initial: '60s',
+  }),
+  keepalive_timeout: duration({
+    about: 'Idle client connection between requests.',
+    initial: '75s',
+  }),
+  lingering_timeout: duration({
+    about: 'For what a client still sends after we closed.',
+    initial: '5s',
+  }),
+  connect_timeout: duration({
+    about: 'Connecting to a server; then the next server, at last 504.',
+    initial: '5s',
+  }),
+  response_timeout: duration({
+    about: 'Request sent in full to the end of the response head; then 504.',
+    initial: '60s',
+  }),
+  read_timeout: duration({
+    about: 'Idle time inside a response body; then the response is cut.',
+    initial: '60s',
+  }),
+  upstream_send_timeout: duration({ about: 'No progress in writing to a server.', initial: '60s' }),
+  upstream_keepalive_timeout: duration({ about: 'Idle connection to a server.', initial: '60s' }),
+  tunnel_timeout: duration({
+    about: 'No byte in either direction after an upgrade.',
+    initial: '1h',
+  }),
+});
+
+export const proxy = section('How requests are passed on.', {
+  tries: integer({
+    about: 'Most attempts of one request; 0 = one per server.',
+    initial: 0,
+    least: 0,
+    most: 1000,
+  }),
+  tries_timeout: duration({
+    about: 'Total time for attempts after the first.',
+    initial: '0s',
+    least: '0',
+  }),
+  trusted_proxies: list(
+    'Addresses or CIDR blocks whose X-Forwarded-* is believed and appended to.',
+    text({ about: '', kind: 'CIDR block' }),
+  ).prefault([]),
+  underscores_in_headers: onOff({
+    about: 'Pass fields with `_` in their name; off drops them, as nginx does.',
+    initial: 'off',
+  }),
+  allow_trace: onOff({ about: 'Pass TRACE; off answers 405.', initial: 'off' }),
+  via: onOff({ about: 'Add a Via field.', initial: 'off' }),
+  upgrade: list(
+    'Protocols that may be upgraded to; never h2c. `[]` = none.',
+    text({ about: '', kind: 'protocol name' }),
+  ).prefault(['websocket']),
+  access_log: z
+    .preprocess(
+      (value) => (value === false ? 'off' : value === true ? '-' : value),
+      text({
+        about: '',
+        kind: 'path',
+        problemOf: (value) => (value === '' ? 'is empty; write off, - or a path' : ''),
+      }),
+    )
+    .prefault('off')
+    .meta({
+      description: '`off`, `-` (or on) for standard output, or a path relative to this file.',
+      'x-value': 'off, -, path',
+    }),
+});

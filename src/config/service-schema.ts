@@ -1,0 +1,101 @@
+// The schema of services: what `sluice deploy` starts, stops, drains and checks.
+
+import type { z } from 'zod';
+import { folder, list, record, section } from './shapes.ts';
+import { address, choice, duration, integer, show, text } from './values.ts';
+
+export const serviceSchema = section(
+  'How `sluice deploy` runs the instances of a service by local commands.',
+  {
+    upstream: text({
+      about: "The upstream whose servers the instances are. Default: the service's name.",
+      kind: 'name',
+    }).optional(),
+    instances: list('`host:port` of each instance, in release order.', address('An instance.'), 1),
+    start: list(
+      'Command of one instance: a list of words, or one string split on blanks (no shell). `{version} {host} {port} {id} {service}` are filled in.',
+      text({ about: '', kind: 'text' }),
+      1,
+    ),
+    env: record(
+      'Environment of the instances, added to our own; the same placeholders.',
+      text({ about: '', kind: 'text' }),
+    ).prefault({}),
+    cwd: folder('Folder to start in, relative to this file.', '.'),
+    run_dir: folder('Pids, logs of the instances and journals; relative to `state_dir`.', 'run'),
+    stop_timeout: duration({ about: 'From TERM to KILL.', initial: '30s', least: '0' }),
+    drain: section('Before an instance is stopped.', {
+      timeout: duration({
+        about: 'How long to wait until nothing is in flight.',
+        initial: '30s',
+        least: '0',
+      }),
+      on_timeout: choice({
+        about:
+          '`proceed`: stop anyway, the cut requests are counted. `halt`: undrain and stop the release.',
+        initial: 'proceed',
+        words: ['proceed', 'halt'],
+      }),
+    }).prefault({}),
+    check: section('After an instance was started.', {
+      path: text({
+        about: 'Path that answers 2xx or 3xx when the instance is ready.',
+        kind: 'path',
+        problemOf: (value) =>
+          /^\/[\x21-\x7e]*$/.test(value)
+            ? ''
+            : `${show(value)} is not a request path; write one like /ping`,
+      }).prefault('/ping'),
+      interval: duration({ about: 'Between two probes.', initial: '1s', least: '10ms' }),
+      timeout: duration({ about: 'Connect and response together.', initial: '1s', least: '1ms' }),
+      rise: integer({
+        about: 'Passes in a row that are needed.',
+        initial: 2,
+        least: 1,
+        most: 1000,
+      }),
+      deadline: duration({
+        about: 'No pass by then: the release failed.',
+        initial: '120s',
+        least: '1ms',
+      }),
+    }).prefault({}),
+    expect_version: section('Proof that the new version answers.', {
+      header: text({
+        about: 'Response header of the check that must equal the version; empty = not checked.',
+        kind: 'header name',
+        problemOf: (value) =>
+          /^[\w!#$%&'*+.^`|~-]*$/.test(value)
+            ? ''
+            : `${show(value)} is not a header name; write one like x-app-version`,
+      }).prefault(''),
+    }).prefault({}),
+    guard: section('When no instance may be taken out.', {
+      min_healthy: integer({
+        about: 'Servers that must stay eligible.',
+        initial: 1,
+        least: 0,
+        most: 10_000,
+      }),
+      min_healthy_percent: integer({
+        about: "The same in percent of the upstream's servers; the stricter counts.",
+        initial: 50,
+        least: 0,
+        most: 100,
+      }),
+      wait: duration({
+        about: 'How long to wait for others to become eligible.',
+        initial: '2m',
+        least: '0',
+      }),
+    }).prefault({}),
+    on_failure: choice({
+      about:
+        '`revert`: bring the failed instance back to the old version. `park`: leave it out in maint.',
+      initial: 'revert',
+      words: ['revert', 'park'],
+    }),
+  },
+);
+
+export type ServiceFile = z.output<typeof serviceSchema>;

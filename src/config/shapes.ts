@@ -1,0 +1,63 @@
+// The kinds of key that hold others or text with a rule: map of known keys, list, map of names,
+// folder, secret. The single values are in values.ts.
+
+import { z } from 'zod';
+import { show, text } from './values.ts';
+
+/** A map of known keys. No value (`limits:` with nothing under it) means all defaults. */
+export function section<Shape extends z.core.$ZodLooseShape>(about: string, shape: Shape) {
+  const object = z.strictObject(shape, {
+    // For unknown keys this lists what is known: problems.ts makes one problem per key from it.
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? Object.keys(shape).join(' ')
+        : `${show(issue.input)} where a map of keys belongs; write lines like "key: value" under it`,
+  });
+  return z
+    .preprocess((value) => value ?? {}, object)
+    .meta({ description: about, 'x-short': 'null' });
+}
+
+/** A list; one value alone is a list of one. */
+export function list<Item extends z.ZodType>(about: string, item: Item, least = 0) {
+  const wrong = ({ input }: { input?: unknown }): string =>
+    `${show(input)} where a list belongs; write [a, b] or lines that begin with "- "`;
+  const array = z
+    .array(item, { error: wrong })
+    .refine((items) => items.length >= least, { error: 'is empty; write at least one' });
+  return z
+    .preprocess((value) => (isSingle(value) ? [value] : value), array)
+    .meta({ description: about, 'x-short': 'string' });
+}
+
+export function isSingle(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number';
+}
+
+export function record<Value extends z.ZodType>(about: string, value: Value) {
+  return z
+    .record(z.string(), value, {
+      error: ({ input }) =>
+        `${show(input)} where a map of names belongs; write "name:" lines under it`,
+    })
+    .meta({ description: about });
+}
+
+const printable = (value: string): string =>
+  /^[\x21-\x7e]+$/.test(value)
+    ? ''
+    : 'is empty or holds blanks or non-ASCII characters; remove them';
+
+export const folder = (about: string, initial: string) =>
+  text({
+    about,
+    kind: 'path',
+    problemOf: (value) => (value === '' ? 'is empty; write a folder' : ''),
+  }).prefault(initial);
+
+export const secret = (about: string) =>
+  text({
+    about: `${about} \`env:NAME\` reads an environment variable, \`file:/path\` a file's first line.`,
+    kind: 'secret',
+    problemOf: (value) => (/^(file:.+|[\x21-\x7e]+)$/.test(value) ? '' : printable(value)),
+  });

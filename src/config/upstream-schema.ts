@@ -1,0 +1,161 @@
+// The schema of upstreams and routes: servers, checks, where requests go.
+
+import { z } from 'zod';
+import { isSingle, list, section } from './shapes.ts';
+import { address, choice, duration, integer, onOff, show, text } from './values.ts';
+
+const server = z
+  .preprocess(
+    (value) => (isSingle(value) ? { address: value } : value),
+    section('One server: `host:port`, or a map.', {
+      address: address('Where the server listens; also its id.'),
+      weight: integer({
+        about: 'Share of requests relative to the other servers.',
+        initial: 1,
+        least: 1,
+        most: 65_535,
+      }),
+      max_fails: integer({
+        about: 'Failed attempts within `fail_timeout` that eject the server; 0 never ejects.',
+        initial: 1,
+        least: 0,
+        most: 65_535,
+      }),
+      fail_timeout: duration({
+        about: 'The window for `max_fails`, and how long an ejected server stays out.',
+        initial: '10s',
+        least: '0',
+      }),
+      max_conns: integer({
+        about: 'Most requests in flight per worker; 0 = no limit.',
+        initial: 0,
+        least: 0,
+        most: 1_000_000,
+      }),
+      backup: onOff({
+        about: 'Takes requests only when no other server is eligible.',
+        initial: 'off',
+      }),
+      down: onOff({
+        about: 'Starts in maint: no requests until `sluice undrain`.',
+        initial: 'off',
+      }),
+    }),
+  )
+  .meta({ description: 'One server: `host:port`, or a map.', 'x-short': 'string' });
+
+const STATUS_CLASSES = ['http_1xx', 'http_2xx', 'http_3xx', 'http_4xx', 'http_5xx'] as const;
+
+const check = section(
+  'Active checks. Left out: the servers are not probed. The words are those of nginx_upstream_check_module; its defaults were `type=tcp interval=30000 fall=5`, which notices a dead server after minutes.',
+  {
+    type: choice({
+      about: '`http`: a status line of an expected class. `tcp`: the connection opens and stays.',
+      initial: 'http',
+      words: ['http', 'tcp'],
+    }),
+    interval: duration({
+      about: 'Between the starts of two probes of a server.',
+      initial: '1s',
+      least: '10ms',
+    }),
+    timeout: duration({ about: 'Connect and response together.', initial: '1s', least: '1ms' }),
+    rise: integer({
+      about: 'Passes in a row that bring a server up.',
+      initial: 2,
+      least: 1,
+      most: 1000,
+    }),
+    fall: integer({
+      about: 'Failures in a row that take a server down.',
+      initial: 3,
+      least: 1,
+      most: 1000,
+    }),
+    default_down: onOff({
+      about: 'A newcomer takes no requests before it has passed.',
+      initial: 'on',
+    }),
+    port: integer({
+      about: "Port to probe; 0 = the server's own.",
+      initial: 0,
+      least: 0,
+      most: 65_535,
+    }),
+    path: text({
+      about: 'Probe with `GET path` and a Host field. Not together with `send`.',
+      kind: 'path',
+      problemOf: (value) =>
+        /^\/[\x21-\x7e]*$/.test(value)
+          ? ''
+          : `${show(value)} is not a request path; write one like /ping`,
+    }).optional(),
+    send: text({
+      about:
+        'The raw request, with its line ends; `{host}`, `{port}` and `{id}` are filled in. Default `GET / HTTP/1.0` with no fields.',
+      kind: 'text',
+    }).optional(),
+    expect: list(
+      'Status classes that count as alive. Default `[http_2xx, http_3xx]`.',
+      choice({ about: '', initial: 'http_2xx', words: STATUS_CLASSES }),
+      1,
+    ).optional(),
+  },
+);
+
+export const upstreamSchema = section('A named group of interchangeable servers.', {
+  balance: choice({
+    about:
+      "`round_robin` is nginx's smooth weighted sequence; `least_conn` prefers the least requests in flight per weight.",
+    initial: 'round_robin',
+    words: ['round_robin', 'least_conn'],
+  }),
+  slow_start: duration({
+    about: 'Ramp of the weight after a server joins or comes back; never at our own start.',
+    initial: '0s',
+    least: '0',
+  }),
+  registry: onOff({
+    about:
+      'Follow the records under `<registry.prefix><name>/`. A record wins over a server of the same address here.',
+    initial: 'on',
+  }),
+  allow_empty: onOff({
+    about: 'Take an emptied or vanished list as it is, instead of holding the last good one.',
+    initial: 'off',
+  }),
+  servers: list('Servers that are always members.', server).prefault([]),
+  check: check.optional(),
+});
+
+export const routeSchema = section(
+  'Where requests go: an exact host beats `*.name`, which beats no host; then the longest path prefix.',
+  {
+    host: text({
+      about: 'Host name, `"*.name"` (in quotes), or empty for any. No port.',
+      kind: 'host name',
+      problemOf: hostProblem,
+    }).prefault(''),
+    path: text({
+      about: 'Prefix of the request path, on segment borders.',
+      kind: 'path',
+      problemOf: (value) =>
+        /^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/.test(value)
+          ? ''
+          : `${show(value)} is not a path prefix; write one that begins with / and has no ? or #`,
+    }).prefault('/'),
+    upstream: text({ about: 'Name of the upstream.', kind: 'name' }),
+  },
+);
+
+function hostProblem(value: string): string {
+  if (value === '') return '';
+  if (/:\d+$/.test(value)) return `${show(value)} has a port; write the name alone`;
+  const label = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+  const labels = value.replace(/^\*\./, '').split('.');
+  if (value.length <= 253 && labels.every((part) => label.test(part))) return '';
+  return `${show(value)} is not a host name; write app.example or "*.app.example"`;
+}
+
+export type UpstreamFile = z.output<typeof upstreamSchema>;
+export type RouteFile = z.output<typeof routeSchema>;
