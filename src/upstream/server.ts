@@ -28,6 +28,7 @@ export class Server {
   position = 0;
   /** Set while a lane keeps `current` relative to itself; see lane.ts. */
   lane: { drop(server: Server): void } | undefined;
+  /** Place in that lane's heap. */
   place = -1;
 
   readonly #onIdle: (server: Server) => void;

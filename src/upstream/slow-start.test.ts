@@ -44,6 +44,11 @@ const CASES: readonly (readonly [name: string, tables: readonly Change[], ramps:
     false,
   ],
   [
+    'the list is empty at first, then verdicts come',
+    [[], [UNCHECKED, UNCHECKED], [UNCHECKED, UP], [UP, UP]],
+    false,
+  ],
+  [
     'undrained',
     [
       [UP, UP],

@@ -35,7 +35,8 @@ export class Upstream {
   #backups: Balancer = new RoundRobin([]);
   /** Servers whose next admission is a return and starts slowly. */
   readonly #returning = new Set<Server>();
-  #isFirstTable = true;
+  /** No servers yet: those of the first table that has some are there since our start. */
+  #isStarting = true;
 
   constructor(name: string, onIdle: (server: Server) => void) {
     this.name = name;
@@ -152,7 +153,7 @@ export class Upstream {
     this.#primaries = createBalancer(state.balance, primaries);
     this.#backups = createBalancer(state.balance, backups);
     this.#noteReturning();
-    this.#isFirstTable = false;
+    if (next.size > 0) this.#isStarting = false;
   }
 
   #join(state: ServerState): Server {
@@ -164,7 +165,7 @@ export class Upstream {
         this.#onIdle(idle);
       },
     });
-    if (!this.#isFirstTable) this.#returning.add(server);
+    if (!this.#isStarting) this.#returning.add(server);
     return server;
   }
 
