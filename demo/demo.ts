@@ -52,7 +52,8 @@ async function main(options: Options, cleanup: Cleanup): Promise<boolean> {
 
   act('The receipt', 'What the gateway counted since the load began, beside what clients saw.');
   const summary = await traffic.stop();
-  const isGood = verdict(await readReceipt(stack, opened.id), summary, traffic);
+  const receipt = await readReceipt(stack, opened.id);
+  const isGood = verdict(receipt, summary, traffic.failures(), traffic.kills);
   if (options.keep) await keep(stack, instances);
   return isGood;
 }

@@ -1,12 +1,17 @@
 // The end of the demo: what the gateway counted, what the clients saw, and the verdict.
 
 import type { ReceiptDocument } from '../../src/admin.ts';
-import type { Summary } from '../load.ts';
+import type { Result, Summary } from '../load.ts';
 import { bad, fact, good, line } from './screen.ts';
-import type { Traffic } from './traffic.ts';
+import { excuse, type Kill } from './traffic.ts';
 
 /** Prints it all; true when nothing was lost beyond what no proxy can save. */
-export function verdict(receipt: ReceiptDocument, summary: Summary, traffic: Traffic): boolean {
+export function verdict(
+  receipt: ReceiptDocument,
+  summary: Summary,
+  failures: readonly Result[],
+  kills: readonly Kill[],
+): boolean {
   line('                 gateway   clients');
   const row = (name: string, gateway: number, clients?: number): void => {
     line(`${name.padEnd(14)}${cell(gateway)}${clients === undefined ? '' : cell(clients)}`);
@@ -26,15 +31,11 @@ export function verdict(receipt: ReceiptDocument, summary: Summary, traffic: Tra
       `included), longest gap ${summary.longestGapMs.toFixed(0)} ms, ${summary.connections} connections.`,
   );
 
-  const failures = traffic.failures();
-  const lost = failures.filter((failure) => traffic.excuse(failure) === undefined);
+  const lost = failures.filter((failure) => excuse(failure, kills) === undefined);
   for (const failure of failures) {
-    const kill = traffic.excuse(failure);
+    const kill = excuse(failure, kills);
     const tell = kill === undefined ? bad : fact;
-    const why =
-      kill === undefined
-        ? 'LOST'
-        : `was inside process ${kill.pid} when it was killed, and must not be sent twice`;
+    const why = kill === undefined ? 'LOST' : explain(failure, kill);
     tell(`${failure.method} ${failure.path} (${failure.outcome}: ${failure.detail}) ${why}`);
   }
   const excused = failures.length - lost.length;
@@ -49,6 +50,14 @@ export function verdict(receipt: ReceiptDocument, summary: Summary, traffic: Tra
         : `; ${excused} non-idempotent ${excused === 1 ? 'one was' : 'ones were'} inside the killed process.`),
   );
   return true;
+}
+
+function explain(failure: Result, kill: Kill): string {
+  const where =
+    failure.startedMs <= kill.atMs
+      ? `was inside process ${kill.pid} when it was killed`
+      : `was on its way to process ${kill.pid} as it was killed`;
+  return `${where}, and must not be sent twice`;
 }
 
 function cell(value: number): string {

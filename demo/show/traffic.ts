@@ -7,8 +7,11 @@ import { fact, line } from './screen.ts';
 /** A process that was killed on purpose, and when. */
 export type Kill = { readonly server: string; readonly pid: number; readonly atMs: number };
 
-/** A request sent just before the kill is seen may still be on its way into the process. */
-const KILL_SLACK_MS = 50;
+/**
+ * Until the gateway has seen its connections to the dead process end, it may send a request into one
+ * of them. It cannot know then whether the process has worked on it.
+ */
+const UNSEEN_MS = 250;
 
 export class Traffic {
   readonly results: Result[] = [];
@@ -48,20 +51,20 @@ export class Traffic {
   failures(): Result[] {
     return this.results.filter(({ outcome }) => outcome !== 'ok');
   }
+}
 
-  /**
-   * The kill that explains a failure: a request that must not be sent twice was inside the process
-   * when it was killed. Undefined for every other failure: those are losses.
-   */
-  excuse(failure: Result): Kill | undefined {
-    if (failure.idempotent) return undefined;
-    return this.kills.find(
-      ({ atMs, server }) =>
-        failure.startedMs <= atMs + KILL_SLACK_MS &&
-        failure.endedMs >= atMs &&
-        (failure.server === '' || failure.server === server),
-    );
-  }
+/**
+ * The kill that explains a failure: a request that must not be sent twice was inside the process
+ * when it was killed, or on its way. Undefined for every other failure: those are losses.
+ */
+export function excuse(failure: Result, kills: readonly Kill[]): Kill | undefined {
+  if (failure.idempotent) return undefined;
+  return kills.find(
+    ({ atMs, server }) =>
+      failure.startedMs <= atMs + UNSEEN_MS &&
+      failure.endedMs >= atMs &&
+      (failure.server === '' || failure.server === server),
+  );
 }
 
 function counts(results: readonly Result[]): [string, number][] {

@@ -1,0 +1,112 @@
+// The demo, run as a user runs it, only watching less long: it must end well, show its receipt and
+// leave nothing behind. On a real Consul too, where there is one.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { Tally } from '../demo/load/tally.ts';
+import type { Result } from '../demo/load.ts';
+import { verdict } from '../demo/show/receipt.ts';
+import type { Kill } from '../demo/show/traffic.ts';
+import type { ReceiptDocument } from '../src/admin.ts';
+import { needPeer } from './peers.ts';
+
+const DEMO = join(import.meta.dirname, '../demo/demo.ts');
+
+/** Runs the demo in a temporary folder of its own. */
+async function demo(
+  t: TestContext,
+  argv: readonly string[],
+  onText: (text: string, pid: number) => void = () => {},
+): Promise<{ code: number | null; text: string; left: string[] }> {
+  const folder = await mkdtemp(join(tmpdir(), 'demo-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const child = spawn(process.execPath, [DEMO, '--fast', ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: folder },
+  });
+  t.after(() => child.kill('SIGTERM'));
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      onText(text, child.pid ?? 0);
+    });
+  }
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  const left = (await readdir(folder)).filter((name) => name.startsWith('sluice-'));
+  return { code, text, left };
+}
+
+function assertGood({
+  code,
+  text,
+  left,
+}: {
+  code: number | null;
+  text: string;
+  left: string[];
+}): void {
+  assert.equal(code, 0, text);
+  assert.match(text, /Nothing was lost: \d+ requests/);
+  assert.match(text, /Release \S+ of app to v2 SUCCEEDED/);
+  assert.match(text, /Release \S+ of app to broken FAILED/);
+  const wide = text.split('\n').filter((line) => line.length > 80);
+  assert.deepEqual(
+    wide.filter((line) => !line.includes('/sluice-demo-')),
+    [],
+  );
+  assert.deepEqual(left, [], 'temporary folders are removed');
+}
+
+test('the demo loses nothing and says so', { timeout: 180_000 }, async (t) => {
+  assertGood(await demo(t, []));
+});
+
+test('the demo runs on a real Consul', { timeout: 180_000 }, async (t) => {
+  if (needPeer(t, 'consul') === undefined) return;
+  assertGood(await demo(t, ['--consul']));
+});
+
+const KILL: Kill = { server: '127.0.0.1:2', pid: 7, atMs: 1000 };
+const RECEIPT: ReceiptDocument = {
+  ...{ id: 'c1', upstream: 'app', openedAtMs: 0, requests: 1, answered: 0, retried: 0, cut: 0 },
+  ...{ lost: 1, clientGone: 0, stillInFlight: 0, longestGapMs: 0, servers: [] },
+};
+const INSIDE: Result = {
+  ...{ id: '1-1', kind: 'slow_post', method: 'POST', path: '/slow?ms=300', idempotent: false },
+  ...{ outcome: 'status', detail: '502 closed before it answered', server: '', version: '' },
+  ...{ arrivedMs: 0, startedMs: 900, endedMs: 1010 },
+};
+
+const FAILURES: readonly { is: string; failure: Result; isGood: boolean }[] = [
+  { is: 'a POST inside the killed process', failure: INSIDE, isGood: true },
+  { is: 'a GET', failure: { ...INSIDE, method: 'GET', idempotent: true }, isGood: false },
+  { is: 'a POST after the kill', failure: { ...INSIDE, startedMs: 1100 }, isGood: false },
+  { is: 'a POST that failed before the kill', failure: { ...INSIDE, endedMs: 990 }, isGood: false },
+  { is: 'a POST to another server', failure: { ...INSIDE, server: '127.0.0.1:1' }, isGood: false },
+];
+
+for (const { is, failure, isGood } of FAILURES) {
+  test(`${is} that failed is ${isGood ? 'excused' : 'a loss'}`, (t) => {
+    t.mock.method(console, 'log', () => {});
+    const tally = new Tally();
+    tally.began(failure.startedMs);
+    tally.ended(failure);
+    assert.equal(verdict(RECEIPT, tally.summary(), [failure], [KILL]), isGood);
+  });
+}
+
+test('an interrupted demo cleans up after itself', { timeout: 180_000 }, async (t) => {
+  let isSent = false;
+  const { code, text, left } = await demo(t, [], (shown, pid) => {
+    if (isSent || !shown.includes('Rolling release')) return;
+    isSent = true;
+    process.kill(pid, 'SIGINT');
+  });
+  assert.equal(code, 130, text);
+  assert.deepEqual(left, []);
+});
