@@ -1,6 +1,6 @@
 // Builders of documents for tests: a healthy server, and what differs from that.
 
-import type { ServerDocument, StatusDocument, UpstreamDocument } from '../src/admin/documents.ts';
+import type { ServerDocument, StatusDocument, UpstreamDocument } from '../src/admin.ts';
 
 export function server(id: string, changes: Partial<ServerDocument> = {}): ServerDocument {
   return {

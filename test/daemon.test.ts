@@ -185,6 +185,25 @@ test('connections that arrive while the only worker is dead wait for the next on
   for (const answer of await Promise.all(waiting)) assert.equal(answer.body, server.id);
 });
 
+test('a worker that does not answer is waited for, and named by its generation', async (t) => {
+  const daemon = await runDaemon(t, daemonConfig(`workers: 2\n${PLAIN}`, temporaryDir(t)));
+  const server = await startServer(t);
+  await put(daemon, server.id, '{}');
+  await until('it serves', async () => (await get(daemon.gateway)).status === 200);
+  const [stopped] = (await status(daemon.control)).workers;
+  assert(stopped !== undefined);
+  process.kill(stopped.pid, 'SIGSTOP');
+  await setAdmin(daemon.control, server.id, { state: 'drain' });
+  const pending = await awaitIdle(daemon.control, server.id, '1ms');
+  assert.deepEqual([pending.acknowledged, pending.idle], [false, false]);
+  const { workers } = await status(daemon.control);
+  assert.equal(workers[0]?.generation, stopped.generation);
+  assert.equal(workers[1]?.generation, pending.generation);
+  const idle = awaitIdle(daemon.control, server.id, '60s');
+  process.kill(stopped.pid, 'SIGCONT');
+  assert.equal((await idle).idle, true);
+});
+
 test('a receipt adds up, also when a worker dies with requests in flight', async (t) => {
   const daemon = await runDaemon(t, daemonConfig(PLAIN, temporaryDir(t)));
   const server = await startServer(t);

@@ -9,9 +9,9 @@ import type { Override, RememberedVerdict } from '../snapshot.ts';
 import type { Admin, TableUpdate } from '../upstream.ts';
 import { computeMembers, isSameTable, type Member, upstreamState } from './members.ts';
 
-/** A recomputation may take a part of the time of 1 in this many. */
-const REST_FACTOR = 4;
-const REST_MAX_MS = 250;
+/** After a recomputation the next one waits so many times as long as it took, at most that long. */
+const REST_FACTOR = 2;
+const REST_MAX_MS = 100;
 
 export type TableOptions = {
   readonly upstreams: readonly UpstreamConfig[];

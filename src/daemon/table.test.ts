@@ -1,0 +1,266 @@
+// The table without processes: how facts become the data plane's state, when the generation rises,
+// who is probed, and what a guard refuses.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isSluiceError } from '../base/errors.ts';
+import { parseConfig, type UpstreamConfig } from '../config.ts';
+import type { Instance, Membership } from '../registry.ts';
+import type { Override, RememberedVerdict } from '../snapshot.ts';
+import type { Admin, Eligibility } from '../upstream.ts';
+import { checkGuard } from './guard.ts';
+import { type KnownUpstream, Table } from './table.ts';
+
+const A = '127.0.0.1:9001';
+const B = '127.0.0.1:9002';
+const C = '127.0.0.1:9003';
+
+const MAINT: Admin = { state: 'maint', owner: 'user:alice', reason: 'disk', sinceMs: 5 };
+const DRAIN: Admin = { state: 'drain', owner: 'release:r1', reason: '', sinceMs: 6 };
+const READY: Admin = { state: 'ready', owner: '', reason: '', sinceMs: 0 };
+
+function upstreams(yaml: string): readonly UpstreamConfig[] {
+  return parseConfig(yaml, '/tmp/sluice.yaml').upstreams;
+}
+
+function instance(id: string, changes: Partial<Instance> = {}): Instance {
+  return {
+    id,
+    service: 'app',
+    host: '127.0.0.1',
+    port: Number(id.split(':')[1]),
+    weight: 1,
+    maxFails: 2,
+    failTimeoutMs: 10_000,
+    down: false,
+    backup: false,
+    ...changes,
+  };
+}
+
+function membership(instances: readonly Instance[], held: readonly string[] = []): Membership {
+  return { index: 1, services: new Map([['app', instances]]), problems: [], held };
+}
+
+function verdict(server: string, checks: 'up' | 'down'): RememberedVerdict {
+  return { upstream: 'app', server, checks, riseCount: 1, fallCount: 0, reason: '', atMs: 1 };
+}
+
+type Seen = { readonly table: Table; readonly changes: string[][]; probed: string[][] };
+
+function createTable(
+  options: {
+    readonly yaml?: string;
+    readonly membership?: Membership;
+    readonly overrides?: readonly Override[];
+    readonly verdicts?: readonly RememberedVerdict[];
+  } = {},
+): Seen {
+  const seen: Omit<Seen, 'table'> = { changes: [], probed: [] };
+  const table = new Table({
+    upstreams: upstreams(options.yaml ?? 'upstreams: { app: { check: { type: tcp } } }'),
+    generation: 10,
+    membership: options.membership,
+    overrides: options.overrides ?? [],
+    verdicts: options.verdicts ?? [],
+    onChange: (names) => void seen.changes.push([...names]),
+    onMembers: (_, servers) =>
+      void seen.probed.push(servers.map(({ id, initial }) => `${id} ${initial?.checks ?? '-'}`)),
+  });
+  return Object.assign(seen, { table });
+}
+
+function app(table: Table): KnownUpstream {
+  const found = table.upstream('app');
+  assert(found !== undefined);
+  return found;
+}
+
+/** `id admin checks` of each server, as the data plane gets them. */
+function states(table: Table): string[] {
+  const servers = table.update().upstreams.find(({ name }) => name === 'app')?.servers ?? [];
+  return servers.map(({ id, admin, checks }) => `${id} ${admin} ${checks}`);
+}
+
+test('config servers come first, and the registry wins about one that both name', () => {
+  const { table } = createTable({
+    yaml: `upstreams: { app: { servers: [{ address: "${B}", weight: 7, max_conns: 3, down: on }, "${C}"] } }`,
+    membership: membership([instance(A), instance(B, { weight: 2 })]),
+  });
+  assert.deepEqual(states(table), [
+    `${B} ready unknown`,
+    `${C} ready unknown`,
+    `${A} ready unknown`,
+  ]);
+  const b = table.member('app', B);
+  assert.deepEqual([b?.state.weight, b?.state.maxConns, b?.source], [2, 3, 'registry']);
+  assert.equal(table.member('app', C)?.source, 'config');
+});
+
+test('an upstream that does not follow the registry has its config servers only', () => {
+  const { table } = createTable({
+    yaml: `upstreams: { app: { registry: off, servers: ["${C}"] } }`,
+    membership: membership([instance(A)]),
+  });
+  assert.deepEqual(states(table), [`${C} ready unknown`]);
+});
+
+test('the stricter intent counts, whoever it is from', () => {
+  const cases: readonly (readonly [Admin | undefined, boolean, string, string])[] = [
+    [undefined, false, 'ready', ''],
+    [undefined, true, 'maint', 'kv'],
+    [DRAIN, false, 'drain', 'release:r1'],
+    [DRAIN, true, 'maint', 'kv'],
+    [MAINT, true, 'maint', 'user:alice'],
+  ];
+  for (const [admin, down, state, owner] of cases) {
+    const { table } = createTable({
+      membership: membership([instance(A, { down })]),
+      overrides: admin === undefined ? [] : [{ upstream: 'app', server: A, admin }],
+    });
+    const found = table.member('app', A)?.admin;
+    assert.deepEqual([found?.state, found?.owner], [state, owner]);
+  }
+});
+
+test('the generation rises with a change that the data plane sees, and with no other', () => {
+  const { table, changes } = createTable({ membership: membership([instance(A)]) });
+  assert.equal(table.generation, 10);
+  table.setMembership(membership([instance(A)]));
+  assert.equal(table.generation, 10, 'another array, the same content');
+  table.setOverride('app', A, DRAIN);
+  assert.equal(table.generation, 11);
+  table.setOverride('app', A, { ...DRAIN, owner: 'user:bob' });
+  assert.equal(table.generation, 11, 'another owner');
+  assert.equal(table.member('app', A)?.admin.owner, 'user:bob');
+  assert.equal(table.member('app', A)?.adminGeneration, 11);
+  table.setOverride('app', A, READY);
+  assert.equal(table.member('app', A)?.adminGeneration, 12);
+  assert.deepEqual(changes, [['app'], ['app']]);
+});
+
+test('only the upstreams that changed are told', () => {
+  const { table, changes } = createTable({
+    yaml: `upstreams: { app: {}, web: { servers: ["${C}"] } }\nroutes: [{ path: /, upstream: app }, { path: /w, upstream: web }]`,
+  });
+  table.setMembership(membership([instance(A)]));
+  assert.deepEqual(changes, [['app']]);
+  assert.deepEqual(
+    table.update(new Set(['app'])).upstreams.map(({ name }) => name),
+    ['app'],
+  );
+  assert.deepEqual(
+    table.update().upstreams.map(({ name }) => name),
+    ['app', 'web'],
+  );
+});
+
+test('since when a server is down in the registry does not move', () => {
+  const { table } = createTable({ membership: membership([instance(A, { down: true })]) });
+  const since = table.member('app', A)?.admin.sinceMs;
+  table.setMembership(membership([instance(A, { down: true, weight: 4 })]));
+  assert.equal(table.member('app', A)?.admin.sinceMs, since);
+});
+
+test('remembered verdicts count at once, and go to the checker', () => {
+  const { table, probed } = createTable({
+    membership: membership([instance(A), instance(B), instance(C)]),
+    verdicts: [verdict(A, 'up'), verdict(B, 'down')],
+  });
+  assert.deepEqual(states(table), [`${A} ready up`, `${B} ready down`, `${C} ready unknown`]);
+  assert.deepEqual(probed, [[`${A} up`, `${B} down`, `${C} -`]]);
+  assert.equal(table.member('app', C)?.state.mustPass, true);
+});
+
+test("down in the registry is probed on, an operator's maint is not and forgets the verdict", () => {
+  const seen = createTable({
+    membership: membership([instance(A), instance(B)]),
+    verdicts: [verdict(A, 'up'), verdict(B, 'up')],
+  });
+  const { table } = seen;
+  seen.probed = [];
+  table.setMembership(membership([instance(A, { down: true }), instance(B)]));
+  table.setOverride('app', B, DRAIN);
+  table.setOverride('app', B, MAINT);
+  assert.deepEqual(states(table), [`${A} maint up`, `${B} maint unknown`]);
+  table.setOverride('app', B, READY);
+  assert.deepEqual(states(table), [`${A} maint up`, `${B} ready unknown`]);
+  assert.deepEqual(seen.probed, [
+    [`${A} up`, `${B} up`],
+    [`${A} up`, `${B} up`],
+    [`${A} up`],
+    [`${A} up`, `${B} -`],
+  ]);
+});
+
+test('maint over a registry that already said down stops the probes as well', () => {
+  const seen = createTable({ membership: membership([instance(A, { down: true })]) });
+  seen.probed = [];
+  seen.table.setOverride('app', A, MAINT);
+  assert.deepEqual(seen.probed, [[]]);
+});
+
+test('a server that left and came back must pass again', () => {
+  const { table } = createTable({
+    membership: membership([instance(A), instance(B)]),
+    verdicts: [verdict(A, 'up'), verdict(B, 'up')],
+  });
+  table.setMembership(membership([instance(B)]));
+  table.setMembership(membership([instance(A), instance(B)]));
+  // A burst: the second change may wait for the first one's rest.
+  table.setOverride('app', B, DRAIN);
+  assert.deepEqual(states(table), [`${A} ready unknown`, `${B} drain up`]);
+  table.close();
+});
+
+test('intent about a server outlives its absence', () => {
+  const { table } = createTable({
+    membership: membership([instance(B)]),
+    overrides: [{ upstream: 'app', server: A, admin: MAINT }],
+  });
+  assert.deepEqual(table.overrides(), [{ upstream: 'app', server: A, admin: MAINT }]);
+  table.setMembership(membership([instance(A), instance(B)]));
+  table.setOverride('app', B, DRAIN);
+  assert.deepEqual(states(table), [`${A} maint unknown`, `${B} drain unknown`]);
+  table.close();
+});
+
+test('ten thousand verdicts in a row are far fewer tables', async () => {
+  const ids = Array.from({ length: 10_000 }, (_, at) => `10.0.${at >> 8}.${at & 255}:80`);
+  const { table, changes } = createTable({
+    membership: membership(ids.map((id) => instance(id))),
+  });
+  for (const server of ids) table.setVerdict({ ...verdict(server, 'up'), changed: true });
+  // The last change is in force although it had to wait.
+  table.setOverride('app', ids[0] ?? '', DRAIN);
+  assert.ok(changes.length < 1000, `${changes.length} tables`);
+  assert.equal(states(table).filter((state) => state.endsWith('up')).length, 10_000);
+  table.close();
+});
+
+test('the guard counts the others, and names who is out', () => {
+  const { table } = createTable({
+    membership: membership([instance(A), instance(B), instance(C)]),
+  });
+  const ask = (keepEligible: number, views: Readonly<Record<string, Eligibility>>): string => {
+    try {
+      checkGuard({
+        upstream: 'app',
+        server: A,
+        keepEligible,
+        members: app(table).members.values(),
+        eligibility: ({ state }) => views[state.id] ?? 'ok',
+      });
+      return 'allowed';
+    } catch (error) {
+      assert.ok(isSluiceError(error) && error.code === 'guard_refused');
+      return error.message;
+    }
+  };
+  assert.equal(ask(0, { [B]: 'down', [C]: 'down' }), 'allowed');
+  assert.equal(ask(1, { [B]: 'down' }), 'allowed');
+  assert.equal(ask(2, {}), 'allowed');
+  assert.equal(ask(2, { [B]: 'full' }), 'allowed');
+  assert.match(ask(3, {}), /without 127\.0\.0\.1:9001 2 eligible would stay, 3 needed/);
+  assert.match(ask(1, { [B]: 'ejected', [C]: 'unchecked' }), /9002 ejected, 127\.0\.0\.1:9003 unc/);
+});
