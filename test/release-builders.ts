@@ -2,6 +2,7 @@
 // a control plane in memory that behaves: it evaluates the guard, counts requests in flight,
 // acknowledges, and looks at the instances by itself.
 
+import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -121,6 +122,49 @@ export async function deploy(
     },
   });
   return { result, events };
+}
+
+export type Scene = {
+  readonly service: ServiceConfig;
+  readonly control: FakeControl;
+  readonly a: string;
+  readonly b: string;
+};
+
+/** Two instances, released at v1 and in the pool. */
+export async function scene(t: TestContext, part: Partial<ServiceConfig> = {}): Promise<Scene> {
+  const service = await buildService(t, 2, part);
+  const [a = '', b = ''] = ids(service);
+  const control = new FakeControl([a, b]);
+  const { result } = await deploy(service, control, 'v1');
+  assert.equal(result.outcome, 'succeeded', JSON.stringify(result));
+  control.calls.length = 0;
+  control.eligibleMin = Number.POSITIVE_INFINITY;
+  return { service, control, a, b };
+}
+
+/** `v2 in released` per instance: the version that answers, in or out of the pool, its fate. */
+export function fates({ result }: Deployed): string[] {
+  return result.instances.map(({ version, inPool, fate }) => {
+    return `${version || '-'} ${inPool ? 'in' : 'out'} ${fate}`;
+  });
+}
+
+/** An onEvent that acts once, when that step of that instance has got to that phase. */
+export function when(
+  instance: string,
+  step: string,
+  phase: string,
+  act: () => void,
+): { onEvent: (event: ReleaseEvent) => void } {
+  let isDone = false;
+  const onEvent = (event: ReleaseEvent): void => {
+    const isIt = event.type === 'step' && event.instance === instance && event.step === step;
+    if (isDone || !isIt || event.phase !== phase) return;
+    isDone = true;
+    act();
+  };
+  return { onEvent };
 }
 
 type FakeServer = {

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { ReleaseEvent, ReleaseResult } from '../release.ts';
 import { eventLine, Heartbeat } from './event-lines.ts';
 import { fold, LiveScreen, liveLines, NOTHING_YET } from './live-view.ts';
-import { note, paint } from './output.ts';
+import { keepGoingWithoutReaders, note, paint } from './output.ts';
 import { resultText } from './result-view.ts';
 import { addReleaseOptions, type ReleaseVerbOptions, releaseTarget } from './service.ts';
 
@@ -45,6 +45,7 @@ Example:
       const { service, control } = await releaseTarget(name, options);
       const interrupts = new Interrupts();
       const { version, force = false, allowDowntime = false } = options;
+      // A release that stopped with its reader would stop between two steps.
       keepGoingWithoutReaders();
       const show = showFor(options);
       const stopListening = onSignals((signal) => {
@@ -111,17 +112,6 @@ function showLines(): Show {
     },
     close: () => clearInterval(timer),
   };
-}
-
-/**
- * Other verbs end quietly when their reader is gone (`| head`, a closed terminal). A release must
- * not: it would stop between two steps. It goes on without showing anything.
- */
-function keepGoingWithoutReaders(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.removeAllListeners('error');
-    stream.on('error', () => {});
-  }
 }
 
 function onSignals(onSignal: (signal: string) => void): () => void {

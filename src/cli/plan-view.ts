@@ -5,6 +5,8 @@ import { formatDuration } from '../base/units.ts';
 import type { Plan, PlanStep } from '../release.ts';
 import { type Paint, table } from './output.ts';
 
+const LABEL_WIDTH = 10;
+
 export function planText(plan: Plan, paint: Paint): string {
   const from = plan.from.length === 0 ? 'nothing running' : plan.from.join(', ');
   const turns = plan.instances.filter((instance) => instance.action === 'release');
@@ -13,14 +15,14 @@ export function planText(plan: Plan, paint: Paint): string {
       ? 'nothing to do'
       : `in place, ${turns.length} of ${count(plan.instances.length, 'instance')}, one at a time`;
   const settings = settingsOf(plan);
-  const labels = batchRows(plan);
-  const rows = table(labels).map((row) => `  ${row}`);
   return [
     `${paint('bold', plan.service)}  ${from} -> ${plan.version}      ${what}`,
-    ...rows,
-    ...settings.map(([label, text]) => `  ${label.padEnd(10)} ${text}`),
-    ...plan.notes.map((text) => `  ${paint('yellow', 'note'.padEnd(10))} ${text}`),
-    ...plan.problems.map(({ message }) => `  ${paint('red', 'problem'.padEnd(10))} ${message}`),
+    ...batchLines(plan),
+    ...settings.map(([label, text]) => `  ${label.padEnd(LABEL_WIDTH)} ${text}`),
+    ...plan.notes.map((text) => `  ${paint('yellow', 'note'.padEnd(LABEL_WIDTH))} ${text}`),
+    ...plan.problems.map(
+      ({ message }) => `  ${paint('red', 'problem'.padEnd(LABEL_WIDTH))} ${message}`,
+    ),
     plan.problems.length === 0
       ? 'No problems found. Nothing was changed.'
       : `${count(plan.problems.length, 'problem')}: a deploy would be refused. Nothing was changed.`,
@@ -32,20 +34,21 @@ export function count(number: number, noun: string): string {
   return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
 }
 
-function batchRows(plan: Plan): readonly (readonly string[])[] {
+function batchLines(plan: Plan): readonly string[] {
   let batch = 0;
-  return plan.instances.map((instance) => {
+  const labels: string[] = [];
+  const rows = plan.instances.map((instance) => {
     if (instance.action === 'release') batch += 1;
-    const label = instance.action === 'release' ? `batch ${batch}` : instance.action;
-    const from = instance.from === '' ? '-' : instance.from;
+    labels.push(instance.action === 'release' ? `batch ${batch}` : instance.action);
     const capacity =
       instance.leaves === null
         ? ''
         : `leaves ${instance.leaves}/${plan.servers} eligible (need ${plan.need})`;
     const steps = instance.steps.map((step) => step.kind).join(' ');
     const why = [instance.why, capacity].filter(Boolean).join('; ');
-    return [label.padEnd(10), instance.instance, from, why, steps];
+    return [instance.instance, instance.from === '' ? '-' : instance.from, why, steps];
   });
+  return table(rows).map((row, index) => `  ${(labels[index] ?? '').padEnd(LABEL_WIDTH)} ${row}`);
 }
 
 /** The settings of the steps, from the first instance that has such a step. */

@@ -66,6 +66,7 @@ function fateText({ fate, note }: InstanceResult): string {
 function trafficLines(receipt: Receipt | null, paint: Paint): readonly string[] {
   if (receipt === null) return [];
   const { requests, answered, retried, cut, lost, clientGone, stillInFlight } = receipt;
+  if (requests + answered + cut + lost + stillInFlight === 0) return ['  traffic   none came in'];
   const bad = (text: string, number: number): string =>
     number > 0 ? paint('red', `${amount(number)} ${text.toUpperCase()}`) : `0 ${text}`;
   const rest = [

@@ -2,46 +2,21 @@ import assert from 'node:assert/strict';
 import { copyFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import {
   buildService,
-  type Deployed,
   deploy,
   FakeControl,
+  fates,
   freePorts,
   ids,
   journalOf,
   pidOf,
+  scene,
   versionOf,
+  when,
 } from '../../test/release-builders.ts';
-import type { ServiceConfig } from '../config.ts';
 import type { ReleaseEvent } from './events.ts';
-import { Interrupts } from './wait.ts';
-
-type Scene = {
-  readonly service: ServiceConfig;
-  readonly control: FakeControl;
-  readonly a: string;
-  readonly b: string;
-};
-
-/** Two instances, released at v1 and in the pool. */
-async function scene(t: TestContext, part: Partial<ServiceConfig> = {}): Promise<Scene> {
-  const service = await buildService(t, 2, part);
-  const [a = '', b = ''] = ids(service);
-  const control = new FakeControl([a, b]);
-  const { result } = await deploy(service, control, 'v1');
-  assert.equal(result.outcome, 'succeeded', JSON.stringify(result));
-  control.calls.length = 0;
-  control.eligibleMin = Number.POSITIVE_INFINITY;
-  return { service, control, a, b };
-}
-
-function fates({ result }: Deployed): string[] {
-  return result.instances.map(({ version, inPool, fate }) => {
-    return `${version || '-'} ${inPool ? 'in' : 'out'} ${fate}`;
-  });
-}
 
 /** The data of a step's last event of that phase. */
 function stepData(events: readonly ReleaseEvent[], step: string, phase: string): unknown {
@@ -49,23 +24,6 @@ function stepData(events: readonly ReleaseEvent[], step: string, phase: string):
     (event) => event.type === 'step' && event.step === step && event.phase === phase,
   );
   return found?.type === 'step' ? found.data : undefined;
-}
-
-/** An onEvent that acts once, when that step of that instance has got to that phase. */
-function when(
-  instance: string,
-  step: string,
-  phase: string,
-  act: () => void,
-): { onEvent: (event: ReleaseEvent) => void } {
-  let isDone = false;
-  const onEvent = (event: ReleaseEvent): void => {
-    const isIt = event.type === 'step' && event.instance === instance && event.step === step;
-    if (isDone || !isIt || event.phase !== phase) return;
-    isDone = true;
-    act();
-  };
-  return { onEvent };
 }
 
 test('rolls a version out, one instance after the other, each step in the journal', async (t) => {
@@ -315,74 +273,6 @@ test('a port that something else holds is named before anything is touched', asy
   assert.equal(result.exit, 3);
   assert.match(result.reason, new RegExp(`port ${port} is held by pid ${process.pid} \\(`));
   assert.deepEqual(control.calls, []);
-});
-
-test('interrupted before the stop: the server is put back, and the next run does the rest', async (t) => {
-  const { service, control, a } = await scene(t);
-  control.server(a).inFlight = 1;
-  const interrupts = new Interrupts();
-  const stop = when(a, 'drain', 'wait', () => interrupts.raise('SIGINT'));
-  const deployed = await deploy(service, control, 'v2', { interrupts, ...stop });
-  assert.equal(deployed.result.exit, 130);
-  assert.deepEqual(fates(deployed), ['v1 in untouched', 'v1 in untouched']);
-  assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
-  assert.match(deployed.result.next.join(' '), /sluice deploy app --version v2$/);
-  control.server(a).inFlight = 0;
-  assert.equal((await deploy(service, control, 'v2')).result.outcome, 'succeeded');
-});
-
-test('interrupted after the stop: this instance is finished, the next one not begun', async (t) => {
-  const { service, control, a } = await scene(t);
-  const interrupts = new Interrupts();
-  const stop = when(a, 'stop', 'start', () => interrupts.raise('SIGTERM'));
-  const deployed = await deploy(service, control, 'v2', { interrupts, ...stop });
-  assert.equal(deployed.result.exit, 143);
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v1 in untouched']);
-  const rest = await deploy(service, control, 'v2');
-  assert.deepEqual(fates(rest), ['v2 in kept', 'v2 in released']);
-});
-
-test('interrupted twice: stops at once and says what it leaves, which the next run takes up', async (t) => {
-  const { service, control, a } = await scene(t);
-  const slow = { ...service, env: { ...service.env, LATE_MS: '60000' } };
-  const interrupts = new Interrupts();
-  const stop = when(a, 'check', 'start', () => {
-    interrupts.raise('SIGINT');
-    interrupts.raise('SIGINT');
-  });
-  const deployed = await deploy(slow, control, 'v2', { interrupts, ...stop });
-  assert.equal(deployed.result.exit, 130);
-  assert.deepEqual(fates(deployed), ['v2 out stuck', 'v1 in untouched']);
-  assert.match(deployed.result.next.join(' '), /left half-way/);
-  const rest = await deploy(service, control, 'v3');
-  assert.deepEqual(fates(rest), ['v3 in released', 'v3 in released']);
-  assert.equal(control.eligibleMin, 1);
-});
-
-test('a control plane that goes away after the stop leaves the rest alone', async (t) => {
-  const { service, control, a } = await scene(t);
-  const leave = when(a, 'check', 'done', () => {
-    control.isAway = true;
-  });
-  const deployed = await deploy(service, control, 'v2', leave);
-  assert.equal(deployed.result.exit, 9);
-  assert.equal(deployed.result.instances[0]?.fate, 'stuck');
-  assert.match(deployed.result.instances[0]?.pool ?? '', /^not known: control plane/);
-  control.isAway = false;
-  const rest = await deploy(service, control, 'v2');
-  assert.deepEqual(fates(rest), ['v2 in released', 'v2 in released']);
-});
-
-test('a control plane that is away for a moment is waited for', async (t) => {
-  const { service, control, a } = await scene(t);
-  const leave = when(a, 'stop', 'done', () => {
-    control.isAway = true;
-    setTimeout(() => {
-      control.isAway = false;
-    }, 300);
-  });
-  const deployed = await deploy(service, control, 'v2', { ...leave, patienceMs: 20_000 });
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
 });
 
 test('an old version that cannot be brought back is parked, with its own exit code', async (t) => {

@@ -26,7 +26,7 @@ export type Failure = {
 
 export type Outcome = { readonly ok: true; readonly data: Facts } | Failure;
 
-/** One instance under release. `record` and `running` change as the steps go on. */
+/** One instance under release. What is not readonly changes as the steps go on. */
 export type StepContext = {
   readonly service: ServiceConfig;
   readonly instance: string;
@@ -37,7 +37,7 @@ export type StepContext = {
   /** Aborted when the release is asked to stop at a safe point. */
   readonly soft: AbortSignal;
   /** Says what is being waited for. */
-  readonly wait: (data: Facts) => void;
+  wait: (data: Facts) => void;
   /** Keeps the record; never throws, a full disk is dealt with at the end of the instance. */
   readonly save: (record: InstanceRecord) => Promise<void>;
   record: InstanceRecord;

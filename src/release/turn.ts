@@ -1,0 +1,219 @@
+// One instance's turn: the steps of its plan, each journaled before and after, and what a failure
+// means. Before the old process was told to stop, the server just goes back into traffic; after it,
+// the version that served last is brought back once, or the instance is parked. Other instances are
+// never touched by it.
+
+import { formatDuration } from '../base/units.ts';
+import { adoptProcess } from './command.ts';
+import type { Facts, Fate } from './events.ts';
+import { type InstancePlan, planRevert, type Step } from './plan.ts';
+import { type InstanceRecord, writeRecord } from './record.ts';
+import { type Session, troubleOf } from './session.ts';
+import { type Failure, fail, type Outcome, runStep, type StepContext } from './steps.ts';
+import type { InstanceSurvey } from './survey.ts';
+import { pause } from './wait.ts';
+
+/** Between two events `wait` of one step. */
+const WAIT_EVENT_EVERY_MS = 1000;
+const PARK_REASON_LENGTH = 200;
+
+export class Turn {
+  readonly #session: Session;
+  readonly #plan: InstancePlan;
+  readonly #found: InstanceSurvey;
+  readonly #context: StepContext;
+  readonly #startedMs = performance.now();
+  /** The guard has given us the server. */
+  #isHeld = false;
+  /** The old process was told to stop, or a new one judged: there is no way back from there. */
+  #isTouched = false;
+
+  private constructor(
+    session: Session,
+    plan: InstancePlan,
+    found: InstanceSurvey,
+    context: StepContext,
+  ) {
+    this.#session = session;
+    this.#plan = plan;
+    this.#found = found;
+    this.#context = context;
+  }
+
+  /** Null when the release may go on with the next instance. */
+  static async run(
+    session: Session,
+    plan: InstancePlan,
+    found: InstanceSurvey,
+  ): Promise<Failure | null> {
+    return new Turn(session, plan, found, await openContext(session, plan, found)).#run();
+  }
+
+  async #run(): Promise<Failure | null> {
+    const { steps } = this.#plan;
+    let next = 0;
+    for (let step = steps[next]; step !== undefined; step = steps[next]) {
+      const outcome = await this.#step(step, false);
+      if (outcome.ok) next += 1;
+      else if (outcome.code === 'breach') {
+        await this.#putBack();
+        this.#isHeld = false;
+        next = 0;
+      } else if (outcome.code === 'taken') {
+        this.#settle(this.#isTouched ? 'released' : 'skipped', outcome.reason);
+        return null;
+      } else return this.#failed(outcome);
+    }
+    this.#settle('released', '');
+    return null;
+  }
+
+  /** One step with its journal records and events. A second interrupt ends the waiting for it. */
+  async #step(step: Step, revert: boolean): Promise<Outcome> {
+    const { instance } = this.#plan;
+    const startedMs = performance.now();
+    const say = (phase: 'start' | 'wait' | 'done' | 'failed', data: Facts): void => {
+      const ms = Math.round(performance.now() - startedMs);
+      this.#session.emit({ type: 'step', instance, step: step.kind, phase, ms, revert, data });
+    };
+    const write = (kind: 'intent' | 'done' | 'failed', data: Facts): Promise<void> =>
+      this.#session.write({ kind, instance, step: step.kind, data: { revert, ...data } });
+    await write('intent', {});
+    if (this.#session.storage !== null && !this.#isTouched) return this.#session.storage;
+    if (step.kind !== 'guard' && step.kind !== 'drain') this.#isTouched = true;
+    say('start', stepFacts(step));
+    let saidMs = startedMs;
+    this.#context.wait = (data) => {
+      if (performance.now() - saidMs < WAIT_EVENT_EVERY_MS) return;
+      saidMs = performance.now();
+      say('wait', data);
+    };
+    const { hard } = this.#session.options.interrupts;
+    const outcome = await unlessAborted(hard, runStep(step, this.#context));
+    this.#isHeld ||= outcome.ok;
+    if (outcome.ok) {
+      await write('done', outcome.data);
+      say('done', outcome.data);
+    } else {
+      await write('failed', { code: outcome.code, reason: outcome.reason });
+      say('failed', { reason: outcome.reason });
+    }
+    return outcome;
+  }
+
+  async #failed(failure: Failure): Promise<Failure> {
+    const { hard } = this.#session.options.interrupts;
+    if (!this.#isTouched) {
+      const isChanged = this.#isHeld || failure.code === 'unreachable';
+      const trouble = hard.aborted ? failure.reason : isChanged ? await this.#putBack() : '';
+      this.#settle(trouble === '' ? 'untouched' : 'stuck', trouble);
+      return failure;
+    }
+    if (hard.aborted || failure.code === 'unreachable') {
+      this.#settle('stuck', failure.reason);
+      return failure;
+    }
+    this.#settle('failed', failure.reason);
+    const { proven } = this.#context.record;
+    if (this.#session.service.onFailure === 'park' || proven === null) return this.#park(failure);
+    const pid = this.#context.running?.process.pid ?? 0;
+    for (const step of planRevert(this.#session.service, proven, pid)) {
+      const outcome = await this.#step(step, true);
+      if (outcome.ok) continue;
+      if (hard.aborted || outcome.code === 'taken') {
+        this.#settle(hard.aborted ? 'stuck' : 'reverted', outcome.reason);
+        return hard.aborted ? outcome : failure;
+      }
+      const both = `${failure.reason}; then ${proven.version} could not be brought back: ${outcome.reason}`;
+      const evidence = [...failure.evidence, ...outcome.evidence];
+      return this.#park(fail('rollback_failed', both, evidence));
+    }
+    this.#settle('reverted', `${this.#session.options.version} failed`);
+    return failure;
+  }
+
+  /** Keeps the server out of traffic until a person, or the next release, takes it up. */
+  async #park(failure: Failure): Promise<Failure> {
+    const reason = `release ${this.#session.release}: ${failure.reason}`;
+    const trouble = await this.#setAdmin('maint', reason.slice(0, PARK_REASON_LENGTH));
+    await this.#note({ parked: trouble === '', trouble });
+    this.#settle(trouble === '' ? 'parked' : 'stuck', trouble);
+    return failure;
+  }
+
+  /** Undoes guard and drain: the server is again what it was. Why not, or ''. */
+  async #putBack(): Promise<string> {
+    const admin = this.#found.server?.admin;
+    const before = admin?.state ?? 'ready';
+    const state = this.#plan.serving ? 'ready' : before;
+    const trouble = await this.#setAdmin(state, state === 'ready' ? '' : (admin?.reason ?? ''));
+    await this.#note({ put_back: state, trouble });
+    return trouble;
+  }
+
+  #setAdmin(state: 'ready' | 'drain' | 'maint', reason: string): Promise<string> {
+    const { control, owner, service } = this.#session;
+    const change = { state, owner, reason, ifOwner: owner };
+    return troubleOf(() => control.setAdmin(service.upstream, this.#plan.instance, change));
+  }
+
+  #note(data: Facts): Promise<void> {
+    return this.#session.write({ kind: 'note', instance: this.#plan.instance, data });
+  }
+
+  #settle(fate: Fate, note: string): void {
+    const ms = performance.now() - this.#startedMs;
+    this.#session.settle(this.#plan.instance, fate, note, ms);
+  }
+}
+
+async function openContext(
+  session: Session,
+  plan: InstancePlan,
+  found: InstanceSurvey,
+): Promise<StepContext> {
+  const { service, control, release, owner } = session;
+  const { instance } = plan;
+  const { process, address } = found;
+  const save = (record: InstanceRecord): Promise<void> =>
+    session.keep(() => writeRecord(service, instance, record));
+  // What serves now is what a revert brings back: written down while nothing has changed yet.
+  const proven = plan.serving && process !== null ? process.launch : found.record.proven;
+  const record = { process, proven };
+  await save(record);
+  const running = process === null ? null : await adoptProcess(service, instance, process);
+  const { soft } = session.options.interrupts;
+  const fixed = { service, instance, address, control, release, owner, soft, save };
+  return { ...fixed, wait: () => {}, record, running, guardWaitedMs: 0 };
+}
+
+async function unlessAborted(hard: AbortSignal, step: Promise<Outcome>): Promise<Outcome> {
+  const settled = new AbortController();
+  const stopped = (async (): Promise<Outcome> => {
+    while (!hard.aborted && !settled.signal.aborted) await pause(60_000, hard, settled.signal);
+    return fail('interrupted', 'interrupted twice: stopped at once');
+  })();
+  try {
+    return await Promise.race([step, stopped]);
+  } finally {
+    settled.abort();
+  }
+}
+
+/** What is worth saying when a step begins. */
+function stepFacts(step: Step): Facts {
+  switch (step.kind) {
+    case 'guard':
+      return step.need === null ? {} : { need: step.need };
+    case 'drain':
+      return { deadline: formatDuration(step.timeoutMs), on_timeout: step.onTimeout };
+    case 'stop':
+      return { pid: step.pid, deadline: formatDuration(step.timeoutMs) };
+    case 'start':
+      return { version: step.version, command: step.argv.join(' ') };
+    case 'check':
+      return { path: step.path, rise: step.rise, deadline: formatDuration(step.deadlineMs) };
+    case 'admit':
+      return {};
+  }
+}
