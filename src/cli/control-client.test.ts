@@ -1,3 +1,5 @@
+// The control client against servers that answer well, badly, late and never.
+
 import assert from 'node:assert/strict';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';

@@ -1,10 +1,9 @@
 // Standard output and error: colour only where it is wanted, tables that fit, quiet when the reader
 // of a pipe went away.
 
-import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
 
-export type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
+type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
 export type Paint = (colour: Colour, text: string) => string;
 
 /** Coloured for a terminal; NO_COLOR and FORCE_COLOR decide where they are set. */
@@ -50,8 +49,16 @@ export function quietEpipe(): void {
   }
 }
 
+/** For verbs that must not end with their readers: a gateway whose log pipe closed serves on. */
+export function keepGoingWithoutReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.removeAllListeners('error');
+    stream.on('error', () => {});
+  }
+}
+
 /** Columns of the terminal, or 0 where output is no terminal: then nothing is cut. */
-export function widthOf(stream: NodeJS.WriteStream | WriteStream): number {
+export function widthOf(stream: NodeJS.WriteStream): number {
   return stream.isTTY ? stream.columns : 0;
 }
 

@@ -2,13 +2,13 @@
 // deadline, the second ends the process at once.
 
 import { constants } from 'node:os';
-import { SluiceError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import { note } from './output.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** Beyond the deadline given to `close`, for it to notice. */
 const GRACE_MS = 5_000;
+const EXIT_OVERDUE = 1;
 
 export type Closing = {
   /** Finishes what is in flight; must resolve within timeoutMs. */
@@ -18,7 +18,7 @@ export type Closing = {
   readonly timeoutMs: number;
 };
 
-/** Resolves when the process was asked to end and everything is closed. @throws timeout */
+/** Resolves when the process was asked to end and everything is closed. */
 export async function untilEnded({ close, kill, timeoutMs }: Closing): Promise<void> {
   const first = Promise.withResolvers<void>();
   let isClosing = false;
@@ -36,17 +36,16 @@ export async function untilEnded({ close, kill, timeoutMs }: Closing): Promise<v
   };
   for (const signal of SIGNALS) process.on(signal, onSignal);
   await first.promise;
-  let timer: NodeJS.Timeout | undefined;
-  const overdue = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const text = `not closed ${formatDuration(GRACE_MS)} after shutdown_timeout; ended anyway`;
-      reject(new SluiceError('timeout', text));
-    }, timeoutMs + GRACE_MS);
-  });
+  // What does not close in time must not keep the process: an orderly end is no longer to be had.
+  const overdue = setTimeout(() => {
+    note(`sluice: not closed ${formatDuration(GRACE_MS)} after shutdown_timeout: ended anyway`);
+    kill();
+    process.exit(EXIT_OVERDUE);
+  }, timeoutMs + GRACE_MS);
   try {
-    await Promise.race([close(), overdue]);
+    await close();
   } finally {
-    clearTimeout(timer);
+    clearTimeout(overdue);
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
 }

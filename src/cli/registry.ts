@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { createLog } from '../base/log.ts';
 import { type Address, formatAddress, parseAddress } from '../base/units.ts';
-import { note } from './output.ts';
+import { keepGoingWithoutReaders, note } from './output.ts';
 import { untilEnded } from './process-end.ts';
 import { configOf, type GlobalOptions } from './target.ts';
 
@@ -52,6 +52,7 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
     throw error;
   }
   const address = formatAddress(api.address);
+  keepGoingWithoutReaders();
   note(
     [
       `sluice registry: http://${address}/v1/kv/ (data in ${dataDir})`,

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { createLog } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { Config } from '../config.ts';
-import { note, paint } from './output.ts';
+import { keepGoingWithoutReaders, note, paint } from './output.ts';
 import { untilEnded } from './process-end.ts';
 import { configOf, type GlobalOptions } from './target.ts';
 
@@ -35,6 +35,7 @@ async function serve(options: GlobalOptions): Promise<void> {
     note(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
   const { startDaemon } = await import('../daemon.ts');
   const daemon = await startDaemon(config, { log: createLog(config.logLevel) });
+  keepGoingWithoutReaders();
   note(welcome(config, daemon.addresses));
   await untilEnded({
     timeoutMs: config.shutdownTimeoutMs,
@@ -59,7 +60,8 @@ function welcome(config: Config, { gateway, admin, registry }: Addresses): strin
   const lines = [
     `sluice is ready (pid ${process.pid}, ${config.file === '' ? 'no configuration file: defaults' : config.file})`,
     ...gateway.map((address) => `  gateway   http://${formatAddress(address)}`),
-    `  control   ${control}   status page: ${control}/upstream_status`,
+    `  control   ${control}`,
+    `  status    ${control}/upstream_status`,
     ...(registry === undefined ? [] : [`  registry  http://${formatAddress(registry)}/v1/kv/`]),
     ...(registry === undefined || config.upstreams.some((upstream) => upstream.servers.length > 0)
       ? [`  try       sluice${option} status`]

@@ -1,3 +1,5 @@
+// Configuration files, wrong ones (bad-files.txt) and right ones, and how they are found and read.
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';

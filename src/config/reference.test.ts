@@ -1,3 +1,5 @@
+// The configuration's documentation is what the schema says; nearest words.
+
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,0 +1,138 @@
+// The status screen, by equality: every state says why in words.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ServerDocument, StatusDocument } from '../admin.ts';
+import { statusView, whyOf } from './status-view.ts';
+
+const NOW = 1_000_000;
+
+const SERVER: ServerDocument = {
+  id: '127.0.0.1:9001',
+  weight: 1,
+  maxFails: 1,
+  failTimeoutMs: 10_000,
+  maxConns: 0,
+  backup: false,
+  source: 'config',
+  admin: { state: 'ready', owner: '', reason: '', sinceMs: 0 },
+  checks: 'up',
+  mustPass: true,
+  checkReason: '200 in 4ms',
+  checkType: 'http',
+  checkPort: 0,
+  riseCount: 2,
+  fallCount: 0,
+  eligibility: 'ok',
+  inFlight: 0,
+  requests: 10,
+  failures: 0,
+};
+
+const STATUS: StatusDocument = {
+  version: '1.2.3',
+  generation: 7,
+  startedAtMs: NOW - 90_000,
+  workers: [
+    { id: 1, pid: 101, generation: 7, connections: 4 },
+    { id: 2, pid: 102, generation: 6, connections: 12 },
+  ],
+  registry: {
+    kind: 'consul',
+    address: '127.0.0.1:8500',
+    reachable: true,
+    index: 42,
+    lastContactMs: NOW,
+    trouble: '',
+  },
+  upstreams: [
+    {
+      name: 'app',
+      balance: 'round_robin',
+      eligible: 1,
+      servers: [
+        SERVER,
+        {
+          ...SERVER,
+          id: '127.0.0.1:9002',
+          weight: 10,
+          eligibility: 'drain',
+          inFlight: 2,
+          requests: 1234,
+          admin: { state: 'drain', owner: 'user:alice', reason: 'kernel', sinceMs: NOW - 3000 },
+        },
+      ],
+      problems: ['upstreams/app/x: no port'],
+    },
+    { name: 'empty', balance: 'least_conn', eligible: 0, servers: [], problems: [] },
+  ],
+};
+
+const plain = { nowMs: NOW, paint: (_: string, text: string) => text, width: 0 };
+
+test('shows the head, the workers and each upstream on one screen', () => {
+  assert.equal(
+    statusView(STATUS, plain),
+    `sluice 1.2.3  up 1m30s, generation 7
+registry   consul at 127.0.0.1:8500, reachable, index 42
+worker 1  pid 101  generation 7           4 connections
+worker 2  pid 102  generation 6 (behind)  12 connections
+
+app  round_robin, 1 of 2 eligible
+  SERVER          STATE  WEIGHT  IN FLIGHT  REQUESTS  FAILED  WHY
+  127.0.0.1:9001  ok          1          0        10       0
+  127.0.0.1:9002  drain      10          2      1234       0  by user:alice 3s ago: kernel
+  problem: upstreams/app/x: no port
+
+empty  least_conn, 0 of 0 eligible
+  no servers: register one with "sluice kv put"
+`,
+  );
+});
+
+test('says that the registry is away and that the last known servers stay in use', () => {
+  const registry = {
+    ...STATUS.registry,
+    reachable: false,
+    lastContactMs: NOW - 60_000,
+    trouble: '127.0.0.1:8500: ECONNREFUSED',
+  };
+  const [, line] = statusView({ ...STATUS, registry }, plain).split('\n');
+  assert.equal(
+    line,
+    'registry   consul at 127.0.0.1:8500, not reachable (last contact 1m ago): 127.0.0.1:8500: ECONNREFUSED; last known servers stay in use',
+  );
+});
+
+test('says that no worker is left', () => {
+  assert.match(
+    statusView({ ...STATUS, workers: [] }, plain),
+    /workers +none: the gateway serves nothing/,
+  );
+});
+
+test('cuts to the width of the terminal', () => {
+  const lines = statusView(STATUS, { ...plain, width: 70 }).split('\n');
+  assert.ok(lines.slice(6, 9).every((line) => line.length <= 70));
+});
+
+for (const [change, why] of [
+  [{}, ''],
+  [
+    { eligibility: 'down', checkReason: 'connect ECONNREFUSED' },
+    'check failed: connect ECONNREFUSED',
+  ],
+  [{ eligibility: 'unchecked', checkReason: '' }, 'not probed yet'],
+  [{ eligibility: 'unchecked', checkReason: '500 in 2ms' }, 'has not passed yet: 500 in 2ms'],
+  [{ eligibility: 'ejected', maxFails: 3 }, '3 failed within 10s'],
+  [{ eligibility: 'full', maxConns: 5 }, 'max_conns 5 reached'],
+  [{ backup: true, source: 'held' }, 'backup; held: its record vanished with the whole list'],
+  [
+    { eligibility: 'maint', admin: { state: 'maint', owner: 'kv', reason: '', sinceMs: 0 } },
+    'down in the registry',
+  ],
+] as const) {
+  test(`${JSON.stringify(change)} is told as "${why}"`, () => {
+    assert.equal(whyOf({ ...SERVER, ...change }, NOW), why);
+  });
+}
