@@ -35,7 +35,7 @@ export class Server {
   #state: ServerState;
   #inFlight = 0;
   #gone = false;
-  /** The only server of its upstream: nothing to fail over to, so never ejected. */
+  /** The only server that the table lets take requests: nothing to fail over to, so not ejected. */
   #alone = false;
   #fails = 0;
   /** When the last failure was, and when the server was last picked after a fail_timeout. */

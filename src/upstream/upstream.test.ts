@@ -103,6 +103,14 @@ test('a server that is left alone while ejected takes requests', () => {
   assert.equal(upstream.pick([], 1)?.id, 'a');
 });
 
+test('a server whose only companion is drained or down is not ejected', () => {
+  for (const out of [{ admin: 'drain' }, { admin: 'maint' }, { checks: 'down' }] as const) {
+    const upstream = createUpstream([{}, out]);
+    for (let nowMs = 0; nowMs < 5; nowMs += 1) upstream.pick([], nowMs)?.settle('failure', nowMs);
+    assert.equal(eligibility(serverOf(upstream, 'a'), 5), 'ok', JSON.stringify(out));
+  }
+});
+
 test('a server that comes back is not held to what failed before it left', () => {
   for (const out of [{ admin: 'drain' }, { checks: 'down' }] as const) {
     const upstream = createUpstream([{ weight: 4, checks: 'up' }, { checks: 'up' }]);

@@ -134,11 +134,13 @@ export class Upstream {
     this.#backups.close();
     const known = new Map(this.#servers.map((server) => [server.id, server]));
     const next = new Map<string, Server>();
+    // Nothing to fail over to: of several servers all others are out by intent or by their checks.
+    const isAlone = state.servers.filter((entry) => standingOf(entry) === 'ok').length === 1;
     for (const entry of state.servers) {
       // Two entries with one id would be one server counted twice: the first wins.
       if (next.has(entry.id)) continue;
       const server = known.get(entry.id) ?? this.#rejoin(entry.id) ?? this.#join(entry);
-      server.update(entry, { alone: state.servers.length === 1 });
+      server.update(entry, { alone: isAlone && standingOf(entry) === 'ok' });
       next.set(entry.id, server);
       known.delete(entry.id);
     }
