@@ -9,6 +9,9 @@ import {
 } from '../upstream.ts';
 import type { Report } from './protocol.ts';
 
+/** Servers of one upstream in a worker's figures; beyond that, those that are gone are dropped. */
+const SERVERS_MAX = 50_000;
+
 export type UpstreamTotals = {
   readonly counters: UpstreamCounters;
   readonly servers: Map<string, ServerCounters>;
@@ -31,6 +34,7 @@ export class WorkerFigures {
       const upstream = known ?? { counters, servers: new Map<string, ServerSnapshot>() };
       upstream.counters = counters;
       for (const server of servers) upstream.servers.set(server.id, server);
+      if (upstream.servers.size > SERVERS_MAX) dropGone(upstream.servers);
       if (known === undefined) this.upstreams.set(name, upstream);
     }
     this.gaps.clear();
@@ -94,6 +98,10 @@ export class DepartedFigures {
   forgetGap(receipt: string): void {
     this.#gaps.delete(receipt);
   }
+}
+
+function dropGone(servers: Map<string, ServerSnapshot>): void {
+  for (const [id, { gone, inFlight }] of servers) if (gone && inFlight === 0) servers.delete(id);
 }
 
 function emptyTotals(): UpstreamTotals {

@@ -5,8 +5,9 @@
 
 import { lookup } from 'node:dns/promises';
 import net, { isIPv6 } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
-import { messageOf, SluiceError } from '../base/errors.ts';
+import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import { formatAddress } from '../base/units.ts';
 import type { ListenAddress } from '../config.ts';
 
@@ -16,6 +17,8 @@ type TcpHandle = {
   close(): void;
 };
 
+type Bound = { readonly handle: TcpHandle; readonly port: number };
+
 export type Listeners = {
   /** As configured, with the real port where 0 was asked for. */
   readonly addresses: readonly ListenAddress[];
@@ -23,15 +26,19 @@ export type Listeners = {
   close(): void;
 };
 
+/** Workers whose primary was killed let go of the port within moments; so long we try again, ms. */
+const RETRY_FOR_MS = 1000;
+const RETRY_PAUSE_MS = 20;
+
 /** Binds all or none; nobody can connect yet. @throws address_in_use, address_unavailable */
 export async function bindListeners(wanted: readonly ListenAddress[]): Promise<Listeners> {
   const handles: TcpHandle[] = [];
   const addresses: ListenAddress[] = [];
   try {
     for (const address of wanted) {
-      const handle = bind(address, await resolve(address));
+      const { handle, port } = await bindPatiently(address);
       handles.push(handle);
-      addresses.push({ host: address.host, port: boundPort(address, handle) });
+      addresses.push({ host: address.host, port });
     }
   } catch (error) {
     for (const handle of handles) handle.close();
@@ -54,24 +61,36 @@ async function resolve(address: ListenAddress): Promise<string> {
   }
 }
 
-function bind(address: ListenAddress, ip: string): TcpHandle {
+async function bindPatiently(address: ListenAddress): Promise<Bound> {
+  const ip = await resolve(address);
+  const untilMs = performance.now() + RETRY_FOR_MS;
+  for (;;) {
+    try {
+      return bind(address, ip);
+    } catch (error) {
+      const isInUse = isSluiceError(error) && error.code === 'address_in_use';
+      if (!isInUse || performance.now() > untilMs) throw error;
+    }
+    await delay(RETRY_PAUSE_MS);
+  }
+}
+
+function bind(address: ListenAddress, ip: string): Bound {
   // Not documented, but how node:cluster itself binds without listening; nothing public does.
   const create: unknown = Reflect.get(net, '_createServerHandle');
   if (typeof create !== 'function') {
     throw new SluiceError('internal', `node ${process.version}: cannot bind; use Node 24`);
   }
-  const handle: unknown = create(ip, address.port, isIPv6(ip) ? 6 : 4);
-  if (typeof handle === 'number') throw bindError(address, handle);
+  const created: unknown = create(ip, address.port, isIPv6(ip) ? 6 : 4);
+  if (typeof created === 'number') throw bindError(address, created);
   // Either an error number or the handle, by the code of Node's net.js.
-  return handle as TcpHandle;
-}
-
-/** The port; libuv reports a port in use only here. */
-function boundPort(address: ListenAddress, handle: TcpHandle): number {
+  const handle = created as TcpHandle;
   const out: { port?: number } = {};
+  // libuv reports a port in use only here.
   const error = handle.getsockname(out);
-  if (error !== 0) throw bindError(address, error);
-  return out.port ?? address.port;
+  if (error === 0) return { handle, port: out.port ?? address.port };
+  handle.close();
+  throw bindError(address, error);
 }
 
 function bindError(address: ListenAddress, errno: number): SluiceError {

@@ -18,6 +18,9 @@ import { openRegistry } from './registry-source.ts';
 import { Table } from './table.ts';
 import { Teardown } from './teardown.ts';
 
+/** Names in the registry without an upstream that are reported; each once. */
+const STRANGERS_MAX = 20;
+
 export type Daemon = {
   /** As bound: a port 0 of the config is the real one here. */
   readonly addresses: {
@@ -170,6 +173,7 @@ async function openTable(
   teardown.add(() => checker.close());
   const table = new Table({
     upstreams: config.upstreams,
+    log,
     generation: snapshot.memory.generation + 1,
     membership,
     overrides: snapshot.overrides,
@@ -188,9 +192,16 @@ async function openTable(
       verdicts: table.verdicts(),
     }));
   remember();
+  const strangers = new Set<string>();
   handOver((next) => {
     table.setMembership(next);
     remember();
+    for (const name of next.services.keys()) {
+      if (table.upstream(name) !== undefined || strangers.has(name)) continue;
+      if (strangers.size >= STRANGERS_MAX) break;
+      strangers.add(name);
+      log.warn({ upstream: name }, 'registry names an upstream that the config does not have');
+    }
   });
   return {
     table,

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSluiceError } from '../base/errors.ts';
+import { silentLog } from '../base/log.ts';
 import { parseConfig, type UpstreamConfig } from '../config.ts';
 import type { Instance, Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
@@ -59,6 +60,7 @@ function createTable(
   const seen: Omit<Seen, 'table'> = { changes: [], probed: [] };
   const table = new Table({
     upstreams: upstreams(options.yaml ?? 'upstreams: { app: { check: { type: tcp } } }'),
+    log: silentLog,
     generation: 10,
     membership: options.membership,
     overrides: options.overrides ?? [],
@@ -170,6 +172,23 @@ test('remembered verdicts count at once, and go to the checker', () => {
   assert.deepEqual(states(table), [`${A} ready up`, `${B} ready down`, `${C} ready unknown`]);
   assert.deepEqual(probed, [[`${A} up`, `${B} down`, `${C} -`]]);
   assert.equal(table.member('app', C)?.state.mustPass, true);
+});
+
+test('without checks a remembered verdict does not count', () => {
+  const { table } = createTable({
+    yaml: 'upstreams: { app: {} }',
+    membership: membership([instance(A)]),
+    verdicts: [verdict(A, 'down')],
+  });
+  assert.deepEqual(states(table), [`${A} ready unknown`]);
+  assert.deepEqual(table.verdicts(), []);
+});
+
+test('intent about an upstream that the config lost for a while is kept', () => {
+  const override = { upstream: 'gone', server: A, admin: MAINT };
+  const { table } = createTable({ membership: membership([instance(B)]), overrides: [override] });
+  table.setOverride('app', B, DRAIN);
+  assert.deepEqual(table.overrides(), [{ upstream: 'app', server: B, admin: DRAIN }, override]);
 });
 
 test("down in the registry is probed on, an operator's maint is not and forgets the verdict", () => {

@@ -2,11 +2,13 @@
 // of its facts changed, and numbers each change that the data plane must see (the generation). A
 // burst of changes is put together: after a recomputation that took long, the next one waits.
 
+import type { Log } from '../base/log.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { CheckedServer, Verdict } from '../health.ts';
 import type { Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
 import type { Admin, TableUpdate } from '../upstream.ts';
+import { describeChanges } from './member-changes.ts';
 import { computeMembers, isSameTable, type Member, upstreamState } from './members.ts';
 
 /** After a recomputation the next one waits so many times as long as it took, at most that long. */
@@ -15,6 +17,7 @@ const REST_MAX_MS = 100;
 
 export type TableOptions = {
   readonly upstreams: readonly UpstreamConfig[];
+  readonly log: Log;
   /** The first generation. */
   readonly generation: number;
   readonly membership: Membership | undefined;
@@ -60,7 +63,8 @@ export class Table {
           ),
           verdicts: new Map(
             options.verdicts
-              .filter(({ upstream }) => upstream === config.name)
+              // Nobody would ever correct the verdict of a check that is gone from the config.
+              .filter(({ upstream }) => upstream === config.name && config.check !== null)
               .map((verdict) => [verdict.server, verdict]),
           ),
         },
@@ -134,10 +138,15 @@ export class Table {
     this.#flush();
   }
 
+  /** All, also those about upstreams that the config does not have at present. */
   overrides(): Override[] {
-    return this.upstreams.flatMap(({ config, overrides }) =>
+    const known = this.upstreams.flatMap(({ config, overrides }) =>
       [...overrides].map(([server, admin]) => ({ upstream: config.name, server, admin })),
     );
+    const foreign = this.#options.overrides.filter(
+      ({ upstream }) => !this.#upstreams.has(upstream),
+    );
+    return [...known, ...foreign];
   }
 
   verdicts(): RememberedVerdict[] {
@@ -197,6 +206,10 @@ export class Table {
       nowMs: Date.now(),
       generation: this.#generation,
     });
+    const { log } = this.#options;
+    for (const { fields, message } of describeChanges(last, upstream.members)) {
+      log.info({ upstream: config.name, ...fields }, message);
+    }
     return !isSameTable(last, upstream.members);
   }
 

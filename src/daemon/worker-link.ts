@@ -17,6 +17,8 @@ const WORKER_FILE = new URL(
   import.meta.url,
 );
 
+const UNANSWERED_MAX = 100;
+
 export type WorkerStart = Omit<Extract<ToWorker, { kind: 'start' }>, 'kind' | 'worker' | 'table'>;
 
 export type LinkOptions = {
@@ -52,6 +54,8 @@ export class WorkerLink {
   #acknowledged = 0;
   #sent: number;
   #requests = 0;
+  /** Report requests since the last answer: a stopped worker must not pile them up. */
+  #unanswered = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -137,7 +141,8 @@ export class WorkerLink {
           reject(error);
         },
       });
-      this.#send({ kind: 'report', request });
+      this.#unanswered += 1;
+      if (this.#unanswered <= UNANSWERED_MAX) this.#send({ kind: 'report', request });
     });
   }
 
@@ -197,6 +202,7 @@ export class WorkerLink {
         this.kill();
         break;
       case 'report':
+        this.#unanswered = 0;
         this.figures.take(message.report);
         this.#reports.get(message.request)?.resolve();
         break;
