@@ -13,6 +13,7 @@ import type { ReceiptDocument } from '../src/admin.ts';
 import { isSluiceError } from '../src/base/errors.ts';
 import { silentLog } from '../src/base/log.ts';
 import { startDaemon } from '../src/daemon.ts';
+import { openStore, serveConsulApi } from '../src/registry.ts';
 import {
   awaitIdle,
   daemonConfig,
@@ -305,6 +306,33 @@ test('killed and started again without its registry, it serves what it knew and 
   assert.deepEqual([drained?.admin.state, drained?.admin.owner], ['drain', 'user:test']);
   assert.equal((await setAdmin(second.control, a.id, { state: 'ready' })).status, 200);
   assert.deepEqual((await eligibleServers(second.control)).sort(), [a.id, b.id].sort());
+});
+
+test('a registry that goes away, or forgets everything, takes no server with it', async (t) => {
+  const port = await freePort();
+  const dataDir = temporaryDir(t);
+  const [a, b] = [await startServer(t), await startServer(t)];
+  const store = openStore({ dataDir, log: silentLog });
+  t.after(() => store.close());
+  const serve = () => serveConsulApi({ store, host: '127.0.0.1', port, log: silentLog });
+  const first = await serve();
+  await store.put(`upstreams/app/${a.id}`, Buffer.from('{"weight":1}'));
+  const yaml = `registry: { consul: { addresses: ["127.0.0.1:${port}"] } }\n${PLAIN}`;
+  const { control, gateway } = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
+  assert.equal((await get(gateway)).body, a.id);
+  await first.close();
+  await until('it is noticed', async () => !(await status(control)).registry.reachable);
+  assert.equal((await get(gateway)).body, a.id);
+  await store.delete('upstreams/', { recurse: true });
+  const second = await serve();
+  t.after(() => second.close());
+  const source = async (): Promise<string | undefined> =>
+    (await status(control)).upstreams[0]?.servers[0]?.source;
+  await until('the vanished list is held', async () => (await source()) === 'held');
+  assert.equal((await get(gateway)).body, a.id);
+  await store.put(`upstreams/app/${b.id}`, Buffer.from('{"weight":1}'));
+  await until('a new list counts', async () => (await eligibleServers(control)).join() === b.id);
+  assert.equal((await get(gateway)).body, b.id);
 });
 
 test('SIGTERM lets what is in flight finish', async (t) => {

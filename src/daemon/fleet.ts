@@ -2,6 +2,7 @@
 // replaced at once (with a growing pause when that happens again and again), its figures kept, its
 // requests in flight counted lost. The others notice nothing.
 
+import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { TableUpdate } from '../upstream.ts';
 import { DepartedFigures, type UpstreamTotals, type WorkerFigures } from './figures.ts';
@@ -12,6 +13,8 @@ import { WorkerLink, type WorkerStart } from './worker-link.ts';
 const SHORT_LIFE_MS = 5000;
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5000;
+/** All workers accept clients within this time, ms. */
+const START_DEADLINE_MS = 60_000;
 /** From a worker's own deadline to SIGKILL, ms. */
 const KILL_GRACE_MS = 2000;
 
@@ -50,12 +53,21 @@ export class Fleet {
     return this.#crashes;
   }
 
-  /** From now on clients are accepted. @throws what kept the first worker from listening */
+  /** From now on clients are accepted. @throws timeout, or what kept a worker from listening */
   async listen(): Promise<void> {
     this.#isListening = true;
     const links = this.links;
     for (const link of links) link.listen();
-    await Promise.all(links.map((link) => link.listening));
+    const overdue = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const text = `workers: not ready within ${START_DEADLINE_MS / 1000}s; is the machine overloaded?`;
+      overdue.reject(new SluiceError('timeout', text));
+    }, START_DEADLINE_MS);
+    try {
+      await Promise.race([Promise.all(links.map((link) => link.listening)), overdue.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   update(names: Iterable<string>): void {
@@ -83,10 +95,11 @@ export class Fleet {
     const refreshes = this.links.map((link) => link.refresh(options.deadlineMs));
     const results = await Promise.allSettled(refreshes);
     // A worker that died meanwhile has its figures among the departed.
-    const late = results.find(
-      (result) => result.status === 'rejected' && result.reason.code === 'timeout',
-    );
-    if (options.strict && late?.status === 'rejected') throw late.reason;
+    for (const result of results) {
+      if (!options.strict || result.status === 'fulfilled') continue;
+      const error: unknown = result.reason;
+      if (isSluiceError(error) && error.code === 'timeout') throw error;
+    }
   }
 
   figures(): WorkerFigures[] {

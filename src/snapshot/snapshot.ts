@@ -10,8 +10,8 @@ import { readStateFile, writeStateFile, writeStateFileSync } from './file.ts';
 import { type Memory, memoryToJson, type Override, parseMemory, parseOverrides } from './state.ts';
 
 const VERSION = 1;
-/** Changes within this time go to disk together, ms. */
-const WRITE_DELAY_MS = 200;
+/** Changes within this time go to disk together, ms: each write is an fsync that others wait for. */
+const WRITE_DELAY_MS = 1000;
 /** A write that failed is tried again after this time, ms. */
 const RETRY_DELAY_MS = 5000;
 
@@ -73,7 +73,9 @@ export class Snapshot {
     this.#timer = undefined;
     await this.#writing;
     await this.#write();
+    // What could not be written is not tried again.
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#produce = undefined;
   }
 
