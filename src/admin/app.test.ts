@@ -207,6 +207,23 @@ test('a body over the limit is 413, with and without a length', async (t) => {
   assert.match(answer, /^HTTP\/1\.1 413 /);
 });
 
+test("a body that breaks off is nobody's fault but the client's", async (t) => {
+  const errors: string[] = [];
+  const calls: Call[] = [];
+  const log = { ...silentLog, error: (_: unknown, message: string) => void errors.push(message) };
+  const control = fakeControl(calls);
+  const admin = await serveAdmin({ control, host: '127.0.0.1', port: 0, token: '', log });
+  const socket = connect(admin.address.port, '127.0.0.1');
+  socket.on('error', () => {});
+  const head = `POST ${SERVER_PATH}/admin HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n`;
+  await new Promise<void>((resolve) => socket.write(`${head}{"state"`, () => resolve()));
+  // Another request is answered: by then the first one's handler waits for its body.
+  await fetch(`http://127.0.0.1:${admin.address.port}/healthz`);
+  socket.destroy();
+  await admin.close();
+  assert.deepEqual([errors, calls], [[], []]);
+});
+
 test('with a token everything but /healthz asks for it', async (t) => {
   const { url } = await start(t, { token: 'correct horse' });
   assert.equal((await fetch(`${url}/healthz`)).status, 200);

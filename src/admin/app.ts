@@ -113,22 +113,30 @@ const CONTENT_TYPES: Readonly<Record<StatusFormat, string>> = {
   json: 'application/json',
 };
 
-/** The limit holds while reading: a body without a length cannot grow beyond it either. */
 async function readJson(context: Context): Promise<unknown> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of context.req.raw.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) {
-      throw new SluiceError('too_large', `request body: over ${BODY_BYTES_MAX} bytes`);
-    }
-    chunks.push(chunk);
-  }
+  const text = await readBody(context);
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return JSON.parse(text);
   } catch {
     throw new SluiceError('usage', 'request body: not JSON; send an object');
   }
+}
+
+/** The limit holds while reading: a body without a length cannot grow beyond it either. */
+async function readBody(context: Context): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of context.req.raw.body ?? []) {
+      bytes += chunk.length;
+      if (bytes > BODY_BYTES_MAX) break;
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw new SluiceError('usage', 'request body: broke off', { cause });
+  }
+  if (bytes <= BODY_BYTES_MAX) return Buffer.concat(chunks).toString('utf8');
+  throw new SluiceError('too_large', `request body: over ${BODY_BYTES_MAX} bytes`);
 }
 
 function wrongMethod(context: Context, methods: readonly string[]): Response {
