@@ -1,3 +1,6 @@
+// The face of the release module: a rolling release of a service whose instances are processes of
+// this machine. Survey and plan are for looking, runRelease is for doing.
+
 export type { PoolServer, PoolStatus, Receipt, ReleaseControl } from './release/control.ts';
 export type { InstanceResult, ReleaseEvent, ReleaseResult } from './release/events.ts';
 export { type PastRelease, readHistory } from './release/journal.ts';

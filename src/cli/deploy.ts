@@ -12,28 +12,36 @@ import { addReleaseOptions, type ReleaseVerbOptions, releaseTarget } from './ser
 
 const REDRAW_EVERY_MS = 100;
 const LOOK_EVERY_MS = 1000;
+/** For a terminal that does not tell its width. */
+const COLUMNS_UNKNOWN = 80;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 type DeployOptions = ReleaseVerbOptions & { readonly plain?: boolean };
 
 /** Where events go. `close` is called once, after the last one. */
-type Show = { readonly onEvent: (event: ReleaseEvent) => void; readonly close: () => void };
+type Show = {
+  readonly onEvent: (event: ReleaseEvent) => void;
+  /** A remark that is no event. */
+  readonly remark: (text: string) => void;
+  readonly close: () => void;
+};
 
 export function addDeploy(program: Command): void {
   addReleaseOptions(program.command('deploy'))
+    .summary('release a version, losing no request')
     .description('Release a version, instance by instance, without losing a request.')
     .option('--plain', 'a line per event, also on a terminal')
     .option('--json', 'one JSON event per line; the last is the result')
     .addHelpText(
       'after',
       `
-Per instance: guard, drain until nothing is in flight, stop, start, check, admit.
-An instance that fails is brought back to the version that served before; the
+Per instance: guard, drain until nothing is in flight, stop, start, check,
+admit. An instance that fails is brought back to the version that served before; the
 others are not touched. Ctrl-C stops at the next safe point, twice at once; run
 the same command again to go on.
 
-Exit codes: 0 released or nothing to do, 1 failed (see the last block), 3 refused
-by preflight, 4 another release runs, 5 too little capacity, 7 the old version
+Exit codes: 0 released or nothing to do, 1 failed (see the last block), 3
+refused by preflight, 4 another release runs, 5 too little capacity, 7 the old version
 could not be brought back, 9 control plane not reachable, 130 interrupted.
 
 Example:
@@ -50,12 +58,11 @@ Example:
       const show = showFor(options);
       const stopListening = onSignals((signal) => {
         interrupts.raise(signal);
-        if (options.json === true) return;
-        note(
-          interrupts.hard.aborted
-            ? `sluice: ${signal} again: stopping at once`
-            : `sluice: ${signal}: stopping at the next safe point; again to stop at once`,
-        );
+        const isSecond = interrupts.hard.aborted;
+        const text = isSecond
+          ? 'stopping at once'
+          : 'stopping at the next safe point; again to stop at once';
+        show.remark(`sluice: ${signal}: ${text}`);
       });
       let result: ReleaseResult;
       try {
@@ -77,7 +84,7 @@ function showFor(options: DeployOptions): Show {
     const onEvent = (event: ReleaseEvent): void => {
       process.stdout.write(`${JSON.stringify(event)}\n`);
     };
-    return { onEvent, close: () => {} };
+    return { onEvent, remark: note, close: () => {} };
   }
   return process.stdout.isTTY && options.plain !== true ? showLive() : showLines();
 }
@@ -86,7 +93,8 @@ function showLive(): Show {
   const screen = new LiveScreen((text) => process.stdout.write(text));
   let state = NOTHING_YET;
   const draw = (stay: readonly string[]): void => {
-    screen.draw(stay, liveLines(state, Date.now(), process.stdout.columns - 1, paint));
+    const width = (process.stdout.columns || COLUMNS_UNKNOWN) - 1;
+    screen.draw(stay, liveLines(state, Date.now(), width, paint));
   };
   const timer = setInterval(() => draw([]), REDRAW_EVERY_MS);
   return {
@@ -95,6 +103,7 @@ function showLive(): Show {
       state = next.state;
       draw(next.lines);
     },
+    remark: (text) => draw([text]),
     close: () => clearInterval(timer),
   };
 }
@@ -110,6 +119,7 @@ function showLines(): Show {
       heartbeat.saw(event, performance.now());
       say(eventLine(event));
     },
+    remark: note,
     close: () => clearInterval(timer),
   };
 }

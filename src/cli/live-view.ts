@@ -67,7 +67,7 @@ export function liveLines(state: LiveState, nowMs: number, width: number, paint:
   if (step !== null) {
     const sinceMs = step.ms + Math.max(0, nowMs - Date.parse(step.ts));
     const name = `${step.revert ? 'revert: ' : ''}${step.step}`.padEnd(9);
-    const time = formatDuration(step.phase === 'done' ? step.ms : sinceMs).padStart(7);
+    const time = seconds(step.phase === 'done' ? step.ms : sinceMs).padStart(7);
     const row = `${step.instance}  ${name}  ${time}  ${facts(step.data)}`;
     lines.push(`${paint('yellow', '◐')} ${cut(row, width - 2)}`);
   }
@@ -84,7 +84,7 @@ export function liveLines(state: LiveState, nowMs: number, width: number, paint:
     traffic === null
       ? ''
       : `   ${traffic.requests.toLocaleString('en')} requests  ${traffic.retried} retried  ${traffic.cut} cut  ${traffic.lost} lost`;
-  const total = `release ${formatDuration(nowMs - state.startedMs)}`;
+  const total = `release ${seconds(nowMs - state.startedMs)}`;
   lines.push(cut(`  ${pool}${total}${requests}`, width));
   return lines;
 }
@@ -122,6 +122,11 @@ function mark(fate: Extract<ReleaseEvent, { type: 'instance' }>['fate'], paint: 
     case 'stuck':
       return paint('red', '✖');
   }
+}
+
+/** A steady width while it counts; minutes from 60 s on. */
+function seconds(ms: number): string {
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)}s` : formatDuration(ms);
 }
 
 function cut(line: string, width: number): string {

@@ -12,6 +12,7 @@ type PlanVerbOptions = ReleaseVerbOptions & { readonly detailedExitcode?: boolea
 
 export function addPlan(program: Command): void {
   addReleaseOptions(program.command('plan'))
+    .summary('show what a deploy would do')
     .description('Show what a deploy would do, step by step. Changes nothing.')
     .option('--detailed-exitcode', 'exit 20 when there is something to do')
     .option('--json', 'print the plan as JSON')
