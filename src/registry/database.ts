@@ -89,26 +89,33 @@ export class Database {
    */
   commit(draft: Draft): void {
     try {
-      this.#connection.exec('BEGIN IMMEDIATE');
-      this.#write(draft);
-      this.#connection.exec('COMMIT');
-    } catch (error) {
       try {
-        if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
-      } catch {
-        // SQLite has rolled back by itself, as it does on a full disk or an I/O error.
+        this.#transact(draft);
+      } catch (error) {
+        if (sqliteCode(error) !== SQLITE_FULL) throw error;
+        // Moving the log into the database file often makes the room that this write needs.
+        this.#connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+        this.#transact(draft);
       }
+    } catch (error) {
       throw failure(error);
     }
   }
 
-  /** Moves the log into the database file, so that its space can be used again. */
-  checkpoint(): void {
-    this.#connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-  }
-
   close(): void {
     closeQuietly(this.#connection);
+  }
+
+  #transact(draft: Draft): void {
+    this.#connection.exec('BEGIN IMMEDIATE');
+    try {
+      this.#write(draft);
+      this.#connection.exec('COMMIT');
+    } catch (error) {
+      // On a full disk or an I/O error SQLite has often rolled back by itself.
+      if (this.#connection.isTransaction) this.#connection.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   #write(draft: Draft): void {

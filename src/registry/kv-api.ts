@@ -121,7 +121,7 @@ export class KvApi {
         `Too many blocking queries are waiting here (${PARKED_MAX}); close some, or share one between watchers`,
       );
     }
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const leave = this.#parked.park({
         key: view.key,
         tree: view.kind !== 'record',
@@ -129,8 +129,12 @@ export class KvApi {
         waitMs: options.waitMs * (1 + this.#random() / 16),
         answer: (changed) => {
           stopListening();
-          // Out of time, nothing happened that it asked for: the index is the one it had.
-          resolve(this.#answer(view, options, changed ? this.#index(view) : index));
+          try {
+            // Out of time, nothing happened that it asked for: the index is the one it had.
+            resolve(this.#answer(view, options, changed ? this.#index(view) : index));
+          } catch (error) {
+            reject(error); // A list beyond the longest string; the other watchers go on.
+          }
         },
       });
       const stopListening = client.onGone(() => {

@@ -3,7 +3,7 @@
 // memory. A commit that the disk refuses changes nothing in memory and rejects its writes; the next
 // write simply tries again, so the store recovers by itself when there is space.
 
-import { messageOf, SluiceError } from '../base/errors.ts';
+import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { Database } from './database.ts';
 import { type Changed, Draft } from './draft.ts';
@@ -122,12 +122,8 @@ class SqliteStore implements Store {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#flush();
+    while (this.#waiting.length > 0) this.#flush();
     this.#closed = true;
-    for (const { reject } of this.#waiting.splice(0)) {
-      reject(new SluiceError('storage_failed', 'registry: closed, the write was refused'));
-    }
     this.#database?.close();
   }
 
@@ -159,45 +155,35 @@ class SqliteStore implements Store {
 
   /** Commits the group and settles its writes, or returns why none of it happened. */
   #commit(group: readonly Waiting[]): SluiceError | undefined {
-    const unready = this.#ready();
-    if (unready !== undefined) return unready;
+    const database = this.#ready();
+    if (database instanceof SluiceError) return database;
     const draft = new Draft(this.table);
     const outcomes = group.map((waiting) => run(waiting, draft));
     if (draft.changes.length > 0) {
       draft.trim();
-      const failed = this.#write(draft);
+      const failed = this.#write(database, draft);
       if (failed !== undefined) {
         draft.undo();
         return failed;
       }
-      for (const listener of this.#listeners) listener(draft.changes);
     }
     group.forEach((waiting, at) => {
       const outcome = outcomes[at];
       if (outcome === undefined || 'error' in outcome) waiting.reject(outcome?.error);
       else waiting.resolve(outcome.value);
     });
+    if (draft.changes.length > 0) {
+      for (const listener of this.#listeners) listener(draft.changes);
+    }
     return undefined;
   }
 
-  #write(draft: Draft): SluiceError | undefined {
+  #write(database: Database, draft: Draft): SluiceError | undefined {
     try {
-      try {
-        this.#database?.commit(draft);
-      } catch (error) {
-        if (!(error instanceof SluiceError) || error.code !== 'storage_full') throw error;
-        // Moving the log into the database file often makes the room that this write needs.
-        this.#database?.checkpoint();
-        this.#database?.commit(draft);
-      }
+      database.commit(draft);
     } catch (error) {
-      return this.#failed(
-        error instanceof SluiceError
-          ? error
-          : new SluiceError('storage_full', `registry: the disk is full; free some space`, {
-              cause: error,
-            }),
-      );
+      if (isSluiceError(error)) return this.#failed(error);
+      throw error;
     }
     if (this.#trouble !== undefined) {
       this.#trouble = undefined;
@@ -225,9 +211,9 @@ class SqliteStore implements Store {
   }
 
   /** Reopens the database after an I/O error; says why not when that is not possible yet. */
-  #ready(): SluiceError | undefined {
-    if (this.#database !== undefined) return undefined;
-    if (performance.now() < this.#reopenAtMs) return this.#trouble;
+  #ready(): Database | SluiceError {
+    if (this.#database !== undefined) return this.#database;
+    if (this.#trouble !== undefined && performance.now() < this.#reopenAtMs) return this.#trouble;
     this.#reopenAtMs = performance.now() + REOPEN_MS;
     try {
       const database = new Database(this.#dataDir);
@@ -242,7 +228,7 @@ class SqliteStore implements Store {
         this.table = loaded;
         for (const listener of this.#listeners) listener([{ key: '', tree: true }]);
       }
-      return undefined;
+      return database;
     } catch (error) {
       return this.#failed(
         new SluiceError(

@@ -1,0 +1,178 @@
+// What every registry must do, whatever stands behind it: run against the embedded one and a real
+// Consul, both through our client.
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { KvState, Registry } from '../src/registry.ts';
+
+/** Opens a client to an empty registry; undefined when the test is skipped. */
+export type StartRegistry = (t: TestContext) => Promise<Registry | undefined>;
+
+export function registryContract(name: string, start: StartRegistry): void {
+  const check = (
+    what: string,
+    run: (registry: Registry, t: TestContext) => Promise<void>,
+  ): void => {
+    test(`${name}: ${what}`, async (t) => {
+      const registry = await start(t);
+      if (registry !== undefined) await run(registry, t);
+    });
+  };
+
+  check('reads back what was written, byte for byte', async (registry) => {
+    const value = Buffer.from([0, 255, 10, 13, 34, 92]);
+    assert.equal(await registry.put('a/b', value, { flags: '18446744073709551615' }), true);
+    const entry = await registry.read('a/b');
+    assert.deepEqual(Buffer.from(entry?.value ?? []), value);
+    assert.equal(entry?.flags, '18446744073709551615');
+    assert.equal(entry?.createIndex, entry?.modifyIndex);
+    assert.equal(await registry.read('a'), undefined);
+    await registry.put('a/empty', '');
+    assert.equal((await registry.read('a/empty'))?.value.length, 0);
+  });
+
+  check('carries keys of all kinds', async (registry) => {
+    const keys = ['ä/ö ü', 'a+b', 'a&b=c?d#e', 'a%2Fb', '😀', '"quoted"', 'up/[::1]:80', 'dir/'];
+    for (const key of keys) assert.equal(await registry.put(key, key), true, key);
+    for (const key of keys) {
+      assert.equal(Buffer.from((await registry.read(key))?.value ?? []).toString(), key, key);
+    }
+    const listed = (await registry.list('')).entries.map((entry) => entry.key);
+    assert.deepEqual(
+      listed,
+      [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+    );
+  });
+
+  check('refuses keys that no path can carry, and values that are too large', async (registry) => {
+    for (const key of ['', '/a', 'a//b', 'a/../b', '.', 'a\nb']) {
+      await assert.rejects(
+        registry.put(key, 'x'),
+        { code: 'registry_refused' },
+        JSON.stringify(key),
+      );
+    }
+    assert.equal(await registry.put('large', Buffer.alloc(512 * 1024, 1)), true);
+    await assert.rejects(registry.put('larger', Buffer.alloc(512 * 1024 + 1)), {
+      code: 'too_large',
+    });
+    assert.equal((await registry.read('large'))?.value.length, 512 * 1024);
+  });
+
+  check('writes with cas only over what was read', async (registry) => {
+    assert.equal(await registry.put('a', '1', { cas: 0 }), true);
+    assert.equal(await registry.put('a', '2', { cas: 0 }), false);
+    const entry = await registry.read('a');
+    assert(entry !== undefined);
+    assert.equal(await registry.put('a', '2', { cas: entry.modifyIndex }), true);
+    assert.equal(await registry.put('a', '3', { cas: entry.modifyIndex }), false);
+    assert.equal(await registry.delete('a', { cas: entry.modifyIndex }), false);
+    const now = await registry.read('a');
+    assert.equal(now?.createIndex, entry.createIndex);
+    assert.equal(await registry.delete('a', { cas: now?.modifyIndex ?? 0 }), true);
+    assert.equal(await registry.delete('a'), true, 'deleting what is absent is no failure');
+  });
+
+  check('an identical write changes no index', async (registry) => {
+    await registry.put('a', '1');
+    const before = await registry.list('a');
+    await registry.put('a', '1');
+    assert.equal((await registry.list('a')).index, before.index);
+    await registry.put('a', '2');
+    assert((await registry.list('a')).index > before.index);
+  });
+
+  check('an absent prefix is an empty state with an index', async (registry) => {
+    const empty = await registry.list('nothing/');
+    assert.deepEqual(empty.entries, []);
+    assert(empty.index >= 1);
+  });
+
+  check('a prefix index rises when its keys are deleted, and never falls', async (registry) => {
+    await registry.put('p/a', '1');
+    await registry.put('p/b', '1');
+    let last = (await registry.list('p/')).index;
+    for (const step of [
+      () => registry.delete('p/b'),
+      () => registry.put('p/c', '1'),
+      () => registry.delete('p/', { recurse: true }),
+      () => registry.put('p/a', '1'),
+    ]) {
+      await step();
+      const { index } = await registry.list('p/');
+      assert(index > last, `${index} after ${last}`);
+      last = index;
+    }
+  });
+
+  check('a watch gives the state at the start and after every change', async (registry, t) => {
+    await registry.put('w/a', '1');
+    const seen = new Seen();
+    const watch = registry.watch('w/', seen);
+    t.after(() => watch.close());
+    assert.equal(await seen.until('a=1'), 'a=1');
+    await registry.put('other', 'x');
+    await registry.put('w/a', '1');
+    await registry.put('w/b', '2');
+    await seen.until('a=1 b=2');
+    await registry.delete('w/a');
+    await seen.until('b=2');
+    await registry.delete('w/', { recurse: true });
+    await seen.until('');
+    await registry.put('w/c', '3');
+    await seen.until('c=3');
+    assert(
+      seen.indexes.every((index, at) => at === 0 || index > (seen.indexes[at - 1] ?? 0)),
+      `each state is news: ${seen.indexes}`,
+    );
+    assert.equal(registry.health().reachable, true);
+  });
+
+  check('a watch of an absent prefix waits for its first record', async (registry, t) => {
+    const seen = new Seen();
+    const watch = registry.watch('w/', seen);
+    t.after(() => watch.close());
+    await seen.until('');
+    await registry.put('x/a', '1');
+    await registry.put('w/a', '1');
+    await seen.until('a=1');
+    assert.deepEqual([...new Set(seen.states)], ['', 'a=1']);
+  });
+
+  check('ten watches of one client all see each change', async (registry, t) => {
+    const all = Array.from({ length: 10 }, () => new Seen());
+    for (const seen of all) {
+      const watch = registry.watch('w/', seen);
+      t.after(() => watch.close());
+    }
+    for (let at = 0; at < 5; at++) {
+      await registry.put('w/a', String(at));
+      await Promise.all(all.map((seen) => seen.until(`a=${at}`)));
+    }
+  });
+}
+
+/** What a watch was told, as `key=value` texts, and a way to await one. */
+export class Seen {
+  readonly states: string[] = [];
+  readonly indexes: number[] = [];
+  #arrived: () => void = () => {};
+
+  readonly onState = (state: KvState): void => {
+    const text = state.entries
+      .map(({ key, value }) => `${key.split('/').slice(1).join('/')}=${Buffer.from(value)}`)
+      .join(' ');
+    this.states.push(text);
+    this.indexes.push(state.index);
+    this.#arrived();
+  };
+
+  async until(text: string): Promise<string> {
+    while (this.states.at(-1) !== text) {
+      await new Promise<void>((resolve) => {
+        this.#arrived = resolve;
+      });
+    }
+    return text;
+  }
+}
