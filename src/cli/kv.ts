@@ -7,8 +7,6 @@ import type { KvEntry, Registry } from '../registry.ts';
 import { print, printJson, table, widthOf } from './output.ts';
 import { type GlobalOptions, registryOf } from './target.ts';
 
-/** upsync decodes a value into 1024 bytes without a bound: a longer one breaks those readers. */
-const RECORD_BYTES_MAX = 1023;
 /** Consul's own bound; checked here so that standard input cannot grow without end. */
 const VALUE_BYTES_MAX = 512 * 1024;
 const VALUE_SHOWN_LENGTH = 60;
@@ -162,11 +160,8 @@ async function refuseUnreadable(key: string, value: Buffer, prefix: string): Pro
   const { readInstance } = await import('../registry.ts');
   const read = readInstance(key, value, prefix);
   const [found] = 'problem' in read ? [read.problem] : read.problems;
-  const isLong = value.length > RECORD_BYTES_MAX;
-  if (found === undefined && !isLong) return;
-  const problem =
-    found?.message ?? `${value.length} bytes are more than upsync reads (${RECORD_BYTES_MAX})`;
-  const message = `${key}: ${problem}; nothing was written (--force writes it as it is)`;
+  if (found === undefined) return;
+  const message = `${key}: ${found.message}; nothing was written (--force writes it as it is)`;
   throw new SluiceError('usage', message);
 }
 

@@ -1,0 +1,270 @@
+// The verbs of the command line that need no daemon: check, kv and registry against a real embedded
+// registry, usage errors, help; as real processes.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { formatAddress } from '../src/base/units.ts';
+import { type Ended, sluice, start, temporaryFolder } from './cli-process.ts';
+import { freePort } from './daemon-builders.ts';
+import { startEmbedded } from './registry-builders.ts';
+
+const KEY = 'upstreams/app/127.0.0.1:9001';
+
+test('prints its version, and help with examples', async () => {
+  assert.match((await sluice(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+  const help = await sluice(['--help']);
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /^Usage: sluice /);
+  assert.match(help.stdout, /\nExamples:\n/);
+  assert.deepEqual(
+    help.stdout.split('\n').filter((line) => line.length > 80),
+    [],
+  );
+});
+
+for (const [args, message] of [
+  [['sttus'], /^sluice: unknown command 'sttus' \(Did you mean status\?\); see "sluice --help"\n$/],
+  [['drain', 'app'], /^sluice: missing required argument 'server'/],
+  [['drain', 'app', 'a:1', '--wait', '30'], /duration with its unit, like 30s/],
+  [['weight', 'app', 'a:1', '0'], /whole number from 1 to 65535/],
+  [['status', '--nope'], /unknown option '--nope'/],
+  [['status', '--control', 'https://x'], /control address "https:\/\/x" is not a plain http URL/],
+  [['kv', 'ls', '--registry', 'x'], /registry address "x" is not host:port/],
+  [['kv', 'get', '/a'], /does not begin with a slash/],
+] as const) {
+  test(`${args.join(' ')} is a usage error`, async () => {
+    const { code, stdout, stderr } = await sluice(args);
+    assert.equal(code, 2);
+    assert.equal(stdout, '');
+    assert.match(stderr, message);
+    const asJson = await sluice([...args, '--json']);
+    assert.equal(JSON.parse(asJson.stderr).error.code, 'usage');
+  });
+}
+
+test('an old Node is told what to do', async () => {
+  const old = `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.1.0'}})`;
+  const { code, stderr } = await sluice(['status'], { node: ['--import', old] });
+  assert.equal(code, 2);
+  assert.match(stderr, /^sluice: needs Node 24 or newer, this is 20\.1\.0; .*npm run sluice/);
+});
+
+test('check lists every problem as file:line:col and counts them', async (t) => {
+  const file = fileWith(t, 'listen: 8080\nadimn: {}\n');
+  const { code, stdout, stderr } = await sluice(['check', file]);
+  assert.equal(code, 2);
+  assert.equal(stdout, '');
+  assert.deepEqual(stderr.split('\n'), [
+    `sluice: ${file}:1:9: listen: 8080 is a port without a host; write 127.0.0.1:8080`,
+    `sluice: ${file}:2:1: adimn: unknown key; did you mean "admin"?`,
+    'sluice: 2 problems; nothing was started or changed',
+    '',
+  ]);
+  const asJson = JSON.parse((await sluice(['check', '--json', '-c', file])).stderr);
+  assert.equal(asJson.error.code, 'config_invalid');
+  assert.equal(asJson.error.details.problems[1].line, 2);
+});
+
+test('serve refuses the same file with the same words', async (t) => {
+  const file = fileWith(t, 'listen: 8080\nadimn: {}\n');
+  const [checked, served] = [await sluice(['check', file]), await sluice(['serve', '-c', file])];
+  assert.equal(served.code, 2);
+  assert.equal(served.stderr, checked.stderr);
+});
+
+test('check of a good file says what would run, and warns', async (t) => {
+  const file = fileWith(
+    t,
+    'upstreams: { app: { servers: [{ address: 127.0.0.1:9001, backup: on }], check: {} } }\n',
+  );
+  const { code, stdout, stderr } = await sluice(['check', file]);
+  assert.equal(code, 0);
+  assert.match(stdout, /: ok\n {2}gateway {4}127\.0\.0\.1:8080\n/);
+  assert.match(stdout, / {2}upstream {3}app: 1 server and upstreams\/app\/, http checks\n$/);
+  assert.match(stderr, /^warning: .*:1:30: upstreams\.app\.servers: has backup servers alone/);
+});
+
+test('check --json has the defaults and hides secrets; --schema is a JSON Schema', async (t) => {
+  const file = fileWith(t, 'admin: { token: hunter2 }\n');
+  const { stdout } = await sluice(['check', '--json', file]);
+  assert.equal(JSON.parse(stdout).shutdownTimeoutMs, 30_000);
+  assert.doesNotMatch(stdout, /hunter2/);
+  const schema = JSON.parse((await sluice(['check', '--schema'])).stdout);
+  assert.equal(schema.additionalProperties, false);
+  assert.ok('upstreams' in schema.properties);
+});
+
+test('./sluice.yaml is found, and a file that is not there is named', async (t) => {
+  const folder = temporaryFolder(t);
+  assert.match((await sluice(['check'], { cwd: folder })).stdout, /^no file, defaults: ok/);
+  writeFileSync(join(folder, 'sluice.yaml'), 'workers: 2\n');
+  assert.match((await sluice(['check'], { cwd: folder })).stdout, /^sluice\.yaml: ok/);
+  const missing = await sluice(['status', '-c', 'no.yaml'], { cwd: folder });
+  assert.equal(missing.code, 2);
+  assert.equal(
+    missing.stderr,
+    'sluice: no.yaml does not exist; create it, or name another with -c FILE\n',
+  );
+});
+
+test('colour is for terminals or FORCE_COLOR', async (t) => {
+  const file = fileWith(t, 'workers: 0\n');
+  const colour = '\u001b[';
+  assert.ok(!(await sluice(['check', file])).stderr.includes(colour));
+  assert.ok((await sluice(['check', file], { env: { FORCE_COLOR: '1' } })).stderr.includes(colour));
+});
+
+test('nothing listens: exit 9, and the command that helps', async () => {
+  const control = `127.0.0.1:${await freePort()}`;
+  const status = await sluice(['status', '--control', control]);
+  assert.equal(status.code, 9);
+  assert.match(
+    status.stderr,
+    /^sluice: control API 127\.0\.0\.1:\d+: nothing listens there; start it with "sluice serve"/,
+  );
+  const kv = await sluice(['kv', 'ls'], { env: { SLUICE_REGISTRY: control } });
+  assert.equal(kv.code, 9);
+  assert.ok(kv.stderr.includes(control));
+});
+
+test('kv puts, gets, lists and removes records', async (t) => {
+  const kv = await registry(t);
+  assert.equal((await kv('put', KEY, '{"weight":2}')).stdout, `${KEY}: written\n`);
+  assert.equal((await kv('get', KEY)).stdout, '{"weight":2}\n');
+  assert.equal((await kv('get', '--raw', KEY)).stdout, '{"weight":2}');
+  const record = JSON.parse((await kv('get', '--json', KEY)).stdout);
+  assert.equal(Buffer.from(record.value, 'base64').toString(), '{"weight":2}');
+  assert.equal((await kv('ls', '--keys', 'upstreams/')).stdout, `${KEY}\n`);
+  assert.match(
+    (await kv('ls')).stdout,
+    new RegExp(`^KEY +INDEX  VALUE\n${KEY} +\\d+  {"weight":2}\n$`),
+  );
+  assert.equal((await kv('rm', KEY)).stdout, `${KEY}: removed\n`);
+  assert.equal((await kv('ls')).stdout, 'no records under ""\n');
+  const gone = await kv('get', KEY);
+  assert.equal(gone.code, 2);
+  assert.match(gone.stderr, /there is no key/);
+});
+
+test('kv put reads standard input byte for byte', async (t) => {
+  const kv = await registry(t);
+  const put = await kv('put', 'notes/a', '-', { input: 'one\ntwo' });
+  assert.equal(put.code, 0, put.stderr);
+  assert.equal((await kv('get', 'notes/a', '--raw')).stdout, 'one\ntwo');
+  const large = await kv('put', 'notes/b', '-', { input: 'x'.repeat(600 * 1024) });
+  assert.equal(large.code, 1);
+  assert.match(large.stderr, /is over 524288 bytes/);
+});
+
+test('kv put --cas writes only what has not changed', async (t) => {
+  const kv = await registry(t);
+  assert.equal((await kv('put', 'a', '1', '--cas', '0')).code, 0);
+  const taken = await kv('put', 'a', '2', '--cas', '0');
+  assert.equal(taken.code, 1);
+  assert.match(taken.stderr, /^sluice: a: exists already/);
+  const { modifyIndex } = JSON.parse((await kv('get', 'a', '--json')).stdout);
+  assert.equal((await kv('put', 'a', '2', '--cas', String(modifyIndex))).code, 0);
+  assert.equal((await kv('rm', 'a', '--cas', String(modifyIndex))).code, 1);
+});
+
+for (const [name, key, value, message] of [
+  ['a key that is no address', 'upstreams/app/web', '{}', /not host:port/],
+  ['a value that is not JSON', KEY, 'weight=2', /JSON/],
+  ['a negative weight', KEY, '{"weight":-1}', /weight -1/],
+  ['a value that upsync cannot read', KEY, `{"x":"${'y'.repeat(1100)}"}`, /1108 bytes, upsync/],
+] as const) {
+  test(`kv put refuses ${name}, unless forced`, async (t) => {
+    const kv = await registry(t);
+    const refused = await kv('put', key, value);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, message);
+    assert.match(refused.stderr, /nothing was written/);
+    assert.equal((await kv('ls', '--keys')).stdout, '');
+    assert.equal((await kv('put', key, value, '--force')).code, 0);
+    assert.equal((await kv('get', key)).stdout, `${value}\n`);
+  });
+}
+
+test('kv rm --recurse says how many and wants --yes', async (t) => {
+  const kv = await registry(t);
+  await kv('put', 'a/1', 'x');
+  await kv('put', 'a/2', 'x');
+  const asked = await kv('rm', 'a/', '--recurse');
+  assert.equal(asked.code, 2);
+  assert.match(asked.stderr, /this would remove 2 records under "a\/"; add --yes/);
+  assert.equal((await kv('ls', '--keys')).stdout, 'a/1\na/2\n');
+  assert.equal((await kv('rm', 'a/', '--recurse', '--yes')).stdout, 'a/: 2 records removed\n');
+  assert.equal((await kv('ls', '--keys')).stdout, '');
+});
+
+test('a record cannot move the cursor of a terminal', async (t) => {
+  const kv = await registry(t);
+  await kv('put', 'a', '\u001b[2Jgone');
+  assert.ok(!(await kv('ls')).stdout.includes('\u001b'));
+});
+
+test('a reader that goes away is no error', async (t) => {
+  const { address, store } = await startEmbedded(t);
+  const value = Buffer.alloc(400_000, 'x');
+  await store.put('a', value);
+  const child = start(['kv', 'get', 'a', '--registry', formatAddress(address)]);
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  child.stdout?.once('data', () => child.stdout?.destroy());
+  const [code, signal] = await once(child, 'close');
+  assert.deepEqual([code, signal, stderr], [0, null, '']);
+});
+
+test('registry runs alone, keeps what was written, and ends on SIGTERM', async (t) => {
+  const folder = temporaryFolder(t);
+  const args = ['registry', '--listen', '127.0.0.1:0', '--data-dir', join(folder, 'data')];
+  for (const expected of ['', 'x\n']) {
+    const child = start(args, { cwd: folder });
+    const closed = once(child, 'close');
+    t.after(() => void child.kill('SIGKILL'));
+    let said = '';
+    const address = Promise.withResolvers<string>();
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      const found = /sluice registry: http:\/\/(\S+)\/v1\/kv\//.exec(said)?.[1];
+      if (found !== undefined) address.resolve(found);
+    });
+    void closed.then(() => address.reject(new Error(`ended: ${said}`)));
+    const here = ['--registry', await address.promise];
+    assert.equal((await sluice(['kv', 'ls', '--keys', ...here])).stdout, expected);
+    assert.equal((await sluice(['kv', 'put', 'x', 'y', ...here])).code, 0);
+    child.kill('SIGTERM');
+    assert.deepEqual(await closed, [0, null]);
+  }
+});
+
+test('registry on a port in use says so and exits 2', async (t) => {
+  const { address } = await startEmbedded(t);
+  const args = ['registry', '--listen', formatAddress(address), '--data-dir', temporaryFolder(t)];
+  const { code, stderr } = await sluice(args);
+  assert.equal(code, 2);
+  assert.ok(stderr.includes(formatAddress(address)) && stderr.includes('in use'), stderr);
+});
+
+function fileWith(t: TestContext, text: string): string {
+  const file = join(temporaryFolder(t), 'sluice.yaml');
+  writeFileSync(file, text);
+  return file;
+}
+
+type Kv = (...args: readonly (string | { readonly input: string })[]) => Promise<Ended>;
+
+/** `sluice kv …` against an embedded registry of its own. */
+async function registry(t: TestContext): Promise<Kv> {
+  const { address } = await startEmbedded(t);
+  return (...args) => {
+    const words = args.filter((word) => typeof word === 'string');
+    const options = args.find((word) => typeof word === 'object') ?? {};
+    return sluice(['kv', ...words, '--registry', formatAddress(address)], options);
+  };
+}
