@@ -207,7 +207,7 @@ test('a body over the limit is 413, with and without a length', async (t) => {
   assert.match(answer, /^HTTP\/1\.1 413 /);
 });
 
-test("a body that breaks off is nobody's fault but the client's", async (t) => {
+test("a body that breaks off is nobody's fault but the client's", async () => {
   const errors: string[] = [];
   const calls: Call[] = [];
   const log = { ...silentLog, error: (_: unknown, message: string) => void errors.push(message) };
