@@ -10,7 +10,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 const GRACE_MS = 5_000;
 const EXIT_OVERDUE = 1;
 
-export type Closing = {
+type Closing = {
   /** Finishes what is in flight; must resolve within timeoutMs. */
   readonly close: () => Promise<void>;
   /** Ends what would outlive the process (workers), without waiting. */

@@ -2,7 +2,6 @@
 
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { createLog } from '../base/log.ts';
 import { type Address, formatAddress, parseAddress } from '../base/units.ts';
 import { keepGoingWithoutReaders, note } from './output.ts';
 import { untilEnded } from './process-end.ts';
@@ -38,6 +37,7 @@ Examples:
 
 async function runRegistry(options: RegistryOptions): Promise<void> {
   const config = await configOf(options);
+  const { createLog } = await import('../base/log.ts');
   const { openStore, serveConsulApi } = await import('../registry.ts');
   const log = createLog(config.logLevel, { component: 'registry' });
   const listen = options.listen ?? config.registry.listen;

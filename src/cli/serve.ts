@@ -1,7 +1,6 @@
 // `sluice serve`: gateway, registry and control API in one process tree, until it is told to end.
 
 import type { Command } from 'commander';
-import { createLog } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { Config } from '../config.ts';
 import { keepGoingWithoutReaders, note, paint } from './output.ts';
@@ -33,6 +32,7 @@ async function serve(options: GlobalOptions): Promise<void> {
   const config = await configOf(options);
   for (const warning of config.warnings)
     note(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
+  const { createLog } = await import('../base/log.ts');
   const { startDaemon } = await import('../daemon.ts');
   const daemon = await startDaemon(config, { log: createLog(config.logLevel) });
   keepGoingWithoutReaders();

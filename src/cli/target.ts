@@ -4,7 +4,6 @@
 import { access } from 'node:fs/promises';
 import type { Control } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
-import { silentLog } from '../base/log.ts';
 import { type Address, formatAddress, parseAddress } from '../base/units.ts';
 import type { Config } from '../config.ts';
 import type { Registry } from '../registry.ts';
@@ -38,7 +37,7 @@ export async function controlOf(options: GlobalOptions): Promise<Control> {
 }
 
 /** --control or SLUICE_CONTROL, else the file's admin.listen; the token from SLUICE_TOKEN first. */
-export async function controlAddressOf(
+async function controlAddressOf(
   options: GlobalOptions,
 ): Promise<{ readonly url: string; readonly token: string }> {
   const token = process.env['SLUICE_TOKEN'] ?? '';
@@ -63,6 +62,7 @@ export async function registryOf(
 ): Promise<{ readonly registry: Registry; readonly prefix: string }> {
   const named = options.registry ?? process.env['SLUICE_REGISTRY'] ?? '';
   const { openConsul } = await import('../registry.ts');
+  const { silentLog } = await import('../base/log.ts');
   if (named !== '') {
     const addresses = named.split(',').map(parseRegistryAddress);
     const token = process.env['CONSUL_HTTP_TOKEN'] ?? '';

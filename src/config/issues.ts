@@ -26,12 +26,12 @@ export function problemsOfIssues(
 }
 
 function valueAt(data: unknown, path: readonly (string | number)[]): unknown {
-  let value = data;
+  let value: unknown = data;
   for (const step of path) {
     // `127.0.0.1:80` in place of a map: the value is there, as text.
     if (typeof value !== 'object' || value === null) return value;
-    const entry = Object.entries(value).find(([key]) => key === String(step));
-    value = entry?.[1];
+    if (!Object.hasOwn(value, step)) return undefined;
+    value = Reflect.get(value, step);
   }
   return value;
 }

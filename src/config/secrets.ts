@@ -5,7 +5,7 @@ import { messageOf, systemCode } from '../base/errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-export type Secret = { readonly value: string } | { readonly problem: string };
+type Secret = { readonly value: string } | { readonly problem: string };
 
 const SECRET_BYTES_MAX = 4096;
 

@@ -1,10 +1,16 @@
 // "did you mean": the nearest known word, or none. Used for keys and for words of a closed set.
 
+/** All keys of a section fit; the names of a thousand upstreams do not. */
+const KNOWN_SHOWN_MAX = 15;
+
+/** A file with thousands of wrong names must be refused in a second, not in a minute. */
+const CANDIDATES_MAX = 200;
+
 /** The known word within two edits (one for words of up to four letters), or undefined. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = word.length <= 4 ? 2 : 3;
-  for (const candidate of known) {
+  for (const candidate of known.slice(0, CANDIDATES_MAX)) {
     const [a, b] = [spelling(word), spelling(candidate)];
     // `warning` for `warn`, `interval_ms` for `interval`: a beginning is as near as one edit.
     const isBeginning = Math.min(a.length, b.length) >= 4 && (a.startsWith(b) || b.startsWith(a));
@@ -21,7 +27,8 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 export function didYouMean(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   if (near !== undefined) return `did you mean "${near}"?`;
-  return `known here: ${known.join(', ')}`;
+  const rest = known.length > KNOWN_SHOWN_MAX ? `, … (${known.length} in all)` : '';
+  return `known here: ${known.slice(0, KNOWN_SHOWN_MAX).join(', ')}${rest}`;
 }
 
 /** `maxFails`, `max-fails` and `MAX_FAILS` are all spellings of `max_fails`. */
