@@ -2,6 +2,7 @@
 // connections, and its slope over minutes of load; nginx's worker beside it.
 //
 //   node bench/memory.ts [--minutes 2] [--connections 5000]
+//   BENCH_MINUTES=10 npm run bench -- memory
 
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,7 +21,10 @@ import {
 
 export type MemoryOptions = { readonly minutes: number; readonly connections: number };
 
-const DEFAULTS: MemoryOptions = { minutes: 2, connections: 5000 };
+const DEFAULTS: MemoryOptions = {
+  minutes: Number(process.env['BENCH_MINUTES'] ?? 2),
+  connections: 5000,
+};
 const NAMES = ['sluice', 'nginx'];
 const SAMPLE_SECONDS = 10;
 const OPENING_AT_ONCE = 100;

@@ -124,13 +124,22 @@ const { values } = parseArgs({
 });
 const cleanup = new Cleanup();
 let code: number | undefined;
-for (const [signal, signalCode] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
-  process.on(signal, () => {
-    console.log(`\n${signal}: cleaning up`);
-    code ??= signalCode;
-    void cleanup.run().then(() => process.exit(code));
-  });
+let isBroken = false;
+
+/** Whatever ends the demo early, nothing stays behind. */
+function breakOff(why: string, exitCode: number): void {
+  if (isBroken) return;
+  isBroken = true;
+  code ??= exitCode;
+  console.error(`\n${why}: cleaning up`);
+  void cleanup.run().then(() => process.exit(code));
 }
+process.on('SIGINT', () => breakOff('interrupted', 130));
+process.on('SIGTERM', () => breakOff('terminated', 143));
+process.on('SIGHUP', () => breakOff('the terminal went away', 129));
+process.stdout.on('error', () => breakOff('the reader of the output went away', 141));
+process.on('uncaughtException', (error) => breakOff(String(error.stack), 1));
+
 try {
   const isGood = await main(values, cleanup);
   code ??= isGood ? 0 : 1;

@@ -48,6 +48,7 @@ log_level: warn
 listen: 127.0.0.1:${gateway}
 admin: { listen: 127.0.0.1:${admin} }
 registry: { embedded: { listen: 127.0.0.1:${registry} } }
+limits: { keepalive_requests: 1000000000 }
 upstreams:
   app: { registry: off, servers: [${lab.servers.map((port) => `127.0.0.1:${port}`).join(', ')}] }
 `,
