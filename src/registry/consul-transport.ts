@@ -49,8 +49,9 @@ export class ConsulTransport {
     return this.#health;
   }
 
-  get rounds(): number {
-    return this.#options.addresses.length;
+  /** Failures that make a round: each address once. */
+  get round(): number {
+    return Math.max(1, this.#options.addresses.length);
   }
 
   /** Aborted when the client is closed. */
@@ -78,7 +79,7 @@ export class ConsulTransport {
       if (!repeatable && outcome.sent) throw unknownOutcome(request, outcome);
       refused = outcome.sent ? 0 : refused + 1;
       const pauseMs = this.pauseMs(failures);
-      const nobody = refused >= REFUSED_ROUNDS_MAX * this.rounds;
+      const nobody = refused >= REFUSED_ROUNDS_MAX * this.round;
       if (nobody || performance.now() + pauseMs > deadlineMs || this.closing.aborted) {
         this.failed(outcome.reason);
         throw this.#unreachable(outcome, nobody);
@@ -123,9 +124,9 @@ export class ConsulTransport {
 
   /** How long to wait after this many failures in a row: nothing inside a round of all addresses. */
   pauseMs(failures: number): number {
-    if (failures % this.rounds !== 0) return 0;
-    const round = failures / this.rounds;
-    const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(round - 1, 10));
+    if (failures % this.round !== 0) return 0;
+    const doublings = Math.min(failures / this.round - 1, 10);
+    const backoffMs = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** doublings);
     return backoffMs * (0.5 + this.#options.random() / 2);
   }
 

@@ -107,7 +107,7 @@ class ConsulWatch implements Watch {
     }
     if (this.#closed()) return undefined;
     this.#failures++;
-    if (this.#failures >= transport.rounds) {
+    if (this.#failures >= transport.round) {
       transport.failed(reason);
       this.#tell(false, reason);
     }
@@ -128,7 +128,7 @@ class ConsulWatch implements Watch {
 
   #backoffMs(times: number): number {
     const { transport } = this.#options;
-    return transport.pauseMs(times * transport.rounds);
+    return transport.pauseMs(times * transport.round);
   }
 
   async #pause(ms: number): Promise<void> {

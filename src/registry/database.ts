@@ -14,6 +14,8 @@ import type { Draft } from './draft.ts';
 import { FIRST_INDEX, KeyTable } from './key-table.ts';
 
 const FORMAT = 1;
+/** The log is cut back to this after it grew in a burst. */
+const LOG_BYTES_KEPT = 16 * 1024 * 1024;
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS record (
     key TEXT PRIMARY KEY, value BLOB NOT NULL, flags TEXT NOT NULL,
@@ -40,6 +42,7 @@ export class Database {
       connection = new (sqlite())(join(dataDir, 'registry.db'));
       connection.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 0');
       connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      connection.exec(`PRAGMA journal_size_limit = ${LOG_BYTES_KEPT}`);
       checkFormat(connection);
       connection.exec(`BEGIN EXCLUSIVE; ${SCHEMA} COMMIT`);
       writeFileSync(join(dataDir, 'pid'), `${process.pid}\n`);

@@ -1,7 +1,7 @@
 // PUT /v1/txn of Consul's HTTP API: up to 64 operations on the KV that happen together or not at
 // all. Operations on nodes, services, checks and sessions are refused.
 
-import type { Draft } from './draft.ts';
+import { Draft } from './draft.ts';
 import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
 import type { KvEntry } from './kv.ts';
 import { type Client, SESSIONS_MISSING, tooLarge } from './kv-api.ts';
@@ -47,7 +47,7 @@ export async function runTransaction(store: Store, query: Query, client: Client)
   const operations = parseOperations(body.toString());
   if ('status' in operations) return operations;
   const readOnly = operations.every(({ verb }) => READS.includes(verb) || !VERBS.has(verb));
-  const [status, results, failures] = await settle(store, operations);
+  const [status, results, failures] = await settle(store, operations, readOnly);
   const tail = readOnly
     ? ',"Index":0,"LastContact":0,"KnownLeader":true,"ConsistencyLevel":""'
     : '';
@@ -62,9 +62,13 @@ export async function runTransaction(store: Store, query: Query, client: Client)
 async function settle(
   store: Store,
   operations: readonly Operation[],
+  readOnly: boolean,
 ): Promise<readonly [number, readonly Result[], readonly string[]]> {
   try {
-    return [200, await store.transact((draft) => applyAll(draft, operations)), []];
+    const results = readOnly
+      ? applyAll(new Draft(store.table), operations)
+      : await store.transact((draft) => applyAll(draft, operations));
+    return [200, results, []];
   } catch (error) {
     if (error instanceof Aborted) return [409, [], error.failures];
     throw error;
