@@ -15,7 +15,7 @@ import {
   strangerOn,
 } from './command.ts';
 import { logFile, makeFolder, serviceFolder } from './files.ts';
-import { identityAtStart, identityOf, isAlive, markedProcesses } from './process-table.ts';
+import { identityAtStart, identityOf, instanceProcesses, isAlive } from './process-table.ts';
 import { NO_RECORD, readRecord, writeRecord } from './record.ts';
 
 type Started = {
@@ -66,9 +66,9 @@ test('children that a process leaves behind are killed, also in a session of the
     `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached: true, stdio: 'ignore' }).unref(); ${LISTEN}`,
   );
   const mark = `${serviceFolder(it.service)}/${it.instance}.json`;
-  assert.equal((await markedProcesses(mark)).length, 2);
+  assert.equal((await instanceProcesses(mark)).length, 2);
   assert.equal((await stop(it)).trouble, '');
-  assert.deepEqual(await markedProcesses(mark), []);
+  assert.deepEqual(await instanceProcesses(mark), []);
 });
 
 test('a pid that belongs to another process now is not touched', async (t) => {
@@ -93,6 +93,29 @@ test('a pid that belongs to another process now is not touched', async (t) => {
     await findProcess(service, ids(service)[0] ?? '', { process: stale, proven: null }),
     null,
   );
+});
+
+test('an instance behind something that empties the environment is still known as ours', async (t) => {
+  const child = JSON.stringify(`const port = PORT; ${LISTEN}`);
+  const it = await started(
+    t,
+    `require('child_process').spawn(process.execPath, ['-e', ${child}.replace('PORT', port)], { env: {}, stdio: 'inherit' });`,
+  );
+  const [address = { host: '', port: 0 }] = it.service.instances;
+  assert.equal(await strangerOn(it.service, address, it.running.process), '');
+  assert.deepEqual(await stop(it), { signal: 'TERM', trouble: '' });
+});
+
+test('a listener on the same port of another address is no stranger', async (t) => {
+  const service = await buildService(t, 1);
+  const [address = { host: '', port: 0 }] = service.instances;
+  for (const host of ['127.0.0.2', '::1']) {
+    const server = createServer((socket) => socket.destroy()).listen(address.port, host);
+    t.after(() => server.close());
+    await once(server, 'listening');
+    assert.equal(await strangerOn(service, address, null), '');
+    assert.match(await strangerOn(service, { host, port: address.port }, null), /^pid /);
+  }
 });
 
 test('stopping what has ended already is no trouble', async (t) => {

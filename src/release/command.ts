@@ -16,10 +16,11 @@ import {
   holderOf,
   identityAtStart,
   identityOf,
+  instanceProcesses,
   isAlive,
+  isDescendant,
   listeningSockets,
   MARK,
-  markedProcesses,
 } from './process-table.ts';
 import type { InstanceRecord, Launch, ProcessRecord } from './record.ts';
 import { pause } from './wait.ts';
@@ -142,7 +143,7 @@ export async function stopInstance(options: {
   const deadlineMs = performance.now() + KILL_WAIT_MS;
   let left: readonly number[] = [];
   for (;;) {
-    left = (await markedProcesses(mark)).filter((pid) => pid !== process.pid);
+    left = (await instanceProcesses(mark, main?.pid)).filter((pid) => pid !== main?.pid);
     for (const pid of left) send(pid, 'SIGKILL');
     const alive = left.length > 0 || (main !== null && isAlive(main));
     const open = !alive && (await isListening(address));
@@ -150,7 +151,7 @@ export async function stopInstance(options: {
     if (performance.now() > deadlineMs) break;
     await pause(POLL_MS);
   }
-  const pid = left[0] ?? (await holderOf(await listeningSockets(address.port)));
+  const pid = left[0] ?? (await holderOf(await listeningSockets(address)));
   const name = pid === undefined ? 'an unknown process' : `pid ${pid} (${await commandOf(pid)})`;
   const trouble =
     left.length > 0 ? `${name} will not die` : `port ${address.port} is held by ${name}`;
@@ -167,8 +168,7 @@ export async function findProcess(
   record: InstanceRecord,
 ): Promise<ProcessRecord | null> {
   if (record.process !== null && isAlive(record.process)) return record.process;
-  const marked = await markedProcesses(recordFile(service, instance));
-  const [pid] = marked.filter((candidate) => candidate !== process.pid);
+  const [pid] = await instanceProcesses(recordFile(service, instance));
   if (pid === undefined) return null;
   const version = await environmentOf(pid, 'SLUICE_VERSION');
   const release = await environmentOf(pid, 'SLUICE_RELEASE');
@@ -182,12 +182,14 @@ export async function strangerOn(
   address: Address,
   own: ProcessRecord | null,
 ): Promise<string> {
-  const sockets = await listeningSockets(address.port);
+  const sockets = await listeningSockets(address);
   // The usual answer first: looking through every process of the machine is slow.
   if (own !== null && (await holderOf(sockets, [own.pid])) !== undefined) return '';
-  const marked = await markedProcesses(recordFile(service, formatAddress(address)));
-  if ((await holderOf(sockets, marked)) !== undefined) return '';
+  const mark = recordFile(service, formatAddress(address));
+  const ours = await instanceProcesses(mark, own?.pid);
+  if ((await holderOf(sockets, ours)) !== undefined) return '';
   const pid = await holderOf(sockets);
+  if (pid !== undefined && own !== null && isDescendant(pid, own.pid)) return '';
   if (pid !== undefined) return `pid ${pid} (${await commandOf(pid)})`;
   return own === null && (await isListening(address)) ? 'a process that this user cannot see' : '';
 }

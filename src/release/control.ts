@@ -75,11 +75,12 @@ export interface ReleaseControl {
   readReceipt(id: string): Promise<Receipt>;
 }
 
-/**
- * True when the server counts as capacity. `ejected` and `full` are states of a moment in a server
- * that takes traffic; the other reasons keep it out until somebody or something changes.
- */
+/** True when the server counts as capacity, as the control plane's guard counts it. */
 export function isServing(server: PoolServer): boolean {
-  const { eligibility } = server;
-  return eligibility === 'ok' || eligibility === 'ejected' || eligibility === 'full';
+  return server.eligibility === 'ok' || server.eligibility === 'full';
+}
+
+/** True when taking it out may cost something: `ejected` passes by itself, the rest does not. */
+export function isInPool(server: PoolServer): boolean {
+  return isServing(server) || server.eligibility === 'ejected';
 }

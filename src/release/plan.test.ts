@@ -88,7 +88,7 @@ function stopped(port: number, part: Partial<InstanceSurvey> = {}): InstanceSurv
 
 function found(instances: readonly InstanceSurvey[], part: Partial<Survey> = {}): Survey {
   const servers = instances.flatMap(({ server: one }) => (one === undefined ? [] : [one]));
-  return { instances, servers, trouble: '', history: [], ...part };
+  return { instances, servers, trouble: null, history: [], ...part };
 }
 
 /** `127.0.0.1:9001 guard(1) drain stop …` per instance, in the order of the plan. */
@@ -283,7 +283,7 @@ const refusals: readonly [string, Survey, string, RegExp][] = [
   ],
   [
     'an unreachable control plane',
-    found([instance(1), instance(2)], { trouble: 'away' }),
+    found([instance(1), instance(2)], { trouble: { code: 'unreachable', message: 'away' } }),
     'unreachable',
     /away/,
   ],

@@ -15,10 +15,10 @@
 import type { ErrorCode } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
-import { isServing, type PoolServer } from './control.ts';
+import { isInPool, isServing, type PoolServer } from './control.ts';
 import { launchOf } from './launch.ts';
 import type { Launch } from './record.ts';
-import { type InstanceSurvey, OWNER_PREFIX, type Survey } from './survey.ts';
+import { type InstanceSurvey, OWNER_PREFIX, type Problem, type Survey } from './survey.ts';
 
 export type StepKind = Step['kind'];
 
@@ -77,8 +77,6 @@ export type InstancePlan = {
   readonly fallback: string;
   readonly steps: readonly Step[];
 };
-
-export type Problem = { readonly code: ErrorCode; readonly message: string };
 
 export type Plan = {
   readonly service: string;
@@ -159,7 +157,7 @@ function planInstance(options: {
   const { process, server, left } = instance;
   const atVersion = process !== null && instance.answer.ok && instance.version === version;
   const isReady = server?.admin.state === 'ready';
-  const takesTraffic = process !== null && server !== undefined && isServing(server);
+  const takesTraffic = process !== null && server !== undefined && isInPool(server);
   const leaves = takesTraffic ? [...eligible].filter((id) => id !== instance.id).length : null;
   // What an ended release started and never admitted has not proven anything.
   const serving =
@@ -239,7 +237,7 @@ function holder(server: PoolServer, left: string): string {
 
 function inOrder(instances: readonly InstanceSurvey[]): readonly InstanceSurvey[] {
   const isFree = (instance: InstanceSurvey): boolean =>
-    instance.process === null || instance.server === undefined || !isServing(instance.server);
+    instance.process === null || instance.server === undefined || !isInPool(instance.server);
   return [...instances.filter(isFree), ...instances.filter((instance) => !isFree(instance))];
 }
 
@@ -252,11 +250,11 @@ function problemsOf(
   const say = (code: ErrorCode, message: string): void => {
     problems.push({ code, message });
   };
-  if (found.trouble !== '') say('unreachable', found.trouble);
+  if (found.trouble !== null) problems.push(found.trouble);
   for (const instance of found.instances) {
     const { id, address, stranger, trouble } = instance;
     if (trouble !== '') say('preflight_failed', trouble);
-    if (found.trouble === '' && instance.server === undefined) {
+    if (found.trouble === null && instance.server === undefined) {
       say(
         'preflight_failed',
         `instance ${id}: upstream "${service.upstream}" has no such server; add it with: ` +
@@ -279,7 +277,7 @@ function problemsOf(
       );
     }
   }
-  if (plans.every((plan) => plan.action === 'skip') && found.trouble === '') {
+  if (plans.every((plan) => plan.action === 'skip') && found.trouble === null) {
     say(
       'preflight_failed',
       `service "${service.name}": every instance is held by somebody; ${UNDRAIN}`,

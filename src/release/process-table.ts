@@ -6,6 +6,8 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { BlockList, isIP } from 'node:net';
+import type { Address } from '../base/units.ts';
 
 /** Set in the environment of every instance; its value is the path of the instance's record. */
 export const MARK = 'SLUICE_INSTANCE';
@@ -13,6 +15,8 @@ export const MARK = 'SLUICE_INSTANCE';
 const HAS_PROC = process.platform === 'linux';
 /** The state LISTEN in /proc/net/tcp. */
 const LISTEN_STATE = '0A';
+/** A chain of parents is never longer; a loop, read while processes end, is. */
+const ANCESTORS_MAX = 100;
 
 /**
  * Names one process on this machine, across reuse of its pid and across a reboot; undefined when
@@ -21,7 +25,7 @@ const LISTEN_STATE = '0A';
 export function identityOf(pid: number): string | undefined {
   if (!HAS_PROC) return identityByPs(pid);
   const stat = readStat(pid);
-  return stat === undefined || stat.state === 'Z' || stat.state === 'X' ? undefined : stat.identity;
+  return stat === undefined || isGone(stat) ? undefined : stat.identity;
 }
 
 /** As identityOf, but also of a process that has just ended and was not reaped yet. */
@@ -33,16 +37,38 @@ export function isAlive(process: { readonly pid: number; readonly identity: stri
   return process.identity !== '' && identityOf(process.pid) === process.identity;
 }
 
-/** Processes whose environment carries `MARK=value`, lowest pid first: the instance and its children. */
-export async function markedProcesses(value: string): Promise<readonly number[]> {
+/**
+ * The processes of an instance, lowest pid first: those whose environment carries `MARK=value`, and
+ * those in the session that `leader` began, which also holds when something in between (sudo, env
+ * -i) has emptied the environment.
+ */
+export async function instanceProcesses(
+  value: string,
+  leader?: number,
+): Promise<readonly number[]> {
   if (!HAS_PROC) return [];
   const found: number[] = [];
   const wanted = `${MARK}=${value}`;
   for (const pid of await allProcesses()) {
-    const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-    if (environment.split('\0').includes(wanted) && identityOf(pid) !== undefined) found.push(pid);
+    const stat = readStat(pid);
+    if (stat === undefined || isGone(stat) || pid === process.pid) continue;
+    if (leader !== undefined && stat.session === leader) found.push(pid);
+    else {
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+      if (environment.split('\0').includes(wanted)) found.push(pid);
+    }
   }
   return found;
+}
+
+/** True when the process was started by the other one, directly or by a chain of parents. */
+export function isDescendant(pid: number, ancestor: number): boolean {
+  let current = readStat(pid);
+  for (let depth = 0; current !== undefined && depth < ANCESTORS_MAX; depth += 1) {
+    if (current.parent === ancestor) return true;
+    current = readStat(current.parent);
+  }
+  return false;
 }
 
 /** The value of one variable in the environment that a process was started with; '' when unknown. */
@@ -53,19 +79,37 @@ export async function environmentOf(pid: number, name: string): Promise<string> 
   return line?.slice(name.length + 1) ?? '';
 }
 
-/** The kernel's names of the sockets that listen on a TCP port; empty when none or not known. */
-export async function listeningSockets(port: number): Promise<ReadonlySet<string>> {
+/** The kernel's names of the sockets that listen on an address; empty when none or not known. */
+export async function listeningSockets(address: Address): Promise<ReadonlySet<string>> {
   const sockets = new Set<string>();
   if (!HAS_PROC) return sockets;
+  const hosts = new BlockList();
+  const family = isIP(address.host);
+  if (family !== 0) hosts.addAddress(address.host, family === 6 ? 'ipv6' : 'ipv4');
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
     const text = await readFile(file, 'utf8').catch(() => '');
     for (const line of text.split('\n').slice(1)) {
       const columns = line.trim().split(/\s+/);
-      const localPort = Number.parseInt(columns[1]?.split(':')[1] ?? '', 16);
-      if (columns[3] === LISTEN_STATE && localPort === port) sockets.add(`socket:[${columns[9]}]`);
+      const [local = '', port = ''] = columns[1]?.split(':') ?? [];
+      if (columns[3] !== LISTEN_STATE || Number.parseInt(port, 16) !== address.port) continue;
+      // A host name may be any address of this machine, and a listener on all of them is one, too.
+      const isIt = family === 0 || /^0+$/.test(local) || hosts.check(...readAddress(local));
+      if (isIt) sockets.add(`socket:[${columns[9]}]`);
     }
   }
   return sockets;
+}
+
+/** `0100007F` is 127.0.0.1: groups of four bytes, each in the (little-endian) machine's order. */
+function readAddress(text: string): [string, 'ipv4' | 'ipv6'] {
+  const bytes = (text.match(/.{8}/g) ?? []).flatMap((group) =>
+    (group.match(/../g) ?? []).reverse().map((byte) => Number.parseInt(byte, 16)),
+  );
+  if (bytes.length === 4) return [bytes.join('.'), 'ipv4'];
+  const words = Array.from({ length: 8 }, (_, at) => {
+    return (((bytes[2 * at] ?? 0) << 8) | (bytes[2 * at + 1] ?? 0)).toString(16);
+  });
+  return [words.join(':'), 'ipv6'];
 }
 
 /** The first of the processes (all when not given) that holds one of the sockets. */
@@ -104,7 +148,14 @@ async function holdsAny(pid: number, sockets: ReadonlySet<string>): Promise<bool
 
 let bootId: string | undefined;
 
-function readStat(pid: number): { state: string; identity: string } | undefined {
+type Stat = {
+  readonly state: string;
+  readonly parent: number;
+  readonly session: number;
+  readonly identity: string;
+};
+
+function readStat(pid: number): Stat | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -114,7 +165,16 @@ function readStat(pid: number): { state: string; identity: string } | undefined 
   }
   // `pid (name) state …`: the name may hold blanks and brackets, so count from the last bracket.
   const columns = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { state: columns[0] ?? '', identity: `${bootId}/${columns[19] ?? ''}` };
+  return {
+    state: columns[0] ?? '',
+    parent: Number(columns[1]),
+    session: Number(columns[3]),
+    identity: `${bootId}/${columns[19] ?? ''}`,
+  };
+}
+
+function isGone(stat: Stat): boolean {
+  return stat.state === 'Z' || stat.state === 'X';
 }
 
 function identityByPs(pid: number): string | undefined {

@@ -3,7 +3,7 @@
 
 import { exitCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
-import { isServing, type PoolServer, type Receipt } from './control.ts';
+import { isInPool, type PoolServer, type Receipt } from './control.ts';
 import type { Fate, InstanceResult, ReleaseResult } from './events.ts';
 import { logFile } from './files.ts';
 import type { Plan } from './plan.ts';
@@ -30,8 +30,9 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
   const { service, plan, failure } = story;
   const instances = seen.instances.map((instance): InstanceResult => {
     const { fate = 'untouched', note = '' } = story.fates.get(instance.id) ?? {};
-    const pool = seen.trouble === '' ? poolText(instance.server) : `not known: ${seen.trouble}`;
-    const inPool = instance.server !== undefined && isServing(instance.server);
+    const pool =
+      seen.trouble === null ? poolText(instance.server) : `not known: ${seen.trouble.message}`;
+    const inPool = instance.server !== undefined && isInPool(instance.server);
     return { instance: instance.id, version: instance.version, inPool, pool, fate, note };
   });
   const released = instances.some((instance) => instance.fate === 'released');
@@ -75,7 +76,7 @@ function exitOf(story: Story): number {
 function poolText(server: PoolServer | undefined): string {
   if (server === undefined) return 'not in the upstream';
   const { admin, eligibility, checkReason } = server;
-  if (isServing(server)) return eligibility === 'ok' ? 'in pool' : `in pool, ${eligibility}`;
+  if (isInPool(server)) return eligibility === 'ok' ? 'in pool' : `in pool, ${eligibility}`;
   if (admin.state !== 'ready') return `out of the pool: ${admin.state} by ${admin.owner || '?'}`;
   return `out of the pool: ${eligibility}${checkReason === '' ? '' : ` (${checkReason})`}`;
 }
@@ -86,8 +87,7 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
   const skipped = instances.filter((instance) => instance.fate === 'skipped');
   const out = skipped.map(
     (instance) =>
-      `${instance.instance} was left alone (${instance.note}); when it is free: ` +
-      `sluice undrain ${service.upstream} ${instance.instance}, then ${again}`,
+      `${instance.instance} was left alone (${instance.note}); when it is free again: ${again}`,
   );
   if (failure === null || isRefused) return out;
   const stuck = instances.filter((instance) => instance.fate === 'stuck');

@@ -207,6 +207,9 @@ async function admit(context: StepContext): Promise<Outcome> {
   const { generation } = await control.setAdmin(service.upstream, instance, change);
   const deadlineMs = performance.now() + ADMIT_DEADLINE_MS;
   for (;;) {
+    const ended = context.running?.ended() ?? '';
+    if (ended !== '')
+      return fail('release_failed', `process ${ended} after it had passed its check`);
     const status = await control.status();
     const upstream = status.upstreams.find((candidate) => candidate.name === service.upstream);
     const server = upstream?.servers.find((candidate) => candidate.id === instance);

@@ -2,7 +2,7 @@
 // place in the pool, and who holds it. Reads only. The same survey is taken again at the end of a
 // release, so that the last block says what was seen and not what was believed.
 
-import { isSluiceError, messageOf } from '../base/errors.ts';
+import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { findProcess, strangerOn } from './command.ts';
@@ -33,12 +33,14 @@ export type InstanceSurvey = {
   readonly launchProblem: string;
 };
 
+export type Problem = { readonly code: ErrorCode; readonly message: string };
+
 export type Survey = {
   readonly instances: readonly InstanceSurvey[];
   /** All servers of the upstream, also those that the service does not run. */
   readonly servers: readonly PoolServer[];
-  /** Why the control plane could not be asked; '' when it answered. */
-  readonly trouble: string;
+  /** Why the control plane could not be asked; null when it answered. */
+  readonly trouble: Problem | null;
   /** Other releases of the service, newest first. */
   readonly history: readonly PastRelease[];
 };
@@ -58,15 +60,18 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
   const { service, control } = options;
   const history = (await readHistory(service)).filter((past) => past.id !== options.self);
   let servers: readonly PoolServer[] = [];
-  let trouble = '';
+  let trouble: Problem | null = null;
   try {
     const status = await control.status();
     const upstream = status.upstreams.find((candidate) => candidate.name === service.upstream);
-    if (upstream === undefined) trouble = `no upstream "${service.upstream}" in the control plane`;
+    if (upstream === undefined) {
+      const message = `service "${service.name}": the control plane has no upstream "${service.upstream}"; is it that of another configuration?`;
+      trouble = { code: 'preflight_failed', message };
+    }
     servers = upstream?.servers ?? [];
   } catch (error) {
     if (!isSluiceError(error)) throw error;
-    trouble = messageOf(error);
+    trouble = { code: error.code, message: messageOf(error) };
   }
   const instances = await Promise.all(
     service.instances.map((address) => surveyInstance({ ...options, address, servers, history })),

@@ -124,9 +124,10 @@ export class Turn {
         this.#settle(hard.aborted ? 'stuck' : 'reverted', outcome.reason);
         return hard.aborted ? outcome : failure;
       }
+      const code = outcome.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
       const both = `${failure.reason}; then ${proven.version} could not be brought back: ${outcome.reason}`;
       const evidence = [...failure.evidence, ...outcome.evidence];
-      return this.#park(fail('rollback_failed', both, evidence));
+      return this.#park(fail(code, both, evidence));
     }
     this.#settle('reverted', `${this.#session.options.version} failed`);
     return failure;
