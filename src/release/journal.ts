@@ -56,6 +56,8 @@ export class Journal {
   readonly #file: string;
   readonly #handle: FileHandle;
   #sequence = 1;
+  /** Ends the line of a record that was written in part, as on a full disk. */
+  #separator = '';
 
   constructor(id: string, file: string, handle: FileHandle) {
     this.id = id;
@@ -66,8 +68,11 @@ export class Journal {
   /** Durable when it resolves. @throws storage_full, storage_failed */
   async write(record: JournalRecord): Promise<void> {
     try {
-      await this.#handle.writeFile(`${line(this.#sequence, this.id, record)}\n`);
+      const text = `${this.#separator}${line(this.#sequence, this.id, record)}\n`;
+      this.#separator = '\n';
+      await this.#handle.writeFile(text);
       this.#sequence += 1;
+      this.#separator = '';
       await this.#handle.datasync();
     } catch (error) {
       throw storageError(this.#file, error);
