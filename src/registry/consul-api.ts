@@ -192,8 +192,6 @@ function clientOf(request: IncomingMessage, response: ServerResponse): Client {
     declaredBytes,
     readBody: (bytesMax) => readBody(request, declaredBytes, bytesMax),
     onGone: (callback) => {
-      // Who waits may be silent; the limit of an earlier answer on this connection is not for it.
-      request.socket.setTimeout(0);
       // 'end': the client ended its side while it waits. It may still read: it is answered at once.
       request.socket.once('end', callback);
       response.once('close', callback);

@@ -91,12 +91,21 @@ function write(
   if (response.shouldKeepAlive === (request.httpVersion === '1.1')) {
     response.removeHeader('Connection');
   }
-  response.socket?.setTimeout(SEND_TIMEOUT_MS);
   const headers = [...answer.headers, ...encoding, 'Content-Length', String(bytes.length)];
   const reason = REASONS[answer.status];
   if (reason === undefined) response.writeHead(answer.status, headers);
   else response.writeHead(answer.status, reason, headers);
   response.end(request.method === 'HEAD' ? undefined : bytes);
+  limitSending(response);
+}
+
+/** An answer that the client does not take occupies memory: its connection may not stay silent. */
+function limitSending(response: ServerResponse): void {
+  const { socket } = response;
+  if (socket === null || socket.writableLength === 0) return;
+  socket.setTimeout(SEND_TIMEOUT_MS);
+  // Before node:http's own listener, which then sets the limit of an idle connection.
+  response.prependOnceListener('finish', () => socket.setTimeout(0));
 }
 
 function acceptsGzip(request: IncomingMessage): boolean {
