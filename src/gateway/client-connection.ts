@@ -3,11 +3,12 @@
 // is answered. A refused connection is never read as HTTP again. Ends with a lingering close, since
 // closing over unread input would make the kernel throw away our last response.
 
-import type { GatewayContext } from './context.ts';
+import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import {
   BodyReader,
+  EMPTY_LINES_MAX,
   HeadScan,
   headEnd,
   parseRequestHead,
@@ -39,6 +40,8 @@ export class ClientConnection implements ConnectionHandler, Timed {
   readonly #body = new BodyReader();
   #state: State = 'idle';
   #requests = 0;
+  /** Empty lines in front of the next request that were skipped, over all reads. */
+  #emptyLines = 0;
   /** Bytes behind the request that is being answered. */
   #stash: Buffer | undefined;
   #isEnded = false;
@@ -118,9 +121,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
     if (this.#state === 'closed') return;
     if (!keepsAlive || !this.#body.done) return this.#linger();
     this.#state = 'idle';
-    if (!this.#isWaitingForDrain) {
-      this.#gateway.wheel.set(this, this.#gateway.config.timeouts.keepaliveMs);
-    }
+    if (!this.#isWaitingForDrain) this.#watchIdle();
     if (this.#stash !== undefined) {
       // In a turn of its own, so that one client with a thousand requests in its pipe waits for
       // the others between two of them.
@@ -131,7 +132,8 @@ export class ClientConnection implements ConnectionHandler, Timed {
 
   /** An answer of our own instead of a server's. */
   answer(status: number, reason: string, keepsAlive: boolean, method: string): void {
-    this.connection.writeText(refusalText(status, `sluice: ${reason}\n`, keepsAlive, '', method));
+    const text = refusalText(status, `sluice: ${reason}\n`, keepsAlive, '', method);
+    if (!this.connection.writeText(text)) this.waitForDrain();
     this.exchangeDone(keepsAlive);
   }
 
@@ -149,7 +151,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
   /** A response that cannot be completed: the client must see that it is not complete. */
   cut(): void {
     if (this.#state === 'closed') return;
-    this.#gone();
+    this.#gone(true);
     this.connection.reset();
   }
 
@@ -164,7 +166,9 @@ export class ClientConnection implements ConnectionHandler, Timed {
   }
 
   tunnelClosed(): void {
-    if (this.#state !== 'closed') this.#linger();
+    if (this.#state === 'closed') return;
+    if (this.#isEnded) this.#endBoth();
+    else this.#linger();
   }
 
   /** Shutting down: an idle connection has nothing to lose, the others finish first. */
@@ -174,7 +178,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
 
   destroy(): void {
     if (this.#state === 'closed') return;
-    this.#gone();
+    this.#gone(false);
     this.connection.destroy();
   }
 
@@ -214,7 +218,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
         this.#watchBody();
         return this.#exchange.clientDrained();
       case 'idle':
-        wheel.set(this, config.timeouts.keepaliveMs);
+        this.#watchIdle();
         return this.#unstash();
       case 'linger':
         return wheel.set(this, config.timeouts.lingeringMs);
@@ -233,28 +237,31 @@ export class ClientConnection implements ConnectionHandler, Timed {
       case 'tunnel':
         return this.#exchange.tunnelEndedByClient();
       case 'idle':
-        if (this.#stash === undefined) this.destroy();
+        if (this.#stash === undefined) this.#endBoth();
         return;
       case 'head':
       case 'linger':
-        return this.destroy();
+        return this.#endBoth();
       case 'closed':
         return;
     }
   }
 
-  onClose(): void {
-    if (this.#state !== 'closed') this.#gone();
+  onClose(error: string): void {
+    if (this.#state === 'closed') return;
+    // A tunnel that both sides have ended: the server still takes the last bytes, and the close of
+    // its connection calls tunnelClosed.
+    if (this.#state === 'tunnel' && error === '' && this.#exchange.isServerBehind) return;
+    this.#gone(error !== '');
   }
 
   onDeadline(): void {
-    if (this.#isWaitingForDrain && this.#state !== 'linger') {
-      const pending = this.connection.pendingBytes;
-      if (pending < this.#pendingSeen) {
-        this.#pendingSeen = pending;
-        return this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
-      }
-      return this.cut();
+    const pending = this.connection.pendingBytes;
+    if (this.#state === 'linger' ? pending > 0 : this.#isWaitingForDrain) {
+      // A slow reader is let be as long as it reads. What the others got must not look complete.
+      if (pending >= this.#pendingSeen) return this.cut();
+      this.#pendingSeen = pending;
+      return this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
     }
     switch (this.#state) {
       case 'head':
@@ -274,7 +281,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
     let end = to;
     let stop: number;
     if (this.#partial.length === 0) {
-      start = skipEmptyLines(buffer, start, end);
+      start = this.#skipEmptyLines(buffer, start, end);
       if (start === end) return; // Only empty lines: still idle.
       stop = headEnd(buffer, start, end);
       if (stop === -1) {
@@ -284,7 +291,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
     } else {
       this.#partial.append(buffer, start, end);
       if (this.#partial.bytes[0] === CR) {
-        this.#partial.drop(skipEmptyLines(this.#partial.bytes, 0, this.#partial.length));
+        this.#partial.drop(this.#skipEmptyLines(this.#partial.bytes, 0, this.#partial.length));
         this.#scan?.reset();
       }
       stop = this.#partial.end();
@@ -304,12 +311,22 @@ export class ClientConnection implements ConnectionHandler, Timed {
   #waitForHead(): void {
     if (this.#state === 'idle') {
       this.#state = 'head';
-      // Total, from the first byte: a byte now and then does not extend it (rule 77).
-      this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientHeaderMs);
+      // Total, from the first byte: a byte now and then does not extend it (rule 77). The first
+      // head of a connection is due from the accept on.
+      if (this.#requests > 0) {
+        this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientHeaderMs);
+      }
     }
     this.#scan ??= new HeadScan();
     const refused = this.#scan.request(this.#partial.text(), this.#gateway.headLimits);
     if (refused !== undefined) this.refuse(refused.status, refused.reason);
+  }
+
+  /** The limit holds over all reads, so that no split of the bytes gets round it (rules 3, 70). */
+  #skipEmptyLines(buffer: Buffer, start: number, end: number): number {
+    const stop = skipEmptyLines(buffer, start, end, EMPTY_LINES_MAX - this.#emptyLines);
+    this.#emptyLines += (stop - start) / 2;
+    return stop;
   }
 
   #beginExchange(head: RequestHead, buffer: Buffer, start: number, end: number): void {
@@ -319,6 +336,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
     }
     this.#state = 'exchange';
     this.#requests += 1;
+    this.#emptyLines = 0;
     this.#gateway.wheel.clear(this);
     this.#body.reset(head.framing, head.contentLength, limits);
     this.#payloadStart = start;
@@ -364,6 +382,11 @@ export class ClientConnection implements ConnectionHandler, Timed {
     else this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientBodyMs);
   }
 
+  #watchIdle(): void {
+    const { wheel, config, isClosing } = this.#gateway;
+    wheel.set(this, isClosing ? IDLE_GRACE_MS : config.timeouts.keepaliveMs);
+  }
+
   /** Bytes of a later request: at most one read of them, then the kernel holds the rest. */
   #keepForLater(buffer: Buffer, start: number, end: number): void {
     const piece = buffer.subarray(start, end);
@@ -380,14 +403,13 @@ export class ClientConnection implements ConnectionHandler, Timed {
     if (stash === undefined || this.#state !== 'idle' || this.#isWaitingForDrain) return;
     this.#stash = undefined;
     this.#readHead(stash, 0, stash.length);
-    // Reading goes on only when there is room for it: no exchange, or one that waits for its body.
+    // Reading goes on unless there are bytes of yet another request: a client that leaves while it
+    // waits for its answer is heard.
     const state: State = this.#state;
     if (state === 'idle' || state === 'head') {
-      if (this.#isEnded) this.destroy();
+      if (this.#isEnded) this.#endBoth();
       else this.resumeBody();
-    } else if (state === 'exchange' && !this.#body.done && this.#stash === undefined) {
-      this.resumeBody();
-    }
+    } else if (state === 'exchange' && this.#stash === undefined) this.resumeBody();
   };
 
   // ---- ending -------------------------------------------------------------------------------
@@ -400,18 +422,25 @@ export class ClientConnection implements ConnectionHandler, Timed {
     this.connection.end();
     const { lingeringMs, sendMs } = this.#gateway.config.timeouts;
     // The lingering time runs from our FIN on, which waits behind what the client has to take.
-    this.#gateway.wheel.set(this, this.connection.pendingBytes > 0 ? sendMs : lingeringMs);
+    this.#pendingSeen = this.connection.pendingBytes;
+    this.#gateway.wheel.set(this, this.#pendingSeen > 0 ? sendMs : lingeringMs);
     if (this.#isEnded) return;
     this.#isBodyPaused = true;
     this.resumeBody();
   }
 
-  #gone(): void {
+  /** The client has ended its side too: nothing keeps us but bytes that are on their way to it. */
+  #endBoth(): void {
+    if (this.connection.pendingBytes === 0) this.destroy();
+    else this.#linger();
+  }
+
+  #gone(isBroken: boolean): void {
     this.#state = 'closed';
     this.#stash = undefined;
     this.#partial.clear();
     this.#gateway.wheel.forget(this);
-    this.#exchange.clientGone();
+    this.#exchange.clientGone(isBroken);
     this.#onClosed(this);
   }
 }

@@ -12,6 +12,10 @@ import type { RouteTable } from './route.ts';
 import type { Transport } from './transport.ts';
 import type { Wheel } from './wheel.ts';
 
+/** How long a shutdown leaves idle client connections open, so that a request that is just being
+ *  sent on one is answered (with `Connection: close`) instead of reset. */
+export const IDLE_GRACE_MS = 300;
+
 export type GatewayContext = {
   readonly config: GatewayConfig;
   readonly headLimits: HeadLimits;

@@ -91,7 +91,7 @@ export class Exchange implements Attempt {
     this.#upstream = upstream;
     upstream.began(nowMs);
     this.offeredUpgrade = head.upgrade === '' ? '' : this.#allowedUpgrade(head.upgrade);
-    this.#tryNext(buffer, start, end);
+    this.#tryNext(upstream, buffer, start, end);
   }
 
   /** More of the request's body. */
@@ -112,9 +112,9 @@ export class Exchange implements Attempt {
   }
 
   /** The client went away, or stopped reading or sending for too long. */
-  clientGone(): void {
+  clientGone(isBroken: boolean): void {
     if (!this.isActive) return;
-    this.#connection?.discard();
+    this.#connection?.discard(this.#isTunnel && isBroken);
     this.#connection = undefined;
     this.#end(this.#isTunnel ? 'answered' : 'clientGone', this.#isTunnel ? '' : 'client gone');
   }
@@ -141,6 +141,11 @@ export class Exchange implements Attempt {
     else this.#client.refuse(status, reason);
   }
 
+  /** The server has not taken all that the client sent. */
+  get isServerBehind(): boolean {
+    return this.#connection !== undefined && this.#connection.connection.pendingBytes > 0;
+  }
+
   tunnelFromClient(buffer: Buffer, start: number, end: number): void {
     if (this.#connection?.send('', buffer, start, end, '') === false) this.#client.pauseBody();
   }
@@ -151,16 +156,15 @@ export class Exchange implements Attempt {
 
   // ---- attempts -----------------------------------------------------------------------------
 
-  #tryNext(buffer: Buffer, start: number, end: number): void {
-    const upstream = this.#upstream;
-    if (upstream === undefined) return;
+  /** False when there is no server to try; then the client has its answer. */
+  #tryNext(upstream: Upstream, buffer: Buffer, start: number, end: number): boolean {
     const nowMs = this.#gateway.now();
     const server = upstream.pick(this.#tried, nowMs);
     if (server === undefined) {
       const failed = this.#failed;
-      return failed === undefined
-        ? this.#answer(503, upstream.refusal(nowMs))
-        : this.#answer(failed.status, failed.reason);
+      if (failed === undefined) this.#answer(503, upstream.refusal(nowMs));
+      else this.#answer(failed.status, failed.reason);
+      return false;
     }
     this.#server = server;
     this.#isSent = false;
@@ -168,12 +172,14 @@ export class Exchange implements Attempt {
     if (idle !== undefined) {
       idle.adopt(this);
       this.#connection = idle;
-      return this.#sendRequest(idle, buffer, start, end);
+      this.#sendRequest(idle, buffer, start, end);
+      return true;
     }
     // Nobody has these bytes yet: keep them until the connection stands.
     if (end > start) this.#retain(buffer, start, end);
     if (!this.#isBodyDone) this.#client.pauseBody();
     this.#connection = new ServerConnection(this.#gateway, server, this);
+    return true;
   }
 
   serverConnected(): void {
@@ -196,8 +202,8 @@ export class Exchange implements Attempt {
     }
     if (!isIdempotent(head.method)) this.#forgetReplay();
     else if (end > start) this.#retain(buffer, start, end);
-    this.#sendBody(connection, text, buffer, start, end);
     if (!this.#isBodyDone) this.#client.resumeBody();
+    this.#sendBody(connection, text, buffer, start, end);
   }
 
   /** A piece of the body, with the end of the body when it is the last. */
@@ -237,11 +243,12 @@ export class Exchange implements Attempt {
   attemptFailed(failed: Failure): void {
     const { config, now, pool } = this.#gateway;
     const server = this.#server;
+    const upstream = this.#upstream;
     const connection = this.#connection;
     const nowMs = now();
     this.#connection = undefined;
     this.#failed = failed;
-    if (server === undefined || connection === undefined) return;
+    if (server === undefined || upstream === undefined || connection === undefined) return;
     // A kept-alive connection that the server had closed says nothing about the server. Its other
     // idle connections are likely as dead, so the next attempt takes a new one, on any server.
     const isStale = connection.reused && failed.code === 'closed_early';
@@ -263,10 +270,13 @@ export class Exchange implements Attempt {
       server.counters.lost += 1;
       return this.#answer(failed.status, failed.reason);
     }
+    if (!this.#tryNext(upstream, NO_BYTES, 0, 0)) {
+      server.counters.lost += 1;
+      return;
+    }
     server.counters.retried += 1;
-    if (this.#upstream !== undefined && !this.#isRetried) this.#upstream.counters.retried += 1;
+    if (!this.#isRetried) upstream.counters.retried += 1;
     this.#isRetried = true;
-    this.#tryNext(NO_BYTES, 0, 0);
   }
 
   // ---- the response -------------------------------------------------------------------------
@@ -277,6 +287,8 @@ export class Exchange implements Attempt {
       if (this.#head.expectContinue !== true || this.#isContinued) return;
       this.#isContinued = true;
     }
+    // What was relayed cannot be taken back: no other attempt (rule 74).
+    this.#forgetReplay();
     this.#client.connection.writeText(interimHeadText(head));
   }
 
@@ -328,10 +340,6 @@ export class Exchange implements Attempt {
 
   responseCut(reason: string): void {
     this.#connection = undefined;
-    if (this.#isTunnel) {
-      this.#end('answered', '');
-      return this.#client.tunnelClosed();
-    }
     if (this.#server !== undefined) this.#server.counters.cut += 1;
     this.#end('cut', reason, 'failure');
     this.#client.cut();
@@ -343,6 +351,7 @@ export class Exchange implements Attempt {
     this.#isTunnel = true;
     this.#isResponseBegun = true;
     this.#status = 101;
+    if (this.#server !== undefined) this.#server.counters.answered += 1;
     this.#client.connection.writeText(interimHeadText(head));
     this.#client.tunnelOpened();
   }
@@ -357,6 +366,13 @@ export class Exchange implements Attempt {
 
   tunnelEnded(): void {
     this.#client.connection.end();
+  }
+
+  tunnelClosed(isBroken: boolean): void {
+    this.#connection = undefined;
+    this.#end('answered', '');
+    if (isBroken) this.#client.cut();
+    else this.#client.tunnelClosed();
   }
 
   #allowedUpgrade(offered: string): string {

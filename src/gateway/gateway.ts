@@ -9,16 +9,12 @@ import type { Route, TableUpdate, UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import type { GatewayContext } from './context.ts';
+import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { refusalText } from './http1.ts';
 import { nodeTransport } from './node-transport.ts';
 import { RouteTable } from './route.ts';
 import type { Connection, Listening, Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
-
-/** How long a shutdown leaves idle client connections open, so that a request that is just being
- *  sent on one is answered (with `Connection: close`) instead of reset. */
-const IDLE_GRACE_MS = 300;
 
 export type GatewayOptions = {
   readonly config: GatewayConfig;

@@ -169,12 +169,23 @@ class MemoryConnection implements Connection {
     this.flush();
   }
 
-  /** As close(2): what is on its way may still arrive, then the peer sees a FIN. */
+  /** As close(2): what the kernel has may still arrive, then the peer sees a FIN. The rest is lost. */
   destroy(): void {
     if (this.isClosed) return;
+    this.#dropPending();
     this.#isFinQueued = true;
     this.#close('');
     this.flush();
+  }
+
+  #dropPending(): void {
+    let room = this.#network.options.windowBytes;
+    this.#outgoing = this.#outgoing.flatMap((piece) => {
+      const kept = piece.subarray(0, room);
+      room -= kept.length;
+      return kept.length > 0 ? [kept] : [];
+    });
+    this.#outgoingBytes = this.#network.options.windowBytes - room;
   }
 
   reset(): void {

@@ -11,6 +11,7 @@ export type FailureCode =
   | 'connect_failed'
   | 'no_socket'
   | 'closed_early'
+  | 'closed_in_head'
   | 'response_timeout'
   | 'send_timeout'
   | 'bad_response';
@@ -30,6 +31,7 @@ const RULES: Record<FailureCode, Rule> = {
   // Out of file descriptors or ports: trying the next server would not help.
   no_socket: { source: 'gateway', retry: 'no', status: 503 },
   closed_early: { source: 'server', retry: 'if-idempotent', status: 502 },
+  closed_in_head: { source: 'server', retry: 'if-idempotent', status: 502 },
   response_timeout: { source: 'server', retry: 'if-idempotent', status: 504 },
   send_timeout: { source: 'server', retry: 'if-idempotent', status: 504 },
   // The request was worked on; the answer is unusable. As in nginx, not a reason to do it again.

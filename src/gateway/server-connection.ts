@@ -6,7 +6,7 @@ import type { Server } from '../upstream.ts';
 import type { GatewayContext } from './context.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import type { ResponseHead } from './http1.ts';
-import { BodyReader, headEnd, parseResponseHead, refusePartialResponse } from './http1.ts';
+import { BodyReader, HeadScan, headEnd, parseResponseHead } from './http1.ts';
 import { connectFailure, type Failure, failure } from './retry.ts';
 import { type Connection, type ConnectionHandler, NO_BYTES } from './transport.ts';
 import type { Timed } from './wheel.ts';
@@ -31,6 +31,8 @@ export interface Attempt {
   tunnelOpened(head: ResponseHead): void;
   tunnelBytes(buffer: Buffer, start: number, end: number): void;
   tunnelEnded(): void;
+  /** The tunnel's connection is gone; `isBroken` by a reset, else by an end or by its timeout. */
+  tunnelClosed(isBroken: boolean): void;
   /** No final head came. The connection is gone. */
   attemptFailed(failed: Failure): void;
   /** The final head was handed on, the body cannot be completed. The connection is gone. */
@@ -50,10 +52,15 @@ export class ServerConnection implements ConnectionHandler, Timed {
   #attempt: Attempt | undefined;
   #state: State = 'connecting';
   #requestSent = false;
+  /** A write did not go through at once. */
+  #isBlocked = false;
+  /** Not read, because the client is slower. */
+  #isPaused = false;
   #keepAlive = false;
   #idleMsMax: number;
   #interims = 0;
   readonly #partial = new HeadBuffer();
+  #scan: HeadScan | undefined;
   readonly #body = new BodyReader();
   #payloadStart = 0;
   #payloadEnd = 0;
@@ -90,37 +97,47 @@ export class ServerConnection implements ConnectionHandler, Timed {
   /** Head, or a piece of the body, or both. False: wait for serverDrained. */
   send(before: string, buffer: Buffer, start: number, end: number, after: string): boolean {
     const ok = this.connection.write(before, buffer, start, end, after);
-    const { upstreamSendMs, tunnelMs } = this.#gateway.config.timeouts;
-    if (!ok) this.#gateway.wheel.set(this, upstreamSendMs);
-    else if (this.#state === 'tunnel') this.#gateway.wheel.set(this, tunnelMs);
+    if (!ok) this.#isBlocked = true;
+    if (!ok || this.#state === 'tunnel') this.#watch();
     return ok;
   }
 
   /** The request is complete: the response is due. */
   requestSent(): void {
     this.#requestSent = true;
-    if (this.#state === 'head') {
-      this.#gateway.wheel.set(this, this.#gateway.config.timeouts.responseMs);
-    }
+    if (this.#state === 'head') this.#watch();
   }
 
   /** The client is slower than the server: stop reading, and do not blame the server for it. */
   pause(): void {
+    this.#isPaused = true;
     this.connection.pause();
-    this.#gateway.wheel.clear(this);
+    this.#watch();
   }
 
   resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.connection.resume();
-    const { readMs, tunnelMs } = this.#gateway.config.timeouts;
-    if (this.#state === 'tunnel') this.#gateway.wheel.set(this, tunnelMs);
-    else if (this.#state === 'body') this.#gateway.wheel.set(this, readMs);
+    this.#watch();
   }
 
   /** The exchange has no more use for the connection: closes it without telling the exchange. */
-  discard(): void {
+  discard(isBroken = false): void {
     this.#attempt = undefined;
-    this.#close();
+    this.#close(isBroken);
+  }
+
+  /** Sets the deadline of what the server owes us now, while it has an exchange. */
+  #watch(): void {
+    const { wheel, config } = this.#gateway;
+    const { upstreamSendMs, responseMs, readMs, tunnelMs } = config.timeouts;
+    if (this.#isBlocked) wheel.set(this, upstreamSendMs);
+    else if (this.#isPaused) wheel.clear(this);
+    else if (this.#state === 'body') wheel.set(this, readMs);
+    else if (this.#state === 'tunnel') wheel.set(this, tunnelMs);
+    else if (this.#requestSent) wheel.set(this, responseMs);
+    else wheel.clear(this);
   }
 
   // ---- events -------------------------------------------------------------------------------
@@ -132,12 +149,10 @@ export class ServerConnection implements ConnectionHandler, Timed {
   }
 
   onDrain(): void {
-    const { wheel, config } = this.#gateway;
-    if (this.#state === 'tunnel') wheel.set(this, config.timeouts.tunnelMs);
-    else if (this.#state === 'head' && this.#requestSent) {
-      wheel.set(this, config.timeouts.responseMs);
-    } else if (this.#state === 'head') wheel.clear(this);
-    this.#attempt?.serverDrained();
+    this.#isBlocked = false;
+    if (this.#attempt === undefined) return;
+    this.#watch();
+    this.#attempt.serverDrained();
   }
 
   onData(buffer: Buffer, start: number, end: number): void {
@@ -147,7 +162,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
       case 'body':
         return this.#readBody(buffer, start, end);
       case 'tunnel':
-        this.#gateway.wheel.set(this, this.#gateway.config.timeouts.tunnelMs);
+        this.#watch();
         return this.#attempt?.tunnelBytes(buffer, start, end);
       case 'idle':
       case 'connecting':
@@ -168,9 +183,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
       case 'closed':
         return;
       default:
-        return this.#lost(
-          failure('closed_early', `server ${this.server.id} closed before it answered`),
-        );
+        return this.#lost(this.#closedEarly('closed'));
     }
   }
 
@@ -183,14 +196,9 @@ export class ServerConnection implements ConnectionHandler, Timed {
       case 'body':
         return this.#cut(`the server's connection broke (${error || 'closed'})`);
       case 'tunnel':
-        return this.#cut(`tunnel closed by the server (${error || 'closed'})`);
+        return this.#closeTunnel(error !== '');
       default:
-        return this.#lost(
-          failure(
-            'closed_early',
-            `server ${this.server.id} broke the connection before it answered (${error || 'closed'})`,
-          ),
-        );
+        return this.#lost(this.#closedEarly('broke the connection', ` (${error || 'closed'})`));
     }
   }
 
@@ -210,7 +218,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
       case 'body':
         return this.#cut('the server stopped sending in the middle of the response');
       case 'tunnel':
-        return this.#cut('the tunnel was idle for too long');
+        return this.#closeTunnel(false);
       case 'idle':
         return this.#close();
       case 'closed':
@@ -235,6 +243,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
       start = 0;
       end = this.#partial.length;
       this.#partial.clear();
+      this.#scan?.reset();
     }
     const attempt = this.#attempt;
     if (attempt === undefined) return this.#close();
@@ -261,15 +270,23 @@ export class ServerConnection implements ConnectionHandler, Timed {
   }
 
   #checkPartial(): void {
-    const refused = refusePartialResponse(
-      this.#partial.text(),
-      this.#gateway.config.limits.responseHeadBytesMax,
-    );
+    this.#scan ??= new HeadScan();
+    const { responseHeadBytesMax } = this.#gateway.config.limits;
+    const refused = this.#scan.response(this.#partial.text(), responseHeadBytesMax);
     if (refused !== undefined) this.#lost(this.#badResponse(refused.reason));
   }
 
   #badResponse(reason: string): Failure {
     return failure('bad_response', `server ${this.server.id} sent a bad response: ${reason}`);
+  }
+
+  /** Only a server that has sent nothing at all can have closed before it saw the request. */
+  #closedEarly(what: string, code = ''): Failure {
+    const { id } = this.server;
+    if (this.#interims > 0) return this.#badResponse('an interim response alone');
+    return this.#partial.length > 0
+      ? failure('closed_in_head', `server ${id} ${what} in the middle of its response head${code}`)
+      : failure('closed_early', `server ${id} ${what} before it answered${code}`);
   }
 
   #beginBody(head: ResponseHead, buffer: Buffer, start: number, end: number): void {
@@ -304,7 +321,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
     if (this.#body.done) {
       return this.#finish(buffer, this.#payloadStart, this.#payloadEnd, consumed === end);
     }
-    this.#gateway.wheel.set(this, this.#gateway.config.timeouts.readMs);
+    this.#watch();
     this.#relay(buffer, false);
   }
 
@@ -344,7 +361,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
       return this.#lost(this.#badResponse('101 for a protocol that was not offered'));
     }
     this.#state = 'tunnel';
-    this.#gateway.wheel.set(this, this.#gateway.config.timeouts.tunnelMs);
+    this.#watch();
     attempt.tunnelOpened(head);
     if (start < end && this.#attempt === attempt) attempt.tunnelBytes(buffer, start, end);
   }
@@ -365,12 +382,20 @@ export class ServerConnection implements ConnectionHandler, Timed {
     attempt?.responseCut(reason);
   }
 
-  #close(): void {
+  #closeTunnel(isBroken: boolean): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    this.#close();
+    attempt?.tunnelClosed(isBroken);
+  }
+
+  #close(isBroken = false): void {
     if (this.#state === 'closed') return;
     if (this.#state === 'idle') this.#gateway.pool.remove(this);
     this.#state = 'closed';
     this.#gateway.wheel.forget(this);
-    this.connection.destroy();
+    if (isBroken) this.connection.reset();
+    else this.connection.destroy();
   }
 }
 

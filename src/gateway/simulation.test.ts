@@ -192,6 +192,8 @@ class ScriptedClient implements ConnectionHandler {
     // Some clients pipeline everything, some leave early, some stop reading for a while.
     network.later(() => this.#connection.writeText(text), random() * 200);
     if (random() < 0.15) network.later(() => this.#connection.reset(), random() * 2000);
+    // A client that half-closes behind its last request still wants all the answers.
+    if (random() < 0.3) network.later(() => this.#connection.end(), 210 + random() * 500);
     if (random() < 0.3) {
       network.later(() => this.#connection.pause(), random() * 300);
       network.later(() => this.#connection.resume(), 300 + random() * 2000);
@@ -204,7 +206,9 @@ class ScriptedClient implements ConnectionHandler {
   onEnd(): void {
     if (this.#current !== undefined) {
       const body = this.#framer.body(true);
-      if (body !== undefined) this.#check(body);
+      // A response that cannot be completed ends with a reset, never with a FIN.
+      if (body === undefined) this.#world.problems.push(`answer ${this.answered} ends early`);
+      else this.#check(body);
     }
     this.#connection.end();
   }
