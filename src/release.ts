@@ -3,9 +3,8 @@
 
 export type { PoolServer, PoolStatus, Receipt, ReleaseControl } from './release/control.ts';
 export type { InstanceResult, ReleaseEvent, ReleaseResult } from './release/events.ts';
-export { type PastRelease, readHistory } from './release/journal.ts';
-export { type Plan, type PlanOptions, planRelease, type Step as PlanStep } from './release/plan.ts';
+export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
 export { runRelease } from './release/run.ts';
 export type { ReleaseOptions } from './release/session.ts';
-export { type Survey, survey } from './release/survey.ts';
+export { survey } from './release/survey.ts';
 export { Interrupts } from './release/wait.ts';

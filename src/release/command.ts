@@ -110,7 +110,7 @@ export async function adoptProcess(
   };
 }
 
-export type StopOutcome = {
+type StopOutcome = {
   /** What ended it: '' when it was gone already. */
   readonly signal: '' | 'TERM' | 'KILL';
   /** Why the instance still counts as running; '' when it is gone and its port is closed. */

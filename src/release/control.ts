@@ -27,7 +27,7 @@ export type PoolStatus = {
 };
 
 /** How far a change of admin state has come. `idle`: acknowledged and nothing in flight. */
-export type DrainState = {
+type DrainState = {
   readonly admin: Admin;
   readonly generation: number;
   readonly acknowledged: boolean;
@@ -58,7 +58,7 @@ export type Receipt = {
 };
 
 /** The words are those of `AdminRequest` in the admin module. */
-export type AdminChange = {
+type AdminChange = {
   readonly state: AdminState;
   readonly owner: string;
   readonly reason: string;

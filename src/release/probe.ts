@@ -18,7 +18,7 @@ export type Answer = {
   readonly refused: boolean;
 };
 
-export type ProbeSettings = {
+type ProbeSettings = {
   readonly path: string;
   readonly timeoutMs: number;
   /** '' = do not look for a version. */

@@ -10,7 +10,7 @@ import type { Plan } from './plan.ts';
 import type { Failure } from './steps.ts';
 import type { Survey } from './survey.ts';
 
-export type Story = {
+type Story = {
   readonly service: ServiceConfig;
   readonly release: string;
   readonly plan: Plan;

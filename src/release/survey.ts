@@ -45,7 +45,7 @@ export type Survey = {
   readonly history: readonly PastRelease[];
 };
 
-export type SurveyOptions = {
+type SurveyOptions = {
   readonly service: ServiceConfig;
   readonly control: ReleaseControl;
   readonly version: string;
