@@ -13,7 +13,7 @@ export type Answer = {
 
 /** Up to this size a body is compressed at once, above it off the event loop. */
 const GZIP_AT_ONCE_MAX = 16 * 1024;
-/** A client that takes nothing of its answer for this long is cut off. */
+/** A client that takes nothing of its answer for this long, at most twice, is cut off. */
 const SEND_TIMEOUT_MS = 30_000;
 
 /** A body, and its compressed form once somebody asked for it. */
