@@ -85,7 +85,11 @@ const INSIDE: Result = {
 const FAILURES: readonly { is: string; failure: Result; isGood: boolean }[] = [
   { is: 'a POST inside the killed process', failure: INSIDE, isGood: true },
   { is: 'a GET', failure: { ...INSIDE, method: 'GET', idempotent: true }, isGood: false },
-  { is: 'a POST after the kill', failure: { ...INSIDE, startedMs: 1100 }, isGood: false },
+  {
+    is: 'a POST after the kill',
+    failure: { ...INSIDE, startedMs: 1300, endedMs: 1310 },
+    isGood: false,
+  },
   { is: 'a POST that failed before the kill', failure: { ...INSIDE, endedMs: 990 }, isGood: false },
   { is: 'a POST to another server', failure: { ...INSIDE, server: '127.0.0.1:1' }, isGood: false },
 ];
