@@ -18,7 +18,7 @@ export type MemoryNetworkOptions = {
   readonly random: () => number;
   /** Longest virtual delay of a delivery, ms. */
   readonly delayMsMax: number;
-  /** Bytes that one direction holds before `write` returns false. */
+  /** Bytes that one direction holds outside of the process, as the kernels do. */
   readonly windowBytes: number;
 };
 
@@ -144,7 +144,8 @@ class MemoryConnection implements Connection {
     if (this.isClosed || this.#isFinQueued || bytes.length === 0) return true;
     this.#outgoing.push(bytes);
     this.#outgoingBytes += bytes.length;
-    if (this.#outgoingBytes > this.#network.options.windowBytes) this.#isDrainDue = true;
+    // As with a socket, a little may wait in the process before the writer is told to stop.
+    if (this.pendingBytes > this.#network.options.windowBytes / 4) this.#isDrainDue = true;
     this.flush();
     return !this.#isDrainDue;
   }
@@ -243,7 +244,7 @@ class MemoryConnection implements Connection {
     first.copy(read, 8, 0, size);
     peer.handler.onData(read, 8, 8 + size);
     read.fill(0x21);
-    if (this.#isDrainDue && this.#outgoingBytes === 0 && !this.isClosed) {
+    if (this.#isDrainDue && this.pendingBytes === 0 && !this.isClosed) {
       this.#isDrainDue = false;
       this.handler.onDrain();
     }
