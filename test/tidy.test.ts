@@ -167,8 +167,9 @@ test('the dependencies are those of the table', () => {
 
 test(`no file is longer than ${LINES_MAX} lines`, () => {
   const long = files
-    .map((file) => `${file}: ${(sources.get(file) ?? '').split('\n').length - 1}`)
-    .filter((line) => Number(line.split(': ')[1]) > LINES_MAX);
+    .filter((file) => !file.endsWith('.test.ts')) // Tables of cases may be long.
+    .map((file) => ({ file, lines: (sources.get(file) ?? '').split('\n').length - 1 }))
+    .filter(({ lines }) => lines > LINES_MAX);
   assert.deepEqual(long, []);
 });
 
