@@ -55,6 +55,14 @@ function pageOf(sections: ReadonlyMap<string, string>): string {
   return [INTRODUCTION, ...parts].join('\n');
 }
 
+async function replaceSection(name: string, body: string): Promise<void> {
+  const page = existsSync(RESULTS) ? await readFile(RESULTS, 'utf8') : '';
+  const when = new Date().toISOString().slice(0, 16).replace('T', ' ');
+  const facts = `*${when} UTC, ${machine()}*`;
+  const section = `## ${BENCHES[name]}\n\n${facts}\n\n${body}`;
+  await writeFile(RESULTS, pageOf(sectionsOf(page).set(name, section)));
+}
+
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => BENCHES[name] === undefined);
 if (unknown.length > 0) {
@@ -66,12 +74,13 @@ const names = (wanted.length > 0 ? wanted : Object.keys(BENCHES)).filter((name) 
 );
 for (const name of names) {
   console.error(`${name}…`);
-  const body = await measure(name);
-  const page = existsSync(RESULTS) ? await readFile(RESULTS, 'utf8') : '';
-  const sections = sectionsOf(page);
-  const when = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  const facts = `*${when} UTC, ${machine()}*`;
-  sections.set(name, `## ${BENCHES[name]}\n\n${facts}\n\n${body}`);
-  await writeFile(RESULTS, pageOf(sections));
-  console.log(`\n## ${BENCHES[name]}\n\n${body}\n`);
+  try {
+    const body = await measure(name);
+    await replaceSection(name, body);
+    console.log(`\n## ${BENCHES[name]}\n\n${body}\n`);
+  } catch (error) {
+    // The others still have something to tell.
+    console.error(error);
+    process.exitCode = 1;
+  }
 }

@@ -57,16 +57,12 @@ export function startLoad(options: LoadOptions): Load {
   const startMs = monotonicMs();
   let started = 0;
 
-  const forget = (connection: Connection): void => {
-    const at = idle.indexOf(connection);
-    if (at !== -1) idle.splice(at, 1);
-  };
   const connectionFor = (order: Order): Connection => {
     let kept = order.request.close ? undefined : idle.pop();
     while (kept !== undefined && !kept.usable) kept = idle.pop();
     if (kept !== undefined) return kept;
     tally.connections += 1;
-    return new Connection(options.host, options.port, forget);
+    return new Connection(options.host, options.port);
   };
   const finish = (order: Order, startedMs: number, judged: Judged): void => {
     const { kind, idempotent, request } = order;

@@ -59,8 +59,7 @@ export class Connection {
   #received = 0;
   #authority: string;
 
-  /** `onIdleClose` is called when the peer closes the connection between two exchanges. */
-  constructor(host: string, port: number, onIdleClose: (connection: Connection) => void) {
+  constructor(host: string, port: number) {
     this.#authority = `${host}:${port}`;
     this.#socket = connect({ host, port, noDelay: true });
     this.#socket.on('connect', () => {
@@ -68,14 +67,14 @@ export class Connection {
     });
     this.#socket.on('data', (chunk) => this.#read(chunk));
     this.#socket.on('end', () => {
+      this.#usable = false;
       this.#reader?.end();
       if (this.#reader?.done) this.#settle('ok', '');
     });
     this.#socket.on('error', (error) => this.#broken(systemCode(error) || messageOf(error)));
     this.#socket.on('close', () => {
-      this.#broken('closed by the peer');
-      if (this.#usable) onIdleClose(this);
       this.#usable = false;
+      this.#broken('closed by the peer');
     });
   }
 
