@@ -43,9 +43,9 @@ export class Database {
       connection.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 0');
       connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       connection.exec(`PRAGMA journal_size_limit = ${LOG_BYTES_KEPT}`);
-      checkFormat(connection);
-      connection.exec(`BEGIN EXCLUSIVE; ${SCHEMA} COMMIT`);
-      writeFileSync(join(dataDir, 'pid'), `${process.pid}\n`);
+      // A store that is there already opens without a write: a full disk must not keep it from serving.
+      if (readFormat(connection) < FORMAT) connection.exec(`BEGIN EXCLUSIVE; ${SCHEMA} COMMIT`);
+      writeOwner(dataDir);
       this.#statements = prepare(connection);
       this.#connection = connection;
     } catch (error) {
@@ -200,13 +200,15 @@ function makeDirectory(dataDir: string): void {
   }
 }
 
-function checkFormat(connection: DatabaseSync): void {
+/** 0 in a new file. */
+function readFormat(connection: DatabaseSync): number {
   const format = Number(connection.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
   if (format > FORMAT) {
     throw new Error(`its format is ${format}, this version reads up to ${FORMAT}`);
   }
   const check = connection.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
   if (check !== 'ok') throw new Error(`the database is damaged: ${String(check)}`);
+  return format;
 }
 
 function unusable(dataDir: string, error: unknown): SluiceError {
@@ -221,14 +223,27 @@ function unusable(dataDir: string, error: unknown): SluiceError {
       { cause: error, details: { ...details, pid: Number(owner) } },
     );
   }
-  const remedy =
-    systemCode(error) === 'EACCES' || systemCode(error) === 'EROFS'
-      ? 'make it writable for this user'
-      : 'restore it from a copy, or move it away to start empty';
-  return new SluiceError('data_dir_unusable', `${at}: ${messageOf(error)}; ${remedy}`, {
+  return new SluiceError('data_dir_unusable', `${at}: ${messageOf(error)}; ${remedy(error)}`, {
     cause: error,
     details,
   });
+}
+
+function remedy(error: unknown): string {
+  const code = systemCode(error);
+  if (code === 'EACCES' || code === 'EROFS') return 'make it writable for this user';
+  // Nobody should move good data away for want of space.
+  if (code === 'ENOSPC' || sqliteCode(error) === SQLITE_FULL) return 'free some space';
+  return 'restore it from a copy, or move it away to start empty';
+}
+
+/** For the message that a second process gets; the lock is SQLite's. */
+function writeOwner(dataDir: string): void {
+  try {
+    writeFileSync(join(dataDir, 'pid'), `${process.pid}\n`);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOSPC') throw error; // The folder is not ours to write to.
+  }
 }
 
 function readOwner(dataDir: string): string {

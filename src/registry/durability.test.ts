@@ -192,6 +192,39 @@ test('a full disk refuses writes aloud, keeps what was acknowledged, and recover
   reopened.close();
 });
 
+test('a store opens on a disk without a byte left, and serves what it has', async (t) => {
+  const mount = mkdtempSync(join(tmpdir(), 'sluice-full-'));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'sluice-test', mount]);
+  if (mounted.status !== 0) {
+    rmSync(mount, { recursive: true });
+    t.skip('a small disk cannot be mounted here (not root?)');
+    return;
+  }
+  t.after(() => {
+    spawnSync('umount', ['-l', mount]);
+    rmSync(mount, { recursive: true });
+  });
+  const dataDir = join(mount, 'data');
+  const first = openStore({ dataDir, log: silentLog });
+  await first.put('before', Buffer.from('kept'));
+  first.close();
+  // It would find its own few bytes again.
+  rmSync(join(dataDir, 'pid'));
+  spawnSync('dd', ['if=/dev/zero', `of=${join(mount, 'ballast')}`, 'bs=4096']);
+
+  const store = openStore({ dataDir, log: silentLog });
+  t.after(() => store.close());
+  assert.equal(Buffer.from(store.read('before')?.value ?? []).toString(), 'kept');
+  await assert.rejects(store.put('again', Buffer.alloc(20_000)), { code: 'storage_full' });
+  rmSync(join(mount, 'ballast'));
+  await store.put('again', Buffer.alloc(20_000));
+  assert.throws(
+    () => openStore({ dataDir: join(mount, 'data'), log: silentLog }),
+    /in use by another process/,
+    'one owner, also without the file that names it',
+  );
+});
+
 test('a disk that fails refuses writes, loses nothing, and is used again when it is back', async (t) => {
   const dataDir = temporaryFolder(t);
   // A limit on the size of files makes every write beyond it fail with EFBIG: an I/O error.

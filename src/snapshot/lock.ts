@@ -5,7 +5,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { messageOf, SluiceError } from '../base/errors.ts';
+import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import { createStateDir } from './snapshot.ts';
 
 export type StateLock = { release(): void };
@@ -20,8 +20,9 @@ export function lockStateDir(stateDir: string): StateLock {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(join(stateDir, 'lock'), { timeout: 0 });
-    database.exec('BEGIN EXCLUSIVE');
-    writeFileSync(pidPath, `${process.pid}\n`);
+    // Nothing is ever stored, so no journal either: a full disk must not keep us from serving.
+    database.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
+    writePid(pidPath);
   } catch (cause) {
     database?.close();
     if (isBusy(cause)) {
@@ -44,6 +45,14 @@ export function lockStateDir(stateDir: string): StateLock {
       held.close();
     },
   };
+}
+
+function writePid(pidPath: string): void {
+  try {
+    writeFileSync(pidPath, `${process.pid}\n`);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOSPC') throw error; // A folder that we cannot write to at all.
+  }
 }
 
 function isBusy(cause: unknown): boolean {
