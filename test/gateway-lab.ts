@@ -174,8 +174,6 @@ export type Lab = TestGateway & {
   readonly sockets: readonly Socket[];
   /** The complete requests that the server has seen, in order. */
   readonly requests: readonly Message[];
-  /** For a test's own notes: the server's connection of its first and of its second request. */
-  readonly connectionOf: number[];
   /** What the server got and could not understand. */
   readonly problems: readonly string[];
   /** Nothing is in flight, nobody waits, and all clients are gone. */
@@ -223,7 +221,6 @@ export async function startLab(
     sockets: server.connections,
     requests,
     problems,
-    connectionOf: [],
     isQuiet: () => {
       const app = lab.upstreams.get('app');
       return (
@@ -257,4 +254,17 @@ export async function converse(
   const text = await within(`end of ${JSON.stringify(bytes.slice(0, 200))}`, client.ended());
   client.socket.destroy();
   return { text, error: client.error };
+}
+
+/** `GET / HTTP/1.1` with a Host and more lines. */
+export function get(...lines: readonly string[]): string {
+  return head('GET / HTTP/1.1', 'Host: a', ...lines);
+}
+
+export function post(...lines: readonly string[]): string {
+  return head('POST / HTTP/1.1', 'Host: a', ...lines);
+}
+
+export function head(...lines: readonly string[]): string {
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }

@@ -4,8 +4,16 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { closedPort, RawClient, rawExchange, startGateway } from '../gateway-builders.ts';
-import { drip, eventually, readResponses, startLab, within } from '../gateway-lab.ts';
-import { get, head, post } from './cases.ts';
+import {
+  drip,
+  eventually,
+  get,
+  head,
+  post,
+  readResponses,
+  startLab,
+  within,
+} from '../gateway-lab.ts';
 
 test('the deadline of a head is total: bytes now and then do not extend it', async (t) => {
   const lab = await startLab(t, { timeouts: { clientHeaderMs: 400 } });
@@ -30,7 +38,7 @@ test('the deadline of a head is total: bytes now and then do not extend it', asy
 
 test('silence of all kinds ends: 408 for a body, nothing said on an idle connection', async (t) => {
   const lab = await startLab(t, {
-    timeouts: { clientBodyMs: 200, keepaliveMs: 200, clientHeaderMs: 200 },
+    timeouts: { clientBodyMs: 200, keepaliveMs: 200, clientHeaderMs: 200, lingeringMs: 200 },
   });
   assert.match(
     await within('408', rawExchange(t, lab.port, `${post('Content-Length: 9')}half`)),
@@ -239,7 +247,10 @@ test('recovers by itself when the server is back', async (t) => {
 });
 
 test('a head without end is refused as soon as it is too long', async (t) => {
-  const lab = await startLab(t, { limits: { headBytesMax: 2000, uriBytesMax: 500 } });
+  const lab = await startLab(t, {
+    limits: { headBytesMax: 2000, uriBytesMax: 500 },
+    timeouts: { lingeringMs: 200 },
+  });
   for (const [bytes, status] of [
     [`GET /${'a'.repeat(500)}`, 414],
     [`${head('GET / HTTP/1.1', `X: ${'a'.repeat(2000)}`).slice(0, -4)}`, 431],

@@ -5,8 +5,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { closedPort, RawClient, serverState, startGateway } from '../gateway-builders.ts';
-import { answerOk, eventually, readResponses, startLab, within } from '../gateway-lab.ts';
-import { get, head } from './cases.ts';
+import {
+  answerOk,
+  eventually,
+  get,
+  head,
+  readResponses,
+  startLab,
+  within,
+} from '../gateway-lab.ts';
 
 test('a pipelining client that leaves is noticed while its second request waits', async (t) => {
   const lab = await startLab(t, {}, (socket, request) => {
