@@ -7,8 +7,8 @@
 
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLog } from '../src/base/log.ts';
 import { isSluiceError } from '../src/base/errors.ts';
+import { createLog } from '../src/base/log.ts';
 import { openStore } from '../src/registry.ts';
 
 const [dataDir = '', name = '', bytes = '100', lanes = '4'] = process.argv.slice(2);
@@ -35,7 +35,8 @@ async function lane(at: number): Promise<void> {
       await delay(20);
     }
     // A small group of records that are deleted again, so that tombstones are in play.
-    if (count % 7 === 6 && !refused) await store.delete(`${name}/${at}/${count - 3}`).catch(() => {});
+    if (count % 7 === 6 && !refused)
+      await store.delete(`${name}/${at}/${count - 3}`).catch(() => {});
   }
 }
 
