@@ -1,6 +1,7 @@
 // One JSON line per exchange, collected in memory and written twice a second, so that logging costs
 // no system call per request. Bounded: when the disk is slower than the traffic, lines are dropped
-// and counted, never queued without end. No bodies, no header values.
+// and counted, never queued without end; a file that cannot be written (a full disk) is opened again
+// every few seconds. No bodies, no header values.
 
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
@@ -26,19 +27,24 @@ export type AccessLine = {
 
 const FLUSH_MS = 500;
 const QUEUED_BYTES_MAX = 8 * 1024 * 1024;
+const REOPEN_MS = 5000;
 
 export class AccessLog {
-  readonly #output: Writable;
+  readonly #file: string;
+  readonly #log: Log;
+  readonly #reopenMs: number;
   readonly #timer: NodeJS.Timeout;
+  #output: Writable;
   #lines: string[] = [];
   #dropped = 0;
+  #failedMs: number | undefined;
 
   /** `file` is a path, or '-' for standard output. */
-  constructor(file: string, log: Log) {
-    this.#output = file === '-' ? process.stdout : createWriteStream(file, { flags: 'a' });
-    this.#output.on('error', (error) => {
-      log.error({ file, error: messageOf(error) }, 'access log cannot be written');
-    });
+  constructor(file: string, log: Log, reopenMs = REOPEN_MS) {
+    this.#file = file;
+    this.#log = log;
+    this.#reopenMs = reopenMs;
+    this.#output = this.#open();
     this.#timer = setInterval(() => this.flush(), FLUSH_MS).unref();
   }
 
@@ -57,20 +63,49 @@ export class AccessLog {
     if (this.#lines.length === 0) return;
     const lines = this.#lines;
     this.#lines = [];
+    this.#reopenWhenDue();
     if (this.#output.writableLength > QUEUED_BYTES_MAX || this.#output.destroyed) {
       this.#dropped += lines.length;
       return;
     }
-    if (this.#dropped > 0) {
-      lines.unshift(JSON.stringify({ time: new Date().toISOString(), dropped: this.#dropped }));
-      this.#dropped = 0;
-    }
-    this.#output.write(`${lines.join('\n')}\n`);
+    const dropped = this.#dropped;
+    const lost = dropped + lines.length;
+    if (dropped > 0) lines.unshift(JSON.stringify({ time: new Date().toISOString(), dropped }));
+    this.#dropped = 0;
+    this.#output.write(`${lines.join('\n')}\n`, (error) => {
+      if (error) this.#dropped += lost;
+      else this.#recovered();
+    });
   }
 
   close(): void {
     clearInterval(this.#timer);
     this.flush();
     if (this.#output !== process.stdout) this.#output.end();
+  }
+
+  #open(): Writable {
+    const file = this.#file;
+    const output = file === '-' ? process.stdout : createWriteStream(file, { flags: 'a' });
+    output.on('error', (error) => {
+      if (this.#failedMs === undefined)
+        this.#log.error({ file, error: messageOf(error) }, 'access log cannot be written');
+      this.#failedMs = performance.now();
+    });
+    return output;
+  }
+
+  #reopenWhenDue(): void {
+    if (this.#file === '-' || this.#failedMs === undefined || !this.#output.destroyed) return;
+    if (performance.now() - this.#failedMs < this.#reopenMs) return;
+    this.#output = this.#open();
+    // Ends the line that may have been cut.
+    this.#output.write('\n');
+  }
+
+  #recovered(): void {
+    if (this.#failedMs === undefined) return;
+    this.#failedMs = undefined;
+    this.#log.info({ file: this.#file }, 'access log is written again');
   }
 }
