@@ -20,8 +20,8 @@ export function lockStateDir(stateDir: string): StateLock {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(join(stateDir, 'lock'), { timeout: 0 });
-    // Nothing is ever stored, so no journal either: a full disk must not keep us from serving.
-    database.exec('PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE');
+    // Nothing is ever stored, so no journal file either: a full disk must not keep us from serving.
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     writePid(pidPath);
   } catch (cause) {
     database?.close();
