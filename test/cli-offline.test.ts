@@ -2,12 +2,13 @@
 // registry, usage errors, help; as real processes.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { formatAddress } from '../src/base/units.ts';
-import { type Ended, sluice, start, temporaryFolder } from './cli-process.ts';
+import { COMMAND, type Ended, sluice, start, temporaryFolder } from './cli-process.ts';
 import { freePort } from './daemon-builders.ts';
 import { startEmbedded } from './registry-builders.ts';
 
@@ -218,6 +219,18 @@ test('a reader that goes away is no error', async (t) => {
   child.stdout?.once('data', () => child.stdout?.destroy());
   const [code, signal] = await once(child, 'close');
   assert.deepEqual([code, signal, stderr], [0, null, '']);
+});
+
+test('a result that a full disk does not take is an error in one line', () => {
+  // Every write to /dev/full fails with ENOSPC.
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = spawnSync(process.execPath, [COMMAND, 'check', '--schema'], {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  assert.equal(status, 1);
+  assert.match(stderr, /^sluice: standard output: not written \(ENOSPC\); .*\n$/);
 });
 
 test('registry runs alone, keeps what was written, and ends on SIGTERM', async (t) => {

@@ -16,12 +16,18 @@ export type Log = {
   child(fields: Record<string, unknown>): Log;
 };
 
-/** A log that writes JSON lines to standard error: standard output belongs to the command. */
+/** Lines that wait for room on a full disk; what comes beyond is dropped. */
+const WAITING_BYTES_MAX = 1024 * 1024;
+
+/**
+ * A log that writes JSON lines to standard error: standard output belongs to the command. What
+ * cannot be written now (a full disk) waits for the next line; it never ends the program.
+ */
 export function createLog(level: LogLevel, fields: Record<string, unknown> = {}): Log {
-  return pino(
-    { level, base: fields, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
-  );
+  const output = pino.destination({ dest: 2, sync: true, maxLength: WAITING_BYTES_MAX });
+  // There is nowhere else to say it.
+  output.on('error', () => {});
+  return pino({ level, base: fields, timestamp: pino.stdTimeFunctions.isoTime }, output);
 }
 
 const nothing = (): void => {};

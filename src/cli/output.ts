@@ -39,12 +39,19 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** `sluice status | head -1` is no failure: when the reader is gone, stop. */
+/**
+ * `sluice status | head -1` is no failure: when the reader is gone, stop. A result that cannot be
+ * written is one; a remark is not.
+ */
 export function quietEpipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      process.exit(process.exitCode ?? 0);
+      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+      if (stream === process.stderr) return;
+      note(
+        `sluice: standard output: not written (${error.code}); free some space or send it elsewhere`,
+      );
+      process.exit(1);
     });
   }
 }

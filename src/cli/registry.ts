@@ -36,6 +36,7 @@ Examples:
 }
 
 async function runRegistry(options: RegistryOptions): Promise<void> {
+  keepGoingWithoutReaders();
   const config = await configOf(options);
   const { createLog } = await import('../base/log.ts');
   const { openStore, serveConsulApi } = await import('../registry.ts');
@@ -52,7 +53,6 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
     throw error;
   }
   const address = formatAddress(api.address);
-  keepGoingWithoutReaders();
   note(
     [
       `sluice registry: http://${address}/v1/kv/ (data in ${dataDir})`,

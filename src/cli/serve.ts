@@ -29,13 +29,13 @@ Examples:
 }
 
 async function serve(options: GlobalOptions): Promise<void> {
+  keepGoingWithoutReaders();
   const config = await configOf(options);
   for (const warning of config.warnings)
     note(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
   const { createLog } = await import('../base/log.ts');
   const { startDaemon } = await import('../daemon.ts');
   const daemon = await startDaemon(config, { log: createLog(config.logLevel) });
-  keepGoingWithoutReaders();
   note(welcome(config, daemon.addresses));
   await untilEnded({
     timeoutMs: config.shutdownTimeoutMs,

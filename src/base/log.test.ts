@@ -1,0 +1,26 @@
+// The log of a process whose standard error cannot be written: it never ends the program.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { test } from 'node:test';
+
+test('a log on a full disk does not end the program, however much it says', () => {
+  const program = `
+    import { createLog } from ${JSON.stringify(new URL('./log.ts', import.meta.url).href)};
+    const log = createLog('info');
+    for (let line = 0; line < 50; line++) {
+      log.error({ filler: 'x'.repeat(50_000) }, 'said in vain');
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    console.log('alive');`;
+  // Every write to /dev/full fails with ENOSPC.
+  const full = openSync('/dev/full', 'w');
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', full],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  assert.equal(child.stdout, 'alive\n');
+  assert.equal(child.status, 0);
+});
