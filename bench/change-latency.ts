@@ -86,6 +86,8 @@ function report(
   const out = changes.map(({ server, downMs, upMs }) =>
     Math.max(0, ...within(server, downMs, upMs).map((arrived) => arrived - downMs)),
   );
+  // Without the disk: a write that waits for a slow fsync is not known to anybody yet.
+  const outAfterAnswer = changes.map(({ putMs }, at) => Math.max(0, (out[at] ?? 0) - putMs));
   // A server that got nothing at all counts as the whole time, not as nothing.
   const back = changes.map(({ server, upMs, endMs }) =>
     Math.min(endMs - upMs, ...within(server, upMs, endMs).map((arrived) => arrived - upMs)),
@@ -96,6 +98,7 @@ function report(
   };
   const rows = [
     row('PUT `down=1` → last request on that server', out),
+    row('the answer to that PUT → last request', outAfterAnswer),
     row('PUT `down=0` → first request on that server', back),
     row(
       'the PUT alone (durable write, answered)',
