@@ -5,17 +5,18 @@
 
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { Exchange } from './exchange.ts';
+import { type ForwardingText, forwardingText } from './forwarding.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import {
   BodyReader,
   EMPTY_LINES_MAX,
-  HeadScan,
   headEnd,
   parseRequestHead,
   type RequestHead,
   refusalText,
   skipEmptyLines,
 } from './http1.ts';
+import { Payload } from './payload.ts';
 import type { Connection, ConnectionHandler } from './transport.ts';
 import type { Timed } from './wheel.ts';
 
@@ -30,14 +31,14 @@ export class ClientConnection implements ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
   readonly connection: Connection;
+  /** The fields that the gateway itself sets on a request. */
+  readonly forwardingText: ForwardingText;
   readonly #gateway: GatewayContext;
   readonly #exchange: Exchange;
   readonly #onClosed: (client: ClientConnection) => void;
-  readonly #isTrusted: boolean;
-  readonly #forwarded: string;
   readonly #partial = new HeadBuffer();
-  #scan: HeadScan | undefined;
   readonly #body = new BodyReader();
+  readonly #payload = new Payload();
   #state: State = 'idle';
   #requests = 0;
   /** Empty lines in front of the next request that were skipped, over all reads. */
@@ -49,8 +50,6 @@ export class ClientConnection implements ConnectionHandler, Timed {
   #isWaitingForDrain = false;
   #pendingSeen = 0;
   #discarded = 0;
-  #payloadStart = 0;
-  #payloadEnd = 0;
 
   constructor(
     gateway: GatewayContext,
@@ -61,33 +60,14 @@ export class ClientConnection implements ConnectionHandler, Timed {
     this.connection = connection;
     this.#onClosed = onClosed;
     this.#exchange = new Exchange(gateway, this);
-    const address = connection.remoteAddress.replace(/^::ffff:/, '');
-    this.#isTrusted = gateway.trusted.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
-    this.#forwarded = `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: `;
+    const { trusted, config } = gateway;
+    this.forwardingText = forwardingText(connection.remoteAddress, trusted, config.via);
     connection.handler = this;
     // The first request's head is due from the accept on.
-    gateway.wheel.set(this, gateway.config.timeouts.clientHeaderMs);
-  }
-
-  get isIdle(): boolean {
-    return this.#state === 'idle';
+    gateway.wheel.set(this, config.timeouts.clientHeaderMs);
   }
 
   // ---- for the exchange ---------------------------------------------------------------------
-
-  /** The fields that the gateway itself sets on the request, each line with its CRLF. */
-  forwardedText(head: RequestHead): string {
-    const via = this.#gateway.config.via ? 'Via: 1.1 sluice\r\n' : '';
-    if (!this.#isTrusted) return `${this.#forwarded}${head.authority}\r\n${via}`;
-    const address = this.connection.remoteAddress.replace(/^::ffff:/, '');
-    const chain = head.forwardedFor === '' ? address : `${head.forwardedFor}, ${address}`;
-    const first = chain.slice(0, chain.indexOf(',') === -1 ? undefined : chain.indexOf(','));
-    return (
-      `X-Forwarded-For: ${chain}\r\nX-Real-IP: ${first.trim()}\r\n` +
-      `X-Forwarded-Proto: ${head.forwardedProto || 'http'}\r\n` +
-      `X-Forwarded-Host: ${head.forwardedHost || head.authority}\r\n${via}`
-    );
-  }
 
   mayKeepAlive(head: RequestHead): boolean {
     const { limits } = this.#gateway.config;
@@ -126,7 +106,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
       // In a turn of its own, so that one client with a thousand requests in its pipe waits for
       // the others between two of them.
       setImmediate(this.#unstash);
-    } else if (this.#isEnded) this.#linger();
+    } else if (this.#isEnded) this.#leave();
     else this.resumeBody();
   }
 
@@ -166,9 +146,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
   }
 
   tunnelClosed(): void {
-    if (this.#state === 'closed') return;
-    if (this.#isEnded) this.#endBoth();
-    else this.#linger();
+    if (this.#state !== 'closed') this.#leave();
   }
 
   /** Shutting down: an idle connection has nothing to lose, the others finish first. */
@@ -178,6 +156,8 @@ export class ClientConnection implements ConnectionHandler, Timed {
 
   destroy(): void {
     if (this.#state === 'closed') return;
+    // A response under way must not look complete.
+    if (this.#state === 'exchange' || this.connection.pendingBytes > 0) return this.cut();
     this.#gone(false);
     this.connection.destroy();
   }
@@ -222,29 +202,16 @@ export class ClientConnection implements ConnectionHandler, Timed {
         return this.#unstash();
       case 'linger':
         return wheel.set(this, config.timeouts.lingeringMs);
-      default:
-        return;
     }
   }
 
   onEnd(): void {
     this.#isEnded = true;
-    switch (this.#state) {
-      case 'exchange':
-        // A half-closed client still gets its answer; half a request gets none.
-        if (!this.#body.done) this.destroy();
-        return;
-      case 'tunnel':
-        return this.#exchange.tunnelEndedByClient();
-      case 'idle':
-        if (this.#stash === undefined) this.#endBoth();
-        return;
-      case 'head':
-      case 'linger':
-        return this.#endBoth();
-      case 'closed':
-        return;
-    }
+    if (this.#state === 'tunnel') this.#exchange.tunnelEndedByClient();
+    else if (this.#state === 'exchange') {
+      // A half-closed client still gets its answer; half a request gets none.
+      if (!this.#body.done) this.destroy();
+    } else if (this.#state !== 'closed' && this.#stash === undefined) this.#leave();
   }
 
   onClose(error: string): void {
@@ -267,7 +234,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
       case 'head':
         return this.refuse(408, 'the request head came too slowly');
       case 'exchange':
-        return this.#exchange.bodyTimedOut();
+        return this.#exchange.bodyRefused(408, 'the request body came too slowly');
       default:
         return this.destroy();
     }
@@ -292,7 +259,6 @@ export class ClientConnection implements ConnectionHandler, Timed {
       this.#partial.append(buffer, start, end);
       if (this.#partial.bytes[0] === CR) {
         this.#partial.drop(this.#skipEmptyLines(this.#partial.bytes, 0, this.#partial.length));
-        this.#scan?.reset();
       }
       stop = this.#partial.end();
       if (stop === -1) return this.#waitForHead();
@@ -300,7 +266,6 @@ export class ClientConnection implements ConnectionHandler, Timed {
       start = 0;
       end = this.#partial.length;
       this.#partial.clear();
-      this.#scan?.reset();
     }
     const text = buffer.toString('latin1', start, stop);
     const head = parseRequestHead(text, this.#gateway.headLimits);
@@ -317,8 +282,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
         this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientHeaderMs);
       }
     }
-    this.#scan ??= new HeadScan();
-    const refused = this.#scan.request(this.#partial.text(), this.#gateway.headLimits);
+    const refused = this.#partial.refuseRequest(this.#gateway.headLimits);
     if (refused !== undefined) this.refuse(refused.status, refused.reason);
   }
 
@@ -330,30 +294,24 @@ export class ClientConnection implements ConnectionHandler, Timed {
   }
 
   #beginExchange(head: RequestHead, buffer: Buffer, start: number, end: number): void {
-    const { limits } = this.#gateway.config;
-    if (limits.bodyBytesMax > 0 && head.contentLength > limits.bodyBytesMax) {
-      return this.refuse(413, `the body is over ${limits.bodyBytesMax} bytes`);
-    }
     this.#state = 'exchange';
     this.#requests += 1;
     this.#emptyLines = 0;
     this.#gateway.wheel.clear(this);
-    this.#body.reset(head.framing, head.contentLength, limits);
-    this.#payloadStart = start;
-    this.#payloadEnd = start;
-    const stop = this.#body.read(buffer, start, end, this.#collect);
+    this.#body.reset(head.framing, head.contentLength, this.#gateway.config.limits);
+    this.#payload.reset(start);
+    const stop = this.#body.read(buffer, start, end, this.#payload.collect);
     if (this.#body.refusal !== undefined) {
       return this.refuse(this.#body.refusal.status, this.#body.refusal.reason);
     }
     if (stop < end) this.#keepForLater(buffer, stop, end);
     if (!this.#body.done) this.#watchBody();
-    this.#exchange.begin(head, buffer, this.#payloadStart, this.#payloadEnd, this.#body.done);
+    this.#exchange.begin(head, buffer, this.#payload.start, this.#payload.end, this.#body.done);
   }
 
   #readBody(buffer: Buffer, start: number, end: number): void {
-    this.#payloadStart = start;
-    this.#payloadEnd = start;
-    const stop = this.#body.read(buffer, start, end, this.#collect);
+    this.#payload.reset(start);
+    const stop = this.#body.read(buffer, start, end, this.#payload.collect);
     if (this.#body.refusal !== undefined) {
       const { status, reason } = this.#body.refusal;
       return this.#exchange.bodyRefused(status, reason);
@@ -361,19 +319,8 @@ export class ClientConnection implements ConnectionHandler, Timed {
     if (this.#body.done) this.#gateway.wheel.clear(this);
     else this.#watchBody();
     if (stop < end) this.#keepForLater(buffer, stop, end);
-    this.#exchange.requestBytes(buffer, this.#payloadStart, this.#payloadEnd, this.#body.done);
+    this.#exchange.requestBytes(buffer, this.#payload.start, this.#payload.end, this.#body.done);
   }
-
-  /** Moves the payload ranges of one read together, so that they leave as one piece. */
-  readonly #collect = (buffer: Buffer, from: number, to: number): void => {
-    if (this.#payloadEnd === this.#payloadStart) {
-      this.#payloadStart = from;
-      this.#payloadEnd = to;
-    } else {
-      if (from !== this.#payloadEnd) buffer.copyWithin(this.#payloadEnd, from, to);
-      this.#payloadEnd += to - from;
-    }
-  };
 
   /** The client owes us body bytes, unless it is us who do not read or who owe it a write. */
   #watchBody(): void {
@@ -407,7 +354,7 @@ export class ClientConnection implements ConnectionHandler, Timed {
     // waits for its answer is heard.
     const state: State = this.#state;
     if (state === 'idle' || state === 'head') {
-      if (this.#isEnded) this.#endBoth();
+      if (this.#isEnded) this.#leave();
       else this.resumeBody();
     } else if (state === 'exchange' && this.#stash === undefined) this.resumeBody();
   };
@@ -429,9 +376,9 @@ export class ClientConnection implements ConnectionHandler, Timed {
     this.resumeBody();
   }
 
-  /** The client has ended its side too: nothing keeps us but bytes that are on their way to it. */
-  #endBoth(): void {
-    if (this.connection.pendingBytes === 0) this.destroy();
+  /** Nothing keeps us any more but bytes on their way to the client, and what it may still send. */
+  #leave(): void {
+    if (this.#isEnded && this.connection.pendingBytes === 0) this.destroy();
     else this.#linger();
   }
 

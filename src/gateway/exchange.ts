@@ -6,7 +6,7 @@
 //              ▲                         │
 //              └──── attemptFailed ◄─────┘ (nothing relayed yet, and retry.ts allows it)
 
-import type { Server, Upstream } from '../upstream.ts';
+import type { Outcome, Server, Upstream } from '../upstream.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { GatewayContext } from './context.ts';
 import type { RequestHead, ResponseHead } from './http1.ts';
@@ -23,12 +23,11 @@ import {
 import { type Failure, mayRetry } from './retry.ts';
 import { type Attempt, ServerConnection } from './server-connection.ts';
 import { NO_BYTES } from './transport.ts';
+import { allowedUpgrade } from './upgrade.ts';
+import { Upload } from './upload.ts';
 
 /** How an exchange ended; refused: no upstream was involved. */
 type Result = 'answered' | 'cut' | 'lost' | 'clientGone' | 'refused';
-
-/** The kept body of a request that has none. */
-const NO_PIECES: Buffer[] = [];
 
 export class Exchange implements Attempt {
   requestMethod = '';
@@ -36,6 +35,7 @@ export class Exchange implements Attempt {
   isActive = false;
   readonly #gateway: GatewayContext;
   readonly #client: ClientConnection;
+  readonly #upload: Upload;
   #head: RequestHead | undefined;
   #upstream: Upstream | undefined;
   #server: Server | undefined;
@@ -43,11 +43,6 @@ export class Exchange implements Attempt {
   #tried: Server[] = [];
   #startedMs = 0;
   #failed: Failure | undefined;
-  /** All of the body so far, kept while it may have to be sent (again); undefined: not kept. */
-  #replay: Buffer[] | undefined;
-  #replayBytes = 0;
-  /** The client's body is complete. */
-  #isBodyDone = false;
   /** The request of this attempt went to an established connection, if only in part. */
   #isSent = false;
   #isRetried = false;
@@ -64,6 +59,7 @@ export class Exchange implements Attempt {
   constructor(gateway: GatewayContext, client: ClientConnection) {
     this.#gateway = gateway;
     this.#client = client;
+    this.#upload = new Upload(gateway.config.limits.relayBytesMax);
   }
 
   // ---- from the client ----------------------------------------------------------------------
@@ -75,35 +71,28 @@ export class Exchange implements Attempt {
     this.#head = head;
     this.isActive = true;
     this.requestMethod = head.method;
-    this.#isBodyDone = done;
-    this.#replay = head.framing === 'none' ? NO_PIECES : [];
+    this.#upload.begin(head.framing, done);
     this.#startedMs = nowMs;
     const name = gateway.routes.match(head.host, head.target);
-    const upstream = name === undefined ? undefined : gateway.upstreams.get(name);
-    if (upstream === undefined) {
-      return this.#answer(
-        name === undefined ? 404 : 503,
-        name === undefined
-          ? `no route for host "${head.host}" and this path`
-          : `upstream "${name}" does not exist`,
-      );
+    if (name === undefined) {
+      return this.#answer(404, `no route for host "${head.host}" and this path`);
     }
+    const upstream = gateway.upstreams.get(name);
+    if (upstream === undefined) return this.#answer(503, `upstream "${name}" does not exist`);
     this.#upstream = upstream;
     upstream.began(nowMs);
-    this.offeredUpgrade = head.upgrade === '' ? '' : this.#allowedUpgrade(head.upgrade);
+    this.offeredUpgrade =
+      head.upgrade === '' ? '' : allowedUpgrade(head.upgrade, gateway.config.upgrade);
     this.#tryNext(upstream, buffer, start, end);
   }
 
   /** More of the request's body. */
   requestBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
-    if (done) this.#isBodyDone = true;
+    if (done) this.#upload.isDone = true;
     if (!this.isActive) return;
-    if (this.#isSent && this.#connection !== undefined) {
-      this.#retain(buffer, start, end);
-      return this.#sendBody(this.#connection, '', buffer, start, end);
-    }
-    this.#retain(buffer, start, end);
-    this.#client.pauseBody();
+    this.#upload.keep(buffer, start, end, this.#isSent);
+    if (!this.#isSent || this.#connection === undefined) return this.#client.pauseBody();
+    this.#sendBody(this.#connection, '', buffer, start, end);
   }
 
   /** The client can take more of the response. */
@@ -119,18 +108,7 @@ export class Exchange implements Attempt {
     this.#end(this.#isTunnel ? 'answered' : 'clientGone', this.#isTunnel ? '' : 'client gone');
   }
 
-  /** The client was too slow with its body: 408 if nothing was answered yet. */
-  bodyTimedOut(): void {
-    if (!this.isActive) return;
-    this.#connection?.discard();
-    this.#connection = undefined;
-    const isBegun = this.#isResponseBegun;
-    this.#end('clientGone', 'the request body came too slowly');
-    if (isBegun) this.#client.cut();
-    else this.#client.refuse(408, 'the request body came too slowly');
-  }
-
-  /** What the client sent is not HTTP: nothing of it may look complete to the server. */
+  /** The client's body is not HTTP, or too slow: nothing of it may look complete to the server. */
   bodyRefused(status: number, reason: string): void {
     if (!this.isActive) return;
     this.#connection?.discard();
@@ -176,8 +154,8 @@ export class Exchange implements Attempt {
       return true;
     }
     // Nobody has these bytes yet: keep them until the connection stands.
-    if (end > start) this.#retain(buffer, start, end);
-    if (!this.#isBodyDone) this.#client.pauseBody();
+    this.#upload.keep(buffer, start, end, false);
+    if (!this.#upload.isDone) this.#client.pauseBody();
     this.#connection = new ServerConnection(this.#gateway, server, this);
     return true;
   }
@@ -191,19 +169,16 @@ export class Exchange implements Attempt {
     const head = this.#head;
     if (head === undefined) return;
     this.#isSent = true;
-    const extra = this.#client.forwardedText(head);
-    let text =
+    const extra = this.#client.forwardingText(head);
+    const text =
       this.offeredUpgrade === ''
         ? requestHeadText(head, extra, head.framing)
         : upgradeRequestHeadText(head, extra, this.offeredUpgrade);
-    for (const piece of this.#replay ?? NO_PIECES) {
-      this.#sendPiece(connection, text, piece, 0, piece.length, '');
-      text = '';
-    }
-    if (!isIdempotent(head.method)) this.#forgetReplay();
-    else if (end > start) this.#retain(buffer, start, end);
-    if (!this.#isBodyDone) this.#client.resumeBody();
-    this.#sendBody(connection, text, buffer, start, end);
+    const rest = this.#upload.sendKept(connection, text);
+    if (isIdempotent(head.method)) this.#upload.keep(buffer, start, end, true);
+    else this.#upload.forget();
+    if (!this.#upload.isDone) this.#client.resumeBody();
+    this.#sendBody(connection, rest, buffer, start, end);
   }
 
   /** A piece of the body, with the end of the body when it is the last. */
@@ -214,30 +189,13 @@ export class Exchange implements Attempt {
     start: number,
     end: number,
   ): void {
-    const isLast = this.#isBodyDone && this.#head?.framing === 'chunked';
-    const ok = this.#sendPiece(connection, text, buffer, start, end, isLast ? LAST_CHUNK : '');
-    if (this.#isBodyDone) connection.requestSent();
+    const ok = this.#upload.send(connection, text, buffer, start, end);
+    if (this.#upload.isDone) connection.requestSent();
     else if (!ok) this.#client.pauseBody();
   }
 
-  #sendPiece(
-    connection: ServerConnection,
-    text: string,
-    buffer: Buffer,
-    start: number,
-    end: number,
-    after: string,
-  ): boolean {
-    if (end === start) {
-      return text === '' && after === '' ? true : connection.send(text + after, NO_BYTES, 0, 0, '');
-    }
-    return this.#head?.framing === 'chunked'
-      ? connection.send(text + chunkHead(end - start), buffer, start, end, `\r\n${after}`)
-      : connection.send(text, buffer, start, end, after);
-  }
-
   serverDrained(): void {
-    if (this.#isTunnel || !this.#isBodyDone) this.#client.resumeBody();
+    if (this.#isTunnel || !this.#upload.isDone) this.#client.resumeBody();
   }
 
   attemptFailed(failed: Failure): void {
@@ -261,7 +219,7 @@ export class Exchange implements Attempt {
     const isAllowed =
       mayRetry(failed, {
         idempotent: isIdempotent(this.requestMethod),
-        replayable: this.#replay !== undefined,
+        replayable: this.#upload.isReplayable,
         sent: this.#isSent,
       }) &&
       (config.tries === 0 || this.#tried.length < config.tries) &&
@@ -288,7 +246,7 @@ export class Exchange implements Attempt {
       this.#isContinued = true;
     }
     // What was relayed cannot be taken back: no other attempt (rule 74).
-    this.#forgetReplay();
+    this.#upload.forget();
     this.#client.connection.writeText(interimHeadText(head));
   }
 
@@ -296,12 +254,12 @@ export class Exchange implements Attempt {
     const request = this.#head;
     if (request === undefined) return;
     this.#isResponseBegun = true;
-    this.#forgetReplay();
+    this.#upload.forget();
     const framing = responseFraming(head.framing, request.minor);
     this.#isChunkedToClient = framing === 'chunked';
     // With the request still on its way, the end of this connection is the only safe next step.
     this.#keepsAlive =
-      this.#isBodyDone && framing !== 'close' && this.#client.mayKeepAlive(request);
+      this.#upload.isDone && framing !== 'close' && this.#client.mayKeepAlive(request);
     this.#status = head.status;
     this.#headText = responseHeadText(head, {
       requestMethod: this.requestMethod,
@@ -323,19 +281,13 @@ export class Exchange implements Attempt {
         after = done ? `\r\n${LAST_CHUNK}` : '\r\n';
       } else if (done) after = LAST_CHUNK;
     }
-    if (done) {
-      if (before !== '' || bodyBytes > 0 || after !== '') {
-        const ok = this.#client.connection.write(before, buffer, start, end, after);
-        if (!ok) this.#client.waitForDrain();
+    if (before !== '' || bodyBytes > 0 || after !== '') {
+      if (!this.#client.connection.write(before, buffer, start, end, after)) {
+        if (!done) this.#connection?.pause();
+        this.#client.waitForDrain();
       }
-      this.#connection = undefined;
-      return this.#finish();
     }
-    if (before === '' && bodyBytes === 0) return;
-    if (!this.#client.connection.write(before, buffer, start, end, after)) {
-      this.#connection?.pause();
-      this.#client.waitForDrain();
-    }
+    if (done) this.#finish();
   }
 
   responseCut(reason: string): void {
@@ -375,18 +327,10 @@ export class Exchange implements Attempt {
     else this.#client.tunnelClosed();
   }
 
-  #allowedUpgrade(offered: string): string {
-    const allowed = this.#gateway.config.upgrade;
-    return offered
-      .split(',')
-      .map((token) => token.trim())
-      .filter((token) => allowed.includes(token))
-      .join(', ');
-  }
-
   // ---- ending -------------------------------------------------------------------------------
 
   #finish(): void {
+    this.#connection = undefined;
     if (this.#server !== undefined) this.#server.counters.answered += 1;
     const keepsAlive = this.#keepsAlive;
     this.#end('answered', '', 'success');
@@ -397,18 +341,14 @@ export class Exchange implements Attempt {
   #answer(status: number, reason: string): void {
     const head = this.#head;
     if (head === undefined) return;
-    const keepsAlive = this.#isBodyDone && this.#client.mayKeepAlive(head);
+    const keepsAlive = this.#upload.isDone && this.#client.mayKeepAlive(head);
     this.#status = status;
     this.#end(this.#upstream === undefined ? 'refused' : 'lost', reason);
     this.#client.answer(status, reason, keepsAlive, head.method);
   }
 
   /** Settles and forgets: after it the object is ready for the next request. */
-  #end(
-    result: Result,
-    reason: string,
-    outcome: 'success' | 'failure' | 'neutral' = 'neutral',
-  ): void {
+  #end(result: Result, reason: string, outcome: Outcome = 'neutral'): void {
     const nowMs = this.#gateway.now();
     this.#server?.settle(outcome, nowMs);
     const upstream = this.#upstream;
@@ -441,7 +381,7 @@ export class Exchange implements Attempt {
     this.#server = undefined;
     if (this.#tried.length > 0) this.#tried = [];
     this.#failed = undefined;
-    this.#forgetReplay();
+    this.#upload.forget();
     this.#isSent = false;
     this.#isRetried = false;
     this.#isFreshOnly = false;
@@ -453,20 +393,5 @@ export class Exchange implements Attempt {
     this.#status = 0;
     this.#bytes = 0;
     this.offeredUpgrade = '';
-  }
-
-  /** Keeps a copy of a piece of the body, up to the relay limit; beyond it nothing is kept. */
-  #retain(buffer: Buffer, start: number, end: number): void {
-    if (end === start || this.#replay === undefined) return;
-    this.#replayBytes += end - start;
-    if (this.#isSent && this.#replayBytes > this.#gateway.config.limits.relayBytesMax) {
-      return this.#forgetReplay();
-    }
-    this.#replay.push(Buffer.from(buffer.subarray(start, end)));
-  }
-
-  #forgetReplay(): void {
-    this.#replay = undefined;
-    this.#replayBytes = 0;
   }
 }

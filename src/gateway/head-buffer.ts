@@ -1,8 +1,8 @@
 // Collects the bytes of a head that came in more than one read. The usual head comes whole and
 // never gets here. Grows by doubling, so a sender of single bytes costs linear time, and remembers
-// how far it was searched.
+// how far it was searched and checked.
 
-import { headEnd } from './http1.ts';
+import { type HeadLimits, HeadScan, headEnd, type Refusal } from './http1.ts';
 
 const FIRST_BYTES = 1024;
 
@@ -10,6 +10,7 @@ export class HeadBuffer {
   #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
   #searched = 0;
+  #scan: HeadScan | undefined;
 
   get length(): number {
     return this.#length;
@@ -38,8 +39,19 @@ export class HeadBuffer {
     return found;
   }
 
-  text(end: number = this.#length): string {
-    return this.#bytes.toString('latin1', 0, end);
+  /** What is wrong already with a head that is not complete yet. */
+  refuseRequest(limits: HeadLimits): Refusal | undefined {
+    this.#scan ??= new HeadScan();
+    return this.#scan.request(this.#text(), limits);
+  }
+
+  refuseResponse(headBytesMax: number): Refusal | undefined {
+    this.#scan ??= new HeadScan();
+    return this.#scan.response(this.#text(), headBytesMax);
+  }
+
+  #text(): string {
+    return this.#bytes.toString('latin1', 0, this.#length);
   }
 
   /** Forgets the first bytes: empty lines in front of a head. */
@@ -47,11 +59,13 @@ export class HeadBuffer {
     this.#bytes.copyWithin(0, bytes, this.#length);
     this.#length -= bytes;
     this.#searched = Math.max(0, this.#searched - bytes);
+    this.#scan?.reset();
   }
 
   clear(): void {
     this.#bytes = Buffer.alloc(0);
     this.#length = 0;
     this.#searched = 0;
+    this.#scan?.reset();
   }
 }

@@ -6,9 +6,11 @@ import type { Server } from '../upstream.ts';
 import type { GatewayContext } from './context.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import type { ResponseHead } from './http1.ts';
-import { BodyReader, HeadScan, headEnd, parseResponseHead } from './http1.ts';
+import { BodyReader, headEnd, parseResponseHead } from './http1.ts';
+import { Payload } from './payload.ts';
 import { connectFailure, type Failure, failure } from './retry.ts';
 import { type Connection, type ConnectionHandler, NO_BYTES } from './transport.ts';
+import { isOffered } from './upgrade.ts';
 import type { Timed } from './wheel.ts';
 
 /** Interim responses before the final one; more is a server gone wild (rule 50). */
@@ -60,10 +62,8 @@ export class ServerConnection implements ConnectionHandler, Timed {
   #idleMsMax: number;
   #interims = 0;
   readonly #partial = new HeadBuffer();
-  #scan: HeadScan | undefined;
   readonly #body = new BodyReader();
-  #payloadStart = 0;
-  #payloadEnd = 0;
+  readonly #payload = new Payload();
 
   constructor(gateway: GatewayContext, server: Server, attempt: Attempt) {
     this.#gateway = gateway;
@@ -243,7 +243,6 @@ export class ServerConnection implements ConnectionHandler, Timed {
       start = 0;
       end = this.#partial.length;
       this.#partial.clear();
-      this.#scan?.reset();
     }
     const attempt = this.#attempt;
     if (attempt === undefined) return this.#close();
@@ -270,9 +269,8 @@ export class ServerConnection implements ConnectionHandler, Timed {
   }
 
   #checkPartial(): void {
-    this.#scan ??= new HeadScan();
     const { responseHeadBytesMax } = this.#gateway.config.limits;
-    const refused = this.#scan.response(this.#partial.text(), responseHeadBytesMax);
+    const refused = this.#partial.refuseResponse(responseHeadBytesMax);
     if (refused !== undefined) this.#lost(this.#badResponse(refused.reason));
   }
 
@@ -311,33 +309,21 @@ export class ServerConnection implements ConnectionHandler, Timed {
   }
 
   #readBody(buffer: Buffer, start: number, end: number): void {
-    this.#payloadStart = start;
-    this.#payloadEnd = start;
-    const consumed = this.#body.read(buffer, start, end, this.#collect);
+    this.#payload.reset(start);
+    const consumed = this.#body.read(buffer, start, end, this.#payload.collect);
     if (this.#body.refusal !== undefined) {
-      this.#relay(buffer, false);
+      this.#relay(buffer);
       return this.#cut(`the server's body is not valid: ${this.#body.refusal.reason}`);
     }
     if (this.#body.done) {
-      return this.#finish(buffer, this.#payloadStart, this.#payloadEnd, consumed === end);
+      return this.#finish(buffer, this.#payload.start, this.#payload.end, consumed === end);
     }
     this.#watch();
-    this.#relay(buffer, false);
+    this.#relay(buffer);
   }
 
-  /** Moves the payload ranges of one read together, so that they leave as one piece. */
-  readonly #collect = (buffer: Buffer, from: number, to: number): void => {
-    if (this.#payloadEnd === this.#payloadStart) {
-      this.#payloadStart = from;
-      this.#payloadEnd = to;
-    } else {
-      if (from !== this.#payloadEnd) buffer.copyWithin(this.#payloadEnd, from, to);
-      this.#payloadEnd += to - from;
-    }
-  };
-
-  #relay(buffer: Buffer, done: boolean): void {
-    this.#attempt?.responseBytes(buffer, this.#payloadStart, this.#payloadEnd, done);
+  #relay(buffer: Buffer): void {
+    this.#attempt?.responseBytes(buffer, this.#payload.start, this.#payload.end, false);
   }
 
   /** The response is complete: back into the pool if nothing speaks against it, then tell. */
@@ -397,11 +383,4 @@ export class ServerConnection implements ConnectionHandler, Timed {
     if (isBroken) this.connection.reset();
     else this.connection.destroy();
   }
-}
-
-/** Both are lower-case token lists; the server must have chosen from what the client offered. */
-function isOffered(offered: string, chosen: string): boolean {
-  if (offered === '' || chosen === '') return false;
-  const tokens = offered.split(',').map((token) => token.trim());
-  return chosen.split(',').every((token) => tokens.includes(token.trim()));
 }

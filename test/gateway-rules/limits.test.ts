@@ -233,6 +233,25 @@ test('a shutdown does not wait for connections that become idle after it began',
   await within('the close', closed);
 });
 
+test('what a shutdown or half a request cuts off does not look complete', async (t) => {
+  for (const isShutdown of [true, false]) {
+    const lab = await startLab(t);
+    const client = new RawClient(t, lab.port);
+    client.send('POST / HTTP/1.0\r\nContent-Length: 4\r\n\r\nhi');
+    await eventually('the body', () => lab.received[0]?.endsWith('hi') === true);
+    lab.sockets[0]?.write('HTTP/1.1 200 OK\r\n\r\nbegun');
+    await within(
+      'the beginning',
+      client.until((text) => text.endsWith('begun')),
+    );
+    if (isShutdown) await within('the shutdown', lab.gateway.close(50));
+    else client.socket.end();
+    await within('the cut', client.ended());
+    assert.equal(client.error, 'ECONNRESET');
+    await eventually('quiet', lab.isQuiet);
+  }
+});
+
 test('recovers by itself when the server is back', async (t) => {
   const port = await closedPort();
   const lab = await startGateway(t, [port]);

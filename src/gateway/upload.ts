@@ -1,0 +1,85 @@
+// The body of a request on its way to a server: framed anew, piece by piece as it comes, and kept,
+// up to a limit, as long as it may have to be sent again. One object per exchange, used again.
+
+import { chunkHead, LAST_CHUNK, type RequestHead } from './http1.ts';
+import type { ServerConnection } from './server-connection.ts';
+import { NO_BYTES } from './transport.ts';
+
+/** What is kept of a request without a body. */
+const NO_PIECES: Buffer[] = [];
+
+export class Upload {
+  /** The client's body is complete. */
+  isDone = false;
+  readonly #keptBytesMax: number;
+  #framing: RequestHead['framing'] = 'none';
+  /** All of the body so far; undefined: not kept any more. */
+  #kept: Buffer[] | undefined;
+  #keptBytes = 0;
+
+  constructor(keptBytesMax: number) {
+    this.#keptBytesMax = keptBytesMax;
+  }
+
+  begin(framing: RequestHead['framing'], isDone: boolean): void {
+    this.#framing = framing;
+    this.#kept = framing === 'none' ? NO_PIECES : [];
+    this.isDone = isDone;
+  }
+
+  /** The whole body so far is at hand. */
+  get isReplayable(): boolean {
+    return this.#kept !== undefined;
+  }
+
+  /** Keeps a copy. Beyond the limit nothing is kept, but for bytes that no server has got yet. */
+  keep(buffer: Buffer, start: number, end: number, isSent: boolean): void {
+    if (end === start || this.#kept === undefined) return;
+    this.#keptBytes += end - start;
+    if (isSent && this.#keptBytes > this.#keptBytesMax) return this.forget();
+    this.#kept.push(Buffer.from(buffer.subarray(start, end)));
+  }
+
+  forget(): void {
+    this.#kept = undefined;
+    this.#keptBytes = 0;
+  }
+
+  /** Sends the head's text and what was kept. Answers the text that is still to be sent. */
+  sendKept(connection: ServerConnection, text: string): string {
+    let before = text;
+    for (const piece of this.#kept ?? NO_PIECES) {
+      this.#sendPiece(connection, before, piece, 0, piece.length, '');
+      before = '';
+    }
+    return before;
+  }
+
+  /** A piece of the body, with the end of the body when it is the last. False: wait for a drain. */
+  send(
+    connection: ServerConnection,
+    text: string,
+    buffer: Buffer,
+    start: number,
+    end: number,
+  ): boolean {
+    const isLast = this.isDone && this.#framing === 'chunked';
+    return this.#sendPiece(connection, text, buffer, start, end, isLast ? LAST_CHUNK : '');
+  }
+
+  #sendPiece(
+    connection: ServerConnection,
+    text: string,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    after: string,
+  ): boolean {
+    if (end === start) {
+      return text === '' && after === '' ? true : connection.send(text + after, NO_BYTES, 0, 0, '');
+    }
+    return this.#framing === 'chunked'
+      ? connection.send(text + chunkHead(end - start), buffer, start, end, `\r\n${after}`)
+      : connection.send(text, buffer, start, end, after);
+  }
+}
