@@ -4,7 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../base/errors.ts';
 import type { KvEntry, Registry } from '../registry.ts';
-import { print, printJson, table, widthOf } from './output.ts';
+import { print, printJson, table, visible, widthOf } from './output.ts';
 import { type GlobalOptions, registryOf } from './target.ts';
 
 /** Consul's own bound; checked here so that standard input cannot grow without end. */
@@ -202,11 +202,6 @@ function recordOf(entry: KvEntry): Record<string, unknown> {
 function valueShown(entry: KvEntry): string {
   const text = visible(Buffer.from(entry.value).toString('utf8'));
   return text.length > VALUE_SHOWN_LENGTH ? `${text.slice(0, VALUE_SHOWN_LENGTH)}…` : text;
-}
-
-/** Control characters would move the terminal's cursor. */
-function visible(text: string): string {
-  return text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, ' ');
 }
 
 function changedMeanwhile(key: string, cas: number | undefined): SluiceError {

@@ -64,6 +64,11 @@ export function keepGoingWithoutReaders(): void {
   }
 }
 
+/** Text from elsewhere, in one line: control characters would move the terminal's cursor. */
+export function visible(text: string): string {
+  return text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, ' ');
+}
+
 /** Columns of the terminal, or 0 where output is no terminal: then nothing is cut. */
 export function widthOf(stream: NodeJS.WriteStream): number {
   return stream.isTTY ? stream.columns : 0;

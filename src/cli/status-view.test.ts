@@ -136,3 +136,19 @@ for (const [change, why] of [
     assert.equal(whyOf({ ...SERVER, ...change }, NOW), why);
   });
 }
+
+test('a record in the registry cannot move the cursor of a terminal', () => {
+  const view = statusView(
+    {
+      ...STATUS,
+      registry: { ...STATUS.registry, reachable: false, trouble: 'answered "\x1b[2J"' },
+      upstreams: STATUS.upstreams.map((upstream) => ({
+        ...upstream,
+        problems: ['a\r\nb\x1b[H: no'],
+      })),
+    },
+    { nowMs: NOW, paint: (_, text) => text, width: 0 },
+  );
+  assert.ok(!/[\x1b\r]/.test(view));
+  assert.ok(view.includes('problem: a  b [H: no'));
+});

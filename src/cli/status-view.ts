@@ -3,7 +3,7 @@
 
 import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
 import { formatDuration } from '../base/units.ts';
-import { type Paint, table } from './output.ts';
+import { type Paint, table, visible } from './output.ts';
 
 export type ViewOptions = {
   readonly nowMs: number;
@@ -30,7 +30,7 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
   const health = isMissing
     ? paint(
         'red',
-        `not reachable (last contact ${contact}): ${registry.trouble}; last known servers stay in use`,
+        `not reachable (last contact ${contact}): ${visible(registry.trouble)}; last known servers stay in use`,
       )
     : registry.kind === 'none'
       ? ''
@@ -80,7 +80,7 @@ function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewO
     }
   }
   for (const problem of upstream.problems)
-    lines.push(`  ${paint('yellow', 'problem:')} ${problem}`);
+    lines.push(`  ${paint('yellow', 'problem:')} ${visible(problem)}`);
   return lines;
 }
 
@@ -93,7 +93,7 @@ export function whyOf(server: ServerDocument, nowMs: number): string {
   const remarks = [reasonOf(server, nowMs)];
   if (server.backup) remarks.push('backup');
   if (server.source === 'held') remarks.push('held: its record vanished with the whole list');
-  return remarks.filter((remark) => remark !== '').join('; ');
+  return visible(remarks.filter((remark) => remark !== '').join('; '));
 }
 
 function reasonOf(server: ServerDocument, nowMs: number): string {
