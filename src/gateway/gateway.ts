@@ -25,11 +25,16 @@ export type GatewayOptions = {
   readonly now?: () => number;
 };
 
+/** Clients turned away are logged at most that often, ms. */
+const FULL_SAID_EVERY_MS = 10_000;
+
 export class Gateway {
   readonly #context: GatewayContext;
   readonly #clients = new Set<ClientConnection>();
   readonly #connectionsMax: number;
   #listening: Listening[] = [];
+  #turnedAway = 0;
+  #saidFullMs = -FULL_SAID_EVERY_MS;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: GatewayOptions) {
@@ -136,10 +141,25 @@ export class Gateway {
     if (this.#clients.size >= this.#connectionsMax) {
       connection.writeText(refusalText(503, 'sluice: too many connections\n', false));
       connection.destroy();
+      this.#turnedAway += 1;
+      this.#sayFull();
       return;
     }
     const client = new ClientConnection(this.#context, connection, this.#onClosed);
     this.#clients.add(client);
+  }
+
+  /** Nothing else shows it: a connection that is turned away has sent no request yet. */
+  #sayFull(): void {
+    const nowMs = this.#context.now();
+    if (nowMs - this.#saidFullMs < FULL_SAID_EVERY_MS) return;
+    this.#saidFullMs = nowMs;
+    const fields = { max: this.#connectionsMax, turnedAway: this.#turnedAway };
+    this.#context.log.warn(
+      fields,
+      'too many client connections; raise ulimit -n or max_connections',
+    );
+    this.#turnedAway = 0;
   }
 
   readonly #onClosed = (client: ClientConnection): void => {
