@@ -147,7 +147,7 @@ export class Exchange implements Attempt {
     this.#server = server;
     this.#isSent = false;
     const idle = this.#isFreshOnly ? undefined : this.#gateway.pool.take(server);
-    if (idle !== undefined) {
+    if (idle !== undefined && isIdempotent(this.requestMethod)) {
       idle.adopt(this);
       this.#connection = idle;
       this.#sendRequest(idle, buffer, start, end);
@@ -156,7 +156,8 @@ export class Exchange implements Attempt {
     // Nobody has these bytes yet: keep them until the connection stands.
     this.#upload.keep(buffer, start, end, false);
     if (!this.#upload.isDone) this.#client.pauseBody();
-    this.#connection = new ServerConnection(this.#gateway, server, this);
+    idle?.reserve(this);
+    this.#connection = idle ?? new ServerConnection(this.#gateway, server, this);
     return true;
   }
 

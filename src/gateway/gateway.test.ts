@@ -194,6 +194,21 @@ test('a kept-alive connection that died is replaced without blaming the server',
   assert.equal(upstreams.get('app')?.servers[0]?.fails, 0);
 });
 
+test('a POST is not lost to a kept-alive connection that the server has just closed', async (t) => {
+  const server = await startHello(t);
+  const { port } = await startGateway(t, [server.port]);
+  const client = new RawClient(t, port);
+  const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
+  for (let round = 1; round <= 100; round += 1) {
+    // Both reach the gateway in the same turn: the end of the connection, and a request for it.
+    if (round % 2 === 0) server.connections.at(-1)?.resetAndDestroy();
+    else server.connections.at(-1)?.end();
+    client.send(post);
+    await client.until((text) => text.split('\r\n\r\n').length === round + 1);
+  }
+  assert.equal(client.text.split('hello').length - 1, 100, 'a POST was answered with an error');
+});
+
 test('says 503 and why when no server is eligible, 502 when all failed', async (t) => {
   const dead = await closedPort();
   const first = await startGateway(t, [serverState(dead, { admin: 'drain' })]);

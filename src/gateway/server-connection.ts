@@ -41,7 +41,8 @@ export interface Attempt {
   responseCut(reason: string): void;
 }
 
-type State = 'connecting' | 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
+/** reserved: for an exchange that sends when the connection has proved to be still open. */
+type State = 'connecting' | 'idle' | 'reserved' | 'head' | 'body' | 'tunnel' | 'closed';
 
 export class ServerConnection implements ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
@@ -74,16 +75,31 @@ export class ServerConnection implements ConnectionHandler, Timed {
     gateway.wheel.set(this, gateway.config.timeouts.connectMs);
   }
 
-  get isConnected(): boolean {
-    return this.#state !== 'connecting' && this.#state !== 'closed';
-  }
-
   /** Takes an idle connection out of the pool for another exchange. */
   adopt(attempt: Attempt): void {
     this.#attempt = attempt;
     this.#gateway.wheel.clear(this);
     this.reused = true;
     this.#expectResponse();
+  }
+
+  /**
+   * The same for a request that must not be sent twice: `serverConnected` comes after one round of
+   * the event loop, in which a FIN or reset that is already here is heard of. Nothing was sent
+   * then, and another connection is as good.
+   */
+  reserve(attempt: Attempt): void {
+    this.#attempt = attempt;
+    this.#gateway.wheel.clear(this);
+    this.reused = true;
+    this.#state = 'reserved';
+    const send = (): void => {
+      if (this.#state !== 'reserved') return;
+      this.#expectResponse();
+      this.#attempt?.serverConnected();
+    };
+    // The first turn ends the round under way, the second one comes behind the next poll.
+    setImmediate(() => setImmediate(send));
   }
 
   #expectResponse(): void {
@@ -168,6 +184,8 @@ export class ServerConnection implements ConnectionHandler, Timed {
       case 'connecting':
         // Nobody asked: whatever this is, it must not answer the next request (rule 66).
         return this.#lost(failure('bad_response', 'bytes came before a request was sent'));
+      case 'reserved':
+        return this.#lost(this.#closedEarly('sent bytes that nobody asked for'));
       case 'closed':
         return;
     }
