@@ -6,10 +6,11 @@
 // full disk would be a SIGBUS. Never open the database file otherwise in the same process: closing
 // that descriptor would drop the lock.
 
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
+import { createFolder } from '../base/folder.ts';
 import type { Draft } from './draft.ts';
 import { FIRST_INDEX, KeyTable } from './key-table.ts';
 
@@ -187,7 +188,7 @@ function sqlite(): typeof DatabaseSync {
 
 /** Creates the directory and makes it durable: a lost directory entry loses all in it. */
 function makeDirectory(dataDir: string): void {
-  const created = mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const created = createFolder(dataDir);
   const from = created === undefined ? dataDir : dirname(created);
   for (let path = dataDir; ; path = dirname(path)) {
     const descriptor = openSync(path, 'r');

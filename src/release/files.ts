@@ -6,9 +6,10 @@
 //   <run_dir>/<service>/<host:port>.log         what the instance writes to stdout and stderr
 
 import { constants } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isSluiceError, messageOf, SluiceError, systemCode } from '../base/errors.ts';
+import { createFolder } from '../base/folder.ts';
 import type { ServiceConfig } from '../config.ts';
 
 export function serviceFolder(service: ServiceConfig): string {
@@ -30,7 +31,7 @@ export function logFile(service: ServiceConfig, instance: string): string {
 /** @throws storage_full, storage_failed */
 export async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    createFolder(folder);
   } catch (error) {
     throw storageError(folder, error);
   }

@@ -2,9 +2,10 @@
 // not what we wrote is reported, set aside as `.bad` and never trusted; one that a newer program wrote
 // is left alone and the start refused. Who may open the folder is the lock's matter (lock.ts).
 
-import { mkdirSync, renameSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, SluiceError } from '../base/errors.ts';
+import { createFolder } from '../base/folder.ts';
 import type { Log } from '../base/log.ts';
 import { readStateFile, writeStateFile, writeStateFileSync } from './file.ts';
 import { type Memory, memoryToJson, type Override, parseMemory, parseOverrides } from './state.ts';
@@ -20,7 +21,7 @@ const NO_MEMORY: Memory = { generation: 0, membership: undefined, verdicts: [] }
 /** Creates the folder when it is missing. @throws data_dir_unusable */
 export function createStateDir(stateDir: string): void {
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    createFolder(stateDir);
   } catch (cause) {
     throw new SluiceError(
       'data_dir_unusable',
