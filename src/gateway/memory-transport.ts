@@ -191,7 +191,9 @@ class MemoryConnection implements Connection {
 
   reset(): void {
     if (this.isClosed) return;
+    // The FIN behind the dropped bytes is dropped with them.
     this.#outgoing = [];
+    this.#isFinQueued = false;
     const { peer } = this;
     this.#close('');
     this.#network.later(() => peer?.fail('ECONNRESET'));
