@@ -27,7 +27,7 @@ const CR = 0x0d;
 
 type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
-export class ClientConnection implements ConnectionHandler, Timed {
+export class ClientConnection implements Client, ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
   readonly connection: Connection;

@@ -7,7 +7,7 @@
 //              └──── attemptFailed ◄─────┘ (nothing relayed yet, and retry.ts allows it)
 
 import type { Outcome, Server, Upstream } from '../upstream.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { Client } from './client.ts';
 import type { GatewayContext } from './context.ts';
 import type { RequestHead, ResponseHead } from './http1.ts';
 import {
@@ -34,7 +34,7 @@ export class Exchange implements Attempt {
   offeredUpgrade = '';
   isActive = false;
   readonly #gateway: GatewayContext;
-  readonly #client: ClientConnection;
+  readonly #client: Client;
   readonly #upload: Upload;
   #head: RequestHead | undefined;
   #upstream: Upstream | undefined;
@@ -56,7 +56,7 @@ export class Exchange implements Attempt {
   #status = 0;
   #bytes = 0;
 
-  constructor(gateway: GatewayContext, client: ClientConnection) {
+  constructor(gateway: GatewayContext, client: Client) {
     this.#gateway = gateway;
     this.#client = client;
     this.#upload = new Upload(gateway.config.limits.relayBytesMax);

@@ -1,0 +1,28 @@
+// What an exchange wants of the client connection that it serves. client-connection.ts is the real
+// one; the exchange knows no more of it than this.
+
+import type { RequestHead } from './http1.ts';
+import type { Connection } from './transport.ts';
+
+export interface Client {
+  readonly connection: Connection;
+  /** The fields that the gateway itself sets on a request, each line with its CRLF. */
+  forwardingText(head: RequestHead): string;
+  /** Another request may follow this one on the connection. */
+  mayKeepAlive(head: RequestHead): boolean;
+  /** Stop and go on reading the request's body, or the tunnel. */
+  pauseBody(): void;
+  resumeBody(): void;
+  /** A write did not go through at once: the client has `send_timeout` to make progress. */
+  waitForDrain(): void;
+  /** The response is on its way in full. */
+  exchangeDone(keepsAlive: boolean): void;
+  /** An answer of the gateway's own instead of a server's. */
+  answer(status: number, reason: string, keepsAlive: boolean, method: string): void;
+  /** The same to bytes that cannot be trusted to hold another request. */
+  refuse(status: number, reason: string): void;
+  /** A response that cannot be completed: the client must see that it is not complete. */
+  cut(): void;
+  tunnelOpened(): void;
+  tunnelClosed(): void;
+}
