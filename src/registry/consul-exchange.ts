@@ -52,7 +52,7 @@ export function exchange(
       request.destroy();
     };
     const abort = (): void => fail('given up');
-    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
+    const timer = setTimeout(() => fail(`no answer within ${Math.round(timeoutMs)} ms`), timeoutMs);
     const finish = (result: ConsulReply | ExchangeFailure): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
