@@ -3,6 +3,7 @@
 // is answered. A refused connection is never read as HTTP again. Ends with a lingering close, since
 // closing over unread input would make the kernel throw away our last response.
 
+import type { Client } from './client.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { type ForwardingText, forwardingText } from './forwarding.ts';
