@@ -4,7 +4,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { closedPort, RawClient, serverState, startGateway } from '../gateway-builders.ts';
+import {
+  closedPort,
+  RawClient,
+  rawExchange,
+  serverState,
+  startGateway,
+} from '../gateway-builders.ts';
 import {
   answerOk,
   eventually,
@@ -104,6 +110,10 @@ test('an early answer closes both connections, and the late body is no request',
   client.socket.destroy();
   await eventually('quiet', lab.isQuiet);
   assert.deepEqual(lab.requests, []);
+  // The next request must not end up in the body that the server still waits for.
+  await within('an answer', rawExchange(t, lab.port, get('Connection: close')));
+  assert.equal(lab.requests.length, 1);
+  assert.equal(lab.sockets.length, 2);
 });
 
 test('an answer that began early outlives a pause of the server in taking the body', async (t) => {
