@@ -178,6 +178,16 @@ for (const [signal, code] of [
   });
 }
 
+test('a SIGHUP out of the habit of reloading ends nothing', async (t) => {
+  const server = await startServer(t);
+  const daemon = await serve(t, `upstreams: { app: { servers: ["${server.id}"] } }\n`);
+  daemon.child.kill('SIGHUP');
+  await until('it says so', () => daemon.stderr().includes('there is nothing to reload'));
+  assert.equal((await get(daemon.gateway)).status, 200);
+  daemon.child.kill('SIGTERM');
+  assert.deepEqual(await daemon.ended, [0, null]);
+});
+
 test('serves on, and ends gracefully, when the reader of its messages is gone', async (t) => {
   const server = await startServer(t);
   // At info it writes a line for each drain.

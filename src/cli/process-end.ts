@@ -1,7 +1,9 @@
 // How a long-running verb ends: the first SIGTERM or SIGINT asks for a graceful stop within a
-// deadline, the second ends the process at once.
+// deadline, the second ends the process at once. SIGHUP does the same when the terminal went away;
+// otherwise somebody is used to reload with it, and it must not end the service.
 
 import { constants } from 'node:os';
+import { isatty } from 'node:tty';
 import { formatDuration } from '../base/units.ts';
 import { note } from './output.ts';
 
@@ -22,7 +24,7 @@ type Closing = {
 export async function untilEnded({ close, kill, timeoutMs }: Closing): Promise<void> {
   const first = Promise.withResolvers<void>();
   let isClosing = false;
-  const onSignal = (signal: (typeof SIGNALS)[number]): void => {
+  const onSignal = (signal: (typeof SIGNALS)[number] | 'SIGHUP'): void => {
     if (isClosing) {
       note(`sluice: second ${signal}: ended at once`);
       kill();
@@ -34,7 +36,15 @@ export async function untilEnded({ close, kill, timeoutMs }: Closing): Promise<v
     );
     first.resolve();
   };
+  // Now: of a terminal that went away it is not known any more.
+  const hasTerminal = isatty(0);
+  const onHangUp = (): void => {
+    if (hasTerminal) onSignal('SIGHUP');
+    else
+      note('sluice: SIGHUP: there is nothing to reload; restart to apply a changed configuration');
+  };
   for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on('SIGHUP', onHangUp);
   await first.promise;
   // What does not close in time must not keep the process: an orderly end is no longer to be had.
   const overdue = setTimeout(() => {
@@ -47,5 +57,6 @@ export async function untilEnded({ close, kill, timeoutMs }: Closing): Promise<v
   } finally {
     clearTimeout(overdue);
     for (const signal of SIGNALS) process.off(signal, onSignal);
+    process.off('SIGHUP', onHangUp);
   }
 }

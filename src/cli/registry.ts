@@ -53,13 +53,8 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
     throw error;
   }
   const address = formatAddress(api.address);
-  note(
-    [
-      `sluice registry: http://${address}/v1/kv/ (data in ${dataDir})`,
-      `try: curl -X PUT -d '{"weight":1}' http://${address}/v1/kv/upstreams/app/127.0.0.1:9001`,
-    ].join('\n'),
-  );
-  await untilEnded({
+  // Before it says that it is ready: whoever waited for that may end it at once.
+  const ended = untilEnded({
     timeoutMs: CLOSE_MS,
     kill: () => {},
     close: async () => {
@@ -67,6 +62,13 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
       store.close();
     },
   });
+  note(
+    [
+      `sluice registry: http://${address}/v1/kv/ (data in ${dataDir})`,
+      `try: curl -X PUT -d '{"weight":1}' http://${address}/v1/kv/upstreams/app/127.0.0.1:9001`,
+    ].join('\n'),
+  );
+  await ended;
 }
 
 function parseListen(text: string): Address {

@@ -36,12 +36,14 @@ async function serve(options: GlobalOptions): Promise<void> {
   const { createLog } = await import('../base/log.ts');
   const { startDaemon } = await import('../daemon.ts');
   const daemon = await startDaemon(config, { log: createLog(config.logLevel) });
-  note(welcome(config, daemon.addresses));
-  await untilEnded({
+  // Before it says that it is ready: whoever waited for that may end it at once.
+  const ended = untilEnded({
     timeoutMs: config.shutdownTimeoutMs,
     kill: () => daemon.kill(),
     close: () => daemon.close(),
   });
+  note(welcome(config, daemon.addresses));
+  await ended;
 }
 
 type Addresses = {
