@@ -7,6 +7,7 @@
 //              └──── attemptFailed ◄─────┘ (nothing relayed yet, and retry.ts allows it)
 
 import type { Outcome, Server, Upstream } from '../upstream.ts';
+import type { Attempt } from './attempt.ts';
 import type { Client } from './client.ts';
 import type { GatewayContext } from './context.ts';
 import type { RequestHead, ResponseHead } from './http1.ts';
@@ -21,7 +22,7 @@ import {
   upgradeRequestHeadText,
 } from './http1.ts';
 import { type Failure, mayRetry } from './retry.ts';
-import { type Attempt, ServerConnection } from './server-connection.ts';
+import { ServerConnection } from './server-connection.ts';
 import { NO_BYTES } from './transport.ts';
 import { allowedUpgrade } from './upgrade.ts';
 import { Upload } from './upload.ts';

@@ -3,6 +3,7 @@
 // failures go to the exchange as values.
 
 import type { Server } from '../upstream.ts';
+import type { Attempt } from './attempt.ts';
 import type { GatewayContext } from './context.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import type { ResponseHead } from './http1.ts';
@@ -16,30 +17,6 @@ import type { Timed } from './wheel.ts';
 /** Interim responses before the final one; more is a server gone wild (rule 50). */
 const INTERIM_MAX = 100;
 const RESPONSE_FIELDS_MAX = 200;
-
-/** What the exchange wants to know of its server connection. */
-export interface Attempt {
-  /** Methods and upgrade tokens decide how a response is framed. */
-  readonly requestMethod: string;
-  readonly offeredUpgrade: string;
-  serverConnected(): void;
-  serverDrained(): void;
-  responseInterim(head: ResponseHead): void;
-  /** The final head; the bytes follow with responseBytes, in the same callback. */
-  responseHead(head: ResponseHead): void;
-  /** Called once per read; the range may be empty. After `done` the connection is not ours. */
-  responseBytes(buffer: Buffer, start: number, end: number, done: boolean): void;
-  /** A 101 that was asked for: from now on bytes flow with tunnelBytes. */
-  tunnelOpened(head: ResponseHead): void;
-  tunnelBytes(buffer: Buffer, start: number, end: number): void;
-  tunnelEnded(): void;
-  /** The tunnel's connection is gone; `isBroken` by a reset, else by an end or by its timeout. */
-  tunnelClosed(isBroken: boolean): void;
-  /** No final head came. The connection is gone. */
-  attemptFailed(failed: Failure): void;
-  /** The final head was handed on, the body cannot be completed. The connection is gone. */
-  responseCut(reason: string): void;
-}
 
 /** reserved: for an exchange that sends when the connection has proved to be still open. */
 type State = 'connecting' | 'idle' | 'reserved' | 'head' | 'body' | 'tunnel' | 'closed';

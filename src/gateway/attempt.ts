@@ -1,0 +1,28 @@
+// What a server connection tells the exchange that it works for. exchange.ts is the real one; the
+// connection knows no more of it than this.
+
+import type { ResponseHead } from './http1.ts';
+import type { Failure } from './retry.ts';
+
+export interface Attempt {
+  /** Methods and upgrade tokens decide how a response is framed. */
+  readonly requestMethod: string;
+  readonly offeredUpgrade: string;
+  serverConnected(): void;
+  serverDrained(): void;
+  responseInterim(head: ResponseHead): void;
+  /** The final head; the bytes follow with responseBytes, in the same callback. */
+  responseHead(head: ResponseHead): void;
+  /** Called once per read; the range may be empty. After `done` the connection is not ours. */
+  responseBytes(buffer: Buffer, start: number, end: number, done: boolean): void;
+  /** A 101 that was asked for: from now on bytes flow with tunnelBytes. */
+  tunnelOpened(head: ResponseHead): void;
+  tunnelBytes(buffer: Buffer, start: number, end: number): void;
+  tunnelEnded(): void;
+  /** The tunnel's connection is gone; `isBroken` by a reset, else by an end or by its timeout. */
+  tunnelClosed(isBroken: boolean): void;
+  /** No final head came. The connection is gone. */
+  attemptFailed(failed: Failure): void;
+  /** The final head was handed on, the body cannot be completed. The connection is gone. */
+  responseCut(reason: string): void;
+}
