@@ -37,7 +37,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
     version: '0.1.0',
     generation: 1,
     startedAtMs: 1000,
-    workers: [{ id: 1, pid: 100, generation: 1, connections: 3 }],
+    workers: [{ id: 1, pid: 100, generation: 1, connections: 3, silentMs: 100 }],
     registry: {
       kind: 'embedded',
       address: '127.0.0.1:8500',

@@ -191,9 +191,13 @@ test('a worker that does not answer is waited for, and named by its generation',
   const { workers } = await status(daemon.control);
   assert.equal(workers[0]?.generation, stopped.generation);
   assert.equal(workers[1]?.generation, pending.generation);
+  const silentMs = async (): Promise<number> =>
+    (await status(daemon.control)).workers[0]?.silentMs ?? 0;
+  await until('its silence shows', async () => (await silentMs()) > 1500);
   const idle = awaitIdle(daemon.control, server.id, '60s');
   process.kill(stopped.pid, 'SIGCONT');
   assert.equal((await idle).idle, true);
+  await until('it is heard of again', async () => (await silentMs()) < 1500);
 });
 
 test('a receipt adds up, also when a worker dies with requests in flight', async (t) => {

@@ -47,6 +47,8 @@ export type StatusDocument = {
     readonly pid: number;
     readonly generation: number;
     readonly connections: number;
+    /** Since its last sign of life; workers give one twice a second. */
+    readonly silentMs: number;
   }[];
   readonly registry: {
     readonly kind: string;

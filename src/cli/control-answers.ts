@@ -46,7 +46,15 @@ const STATUS: Shape = {
   version: 'text',
   generation: 'number',
   startedAtMs: 'number',
-  workers: [{ id: 'number', pid: 'number', generation: 'number', connections: 'number' }],
+  workers: [
+    {
+      id: 'number',
+      pid: 'number',
+      generation: 'number',
+      connections: 'number',
+      silentMs: 'number',
+    },
+  ],
   registry: {
     kind: 'text',
     address: 'text',

@@ -35,7 +35,7 @@ const STATUS: StatusDocument = {
   version: '0.1.0',
   generation: 7,
   startedAtMs: 1,
-  workers: [{ id: 1, pid: 2, generation: 7, connections: 0 }],
+  workers: [{ id: 1, pid: 2, generation: 7, connections: 0, silentMs: 100 }],
   registry: {
     kind: 'embedded',
     address: '127.0.0.1:8500',

@@ -34,8 +34,8 @@ const STATUS: StatusDocument = {
   generation: 7,
   startedAtMs: NOW - 90_000,
   workers: [
-    { id: 1, pid: 101, generation: 7, connections: 4 },
-    { id: 2, pid: 102, generation: 6, connections: 12 },
+    { id: 1, pid: 101, generation: 7, connections: 4, silentMs: 100 },
+    { id: 2, pid: 102, generation: 6, connections: 12, silentMs: 12_400 },
   ],
   registry: {
     kind: 'consul',
@@ -76,7 +76,8 @@ test('shows the head, the workers and each upstream on one screen', () => {
     `sluice 1.2.3  up 1m30s, generation 7
 registry   consul at 127.0.0.1:8500, reachable, index 42
 worker 1  pid 101  generation 7           4 connections
-worker 2  pid 102  generation 6 (behind)  12 connections
+worker 2  pid 102  generation 6 (behind)  12 connections  silent for 12.4s
+           drains wait for pid 102; "kill -KILL 102" replaces it
 
 app  round_robin, 1 of 2 eligible
   SERVER          STATE  WEIGHT  IN FLIGHT  REQUESTS  FAILED  WHY

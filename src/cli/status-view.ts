@@ -20,6 +20,9 @@ export function statusView(status: StatusDocument, options: ViewOptions): string
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
+/** Workers give a sign of life twice a second. */
+const SILENT_MS = 5000;
+
 function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): string[] {
   const { registry, workers } = status;
   const up = formatDuration(Math.max(0, nowMs - status.startedAtMs));
@@ -44,9 +47,16 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
     `pid ${worker.pid}`,
     `generation ${worker.generation}${worker.generation === status.generation ? '' : ' (behind)'}`,
     `${worker.connections} connections`,
+    worker.silentMs < SILENT_MS
+      ? ''
+      : paint('red', `silent for ${formatDuration(worker.silentMs)}`),
   ]);
   if (workers.length === 0) lines.push(paint('red', 'workers    none: the gateway serves nothing'));
-  return [...lines, ...table(rows, width)];
+  const hanging = workers.filter(({ silentMs }) => silentMs >= SILENT_MS);
+  const hints = hanging.map(
+    ({ pid }) => `           drains wait for pid ${pid}; "kill -KILL ${pid}" replaces it`,
+  );
+  return [...lines, ...table(rows, width), ...hints];
 }
 
 function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewOptions): string[] {

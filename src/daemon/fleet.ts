@@ -15,6 +15,8 @@ const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5000;
 /** All workers accept clients within this time, ms. */
 const START_DEADLINE_MS = 60_000;
+/** Without a sign of life for so long, a worker hangs, ms. */
+const SILENT_MS = 5000;
 /** From a worker's own deadline to SIGKILL, ms. */
 const KILL_GRACE_MS = 2000;
 
@@ -33,6 +35,9 @@ export class Fleet {
   readonly #gaps = new Map<string, GapWatch>();
   readonly #watchers = new Set<() => void>();
   readonly #pauses = new Set<NodeJS.Timeout>();
+  /** Workers that were said to hang. */
+  readonly #silent = new Set<WorkerLink>();
+  readonly #watch: NodeJS.Timeout;
   #shortLives = 0;
   #crashes = 0;
   #isListening = false;
@@ -41,6 +46,7 @@ export class Fleet {
   constructor(options: FleetOptions) {
     this.#options = options;
     for (let id = 1; id <= options.workers; id += 1) this.#spawn(id);
+    this.#watch = setInterval(() => this.#nameSilent(), SILENT_MS / 5).unref();
   }
 
   /** By id. */
@@ -128,6 +134,7 @@ export class Fleet {
   /** Each worker finishes what it has within the deadline; then it is killed. */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosing = true;
+    clearInterval(this.#watch);
     for (const pause of this.#pauses) clearTimeout(pause);
     const links = this.links;
     for (const link of links) link.close(deadlineMs);
@@ -141,6 +148,7 @@ export class Fleet {
   /** Ends every worker at once. */
   destroy(): void {
     this.#isClosing = true;
+    clearInterval(this.#watch);
     for (const pause of this.#pauses) clearTimeout(pause);
     for (const link of this.#links.values()) link.kill();
   }
@@ -163,6 +171,7 @@ export class Fleet {
 
   #ended(link: WorkerLink, how: string): void {
     this.#links.delete(link.id);
+    this.#silent.delete(link);
     this.#departed.bury(link.figures);
     if (!this.#isClosing) this.#replace(link, how);
     this.#progress();
@@ -187,6 +196,19 @@ export class Fleet {
       this.#spawn(link.id);
     }, pauseMs);
     this.#pauses.add(pause);
+  }
+
+  /** A hanging worker is only named: killing it would cut what it may still finish. */
+  #nameSilent(): void {
+    for (const link of this.#links.values()) {
+      const fields = { worker: link.id, pid: link.pid, silentMs: Math.round(link.silentMs) };
+      if (link.silentMs < SILENT_MS) {
+        if (this.#silent.delete(link)) this.#options.log.info(fields, 'worker answers again');
+      } else if (!this.#silent.has(link)) {
+        this.#silent.add(link);
+        this.#options.log.warn(fields, 'worker does not answer; drains wait for it');
+      }
+    }
   }
 
   #progress(): void {

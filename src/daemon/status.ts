@@ -31,6 +31,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
       pid: link.pid,
       generation: link.acknowledged,
       connections: link.figures.connections,
+      silentMs: Math.round(link.silentMs),
     })),
     registry: buildRegistry(source, table.membership),
     upstreams: table.upstreams.map((upstream) =>

@@ -56,6 +56,7 @@ export class WorkerLink {
   #requests = 0;
   /** Report requests since the last answer: a stopped worker must not pile them up. */
   #unanswered = 0;
+  #heardMs = performance.now();
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -94,6 +95,11 @@ export class WorkerLink {
   /** The generation that is in force in the worker; 0 before its first. */
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** Since its last message: it sends its figures twice a second, unless it hangs. */
+  get silentMs(): number {
+    return performance.now() - this.#heardMs;
   }
 
   /** Hands the sockets over; see `listening`. */
@@ -180,6 +186,7 @@ export class WorkerLink {
   }
 
   #receive(value: unknown): void {
+    this.#heardMs = performance.now();
     const message = parseFromWorker(value);
     if (message === undefined) {
       this.#options.log.error({ worker: this.id }, 'worker message of unknown shape');
