@@ -11,9 +11,7 @@ import { type AccessLine, AccessLog } from './access-log.ts';
 
 const LINE: AccessLine = {
   client: '127.0.0.1',
-  method: 'GET',
-  host: 'app.example',
-  target: '/',
+  request: { method: 'GET', host: 'app.example', target: '/' },
   status: 200,
   bytes: 3,
   ms: 1,

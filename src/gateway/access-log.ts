@@ -10,9 +10,7 @@ import type { Log } from '../base/log.ts';
 
 export type AccessLine = {
   readonly client: string;
-  readonly method: string;
-  readonly host: string;
-  readonly target: string;
+  readonly request: { readonly method: string; readonly host: string; readonly target: string };
   readonly status: number;
   readonly bytes: number;
   readonly ms: number;
@@ -48,14 +46,11 @@ export class AccessLog {
     this.#timer = setInterval(() => this.flush(), FLUSH_MS).unref();
   }
 
-  write(line: AccessLine): void {
-    this.#lines.push(
-      JSON.stringify({
-        time: new Date().toISOString(),
-        ...line,
-        ms: Math.round(line.ms * 10) / 10,
-      }),
-    );
+  write({ client, request, ms, ...rest }: AccessLine): void {
+    const { method, host, target } = request;
+    const time = new Date().toISOString();
+    const rounded = Math.round(ms * 10) / 10;
+    this.#lines.push(JSON.stringify({ time, client, method, host, target, ms: rounded, ...rest }));
     if (this.#lines.length >= 1000) this.flush();
   }
 

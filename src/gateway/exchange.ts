@@ -79,8 +79,8 @@ export class Exchange implements Attempt {
       return this.#answer(404, `no route for host "${head.host}" and this path`);
     }
     const upstream = gateway.upstreams.get(name);
-    if (upstream === undefined) return this.#answer(503, `upstream "${name}" does not exist`);
     this.#upstream = upstream;
+    if (upstream === undefined) return this.#answer(503, `upstream "${name}" does not exist`);
     upstream.began(nowMs);
     this.offeredUpgrade =
       head.upgrade === '' ? '' : allowedUpgrade(head.upgrade, gateway.config.upgrade);
@@ -92,7 +92,7 @@ export class Exchange implements Attempt {
     if (done) this.#upload.isDone = true;
     if (!this.isActive) return;
     this.#upload.keep(buffer, start, end, this.#isSent);
-    if (!this.#isSent || this.#connection === undefined) return this.#client.pauseBody();
+    if (!this.#isSent || this.#connection === undefined) return this.#holdBack();
     this.#sendBody(this.#connection, '', buffer, start, end);
   }
 
@@ -122,7 +122,7 @@ export class Exchange implements Attempt {
 
   /** The server has not taken all that the client sent. */
   get isServerBehind(): boolean {
-    return this.#connection !== undefined && this.#connection.connection.pendingBytes > 0;
+    return (this.#connection?.connection.pendingBytes ?? 0) > 0;
   }
 
   tunnelFromClient(buffer: Buffer, start: number, end: number): void {
@@ -135,7 +135,7 @@ export class Exchange implements Attempt {
 
   // ---- attempts -----------------------------------------------------------------------------
 
-  /** False when there is no server to try; then the client has its answer. */
+  /** False: no server to try; the client has its answer. */
   #tryNext(upstream: Upstream, buffer: Buffer, start: number, end: number): boolean {
     const nowMs = this.#gateway.now();
     const server = upstream.pick(this.#tried, nowMs);
@@ -148,7 +148,7 @@ export class Exchange implements Attempt {
     this.#server = server;
     this.#isSent = false;
     const idle = this.#isFreshOnly ? undefined : this.#gateway.pool.take(server);
-    if (idle !== undefined && isIdempotent(this.requestMethod)) {
+    if (idle !== undefined && (isIdempotent(this.requestMethod) || idle.isFresh(nowMs))) {
       idle.adopt(this);
       this.#connection = idle;
       this.#sendRequest(idle, buffer, start, end);
@@ -156,10 +156,14 @@ export class Exchange implements Attempt {
     }
     // Nobody has these bytes yet: keep them until the connection stands.
     this.#upload.keep(buffer, start, end, false);
-    if (!this.#upload.isDone) this.#client.pauseBody();
+    this.#holdBack();
     idle?.reserve(this);
     this.#connection = idle ?? new ServerConnection(this.#gateway, server, this);
     return true;
+  }
+
+  #holdBack(): void {
+    if (this.#upload.isFull) this.#client.pauseBody();
   }
 
   serverConnected(): void {
@@ -239,7 +243,7 @@ export class Exchange implements Attempt {
     this.#isRetried = true;
   }
 
-  // ---- the response -------------------------------------------------------------------------
+  // ---- the response, the tunnel -------------------------------------------------------------
 
   responseInterim(head: ResponseHead): void {
     if (this.#head?.minor !== 1) return;
@@ -299,8 +303,6 @@ export class Exchange implements Attempt {
     this.#client.cut();
   }
 
-  // ---- upgrade ------------------------------------------------------------------------------
-
   tunnelOpened(head: ResponseHead): void {
     this.#isTunnel = true;
     this.#isResponseBegun = true;
@@ -359,24 +361,7 @@ export class Exchange implements Attempt {
       upstream.counters.statuses[statusClass] = (upstream.counters.statuses[statusClass] ?? 0) + 1;
       if (result !== 'refused') upstream.ended(result, nowMs, this.#startedMs);
     }
-    const { accessLog } = this.#gateway;
-    if (accessLog !== undefined && this.#head !== undefined) {
-      const servers = this.#tried.map((server) => server.id);
-      if (this.#server !== undefined) servers.push(this.#server.id);
-      accessLog.write({
-        client: this.#client.connection.remoteAddress,
-        method: this.#head.method,
-        host: this.#head.host,
-        target: this.#head.target,
-        status: this.#status,
-        bytes: this.#bytes,
-        ms: nowMs - this.#startedMs,
-        upstream: this.#upstream?.name ?? '',
-        servers,
-        result,
-        reason,
-      });
-    }
+    this.#log(result, reason, nowMs);
     this.isActive = false;
     this.#head = undefined;
     this.#upstream = undefined;
@@ -395,5 +380,21 @@ export class Exchange implements Attempt {
     this.#status = 0;
     this.#bytes = 0;
     this.offeredUpgrade = '';
+  }
+
+  #log(result: Result, reason: string, nowMs: number): void {
+    const head = this.#head;
+    if (this.#gateway.accessLog === undefined || head === undefined) return;
+    this.#gateway.accessLog.write({
+      client: this.#client.connection.remoteAddress,
+      request: head,
+      status: this.#status,
+      bytes: this.#bytes,
+      ms: nowMs - this.#startedMs,
+      upstream: this.#upstream?.name ?? '',
+      servers: [...this.#tried, ...(this.#server ? [this.#server] : [])].map(({ id }) => id),
+      result,
+      reason,
+    });
   }
 }

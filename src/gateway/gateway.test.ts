@@ -199,14 +199,16 @@ test('a POST is not lost to a kept-alive connection that the server has just clo
   const { port } = await startGateway(t, [server.port]);
   const client = new RawClient(t, port);
   const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
-  for (let round = 1; round <= 100; round += 1) {
+  for (let round = 1; round <= 20; round += 1) {
+    // Long enough for the connection to be looked at again before it is used.
+    await new Promise((resolve) => setTimeout(resolve, 60));
     // Both reach the gateway in the same turn: the end of the connection, and a request for it.
     if (round % 2 === 0) server.connections.at(-1)?.resetAndDestroy();
     else server.connections.at(-1)?.end();
     client.send(post);
     await client.until((text) => text.split('\r\n\r\n').length === round + 1);
   }
-  assert.equal(client.text.split('hello').length - 1, 100, 'a POST was answered with an error');
+  assert.equal(client.text.split('hello').length - 1, 20, 'a POST was answered with an error');
 });
 
 test('says 503 and why when no server is eligible, 502 when all failed', async (t) => {

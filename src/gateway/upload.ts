@@ -2,20 +2,19 @@
 // up to a limit, as long as it may have to be sent again. One object per exchange, used again.
 
 import { chunkHead, LAST_CHUNK, type RequestHead } from './http1.ts';
+import { KeptBytes } from './kept-bytes.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { NO_BYTES } from './transport.ts';
-
-/** What is kept of a request without a body. */
-const NO_PIECES: Buffer[] = [];
 
 export class Upload {
   /** The client's body is complete. */
   isDone = false;
   readonly #keptBytesMax: number;
   #framing: RequestHead['framing'] = 'none';
-  /** All of the body so far; undefined: not kept any more. */
-  #kept: Buffer[] | undefined;
-  #keptBytes = 0;
+  /** All of the body so far, as long as `isReplayable`. */
+  readonly #kept = new KeptBytes();
+  /** The whole body so far is at hand. */
+  isReplayable = false;
 
   constructor(keptBytesMax: number) {
     this.#keptBytesMax = keptBytesMax;
@@ -23,35 +22,34 @@ export class Upload {
 
   begin(framing: RequestHead['framing'], isDone: boolean): void {
     this.#framing = framing;
-    this.#kept = framing === 'none' ? NO_PIECES : [];
+    this.isReplayable = true;
     this.isDone = isDone;
   }
 
-  /** The whole body so far is at hand. */
-  get isReplayable(): boolean {
-    return this.#kept !== undefined;
+  /** No more should be taken from the client before a server takes what is kept. */
+  get isFull(): boolean {
+    return this.#kept.length >= this.#keptBytesMax;
   }
 
   /** Keeps a copy. Beyond the limit nothing is kept, but for bytes that no server has got yet. */
   keep(buffer: Buffer, start: number, end: number, isSent: boolean): void {
-    if (end === start || this.#kept === undefined) return;
-    this.#keptBytes += end - start;
-    if (isSent && this.#keptBytes > this.#keptBytesMax) return this.forget();
-    this.#kept.push(Buffer.from(buffer.subarray(start, end)));
+    if (end === start || !this.isReplayable) return;
+    if (isSent && this.#kept.length + end - start > this.#keptBytesMax) return this.forget();
+    this.#kept.add(buffer, start, end);
   }
 
   forget(): void {
-    this.#kept = undefined;
-    this.#keptBytes = 0;
+    this.isReplayable = false;
+    this.#kept.clear();
   }
 
   /** Sends the head's text and what was kept. Answers the text that is still to be sent. */
   sendKept(connection: ServerConnection, text: string): string {
     let before = text;
-    for (const piece of this.#kept ?? NO_PIECES) {
-      this.#sendPiece(connection, before, piece, 0, piece.length, '');
+    this.#kept.each((buffer, end) => {
+      this.#sendPiece(connection, before, buffer, 0, end, '');
       before = '';
-    }
+    });
     return before;
   }
 
