@@ -56,18 +56,28 @@ export function writeStateFileSync(path: string, version: number, data: unknown)
   }
 }
 
-/** The same without holding up the event loop, for files that may be large. */
-export async function writeStateFile(path: string, version: number, data: unknown): Promise<void> {
+/**
+ * The same without holding up the event loop, for files that may be large. Without `isSynced` it
+ * survives the end of the process at any point, and may be lost, or found out by its checksum,
+ * when the machine itself goes down.
+ */
+export async function writeStateFile(
+  path: string,
+  version: number,
+  data: unknown,
+  isSynced: boolean,
+): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
     const file = await open(temporary, 'w', 0o600);
     try {
       await file.writeFile(encode(version, data));
-      await file.sync();
+      if (isSynced) await file.sync();
     } finally {
       await file.close();
     }
     await rename(temporary, path);
+    if (!isSynced) return;
     const folder = await open(dirname(path), 'r');
     try {
       await folder.sync();

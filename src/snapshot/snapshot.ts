@@ -11,8 +11,10 @@ import { readStateFile, writeStateFile, writeStateFileSync } from './file.ts';
 import { type Memory, memoryToJson, type Override, parseMemory, parseOverrides } from './state.ts';
 
 const VERSION = 1;
-/** Changes within this time go to disk together, ms: each write is an fsync that others wait for. */
+/** Changes within this time are written together, ms. */
 const WRITE_DELAY_MS = 1000;
+/** Writes are synced this seldom, ms: the registry's commits wait while another sync is under way. */
+const SYNC_INTERVAL_MS = 60_000;
 /** A write that failed is tried again after this time, ms. */
 const RETRY_DELAY_MS = 5000;
 
@@ -48,6 +50,7 @@ export class Snapshot {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #failing = false;
+  #syncedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: { readonly stateDir: string; readonly log: Log }) {
     this.#log = options.log;
@@ -73,6 +76,7 @@ export class Snapshot {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#writing;
+    this.#syncedMs = Number.NEGATIVE_INFINITY;
     await this.#write();
     // What could not be written is not tried again.
     clearTimeout(this.#timer);
@@ -95,7 +99,10 @@ export class Snapshot {
     if (produce === undefined) return;
     this.#produce = undefined;
     try {
-      await writeStateFile(this.#memoryPath, VERSION, memoryToJson(produce()));
+      const startMs = performance.now();
+      const isSynced = startMs - this.#syncedMs >= SYNC_INTERVAL_MS;
+      await writeStateFile(this.#memoryPath, VERSION, memoryToJson(produce()), isSynced);
+      if (isSynced) this.#syncedMs = startMs;
       if (this.#failing) this.#log.info({ file: this.#memoryPath }, 'snapshot written again');
       this.#failing = false;
     } catch (error) {
