@@ -2,6 +2,7 @@
 // why not the others. Runs in every worker on the hot path; knows no sockets and no registry.
 
 export {
+  createUpstreamCounters,
   DURATION_BOUNDS_MS,
   type ExchangeResult,
   type ServerCounters,

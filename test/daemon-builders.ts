@@ -14,6 +14,11 @@ import { silentLog } from '../src/base/log.ts';
 import { type Config, parseConfig } from '../src/config.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from '../src/daemon.ts';
 
+/** Configurations with the upstream `app`, unchecked and checked. */
+export const PLAIN = 'upstreams: { app: {} }';
+export const CHECKED =
+  'upstreams: { app: { check: { type: http, path: /ping, interval: 50ms, rise: 1, fall: 1 } } }';
+
 type Scope = Pick<TestContext, 'after'>;
 
 export function temporaryDir(t: Scope): string {

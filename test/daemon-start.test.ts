@@ -12,11 +12,13 @@ import { silentLog } from '../src/base/log.ts';
 import { startDaemon } from '../src/daemon.ts';
 import { openStore, serveConsulApi } from '../src/registry.ts';
 import {
+  CHECKED,
   daemonConfig,
   eligibleServers,
   freePort,
   get,
   isAlive,
+  PLAIN,
   runDaemon,
   runDaemonProcess,
   setAdmin,
@@ -26,10 +28,6 @@ import {
   until,
 } from './daemon-builders.ts';
 import { startEmbedded } from './registry-builders.ts';
-
-const PLAIN = 'upstreams: { app: {} }';
-const CHECKED =
-  'upstreams: { app: { check: { type: http, path: /ping, interval: 50ms, rise: 1, fall: 1 } } }';
 
 test('killed and started again without its registry, it serves what it knew and keeps drains', async (t) => {
   const dir = temporaryDir(t);

@@ -10,9 +10,11 @@ import { test } from 'node:test';
 import type { ReceiptDocument } from '../src/admin.ts';
 import {
   awaitIdle,
+  CHECKED,
   daemonConfig,
   eligibleServers,
   get,
+  PLAIN,
   put,
   runDaemon,
   runDaemonProcess,
@@ -22,10 +24,6 @@ import {
   temporaryDir,
   until,
 } from './daemon-builders.ts';
-
-const PLAIN = 'upstreams: { app: {} }';
-const CHECKED =
-  'upstreams: { app: { check: { type: http, path: /ping, interval: 50ms, rise: 1, fall: 1 } } }';
 
 test('a server that is written to the registry gets traffic, checked ones after they passed', async (t) => {
   const daemon = await runDaemon(t, daemonConfig(CHECKED, temporaryDir(t)));

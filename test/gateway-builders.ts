@@ -12,6 +12,7 @@ import {
 } from '../src/config.ts';
 import { Gateway } from '../src/gateway.ts';
 import { type Route, type ServerState, UpstreamSet } from '../src/upstream.ts';
+import { serverState as anyServer } from './upstreams.ts';
 
 export type GatewayPatch = Partial<Omit<GatewayConfig, 'limits' | 'timeouts'>> & {
   readonly limits?: Partial<GatewayLimits>;
@@ -30,20 +31,7 @@ export function gatewayConfig(patch: GatewayPatch = {}): GatewayConfig {
 }
 
 export function serverState(port: number, patch: Partial<ServerState> = {}): ServerState {
-  return {
-    id: `127.0.0.1:${port}`,
-    host: '127.0.0.1',
-    port,
-    weight: 1,
-    maxFails: 1,
-    failTimeoutMs: 10_000,
-    maxConns: 0,
-    backup: false,
-    admin: 'ready',
-    checks: 'unknown',
-    mustPass: false,
-    ...patch,
-  };
+  return anyServer({ id: `127.0.0.1:${port}`, port, ...patch });
 }
 
 export type TestGateway = {

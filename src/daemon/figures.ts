@@ -2,7 +2,7 @@
 // dead ones. Sums only rise, also when a worker crashes: what it had in flight is then counted lost.
 
 import {
-  DURATION_BOUNDS_MS,
+  createUpstreamCounters,
   type ServerCounters,
   type ServerSnapshot,
   type UpstreamCounters,
@@ -105,21 +105,7 @@ function dropGone(servers: Map<string, ServerSnapshot>): void {
 }
 
 function emptyTotals(): UpstreamTotals {
-  return {
-    counters: {
-      requests: 0,
-      answered: 0,
-      retried: 0,
-      cut: 0,
-      lost: 0,
-      clientGone: 0,
-      inFlight: 0,
-      statuses: [0, 0, 0, 0, 0, 0],
-      durations: new Array<number>(DURATION_BOUNDS_MS.length + 1).fill(0),
-      durationSumMs: 0,
-    },
-    servers: new Map(),
-  };
+  return { counters: createUpstreamCounters(), servers: new Map() };
 }
 
 function addUpstream(sum: UpstreamCounters, counters: UpstreamCounters): void {

@@ -1,7 +1,7 @@
 // Who is in an upstream and in which state: config, registry, operator intent and verdicts put
 // together. Pure: facts in, the state for the data plane out; who keeps the facts is table.ts.
 
-import type { UpstreamConfig } from '../config.ts';
+import type { StaticServer, UpstreamConfig } from '../config.ts';
 import type { Instance } from '../registry.ts';
 import {
   type Admin,
@@ -37,18 +37,7 @@ export type Facts = {
 };
 
 /** Attributes of a server wherever they were read. */
-type Record = {
-  readonly id: string;
-  readonly host: string;
-  readonly port: number;
-  readonly weight: number;
-  readonly maxFails: number;
-  readonly failTimeoutMs: number;
-  readonly maxConns: number;
-  readonly backup: boolean;
-  readonly down: boolean;
-  readonly source: Source;
-};
+type Record = StaticServer & { readonly source: Source };
 
 /** In the balancer's order: the config's servers, then those that only the registry knows. */
 export function computeMembers(facts: Facts): Map<string, Member> {

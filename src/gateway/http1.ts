@@ -16,7 +16,6 @@ export {
   skipEmptyLines,
 } from './http1/scan.ts';
 export {
-  CHUNK_END,
   chunkHead,
   interimHeadText,
   isIdempotent,
