@@ -34,6 +34,8 @@ export const CONTENDERS: Readonly<Record<string, (lab: Lab) => Promise<Contender
   'http-proxy-3': (lab) => startScript('http-proxy-3', lab),
   'fast-proxy': (lab) => startScript('fast-proxy', lab),
   undici: (lab) => startScript('undici', lab),
+  'undici-proxy': (lab) => startScript('undici-proxy', lab),
+  'node-relay': (lab) => startScript('node-relay', lab),
 };
 
 async function startSluice(lab: Lab): Promise<Contender> {
