@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { rmSync, symlinkSync } from 'node:fs';
+import { readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -234,7 +234,8 @@ test('a receipt adds up, also when a worker dies with requests in flight', async
 
 test('setting a weight keeps the other attributes of the record', async (t) => {
   const [a, b] = [await startServer(t), await startServer(t)];
-  const yaml = `upstreams: { app: { servers: [{ address: "${b.id}", max_fails: 7 }] } }`;
+  const servers = `[{ address: "${b.id}", max_fails: 7 }, { address: "127.0.0.1:1", down: on }]`;
+  const yaml = `upstreams: { app: { servers: ${servers} } }`;
   const daemon = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
   await put(daemon, a.id, '{"Weight":2,"max_fails":5,"note":"kept"}');
   await until('a is known', async () => (await eligibleServers(daemon.control)).length === 2);
@@ -258,11 +259,32 @@ test('setting a weight keeps the other attributes of the record', async (t) => {
     backup: 0,
   });
   await until('both are in force', async () => {
-    const servers = (await status(daemon.control)).upstreams[0]?.servers ?? [];
-    return servers.every(({ weight }) => weight === 9);
+    const found = (await status(daemon.control)).upstreams[0]?.servers ?? [];
+    return found.filter(({ weight }) => weight === 9).length === 2;
   });
+  // A record would take the place of the file's `down: on`, for good.
+  assert.equal((await setWeight('127.0.0.1:1')).status, 409);
   await put(daemon, a.id, 'not json');
   assert.equal((await setWeight(a.id)).status, 409);
+});
+
+test('a list of an upstream that the config does not have is not held, however it vanishes', async (t) => {
+  const dir = temporaryDir(t);
+  const daemon = await runDaemon(t, daemonConfig(PLAIN, dir));
+  const url = `http://127.0.0.1:${daemon.addresses.registry?.port}/v1/kv/upstreams`;
+  for (const name of ['typo', 'app']) {
+    await fetch(`${url}/${name}/127.0.0.1:1`, { method: 'PUT', body: '{}' });
+  }
+  await until('it is known', async () => (await eligibleServers(daemon.control)).length === 1);
+  await fetch(`${url}/?recurse`, { method: 'DELETE' });
+  await until('app is held', async () => {
+    const problems = (await status(daemon.control)).upstreams[0]?.problems ?? [];
+    return problems.length === 1;
+  });
+  await daemon.close();
+  const remembered = readFileSync(join(dir, 'state/memory.json'), 'utf8');
+  assert(remembered.includes('"app"'), remembered);
+  assert(!remembered.includes('typo'), remembered);
 });
 
 test('SIGTERM lets what is in flight finish', async (t) => {

@@ -111,7 +111,9 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
     const remedy =
       drain.admin.owner === 'kv'
         ? `its registry record says down; sluice kv put the record of ${server} with "down":0`
-        : `${drain.admin.owner} holds it`;
+        : drain.admin.owner === 'config'
+          ? 'the config file says "down: on"; remove it there and restart'
+          : `${drain.admin.owner} holds it`;
     throw new SluiceError(
       'conflict',
       `${server} of ${upstream}: still ${drain.admin.state}; ${remedy}`,

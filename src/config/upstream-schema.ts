@@ -37,7 +37,8 @@ const server = z
         initial: 'off',
       }),
       down: onOff({
-        about: 'Starts in maint: no requests until `sluice undrain`.',
+        about:
+          'No requests, as long as it stands here and the registry has no record of the server.',
         initial: 'off',
       }),
     }),

@@ -42,8 +42,9 @@ export function followRegistry(options: {
     prefix: config.registry.prefix,
     log: log.child({ component: 'registry' }),
     ...(initial === undefined ? {} : { initial }),
+    // What the config does not have serves nobody: there is nothing to hold on to.
     allowEmpty: (service) =>
-      config.upstreams.find(({ name }) => name === service)?.allowEmpty === true,
+      config.upstreams.find(({ name }) => name === service)?.allowEmpty !== false,
     onMembership: (membership) => {
       latest = membership;
       first.resolve(membership);

@@ -49,17 +49,30 @@ async function findRecord(change: WeightChange): Promise<KvEntry | undefined> {
   });
 }
 
-function fromConfig({ server, upstream, configured }: WeightChange): Record<string, unknown> {
+function fromConfig(change: WeightChange): Record<string, unknown> {
+  const { server, upstream, configured } = change;
   if (configured === undefined) {
     throw new SluiceError('not_found', `server ${server}: no record in upstream "${upstream}"`);
+  }
+  // A record takes the place of the file's line. One that cannot say the same must not be made.
+  if (configured.down) throw inFile(change, 'has "down: on"');
+  if (configured.failTimeoutMs % 1000 !== 0) {
+    throw inFile(change, 'has a fail_timeout that is not in whole seconds, as a record needs it');
   }
   return {
     weight: configured.weight,
     max_fails: configured.maxFails,
-    fail_timeout: Math.ceil(configured.failTimeoutMs / 1000),
-    down: configured.down ? 1 : 0,
+    fail_timeout: configured.failTimeoutMs / 1000,
+    down: 0,
     backup: configured.backup ? 1 : 0,
   };
+}
+
+function inFile({ server, upstream }: WeightChange, what: string): SluiceError {
+  return new SluiceError(
+    'conflict',
+    `server ${server} of upstream "${upstream}": ${what} in the config file and no record in the registry; change its weight in the file`,
+  );
 }
 
 function parseRecord(entry: KvEntry): Record<string, unknown> {

@@ -26,20 +26,11 @@ export type FollowOptions = {
 export function followMembership(options: FollowOptions): { close(): void } {
   const { registry, prefix, log, onMembership, onHealth } = options;
   const reader = new MembershipReader(prefix, options.allowEmpty ?? (() => false), options.initial);
-  let told = '';
+  let told = new Set<string>();
   return registry.watch(prefix, {
     onState: (state) => {
       const membership = reader.read(state);
-      const problems = JSON.stringify([membership.problems, membership.held]);
-      if (problems !== told) {
-        told = problems;
-        for (const { key, message } of membership.problems.slice(0, PROBLEMS_LOGGED_MAX)) {
-          log.warn({ key, reason: message }, 'registry record has a problem');
-        }
-        if (membership.held.length > 0) {
-          log.warn({ services: membership.held }, 'registry lists vanished, holding the last ones');
-        }
-      }
+      told = logNew(log, membership, told);
       onMembership(membership);
     },
     ...(onHealth === undefined ? {} : { onHealth }),
@@ -47,6 +38,20 @@ export function followMembership(options: FollowOptions): { close(): void } {
 }
 
 const PROBLEMS_LOGGED_MAX = 20;
+
+/** Logs what was not there the last time. Answers what is there now. */
+function logNew(log: Log, membership: Membership, told: ReadonlySet<string>): Set<string> {
+  const now = new Set<string>();
+  let logged = 0;
+  for (const { key, message } of membership.problems) {
+    const said = `${key} ${message}`;
+    now.add(said);
+    if (told.has(said) || logged >= PROBLEMS_LOGGED_MAX) continue;
+    logged += 1;
+    log.warn({ key, reason: message }, 'registry record has a problem');
+  }
+  return now;
+}
 
 type Remembered = {
   readonly value: Uint8Array;

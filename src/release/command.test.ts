@@ -15,6 +15,7 @@ import {
   strangerOn,
 } from './command.ts';
 import { logFile, makeFolder, serviceFolder } from './files.ts';
+import { launchProblem } from './launch.ts';
 import { identityAtStart, identityOf, instanceProcesses, isAlive } from './process-table.ts';
 import { NO_RECORD, readRecord, writeRecord } from './record.ts';
 
@@ -31,7 +32,13 @@ async function started(t: TestContext, script: string): Promise<Started> {
   await makeFolder(serviceFolder(service));
   const port = service.instances[0]?.port ?? 0;
   const argv = [process.execPath, '-e', `const port = ${port}; ${script}`];
-  const launch = { version: 'v1', argv, cwd: service.cwd, env: {} };
+  const launch = {
+    version: 'v1',
+    argv,
+    cwd: service.cwd,
+    env: {},
+    path: process.env['PATH'] ?? '',
+  };
   const running = await startInstance({ service, instance, launch, release: 'r1' });
   t.after(() => killGroup(running.process.pid));
   while (!(await logTail(service, instance, 0)).includes('ready')) {
@@ -77,7 +84,7 @@ test('a pid that belongs to another process now is not touched', async (t) => {
   t.after(() => other.kill('SIGKILL'));
   await once(other, 'spawn');
   const pid = other.pid ?? 0;
-  const launch = { version: 'v1', argv: ['x'], cwd: '/', env: {} };
+  const launch = { version: 'v1', argv: ['x'], cwd: '/', env: {}, path: '' };
   const stale = {
     pid,
     identity: `${identityAtStart(pid)}1`,
@@ -156,7 +163,13 @@ test('a program that does not exist is an error that names it', async (t) => {
   const service = await buildService(t, 1);
   await makeFolder(serviceFolder(service));
   const [instance = ''] = ids(service);
-  const launch = { version: 'v1', argv: ['/no/such/program'], cwd: service.cwd, env: {} };
+  const launch = {
+    version: 'v1',
+    argv: ['/no/such/program'],
+    cwd: service.cwd,
+    env: {},
+    path: process.env['PATH'] ?? '',
+  };
   await assert.rejects(startInstance({ service, instance, launch, release: 'r1' }), {
     code: 'release_failed',
     message: `${instance}: cannot start "/no/such/program" (ENOENT)`,
@@ -186,7 +199,13 @@ test('a record survives a round trip, and garbage is refused with the remedy', a
   const [instance = ''] = ids(service);
   await makeFolder(serviceFolder(service));
   assert.deepEqual(await readRecord(service, instance), NO_RECORD);
-  const launch = { version: 'v1', argv: ['node', 'a b'], cwd: '/srv', env: { A: '1' } };
+  const launch = {
+    version: 'v1',
+    argv: ['node', 'a b'],
+    cwd: '/srv',
+    env: { A: '1' },
+    path: '/bin',
+  };
   const record = {
     process: { pid: 7, identity: 'boot/9', startedAtMs: 5, release: 'r1', launch },
     proven: launch,
@@ -201,4 +220,20 @@ test('a record survives a round trip, and garbage is refused with the remedy', a
         /^record .*: unreadable \(.*\); end the instance's process by hand and remove the file$/,
     });
   }
+});
+
+test('a program is looked for on the PATH of the launch, whatever the PATH is now', async (t) => {
+  const service = await buildService(t, 1);
+  const [instance = ''] = ids(service);
+  await makeFolder(serviceFolder(service));
+  await writeFile(`${service.cwd}/only-here`, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
+  const path = `${service.cwd}:${process.env['PATH']}`;
+  const launch = { version: 'v1', argv: ['only-here'], cwd: service.cwd, env: {}, path };
+  assert.equal(launchProblem(launch), '');
+  assert.match(launchProblem({ ...launch, path: '/nowhere' }), /not on the PATH/);
+  const running = await startInstance({ service, instance, launch, release: 'r1' });
+  t.after(() => killGroup(running.process.pid));
+  assert.equal(isAlive(running.process), true);
+  await writeRecord(service, instance, { process: running.process, proven: launch });
+  assert.equal((await readRecord(service, instance)).proven?.path, path);
 });

@@ -55,7 +55,7 @@ export async function startInstance(options: {
   const [program = '', ...rest] = launch.argv;
   const log = await openLog(logFile(service, instance));
   try {
-    const environment: NodeJS.ProcessEnv = { ...process.env, ...launch.env };
+    const environment: NodeJS.ProcessEnv = { ...process.env, PATH: launch.path, ...launch.env };
     // The control plane's token is the operator's, not the instance's.
     if (launch.env['SLUICE_TOKEN'] === undefined) delete environment['SLUICE_TOKEN'];
     environment[MARK] = recordFile(service, instance);
@@ -172,7 +172,7 @@ export async function findProcess(
   if (pid === undefined) return null;
   const version = await environmentOf(pid, 'SLUICE_VERSION');
   const release = await environmentOf(pid, 'SLUICE_RELEASE');
-  const launch: Launch = { version, argv: [], cwd: '', env: {} };
+  const launch: Launch = { version, argv: [], cwd: '', env: {}, path: '' };
   return { pid, identity: identityOf(pid) ?? '', startedAtMs: 0, release, launch };
 }
 

@@ -25,6 +25,7 @@ export function launchOf(service: ServiceConfig, address: Address, version: stri
     argv: service.start.map(fill),
     cwd: fill(service.cwd),
     env: Object.fromEntries(Object.entries(service.env).map(([name, text]) => [name, fill(text)])),
+    path: process.env['PATH'] ?? '',
   };
 }
 
@@ -37,7 +38,7 @@ export function launchProblem(launch: Launch): string {
     const file = resolve(launch.cwd, program);
     return isProgram(file) ? '' : `${file} is not an executable file`;
   }
-  const path = launch.env['PATH'] ?? process.env['PATH'] ?? '';
+  const path = launch.env['PATH'] ?? launch.path;
   const found = path.split(delimiter).some((folder) => isProgram(join(folder, program)));
   return found ? '' : `the program "${program}" is not on the PATH`;
 }

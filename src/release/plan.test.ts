@@ -51,7 +51,7 @@ function drained(id: string, owner: string, state: 'drain' | 'maint' = 'drain'):
 }
 
 function launch(version: string): Launch {
-  return { version, argv: ['node'], cwd: '/srv', env: {} };
+  return { version, argv: ['node'], cwd: '/srv', env: {}, path: '' };
 }
 
 /** A healthy instance that runs v1 in the pool, unless a part says otherwise. */

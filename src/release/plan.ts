@@ -352,5 +352,5 @@ function isOutdated(service: ServiceConfig, found: Survey, id: string, version: 
   const running = instance?.process?.launch;
   if (instance === undefined || running === undefined || running.argv.length === 0) return false;
   const wanted = launchOf(service, instance.address, version);
-  return JSON.stringify(running) !== JSON.stringify(wanted);
+  return JSON.stringify({ ...running, path: '' }) !== JSON.stringify({ ...wanted, path: '' });
 }

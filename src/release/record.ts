@@ -13,6 +13,11 @@ export type Launch = {
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /**
+   * The runner's own PATH at the first start: a revert from another shell (a CI job, cron) must find
+   * the same programs. No part of what is configured.
+   */
+  readonly path: string;
 };
 
 export type ProcessRecord = {
@@ -89,6 +94,7 @@ function readLaunch(value: unknown): Launch {
     argv,
     cwd: string(value, 'cwd'),
     env: Object.fromEntries(pairs),
+    path: field(value, 'path') === null ? (process.env['PATH'] ?? '') : string(value, 'path'),
   };
 }
 
