@@ -3,7 +3,7 @@
 // is answered. A refused connection is never read as HTTP again. Ends with a lingering close, since
 // closing over unread input would make the kernel throw away our last response.
 
-import type { Client } from './client.ts';
+import type { Client, CutBy } from './client.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { type ForwardingText, forwardingText } from './forwarding.ts';
@@ -130,8 +130,9 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   }
 
   /** A response that cannot be completed: the client must see that it is not complete. */
-  cut(): void {
+  cut(by: CutBy): void {
     if (this.#state === 'closed') return;
+    if (by === 'end') return this.#linger();
     this.#gone(true);
     this.connection.reset();
   }
@@ -158,7 +159,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   destroy(): void {
     if (this.#state === 'closed') return;
     // A response under way must not look complete.
-    if (this.#state === 'exchange' || this.connection.pendingBytes > 0) return this.cut();
+    if (this.#state === 'exchange' || this.connection.pendingBytes > 0) return this.cut('reset');
     this.#gone(false);
     this.connection.destroy();
   }
@@ -210,8 +211,8 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
     this.#isEnded = true;
     if (this.#state === 'tunnel') this.#exchange.tunnelEndedByClient();
     else if (this.#state === 'exchange') {
-      // A half-closed client still gets its answer; half a request gets none.
-      if (!this.#body.done) this.destroy();
+      // A half-closed client still gets its answers, but none from a server to half a request.
+      if (!this.#body.done) this.#exchange.bodyRefused(400, 'the request ended in its body');
     } else if (this.#state !== 'closed' && this.#stash === undefined) this.#leave();
   }
 
@@ -227,7 +228,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
     const pending = this.connection.pendingBytes;
     if (this.#state === 'linger' ? pending > 0 : this.#isWaitingForDrain) {
       // A slow reader is let be as long as it reads. What the others got must not look complete.
-      if (pending >= this.#pendingSeen) return this.cut();
+      if (pending >= this.#pendingSeen) return this.cut('reset');
       this.#pendingSeen = pending;
       return this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
     }

@@ -4,6 +4,12 @@
 import type { RequestHead } from './http1.ts';
 import type { Connection } from './transport.ts';
 
+/**
+ * end: the response's own framing shows what is missing, so that a FIN is enough and what was written
+ * before it, earlier responses too, still arrives. reset: nothing else would show it (rule 64).
+ */
+export type CutBy = 'end' | 'reset';
+
 export interface Client {
   readonly connection: Connection;
   /** The fields that the gateway itself sets on a request, each line with its CRLF. */
@@ -22,7 +28,7 @@ export interface Client {
   /** The same to bytes that cannot be trusted to hold another request. */
   refuse(status: number, reason: string): void;
   /** A response that cannot be completed: the client must see that it is not complete. */
-  cut(): void;
+  cut(by: CutBy): void;
   tunnelOpened(): void;
   tunnelClosed(): void;
 }

@@ -8,7 +8,7 @@
 
 import type { Outcome, Server, Upstream } from '../upstream.ts';
 import type { Attempt } from './attempt.ts';
-import type { Client } from './client.ts';
+import type { Client, CutBy } from './client.ts';
 import type { GatewayContext } from './context.ts';
 import type { RequestHead, ResponseHead } from './http1.ts';
 import {
@@ -50,7 +50,7 @@ export class Exchange implements Attempt {
   #isFreshOnly = false;
   #isContinued = false;
   #isTunnel = false;
-  #isResponseBegun = false;
+  #cutBy: CutBy | '' = ''; // '': no response has begun.
   #isChunkedToClient = false;
   #keepsAlive = false;
   #headText = '';
@@ -72,6 +72,7 @@ export class Exchange implements Attempt {
     this.#head = head;
     this.isActive = true;
     this.requestMethod = head.method;
+    this.#cutBy = '';
     this.#upload.begin(head.framing, done);
     this.#startedMs = nowMs;
     const name = gateway.routes.match(head.host, head.target);
@@ -114,10 +115,9 @@ export class Exchange implements Attempt {
     if (!this.isActive) return;
     this.#connection?.discard();
     this.#connection = undefined;
-    const isBegun = this.#isResponseBegun;
     this.#end('clientGone', reason);
-    if (isBegun) this.#client.cut();
-    else this.#client.refuse(status, reason);
+    if (this.#cutBy === '') this.#client.refuse(status, reason);
+    else this.#client.cut(this.#cutBy);
   }
 
   /** The server has not taken all that the client sent. */
@@ -253,15 +253,15 @@ export class Exchange implements Attempt {
     }
     // What was relayed cannot be taken back: no other attempt (rule 74).
     this.#upload.forget();
-    this.#client.connection.writeText(interimHeadText(head));
+    if (!this.#client.connection.writeText(interimHeadText(head))) this.#waitForClient(false);
   }
 
   responseHead(head: ResponseHead): void {
     const request = this.#head;
     if (request === undefined) return;
-    this.#isResponseBegun = true;
     this.#upload.forget();
     const framing = responseFraming(head.framing, request.minor);
+    this.#cutBy = framing === 'close' || request.minor === 0 ? 'reset' : 'end';
     this.#isChunkedToClient = framing === 'chunked';
     // With the request still on its way, the end of this connection is the only safe next step.
     this.#keepsAlive =
@@ -287,25 +287,29 @@ export class Exchange implements Attempt {
         after = done ? `\r\n${LAST_CHUNK}` : '\r\n';
       } else if (done) after = LAST_CHUNK;
     }
-    if (before !== '' || bodyBytes > 0 || after !== '') {
-      if (!this.#client.connection.write(before, buffer, start, end, after)) {
-        if (!done) this.#connection?.pause();
-        this.#client.waitForDrain();
-      }
+    const isAny = before !== '' || bodyBytes > 0 || after !== '';
+    if (isAny && !this.#client.connection.write(before, buffer, start, end, after)) {
+      this.#waitForClient(done);
     }
     if (done) this.#finish();
+  }
+
+  /** The client is slower than the server: no more is taken from it, unless it is done with us. */
+  #waitForClient(isDone: boolean): void {
+    if (!isDone) this.#connection?.pause();
+    this.#client.waitForDrain();
   }
 
   responseCut(reason: string): void {
     this.#connection = undefined;
     if (this.#server !== undefined) this.#server.counters.cut += 1;
     this.#end('cut', reason, 'failure');
-    this.#client.cut();
+    this.#client.cut(this.#cutBy || 'reset');
   }
 
   tunnelOpened(head: ResponseHead): void {
     this.#isTunnel = true;
-    this.#isResponseBegun = true;
+    this.#cutBy = 'reset';
     this.#status = 101;
     if (this.#server !== undefined) this.#server.counters.answered += 1;
     this.#client.connection.writeText(interimHeadText(head));
@@ -314,10 +318,7 @@ export class Exchange implements Attempt {
 
   tunnelBytes(buffer: Buffer, start: number, end: number): void {
     this.#bytes += end - start;
-    if (!this.#client.connection.write('', buffer, start, end, '')) {
-      this.#connection?.pause();
-      this.#client.waitForDrain();
-    }
+    if (!this.#client.connection.write('', buffer, start, end, '')) this.#waitForClient(false);
   }
 
   tunnelEnded(): void {
@@ -327,7 +328,7 @@ export class Exchange implements Attempt {
   tunnelClosed(isBroken: boolean): void {
     this.#connection = undefined;
     this.#end('answered', '');
-    if (isBroken) this.#client.cut();
+    if (isBroken) this.#client.cut('reset');
     else this.#client.tunnelClosed();
   }
 
@@ -374,7 +375,6 @@ export class Exchange implements Attempt {
     this.#isFreshOnly = false;
     this.#isContinued = false;
     this.#isTunnel = false;
-    this.#isResponseBegun = false;
     this.#isChunkedToClient = false;
     this.#headText = '';
     this.#status = 0;

@@ -10,7 +10,6 @@ import { AccessLog } from './access-log.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
-import { refusalText } from './http1.ts';
 import { nodeTransport } from './node-transport.ts';
 import { RouteTable } from './route.ts';
 import type { Connection, Listening, Transport } from './transport.ts';
@@ -25,6 +24,8 @@ export type GatewayOptions = {
   readonly now?: () => number;
 };
 
+/** Clients beyond the limit that get a 503 and a lingering close at one time. */
+const TURNED_AWAY_AT_ONCE = 64;
 /** Clients turned away are logged at most that often, ms. */
 const FULL_SAID_EVERY_MS = 10_000;
 
@@ -138,15 +139,19 @@ export class Gateway {
   }
 
   #accept(connection: Connection): void {
-    if (this.#clients.size >= this.#connectionsMax) {
-      connection.writeText(refusalText(503, 'sluice: too many connections\n', false));
-      connection.destroy();
+    const isFull = this.#clients.size >= this.#connectionsMax;
+    if (isFull) {
       this.#turnedAway += 1;
       this.#sayFull();
-      return;
+      // In a flood there is no time for a polite end.
+      if (this.#clients.size >= this.#connectionsMax + TURNED_AWAY_AT_ONCE) {
+        connection.destroy();
+        return;
+      }
     }
     const client = new ClientConnection(this.#context, connection, this.#onClosed);
     this.#clients.add(client);
+    if (isFull) client.refuse(503, 'too many connections');
   }
 
   /** Nothing else shows it: a connection that is turned away has sent no request yet. */

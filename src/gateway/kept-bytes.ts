@@ -18,16 +18,12 @@ export class KeptBytes {
   readonly #pieces: Piece[] = [];
 
   add(buffer: Buffer, start: number, end: number): void {
-    this.length += end - start;
-    if (end - start <= SMALL_BYTES_MAX) {
-      this.#pieces.push({ buffer: Buffer.from(buffer.subarray(start, end)), end: end - start });
-      return;
-    }
     let from = start;
     while (from < end) {
-      const piece = this.#room();
+      const piece = this.#room(end - from);
       const copied = buffer.copy(piece.buffer, piece.end, from, end);
       piece.end += copied;
+      this.length += copied;
       from += copied;
     }
   }
@@ -46,12 +42,19 @@ export class KeptBytes {
     this.#pieces.length = 0;
   }
 
-  /** A slab with room in it: the last one, or another. */
-  #room(): Piece {
+  /**
+   * The last piece when it has room, or another. A body that comes byte by byte makes few pieces: each
+   * is as large as all before it, until they are slabs.
+   */
+  #room(bytes: number): Piece {
     const last = this.#pieces.at(-1);
-    if (last !== undefined && last.buffer.length === SLAB_BYTES && last.end < SLAB_BYTES)
-      return last;
-    const piece = { buffer: free.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES), end: 0 };
+    if (last !== undefined && last.end < last.buffer.length) return last;
+    const wanted = Math.max(bytes, this.length);
+    const buffer =
+      wanted <= SMALL_BYTES_MAX
+        ? Buffer.allocUnsafe(wanted)
+        : (free.pop() ?? Buffer.allocUnsafeSlow(SLAB_BYTES));
+    const piece = { buffer, end: 0 };
     this.#pieces.push(piece);
     return piece;
   }

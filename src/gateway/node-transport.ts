@@ -22,6 +22,8 @@ const READ_BYTES = 64 * 1024;
 const SCRATCH_BYTES = 80 * 1024;
 /** Up to here a body goes out as part of the head's string: cheaper than filling the scratch. */
 const TEXT_BYTES_MAX = 1024;
+/** Pieces that may wait in one socket. */
+const QUEUED_MAX = 256;
 /** Pending connections that the kernel holds for us, before SYNs are dropped. */
 const BACKLOG = 4096;
 
@@ -33,6 +35,8 @@ class NodeConnection implements Connection {
   readonly #socket: Socket;
   #error = '';
   #waitsForDrain = false;
+  /** Writes in a row that the kernel has not taken in full. */
+  #queued = 0;
 
   constructor(socket: Socket, handler: ConnectionHandler) {
     this.#socket = socket;
@@ -43,10 +47,7 @@ class NodeConnection implements Connection {
       this.#error = systemCode(error) || 'EUNKNOWN';
     });
     socket.on('end', () => this.handler.onEnd());
-    socket.on('drain', () => {
-      this.#waitsForDrain = false;
-      this.handler.onDrain();
-    });
+    socket.on('drain', () => this.#drained());
     socket.on('close', () => {
       const last = this.handler;
       this.handler = DEAF;
@@ -72,13 +73,32 @@ class NodeConnection implements Connection {
     if (piece === scratch && this.#socket.writableLength > 0) {
       scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
     }
-    if (!ok) this.#waitsForDrain = true;
-    return !this.#waitsForDrain;
+    return this.#isThrough(ok);
   }
 
   writeText(text: string): boolean {
-    if (!this.#socket.write(text, 'latin1')) this.#waitsForDrain = true;
+    return this.#isThrough(this.#socket.write(text, 'latin1'));
+  }
+
+  /**
+   * Node counts the bytes that wait, not the pieces: of single bytes 65,536 would wait, at some hundred
+   * bytes each. So that many pieces count as full too, and an empty one behind them tells the end.
+   */
+  #isThrough(ok: boolean): boolean {
+    if (!ok) this.#waitsForDrain = true;
+    else if (this.#socket.writableLength === 0) this.#queued = 0;
+    else if (!this.#waitsForDrain && ++this.#queued >= QUEUED_MAX) {
+      this.#queued = 0;
+      this.#waitsForDrain = true;
+      this.#socket.write('', (error) => error || this.#drained());
+    }
     return !this.#waitsForDrain;
+  }
+
+  #drained(): void {
+    if (!this.#waitsForDrain) return;
+    this.#waitsForDrain = false;
+    this.handler.onDrain();
   }
 
   pause(): void {

@@ -335,6 +335,8 @@ export class ServerConnection implements ConnectionHandler, Timed {
   /** The response is complete: back into the pool if nothing speaks against it, then tell. */
   #finish(buffer: Buffer, start: number, end: number, isClean: boolean): void {
     const attempt = this.#attempt;
+    // Interim responses in the same read may have stopped it: it must not idle deaf.
+    this.resume();
     const isReusable =
       isClean && this.#keepAlive && this.#requestSent && this.connection.pendingBytes === 0;
     this.#attempt = undefined;

@@ -218,3 +218,71 @@ for (const isServerFirst of [true, false]) {
     assert.equal(upstreams.get('app')?.servers[0]?.inFlight, 0);
   });
 }
+
+test('a client that does not read stops a flood of interim responses', async () => {
+  const interim = `HTTP/1.1 103 Early Hints\r\nX: ${'x'.repeat(5000)}\r\n\r\n`;
+  const { client, servers, pass } = await startWorld((server) => {
+    for (let count = 0; count < 90; count += 1) server.connection.writeText(interim);
+    server.connection.writeText(LENGTH);
+  });
+  client.connection.pause();
+  client.connection.writeText(REQUESTS['keeps the connection'] ?? '');
+  await pass(1000);
+  const held = servers[0]?.connection.pendingBytes ?? 0;
+  assert.ok(held > 80 * interim.length, `the server could send all but ${held} bytes`);
+  client.connection.resume();
+  await pass(10_000);
+  assert.equal(client.text.split('HTTP/1.1 103 ').length - 1, 90);
+  assert.ok(client.text.endsWith(BODY));
+});
+
+test('a server connection that an interim response stopped is read again afterwards', async () => {
+  const { client, servers, pass } = await startWorld((server) => {
+    const hint = `HTTP/1.1 103 Early Hints\r\nX: ${'x'.repeat(WINDOW)}\r\n\r\n`;
+    server.connection.writeText(`${hint}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`);
+  });
+  client.connection.pause();
+  for (let round = 1; round <= 3; round += 1) {
+    client.connection.writeText(REQUESTS['keeps the connection'] ?? '');
+    await pass(100);
+    client.connection.resume();
+    await pass(500);
+    client.connection.pause();
+    assert.equal(client.text.split('\r\n\r\nok').length - 1, round);
+  }
+  assert.equal(servers.length, 1, 'one connection to the server did');
+});
+
+test('the answers before one that is cut arrive whole; the cut shows in the framing', async () => {
+  const { client, servers, pass } = await startWorld((server) => {
+    const requests = server.text.split('\r\n\r\n').length - 1;
+    if (requests === 1) server.connection.writeText(LENGTH);
+    else {
+      server.connection.writeText('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello');
+      server.connection.end();
+    }
+  });
+  client.connection.pause();
+  client.connection.writeText((REQUESTS['keeps the connection'] ?? '').repeat(2));
+  await pass(1000);
+  client.connection.resume();
+  await pass(1000);
+  assert.ok(client.text.includes(LENGTH), 'the first answer is not whole');
+  assert.ok(client.text.endsWith('hello') && client.isEnded, client.text.slice(-100));
+  assert.ok(servers.length > 0);
+});
+
+test('half a request body behind another request costs that one nothing', async () => {
+  const { client, pass } = await startWorld((server) => {
+    if (!server.text.includes('POST')) server.connection.writeText(LENGTH);
+  });
+  client.connection.pause();
+  const half = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhal';
+  client.connection.writeText(`${REQUESTS['keeps the connection']}${half}`);
+  client.connection.end();
+  await pass(1000);
+  client.connection.resume();
+  await pass(1000);
+  assert.ok(client.text.startsWith(LENGTH), `${client.text.length} bytes`);
+  assert.ok(client.isEnded);
+});
