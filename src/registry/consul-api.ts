@@ -18,6 +18,7 @@ import {
 import { type Client, KvApi, SESSIONS_MISSING } from './kv-api.ts';
 import { goString, prettyJson } from './kv-json.ts';
 import { ParkedQueries } from './parked-queries.ts';
+import { Pipeline } from './pipeline.ts';
 import { DATACENTER, parseQueryOptions } from './query-options.ts';
 import { locationOf, parseTarget, type Query } from './request-target.ts';
 import type { Store } from './store.ts';
@@ -66,11 +67,12 @@ export async function serveConsulApi(options: {
   Object.assign(server, { httpAllowHalfOpen: true, maxConnections: CONNECTIONS_MAX });
   let endpoints: ReadonlyMap<string, Endpoint> = new Map();
   let closing = false;
-  server.on('request', (request, response) => {
+  const pipeline = new Pipeline();
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     handle(request, response, endpoints).then(
-      (answer) => {
+      (answered) => {
         if (closing) response.shouldKeepAlive = false;
-        respond(request, response, answer);
+        respond(request, response, answered);
       },
       (error: unknown) => {
         if (!isSluiceError(error)) {
@@ -83,7 +85,10 @@ export async function serveConsulApi(options: {
         respond(request, response, textAnswer(status, messageOf(error)));
       },
     );
-  });
+  };
+  server.on('request', (request, response) =>
+    pipeline.enter(request, response, () => answer(request, response)),
+  );
   await listen(server, options.host, options.port);
   const bound = server.address();
   const address = {
@@ -192,7 +197,9 @@ function clientOf(request: IncomingMessage, response: ServerResponse): Client {
     declaredBytes,
     readBody: (bytesMax) => readBody(request, declaredBytes, bytesMax),
     onGone: (callback) => {
-      // 'end': the client ended its side while it waits. It may still read: it is answered at once.
+      // 'end': the client ended its side while it waits. It may still read: it is answered at once,
+      // also when the end came while an earlier request of the same connection was answered.
+      if (request.socket.readableEnded) queueMicrotask(callback);
       request.socket.once('end', callback);
       response.once('close', callback);
       return () => {
