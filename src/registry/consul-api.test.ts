@@ -207,6 +207,20 @@ test('a malformed query never turns a guarded write into a plain one', async (t)
   assert.equal(store.index, 2);
 });
 
+test('keys that are not UTF-8 are refused with words, never folded into one record', async (t) => {
+  const { address, store } = await startEmbedded(t);
+  for (const key of ['x%ff', 'x%fe', '%ed%a0%80']) {
+    for (const method of ['PUT', 'GET', 'DELETE']) {
+      const bytes = `${method} /v1/kv/${key} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+      const answer = await sendRaw(address, Buffer.from(bytes, 'latin1'));
+      assert.equal(answer.status, 400, `${method} ${key}`);
+      assert.match(answer.body, /not UTF-8/);
+    }
+  }
+  assert.equal(store.index, 1);
+  assert.equal((await ask(address, ...put('x%EF%BF%BD', '1'))).status, 200);
+});
+
 test('garbage is answered or cut, and the server lives', async (t) => {
   const { address } = await startEmbedded(t);
   for (const bytes of [

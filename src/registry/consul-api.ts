@@ -142,7 +142,9 @@ async function handle(
   endpoints: ReadonlyMap<string, Endpoint>,
 ): Promise<Answer> {
   const target = parseTarget(request.url ?? '/');
-  if (target.kind === 'refused') return emptyAnswer(400);
+  if (target.kind === 'refused') {
+    return target.why === '' ? emptyAnswer(400) : textAnswer(400, target.why);
+  }
   const { path, rawQuery } = target;
   // Consul's paths that have others below them end in a slash.
   if (endpoints.has(`${path}/`)) return moved(request, locationOf(`${path}/`, rawQuery));

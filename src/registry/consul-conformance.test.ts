@@ -59,8 +59,8 @@ GET /v1/kv/b//%C3%A4%20%22
 GET /v1/kv/a%01
 GET /v1/kv/a%C2%A0b
 GET /v1/kv/a%7F
-PUT /v1/kv/%ff%fe | x
-GET /v1/kv/%ff%fe
+PUT /v1/kv/%EF%BF%BD | x
+GET /v1/kv/%EF%BF%BD
 PUT /v1/kv/a%2Fb | slash
 PUT /v1/kv/a+b%20c%26%3C%3E%C3%A4%F0%9F%98%80 | odd
 PUT /v1/kv/a/dir/ |
