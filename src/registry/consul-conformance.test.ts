@@ -13,7 +13,7 @@ import {
 } from '../../test/registry-builders.ts';
 
 /** `line`, `line | body`; sent in this order to both. `a/x` and so on build upon each other. */
-const REQUESTS = `
+const REQUESTS = String.raw`
 GET /v1/kv/none
 GET /v1/kv/?keys
 GET /v1/kv/?recurse
@@ -127,6 +127,39 @@ PUT /v1/txn | [{"KV":{"Verb":"cas","Key":"t/a","Index":1,"Value":"aaa="}}]
 PUT /v1/txn | [{"KV":{"Verb":"delete-cas","Key":"t/a","Index":1}}]
 PUT /v1/txn | [{"kv":{"verb":"delete","key":"t/a"}},{"KV":{"Verb":"check-not-exists","Key":"t/a"}}]
 PUT /v1/txn | [{"KV":{"Verb":"delete-tree","Key":"t"}}]
+PUT /v1/txn |
+PUT /v1/txn | {
+PUT /v1/txn | 1
+PUT /v1/txn [524289] | x
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":"bmV3","cas":1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":"bmV3"},"Session":{}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":[]}}]
+PUT /v1/txn | [{"KV":{"Verb":1,"Key":"t/new"}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":"1"}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":1e2}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":-1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":true}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":18446744073709551616}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Session":1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":"YQ"}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":" YQ=="}}]
+PUT /v1/txn | [{"KV":1}]
+PUT /v1/txn | [1]
+PUT /v1/txn | ["x"]
+GET /v1/kv/t?recurse
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/\"Flags\": 11111111111111111","Flags":18446744073709551615,"Index":null,"Value":"YWJj\nYQ==\r\n","Session":"","Namespace":"x"},"Node":null}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/\ud800x","Value":"YR=="}}]
+GET /v1/kv/t?recurse
+PUT /v1/txn | [{"KV":{"Verb":"check-index","Key":"t/none","Index":1}}]
+PUT /v1/txn | [{"KV":{"Verb":null,"Key":"t/none"}}]
+PUT /v1/txn | [{"KV":{}}]
+PUT /v1/txn | [{"KV":{"Verb":"get-tree"}},{"KV":{"Verb":"get"}},{"KV":{"Verb":"check-index"}},{"KV":{"Verb":"bogus"}}]
+PUT /v1/txn | [{"KV":{"Verb":"set"}},{"KV":{"Verb":"cas"}},{"KV":{"Verb":"delete"}},{"KV":{"Verb":"delete-cas"}},{"KV":{"Verb":"check-not-exists"}},{"KV":{"Verb":"lock"}}]
+PUT /v1/txn | [{"KV":{"Verb":"delete-tree"}}]
+GET /v1/kv/?keys
+PUT /v1/kv/a/x | x
 GET /v1/txn
 DELETE /v1/kv/a/x
 GET /v1/kv/a/x

@@ -244,12 +244,13 @@ function optionalUint64(
   return query.has(name) ? parseUint64(parameter(query, name)) : { value: undefined };
 }
 
-export function tooLarge(declaredBytes: number): Answer {
+/** The 413 of a body over the limit; Consul names the setting that its operator would change. */
+export function tooLarge(declaredBytes: number, setting = 'kv_max_value_size'): Answer {
   const size = declaredBytes > 0 ? `(${declaredBytes} bytes) ` : ' ';
   return textAnswer(
     413,
     `Request body${size}too large, max size: ${VALUE_BYTES_MAX} bytes. ` +
-      'See https://www.consul.io/docs/agent/options.html#kv_max_value_size.',
+      `See https://www.consul.io/docs/agent/options.html#${setting}.`,
   );
 }
 
