@@ -124,7 +124,7 @@ function endpointsOf(store: Store, kv: KvApi, address: Address): ReadonlyMap<str
       {
         GET: (key, query, client) => kv.read(key, query, client),
         PUT: (key, query, client) => kv.put(key, query, client),
-        DELETE: (key, query) => kv.delete(key, query),
+        DELETE: (key, query, client) => kv.delete(key, query, client),
       },
     ],
     ['/v1/txn', { PUT: (_path, query, client) => runTransaction(store, query, client) }],
@@ -153,7 +153,7 @@ async function handle(
   if (path === '/') return rootAnswer();
   const [name, rest] = endpointName(path);
   const endpoint = endpoints.get(name);
-  if (endpoint === undefined) return emptyAnswer(404);
+  if (endpoint === undefined) return NOT_OFFERED.test(path) ? notOffered(path) : emptyAnswer(404);
   const allow = ['OPTIONS', ...Object.keys(endpoint)].join(',');
   const method = request.method ?? '';
   if (method === 'OPTIONS') return variedAnswer(200, ['Allow', allow]);
@@ -177,6 +177,17 @@ function isMethod(method: string): method is Method {
   return method === 'GET' || method === 'PUT' || method === 'DELETE';
 }
 
+/** What Consul has and we do not: an empty 404 would be taken for an empty list. */
+const NOT_OFFERED =
+  /^\/v1\/(acl|agent|catalog|config|connect|coordinate|event|health|internal|operator|query|snapshot)(\/|$)/;
+
+function notOffered(path: string): Answer {
+  return textAnswer(
+    501,
+    `${path} is not offered by this registry: it has /v1/kv, /v1/txn and /v1/status; use a Consul for the rest`,
+  );
+}
+
 function rootAnswer(): Answer {
   const answer = textAnswer(200, 'Consul Agent');
   return { ...answer, headers: answer.headers.slice(2) };
@@ -195,8 +206,10 @@ function moved(request: IncomingMessage, location: string): Answer {
 function clientOf(request: IncomingMessage, response: ServerResponse): Client {
   const declared = request.headers['content-length'];
   const declaredBytes = declared === undefined ? 0 : Number(declared);
+  const namespace = request.headers['x-consul-namespace'];
   return {
     declaredBytes,
+    namespace: typeof namespace === 'string' ? namespace : '',
     readBody: (bytesMax) => readBody(request, declaredBytes, bytesMax),
     onGone: (callback) => {
       // 'end': the client ended its side while it waits. It may still read: it is answered at once,

@@ -103,6 +103,20 @@ GET /v1/kv/a?index=&wait=
 GET /v1/kv/a?wait=1m30s
 GET /v1/kv/a?wait=x
 PUT /v1/kv/a?wait=x | v
+GET /v1/kv/a?wait=2562047h
+PUT /v1/kv/a?wait=99999999999h | v
+DELETE /v1/kv/a?wait=-2562048h
+GET /v1/kv/a?max_stale=99999999999h
+GET /v1/kv/a?ns=default
+GET /v1/kv/?ns=default
+GET /v1/kv/?keys&ns=default
+PUT /v1/kv/a?ns=default | v
+PUT /v1/kv/?ns=default | v
+DELETE /v1/kv/?ns=default&recurse
+PUT /v1/kv/a?ns=&ns=x | v
+PUT /v1/txn?ns=default | []
+GET /v1/status/leader?ns=default
+GET /v1/kv/a
 GET /v1/kv/a?stale
 GET /v1/kv/a?consistent
 GET /v1/kv/a?stale&consistent

@@ -132,6 +132,9 @@ const GO_UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+/** Go counts nanoseconds in 64 bits with a sign. */
+const GO_DURATION_MAX_MS = 2 ** 63 / 1e6;
+
 /** Milliseconds of a duration as Go writes it (`1m30s`, `-5s`, `0`); undefined when it is none. */
 export function parseGoDuration(text: string): number | undefined {
   const match = /^([-+]?)(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$/.exec(text);
@@ -140,6 +143,7 @@ export function parseGoDuration(text: string): number | undefined {
   for (const [, number, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
     total += Number(number) * (GO_UNIT_MS[unit ?? ''] ?? 0);
   }
+  if (total >= GO_DURATION_MAX_MS) return undefined;
   return match[1] === '-' ? -total : total;
 }
 
