@@ -8,8 +8,15 @@ import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { agentSelf } from './agent-document.ts';
 import {
+  answerBroken,
+  HEAD_BYTES_MAX,
+  HEAD_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+} from './broken-request.ts';
+import {
   type Answer,
   emptyAnswer,
+  expectsContinue,
   jsonAnswer,
   respond,
   textAnswer,
@@ -24,9 +31,6 @@ import { locationOf, parseTarget, type Query } from './request-target.ts';
 import type { Store } from './store.ts';
 import { runTransaction } from './txn-api.ts';
 
-const HEAD_BYTES_MAX = 32 * 1024;
-const HEAD_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
 const IDLE_TIMEOUT_MS = 120_000;
 const CONNECTIONS_MAX = 25_000;
 /** How much of a refused body is read and dropped, so that the client sees the answer. */
@@ -71,7 +75,9 @@ export async function serveConsulApi(options: {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     handle(request, response, endpoints).then(
       (answered) => {
-        if (closing) response.shouldKeepAlive = false;
+        // Of a body that was not asked for nobody knows whether it comes: as Consul, we close.
+        const unasked = expectsContinue(request) && request.readableFlowing === null;
+        if (closing || unasked) response.shouldKeepAlive = false;
         respond(request, response, answered);
       },
       (error: unknown) => {
@@ -86,9 +92,13 @@ export async function serveConsulApi(options: {
       },
     );
   };
-  server.on('request', (request, response) =>
-    pipeline.enter(request, response, () => answer(request, response)),
-  );
+  // With a listener of its own, `Expect: 100-continue` is told to go on only when its body is wanted.
+  for (const event of ['request', 'checkContinue'] as const) {
+    server.on(event, (request: IncomingMessage, response: ServerResponse) =>
+      pipeline.enter(request, response, () => answer(request, response)),
+    );
+  }
+  answerBroken(server, pipeline);
   await listen(server, options.host, options.port);
   const bound = server.address();
   const address = {
@@ -210,7 +220,10 @@ function clientOf(request: IncomingMessage, response: ServerResponse): Client {
   return {
     declaredBytes,
     namespace: typeof namespace === 'string' ? namespace : '',
-    readBody: (bytesMax) => readBody(request, declaredBytes, bytesMax),
+    readBody: (bytesMax) => {
+      if (expectsContinue(request) && declaredBytes <= bytesMax) response.writeContinue();
+      return readBody(request, declaredBytes, bytesMax);
+    },
     onGone: (callback) => {
       // 'end': the client ended its side while it waits. It may still read: it is answered at once,
       // also when the end came while an earlier request of the same connection was answered.

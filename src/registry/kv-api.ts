@@ -265,11 +265,12 @@ function optionalUint64(
 /** The 413 of a body over the limit; Consul names the setting that its operator would change. */
 export function tooLarge(declaredBytes: number, setting = 'kv_max_value_size'): Answer {
   const size = declaredBytes > 0 ? `(${declaredBytes} bytes) ` : ' ';
-  return textAnswer(
+  const refused = textAnswer(
     413,
     `Request body${size}too large, max size: ${VALUE_BYTES_MAX} bytes. ` +
       `See https://www.consul.io/docs/agent/options.html#${setting}.`,
   );
+  return { ...refused, closes: true };
 }
 
 function writeAnswer(done: boolean, { pretty }: QueryOptions): Answer {

@@ -4,7 +4,7 @@
 // those behind it, as with Consul. It knows connections and turns, not what a request asks for.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** With more than these waiting, nothing further is read from the connection until all have begun. */
 const WAITING_READ_MAX = 100;
@@ -14,46 +14,78 @@ const WAITING_READ_MAX = 100;
  */
 const WAITING_MAX = 8_000;
 
-type Turn = { readonly response: ServerResponse; readonly begin: () => void };
+type Turn = {
+  readonly begin: () => void;
+  /** False while a part of its request is still to come. */
+  readonly isComplete: () => boolean;
+  readonly isAnswering: () => boolean;
+};
+
+type Line = { current: Turn; readonly waiting: Turn[] };
 
 export class Pipeline {
-  /** Per connection with a request under way: those that wait behind it. */
-  readonly #waiting = new WeakMap<Socket, Turn[]>();
+  /** Of each connection with a request under way. */
+  readonly #lines = new WeakMap<Duplex, Line>();
 
   /** Calls `begin` as soon as all requests before this one are answered; never when the client left. */
   enter(request: IncomingMessage, response: ServerResponse, begin: () => void): void {
     const { socket } = request;
-    const waiting = this.#waiting.get(socket);
-    if (waiting === undefined) {
-      this.#waiting.set(socket, []);
-      this.#begin(socket, { response, begin });
+    const turn: Turn = {
+      begin: () => {
+        response.once('close', () => this.#next(socket));
+        begin();
+      },
+      isComplete: () => request.complete,
+      isAnswering: () => response.headersSent,
+    };
+    const line = this.#lines.get(socket);
+    if (line === undefined) {
+      this.#lines.set(socket, { current: turn, waiting: [] });
+      turn.begin();
       return;
     }
-    waiting.push({ response, begin });
-    if (waiting.length > WAITING_MAX) socket.destroy();
+    line.waiting.push(turn);
+    if (line.waiting.length > WAITING_MAX) socket.destroy();
     // Not at once: when a message ends, node:http resumes its socket. After this read, it stays.
-    else if (waiting.length > WAITING_READ_MAX) process.nextTick(() => this.#hold(socket));
+    else if (line.waiting.length > WAITING_READ_MAX) process.nextTick(() => this.#hold(socket));
   }
 
-  #begin(socket: Socket, { response, begin }: Turn): void {
-    response.once('close', () => this.#next(socket));
-    begin();
+  /**
+   * Calls `end`, which ends the connection, in the place of the message that came last and is broken:
+   * at once when that is the one under way, after the answers before it otherwise.
+   */
+  end(socket: Duplex, end: () => void): void {
+    const line = this.#lines.get(socket);
+    const last = line?.waiting.at(-1) ?? line?.current;
+    if (line === undefined || (last === line.current && !last.isComplete())) {
+      // An answer that has begun cannot become another one.
+      if (line?.current.isAnswering() === true) socket.destroy();
+      else end();
+      return;
+    }
+    // Broken in its body: it was announced, and is not begun.
+    if (last !== line.current && last?.isComplete() === false) line.waiting.pop();
+    line.waiting.push({ begin: end, isComplete: () => true, isAnswering: () => false });
   }
 
-  #next(socket: Socket): void {
-    const waiting = this.#waiting.get(socket);
+  #next(socket: Duplex): void {
+    const line = this.#lines.get(socket);
     // An ended socket takes no further answer, so what waits is not carried out either.
     const gone = socket.destroyed || socket.writableEnded;
-    const turn = gone ? undefined : waiting?.shift();
-    if (turn !== undefined) this.#begin(socket, turn);
-    else this.#waiting.delete(socket);
-    if (gone || (waiting?.length ?? 0) > 0) return;
+    const turn = gone ? undefined : line?.waiting.shift();
+    if (turn === undefined || line === undefined) {
+      this.#lines.delete(socket);
+    } else {
+      line.current = turn;
+      turn.begin();
+    }
+    if (gone || (line?.waiting.length ?? 0) > 0) return;
     // The client ended its side and has all its answers: nothing more can come.
     if (turn === undefined && socket.readableEnded) socket.end();
     else if (socket.isPaused()) socket.resume();
   }
 
-  #hold(socket: Socket): void {
-    if ((this.#waiting.get(socket)?.length ?? 0) > 0) socket.pause();
+  #hold(socket: Duplex): void {
+    if ((this.#lines.get(socket)?.waiting.length ?? 0) > 0) socket.pause();
   }
 }
