@@ -199,12 +199,66 @@ test('sessions are refused with words, not half offered', async (t) => {
   assert.equal(store.index, 1);
 });
 
+test('what Consul has and we do not is refused with words, never an empty 404', async (t) => {
+  const { address } = await startEmbedded(t);
+  for (const [line, status] of [
+    ['GET /v1/agent/services', 501],
+    ['PUT /v1/agent/service/register', 501],
+    ['GET /v1/catalog/services?index=1', 501],
+    ['GET /v1/health/service/web?passing', 501],
+    ['GET /v1/event/list', 501],
+    ['GET /v1/snapshot', 501],
+    ['GET /v1/operator/raft/configuration', 501],
+    ['GET /v1/coordinate/nodes', 501],
+    ['POST /v1/query', 501],
+    ['GET /v1/acl/tokens', 501],
+    ['GET /v1/config/service-defaults', 501],
+    ['GET /v1/connect/ca/roots', 501],
+    ['GET /v1/internal/ui/nodes', 501],
+    ['GET /v1/catalogue', 404],
+    ['GET /v1/catalog/datacenters', 200],
+    ['GET /v1/agent/self', 200],
+  ] as const) {
+    const answer = await ask(address, line);
+    assert.equal(answer.status, status, line);
+    if (status === 501) assert.match(answer.body, /^\/v1\/\S+ is not offered by this registry/);
+  }
+});
+
+test('a namespace in the head is refused as one in the query is', async (t) => {
+  const { address, store } = await startEmbedded(t);
+  const headers = ['X-Consul-Namespace: other'];
+  const answer = await ask(address, 'PUT /v1/kv/a', { headers, body: 'x' });
+  assert.deepEqual(
+    [answer.status, answer.body],
+    [
+      400,
+      'Bad request: Invalid header: "X-Consul-Namespace" - Namespaces are a Consul Enterprise feature',
+    ],
+  );
+  assert.equal(store.index, 1);
+});
+
 test('a malformed query never turns a guarded write into a plain one', async (t) => {
   const { address, store } = await startEmbedded(t);
   await ask(address, ...put('a', '1'));
   assert.equal((await ask(address, ...put('a?cas=%zz', '2'))).status, 400);
   assert.equal((await ask(address, ...put('a?%zz=0', '2'))).status, 400);
   assert.equal(store.index, 2);
+});
+
+test('keys that are not UTF-8 are refused with words, never folded into one record', async (t) => {
+  const { address, store } = await startEmbedded(t);
+  for (const key of ['x%ff', 'x%fe', '%ed%a0%80']) {
+    for (const method of ['PUT', 'GET', 'DELETE']) {
+      const bytes = `${method} /v1/kv/${key} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+      const answer = await sendRaw(address, Buffer.from(bytes, 'latin1'));
+      assert.equal(answer.status, 400, `${method} ${key}`);
+      assert.match(answer.body, /not UTF-8/);
+    }
+  }
+  assert.equal(store.index, 1);
+  assert.equal((await ask(address, ...put('x%EF%BF%BD', '1'))).status, 200);
 });
 
 test('garbage is answered or cut, and the server lives', async (t) => {

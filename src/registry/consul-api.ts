@@ -8,8 +8,15 @@ import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { agentSelf } from './agent-document.ts';
 import {
+  answerBroken,
+  HEAD_BYTES_MAX,
+  HEAD_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+} from './broken-request.ts';
+import {
   type Answer,
   emptyAnswer,
+  expectsContinue,
   jsonAnswer,
   respond,
   textAnswer,
@@ -18,14 +25,12 @@ import {
 import { type Client, KvApi, SESSIONS_MISSING } from './kv-api.ts';
 import { goString, prettyJson } from './kv-json.ts';
 import { ParkedQueries } from './parked-queries.ts';
+import { Pipeline } from './pipeline.ts';
 import { DATACENTER, parseQueryOptions } from './query-options.ts';
 import { locationOf, parseTarget, type Query } from './request-target.ts';
 import type { Store } from './store.ts';
 import { runTransaction } from './txn-api.ts';
 
-const HEAD_BYTES_MAX = 32 * 1024;
-const HEAD_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
 const IDLE_TIMEOUT_MS = 120_000;
 const CONNECTIONS_MAX = 25_000;
 /** How much of a refused body is read and dropped, so that the client sees the answer. */
@@ -66,11 +71,14 @@ export async function serveConsulApi(options: {
   Object.assign(server, { httpAllowHalfOpen: true, maxConnections: CONNECTIONS_MAX });
   let endpoints: ReadonlyMap<string, Endpoint> = new Map();
   let closing = false;
-  server.on('request', (request, response) => {
+  const pipeline = new Pipeline();
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
     handle(request, response, endpoints).then(
-      (answer) => {
-        if (closing) response.shouldKeepAlive = false;
-        respond(request, response, answer);
+      (answered) => {
+        // Of a body that was not asked for nobody knows whether it comes: as Consul, we close.
+        const unasked = expectsContinue(request) && request.readableFlowing === null;
+        if (closing || unasked) response.shouldKeepAlive = false;
+        respond(request, response, answered);
       },
       (error: unknown) => {
         if (!isSluiceError(error)) {
@@ -83,7 +91,14 @@ export async function serveConsulApi(options: {
         respond(request, response, textAnswer(status, messageOf(error)));
       },
     );
-  });
+  };
+  // With a listener of its own, `Expect: 100-continue` is told to go on only when its body is wanted.
+  for (const event of ['request', 'checkContinue'] as const) {
+    server.on(event, (request: IncomingMessage, response: ServerResponse) =>
+      pipeline.enter(request, response, () => answer(request, response)),
+    );
+  }
+  answerBroken(server, pipeline);
   await listen(server, options.host, options.port);
   const bound = server.address();
   const address = {
@@ -119,7 +134,7 @@ function endpointsOf(store: Store, kv: KvApi, address: Address): ReadonlyMap<str
       {
         GET: (key, query, client) => kv.read(key, query, client),
         PUT: (key, query, client) => kv.put(key, query, client),
-        DELETE: (key, query) => kv.delete(key, query),
+        DELETE: (key, query, client) => kv.delete(key, query, client),
       },
     ],
     ['/v1/txn', { PUT: (_path, query, client) => runTransaction(store, query, client) }],
@@ -137,7 +152,9 @@ async function handle(
   endpoints: ReadonlyMap<string, Endpoint>,
 ): Promise<Answer> {
   const target = parseTarget(request.url ?? '/');
-  if (target.kind === 'refused') return emptyAnswer(400);
+  if (target.kind === 'refused') {
+    return target.why === '' ? emptyAnswer(400) : textAnswer(400, target.why);
+  }
   const { path, rawQuery } = target;
   // Consul's paths that have others below them end in a slash.
   if (endpoints.has(`${path}/`)) return moved(request, locationOf(`${path}/`, rawQuery));
@@ -146,7 +163,7 @@ async function handle(
   if (path === '/') return rootAnswer();
   const [name, rest] = endpointName(path);
   const endpoint = endpoints.get(name);
-  if (endpoint === undefined) return emptyAnswer(404);
+  if (endpoint === undefined) return NOT_OFFERED.test(path) ? notOffered(path) : emptyAnswer(404);
   const allow = ['OPTIONS', ...Object.keys(endpoint)].join(',');
   const method = request.method ?? '';
   if (method === 'OPTIONS') return variedAnswer(200, ['Allow', allow]);
@@ -170,6 +187,17 @@ function isMethod(method: string): method is Method {
   return method === 'GET' || method === 'PUT' || method === 'DELETE';
 }
 
+/** What Consul has and we do not: an empty 404 would be taken for an empty list. */
+const NOT_OFFERED =
+  /^\/v1\/(acl|agent|catalog|config|connect|coordinate|event|health|internal|operator|query|snapshot)(\/|$)/;
+
+function notOffered(path: string): Answer {
+  return textAnswer(
+    501,
+    `${path} is not offered by this registry: it has /v1/kv, /v1/txn and /v1/status; use a Consul for the rest`,
+  );
+}
+
 function rootAnswer(): Answer {
   const answer = textAnswer(200, 'Consul Agent');
   return { ...answer, headers: answer.headers.slice(2) };
@@ -188,11 +216,18 @@ function moved(request: IncomingMessage, location: string): Answer {
 function clientOf(request: IncomingMessage, response: ServerResponse): Client {
   const declared = request.headers['content-length'];
   const declaredBytes = declared === undefined ? 0 : Number(declared);
+  const namespace = request.headers['x-consul-namespace'];
   return {
     declaredBytes,
-    readBody: (bytesMax) => readBody(request, declaredBytes, bytesMax),
+    namespace: typeof namespace === 'string' ? namespace : '',
+    readBody: (bytesMax) => {
+      if (expectsContinue(request) && declaredBytes <= bytesMax) response.writeContinue();
+      return readBody(request, declaredBytes, bytesMax);
+    },
     onGone: (callback) => {
-      // 'end': the client ended its side while it waits. It may still read: it is answered at once.
+      // 'end': the client ended its side while it waits. It may still read: it is answered at once,
+      // also when the end came while an earlier request of the same connection was answered.
+      if (request.socket.readableEnded) queueMicrotask(callback);
       request.socket.once('end', callback);
       response.once('close', callback);
       return () => {

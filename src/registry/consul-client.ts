@@ -129,6 +129,12 @@ function pathOf(key: string, emptyAllowed = false): string {
   if (/[\p{Cc}]/u.test(key)) {
     throw new SluiceError('registry_refused', `key ${JSON.stringify(key)}: has control characters`);
   }
+  if (!key.isWellFormed()) {
+    throw new SluiceError(
+      'registry_refused',
+      `key ${JSON.stringify(key)}: half of a surrogate pair has no UTF-8`,
+    );
+  }
   return `/v1/kv/${segments.map((segment) => encodeURIComponent(segment)).join('/')}`;
 }
 

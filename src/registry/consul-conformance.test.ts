@@ -13,7 +13,7 @@ import {
 } from '../../test/registry-builders.ts';
 
 /** `line`, `line | body`; sent in this order to both. `a/x` and so on build upon each other. */
-const REQUESTS = `
+const REQUESTS = String.raw`
 GET /v1/kv/none
 GET /v1/kv/?keys
 GET /v1/kv/?recurse
@@ -59,8 +59,8 @@ GET /v1/kv/b//%C3%A4%20%22
 GET /v1/kv/a%01
 GET /v1/kv/a%C2%A0b
 GET /v1/kv/a%7F
-PUT /v1/kv/%ff%fe | x
-GET /v1/kv/%ff%fe
+PUT /v1/kv/%EF%BF%BD | x
+GET /v1/kv/%EF%BF%BD
 PUT /v1/kv/a%2Fb | slash
 PUT /v1/kv/a+b%20c%26%3C%3E%C3%A4%F0%9F%98%80 | odd
 PUT /v1/kv/a/dir/ |
@@ -103,6 +103,20 @@ GET /v1/kv/a?index=&wait=
 GET /v1/kv/a?wait=1m30s
 GET /v1/kv/a?wait=x
 PUT /v1/kv/a?wait=x | v
+GET /v1/kv/a?wait=2562047h
+PUT /v1/kv/a?wait=99999999999h | v
+DELETE /v1/kv/a?wait=-2562048h
+GET /v1/kv/a?max_stale=99999999999h
+GET /v1/kv/a?ns=default
+GET /v1/kv/?ns=default
+GET /v1/kv/?keys&ns=default
+PUT /v1/kv/a?ns=default | v
+PUT /v1/kv/?ns=default | v
+DELETE /v1/kv/?ns=default&recurse
+PUT /v1/kv/a?ns=&ns=x | v
+PUT /v1/txn?ns=default | []
+GET /v1/status/leader?ns=default
+GET /v1/kv/a
 GET /v1/kv/a?stale
 GET /v1/kv/a?consistent
 GET /v1/kv/a?stale&consistent
@@ -127,6 +141,39 @@ PUT /v1/txn | [{"KV":{"Verb":"cas","Key":"t/a","Index":1,"Value":"aaa="}}]
 PUT /v1/txn | [{"KV":{"Verb":"delete-cas","Key":"t/a","Index":1}}]
 PUT /v1/txn | [{"kv":{"verb":"delete","key":"t/a"}},{"KV":{"Verb":"check-not-exists","Key":"t/a"}}]
 PUT /v1/txn | [{"KV":{"Verb":"delete-tree","Key":"t"}}]
+PUT /v1/txn |
+PUT /v1/txn | {
+PUT /v1/txn | 1
+PUT /v1/txn [524289] | x
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":"bmV3","cas":1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":"bmV3"},"Session":{}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":[]}}]
+PUT /v1/txn | [{"KV":{"Verb":1,"Key":"t/new"}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":"1"}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":1e2}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":-1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":true}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Flags":18446744073709551616}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Session":1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":1}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":"YQ"}}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/new","Value":" YQ=="}}]
+PUT /v1/txn | [{"KV":1}]
+PUT /v1/txn | [1]
+PUT /v1/txn | ["x"]
+GET /v1/kv/t?recurse
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/\"Flags\": 11111111111111111","Flags":18446744073709551615,"Index":null,"Value":"YWJj\nYQ==\r\n","Session":"","Namespace":"x"},"Node":null}]
+PUT /v1/txn | [{"KV":{"Verb":"set","Key":"t/\ud800x","Value":"YR=="}}]
+GET /v1/kv/t?recurse
+PUT /v1/txn | [{"KV":{"Verb":"check-index","Key":"t/none","Index":1}}]
+PUT /v1/txn | [{"KV":{"Verb":null,"Key":"t/none"}}]
+PUT /v1/txn | [{"KV":{}}]
+PUT /v1/txn | [{"KV":{"Verb":"get-tree"}},{"KV":{"Verb":"get"}},{"KV":{"Verb":"check-index"}},{"KV":{"Verb":"bogus"}}]
+PUT /v1/txn | [{"KV":{"Verb":"set"}},{"KV":{"Verb":"cas"}},{"KV":{"Verb":"delete"}},{"KV":{"Verb":"delete-cas"}},{"KV":{"Verb":"check-not-exists"}},{"KV":{"Verb":"lock"}}]
+PUT /v1/txn | [{"KV":{"Verb":"delete-tree"}}]
+GET /v1/kv/?keys
+PUT /v1/kv/a/x | x
 GET /v1/txn
 DELETE /v1/kv/a/x
 GET /v1/kv/a/x

@@ -9,12 +9,16 @@ export type Answer = {
   /** Names and values in turn. */
   readonly headers: readonly string[];
   readonly body: Body;
+  /** The connection ends with this answer: what the client still sends of its body is not worth reading. */
+  readonly closes?: true;
 };
 
 /** Up to this size a body is compressed at once, above it off the event loop. */
 const GZIP_AT_ONCE_MAX = 16 * 1024;
 /** A client that takes nothing of its answer for this long, at most twice, is cut off. */
 const SEND_TIMEOUT_MS = 30_000;
+/** A refused body of which nothing came for this long is not waited for. */
+const SILENCE_MS = 500;
 
 /** A body, and its compressed form once somebody asked for it. */
 export class Body {
@@ -87,6 +91,7 @@ function write(
   encoding: readonly string[],
 ): void {
   if (response.destroyed || response.headersSent) return;
+  if (answer.closes === true) response.shouldKeepAlive = false;
   // Consul sends no Connection field where the version's default holds.
   if (response.shouldKeepAlive === (request.httpVersion === '1.1')) {
     response.removeHeader('Connection');
@@ -95,7 +100,20 @@ function write(
   const reason = REASONS[answer.status];
   if (reason === undefined) response.writeHead(answer.status, headers);
   else response.writeHead(answer.status, reason, headers);
-  response.end(request.method === 'HEAD' ? undefined : bytes);
+  if (answer.closes === true && !request.complete && !expectsContinue(request)) {
+    // To close while the client sends would reset the connection, and take the answer with it.
+    response.write(bytes);
+    const end = (): unknown => response.end();
+    const silence = setTimeout(end, SILENCE_MS);
+    request.on('data', () => silence.refresh());
+    request.once('end', end);
+    request.once('close', () => {
+      clearTimeout(silence);
+      end();
+    });
+  } else {
+    response.end(request.method === 'HEAD' ? undefined : bytes);
+  }
   limitSending(response);
 }
 
@@ -106,6 +124,11 @@ function limitSending(response: ServerResponse): void {
   socket.setTimeout(SEND_TIMEOUT_MS);
   // Before node:http's own listener, which then sets the limit of an idle connection.
   response.prependOnceListener('finish', () => socket.setTimeout(0));
+}
+
+/** Whether the client sends its body only after it was told to. */
+export function expectsContinue(request: IncomingMessage): boolean {
+  return request.httpVersion === '1.1' && /\b100-continue\b/i.test(request.headers.expect ?? '');
 }
 
 function acceptsGzip(request: IncomingMessage): boolean {

@@ -27,6 +27,8 @@ export const SESSIONS_MISSING =
 /** What the handler needs of the request beyond its target. */
 export type Client = {
   readonly declaredBytes: number;
+  /** The X-Consul-Namespace field, '' when there is none. */
+  readonly namespace: string;
   /** Undefined when the body is over the limit. */
   readonly readBody: (bytesMax: number) => Promise<Buffer | undefined>;
   /** Calls back when the client leaves before its answer; returns the way to stop listening. */
@@ -64,6 +66,8 @@ export class KvApi {
     if ('status' in options) return options;
     const kind = query.has('keys') ? 'keys' : query.has('recurse') ? 'list' : 'record';
     if (kind === 'record' && key === '') return textAnswer(400, 'Missing key name');
+    const namespaced = inNamespace(query, client);
+    if (namespaced !== undefined) return namespaced;
     const separator = parameter(query, 'separator') || parameter(query, 'seperator');
     const view: View = { kind, key, separator, raw: kind === 'record' && query.has('raw') };
     const index = this.#index(view);
@@ -76,6 +80,8 @@ export class KvApi {
   async put(key: string, query: Query, client: Client): Promise<Answer> {
     const options = parseQueryOptions(query);
     if ('status' in options) return options;
+    const namespaced = inNamespace(query, client);
+    if (namespaced !== undefined) return namespaced;
     if (key === '') return textAnswer(400, 'Missing key name');
     const conflict = conflicting(query, ['cas', 'acquire', 'release']);
     if (conflict !== undefined) return conflict;
@@ -93,9 +99,11 @@ export class KvApi {
     return writeAnswer(done, options);
   }
 
-  async delete(key: string, query: Query): Promise<Answer> {
+  async delete(key: string, query: Query, client: Client): Promise<Answer> {
     const options = parseQueryOptions(query);
     if ('status' in options) return options;
+    const namespaced = inNamespace(query, client);
+    if (namespaced !== undefined) return namespaced;
     const conflict = conflicting(query, ['recurse', 'cas']);
     if (conflict !== undefined) return conflict;
     const recurse = query.has('recurse');
@@ -232,6 +240,16 @@ function cutKeys(keys: readonly string[], prefix: string, separator: string): re
   return cut;
 }
 
+/** The refusal of a request that means another namespace: here it would read or write the wrong key. */
+function inNamespace(query: Query, { namespace }: Client): Answer | undefined {
+  const enterprise = 'Namespaces are a Consul Enterprise feature';
+  if (namespace !== '') {
+    return textAnswer(400, `Bad request: Invalid header: "X-Consul-Namespace" - ${enterprise}`);
+  }
+  if (parameter(query, 'ns') === '') return undefined;
+  return textAnswer(400, `Bad request: Invalid query parameter: "ns" - ${enterprise}`);
+}
+
 function conflicting(query: Query, names: readonly string[]): Answer | undefined {
   if (names.filter((name) => query.has(name)).length < 2) return undefined;
   return textAnswer(400, `Conflicting flags: ${encodeQuery(query)}`);
@@ -244,13 +262,15 @@ function optionalUint64(
   return query.has(name) ? parseUint64(parameter(query, name)) : { value: undefined };
 }
 
-export function tooLarge(declaredBytes: number): Answer {
+/** The 413 of a body over the limit; Consul names the setting that its operator would change. */
+export function tooLarge(declaredBytes: number, setting = 'kv_max_value_size'): Answer {
   const size = declaredBytes > 0 ? `(${declaredBytes} bytes) ` : ' ';
-  return textAnswer(
+  const refused = textAnswer(
     413,
     `Request body${size}too large, max size: ${VALUE_BYTES_MAX} bytes. ` +
-      'See https://www.consul.io/docs/agent/options.html#kv_max_value_size.',
+      `See https://www.consul.io/docs/agent/options.html#${setting}.`,
   );
+  return { ...refused, closes: true };
 }
 
 function writeAnswer(done: boolean, { pretty }: QueryOptions): Answer {

@@ -28,10 +28,10 @@ export function keysJson(keys: readonly string[]): string {
   return `[${keys.map(goString).join(',')}]`;
 }
 
-/** A JSON string as Go's encoder writes it: safe inside HTML, lone bytes as U+FFFD. */
+/** A JSON string as Go's encoder writes it: safe inside HTML. */
 export function goString(text: string): string {
   return JSON.stringify(text).replace(
-    /[<>&\u2028\u2029\ufffd]/g,
+    /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

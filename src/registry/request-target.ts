@@ -1,8 +1,11 @@
 // What a request line of Consul's HTTP API says: the path decoded and cleaned as Consul does it, the
 // query as Go parses it. Pure. A target is refused (400), redirected (301) or parsed.
 
+import { isUtf8 } from 'node:buffer';
+
 export type Target =
-  | { readonly kind: 'refused' }
+  /** `why` is empty where Consul says nothing. */
+  | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'moved'; readonly path: string; readonly rawQuery: string }
   | {
       readonly kind: 'path';
@@ -10,6 +13,8 @@ export type Target =
       readonly query: Query;
       readonly rawQuery: string;
     };
+
+const NOT_UTF8 = 'The path is not UTF-8, and keys of this registry are; encode it as UTF-8';
 
 /** Parameters by name, each with its values in order. */
 export type Query = ReadonlyMap<string, readonly string[]>;
@@ -23,13 +28,18 @@ export function parseTarget(url: string): Target {
   const mark = target.indexOf('?');
   const rawPath = mark === -1 ? target : target.slice(0, mark);
   const rawQuery = mark === -1 ? '' : target.slice(mark + 1);
-  const path = percentDecode(rawPath);
-  if (path === undefined) return { kind: 'refused' };
-  if (UNPRINTABLE.test(path)) return { kind: 'refused' };
+  const bytes = percentDecode(rawPath);
+  if (bytes === undefined) return { kind: 'refused', why: '' };
+  // Keys are texts here. To fold such bytes into U+FFFD would make one record of different keys.
+  if (!isUtf8(bytes)) return { kind: 'refused', why: NOT_UTF8 };
+  const path = bytes.toString();
+  if (UNPRINTABLE.test(path)) return { kind: 'refused', why: '' };
   const clean = cleanPath(path);
   if (clean !== path) return { kind: 'moved', path: clean, rawQuery };
   const query = parseQuery(rawQuery);
-  return query === undefined ? { kind: 'refused' } : { kind: 'path', path, query, rawQuery };
+  return query === undefined
+    ? { kind: 'refused', why: '' }
+    : { kind: 'path', path, query, rawQuery };
 }
 
 /** Resolves `//`, `/./` and `/../`; a final slash stays. */
@@ -45,18 +55,14 @@ function cleanPath(path: string): string {
   return path.endsWith('/') && clean !== '/' ? `${clean}/` : clean;
 }
 
-/** The text of a percent-encoded one; bytes that are not UTF-8 become U+FFFD. Undefined: malformed. */
-function percentDecode(text: string): string | undefined {
-  if (!text.includes('%')) return isAscii(text) ? text : Buffer.from(text, 'latin1').toString();
+/** The bytes of a percent-encoded text. Undefined: malformed. */
+function percentDecode(text: string): Buffer | undefined {
+  if (!text.includes('%')) return Buffer.from(text, 'latin1');
   if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
   const bytes = text.replace(/%(..)/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
-  return Buffer.from(bytes, 'latin1').toString();
-}
-
-function isAscii(text: string): boolean {
-  return !/[\x80-\uffff]/.test(text);
+  return Buffer.from(bytes, 'latin1');
 }
 
 /** A path and a query as the Location of a redirect. */
@@ -91,7 +97,7 @@ function parseQuery(text: string): Query | undefined {
 }
 
 function queryDecode(text: string): string | undefined {
-  return percentDecode(text.replaceAll('+', ' '));
+  return percentDecode(text.replaceAll('+', ' '))?.toString();
 }
 
 /** The first value of a parameter, '' when there is none. */
@@ -126,6 +132,9 @@ const GO_UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+/** Go counts nanoseconds in 64 bits with a sign. */
+const GO_DURATION_MAX_MS = 2 ** 63 / 1e6;
+
 /** Milliseconds of a duration as Go writes it (`1m30s`, `-5s`, `0`); undefined when it is none. */
 export function parseGoDuration(text: string): number | undefined {
   const match = /^([-+]?)(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)$/.exec(text);
@@ -134,6 +143,7 @@ export function parseGoDuration(text: string): number | undefined {
   for (const [, number, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
     total += Number(number) * (GO_UNIT_MS[unit ?? ''] ?? 0);
   }
+  if (total >= GO_DURATION_MAX_MS) return undefined;
   return match[1] === '-' ? -total : total;
 }
 

@@ -1,0 +1,91 @@
+// Requests that a client sends on one connection without waiting for their answers. node:http parses
+// them ahead and announces each at once; here they wait, so that one begins only after the answer
+// before it is out: a DELETE right behind a PUT must find what the PUT wrote. A blocking query holds
+// those behind it, as with Consul. It knows connections and turns, not what a request asks for.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+/** With more than these waiting, nothing further is read from the connection until all have begun. */
+const WAITING_READ_MAX = 100;
+/**
+ * With more than these waiting, the connection is cut. One read of 64 KiB holds fewer than 3,000 of
+ * the shortest requests, so only who gets round the pause comes here.
+ */
+const WAITING_MAX = 8_000;
+
+type Turn = {
+  readonly begin: () => void;
+  /** False while a part of its request is still to come. */
+  readonly isComplete: () => boolean;
+  readonly isAnswering: () => boolean;
+};
+
+type Line = { current: Turn; readonly waiting: Turn[] };
+
+export class Pipeline {
+  /** Of each connection with a request under way. */
+  readonly #lines = new WeakMap<Duplex, Line>();
+
+  /** Calls `begin` as soon as all requests before this one are answered; never when the client left. */
+  enter(request: IncomingMessage, response: ServerResponse, begin: () => void): void {
+    const { socket } = request;
+    const turn: Turn = {
+      begin: () => {
+        response.once('close', () => this.#next(socket));
+        begin();
+      },
+      isComplete: () => request.complete,
+      isAnswering: () => response.headersSent,
+    };
+    const line = this.#lines.get(socket);
+    if (line === undefined) {
+      this.#lines.set(socket, { current: turn, waiting: [] });
+      turn.begin();
+      return;
+    }
+    line.waiting.push(turn);
+    if (line.waiting.length > WAITING_MAX) socket.destroy();
+    // Not at once: when a message ends, node:http resumes its socket. After this read, it stays.
+    else if (line.waiting.length > WAITING_READ_MAX) process.nextTick(() => this.#hold(socket));
+  }
+
+  /**
+   * Calls `end`, which ends the connection, in the place of the message that came last and is broken:
+   * at once when that is the one under way, after the answers before it otherwise.
+   */
+  end(socket: Duplex, end: () => void): void {
+    const line = this.#lines.get(socket);
+    const last = line?.waiting.at(-1) ?? line?.current;
+    if (line === undefined || (last === line.current && !last.isComplete())) {
+      // An answer that has begun cannot become another one.
+      if (line?.current.isAnswering() === true) socket.destroy();
+      else end();
+      return;
+    }
+    // Broken in its body: it was announced, and is not begun.
+    if (last !== line.current && last?.isComplete() === false) line.waiting.pop();
+    line.waiting.push({ begin: end, isComplete: () => true, isAnswering: () => false });
+  }
+
+  #next(socket: Duplex): void {
+    const line = this.#lines.get(socket);
+    // An ended socket takes no further answer, so what waits is not carried out either.
+    const gone = socket.destroyed || socket.writableEnded;
+    const turn = gone ? undefined : line?.waiting.shift();
+    if (turn === undefined || line === undefined) {
+      this.#lines.delete(socket);
+    } else {
+      line.current = turn;
+      turn.begin();
+    }
+    if (gone || (line?.waiting.length ?? 0) > 0) return;
+    // The client ended its side and has all its answers: nothing more can come.
+    if (turn === undefined && socket.readableEnded) socket.end();
+    else if (socket.isPaused()) socket.resume();
+  }
+
+  #hold(socket: Duplex): void {
+    if ((this.#lines.get(socket)?.waiting.length ?? 0) > 0) socket.pause();
+  }
+}
