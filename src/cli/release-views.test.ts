@@ -302,3 +302,16 @@ test('result: what was lost is loud, and a quiet release says so', () => {
   const none = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0 };
   assert.match(resultText({ ...RESULT, receipt: none }, plain), /\n {2}traffic {3}none came in\n/);
 });
+
+test('result: a note that is the reason itself is not said again in the table', () => {
+  const [instance] = RESULT.instances;
+  assert(instance !== undefined);
+  const stuck = { ...instance, fate: 'stuck', note: 'the gateway is away' } as const;
+  const text = resultText({ ...RESULT, reason: stuck.note, instances: [stuck] }, plain);
+  assert.equal(text.split(stuck.note).length, 2);
+});
+
+test('lines: a plan with problems is refused, not done', () => {
+  const problems = [{ code: 'unreachable', message: 'away' }] as const;
+  assert.match(eventLine(event({ type: 'plan', plan: { ...PLAN, problems } })), / plan +refused /);
+});
