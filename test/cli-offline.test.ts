@@ -262,6 +262,21 @@ test('registry on a port in use says so and exits 2', async (t) => {
   const { code, stderr } = await sluice(args);
   assert.equal(code, 2);
   assert.ok(stderr.includes(formatAddress(address)) && stderr.includes('in use'), stderr);
+  assert.match(stderr, /set another --listen\n$/);
+});
+
+test('registry on a folder in use names its option', async (t) => {
+  const folder = temporaryFolder(t);
+  const args = ['registry', '--listen', '127.0.0.1:0', '--data-dir', join(folder, 'data')];
+  const child = start(args, { cwd: folder });
+  const closed = once(child, 'close');
+  t.after(() => void child.kill('SIGKILL'));
+  await new Promise((resolve) => child.stderr?.once('data', resolve));
+  const second = await sluice(args);
+  assert.equal(second.code, 2);
+  assert.match(second.stderr, /set another --data-dir\n$/);
+  child.kill('SIGTERM');
+  await closed;
 });
 
 function fileWith(t: TestContext, text: string): string {
