@@ -201,6 +201,13 @@ test('kv rm --recurse says how many and wants --yes', async (t) => {
   assert.equal((await kv('ls', '--keys')).stdout, '');
 });
 
+test('kv ls cuts nothing where no terminal is', async (t) => {
+  const kv = await registry(t);
+  const long = `{"weight":1,"x":"${'y'.repeat(200)}"}`;
+  await kv('put', KEY, long);
+  assert.ok((await kv('ls')).stdout.includes(long));
+});
+
 test('a record cannot move the cursor of a terminal', async (t) => {
   const kv = await registry(t);
   await kv('put', 'a', '\u001b[2Jgone');

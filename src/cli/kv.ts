@@ -199,9 +199,12 @@ function recordOf(entry: KvEntry): Record<string, unknown> {
   return { ...entry, value: Buffer.from(entry.value).toString('base64') };
 }
 
+/** Cut for the eyes alone: who reads it from a pipe wants the value. */
 function valueShown(entry: KvEntry): string {
   const text = visible(Buffer.from(entry.value).toString('utf8'));
-  return text.length > VALUE_SHOWN_LENGTH ? `${text.slice(0, VALUE_SHOWN_LENGTH)}…` : text;
+  return process.stdout.isTTY && text.length > VALUE_SHOWN_LENGTH
+    ? `${text.slice(0, VALUE_SHOWN_LENGTH)}…`
+    : text;
 }
 
 function changedMeanwhile(key: string, cas: number | undefined): SluiceError {

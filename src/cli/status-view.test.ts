@@ -114,7 +114,10 @@ test('says that no worker is left', () => {
 
 test('cuts to the width of the terminal', () => {
   const lines = statusView(STATUS, { ...plain, width: 70 }).split('\n');
-  assert.ok(lines.slice(6, 9).every((line) => line.length <= 70));
+  assert.ok(lines.slice(6).every((line) => line.length <= 70));
+  const whole = statusView(STATUS, plain);
+  const why = whole.slice(whole.lastIndexOf('by ')).split('\n')[0] ?? '';
+  assert.ok(why.length > 10 && lines.join(' ').replace(/ +/g, ' ').includes(why), why);
 });
 
 for (const [change, why] of [
