@@ -328,3 +328,9 @@ test('lines: a plan with problems is refused, not done', () => {
   const problems = [{ code: 'unreachable', message: 'away' }] as const;
   assert.match(eventLine(event({ type: 'plan', plan: { ...PLAN, problems } })), / plan +refused /);
 });
+
+test('result: answers to requests from before the receipt are explained', () => {
+  const before = { id: A, attempts: 4, ...COUNTS, answered: 5 };
+  const text = resultText({ ...RESULT, receipt: { ...RECEIPT, servers: [before] } }, plain);
+  assert.match(text, / 4 sent {2}5 answered {2}.* 0 lost {2}\(some sent before\)$/m);
+});

@@ -92,6 +92,10 @@ function trafficLines(receipt: Receipt | null, paint: Paint): readonly string[] 
     `${amount(server.retried)} retried`,
     bad('cut', server.cut),
     bad('lost', server.lost),
+    // What was in flight when the receipt was opened is counted where it ends.
+    ...(server.answered + server.retried + server.cut + server.lost > server.attempts
+      ? ['(some sent before)']
+      : []),
   ]);
   return [`  traffic   ${total}; ${gap}`, ...table(rows)];
 }
