@@ -28,13 +28,22 @@ test('prints its version, and help with examples', async () => {
 
 for (const [args, message] of [
   [['sttus'], /^sluice: unknown command 'sttus' \(Did you mean status\?\); see "sluice --help"\n$/],
-  [['drain', 'app'], /^sluice: missing required argument 'server'/],
-  [['drain', 'app', 'a:1', '--wait', '30'], /duration with its unit, like 30s/],
-  [['weight', 'app', 'a:1', '0'], /whole number from 1 to 65535/],
+  [['drain', 'app'], /^sluice: missing required argument 'server'; see "sluice drain --help"\n$/],
+  [
+    ['drain', 'app', 'a:1', '--wait', '30'],
+    /^sluice: --wait "30": write a duration with its unit, like 30s; see "sluice drain --help"\n$/,
+  ],
+  [
+    ['weight', 'app', 'a:1', '0'],
+    /^sluice: weight "0": it is a whole number from 1 to 65535; .*; see "sluice weight --help"\n$/,
+  ],
   [['status', '--nope'], /unknown option '--nope'/],
   [['status', '--control', 'https://x'], /control address "https:\/\/x" is not a plain http URL/],
   [['kv', 'ls', '--registry', 'x'], /registry address "x" is not host:port/],
-  [['kv', 'get', '/a'], /does not begin with a slash/],
+  [
+    ['kv', 'get', '/a'],
+    /^sluice: key "\/a": a key does not begin with a slash; see "sluice kv get --help"\n$/,
+  ],
 ] as const) {
   test(`${args.join(' ')} is a usage error`, async () => {
     const { code, stdout, stderr } = await sluice(args);
@@ -182,7 +191,7 @@ for (const [name, key, value, message] of [
     const refused = await kv('put', key, value);
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, message);
-    assert.match(refused.stderr, /nothing was written/);
+    assert.match(refused.stderr, /: nothing was written; gateways would report: /);
     assert.equal((await kv('ls', '--keys')).stdout, '');
     assert.equal((await kv('put', key, value, '--force')).code, 0);
     assert.equal((await kv('get', key)).stdout, `${value}\n`);

@@ -161,7 +161,8 @@ async function refuseUnreadable(key: string, value: Buffer, prefix: string): Pro
   const read = readInstance(key, value, prefix);
   const [found] = 'problem' in read ? [read.problem] : read.problems;
   if (found === undefined) return;
-  const message = `${key}: ${found.message}; nothing was written (--force writes it as it is)`;
+  // The problem's message is the gateways', which say what they would make of it.
+  const message = `${key}: nothing was written; gateways would report: ${found.message} (--force writes it as it is)`;
   throw new SluiceError('usage', message);
 }
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { createProgram } from './program.ts';
-import { cliReference, nameOf, verbsOf } from './reference.ts';
+import { createProgram, nameOf } from './program.ts';
+import { cliReference, verbsOf } from './reference.ts';
 
 const PAGE = new URL('../../docs/cli.md', import.meta.url);
 

@@ -132,7 +132,10 @@ for (const [change, why] of [
   [{ eligibility: 'full', maxConns: 5 }, 'max_conns 5 reached'],
   [{ backup: true, source: 'held' }, 'backup; held: its record vanished with the whole list'],
   [
-    { eligibility: 'maint', admin: { state: 'maint', owner: 'kv', reason: '', sinceMs: 0 } },
+    {
+      eligibility: 'maint',
+      admin: { state: 'maint', owner: 'kv', reason: 'down=1 in the registry', sinceMs: 0 },
+    },
     'down in the registry',
   ],
 ] as const) {

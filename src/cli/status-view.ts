@@ -126,8 +126,9 @@ function reasonOf(server: ServerDocument, nowMs: number): string {
     case 'drain':
     case 'maint': {
       const since = admin.sinceMs === 0 ? '' : ` ${ago(admin.sinceMs, nowMs)} ago`;
-      const by = admin.owner === 'kv' ? 'down in the registry' : `by ${admin.owner}`;
-      return `${by}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
+      // The reason says the same in other words.
+      if (admin.owner === 'kv') return `down in the registry${since}`;
+      return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
     }
     case 'down':
       return `check failed: ${server.checkReason}`;
