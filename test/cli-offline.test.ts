@@ -39,6 +39,10 @@ for (const [args, message] of [
   ],
   [['status', '--nope'], /unknown option '--nope'/],
   [['status', '--control', 'https://x'], /control address "https:\/\/x" is not a plain http URL/],
+  [
+    ['drain', 'app', 'a:1', '--wait', '5s', '--no-wait'],
+    /^sluice: --wait and --no-wait exclude each other; see "sluice drain --help"\n$/,
+  ],
   [['kv', 'ls', '--registry', 'x'], /registry address "x" is not host:port/],
   [
     ['kv', 'get', '/a'],
