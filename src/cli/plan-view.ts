@@ -71,9 +71,11 @@ function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
   const rows: (readonly [string, string])[] = [];
   if (drain !== undefined) {
     const then = drain.onTimeout === 'proceed' ? 'then stops anyway' : 'then halts';
+    // Without servers the pool is not known, and 0 would be a claim.
+    const inFlight = plan.servers === 0 ? '' : `; now in flight: ${plan.inFlight}`;
     rows.push([
       'drain',
-      `until acknowledged and nothing in flight, at most ${formatDuration(drain.timeoutMs)}, ${then}; now in flight: ${plan.inFlight}`,
+      `until acknowledged and nothing in flight, at most ${formatDuration(drain.timeoutMs)}, ${then}${inFlight}`,
     ]);
   }
   if (stop !== undefined) rows.push(['stop', `TERM, after ${formatDuration(stop.timeoutMs)} KILL`]);

@@ -94,6 +94,10 @@ No problems found. Nothing was changed.
   );
 });
 
+test('plan: of a pool that is not known no requests are counted', () => {
+  assert.doesNotMatch(planText({ ...PLAN, servers: 0, inFlight: 0 }, plain), /in flight:/);
+});
+
 test('plan: fits a terminal of 80 columns', () => {
   const message = 'the gateway does not answer; '.repeat(6);
   const plan: Plan = { ...PLAN, problems: [{ code: 'unreachable', message }], notes: [message] };

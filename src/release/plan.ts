@@ -218,7 +218,7 @@ function absence({ server, left }: InstanceSurvey, { trouble }: Survey): string 
   if (trouble === null) return 'takes no traffic (not in the upstream)';
   return trouble.code === 'preflight_failed'
     ? 'takes no traffic (no such upstream)'
-    : 'in the pool or not is not known: the gateway cannot be asked';
+    : 'pool not known: gateway cannot be asked';
 }
 
 function startStep(launch: Launch, origin: 'config' | 'proven'): Step {
