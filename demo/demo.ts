@@ -1,6 +1,6 @@
 // `npm run demo`: the whole scenario in about 40 seconds, with real processes and real sockets, in a
 // temporary folder and on free ports. Exit code 0 only if no request was lost beyond non-idempotent
-// ones that were inside the killed process.
+// ones that were inside the killed process or on their way to it.
 //
 //   --consul   a real Consul instead of the embedded registry (a `consul` on the PATH or in .peers/)
 //   --keep     leave it running at the end, until Ctrl-C
@@ -19,11 +19,12 @@ import { appConfig, Cleanup, http, output, Stack, temporaryFolder } from './stac
 type Options = { readonly consul: boolean; readonly keep: boolean; readonly fast: boolean };
 
 async function main(options: Options, cleanup: Cleanup): Promise<boolean> {
+  // First: without a consul there is nothing to announce.
+  const consulPort = options.consul ? await consul(cleanup) : undefined;
   title(
     'Sluice: change servers without a reload, release without losing a request',
     'Everything below is real: processes, sockets, files. It cleans up after itself.',
   );
-  const consulPort = options.consul ? await consul(cleanup) : undefined;
   const folder = await temporaryFolder('demo', cleanup);
   const instances = await freePorts(2);
 
@@ -115,13 +116,29 @@ async function endInstances(folder: string): Promise<void> {
   }
 }
 
-const { values } = parseArgs({
-  options: {
-    consul: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-    fast: { type: 'boolean', default: false },
-  },
-});
+const USAGE = `usage: npm run demo -- [--consul] [--keep] [--fast]
+  --consul   a real Consul instead of the embedded registry
+  --keep     leave it running at the end, until Ctrl-C
+  --fast     watch less long`;
+
+function readOptions(): Options {
+  const flag = { type: 'boolean', default: false } as const;
+  try {
+    const help = { ...flag, short: 'h' } as const;
+    const options = { consul: flag, keep: flag, fast: flag, help };
+    const { values } = parseArgs({ options });
+    if (!values.help) return values;
+    console.log(USAGE);
+    process.exit(0);
+  } catch (error) {
+    // Node's sentence goes on with advice on its own options.
+    const [problem] = (error instanceof Error ? error.message : String(error)).split('. ');
+    console.error(`demo: ${problem}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const values = readOptions();
 const cleanup = new Cleanup();
 let code: number | undefined;
 let isBroken = false;

@@ -28,13 +28,26 @@ test('prints its version, and help with examples', async () => {
 
 for (const [args, message] of [
   [['sttus'], /^sluice: unknown command 'sttus' \(Did you mean status\?\); see "sluice --help"\n$/],
-  [['drain', 'app'], /^sluice: missing required argument 'server'/],
-  [['drain', 'app', 'a:1', '--wait', '30'], /duration with its unit, like 30s/],
-  [['weight', 'app', 'a:1', '0'], /whole number from 1 to 65535/],
+  [['drain', 'app'], /^sluice: missing required argument 'server'; see "sluice drain --help"\n$/],
+  [
+    ['drain', 'app', 'a:1', '--wait', '30'],
+    /^sluice: --wait "30": write a duration with its unit, like 30s; see "sluice drain --help"\n$/,
+  ],
+  [
+    ['weight', 'app', 'a:1', '0'],
+    /^sluice: weight "0": it is a whole number from 1 to 65535; .*; see "sluice weight --help"\n$/,
+  ],
   [['status', '--nope'], /unknown option '--nope'/],
   [['status', '--control', 'https://x'], /control address "https:\/\/x" is not a plain http URL/],
+  [
+    ['drain', 'app', 'a:1', '--wait', '5s', '--no-wait'],
+    /^sluice: --wait and --no-wait exclude each other; see "sluice drain --help"\n$/,
+  ],
   [['kv', 'ls', '--registry', 'x'], /registry address "x" is not host:port/],
-  [['kv', 'get', '/a'], /does not begin with a slash/],
+  [
+    ['kv', 'get', '/a'],
+    /^sluice: key "\/a": a key does not begin with a slash; see "sluice kv get --help"\n$/,
+  ],
 ] as const) {
   test(`${args.join(' ')} is a usage error`, async () => {
     const { code, stdout, stderr } = await sluice(args);
@@ -182,7 +195,7 @@ for (const [name, key, value, message] of [
     const refused = await kv('put', key, value);
     assert.equal(refused.code, 2);
     assert.match(refused.stderr, message);
-    assert.match(refused.stderr, /nothing was written/);
+    assert.match(refused.stderr, /: nothing was written; gateways would report: /);
     assert.equal((await kv('ls', '--keys')).stdout, '');
     assert.equal((await kv('put', key, value, '--force')).code, 0);
     assert.equal((await kv('get', key)).stdout, `${value}\n`);
@@ -199,6 +212,13 @@ test('kv rm --recurse says how many and wants --yes', async (t) => {
   assert.equal((await kv('ls', '--keys')).stdout, 'a/1\na/2\n');
   assert.equal((await kv('rm', 'a/', '--recurse', '--yes')).stdout, 'a/: 2 records removed\n');
   assert.equal((await kv('ls', '--keys')).stdout, '');
+});
+
+test('kv ls cuts nothing where no terminal is', async (t) => {
+  const kv = await registry(t);
+  const long = `{"weight":1,"x":"${'y'.repeat(200)}"}`;
+  await kv('put', KEY, long);
+  assert.ok((await kv('ls')).stdout.includes(long));
 });
 
 test('a record cannot move the cursor of a terminal', async (t) => {
@@ -262,6 +282,21 @@ test('registry on a port in use says so and exits 2', async (t) => {
   const { code, stderr } = await sluice(args);
   assert.equal(code, 2);
   assert.ok(stderr.includes(formatAddress(address)) && stderr.includes('in use'), stderr);
+  assert.match(stderr, /set another --listen\n$/);
+});
+
+test('registry on a folder in use names its option', async (t) => {
+  const folder = temporaryFolder(t);
+  const args = ['registry', '--listen', '127.0.0.1:0', '--data-dir', join(folder, 'data')];
+  const child = start(args, { cwd: folder });
+  const closed = once(child, 'close');
+  t.after(() => void child.kill('SIGKILL'));
+  await new Promise((resolve) => child.stderr?.once('data', resolve));
+  const second = await sluice(args);
+  assert.equal(second.code, 2);
+  assert.match(second.stderr, /set another --data-dir\n$/);
+  child.kill('SIGTERM');
+  await closed;
 });
 
 function fileWith(t: TestContext, text: string): string {

@@ -140,12 +140,15 @@ test('the token is asked for, found in SLUICE_TOKEN, and found in the configurat
   const without = await sluice(['status', '--json', ...daemon.here]);
   assert.equal(without.code, 2);
   assert.equal(JSON.parse(without.stderr).error.code, 'unauthorized');
-  assert.match(JSON.parse(without.stderr).error.message, /set SLUICE_TOKEN/);
+  assert.match(
+    JSON.parse(without.stderr).error.message,
+    /: it asks for a token; set SLUICE_TOKEN$/,
+  );
   const environment = { SLUICE_CONTROL: daemon.control, SLUICE_TOKEN: 's3cret' };
   assert.equal((await sluice(['status'], { env: environment })).code, 0);
   assert.equal((await sluice(['status'], { cwd: daemon.folder })).code, 0);
   const wrong = await sluice(['status'], { env: { ...environment, SLUICE_TOKEN: 'x' } });
-  assert.match(wrong.stderr, /check SLUICE_TOKEN/);
+  assert.match(wrong.stderr, /: it does not accept the token; check SLUICE_TOKEN\n$/);
 });
 
 test('a first signal finishes what is in flight', async (t) => {

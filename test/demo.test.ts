@@ -12,7 +12,7 @@ import type { Result } from '../demo/load.ts';
 import { verdict } from '../demo/show/receipt.ts';
 import type { Kill } from '../demo/show/traffic.ts';
 import type { ReceiptDocument } from '../src/admin.ts';
-import { needPeer } from './peers.ts';
+import { findPeer, needPeer } from './peers.ts';
 
 const DEMO = join(import.meta.dirname, '../demo/demo.ts');
 
@@ -21,12 +21,13 @@ async function demo(
   t: TestContext,
   argv: readonly string[],
   onText: (text: string, pid: number) => void = () => {},
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; text: string; left: string[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'demo-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const child = spawn(process.execPath, [DEMO, '--fast', ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TMPDIR: folder },
+    env: { ...process.env, ...environment, TMPDIR: folder },
   });
   t.after(() => child.kill('SIGTERM'));
   let text = '';
@@ -51,7 +52,7 @@ function assertGood({
   left: string[];
 }): void {
   assert.equal(code, 0, text);
-  assert.match(text, /Nothing was lost: \d+ requests/);
+  assert.match(text, /Nothing (else )?was lost: \d+ requests/);
   assert.match(text, /Release \S+ of app to v2 SUCCEEDED/);
   assert.match(text, /Release \S+ of app to broken FAILED/);
   const wide = text.split('\n').filter((line) => line.length > 80);
@@ -64,6 +65,32 @@ function assertGood({
 
 test('the demo loses nothing and says so', { timeout: 180_000 }, async (t) => {
   assertGood(await demo(t, []));
+});
+
+for (const [argv, code, said] of [
+  [['--help'], 0, /^usage: npm run demo -- \[--consul\]/],
+  [['-h'], 0, /^usage: /],
+  [['--bogus'], 2, /^demo: Unknown option '--bogus'\nusage: /],
+  [['extra'], 2, /^demo: Unexpected argument 'extra'\nusage: /],
+] as const) {
+  test(`the demo with ${argv.join(' ')} says how it is used`, async (t) => {
+    const ended = await demo(t, argv);
+    assert.equal(ended.code, code, ended.text);
+    assert.match(ended.text, said);
+    assert.doesNotMatch(ended.text, /ERR_PARSE_ARGS/);
+  });
+}
+
+test('without a consul the demo announces nothing', async (t) => {
+  const path = process.env['PATH'] ?? '';
+  process.env['PATH'] = '';
+  const found = findPeer('consul');
+  process.env['PATH'] = path;
+  if (found !== undefined) return t.skip('a consul is in a folder that cannot be hidden');
+  const { code, text } = await demo(t, ['--consul'], () => {}, { PATH: '', CI: '' });
+  assert.equal(code, 1);
+  assert.match(text, /, or leave out --consul/);
+  assert.doesNotMatch(text, /Everything below is real/);
 });
 
 test('the demo runs on a real Consul', { timeout: 180_000 }, async (t) => {

@@ -23,7 +23,8 @@ export function verdict(
   row('lost', receipt.lost);
   row('failed', receipt.cut + receipt.lost, summary.failed);
   for (const server of receipt.servers) {
-    line(`${server.id}: ${server.attempts} attempts, ${server.answered} answered`);
+    const before = server.answered > server.attempts ? ', some of them sent before' : '';
+    line(`${server.id}: ${server.attempts} attempts, ${server.answered} answered${before}`);
   }
   const { latency } = summary;
   fact(
@@ -44,10 +45,11 @@ export function verdict(
     return false;
   }
   good(
-    `Nothing was lost: ${summary.requests} requests, ${summary.ok} answered` +
-      (excused === 0
-        ? '.'
-        : `; ${excused} non-idempotent ${excused === 1 ? 'one was' : 'ones were'} inside the killed process.`),
+    excused === 0
+      ? `Nothing was lost: ${summary.requests} requests, ${summary.ok} answered.`
+      : `Nothing else was lost: ${summary.requests} requests, ${summary.ok} answered; ${excused} ` +
+          `non-idempotent ${excused === 1 ? 'one was' : 'ones were'} inside the killed process or on ` +
+          `${excused === 1 ? 'its' : 'their'} way to it.`,
   );
   return true;
 }

@@ -32,7 +32,9 @@ function checkToken(authorization: string | undefined, token: string): void {
   if (given !== undefined && timingSafeEqual(digest(given), digest(token))) return;
   throw new SluiceError(
     'unauthorized',
-    'control API: the bearer token is missing or wrong; set SLUICE_TOKEN',
+    given === undefined
+      ? 'control API: the bearer token is missing; send "authorization: Bearer TOKEN"'
+      : 'control API: the bearer token is wrong',
   );
 }
 

@@ -183,6 +183,8 @@ test('an unknown path is 404, a wrong method 405 with Allow, both JSON', async (
   const unknown = await fetch(`${url}/nowhere`);
   assert.equal(unknown.status, 404);
   assert.match(await unknown.text(), /"code":"not_found"/);
+  const root = await (await fetch(url)).text();
+  assert.match(root, /: no such page; there are \/healthz, \/api\/status, .*, \/upstream_status"/);
   const wrong = await fetch(`${url}/api/status`, { method: 'DELETE' });
   assert.equal(wrong.status, 405);
   assert.equal(wrong.headers.get('allow'), 'GET, HEAD');

@@ -93,8 +93,9 @@ export function createApp(options: AppOptions): Hono {
     return context.body(page.body, 200, { 'content-type': CONTENT_TYPES[page.format] });
   });
 
+  const paths = app.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path);
   app.notFound((context) =>
-    errorResponse('not_found', `${context.req.path}: no such page; see GET /api/status`),
+    errorResponse('not_found', `${context.req.path}: no such page; there are ${paths.join(', ')}`),
   );
   app.onError((error) => {
     if (isSluiceError(error)) {

@@ -157,7 +157,7 @@ test('401 says where the token comes from', async (t) => {
   const { client } = await control(t, answerWith(401, { error }));
   await assert.rejects(client.status(), {
     code: 'unauthorized',
-    message: /^control API 127\.0\.0\.1:\d+: no bearer token; set SLUICE_TOKEN$/,
+    message: /^control API 127\.0\.0\.1:\d+: it asks for a token; set SLUICE_TOKEN$/,
   });
 });
 

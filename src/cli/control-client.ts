@@ -198,11 +198,10 @@ function failure(client: Client, answer: Answer): SluiceError {
   }
   const details = isMap(error?.['details']) ? error['details'] : {};
   if (answer.status === 401) {
-    const remedy = client.token === '' ? 'set SLUICE_TOKEN' : 'check SLUICE_TOKEN';
-    return new SluiceError(
-      'unauthorized',
-      `control API ${client.base.host}: ${message}; ${remedy}`,
-    );
+    // In our words: the daemon's are for those who write HTTP.
+    const what =
+      client.token === '' ? 'it asks for a token; set' : 'it does not accept the token; check';
+    return new SluiceError('unauthorized', `control API ${client.base.host}: ${what} SLUICE_TOKEN`);
   }
   const known: ErrorCode = isErrorCode(code) ? code : 'internal';
   return new SluiceError(known, message, { details });

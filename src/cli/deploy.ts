@@ -36,13 +36,14 @@ export function addDeploy(program: Command): void {
       'after',
       `
 Per instance: guard, drain until nothing is in flight, stop, start, check,
-admit. An instance that fails is brought back to the version that served before; the
-others are not touched. Ctrl-C stops at the next safe point, twice at once; run
-the same command again to go on.
+admit. An instance that fails is brought back to the version that served before;
+the others are not touched. Ctrl-C stops at the next safe point, twice at once;
+run the same command again to go on.
 
 Exit codes: 0 released or nothing to do, 1 failed (see the last block), 3
-refused by preflight, 4 another release runs, 5 too little capacity, 7 the old version
-could not be brought back, 9 control plane not reachable, 130 interrupted.
+refused by preflight, 4 another release runs, 5 too little capacity, 7 the old
+version could not be brought back, 9 control plane not reachable, 130
+interrupted.
 
 Example:
   $ sluice deploy app --version v2`,

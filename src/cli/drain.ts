@@ -54,8 +54,16 @@ Examples:
 }
 
 function addOut(program: Command, verb: string, about: string): Command {
-  return program
-    .command(verb)
+  const command = program.command(verb);
+  // Both set one option, so the last would win without a word.
+  const given = new Set<string>();
+  for (const name of ['wait', 'no-wait']) command.on(`option:${name}`, () => given.add(name));
+  command.hook('preAction', () => {
+    if (given.size < 2) return;
+    const message = `--wait and --no-wait exclude each other; see "sluice ${verb} --help"`;
+    throw new SluiceError('usage', message);
+  });
+  return command
     .summary(about)
     .description(`${about.charAt(0).toUpperCase()}${about.slice(1)}.`)
     .argument('<upstream>')

@@ -22,7 +22,8 @@ export function eventLine(event: ReleaseEvent): string {
         event,
         '-',
         'plan',
-        'done',
+        // A plan with problems is not carried out; the result says which.
+        plan.problems.length === 0 ? 'done' : 'refused',
         facts({ from, to: plan.version, instances, need: plan.need }),
       );
     }

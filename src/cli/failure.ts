@@ -4,6 +4,7 @@
 import { CommanderError } from 'commander';
 import { exitCode, isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import { paint } from './output.ts';
+import { verbOf } from './program.ts';
 
 /** Usage errors of the command line; the same number as the code `usage`. */
 const EXIT_USAGE = 2;
@@ -29,7 +30,17 @@ function usageError(error: CommanderError): SluiceError {
     .replace(/^error: /, '')
     .replaceAll('\n', ' ')
     .replace(/\.$/, '');
-  return new SluiceError('usage', `${message}; see "sluice --help"`);
+  return new SluiceError('usage', `${inOurWords(message)}; see "${verbOf(error)} --help"`);
+}
+
+/** Commander puts its own sentence before what the parser of an argument has to say. */
+function inOurWords(message: string): string {
+  const argument = /^command-argument value '(.*)' is invalid for argument '(.*?)'\. (.*)$/s;
+  const option = /^option '(?:-\w, )?(--[\w-]+).*?' argument '(.*)' is invalid\. (.*)$/s;
+  const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+  return message
+    .replace(argument, (_, value, name, why) => `${name} "${value}": ${lower(why)}`)
+    .replace(option, (_, name, value, why) => `${name} "${value}": ${lower(why)}`);
 }
 
 function failureJson(error: unknown): string {

@@ -161,7 +161,8 @@ async function refuseUnreadable(key: string, value: Buffer, prefix: string): Pro
   const read = readInstance(key, value, prefix);
   const [found] = 'problem' in read ? [read.problem] : read.problems;
   if (found === undefined) return;
-  const message = `${key}: ${found.message}; nothing was written (--force writes it as it is)`;
+  // The problem's message is the gateways', which say what they would make of it.
+  const message = `${key}: nothing was written; gateways would report: ${found.message} (--force writes it as it is)`;
   throw new SluiceError('usage', message);
 }
 
@@ -199,9 +200,12 @@ function recordOf(entry: KvEntry): Record<string, unknown> {
   return { ...entry, value: Buffer.from(entry.value).toString('base64') };
 }
 
+/** Cut for the eyes alone: who reads it from a pipe wants the value. */
 function valueShown(entry: KvEntry): string {
   const text = visible(Buffer.from(entry.value).toString('utf8'));
-  return text.length > VALUE_SHOWN_LENGTH ? `${text.slice(0, VALUE_SHOWN_LENGTH)}…` : text;
+  return process.stdout.isTTY && text.length > VALUE_SHOWN_LENGTH
+    ? `${text.slice(0, VALUE_SHOWN_LENGTH)}…`
+    : text;
 }
 
 function changedMeanwhile(key: string, cas: number | undefined): SluiceError {

@@ -5,7 +5,7 @@
 import { formatDuration } from '../base/units.ts';
 import type { Plan, ReleaseEvent } from '../release.ts';
 import { facts } from './event-lines.ts';
-import type { Paint } from './output.ts';
+import { cut, type Paint } from './output.ts';
 
 type StepEvent = Extract<ReleaseEvent, { type: 'step' }>;
 type TrafficEvent = Extract<ReleaseEvent, { type: 'traffic' }>;
@@ -80,10 +80,11 @@ export function liveLines(state: LiveState, nowMs: number, width: number, paint:
     traffic === null
       ? ''
       : `pool ${traffic.eligible}/${traffic.servers} eligible (need ${plan.need})   `;
+  // What a release is about comes first: a narrow terminal cuts the end.
   const requests =
     traffic === null
       ? ''
-      : `   ${traffic.requests.toLocaleString('en')} requests  ${traffic.retried} retried  ${traffic.cut} cut  ${traffic.lost} lost`;
+      : `   ${traffic.lost} lost  ${traffic.cut} cut  ${traffic.retried} retried  ${traffic.requests.toLocaleString('en')} requests`;
   const total = `release ${seconds(nowMs - state.startedMs)}`;
   lines.push(cut(`  ${pool}${total}${requests}`, width));
   return lines;
@@ -127,8 +128,4 @@ function mark(fate: Extract<ReleaseEvent, { type: 'instance' }>['fate'], paint: 
 /** A steady width while it counts; minutes from 60 s on. */
 function seconds(ms: number): string {
   return ms < 60_000 ? `${(ms / 1000).toFixed(1)}s` : formatDuration(ms);
-}
-
-function cut(line: string, width: number): string {
-  return width > 0 && line.length > width ? `${line.slice(0, width - 1)}…` : line;
 }

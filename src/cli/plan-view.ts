@@ -3,11 +3,14 @@
 
 import { formatDuration } from '../base/units.ts';
 import type { Plan, PlanStep } from '../release.ts';
-import { type Paint, table } from './output.ts';
+import { type Paint, table, wrap } from './output.ts';
 
 const LABEL_WIDTH = 10;
+/** Beside the labels. */
+const INDENT = ' '.repeat(LABEL_WIDTH + 3);
 
-export function planText(plan: Plan, paint: Paint): string {
+/** `width`: columns of the terminal; 0 = nothing is wrapped. */
+export function planText(plan: Plan, paint: Paint, width = 0): string {
   const from = plan.from.length === 0 ? 'nothing running' : plan.from.join(', ');
   const turns = plan.instances.filter((instance) => instance.action === 'release');
   const what =
@@ -15,14 +18,17 @@ export function planText(plan: Plan, paint: Paint): string {
       ? 'nothing to do'
       : `in place, ${turns.length} of ${count(plan.instances.length, 'instance')}, one at a time`;
   const settings = settingsOf(plan);
+  const labelled = (label: string, text: string, colour?: 'yellow' | 'red'): string[] =>
+    wrap(text, width === 0 ? 0 : Math.max(1, width - INDENT.length)).map((part, index) => {
+      const name = (index === 0 ? label : '').padEnd(LABEL_WIDTH);
+      return `  ${colour === undefined ? name : paint(colour, name)} ${part}`;
+    });
   return [
     `${paint('bold', plan.service)}  ${from} -> ${plan.version}      ${what}`,
     ...batchLines(plan),
-    ...settings.map(([label, text]) => `  ${label.padEnd(LABEL_WIDTH)} ${text}`),
-    ...plan.notes.map((text) => `  ${paint('yellow', 'note'.padEnd(LABEL_WIDTH))} ${text}`),
-    ...plan.problems.map(
-      ({ message }) => `  ${paint('red', 'problem'.padEnd(LABEL_WIDTH))} ${message}`,
-    ),
+    ...settings.flatMap(([label, text]) => labelled(label, text)),
+    ...plan.notes.flatMap((text) => labelled('note', text, 'yellow')),
+    ...plan.problems.flatMap(({ message }) => labelled('problem', message, 'red')),
     plan.problems.length === 0
       ? 'No problems found. Nothing was changed.'
       : `${count(plan.problems.length, 'problem')}: a deploy would be refused. Nothing was changed.`,
@@ -44,11 +50,15 @@ function batchLines(plan: Plan): readonly string[] {
       instance.leaves === null
         ? ''
         : `leaves ${instance.leaves}/${plan.servers} eligible (need ${plan.need})`;
-    const steps = instance.steps.map((step) => step.kind).join(' ');
     const why = [instance.why, capacity].filter(Boolean).join('; ');
-    return [instance.instance, instance.from === '' ? '-' : instance.from, why, steps];
+    return [instance.instance, instance.from === '' ? '-' : instance.from, why];
   });
-  return table(rows).map((row, index) => `  ${(labels[index] ?? '').padEnd(LABEL_WIDTH)} ${row}`);
+  // The steps have a line of their own: beside the rest they would not fit.
+  return table(rows).flatMap((row, index) => {
+    const steps = plan.instances[index]?.steps.map((step) => step.kind).join(' ') ?? '';
+    const line = `  ${(labels[index] ?? '').padEnd(LABEL_WIDTH)} ${row}`;
+    return steps === '' ? [line] : [line, `${INDENT}${steps}`];
+  });
 }
 
 /** The settings of the steps, from the first instance that has such a step. */
@@ -61,9 +71,11 @@ function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
   const rows: (readonly [string, string])[] = [];
   if (drain !== undefined) {
     const then = drain.onTimeout === 'proceed' ? 'then stops anyway' : 'then halts';
+    // Without servers the pool is not known, and 0 would be a claim.
+    const inFlight = plan.servers === 0 ? '' : `; now in flight: ${plan.inFlight}`;
     rows.push([
       'drain',
-      `until acknowledged and nothing in flight, at most ${formatDuration(drain.timeoutMs)}, ${then}; now in flight: ${plan.inFlight}`,
+      `until acknowledged and nothing in flight, at most ${formatDuration(drain.timeoutMs)}, ${then}${inFlight}`,
     ]);
   }
   if (stop !== undefined) rows.push(['stop', `TERM, after ${formatDuration(stop.timeoutMs)} KILL`]);

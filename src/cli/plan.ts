@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { exitCode } from '../base/errors.ts';
-import { paint, print, printJson } from './output.ts';
+import { paint, print, printJson, widthOf } from './output.ts';
 import { planText } from './plan-view.ts';
 import { addReleaseOptions, type ReleaseVerbOptions, releaseTarget } from './service.ts';
 
@@ -33,7 +33,7 @@ Example:
       const found = await survey({ service, control, version, self: '' });
       const plan = planRelease(service, found, { version, force, allowDowntime });
       if (options.json === true) printJson(plan);
-      else print(planText(plan, paint));
+      else print(planText(plan, paint, widthOf(process.stdout)));
       const [problem] = plan.problems;
       const hasChanges = plan.instances.some((instance) => instance.action === 'release');
       if (problem !== undefined) process.exitCode = exitCode(problem.code);

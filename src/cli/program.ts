@@ -1,6 +1,6 @@
 // The program as commander sees it: global options, verbs, help that fits 80 columns.
 
-import { Command, Option } from 'commander';
+import { Command, type CommanderError, Option } from 'commander';
 import { packageVersion } from '../base/version.ts';
 import { addCheck } from './check.ts';
 import { addDeploy } from './deploy.ts';
@@ -22,7 +22,6 @@ export function createProgram(): Command {
     .helpCommand('help [command]', 'print help of a command')
     // Options after a verb are the verb's: `deploy --version v2` must not print our version.
     .enablePositionalOptions()
-    .exitOverride()
     // Arguments are in each verb's own help; here they would leave no room for what it does.
     .configureHelp({ helpWidth: HELP_WIDTH, subcommandTerm: (command) => command.name() })
     // Usage errors are thrown; failure.ts says them, as text or as JSON.
@@ -41,7 +40,29 @@ export function createProgram(): Command {
   addDeploy(program);
   for (const option of globalOptions()) program.addOption(option);
   for (const command of program.commands) acceptGlobals(command);
+  rememberVerb(program);
   return program.addHelpText('after', EXAMPLES);
+}
+
+const verbs = new WeakMap<Error, string>();
+
+/** The verb whose arguments were wrong: its help is the one to read. */
+export function verbOf(error: CommanderError): string {
+  return verbs.get(error) ?? 'sluice';
+}
+
+/** Commander's errors do not say which command they are of. */
+function rememberVerb(command: Command): void {
+  command.exitOverride((error) => {
+    verbs.set(error, nameOf(command));
+    throw error;
+  });
+  for (const nested of command.commands) rememberVerb(nested);
+}
+
+/** `sluice kv put` */
+export function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
 }
 
 function globalOptions(): Option[] {

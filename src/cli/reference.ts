@@ -1,7 +1,7 @@
 // docs/cli.md: the help of every verb, as the program prints it. A test compares the page.
 
 import type { Command } from 'commander';
-import { createProgram } from './program.ts';
+import { createProgram, nameOf } from './program.ts';
 
 export function cliReference(): string {
   const program = createProgram();
@@ -22,11 +22,6 @@ export function cliReference(): string {
 /** Every verb, nested ones after their parent. */
 export function verbsOf(command: Command): Command[] {
   return command.commands.flatMap((verb) => [verb, ...verbsOf(verb)]);
-}
-
-/** `sluice kv put` */
-export function nameOf(command: Command): string {
-  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
 }
 
 const INTRODUCTION = `# Command line

@@ -1,11 +1,13 @@
 // `sluice registry`: the embedded registry alone, for several gateways on one machine.
 
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { type Address, formatAddress, parseAddress } from '../base/units.ts';
-import { keepGoingWithoutReaders, note } from './output.ts';
+import { keepGoingWithoutReaders, note, paint } from './output.ts';
 import { untilEnded } from './process-end.ts';
-import { configOf, type GlobalOptions } from './target.ts';
+import { configOf, type GlobalOptions, reachable } from './target.ts';
 
 const CLOSE_MS = 5_000;
 
@@ -44,31 +46,56 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
   const listen = options.listen ?? config.registry.listen;
   const dataDir =
     options.dataDir === undefined ? config.registry.dataDir : resolve(options.dataDir);
-  const store = openStore({ dataDir, log });
+  const open = opennessOf(listen);
+  if (open !== '') note(`${paint('yellow', 'warning:', process.stderr)} ${open}`);
+  let store: ReturnType<typeof openStore> | undefined;
   let api: Awaited<ReturnType<typeof serveConsulApi>>;
   try {
+    store = openStore({ dataDir, log });
     api = await serveConsulApi({ store, ...listen, log });
   } catch (error) {
-    store.close();
-    throw error;
+    store?.close();
+    throw inOptions(error, options);
   }
-  const address = formatAddress(api.address);
+  const opened = store;
   // Before it says that it is ready: whoever waited for that may end it at once.
   const ended = untilEnded({
     timeoutMs: CLOSE_MS,
     kill: () => {},
     close: async () => {
       await api.close();
-      store.close();
+      opened.close();
     },
   });
-  note(
-    [
-      `sluice registry: http://${address}/v1/kv/ (data in ${dataDir})`,
-      `try: curl -X PUT -d '{"weight":1}' http://${address}/v1/kv/upstreams/app/127.0.0.1:9001`,
-    ].join('\n'),
-  );
+  note(welcome(api.address, dataDir));
   await ended;
+}
+
+/** What was set by an option is to be changed there, and not in a file that may not exist. */
+function inOptions(error: unknown, { listen, dataDir }: RegistryOptions): unknown {
+  if (!isSluiceError(error)) return error;
+  let { message } = error;
+  if (listen !== undefined) message = message.replace('registry.embedded.listen', '--listen');
+  if (dataDir !== undefined) message = message.replace('registry.embedded.data_dir', '--data-dir');
+  return new SluiceError(error.code, message, { cause: error, details: { ...error.details } });
+}
+
+/** What it means to listen there; '' for loopback. `serve` and `check` say the same of the file. */
+export function opennessOf(listen: Address): string {
+  if (isLoopback(listen.host)) return '';
+  return `${formatAddress(listen)} can be reached from other machines and has no access control; anyone there can change the servers`;
+}
+
+export function welcome(address: Address, dataDir: string): string {
+  const here = formatAddress(reachable(address));
+  return [
+    `sluice registry: http://${formatAddress(address)}/v1/kv/ (data in ${dataDir})`,
+    `try: curl -X PUT -d '{"weight":1}' http://${here}/v1/kv/upstreams/app/127.0.0.1:9001`,
+  ].join('\n');
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 function parseListen(text: string): Address {

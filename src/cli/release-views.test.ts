@@ -79,8 +79,10 @@ test('plan: what happens to each instance, and the settings in force', () => {
   assert.equal(
     planText(PLAN, plain),
     `app  v1 -> v2      in place, 2 of 2 instances, one at a time
-  batch 1    127.0.0.1:9001  v1  leaves 1/2 eligible (need 1)  guard drain stop start check admit
-  batch 2    127.0.0.1:9002  v1  leaves 1/2 eligible (need 1)  guard drain stop start check admit
+  batch 1    127.0.0.1:9001  v1  leaves 1/2 eligible (need 1)
+             guard drain stop start check admit
+  batch 2    127.0.0.1:9002  v1  leaves 1/2 eligible (need 1)
+             guard drain stop start check admit
   drain      until acknowledged and nothing in flight, at most 30s, then stops anyway; now in flight: 7
   stop       TERM, after 30s KILL
   start      node app.ts   (in /srv)
@@ -89,6 +91,20 @@ test('plan: what happens to each instance, and the settings in force', () => {
   estimate   3m12s, as the last release took
 No problems found. Nothing was changed.
 `,
+  );
+});
+
+test('plan: of a pool that is not known no requests are counted', () => {
+  assert.doesNotMatch(planText({ ...PLAN, servers: 0, inFlight: 0 }, plain), /in flight:/);
+});
+
+test('plan: fits a terminal of 80 columns', () => {
+  const message = 'the gateway does not answer; '.repeat(6);
+  const plan: Plan = { ...PLAN, problems: [{ code: 'unreachable', message }], notes: [message] };
+  const lines = planText(plan, plain, 80).split('\n');
+  assert.deepEqual(
+    lines.filter((line) => line.length > 80),
+    [],
   );
 });
 
@@ -207,13 +223,14 @@ test('live: the running step, who waits, the pool and the traffic, no wider than
   assert.deepEqual(liveLines(state, start + 3210, 100, plain), [
     '◐ 127.0.0.1:9001  drain         3.2s  in_flight=2',
     '  waiting  127.0.0.1:9002',
-    '  pool 1/2 eligible (need 1)   release 3.2s   1,204 requests  1 retried  0 cut  0 lost',
+    '  pool 1/2 eligible (need 1)   release 3.2s   0 lost  0 cut  1 retried  1,204 requests',
   ]);
+  assert.match(liveLines(state, start + 75_000, 79, plain).at(-1) ?? '', / 0 lost {2}0 cut /);
   assert(liveLines(state, start, 40, plain).every((line) => line.length <= 40));
   feed(event({ type: 'instance', instance: A, fate: 'released', ms: 2100, text: '' }));
   assert.deepEqual(liveLines(state, start + 4000, 100, plain), [
     '  waiting  127.0.0.1:9002',
-    '  pool 1/2 eligible (need 1)   release 4.0s   1,204 requests  1 retried  0 cut  0 lost',
+    '  pool 1/2 eligible (need 1)   release 4.0s   0 lost  0 cut  1 retried  1,204 requests',
   ]);
   feed(event({ type: 'result', result: RESULT }));
   assert.deepEqual(liveLines(state, start, 100, plain), []);
@@ -301,4 +318,23 @@ test('result: what was lost is loud, and a quiet release says so', () => {
   assert.match(resultText(lossy, plain), /, 1 CUT, 3 LOST, /);
   const none = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0 };
   assert.match(resultText({ ...RESULT, receipt: none }, plain), /\n {2}traffic {3}none came in\n/);
+});
+
+test('result: a note that is the reason itself is not said again in the table', () => {
+  const [instance] = RESULT.instances;
+  assert(instance !== undefined);
+  const stuck = { ...instance, fate: 'stuck', note: 'the gateway is away' } as const;
+  const text = resultText({ ...RESULT, reason: stuck.note, instances: [stuck] }, plain);
+  assert.equal(text.split(stuck.note).length, 2);
+});
+
+test('lines: a plan with problems is refused, not done', () => {
+  const problems = [{ code: 'unreachable', message: 'away' }] as const;
+  assert.match(eventLine(event({ type: 'plan', plan: { ...PLAN, problems } })), / plan +refused /);
+});
+
+test('result: answers to requests from before the receipt are explained', () => {
+  const before = { id: A, attempts: 4, ...COUNTS, answered: 5 };
+  const text = resultText({ ...RESULT, receipt: { ...RECEIPT, servers: [before] } }, plain);
+  assert.match(text, / 4 sent {2}5 answered {2}.* 0 lost {2}\(some sent before\)$/m);
 });

@@ -9,7 +9,9 @@ export function resultText(result: ReleaseResult, paint: Paint): string {
   const blocks = [
     ...failureLines(result, paint),
     `${headline(result, paint)}`,
-    ...table(result.instances.map(instanceRow)).map((row) => `  ${row}`),
+    ...table(result.instances.map((instance) => instanceRow(instance, result.reason))).map(
+      (row) => `  ${row}`,
+    ),
     ...trafficLines(result.receipt, paint),
     ...result.next.map((text, index) => `  ${index === 0 ? 'next' : '    '}      ${text}`),
   ];
@@ -43,12 +45,13 @@ function failureLines(result: ReleaseResult, paint: Paint): readonly string[] {
   ];
 }
 
-function instanceRow(instance: InstanceResult): readonly string[] {
+function instanceRow(instance: InstanceResult, reason: string): readonly string[] {
   const version = instance.version === '' ? 'nothing answers' : instance.version;
-  return [instance.instance, version, instance.pool, fateText(instance)];
+  return [instance.instance, version, instance.pool, fateText(instance, reason)];
 }
 
-function fateText({ fate, note }: InstanceResult): string {
+/** Its note, unless that is the `reason` which stands above the table already. */
+function fateText({ fate, note }: InstanceResult, reason: string): string {
   const words = {
     released: 'released',
     kept: 'kept',
@@ -59,7 +62,7 @@ function fateText({ fate, note }: InstanceResult): string {
     stuck: 'LEFT HALF-WAY',
     untouched: 'not touched',
   } as const;
-  return note === '' ? words[fate] : `${words[fate]}: ${note}`;
+  return note === '' || note === reason ? words[fate] : `${words[fate]}: ${note}`;
 }
 
 /** The receipt. What was lost or cut is said loudly: it is what the release is about. */
@@ -89,6 +92,10 @@ function trafficLines(receipt: Receipt | null, paint: Paint): readonly string[] 
     `${amount(server.retried)} retried`,
     bad('cut', server.cut),
     bad('lost', server.lost),
+    // What was in flight when the receipt was opened is counted where it ends.
+    ...(server.answered + server.retried + server.cut + server.lost > server.attempts
+      ? ['(some sent before)']
+      : []),
   ]);
   return [`  traffic   ${total}; ${gap}`, ...table(rows)];
 }

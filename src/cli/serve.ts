@@ -5,7 +5,7 @@ import { type Address, formatAddress } from '../base/units.ts';
 import type { Config } from '../config.ts';
 import { keepGoingWithoutReaders, note, paint } from './output.ts';
 import { untilEnded } from './process-end.ts';
-import { configOf, type GlobalOptions } from './target.ts';
+import { configOf, type GlobalOptions, reachable } from './target.ts';
 
 export function addServe(program: Command): void {
   program
@@ -54,7 +54,7 @@ type Addresses = {
 
 /** The addresses, and the one command that gets a newcomer further. */
 function welcome(config: Config, { gateway, admin, registry }: Addresses): string {
-  const control = `http://${formatAddress(admin)}`;
+  const control = `http://${formatAddress(reachable(admin))}`;
   const isDefaultControl = formatAddress(admin) === '127.0.0.1:8700';
   const option =
     config.file === '' ? (isDefaultControl ? '' : ` --control ${control}`) : ` -c ${config.file}`;
@@ -69,7 +69,7 @@ function welcome(config: Config, { gateway, admin, registry }: Addresses): strin
       ? [`  try       sluice${option} status`]
       : [
           '  try       curl -X PUT -d \'{"weight":1}\' \\',
-          `              http://${formatAddress(registry)}/v1/kv/${config.registry.prefix}${name}/127.0.0.1:9001`,
+          `              http://${formatAddress(reachable(registry))}/v1/kv/${config.registry.prefix}${name}/127.0.0.1:9001`,
         ]),
   ];
   return lines.join('\n');

@@ -114,7 +114,10 @@ test('says that no worker is left', () => {
 
 test('cuts to the width of the terminal', () => {
   const lines = statusView(STATUS, { ...plain, width: 70 }).split('\n');
-  assert.ok(lines.slice(6, 9).every((line) => line.length <= 70));
+  assert.ok(lines.slice(6).every((line) => line.length <= 70));
+  const whole = statusView(STATUS, plain);
+  const why = whole.slice(whole.lastIndexOf('by ')).split('\n')[0] ?? '';
+  assert.ok(why.length > 10 && lines.join(' ').replace(/ +/g, ' ').includes(why), why);
 });
 
 for (const [change, why] of [
@@ -129,7 +132,10 @@ for (const [change, why] of [
   [{ eligibility: 'full', maxConns: 5 }, 'max_conns 5 reached'],
   [{ backup: true, source: 'held' }, 'backup; held: its record vanished with the whole list'],
   [
-    { eligibility: 'maint', admin: { state: 'maint', owner: 'kv', reason: '', sinceMs: 0 } },
+    {
+      eligibility: 'maint',
+      admin: { state: 'maint', owner: 'kv', reason: 'down=1 in the registry', sinceMs: 0 },
+    },
     'down in the registry',
   ],
 ] as const) {

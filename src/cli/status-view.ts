@@ -3,7 +3,7 @@
 
 import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
 import { formatDuration } from '../base/units.ts';
-import { type Paint, table, visible } from './output.ts';
+import { cut, type Paint, table, visible, wrap } from './output.ts';
 
 export type ViewOptions = {
   readonly nowMs: number;
@@ -77,15 +77,17 @@ function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewO
       whyOf(server, nowMs),
     ]);
     const head = ['  SERVER', 'STATE', 'WEIGHT', 'IN FLIGHT', 'REQUESTS', 'FAILED', 'WHY'];
-    const [title = '', ...body] = table([head, ...rows], width);
-    lines.push(paint('dim', title));
+    const [title = '', ...body] = table([head, ...rows]);
+    lines.push(paint('dim', cut(title, width)));
     for (const [index, line] of body.entries()) {
       const server = upstream.servers[index];
+      const [row = '', ...why] = fitted(line, title.lastIndexOf('WHY'), width);
       const isOk = server?.eligibility === 'ok';
       lines.push(
         isOk || server === undefined
-          ? line
-          : line.replace(server.eligibility, paint(colourOf(server), server.eligibility)),
+          ? row
+          : row.replace(server.eligibility, paint(colourOf(server), server.eligibility)),
+        ...why,
       );
     }
   }
@@ -93,6 +95,18 @@ function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewO
     lines.push(`  ${paint('yellow', 'problem:')} ${visible(problem)}`);
   return lines;
 }
+
+/** A row that is too wide has its reason below it: that is what the screen is looked at for. */
+function fitted(line: string, whyAt: number, width: number): string[] {
+  if (width === 0 || line.length <= width) return [line];
+  const why = wrap(line.slice(whyAt), width - WHY_INDENT.length);
+  return [
+    cut(line.slice(0, whyAt).trimEnd(), width),
+    ...why.map((part) => cut(`${WHY_INDENT}${part}`, width)),
+  ];
+}
+
+const WHY_INDENT = '    ';
 
 function colourOf(server: ServerDocument): 'red' | 'yellow' {
   return server.eligibility === 'down' || server.eligibility === 'ejected' ? 'red' : 'yellow';
@@ -112,8 +126,9 @@ function reasonOf(server: ServerDocument, nowMs: number): string {
     case 'drain':
     case 'maint': {
       const since = admin.sinceMs === 0 ? '' : ` ${ago(admin.sinceMs, nowMs)} ago`;
-      const by = admin.owner === 'kv' ? 'down in the registry' : `by ${admin.owner}`;
-      return `${by}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
+      // The reason says the same in other words.
+      if (admin.owner === 'kv') return `down in the registry${since}`;
+      return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
     }
     case 'down':
       return `check failed: ${server.checkReason}`;

@@ -93,7 +93,7 @@ function parseRegistryAddress(text: string): Address {
 }
 
 /** Where to connect for what listens on every address. */
-function reachable(listen: Address): Address {
+export function reachable(listen: Address): Address {
   if (listen.host === '0.0.0.0') return { host: '127.0.0.1', port: listen.port };
   if (listen.host === '::') return { host: '::1', port: listen.port };
   return listen;

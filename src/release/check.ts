@@ -48,7 +48,7 @@ export async function checkInstance(
       gateway = await disagreement(options.server);
       if (gateway === '') {
         const version = answer.version === '' ? 'not checked' : answer.version;
-        return { ok: true, data: { answer: answer.text, version, rise: passes } };
+        return { ok: true, data: { answer: answer.text, version, passes } };
       }
     }
     if (performance.now() - startedMs > deadlineMs) {

@@ -71,7 +71,7 @@ export type InstanceResult = {
   /** The version that answers; '' when nothing does. */
   readonly version: string;
   readonly inPool: boolean;
-  /** `in pool`, `out of the pool: maint by release:r7`, `not known: …`. */
+  /** `in pool`, `out of the pool: maint by release:r7`, `pool not known`. */
   readonly pool: string;
   readonly fate: Fate;
   readonly note: string;

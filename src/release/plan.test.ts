@@ -274,6 +274,14 @@ test('plan: the steps of a revert', () => {
   assert.equal(steps.find((step) => step.kind === 'check')?.version, 'v1');
 });
 
+test('of a pool that cannot be asked nothing is claimed', () => {
+  const away = { trouble: { code: 'unreachable', message: 'away' }, servers: [] } as const;
+  const plan = planRelease(SERVICE, found([instance(1, { server: undefined })], away), TO_V2);
+  assert.equal(plan.instances[0]?.why, 'pool not known: gateway cannot be asked');
+  const unknown = planRelease(SERVICE, found([instance(1, { server: undefined })]), TO_V2);
+  assert.equal(unknown.instances[0]?.why, 'takes no traffic (not in the upstream)');
+});
+
 const refusals: readonly [string, Survey, string, RegExp][] = [
   [
     'the only instance',

@@ -114,7 +114,7 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
   const eligible = new Set(found.servers.filter(isServing).map((server) => server.id));
   const plans: InstancePlan[] = [];
   for (const instance of inOrder(found.instances)) {
-    const plan = planInstance({ service, instance, need, eligible, options });
+    const plan = planInstance({ service, instance, need, eligible, found, options });
     plans.push(plan);
     if (plan.action === 'release') eligible.add(instance.id);
   }
@@ -150,6 +150,7 @@ function planInstance(options: {
   readonly instance: InstanceSurvey;
   readonly need: number;
   readonly eligible: ReadonlySet<string>;
+  readonly found: Survey;
   readonly options: PlanOptions;
 }): InstancePlan {
   const { service, instance, need, eligible } = options;
@@ -205,9 +206,19 @@ function planInstance(options: {
   return {
     ...base,
     action: 'release',
-    why: takesTraffic ? '' : `takes no traffic (${left === '' ? server?.eligibility : left})`,
+    why: takesTraffic ? '' : absence(instance, options.found),
     steps: [guard, drain, stop, start, ...arrive],
   };
+}
+
+/** Why nothing is sent to a running instance, or why nobody can say whether something is. */
+function absence({ server, left }: InstanceSurvey, { trouble }: Survey): string {
+  if (left !== '') return `takes no traffic (${left})`;
+  if (server !== undefined) return `takes no traffic (${server.eligibility})`;
+  if (trouble === null) return 'takes no traffic (not in the upstream)';
+  return trouble.code === 'preflight_failed'
+    ? 'takes no traffic (no such upstream)'
+    : 'pool not known: gateway cannot be asked';
 }
 
 function startStep(launch: Launch, origin: 'config' | 'proven'): Step {

@@ -30,8 +30,8 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
   const { service, plan, failure } = story;
   const instances = seen.instances.map((instance): InstanceResult => {
     const { fate = 'untouched', note = '' } = story.fates.get(instance.id) ?? {};
-    const pool =
-      seen.trouble === null ? poolText(instance.server) : `not known: ${seen.trouble.message}`;
+    // Why is said once, below or above the table, and not in each of its rows.
+    const pool = seen.trouble === null ? poolText(instance.server) : 'pool not known';
     const inPool = instance.server !== undefined && isInPool(instance.server);
     return { instance: instance.id, version: instance.version, inPool, pool, fate, note };
   });
@@ -50,9 +50,17 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     ],
     instances,
     receipt: story.receipt,
-    next: nextSteps(story, instances),
+    next: [...unseen(story, seen), ...nextSteps(story, instances)],
     ms: story.ms,
   };
+}
+
+/** Why the pool at the end is not known, unless the reason of the failure is just that. */
+function unseen({ failure }: Story, { trouble }: Survey): readonly string[] {
+  if (trouble === null || failure?.reason.includes(trouble.message) === true) return [];
+  return [
+    `see what is in the pool ("sluice status"); at the end it was not known: ${trouble.message}`,
+  ];
 }
 
 function outcomeOf(story: Story, released: boolean): ReleaseResult['outcome'] {

@@ -32,6 +32,11 @@ test('rolls a version out, one instance after the other, each step in the journa
   const deployed = await deploy(service, control, 'v2');
   assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
   assert.equal(deployed.result.exit, 0);
+  const checked = deployed.events.find(
+    (event) => event.type === 'step' && event.step === 'check' && event.phase === 'done',
+  );
+  assert(checked?.type === 'step');
+  assert.deepEqual(Object.keys(checked.data), ['answer', 'version', 'passes']);
   assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`, `${b} drain`, `${b} ready`]);
   assert.equal(control.eligibleMin, 1);
   const turn = ['guard', 'drain', 'stop', 'start', 'check', 'admit'].flatMap((step) => [
@@ -289,6 +294,8 @@ test('an old version that cannot be brought back is parked, with its own exit co
   const deployed = await deploy(service, control, 'v2', lose);
   assert.equal(deployed.result.exit, 7);
   assert.match(deployed.result.reason, /then v1 could not be brought back: check failed: process/);
+  const probes = deployed.result.evidence.filter((line) => line.startsWith('last probe: '));
+  assert.deepEqual(probes, [...new Set(probes)]);
   assert.deepEqual(fates(deployed), ['- out parked', 'v1 in untouched']);
 });
 

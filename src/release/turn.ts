@@ -126,7 +126,8 @@ export class Turn {
       }
       const code = outcome.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
       const both = `${failure.reason}; then ${proven.version} could not be brought back: ${outcome.reason}`;
-      const evidence = [...failure.evidence, ...outcome.evidence];
+      // Both often die of the same: what both say is said once.
+      const evidence = [...new Set([...failure.evidence, ...outcome.evidence])];
       return this.#park(fail(code, both, evidence));
     }
     this.#settle('reverted', `${this.#session.options.version} failed`);
