@@ -257,6 +257,7 @@ const RESULT: ReleaseResult = {
     {
       instance: A,
       version: 'v1',
+      stranger: '',
       inPool: true,
       pool: 'in pool',
       fate: 'reverted',
@@ -265,6 +266,7 @@ const RESULT: ReleaseResult = {
     {
       instance: B,
       version: '',
+      stranger: '',
       inPool: false,
       pool: 'out of the pool: down',
       fate: 'untouched',
@@ -301,4 +303,14 @@ test('result: what was lost is loud, and a quiet release says so', () => {
   assert.match(resultText(lossy, plain), /, 1 CUT, 3 LOST, /);
   const none = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0 };
   assert.match(resultText({ ...RESULT, receipt: none }, plain), /\n {2}traffic {3}none came in\n/);
+});
+
+test('result: another process on the port is no version', () => {
+  const [first, second] = RESULT.instances;
+  assert(first !== undefined && second !== undefined);
+  const taken = { ...RESULT, instances: [first, { ...second, stranger: 'pid 70 (thief)' }] };
+  assert.match(
+    resultText(taken, plain),
+    /127\.0\.0\.1:9002 {2}port held by pid 70 \(thief\) {2}out /,
+  );
 });

@@ -44,8 +44,9 @@ function failureLines(result: ReleaseResult, paint: Paint): readonly string[] {
 }
 
 function instanceRow(instance: InstanceResult): readonly string[] {
-  const version = instance.version === '' ? 'nothing answers' : instance.version;
-  return [instance.instance, version, instance.pool, fateText(instance)];
+  const { version, stranger } = instance;
+  const nobody = stranger === '' ? 'nothing answers' : `port held by ${stranger}`;
+  return [instance.instance, version === '' ? nobody : version, instance.pool, fateText(instance)];
 }
 
 function fateText({ fate, note }: InstanceResult): string {

@@ -68,8 +68,10 @@ export type EventBody = Happening;
 /** One instance at the end, as it was seen then. */
 export type InstanceResult = {
   readonly instance: string;
-  /** The version that answers; '' when nothing does. */
+  /** The version that answers; '' when nothing does, or another process. */
   readonly version: string;
+  /** The process that has the port although no release started it; '' when none does. */
+  readonly stranger: string;
   readonly inPool: boolean;
   /** `in pool`, `out of the pool: maint by release:r7`, `not known: …`. */
   readonly pool: string;

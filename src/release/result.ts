@@ -33,7 +33,9 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     const pool =
       seen.trouble === null ? poolText(instance.server) : `not known: ${seen.trouble.message}`;
     const inPool = instance.server !== undefined && isInPool(instance.server);
-    return { instance: instance.id, version: instance.version, inPool, pool, fate, note };
+    const { id, stranger } = instance;
+    const version = stranger === '' ? instance.version : '';
+    return { instance: id, version, stranger, inPool, pool, fate, note };
   });
   const released = instances.some((instance) => instance.fate === 'released');
   return {

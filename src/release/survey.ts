@@ -103,6 +103,7 @@ async function surveyInstance(
     }),
   ]);
   const server = servers.find((candidate) => candidate.id === id);
+  const ours = process?.launch.version ?? '';
   return {
     id,
     address,
@@ -110,7 +111,8 @@ async function surveyInstance(
     record,
     stranger,
     answer,
-    version: answer.version !== '' ? answer.version : (process?.launch.version ?? ''),
+    // What another process answers is no version of ours, whatever it says.
+    version: stranger === '' && answer.version !== '' ? answer.version : ours,
     server,
     left: server === undefined || server.admin.state === 'ready' ? '' : leftBy(server, history),
     trouble,
