@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Plan, Receipt, ReleaseEvent, ReleaseResult } from '../release.ts';
+import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../release.ts';
 import { eventLine, facts, Heartbeat } from './event-lines.ts';
 import { fold, LiveScreen, liveLines, NOTHING_YET } from './live-view.ts';
 import type { Paint } from './output.ts';
@@ -231,8 +231,10 @@ test('live: the screen takes back exactly the lines that it drew', () => {
 });
 
 const COUNTS = { answered: 9118, retried: 0, cut: 0, lost: 0 };
-const RECEIPT: Receipt = {
+const RECEIPT: ReleaseReceipt = {
   id: 'x',
+  complete: true,
+  missing: '',
   requests: 9120,
   ...COUNTS,
   clientGone: 0,
@@ -303,6 +305,15 @@ test('result: what was lost is loud, and a quiet release says so', () => {
   assert.match(resultText(lossy, plain), /, 1 CUT, 3 LOST, /);
   const none = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0 };
   assert.match(resultText({ ...RESULT, receipt: none }, plain), /\n {2}traffic {3}none came in\n/);
+});
+
+test('result: a count that ends before the release says so, also when it is zero', () => {
+  const since = 'the gateway restarted, nothing is counted after 12:04:11Z';
+  const cut = { ...RECEIPT, complete: false, missing: since };
+  const line = `\n            INCOMPLETE: ${since}\n`;
+  assert(resultText({ ...RESULT, receipt: cut }, plain).includes(`longest gap 120ms${line}`));
+  const none = { ...cut, requests: 0, answered: 0, stillInFlight: 0 };
+  assert(resultText({ ...RESULT, receipt: none }, plain).includes(`none came in${line}`));
 });
 
 test('result: another process on the port is no version', () => {

@@ -2,7 +2,7 @@
 // do next. Pure: result → string.
 
 import { formatDuration } from '../base/units.ts';
-import type { InstanceResult, Receipt, ReleaseResult } from '../release.ts';
+import type { InstanceResult, ReleaseReceipt, ReleaseResult } from '../release.ts';
 import { type Paint, table } from './output.ts';
 
 export function resultText(result: ReleaseResult, paint: Paint): string {
@@ -64,10 +64,16 @@ function fateText({ fate, note }: InstanceResult): string {
 }
 
 /** The receipt. What was lost or cut is said loudly: it is what the release is about. */
-function trafficLines(receipt: Receipt | null, paint: Paint): readonly string[] {
+function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly string[] {
   if (receipt === null) return [];
   const { requests, answered, retried, cut, lost, clientGone, stillInFlight } = receipt;
-  if (requests + answered + cut + lost + stillInFlight === 0) return ['  traffic   none came in'];
+  // Zeros that were never counted must not look like a clean release.
+  const missing = receipt.complete
+    ? []
+    : [`            ${paint('yellow', 'INCOMPLETE')}: ${receipt.missing}`];
+  if (requests + answered + cut + lost + stillInFlight === 0) {
+    return ['  traffic   none came in', ...missing];
+  }
   const bad = (text: string, number: number): string =>
     number > 0 ? paint('red', `${amount(number)} ${text.toUpperCase()}`) : `0 ${text}`;
   const rest = [
@@ -91,7 +97,7 @@ function trafficLines(receipt: Receipt | null, paint: Paint): readonly string[] 
     bad('cut', server.cut),
     bad('lost', server.lost),
   ]);
-  return [`  traffic   ${total}; ${gap}`, ...table(rows)];
+  return [`  traffic   ${total}; ${gap}`, ...missing, ...table(rows)];
 }
 
 function amount(number: number): string {

@@ -79,6 +79,14 @@ export type InstanceResult = {
   readonly note: string;
 };
 
+/** What was counted, and whether that is all of it. */
+export type ReleaseReceipt = Receipt & {
+  /** False: the count ends before the release does. */
+  readonly complete: boolean;
+  /** Why and since when it is not complete; '' when it is. */
+  readonly missing: string;
+};
+
 export type ReleaseResult = {
   readonly release: string;
   readonly service: string;
@@ -92,8 +100,8 @@ export type ReleaseResult = {
   /** The last probe and the last lines of the instance's log. */
   readonly evidence: readonly string[];
   readonly instances: readonly InstanceResult[];
-  /** Null when no traffic was watched: nothing was done, or the gateway forgot it by a restart. */
-  readonly receipt: Receipt | null;
+  /** Null when no traffic was watched: nothing was done, or no receipt could be opened. */
+  readonly receipt: ReleaseReceipt | null;
   readonly next: readonly string[];
   readonly ms: number;
 };

@@ -3,8 +3,8 @@
 
 import { exitCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
-import { isInPool, type PoolServer, type Receipt } from './control.ts';
-import type { Fate, InstanceResult, ReleaseResult } from './events.ts';
+import { isInPool, type PoolServer } from './control.ts';
+import type { Fate, InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { logFile } from './files.ts';
 import type { Plan } from './plan.ts';
 import type { Failure } from './steps.ts';
@@ -18,7 +18,7 @@ type Story = {
   /** Refused before anything was done. */
   readonly isRefused: boolean;
   readonly fates: ReadonlyMap<string, { readonly fate: Fate; readonly note: string }>;
-  readonly receipt: Receipt | null;
+  readonly receipt: ReleaseReceipt | null;
   /** The signal that interrupted it, '' for none. */
   readonly signal: string;
   readonly ms: number;
