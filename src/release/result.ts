@@ -6,7 +6,7 @@ import type { ServiceConfig } from '../config.ts';
 import { isInPool, type PoolServer } from './control.ts';
 import type { Fate, InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { logFile } from './files.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlanOptions } from './plan.ts';
 import type { Failure } from './steps.ts';
 import type { Survey } from './survey.ts';
 
@@ -14,6 +14,7 @@ type Story = {
   readonly service: ServiceConfig;
   readonly release: string;
   readonly plan: Plan;
+  readonly options: PlanOptions;
   readonly failure: Failure | null;
   /** Refused before anything was done. */
   readonly isRefused: boolean;
@@ -84,8 +85,8 @@ function poolText(server: PoolServer | undefined): string {
 }
 
 function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly string[] {
-  const { service, plan, failure, isRefused } = story;
-  const again = `sluice deploy ${service.name} --version ${plan.version}`;
+  const { service, failure, isRefused } = story;
+  const { isWhole, again } = sameCommand(story);
   const skipped = instances.filter((instance) => instance.fate === 'skipped');
   const out = skipped.map(
     (instance) =>
@@ -102,7 +103,12 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
   );
   switch (failure.code) {
     case 'interrupted':
-      return [...stuckText, `go on where it stopped, finished instances are skipped: ${again}`];
+      return [
+        ...stuckText,
+        isWhole
+          ? `begin again, with every instance: ${again}`
+          : `go on where it stopped, finished instances are skipped: ${again}`,
+      ];
     case 'guard_refused':
       return [`bring another server up (sluice status ${service.upstream}), then: ${again}`];
     case 'unreachable':
@@ -119,4 +125,19 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
       return [...logs, ...stuckText, ...parkedText, 'fix it and deploy again'];
     }
   }
+}
+
+/**
+ * The command that does the rest. `isWhole`: some instance was at the version already, which only
+ * --force restarts, so that it begins with those that are finished, too.
+ */
+function sameCommand({ service, plan, options }: Story): {
+  readonly isWhole: boolean;
+  readonly again: string;
+} {
+  const isWhole = options.force && plan.instances.some(({ from }) => from === plan.version);
+  const command = `sluice deploy ${service.name} --version ${plan.version}`;
+  const force = isWhole ? ' --force' : '';
+  const downtime = options.allowDowntime ? ' --allow-downtime' : '';
+  return { isWhole, again: `${command}${force}${downtime}` };
 }

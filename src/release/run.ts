@@ -63,6 +63,7 @@ async function run(session: Session): Promise<ReleaseResult> {
     service,
     release,
     plan,
+    options,
     failure: failure ?? session.storage,
     isRefused: problem !== undefined,
     fates: session.fates,
