@@ -78,7 +78,9 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
     number > 0 ? paint('red', `${amount(number)} ${text.toUpperCase()}`) : `0 ${text}`;
   const rest = [
     clientGone > 0 ? `${amount(clientGone)} left by their clients` : '',
-    stillInFlight > 0 ? `${amount(stillInFlight)} in flight now` : '',
+    stillInFlight > 0
+      ? `${amount(stillInFlight)} in flight ${receipt.complete ? 'now' : 'then'}`
+      : '',
   ].filter(Boolean);
   const total = [
     `${amount(requests)} requests in`,
