@@ -2,7 +2,12 @@
 // this machine. Survey and plan are for looking, runRelease is for doing.
 
 export type { PoolServer, PoolStatus, Receipt, ReleaseControl } from './release/control.ts';
-export type { InstanceResult, ReleaseEvent, ReleaseResult } from './release/events.ts';
+export type {
+  InstanceResult,
+  ReleaseEvent,
+  ReleaseReceipt,
+  ReleaseResult,
+} from './release/events.ts';
 export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
 export { runRelease } from './release/run.ts';
 export type { ReleaseOptions } from './release/session.ts';

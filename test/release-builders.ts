@@ -182,6 +182,8 @@ export class FakeControl implements ReleaseControl {
   eligibleMin = Number.POSITIVE_INFINITY;
   checkType: PoolServer['checkType'] = 'http';
   isAway = false;
+  /** As after a restart: it does not know its receipts any more. */
+  hasForgotten = false;
   /** Called at each change before it is made. */
   onChange: (server: string, state: string) => void = () => {};
 
@@ -243,6 +245,7 @@ export class FakeControl implements ReleaseControl {
   }
 
   async readReceipt(): Promise<Receipt> {
+    if (this.hasForgotten) throw new SluiceError('not_found', 'receipt x1: unknown');
     return receipt();
   }
 

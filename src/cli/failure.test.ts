@@ -26,3 +26,9 @@ test('an expected failure exits with its own code, a bug with 1', () => {
   assert.equal(exitCodeOf(new SluiceError('guard_refused', 'no')), 5);
   assert.equal(exitCodeOf(new TypeError('bug')), 1);
 });
+
+test('docs/errors.md does not promise that a release that ends with 5 changed nothing', () => {
+  const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+  assert.doesNotMatch(page, /^\| `guard_refused` .*nothing was changed/m);
+  assert.match(page, /^\| 5 \| .*see the last block/m);
+});

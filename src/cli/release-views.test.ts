@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Plan, Receipt, ReleaseEvent, ReleaseResult } from '../release.ts';
+import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../release.ts';
 import { eventLine, facts, Heartbeat } from './event-lines.ts';
 import { fold, LiveScreen, liveLines, NOTHING_YET } from './live-view.ts';
 import type { Paint } from './output.ts';
@@ -248,8 +248,10 @@ test('live: the screen takes back exactly the lines that it drew', () => {
 });
 
 const COUNTS = { answered: 9118, retried: 0, cut: 0, lost: 0 };
-const RECEIPT: Receipt = {
+const RECEIPT: ReleaseReceipt = {
   id: 'x',
+  complete: true,
+  missing: '',
   requests: 9120,
   ...COUNTS,
   clientGone: 0,
@@ -274,6 +276,7 @@ const RESULT: ReleaseResult = {
     {
       instance: A,
       version: 'v1',
+      stranger: '',
       inPool: true,
       pool: 'in pool',
       fate: 'reverted',
@@ -282,6 +285,7 @@ const RESULT: ReleaseResult = {
     {
       instance: B,
       version: '',
+      stranger: '',
       inPool: false,
       pool: 'out of the pool: down',
       fate: 'untouched',
@@ -337,4 +341,24 @@ test('result: answers to requests from before the receipt are explained', () => 
   const before = { id: A, attempts: 4, ...COUNTS, answered: 5 };
   const text = resultText({ ...RESULT, receipt: { ...RECEIPT, servers: [before] } }, plain);
   assert.match(text, / 4 sent {2}5 answered {2}.* 0 lost {2}\(some sent before\)$/m);
+});
+
+test('result: a count that ends before the release says so, also when it is zero', () => {
+  const since = 'the gateway restarted, nothing is counted after 12:04:11Z';
+  const cut = { ...RECEIPT, complete: false, missing: since };
+  const line = `\n            INCOMPLETE: ${since}\n`;
+  const text = resultText({ ...RESULT, receipt: cut }, plain);
+  assert(text.includes(`2 in flight then; longest gap 120ms${line}`), text);
+  const none = { ...cut, requests: 0, answered: 0, stillInFlight: 0 };
+  assert(resultText({ ...RESULT, receipt: none }, plain).includes(`none came in${line}`));
+});
+
+test('result: another process on the port is no version', () => {
+  const [first, second] = RESULT.instances;
+  assert(first !== undefined && second !== undefined);
+  const taken = { ...RESULT, instances: [first, { ...second, stranger: 'pid 70 (thief)' }] };
+  assert.match(
+    resultText(taken, plain),
+    /127\.0\.0\.1:9002 {2}port held by pid 70 \(thief\) {2}out /,
+  );
 });

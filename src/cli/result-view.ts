@@ -2,7 +2,7 @@
 // do next. Pure: result → string.
 
 import { formatDuration } from '../base/units.ts';
-import type { InstanceResult, Receipt, ReleaseResult } from '../release.ts';
+import type { InstanceResult, ReleaseReceipt, ReleaseResult } from '../release.ts';
 import { type Paint, table } from './output.ts';
 
 export function resultText(result: ReleaseResult, paint: Paint): string {
@@ -46,8 +46,10 @@ function failureLines(result: ReleaseResult, paint: Paint): readonly string[] {
 }
 
 function instanceRow(instance: InstanceResult, reason: string): readonly string[] {
-  const version = instance.version === '' ? 'nothing answers' : instance.version;
-  return [instance.instance, version, instance.pool, fateText(instance, reason)];
+  const { version, stranger } = instance;
+  const nobody = stranger === '' ? 'nothing answers' : `port held by ${stranger}`;
+  const runs = version === '' ? nobody : version;
+  return [instance.instance, runs, instance.pool, fateText(instance, reason)];
 }
 
 /** Its note, unless that is the `reason` which stands above the table already. */
@@ -66,15 +68,23 @@ function fateText({ fate, note }: InstanceResult, reason: string): string {
 }
 
 /** The receipt. What was lost or cut is said loudly: it is what the release is about. */
-function trafficLines(receipt: Receipt | null, paint: Paint): readonly string[] {
+function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly string[] {
   if (receipt === null) return [];
   const { requests, answered, retried, cut, lost, clientGone, stillInFlight } = receipt;
-  if (requests + answered + cut + lost + stillInFlight === 0) return ['  traffic   none came in'];
+  // Zeros that were never counted must not look like a clean release.
+  const missing = receipt.complete
+    ? []
+    : [`            ${paint('yellow', 'INCOMPLETE')}: ${receipt.missing}`];
+  if (requests + answered + cut + lost + stillInFlight === 0) {
+    return ['  traffic   none came in', ...missing];
+  }
   const bad = (text: string, number: number): string =>
     number > 0 ? paint('red', `${amount(number)} ${text.toUpperCase()}`) : `0 ${text}`;
   const rest = [
     clientGone > 0 ? `${amount(clientGone)} left by their clients` : '',
-    stillInFlight > 0 ? `${amount(stillInFlight)} in flight now` : '',
+    stillInFlight > 0
+      ? `${amount(stillInFlight)} in flight ${receipt.complete ? 'now' : 'then'}`
+      : '',
   ].filter(Boolean);
   const total = [
     `${amount(requests)} requests in`,
@@ -97,7 +107,7 @@ function trafficLines(receipt: Receipt | null, paint: Paint): readonly string[] 
       ? ['(some sent before)']
       : []),
   ]);
-  return [`  traffic   ${total}; ${gap}`, ...table(rows)];
+  return [`  traffic   ${total}; ${gap}`, ...missing, ...table(rows)];
 }
 
 function amount(number: number): string {

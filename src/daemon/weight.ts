@@ -2,11 +2,14 @@
 // if nobody else wrote meanwhile. A server that only the config file names gets a record from it.
 
 import { messageOf, SluiceError } from '../base/errors.ts';
+import { formatDuration } from '../base/units.ts';
 import type { StaticServer } from '../config.ts';
 import { type KvEntry, type Registry, readInstance } from '../registry.ts';
 
 /** Others write too; after so many lost races something is wrong. */
 const TRIES_MAX = 5;
+/** Less than the 10 s of the CLI, or a registry that hangs looks like a control API that does. */
+const DEADLINE_MS = 8000;
 
 export type WeightChange = {
   readonly registry: Registry;
@@ -18,14 +21,46 @@ export type WeightChange = {
   readonly configured: StaticServer | undefined;
 };
 
+/** How far a write has come, and whether its caller has given up. */
+type Progress = { isSent: boolean; isOver: boolean };
+
 /** @throws conflict, not_found, registry_unreachable, registry_refused */
 export async function writeWeight(change: WeightChange): Promise<void> {
+  const { upstream, server } = change;
+  const progress: Progress = { isSent: false, isOver: false };
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      progress.isOver = true;
+      const outcome = progress.isSent
+        ? 'the weight may still change; see "sluice status"'
+        : 'nothing was written';
+      reject(
+        new SluiceError(
+          'registry_unreachable',
+          `weight of ${server} in upstream "${upstream}": no answer from the registry within ` +
+            `${formatDuration(DEADLINE_MS)}; ${outcome}; is its process stuck?`,
+        ),
+      );
+    }, DEADLINE_MS);
+  });
+  try {
+    await Promise.race([write(change, progress), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function write(change: WeightChange, progress: Progress): Promise<void> {
   const { registry, upstream, server } = change;
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const entry = await findRecord(change);
     const key = entry?.key ?? `${change.prefix}${upstream}/${server}`;
     const attributes = entry === undefined ? fromConfig(change) : parseRecord(entry);
     const cas = entry?.modifyIndex ?? 0;
+    // Whoever asked was told that nothing was written.
+    if (progress.isOver) return;
+    progress.isSent = true;
     if (await registry.put(key, JSON.stringify(withWeight(attributes, change.weight)), { cas })) {
       return;
     }

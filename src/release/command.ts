@@ -29,6 +29,8 @@ import { pause } from './wait.ts';
 const POLL_MS = 20;
 /** How long a killed process may take to leave, and its port to close. */
 const KILL_WAIT_MS = 5000;
+/** How long another process that has the port may keep it once ours are gone: it will not leave for us. */
+const TAKEN_WAIT_MS = 1000;
 /** A log beyond this is set aside as `.log.1` at the next start. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 const TAIL_BYTES = 32 * 1024;
@@ -113,7 +115,7 @@ export async function adoptProcess(
 type StopOutcome = {
   /** What ended it: '' when it was gone already. */
   readonly signal: '' | 'TERM' | 'KILL';
-  /** Why the instance still counts as running; '' when it is gone and its port is closed. */
+  /** What did not end, or who has the port now; '' when the instance is gone and its port closed. */
   readonly trouble: string;
 };
 
@@ -141,21 +143,30 @@ export async function stopInstance(options: {
     }
   }
   const deadlineMs = performance.now() + KILL_WAIT_MS;
-  let left: readonly number[] = [];
+  let takenAtMs: number | undefined;
   for (;;) {
-    left = (await instanceProcesses(mark, main?.pid)).filter((pid) => pid !== main?.pid);
+    const left = (await instanceProcesses(mark, main?.pid)).filter((pid) => pid !== main?.pid);
     for (const pid of left) send(pid, 'SIGKILL');
-    const alive = left.length > 0 || (main !== null && isAlive(main));
-    const open = !alive && (await isListening(address));
-    if (!alive && !open) return { signal, trouble: '' };
-    if (performance.now() > deadlineMs) break;
+    const alive = main !== null && isAlive(main) ? main.pid : left[0];
+    const nowMs = performance.now();
+    if (alive !== undefined) {
+      if (nowMs > deadlineMs) {
+        const name = `pid ${alive} (${await commandOf(alive)})`;
+        return { signal, trouble: `the old process did not end: ${name} will not die` };
+      }
+    } else if (await isListening(address)) {
+      const pid = await holderOf(await listeningSockets(address));
+      takenAtMs = pid === undefined ? undefined : (takenAtMs ?? nowMs);
+      if (nowMs > deadlineMs || nowMs > (takenAtMs ?? nowMs) + TAKEN_WAIT_MS) {
+        const trouble =
+          pid === undefined
+            ? `port ${address.port} is held by an unknown process`
+            : `port ${address.port} was taken by pid ${pid} (${await commandOf(pid)}), which no release started`;
+        return { signal, trouble };
+      }
+    } else return { signal, trouble: '' };
     await pause(POLL_MS);
   }
-  const pid = left[0] ?? (await holderOf(await listeningSockets(address)));
-  const name = pid === undefined ? 'an unknown process' : `pid ${pid} (${await commandOf(pid)})`;
-  const trouble =
-    left.length > 0 ? `${name} will not die` : `port ${address.port} is held by ${name}`;
-  return { signal, trouble };
 }
 
 /**

@@ -68,13 +68,23 @@ export type EventBody = Happening;
 /** One instance at the end, as it was seen then. */
 export type InstanceResult = {
   readonly instance: string;
-  /** The version that answers; '' when nothing does. */
+  /** The version that answers; '' when nothing does, or another process. */
   readonly version: string;
+  /** The process that has the port although no release started it; '' when none does. */
+  readonly stranger: string;
   readonly inPool: boolean;
   /** `in pool`, `out of the pool: maint by release:r7`, `pool not known`. */
   readonly pool: string;
   readonly fate: Fate;
   readonly note: string;
+};
+
+/** What was counted, and whether that is all of it. */
+export type ReleaseReceipt = Receipt & {
+  /** False: the count ends before the release does. */
+  readonly complete: boolean;
+  /** Why and since when it is not complete; '' when it is. */
+  readonly missing: string;
 };
 
 export type ReleaseResult = {
@@ -90,8 +100,8 @@ export type ReleaseResult = {
   /** The last probe and the last lines of the instance's log. */
   readonly evidence: readonly string[];
   readonly instances: readonly InstanceResult[];
-  /** Null when no traffic was watched: nothing was done, or the gateway forgot it by a restart. */
-  readonly receipt: Receipt | null;
+  /** Null when no traffic was watched: nothing was done, or no receipt could be opened. */
+  readonly receipt: ReleaseReceipt | null;
   readonly next: readonly string[];
   readonly ms: number;
 };

@@ -28,6 +28,26 @@ test('interrupted after the stop: this instance is finished, the next one not be
   assert.deepEqual(fates(rest), ['v2 in kept', 'v2 in released']);
 });
 
+test('a forced release that is interrupted names a command that does something', async (t) => {
+  const { service, control, a } = await scene(t);
+  const interrupts = new Interrupts();
+  const stop = when(a, 'check', 'start', () => interrupts.raise('SIGINT'));
+  const { result } = await deploy(service, control, 'v1', { force: true, interrupts, ...stop });
+  assert.equal(result.exit, 130);
+  const whole = 'begin again, with every instance: sluice deploy app --version v1 --force';
+  assert.deepEqual(result.next, [whole]);
+});
+
+test('--force is named only when it matters, --allow-downtime always', async (t) => {
+  const { service, control, a } = await scene(t);
+  const interrupts = new Interrupts();
+  const stop = when(a, 'check', 'start', () => interrupts.raise('SIGINT'));
+  const options = { force: true, allowDowntime: true, interrupts, ...stop };
+  const { result } = await deploy(service, control, 'v2', options);
+  // A plain command finds out by itself which instances are at v2 by now.
+  assert.match(result.next.join(), /finished .*: sluice deploy app --version v2 --allow-downtime$/);
+});
+
 test('interrupted twice: stops at once and says what it leaves, which the next run takes up', async (t) => {
   const { service, control, a } = await scene(t);
   const slow = { ...service, env: { ...service.env, LATE_MS: '60000' } };

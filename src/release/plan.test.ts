@@ -344,6 +344,10 @@ test('plan: says what a dead release left', () => {
     'release r7 to v2 died in check of 127.0.0.1:9001 (pid 70)',
     '127.0.0.1:1 is in drain by release r7, which is over: taken over',
   ]);
+  const refused = found([instance(1, { ...left, stranger: 'pid 70 (x)' }), instance(2)]);
+  assert.deepEqual(planRelease(SERVICE, refused, TO_V2).notes, [
+    '127.0.0.1:1 is in drain by release r7, which is over',
+  ]);
 });
 
 test('plan: says what the guard would wait for', () => {

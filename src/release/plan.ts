@@ -118,6 +118,7 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
     plans.push(plan);
     if (plan.action === 'release') eligible.add(instance.id);
   }
+  const problems = problemsOf(service, found, plans);
   return {
     service: service.name,
     upstream: service.upstream,
@@ -129,8 +130,8 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
     inFlight: found.servers.reduce((sum, server) => sum + server.inFlight, 0),
     onFailure: service.onFailure,
     instances: plans,
-    problems: problemsOf(service, found, plans),
-    notes: notesOf(service, found, plans, options),
+    problems,
+    notes: notesOf(service, found, plans, { ...options, isRefused: problems.length > 0 }),
     lastTookMs: found.history.find((past) => past.outcome === 'succeeded')?.tookMs ?? 0,
   };
 }
@@ -323,7 +324,7 @@ function notesOf(
   service: ServiceConfig,
   found: Survey,
   plans: readonly InstancePlan[],
-  options: PlanOptions,
+  options: PlanOptions & { readonly isRefused: boolean },
 ): readonly string[] {
   const notes: string[] = [];
   const last = found.history.find((past) => past.over);
@@ -334,9 +335,8 @@ function notesOf(
   for (const instance of found.instances) {
     if (instance.left === '') continue;
     const state = instance.server?.admin.state ?? '';
-    notes.push(
-      `${instance.id} is in ${state} by release ${instance.left}, which is over: taken over`,
-    );
+    const held = `${instance.id} is in ${state} by release ${instance.left}, which is over`;
+    notes.push(options.isRefused ? held : `${held}: taken over`);
   }
   for (const plan of plans) {
     const guard = plan.steps.find((step) => step.kind === 'guard');

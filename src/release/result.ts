@@ -3,10 +3,10 @@
 
 import { exitCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
-import { isInPool, type PoolServer, type Receipt } from './control.ts';
-import type { Fate, InstanceResult, ReleaseResult } from './events.ts';
+import { isInPool, type PoolServer } from './control.ts';
+import type { Fate, InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { logFile } from './files.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, PlanOptions } from './plan.ts';
 import type { Failure } from './steps.ts';
 import type { Survey } from './survey.ts';
 
@@ -14,11 +14,12 @@ type Story = {
   readonly service: ServiceConfig;
   readonly release: string;
   readonly plan: Plan;
+  readonly options: PlanOptions;
   readonly failure: Failure | null;
   /** Refused before anything was done. */
   readonly isRefused: boolean;
   readonly fates: ReadonlyMap<string, { readonly fate: Fate; readonly note: string }>;
-  readonly receipt: Receipt | null;
+  readonly receipt: ReleaseReceipt | null;
   /** The signal that interrupted it, '' for none. */
   readonly signal: string;
   readonly ms: number;
@@ -33,7 +34,9 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     // Why is said once, below or above the table, and not in each of its rows.
     const pool = seen.trouble === null ? poolText(instance.server) : 'pool not known';
     const inPool = instance.server !== undefined && isInPool(instance.server);
-    return { instance: instance.id, version: instance.version, inPool, pool, fate, note };
+    const { id, stranger } = instance;
+    const version = stranger === '' ? instance.version : '';
+    return { instance: id, version, stranger, inPool, pool, fate, note };
   });
   const released = instances.some((instance) => instance.fate === 'released');
   return {
@@ -90,8 +93,8 @@ function poolText(server: PoolServer | undefined): string {
 }
 
 function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly string[] {
-  const { service, plan, failure, isRefused } = story;
-  const again = `sluice deploy ${service.name} --version ${plan.version}`;
+  const { service, failure, isRefused } = story;
+  const { isWhole, again } = sameCommand(story);
   const skipped = instances.filter((instance) => instance.fate === 'skipped');
   const out = skipped.map(
     (instance) =>
@@ -108,7 +111,12 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
   );
   switch (failure.code) {
     case 'interrupted':
-      return [...stuckText, `go on where it stopped, finished instances are skipped: ${again}`];
+      return [
+        ...stuckText,
+        isWhole
+          ? `begin again, with every instance: ${again}`
+          : `go on where it stopped, finished instances are skipped: ${again}`,
+      ];
     case 'guard_refused':
       return [`bring another server up (sluice status ${service.upstream}), then: ${again}`];
     case 'unreachable':
@@ -125,4 +133,19 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
       return [...logs, ...stuckText, ...parkedText, 'fix it and deploy again'];
     }
   }
+}
+
+/**
+ * The command that does the rest. `isWhole`: some instance was at the version already, which only
+ * --force restarts, so that it begins with those that are finished, too.
+ */
+function sameCommand({ service, plan, options }: Story): {
+  readonly isWhole: boolean;
+  readonly again: string;
+} {
+  const isWhole = options.force && plan.instances.some(({ from }) => from === plan.version);
+  const command = `sluice deploy ${service.name} --version ${plan.version}`;
+  const force = isWhole ? ' --force' : '';
+  const downtime = options.allowDowntime ? ' --allow-downtime' : '';
+  return { isWhole, again: `${command}${force}${downtime}` };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { copyFile, rm } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -278,6 +279,26 @@ test('a port that something else holds is named before anything is touched', asy
   assert.equal(result.exit, 3);
   assert.match(result.reason, new RegExp(`port ${port} is held by pid ${process.pid} \\(`));
   assert.deepEqual(control.calls, []);
+});
+
+test('a process that takes the port between stop and start is named, and is no version', async (t) => {
+  const { service, control, a } = await scene(t);
+  const port = service.instances[0]?.port ?? 0;
+  const thief = createHttpServer((_, response) => {
+    response.setHeader('x-app-version', 'v2').end('v2');
+  });
+  t.after(() => thief.close());
+  const take = (): void => void thief.listen(port, '127.0.0.1');
+  thief.on('error', () => setTimeout(take, 1));
+  const { result, events } = await deploy(service, control, 'v2', when(a, 'stop', 'start', take));
+  const taken = `port ${port} was taken by pid ${process.pid} \\(.+\\), which no release started`;
+  assert.match(
+    result.reason,
+    new RegExp(`^${taken}; then v1 could not be brought back: ${taken}$`),
+  );
+  assert.equal(result.instances[0]?.version, '');
+  assert.match(result.instances[0]?.stranger ?? '', new RegExp(`^pid ${process.pid} `));
+  for (const event of events) if (event.type === 'step') assert(event.ms < 4000, 'waited in vain');
 });
 
 test('an old version that cannot be brought back is parked, with its own exit code', async (t) => {

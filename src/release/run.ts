@@ -1,8 +1,7 @@
 // A release from its lock to its last word: survey, plan, then the turns of the plan's instances, one
 // after the other, and the result. The first instance that fails ends it.
 
-import type { Receipt } from './control.ts';
-import type { ReleaseResult } from './events.ts';
+import type { ReleaseReceipt, ReleaseResult } from './events.ts';
 import { openJournal } from './journal.ts';
 import { planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
@@ -38,7 +37,7 @@ async function run(session: Session): Promise<ReleaseResult> {
   for (const text of plan.notes) session.emit({ type: 'note', instance: '', text });
 
   let failure: Failure | null = null;
-  let receipt: Receipt | null = null;
+  let receipt: ReleaseReceipt | null = null;
   const [problem] = plan.problems;
   if (problem !== undefined) failure = fail(problem.code, problem.message);
   else {
@@ -64,6 +63,7 @@ async function run(session: Session): Promise<ReleaseResult> {
     service,
     release,
     plan,
+    options,
     failure: failure ?? session.storage,
     isRefused: problem !== undefined,
     fates: session.fates,

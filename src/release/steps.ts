@@ -165,7 +165,7 @@ async function stop(step: Step & { kind: 'stop' }, context: StepContext): Promis
     process: running,
     timeoutMs: step.timeoutMs,
   });
-  if (trouble !== '') return fail('release_failed', `the old process did not end: ${trouble}`);
+  if (trouble !== '') return fail('release_failed', trouble);
   context.running = null;
   context.record = { ...record, process: null };
   await context.save(context.record);

@@ -103,8 +103,7 @@ async function surveyInstance(
     }),
   ]);
   const server = servers.find((candidate) => candidate.id === id);
-  const holder = server?.admin.owner ?? '';
-  const left = history.find((past) => past.over && holder === `${OWNER_PREFIX}${past.id}`);
+  const ours = process?.launch.version ?? '';
   return {
     id,
     address,
@@ -112,10 +111,25 @@ async function surveyInstance(
     record,
     stranger,
     answer,
-    version: answer.version !== '' ? answer.version : (process?.launch.version ?? ''),
+    // What another process answers is no version of ours, whatever it says.
+    version: stranger === '' && answer.version !== '' ? answer.version : ours,
     server,
-    left: server?.admin.state === 'ready' ? '' : (left?.id ?? ''),
+    left: server === undefined || server.admin.state === 'ready' ? '' : leftBy(server, history),
     trouble,
     launchProblem: launchProblem(launchOf(service, address, options.version)),
   };
+}
+
+/**
+ * The ended release that holds the server, '' when a person or a release at work does. A release
+ * that is older than the newest and has no journal any more is over: only the newest can be at work,
+ * and journals go with age. Keeping those of parked instances was the alternative, but who opens a
+ * journal does not know the pool, and may not be able to ask.
+ */
+function leftBy({ admin }: PoolServer, history: readonly PastRelease[]): string {
+  const id = admin.owner.startsWith(OWNER_PREFIX) ? admin.owner.slice(OWNER_PREFIX.length) : '';
+  const past = history.find((release) => release.id === id);
+  if (past !== undefined) return past.over ? id : '';
+  const number = Number(/^r([1-9]\d{0,8})$/.exec(id)?.[1] ?? Number.POSITIVE_INFINITY);
+  return number < (history[0]?.number ?? 0) ? id : '';
 }

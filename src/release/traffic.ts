@@ -1,8 +1,10 @@
 // The receipt of a release: opened before the first step, read every second for the live display,
 // and once more at the end. A gateway that was restarted in between has forgotten it: then the
-// release has the last one that was seen, and says so.
+// release has the last one that was seen, which says since when it is not complete.
 
+import { isSluiceError, messageOf } from '../base/errors.ts';
 import { isServing, type Receipt, type ReleaseControl } from './control.ts';
+import type { ReleaseReceipt } from './events.ts';
 import { type Session, troubleOf } from './session.ts';
 import { pause } from './wait.ts';
 
@@ -13,6 +15,7 @@ export class TrafficWatch {
   readonly #over = new AbortController();
   readonly #control: ReleaseControl;
   #receipt: Receipt;
+  #readAtMs = Date.now();
   #watching: Promise<void>;
 
   private constructor(session: Session, receipt: Receipt) {
@@ -35,15 +38,27 @@ export class TrafficWatch {
   }
 
   /** The last receipt. */
-  async close(): Promise<Receipt> {
+  async close(): Promise<ReleaseReceipt> {
     this.#over.abort();
     await this.#watching;
-    const trouble = await troubleOf(() => this.#look());
-    if (trouble !== '') {
-      const text = `the receipt ends before the release does: ${trouble}`;
-      this.#session.emit({ type: 'note', instance: '', text });
+    const missing = await this.#readLast();
+    if (missing === '') await troubleOf(() => this.#show());
+    else this.#session.emit({ type: 'note', instance: '', text: `receipt: ${missing}` });
+    return { ...this.#receipt, complete: missing === '', missing };
+  }
+
+  /** Why it is not complete, or ''. */
+  async #readLast(): Promise<string> {
+    const since = `nothing is counted after ${new Date(this.#readAtMs).toISOString().slice(11, 19)}Z`;
+    try {
+      await this.#read();
+      return '';
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      // Its id is unknown: the process that counted is gone.
+      if (error.code === 'not_found') return `the gateway restarted, ${since}`;
+      return `${messageOf(error)}; ${since}`;
     }
-    return this.#receipt;
   }
 
   async #watch(): Promise<void> {
@@ -52,12 +67,19 @@ export class TrafficWatch {
       await pause(LOOK_EVERY_MS, signal);
       if (signal.aborted) return;
       // A failure now is no news: the last look, in close(), says it.
-      await troubleOf(() => this.#look());
+      await troubleOf(async () => {
+        await this.#read();
+        await this.#show();
+      });
     }
   }
 
-  async #look(): Promise<void> {
+  async #read(): Promise<void> {
     this.#receipt = await this.#control.readReceipt(this.#receipt.id);
+    this.#readAtMs = Date.now();
+  }
+
+  async #show(): Promise<void> {
     const { upstreams } = await this.#control.status();
     const { upstream } = this.#session.service;
     const servers = upstreams.find((candidate) => candidate.name === upstream)?.servers ?? [];
