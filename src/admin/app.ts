@@ -86,9 +86,13 @@ export function createApp(options: AppOptions): Hono {
     return context.body(page, 200, { 'content-type': 'text/plain' });
   });
   app.get('/upstream_status', async (context) => {
+    // The module finds its parameters in any case of letters.
+    const query = new Map(
+      Object.entries(context.req.query()).map(([name, value]) => [name.toLowerCase(), value]),
+    );
     const page = upstreamStatusPage(await control.status(), {
-      format: context.req.query('format') ?? '',
-      status: context.req.query('status') ?? '',
+      format: query.get('format') ?? '',
+      status: query.get('status') ?? '',
     });
     return context.body(page.body, 200, { 'content-type': CONTENT_TYPES[page.format] });
   });

@@ -78,8 +78,20 @@ test('the csv status is what the check module writes', () => {
   );
   assert.equal(page('up'), '1,app,127.0.0.1:28901,up,32,0,http,0\n');
   assert.equal(page('down'), '0,app,127.0.0.1:28900,down,0,4,http,0\n');
-  assert.equal(page('UP'), page(''));
+  assert.equal(page('UP'), page('up'));
+  assert.equal(page('sideways'), page(''));
   assert.equal(upstreamStatusPage(status([]), { format: 'csv', status: '' }).body, '');
+});
+
+test('backups stand behind the others, whose index they do not take', () => {
+  const app = status([upstream('app', [server(A, { backup: true }), server(B)])]);
+  const { body } = upstreamStatusPage({ ...app, generation: 29 }, { format: 'CSV', status: '' });
+  assert.deepEqual(
+    body.split('\n').map((line) => line.split(',').slice(0, 3).join()),
+    [`0,app,${B}`, `1,app,${A}`, ''],
+  );
+  const html = upstreamStatusPage({ ...app, generation: 29 }, { format: '', status: '' }).body;
+  assert.match(html, /server number: 2, generation: 1</);
 });
 
 test('the json status keeps the shape and is valid under every filter', () => {

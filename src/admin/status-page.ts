@@ -16,27 +16,36 @@ type Row = {
   readonly server: ServerDocument;
 };
 
-/** An unknown format is html, an unknown status filters nothing, as in the module. */
+/** The module counts loads of its configuration here; ours is loaded once in a process's life. */
+const GENERATION = 1;
+
+/** Values in any case; an unknown format is html, an unknown status filters nothing, as in the module. */
 export function upstreamStatusPage(
   document: StatusDocument,
   query: { readonly format: string; readonly status: string },
 ): { readonly format: StatusFormat; readonly body: string } {
+  const wanted = query.status.toLowerCase();
   const rows = checkedRows(document).filter(
-    (row) => (query.status !== 'up' && query.status !== 'down') || row.status === query.status,
+    (row) => (wanted !== 'up' && wanted !== 'down') || row.status === wanted,
   );
-  switch (query.format) {
+  switch (query.format.toLowerCase()) {
     case 'csv':
       return { format: 'csv', body: csv(rows) };
     case 'json':
-      return { format: 'json', body: json(rows, document.generation) };
+      return { format: 'json', body: json(rows) };
     default:
-      return { format: 'html', body: html(rows, document.generation) };
+      return { format: 'html', body: html(rows) };
   }
 }
 
 function checkedRows(document: StatusDocument): Row[] {
   return document.upstreams
-    .flatMap((upstream) => upstream.servers.map((server) => ({ upstream: upstream.name, server })))
+    .flatMap(({ name, servers }) =>
+      // Backups behind the others, where nginx keeps them.
+      [...servers.filter(({ backup }) => !backup), ...servers.filter(({ backup }) => backup)].map(
+        (server) => ({ upstream: name, server }),
+      ),
+    )
     .filter(({ server }) => server.checkType !== 'none')
     .map(({ upstream, server }, index) => ({ index, upstream, status: statusOf(server), server }));
 }
@@ -63,7 +72,7 @@ function csv(rows: readonly Row[]): string {
   return rows.map((row) => `${cells(row).join(',')}\n`).join('');
 }
 
-function json(rows: readonly Row[], generation: number): string {
+function json(rows: readonly Row[]): string {
   const lines = rows.map(
     ({ index, upstream, status, server }) =>
       `    {"index": ${index}, "upstream": ${JSON.stringify(upstream)}, ` +
@@ -72,7 +81,7 @@ function json(rows: readonly Row[], generation: number): string {
       `"type": "${server.checkType}", "port": ${server.checkPort}}`,
   );
   const list = lines.length === 0 ? '' : `${lines.join(',\n')}\n`;
-  return `{"servers": {\n  "total": ${rows.length},\n  "generation": ${generation},\n  "server": [\n${list}  ]\n}}\n`;
+  return `{"servers": {\n  "total": ${rows.length},\n  "generation": ${GENERATION},\n  "server": [\n${list}  ]\n}}\n`;
 }
 
 const HEADINGS = [
@@ -86,7 +95,7 @@ const HEADINGS = [
   'Check port',
 ];
 
-function html(rows: readonly Row[], generation: number): string {
+function html(rows: readonly Row[]): string {
   const heading = HEADINGS.map((text) => `    <th>${text}</th>\n`).join('');
   const table = rows.map((row) => {
     const color = row.status === 'down' ? ' bgcolor="#FF0000"' : '';
@@ -101,7 +110,7 @@ function html(rows: readonly Row[], generation: number): string {
 </head>
 <body>
 <h1>Nginx http upstream check status</h1>
-<h2>Check upstream server number: ${rows.length}, generation: ${generation}</h2>
+<h2>Check upstream server number: ${rows.length}, generation: ${GENERATION}</h2>
 <table style="background-color:white" cellspacing="0"        cellpadding="3" border="1">
   <tr bgcolor="#C0C0C0">
 ${heading}  </tr>

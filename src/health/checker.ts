@@ -1,8 +1,8 @@
 // The active checks of all upstreams: when each server is probed, and what the probes add up to.
 // First probes are spread over the interval, later ones come an interval after the last one's start.
 // One timer, a bounded number of probes at once, never two of one server. Forgets a server that is
-// no longer listed (a server in maint is not); whoever lists it again passes the remembered verdict
-// as `initial`.
+// no longer listed, as one in an operator's maint is not; whoever lists it again may pass a verdict
+// to go on from as `initial`.
 
 import { Heap } from '../base/heap.ts';
 import { LoopWatch } from './loop-watch.ts';
