@@ -2,8 +2,10 @@
 // the version that was asked for; the process that answers is the one that was started; and the
 // control plane's own checks, which look from where the requests come from, agree. Before the
 // deadline; and at once without waiting for it when the process dies or the wrong version answers.
+//
+// Its failures have the code release_failed and speak against the version. What the control plane
+// cannot answer does not: that is thrown, with the control plane's own code.
 
-import { isSluiceError, messageOf } from '../base/errors.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { type Running, strangerOn } from './command.ts';
@@ -24,13 +26,15 @@ export async function checkInstance(
     readonly service: ServiceConfig;
     readonly address: Address;
     readonly running: Running;
-    /** The server as the control plane sees it now. */
+    /** The server as the control plane sees it now; it waits while the control plane is away. */
     readonly server: () => Promise<PoolServer | undefined>;
     readonly wait: (data: Facts) => void;
   },
 ): Promise<Outcome> {
   const { service, address, running, rise, deadlineMs } = options;
   const startedMs = performance.now();
+  /** The deadline is the version's: while the control plane is waited for, it does not run. */
+  let waitedMs = 0;
   const elapsed = (): string => formatDuration(performance.now() - startedMs);
   let passes = 0;
   let last = 'none yet';
@@ -45,13 +49,18 @@ export async function checkInstance(
     if (wrong !== '') return failed(wrong, last);
     passes = answer.ok ? passes + 1 : 0;
     if (passes >= rise) {
-      gateway = await disagreement(options.server);
+      const askedMs = performance.now();
+      // The process may die while the control plane is waited for; that is seen at the next round.
+      const verdict = await raceEnd(running, disagreement(options.server));
+      if (verdict === undefined) continue;
+      waitedMs += performance.now() - askedMs;
+      gateway = verdict;
       if (gateway === '') {
         const version = answer.version === '' ? 'not checked' : answer.version;
         return { ok: true, data: { answer: answer.text, version, rise: passes } };
       }
     }
-    if (performance.now() - startedMs > deadlineMs) {
+    if (performance.now() - startedMs - waitedMs > deadlineMs) {
       const verdict = gateway === '' ? 'not healthy' : `healthy from here, but ${gateway}`;
       return failed(`${verdict} within ${formatDuration(deadlineMs)}`, last);
     }
@@ -102,13 +111,8 @@ async function raceEnd<Result>(
 
 /** What the control plane's checks say against it; '' when they agree or there are none. */
 async function disagreement(read: () => Promise<PoolServer | undefined>): Promise<string> {
-  try {
-    const server = await read();
-    if (server === undefined) return 'the upstream no longer has this server';
-    if (server.checkType === 'none' || server.checks === 'up') return '';
-    return `the gateway's check says ${server.checks} (${server.checkReason || 'no probe yet'})`;
-  } catch (error) {
-    if (!isSluiceError(error)) throw error;
-    return messageOf(error);
-  }
+  const server = await read();
+  if (server === undefined) return 'the upstream no longer has this server';
+  if (server.checkType === 'none' || server.checks === 'up') return '';
+  return `the gateway's check says ${server.checks} (${server.checkReason || 'no probe yet'})`;
 }

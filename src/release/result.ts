@@ -95,9 +95,10 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
   const logs = [...parked, ...instances.filter((instance) => instance.fate === 'reverted')].map(
     (instance) => `read ${logFile(service, instance.instance)}`,
   );
-  const stuckText = stuck.map(
-    (instance) => `${instance.instance} is left half-way; the next deploy takes it up first`,
-  );
+  const stuckText = stuck.map(({ instance, note }) => {
+    const state = note.startsWith('runs ') ? note : 'is left half-way';
+    return `${instance} ${state}; the next deploy takes it up first`;
+  });
   switch (failure.code) {
     case 'interrupted':
       return [...stuckText, `go on where it stopped, finished instances are skipped: ${again}`];
@@ -105,6 +106,12 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
       return [`bring another server up (sluice status ${service.upstream}), then: ${again}`];
     case 'unreachable':
       return [...stuckText, `start the control plane again (sluice serve), then: ${again}`];
+    case 'timeout':
+      return [...stuckText, `see why the control plane does not answer, then: ${again}`];
+    case 'storage_full':
+      return [...stuckText, `free some space (the reason names the file), then: ${again}`];
+    case 'storage_failed':
+      return [...stuckText, `see that the file can be written, then: ${again}`];
     case 'rollback_failed':
       return [
         ...logs,

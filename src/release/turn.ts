@@ -62,7 +62,7 @@ export class Turn {
       } else if (outcome.code === 'taken') {
         this.#settle(this.#isTouched ? 'released' : 'skipped', outcome.reason);
         return null;
-      } else return this.#failed(outcome);
+      } else return this.#failed(step, outcome);
     }
     this.#settle('released', '');
     return null;
@@ -101,7 +101,7 @@ export class Turn {
     return outcome;
   }
 
-  async #failed(failure: Failure): Promise<Failure> {
+  async #failed(step: Step, failure: Failure): Promise<Failure> {
     const { hard } = this.#session.options.interrupts;
     if (!this.#isTouched) {
       const isChanged = this.#isHeld || failure.code === 'unreachable';
@@ -109,27 +109,37 @@ export class Turn {
       this.#settle(trouble === '' ? 'untouched' : 'stuck', trouble);
       return failure;
     }
-    if (hard.aborted || failure.code === 'unreachable') {
+    if (hard.aborted) {
       this.#settle('stuck', failure.reason);
       return failure;
     }
+    if (isNoVerdict(step, failure)) return this.#leave(failure, this.#session.options.version);
     this.#settle('failed', failure.reason);
     const { proven } = this.#context.record;
     if (this.#session.service.onFailure === 'park' || proven === null) return this.#park(failure);
     const pid = this.#context.running?.process.pid ?? 0;
-    for (const step of planRevert(this.#session.service, proven, pid)) {
-      const outcome = await this.#step(step, true);
+    for (const back of planRevert(this.#session.service, proven, pid)) {
+      const outcome = await this.#step(back, true);
       if (outcome.ok) continue;
       if (hard.aborted || outcome.code === 'taken') {
         this.#settle(hard.aborted ? 'stuck' : 'reverted', outcome.reason);
         return hard.aborted ? outcome : failure;
       }
-      const code = outcome.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
-      const both = `${failure.reason}; then ${proven.version} could not be brought back: ${outcome.reason}`;
       const evidence = [...failure.evidence, ...outcome.evidence];
-      return this.#park(fail(code, both, evidence));
+      if (isNoVerdict(back, outcome)) {
+        const reason = `${failure.reason}; then ${proven.version} was not admitted: ${outcome.reason}`;
+        return this.#leave({ ...outcome, reason, evidence }, proven.version);
+      }
+      const both = `${failure.reason}; then ${proven.version} could not be brought back: ${outcome.reason}`;
+      return this.#park(fail('rollback_failed', both, evidence));
     }
     this.#settle('reverted', `${this.#session.options.version} failed`);
+    return failure;
+  }
+
+  /** A process that nothing speaks against runs on, drained; the next deploy judges and admits it. */
+  #leave(failure: Failure, version: string): Failure {
+    this.#settle('stuck', `runs ${version}, not admitted`);
     return failure;
   }
 
@@ -199,6 +209,14 @@ async function unlessAborted(hard: AbortSignal, step: Promise<Outcome>): Promise
   } finally {
     settled.abort();
   }
+}
+
+/**
+ * The control plane could not be asked or could not write, which says nothing against a process that
+ * has answered well. To kill it for that would put the instance where the same call fails again.
+ */
+function isNoVerdict(step: Step, failure: Failure): boolean {
+  return (step.kind === 'check' || step.kind === 'admit') && failure.code !== 'release_failed';
 }
 
 /** What is worth saying when a step begins. */
