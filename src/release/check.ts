@@ -3,8 +3,9 @@
 // control plane's own checks, which look from where the requests come from, agree. Before the
 // deadline; and at once without waiting for it when the process dies or the wrong version answers.
 //
-// Its failures have the code release_failed and speak against the version. What the control plane
-// cannot answer does not: that is thrown, with the control plane's own code.
+// Failures that speak against the version have the code release_failed. That the server was removed
+// from the upstream does not (`gone`), and what the control plane cannot answer is thrown with the
+// control plane's own code.
 
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
@@ -20,6 +21,8 @@ import { pause } from './wait.ts';
 const REFUSED_INTERVAL_MS = 100;
 /** How often the end of the process is looked for while waiting for the next probe. */
 const WATCH_EVERY_MS = 25;
+/** A record may be replaced by deleting and writing it: only one that stays away is gone. */
+export const GONE_AFTER_MS = 2000;
 
 export async function checkInstance(
   options: Omit<Step & { kind: 'check' }, 'kind'> & {
@@ -39,6 +42,7 @@ export async function checkInstance(
   let passes = 0;
   let last = 'none yet';
   let gateway = '';
+  let goneSinceMs = Number.POSITIVE_INFINITY;
   for (;;) {
     const answer = await raceEnd(running, probe(address, options));
     if (answer === undefined || running.ended() !== '') {
@@ -51,10 +55,17 @@ export async function checkInstance(
     if (passes >= rise) {
       const askedMs = performance.now();
       // The process may die while the control plane is waited for; that is seen at the next round.
-      const verdict = await raceEnd(running, disagreement(options.server));
-      if (verdict === undefined) continue;
-      waitedMs += performance.now() - askedMs;
-      gateway = verdict;
+      const asked = await raceEnd(
+        running,
+        options.server().then((server) => ({ server })),
+      );
+      if (asked === undefined) continue;
+      const nowMs = performance.now();
+      waitedMs += nowMs - askedMs;
+      gateway = disagreement(asked.server);
+      goneSinceMs =
+        asked.server === undefined ? Math.min(goneSinceMs, nowMs) : Number.POSITIVE_INFINITY;
+      if (nowMs - goneSinceMs >= GONE_AFTER_MS) return gone(service.upstream);
       if (gateway === '') {
         const version = answer.version === '' ? 'not checked' : answer.version;
         return { ok: true, data: { answer: answer.text, version, rise: passes } };
@@ -109,9 +120,14 @@ async function raceEnd<Result>(
   }
 }
 
+/** The server was removed from the upstream, as a scale-in does: nobody can admit it. */
+export function gone(upstream: string): Outcome {
+  const reason = `its record is gone: upstream "${upstream}" has no such server any more`;
+  return { ok: false, code: 'gone', reason, evidence: [] };
+}
+
 /** What the control plane's checks say against it; '' when they agree or there are none. */
-async function disagreement(read: () => Promise<PoolServer | undefined>): Promise<string> {
-  const server = await read();
+function disagreement(server: PoolServer | undefined): string {
   if (server === undefined) return 'the upstream no longer has this server';
   if (server.checkType === 'none' || server.checks === 'up') return '';
   return `the gateway's check says ${server.checks} (${server.checkReason || 'no probe yet'})`;

@@ -103,3 +103,39 @@ test('an old version that was brought back and cannot be admitted is left runnin
   assert.deepEqual(fates(rest), ['v1 in released', 'v1 in kept']);
   assert.equal(await pidOf(it.service, it.a), pid);
 });
+
+test('a record that is deleted meanwhile ends the release soon, and the process stays', async (t) => {
+  for (const [step, phase] of [
+    ['check', 'start'],
+    ['check', 'done'],
+  ] as const) {
+    const it = await scene(t);
+    const { service, control, a } = it;
+    const before = control.server(a);
+    const remove = when(a, step, phase, () => void control.servers.delete(a));
+    const { result, events } = await deploy(service, control, 'v2', remove);
+    assert.equal(result.exit, 1);
+    assert.equal(result.reason, 'its record is gone: upstream "app" has no such server any more');
+    assert(result.ms < 10_000, 'the deadline of the check is 20 s');
+    assert(!events.some((event) => event.type === 'step' && event.revert));
+    assert.deepEqual(fates({ result, events }), ['v2 out stuck', 'v1 in untouched']);
+    assert.deepEqual(result.next, [
+      `${a} runs v2, not admitted; the next deploy takes it up first`,
+      `put its record back: sluice kv put upstreams/app/${a} '{"weight":1}'`,
+      'then: sluice deploy app --version v2; or take the instance out of services.app and end its process',
+    ]);
+    control.servers.set(a, before);
+    await assertTakenUp(it, 'v2');
+  }
+});
+
+test('a record that is replaced by deleting and writing it is not gone', async (t) => {
+  const { service, control, a } = await scene(t);
+  const replace = when(a, 'check', 'start', () => {
+    const before = control.server(a);
+    control.servers.delete(a);
+    setTimeout(() => control.servers.set(a, before), 700);
+  });
+  const deployed = await deploy(service, control, 'v2', replace);
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+});

@@ -6,7 +6,7 @@ import type { ServiceConfig } from '../config.ts';
 import { isInPool, type PoolServer, type Receipt } from './control.ts';
 import type { Fate, InstanceResult, ReleaseResult } from './events.ts';
 import { logFile } from './files.ts';
-import type { Plan } from './plan.ts';
+import { addCommand, type Plan } from './plan.ts';
 import type { Failure } from './steps.ts';
 import type { Survey } from './survey.ts';
 
@@ -24,6 +24,7 @@ type Story = {
   readonly ms: number;
 };
 
+const NOT_THERE = 'not in the upstream';
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
 export function describeResult(story: Story, seen: Survey): ReleaseResult {
@@ -62,8 +63,15 @@ function outcomeOf(story: Story, released: boolean): ReleaseResult['outcome'] {
 }
 
 function failureCode(failure: Failure): ReleaseResult['code'] {
-  // The other two never end a release: the run takes care of them.
-  return failure.code === 'taken' || failure.code === 'breach' ? 'internal' : failure.code;
+  switch (failure.code) {
+    case 'gone':
+      return 'conflict';
+    case 'taken':
+    case 'breach':
+      return 'internal'; // They never end a release: the run takes care of them.
+    default:
+      return failure.code;
+  }
 }
 
 function exitOf(story: Story): number {
@@ -74,7 +82,7 @@ function exitOf(story: Story): number {
 }
 
 function poolText(server: PoolServer | undefined): string {
-  if (server === undefined) return 'not in the upstream';
+  if (server === undefined) return NOT_THERE;
   const { admin, eligibility, checkReason } = server;
   if (isInPool(server)) return eligibility === 'ok' ? 'in pool' : `in pool, ${eligibility}`;
   if (admin.state !== 'ready') return `out of the pool: ${admin.state} by ${admin.owner || '?'}`;
@@ -112,6 +120,14 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
       return [...stuckText, `free some space (the reason names the file), then: ${again}`];
     case 'storage_failed':
       return [...stuckText, `see that the file can be written, then: ${again}`];
+    case 'gone': {
+      const missing = instances.filter((instance) => instance.pool === NOT_THERE);
+      return [
+        ...stuckText,
+        ...missing.map(({ instance }) => `put its record back: ${addCommand(service, instance)}`),
+        `then: ${again}; or take the instance out of services.${service.name} and end its process`,
+      ];
+    }
     case 'rollback_failed':
       return [
         ...logs,

@@ -4,7 +4,7 @@
 import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
-import { checkInstance } from './check.ts';
+import { checkInstance, GONE_AFTER_MS, gone } from './check.ts';
 import { logTail, type Running, startInstance, stopInstance } from './command.ts';
 import { isServing, type PoolServer, type ReleaseControl } from './control.ts';
 import type { Facts } from './events.ts';
@@ -15,11 +15,12 @@ import { pause } from './wait.ts';
 
 /**
  * `taken`: a person or another release has the server now, and it is left to them. `breach`: while
- * the server drained, too few others were left; it goes back, and the guard is asked again.
+ * the server drained, too few others were left; it goes back, and the guard is asked again. `gone`:
+ * the upstream does not have the server any more.
  */
 export type Failure = {
   readonly ok: false;
-  readonly code: ErrorCode | 'interrupted' | 'taken' | 'breach';
+  readonly code: ErrorCode | 'interrupted' | 'taken' | 'breach' | 'gone';
   readonly reason: string;
   readonly evidence: readonly string[];
 };
@@ -73,7 +74,9 @@ export async function runStep(step: Step, context: StepContext): Promise<Outcome
     }
   } catch (error) {
     if (!isSluiceError(error)) throw error;
-    return fail(error.code === 'conflict' ? 'taken' : error.code, messageOf(error));
+    if (error.code === 'conflict') return fail('taken', messageOf(error));
+    if (error.code === 'not_found') return gone(context.service.upstream);
+    return fail(error.code, messageOf(error));
   }
 }
 
@@ -205,7 +208,8 @@ async function admit(context: StepContext): Promise<Outcome> {
   const { service, instance, control, owner } = context;
   const change = { state: 'ready', owner, reason: '', ifOwner: owner } as const;
   const { generation } = await control.setAdmin(service.upstream, instance, change);
-  const deadlineMs = performance.now() + ADMIT_DEADLINE_MS;
+  const startedMs = performance.now();
+  let seenMs = startedMs;
   for (;;) {
     const ended = context.running?.ended() ?? '';
     if (ended !== '')
@@ -219,8 +223,11 @@ async function admit(context: StepContext): Promise<Outcome> {
       const { state, owner: other } = server.admin;
       return fail('taken', `healthy, but left in ${state} by ${other === '' ? 'somebody' : other}`);
     }
+    const nowMs = performance.now();
+    if (server !== undefined) seenMs = nowMs;
+    else if (nowMs - seenMs >= GONE_AFTER_MS) return gone(service.upstream);
     const eligibility = server?.eligibility ?? 'gone';
-    if (performance.now() > deadlineMs) {
+    if (nowMs - startedMs > ADMIT_DEADLINE_MS) {
       const reason = `not in traffic ${formatDuration(ADMIT_DEADLINE_MS)} after it was admitted`;
       return fail('release_failed', `${reason}: ${eligibility}, ${behind} gateways behind`);
     }
