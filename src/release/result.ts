@@ -15,6 +15,8 @@ type Story = {
   readonly release: string;
   readonly plan: Plan;
   readonly failure: Failure | null;
+  /** What could not be written to the runner's disk; null when all could. */
+  readonly storage: Failure | null;
   /** Refused before anything was done. */
   readonly isRefused: boolean;
   readonly fates: ReadonlyMap<string, { readonly fate: Fate; readonly note: string }>;
@@ -51,7 +53,7 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     ],
     instances,
     receipt: story.receipt,
-    next: nextSteps(story, instances),
+    next: nextSteps(story, instances, seen),
     ms: story.ms,
   };
 }
@@ -89,7 +91,11 @@ function poolText(server: PoolServer | undefined): string {
   return `out of the pool: ${eligibility}${checkReason === '' ? '' : ` (${checkReason})`}`;
 }
 
-function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly string[] {
+function nextSteps(
+  story: Story,
+  instances: readonly InstanceResult[],
+  seen: Survey,
+): readonly string[] {
   const { service, plan, failure, isRefused } = story;
   const again = `sluice deploy ${service.name} --version ${plan.version}`;
   const skipped = instances.filter((instance) => instance.fate === 'skipped');
@@ -107,6 +113,7 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
     const state = note.startsWith('runs ') ? note : 'is left half-way';
     return `${instance} ${state}; the next deploy takes it up first`;
   });
+  const remedies = remediesOf(story, seen).map((text) => `${text}, then: ${again}`);
   switch (failure.code) {
     case 'interrupted':
       return [...stuckText, `go on where it stopped, finished instances are skipped: ${again}`];
@@ -131,13 +138,38 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
     case 'rollback_failed':
       return [
         ...logs,
-        `act now: ${instances.length - parked.length} of ${instances.length} instances are left; deploy a version that works`,
+        `act now: ${countText(instances, seen)}`,
+        ...(remedies.length > 0 ? remedies : ['deploy a version that works']),
       ];
     default: {
       const parkedText = parked.map(
         (instance) => `${instance.instance} stays out of the pool until a deploy succeeds on it`,
       );
-      return [...logs, ...stuckText, ...parkedText, 'fix it and deploy again'];
+      return [
+        ...logs,
+        ...stuckText,
+        ...parkedText,
+        ...(remedies.length > 0 ? remedies : ['fix it and deploy again']),
+      ];
     }
   }
+}
+
+/** What has to be put right besides the version; empty when only the version is to blame. */
+function remediesOf(story: Story, seen: Survey): readonly string[] {
+  const held = seen.instances.filter((instance) => instance.stranger !== '');
+  return [
+    ...held.map(
+      ({ address, stranger }) =>
+        `port ${address.port} is held by ${stranger}, which no release started; end that process`,
+    ),
+    ...(story.storage === null ? [] : [story.storage.reason]),
+  ];
+}
+
+/** Counted by what the survey saw: one that is parked, stuck or not in the upstream serves nobody. */
+function countText(instances: readonly InstanceResult[], seen: Survey): string {
+  if (seen.trouble !== null) return 'how many instances take traffic is not known';
+  const serving = instances.filter((instance) => instance.inPool).length;
+  return `${serving} of ${instances.length} instances take traffic`;
 }

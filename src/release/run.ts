@@ -66,6 +66,7 @@ async function run(session: Session): Promise<ReleaseResult> {
     plan,
     failure: failure ?? session.storage,
     isRefused: problem !== undefined,
+    storage: session.storage,
     fates: session.fates,
     receipt,
     signal: options.interrupts.name,

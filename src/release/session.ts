@@ -70,6 +70,11 @@ export class Session {
     }
   }
 
+  /** A step could not write: as with a journal that could not, nothing new is begun. */
+  storageFailed(failure: Failure): void {
+    this.#storage ??= failure;
+  }
+
   emit(body: EventBody): void {
     const { service, release } = this;
     const ts = new Date().toISOString();

@@ -97,6 +97,10 @@ export class Turn {
     } else {
       await write('failed', { code: outcome.code, reason: outcome.reason });
       say('failed', { reason: outcome.reason });
+      // Its log, which is on our disk and not on the control plane's.
+      if (step.kind === 'start' && outcome.code.startsWith('storage_')) {
+        this.#session.storageFailed(outcome);
+      }
     }
     return outcome;
   }
