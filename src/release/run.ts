@@ -3,6 +3,7 @@
 
 import type { Receipt } from './control.ts';
 import type { ReleaseResult } from './events.ts';
+import { findFallen } from './fallen.ts';
 import { openJournal } from './journal.ts';
 import { planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
@@ -57,6 +58,7 @@ async function run(session: Session): Promise<ReleaseResult> {
       failure = await Turn.run(session, entry, instance);
       if (failure !== null) break;
     }
+    failure = await takeBackFallen(session, failure);
     receipt = (await traffic?.close()) ?? null;
   }
 
@@ -78,3 +80,32 @@ async function run(session: Session): Promise<ReleaseResult> {
   session.emit({ type: 'result', result });
   return result;
 }
+
+/** The last look at what was released, also when another instance's failure has ended the release. */
+async function takeBackFallen(session: Session, failure: Failure | null): Promise<Failure | null> {
+  let first = failure;
+  for (;;) {
+    if (session.storage !== null || (first !== null && !VERDICTS.has(first.code))) return first;
+    const fallen = await findFallen(session);
+    const released = session.released.get(fallen?.fallen ?? '');
+    if (fallen === null || released === undefined) return first;
+    // After an interrupt nothing new is begun; but what died is not called a success.
+    if (session.options.interrupts.soft.aborted) {
+      session.settle(fallen.fallen ?? '', 'failed', fallen.reason);
+      return first ?? fallen;
+    }
+    const outcome = await released.takeBack(fallen);
+    // A way back that failed is the worst that there is to say.
+    const isFirst = first === null || first.fallen === fallen.fallen;
+    // Too few others are a consequence of it; and a way back that failed is the worst to say.
+    const isWorse = first?.code === 'guard_refused' || outcome.code === 'rollback_failed';
+    if (isFirst || isWorse) first = outcome;
+  }
+}
+
+/** Ends of a release at which the instances released before are looked at once more. */
+const VERDICTS: ReadonlySet<Failure['code']> = new Set([
+  'release_failed',
+  'guard_refused',
+  'rollback_failed',
+]);

@@ -23,6 +23,8 @@ export type Failure = {
   readonly code: ErrorCode | 'interrupted' | 'taken' | 'breach' | 'gone';
   readonly reason: string;
   readonly evidence: readonly string[];
+  /** An instance released before, which this is about; absent: the instance of the step. */
+  readonly fallen?: string;
 };
 
 export type Outcome = { readonly ok: true; readonly data: Facts } | Failure;
@@ -41,6 +43,8 @@ export type StepContext = {
   wait: (data: Facts) => void;
   /** Keeps the record; never throws, a full disk is dealt with at the end of the instance. */
   readonly save: (record: InstanceRecord) => Promise<void>;
+  /** Instances released before that do not stand any more: a reason not to touch this one. */
+  fallen: { find: () => Promise<Failure | null>; findDead: () => Promise<Failure | null> };
   record: InstanceRecord;
   running: Running | null;
   /** Time already spent waiting for the guard, ms. */
@@ -93,6 +97,8 @@ async function guard(step: Step & { kind: 'guard' }, context: StepContext): Prom
   const { service, instance, control, owner, soft } = context;
   for (;;) {
     if (soft.aborted) return fail('interrupted', 'interrupted before anything was changed');
+    const fallen = await context.fallen.find();
+    if (fallen !== null) return fallen;
     try {
       const state = await control.setAdmin(service.upstream, instance, {
         state: 'drain',
@@ -138,6 +144,8 @@ async function drain(step: Step & { kind: 'drain' }, context: StepContext): Prom
     if (admin.owner !== context.owner && admin.owner !== REGISTRY_OWNER) {
       return fail('taken', `taken over by ${admin.owner} while it drained (${admin.state})`);
     }
+    const dead = await context.fallen.findDead();
+    if (dead !== null) return dead;
     if (step.need !== null) {
       const others = await othersServing(context);
       if (others < step.need) {

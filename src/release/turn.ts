@@ -6,6 +6,7 @@
 import { formatDuration } from '../base/units.ts';
 import { adoptProcess } from './command.ts';
 import type { Facts, Fate } from './events.ts';
+import { findDead, findFallen } from './fallen.ts';
 import { type InstancePlan, planRevert, type Step } from './plan.ts';
 import { type InstanceRecord, writeRecord } from './record.ts';
 import { type Session, troubleOf } from './session.ts';
@@ -65,7 +66,32 @@ export class Turn {
       } else return this.#failed(step, outcome);
     }
     this.#settle('released', '');
+    const { running } = this.#context;
+    const takeBack = (failure: Failure): Promise<Failure> => this.#takeBack(failure);
+    if (running !== null) this.#session.released.set(this.#plan.instance, { running, takeBack });
     return null;
+  }
+
+  /** The version failed here after its release: as if it had failed before, but the pool comes first. */
+  async #takeBack(failure: Failure): Promise<Failure> {
+    const { drainTimeoutMs, guardWaitMs } = this.#session.service;
+    this.#session.released.delete(this.#plan.instance);
+    this.#settle('failed', failure.reason);
+    // It serves nobody, so taking it out costs nothing; one that is alive may still have requests.
+    const out: readonly Step[] = [
+      { kind: 'guard', need: null, waitMs: guardWaitMs, takeOver: '' },
+      { kind: 'drain', timeoutMs: drainTimeoutMs, onTimeout: 'proceed', need: null },
+    ];
+    const none = async (): Promise<null> => null;
+    this.#context.fallen = { find: none, findDead: none };
+    for (const step of out) {
+      const outcome = await this.#step(step, true);
+      if (outcome.ok) continue;
+      if (outcome.code === 'taken') return failure;
+      this.#settle('stuck', outcome.reason);
+      return failure;
+    }
+    return this.#goBack(failure);
   }
 
   /** One step with its journal records and events. A second interrupt ends the waiting for it. */
@@ -119,6 +145,12 @@ export class Turn {
     }
     if (isNoVerdict(step, failure)) return this.#leave(failure, this.#session.options.version);
     this.#settle('failed', failure.reason);
+    return this.#goBack(failure);
+  }
+
+  /** The version that served last is brought back once; else the instance is parked. */
+  async #goBack(failure: Failure): Promise<Failure> {
+    const { hard } = this.#session.options.interrupts;
     const { proven } = this.#context.record;
     if (this.#session.service.onFailure === 'park' || proven === null) return this.#park(failure);
     const pid = this.#context.running?.process.pid ?? 0;
@@ -198,8 +230,16 @@ async function openContext(
   await save(record);
   const running = process === null ? null : await adoptProcess(service, instance, process);
   const { soft } = session.options.interrupts;
-  const fixed = { service, instance, address, control, release, owner, soft, save };
-  return { ...fixed, wait: () => {}, record, running, guardWaitedMs: 0 };
+  const context: StepContext = {
+    ...{ service, instance, address, control, release, owner, soft, save, record, running },
+    wait: () => {},
+    guardWaitedMs: 0,
+    fallen: {
+      find: () => findFallen(session, (data) => context.wait(data)),
+      findDead: () => findDead(session),
+    },
+  };
+  return context;
 }
 
 async function unlessAborted(hard: AbortSignal, step: Promise<Outcome>): Promise<Outcome> {
