@@ -3,7 +3,15 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { deploy, fates, pidOf, type Scene, scene, when } from '../../test/release-builders.ts';
+import {
+  deploy,
+  fates,
+  pidOf,
+  type Scene,
+  scene,
+  versionOf,
+  when,
+} from '../../test/release-builders.ts';
 import { Interrupts } from './wait.ts';
 
 const APP = join(import.meta.dirname, '..', '..', 'demo', 'app.ts');
@@ -36,6 +44,31 @@ for (const [where, step, phase] of [
     assert(ms < 30_000, 'the guard is not waited for');
   });
 }
+
+test('one that dies during the last look is not called a success', async (t) => {
+  const it = await scene(t);
+  const { service, control, a, b } = it;
+  let isAdmitted = false;
+  const look = control.status.bind(control);
+  const deployed = deploy(service, control, 'v2', {
+    onEvent: (event) => {
+      isAdmitted ||= event.type === 'instance' && event.instance === b;
+    },
+  });
+  let looks = 0;
+  control.status = async () => {
+    // The first status after the last turn is the look back, the second is the survey's.
+    if (isAdmitted) looks += 1;
+    if (looks === 2) {
+      await end(it, a, 'SIGKILL');
+      while ((await versionOf(a)) !== '') await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return look();
+  };
+  const { result, events } = await deployed;
+  assert.equal(result.exit, 1);
+  assert.deepEqual(fates({ result, events }), ['v1 in reverted', 'v2 in released']);
+});
 
 test('one that is down for the gateway after its release is taken back too', async (t) => {
   const { service, control, a, b } = await scene(t);

@@ -113,6 +113,7 @@ function nextSteps(
     const state = note.startsWith('runs ') ? note : 'is left half-way';
     return `${instance} ${state}; the next deploy takes it up first`;
   });
+  const held = seen.instances.some((instance) => instance.stranger !== '');
   const remedies = remediesOf(story, seen).map((text) => `${text}, then: ${again}`);
   switch (failure.code) {
     case 'interrupted':
@@ -149,7 +150,9 @@ function nextSteps(
         ...logs,
         ...stuckText,
         ...parkedText,
-        ...(remedies.length > 0 ? remedies : ['fix it and deploy again']),
+        ...remedies,
+        // Not the version's fault when somebody else holds its port.
+        ...(held ? [] : ['fix it and deploy again']),
       ];
     }
   }

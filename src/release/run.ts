@@ -3,13 +3,13 @@
 
 import type { Receipt } from './control.ts';
 import type { ReleaseResult } from './events.ts';
-import { findFallen } from './fallen.ts';
+import { findDead, findFallen } from './fallen.ts';
 import { openJournal } from './journal.ts';
 import { planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
 import { type ReleaseOptions, Session } from './session.ts';
 import { type Failure, fail } from './steps.ts';
-import { survey } from './survey.ts';
+import { type Survey, survey } from './survey.ts';
 import { TrafficWatch } from './traffic.ts';
 import { Turn } from './turn.ts';
 
@@ -40,6 +40,7 @@ async function run(session: Session): Promise<ReleaseResult> {
 
   let failure: Failure | null = null;
   let receipt: Receipt | null = null;
+  let seen: Survey | null = null;
   const [problem] = plan.problems;
   if (problem !== undefined) failure = fail(problem.code, problem.message);
   else {
@@ -58,7 +59,11 @@ async function run(session: Session): Promise<ReleaseResult> {
       failure = await Turn.run(session, entry, instance);
       if (failure !== null) break;
     }
-    failure = await takeBackFallen(session, failure);
+    // One that dies while the survey is taken would be called a success on which nothing answers.
+    do {
+      failure = await takeBackFallen(session, failure);
+      seen = await survey(question);
+    } while (failure === null && session.storage === null && (await findDead(session)) !== null);
     receipt = (await traffic?.close()) ?? null;
   }
 
@@ -74,7 +79,7 @@ async function run(session: Session): Promise<ReleaseResult> {
     signal: options.interrupts.name,
     ms: Math.round(performance.now() - startedMs),
   };
-  const result = describeResult(story, await survey(question));
+  const result = describeResult(story, seen ?? (await survey(question)));
   const { outcome, code, reason, exit } = result;
   await session.write({ kind: 'end', data: { outcome, code, reason, exit, receipt } });
   session.emit({ type: 'result', result });
