@@ -2,8 +2,11 @@
 // the version that was asked for; the process that answers is the one that was started; and the
 // control plane's own checks, which look from where the requests come from, agree. Before the
 // deadline; and at once without waiting for it when the process dies or the wrong version answers.
+//
+// Failures that speak against the version have the code release_failed. That the server was removed
+// from the upstream does not (`gone`), and what the control plane cannot answer is thrown with the
+// control plane's own code.
 
-import { isSluiceError, messageOf } from '../base/errors.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { type Running, strangerOn } from './command.ts';
@@ -18,23 +21,28 @@ import { pause } from './wait.ts';
 const REFUSED_INTERVAL_MS = 100;
 /** How often the end of the process is looked for while waiting for the next probe. */
 const WATCH_EVERY_MS = 25;
+/** A record may be replaced by deleting and writing it: only one that stays away is gone. */
+export const GONE_AFTER_MS = 2000;
 
 export async function checkInstance(
   options: Omit<Step & { kind: 'check' }, 'kind'> & {
     readonly service: ServiceConfig;
     readonly address: Address;
     readonly running: Running;
-    /** The server as the control plane sees it now. */
+    /** The server as the control plane sees it now; it waits while the control plane is away. */
     readonly server: () => Promise<PoolServer | undefined>;
     readonly wait: (data: Facts) => void;
   },
 ): Promise<Outcome> {
   const { service, address, running, rise, deadlineMs } = options;
   const startedMs = performance.now();
+  /** The deadline is the version's: while the control plane is waited for, it does not run. */
+  let waitedMs = 0;
   const elapsed = (): string => formatDuration(performance.now() - startedMs);
   let passes = 0;
   let last = 'none yet';
   let gateway = '';
+  let goneSinceMs = Number.POSITIVE_INFINITY;
   for (;;) {
     const answer = await raceEnd(running, probe(address, options));
     if (answer === undefined || running.ended() !== '') {
@@ -45,13 +53,25 @@ export async function checkInstance(
     if (wrong !== '') return failed(wrong, last);
     passes = answer.ok ? passes + 1 : 0;
     if (passes >= rise) {
-      gateway = await disagreement(options.server);
+      const askedMs = performance.now();
+      // The process may die while the control plane is waited for; that is seen at the next round.
+      const asked = await raceEnd(
+        running,
+        options.server().then((server) => ({ server })),
+      );
+      if (asked === undefined) continue;
+      const nowMs = performance.now();
+      waitedMs += nowMs - askedMs;
+      gateway = disagreement(asked.server);
+      goneSinceMs =
+        asked.server === undefined ? Math.min(goneSinceMs, nowMs) : Number.POSITIVE_INFINITY;
+      if (nowMs - goneSinceMs >= GONE_AFTER_MS) return gone(service.upstream);
       if (gateway === '') {
         const version = answer.version === '' ? 'not checked' : answer.version;
         return { ok: true, data: { answer: answer.text, version, passes } };
       }
     }
-    if (performance.now() - startedMs > deadlineMs) {
+    if (performance.now() - startedMs - waitedMs > deadlineMs) {
       const verdict = gateway === '' ? 'not healthy' : `healthy from here, but ${gateway}`;
       return failed(`${verdict} within ${formatDuration(deadlineMs)}`, last);
     }
@@ -100,15 +120,15 @@ async function raceEnd<Result>(
   }
 }
 
+/** The server was removed from the upstream, as a scale-in does: nobody can admit it. */
+export function gone(upstream: string): Outcome {
+  const reason = `its record is gone: upstream "${upstream}" has no such server any more`;
+  return { ok: false, code: 'gone', reason, evidence: [] };
+}
+
 /** What the control plane's checks say against it; '' when they agree or there are none. */
-async function disagreement(read: () => Promise<PoolServer | undefined>): Promise<string> {
-  try {
-    const server = await read();
-    if (server === undefined) return 'the upstream no longer has this server';
-    if (server.checkType === 'none' || server.checks === 'up') return '';
-    return `the gateway's check says ${server.checks} (${server.checkReason || 'no probe yet'})`;
-  } catch (error) {
-    if (!isSluiceError(error)) throw error;
-    return messageOf(error);
-  }
+function disagreement(server: PoolServer | undefined): string {
+  if (server === undefined) return 'the upstream no longer has this server';
+  if (server.checkType === 'none' || server.checks === 'up') return '';
+  return `the gateway's check says ${server.checks} (${server.checkReason || 'no probe yet'})`;
 }

@@ -1,5 +1,5 @@
 // A control plane that is away for a moment (it restarts, its machine is busy) is no reason to give
-// up a release half-way: calls that found nobody are made again until the patience is over. Every
+// up a release half-way: calls that found nobody, or got no answer, are made again until the patience is over. Every
 // call of ReleaseControl may be repeated: admin changes name the state wanted, not a difference.
 
 import { isSluiceError } from '../base/errors.ts';
@@ -18,7 +18,8 @@ export function patient(
       try {
         return await call();
       } catch (error) {
-        const isAway = isSluiceError(error) && error.code === 'unreachable';
+        const isAway =
+          isSluiceError(error) && (error.code === 'unreachable' || error.code === 'timeout');
         if (!isAway || options.stop.aborted || performance.now() >= deadlineMs) throw error;
       }
       await pause(RETRY_EVERY_MS, options.stop);

@@ -270,7 +270,7 @@ function problemsOf(
       say(
         'preflight_failed',
         `instance ${id}: upstream "${service.upstream}" has no such server; add it with: ` +
-          `sluice kv put upstreams/${service.upstream}/${id} '{"weight":1}'`,
+          addCommand(service, id),
       );
     }
     if (stranger !== '') {
@@ -297,6 +297,11 @@ function problemsOf(
   }
   problems.push(...guardProblem(service, found, plans));
   return problems;
+}
+
+/** What puts a server into the upstream. */
+export function addCommand(service: ServiceConfig, id: string): string {
+  return `sluice kv put upstreams/${service.upstream}/${id} '{"weight":1}'`;
 }
 
 const UNDRAIN = 'see "sluice status", then "sluice undrain"';

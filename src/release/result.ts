@@ -6,7 +6,7 @@ import type { ServiceConfig } from '../config.ts';
 import { isInPool, type PoolServer } from './control.ts';
 import type { Fate, InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { logFile } from './files.ts';
-import type { Plan, PlanOptions } from './plan.ts';
+import { addCommand, type Plan, type PlanOptions } from './plan.ts';
 import type { Failure } from './steps.ts';
 import type { Survey } from './survey.ts';
 
@@ -16,6 +16,8 @@ type Story = {
   readonly plan: Plan;
   readonly options: PlanOptions;
   readonly failure: Failure | null;
+  /** What could not be written to the runner's disk; null when all could. */
+  readonly storage: Failure | null;
   /** Refused before anything was done. */
   readonly isRefused: boolean;
   readonly fates: ReadonlyMap<string, { readonly fate: Fate; readonly note: string }>;
@@ -25,6 +27,7 @@ type Story = {
   readonly ms: number;
 };
 
+const NOT_THERE = 'not in the upstream';
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 
 export function describeResult(story: Story, seen: Survey): ReleaseResult {
@@ -53,7 +56,7 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     ],
     instances,
     receipt: story.receipt,
-    next: [...unseen(story, seen), ...nextSteps(story, instances)],
+    next: [...unseen(story, seen), ...nextSteps(story, instances, seen)],
     ms: story.ms,
   };
 }
@@ -73,8 +76,15 @@ function outcomeOf(story: Story, released: boolean): ReleaseResult['outcome'] {
 }
 
 function failureCode(failure: Failure): ReleaseResult['code'] {
-  // The other two never end a release: the run takes care of them.
-  return failure.code === 'taken' || failure.code === 'breach' ? 'internal' : failure.code;
+  switch (failure.code) {
+    case 'gone':
+      return 'conflict';
+    case 'taken':
+    case 'breach':
+      return 'internal'; // They never end a release: the run takes care of them.
+    default:
+      return failure.code;
+  }
 }
 
 function exitOf(story: Story): number {
@@ -85,14 +95,18 @@ function exitOf(story: Story): number {
 }
 
 function poolText(server: PoolServer | undefined): string {
-  if (server === undefined) return 'not in the upstream';
+  if (server === undefined) return NOT_THERE;
   const { admin, eligibility, checkReason } = server;
   if (isInPool(server)) return eligibility === 'ok' ? 'in pool' : `in pool, ${eligibility}`;
   if (admin.state !== 'ready') return `out of the pool: ${admin.state} by ${admin.owner || '?'}`;
   return `out of the pool: ${eligibility}${checkReason === '' ? '' : ` (${checkReason})`}`;
 }
 
-function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly string[] {
+function nextSteps(
+  story: Story,
+  instances: readonly InstanceResult[],
+  seen: Survey,
+): readonly string[] {
   const { service, failure, isRefused } = story;
   const { isWhole, again } = sameCommand(story);
   const skipped = instances.filter((instance) => instance.fate === 'skipped');
@@ -106,9 +120,12 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
   const logs = [...parked, ...instances.filter((instance) => instance.fate === 'reverted')].map(
     (instance) => `read ${logFile(service, instance.instance)}`,
   );
-  const stuckText = stuck.map(
-    (instance) => `${instance.instance} is left half-way; the next deploy takes it up first`,
-  );
+  const stuckText = stuck.map(({ instance, note }) => {
+    const state = note.startsWith('runs ') ? note : 'is left half-way';
+    return `${instance} ${state}; the next deploy takes it up first`;
+  });
+  const held = seen.instances.some((instance) => instance.stranger !== '');
+  const remedies = remediesOf(story, seen).map((text) => `${text}, then: ${again}`);
   switch (failure.code) {
     case 'interrupted':
       return [
@@ -121,16 +138,38 @@ function nextSteps(story: Story, instances: readonly InstanceResult[]): readonly
       return [`bring another server up (sluice status ${service.upstream}), then: ${again}`];
     case 'unreachable':
       return [...stuckText, `start the control plane again (sluice serve), then: ${again}`];
+    case 'timeout':
+      return [...stuckText, `see why the control plane does not answer, then: ${again}`];
+    case 'storage_full':
+      return [...stuckText, `free some space (the reason names the file), then: ${again}`];
+    case 'storage_failed':
+      return [...stuckText, `see that the file can be written, then: ${again}`];
+    case 'gone': {
+      const missing = instances.filter((instance) => instance.pool === NOT_THERE);
+      return [
+        ...stuckText,
+        ...missing.map(({ instance }) => `put its record back: ${addCommand(service, instance)}`),
+        `then: ${again}; or take the instance out of services.${service.name} and end its process`,
+      ];
+    }
     case 'rollback_failed':
       return [
         ...logs,
-        `act now: ${instances.length - parked.length} of ${instances.length} instances are left; deploy a version that works`,
+        `act now: ${countText(instances, seen)}`,
+        ...(remedies.length > 0 ? remedies : ['deploy a version that works']),
       ];
     default: {
       const parkedText = parked.map(
         (instance) => `${instance.instance} stays out of the pool until a deploy succeeds on it`,
       );
-      return [...logs, ...stuckText, ...parkedText, 'fix it and deploy again'];
+      return [
+        ...logs,
+        ...stuckText,
+        ...parkedText,
+        ...remedies,
+        // Not the version's fault when somebody else holds its port.
+        ...(held ? [] : ['fix it and deploy again']),
+      ];
     }
   }
 }
@@ -148,4 +187,23 @@ function sameCommand({ service, plan, options }: Story): {
   const force = isWhole ? ' --force' : '';
   const downtime = options.allowDowntime ? ' --allow-downtime' : '';
   return { isWhole, again: `${command}${force}${downtime}` };
+}
+
+/** What has to be put right besides the version; empty when only the version is to blame. */
+function remediesOf(story: Story, seen: Survey): readonly string[] {
+  const held = seen.instances.filter((instance) => instance.stranger !== '');
+  return [
+    ...held.map(
+      ({ address, stranger }) =>
+        `port ${address.port} is held by ${stranger}, which no release started; end that process`,
+    ),
+    ...(story.storage === null ? [] : [story.storage.reason]),
+  ];
+}
+
+/** Counted by what the survey saw: one that is parked, stuck or not in the upstream serves nobody. */
+function countText(instances: readonly InstanceResult[], seen: Survey): string {
+  if (seen.trouble !== null) return 'how many instances take traffic is not known';
+  const serving = instances.filter((instance) => instance.inPool).length;
+  return `${serving} of ${instances.length} instances take traffic`;
 }

@@ -2,12 +2,13 @@
 // after the other, and the result. The first instance that fails ends it.
 
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
+import { findDead, findFallen } from './fallen.ts';
 import { openJournal } from './journal.ts';
 import { planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
 import { type ReleaseOptions, Session } from './session.ts';
 import { type Failure, fail } from './steps.ts';
-import { survey } from './survey.ts';
+import { type Survey, survey } from './survey.ts';
 import { TrafficWatch } from './traffic.ts';
 import { Turn } from './turn.ts';
 
@@ -38,6 +39,7 @@ async function run(session: Session): Promise<ReleaseResult> {
 
   let failure: Failure | null = null;
   let receipt: ReleaseReceipt | null = null;
+  let seen: Survey | null = null;
   const [problem] = plan.problems;
   if (problem !== undefined) failure = fail(problem.code, problem.message);
   else {
@@ -56,6 +58,11 @@ async function run(session: Session): Promise<ReleaseResult> {
       failure = await Turn.run(session, entry, instance);
       if (failure !== null) break;
     }
+    // One that dies while the survey is taken would be called a success on which nothing answers.
+    do {
+      failure = await takeBackFallen(session, failure);
+      seen = await survey(question);
+    } while (failure === null && session.storage === null && (await findDead(session)) !== null);
     receipt = (await traffic?.close()) ?? null;
   }
 
@@ -66,14 +73,44 @@ async function run(session: Session): Promise<ReleaseResult> {
     options,
     failure: failure ?? session.storage,
     isRefused: problem !== undefined,
+    storage: session.storage,
     fates: session.fates,
     receipt,
     signal: options.interrupts.name,
     ms: Math.round(performance.now() - startedMs),
   };
-  const result = describeResult(story, await survey(question));
+  const result = describeResult(story, seen ?? (await survey(question)));
   const { outcome, code, reason, exit } = result;
   await session.write({ kind: 'end', data: { outcome, code, reason, exit, receipt } });
   session.emit({ type: 'result', result });
   return result;
 }
+
+/** The last look at what was released, also when another instance's failure has ended the release. */
+async function takeBackFallen(session: Session, failure: Failure | null): Promise<Failure | null> {
+  let first = failure;
+  for (;;) {
+    if (session.storage !== null || (first !== null && !VERDICTS.has(first.code))) return first;
+    const fallen = await findFallen(session);
+    const released = session.released.get(fallen?.fallen ?? '');
+    if (fallen === null || released === undefined) return first;
+    // After an interrupt nothing new is begun; but what died is not called a success.
+    if (session.options.interrupts.soft.aborted) {
+      session.settle(fallen.fallen ?? '', 'failed', fallen.reason);
+      return first ?? fallen;
+    }
+    const outcome = await released.takeBack(fallen);
+    // A way back that failed is the worst that there is to say.
+    const isFirst = first === null || first.fallen === fallen.fallen;
+    // Too few others are a consequence of it; and a way back that failed is the worst to say.
+    const isWorse = first?.code === 'guard_refused' || outcome.code === 'rollback_failed';
+    if (isFirst || isWorse) first = outcome;
+  }
+}
+
+/** Ends of a release at which the instances released before are looked at once more. */
+const VERDICTS: ReadonlySet<Failure['code']> = new Set([
+  'release_failed',
+  'guard_refused',
+  'rollback_failed',
+]);

@@ -3,6 +3,7 @@
 
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
+import type { Running } from './command.ts';
 import type { ReleaseControl } from './control.ts';
 import type { EventBody, Fate, ReleaseEvent } from './events.ts';
 import type { Journal, JournalRecord } from './journal.ts';
@@ -22,6 +23,13 @@ export type ReleaseOptions = PlanOptions & {
   readonly patienceMs?: number;
 };
 
+/** An instance that this release has put into traffic. */
+export type Released = {
+  readonly running: Running;
+  /** Takes it out and back to the version that served before; the failure that the release ends with. */
+  readonly takeBack: (failure: Failure) => Promise<Failure>;
+};
+
 const PATIENCE_MS = 30_000;
 
 export class Session {
@@ -34,6 +42,7 @@ export class Session {
   /** Waits for a control plane that is away, unless the release was interrupted. */
   readonly control: ReleaseControl;
   readonly fates = new Map<string, { readonly fate: Fate; readonly note: string }>();
+  readonly released = new Map<string, Released>();
   readonly #journal: Journal;
   #storage: Failure | null = null;
 
@@ -68,6 +77,11 @@ export class Session {
       this.#storage = fail(error.code, messageOf(error));
       this.emit({ type: 'note', instance: '', text: messageOf(error) });
     }
+  }
+
+  /** A step could not write: as with a journal that could not, nothing new is begun. */
+  storageFailed(failure: Failure): void {
+    this.#storage ??= failure;
   }
 
   emit(body: EventBody): void {

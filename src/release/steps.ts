@@ -4,7 +4,7 @@
 import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
-import { checkInstance } from './check.ts';
+import { checkInstance, GONE_AFTER_MS, gone } from './check.ts';
 import { logTail, type Running, startInstance, stopInstance } from './command.ts';
 import { isServing, type PoolServer, type ReleaseControl } from './control.ts';
 import type { Facts } from './events.ts';
@@ -15,13 +15,16 @@ import { pause } from './wait.ts';
 
 /**
  * `taken`: a person or another release has the server now, and it is left to them. `breach`: while
- * the server drained, too few others were left; it goes back, and the guard is asked again.
+ * the server drained, too few others were left; it goes back, and the guard is asked again. `gone`:
+ * the upstream does not have the server any more.
  */
 export type Failure = {
   readonly ok: false;
-  readonly code: ErrorCode | 'interrupted' | 'taken' | 'breach';
+  readonly code: ErrorCode | 'interrupted' | 'taken' | 'breach' | 'gone';
   readonly reason: string;
   readonly evidence: readonly string[];
+  /** An instance released before, which this is about; absent: the instance of the step. */
+  readonly fallen?: string;
 };
 
 export type Outcome = { readonly ok: true; readonly data: Facts } | Failure;
@@ -40,6 +43,8 @@ export type StepContext = {
   wait: (data: Facts) => void;
   /** Keeps the record; never throws, a full disk is dealt with at the end of the instance. */
   readonly save: (record: InstanceRecord) => Promise<void>;
+  /** Instances released before that do not stand any more: a reason not to touch this one. */
+  fallen: { find: () => Promise<Failure | null>; findDead: () => Promise<Failure | null> };
   record: InstanceRecord;
   running: Running | null;
   /** Time already spent waiting for the guard, ms. */
@@ -73,7 +78,9 @@ export async function runStep(step: Step, context: StepContext): Promise<Outcome
     }
   } catch (error) {
     if (!isSluiceError(error)) throw error;
-    return fail(error.code === 'conflict' ? 'taken' : error.code, messageOf(error));
+    if (error.code === 'conflict') return fail('taken', messageOf(error));
+    if (error.code === 'not_found') return gone(context.service.upstream);
+    return fail(error.code, messageOf(error));
   }
 }
 
@@ -90,6 +97,8 @@ async function guard(step: Step & { kind: 'guard' }, context: StepContext): Prom
   const { service, instance, control, owner, soft } = context;
   for (;;) {
     if (soft.aborted) return fail('interrupted', 'interrupted before anything was changed');
+    const fallen = await context.fallen.find();
+    if (fallen !== null) return fallen;
     try {
       const state = await control.setAdmin(service.upstream, instance, {
         state: 'drain',
@@ -135,6 +144,8 @@ async function drain(step: Step & { kind: 'drain' }, context: StepContext): Prom
     if (admin.owner !== context.owner && admin.owner !== REGISTRY_OWNER) {
       return fail('taken', `taken over by ${admin.owner} while it drained (${admin.state})`);
     }
+    const dead = await context.fallen.findDead();
+    if (dead !== null) return dead;
     if (step.need !== null) {
       const others = await othersServing(context);
       if (others < step.need) {
@@ -205,7 +216,8 @@ async function admit(context: StepContext): Promise<Outcome> {
   const { service, instance, control, owner } = context;
   const change = { state: 'ready', owner, reason: '', ifOwner: owner } as const;
   const { generation } = await control.setAdmin(service.upstream, instance, change);
-  const deadlineMs = performance.now() + ADMIT_DEADLINE_MS;
+  const startedMs = performance.now();
+  let seenMs = startedMs;
   for (;;) {
     const ended = context.running?.ended() ?? '';
     if (ended !== '')
@@ -219,8 +231,11 @@ async function admit(context: StepContext): Promise<Outcome> {
       const { state, owner: other } = server.admin;
       return fail('taken', `healthy, but left in ${state} by ${other === '' ? 'somebody' : other}`);
     }
+    const nowMs = performance.now();
+    if (server !== undefined) seenMs = nowMs;
+    else if (nowMs - seenMs >= GONE_AFTER_MS) return gone(service.upstream);
     const eligibility = server?.eligibility ?? 'gone';
-    if (performance.now() > deadlineMs) {
+    if (nowMs - startedMs > ADMIT_DEADLINE_MS) {
       const reason = `not in traffic ${formatDuration(ADMIT_DEADLINE_MS)} after it was admitted`;
       return fail('release_failed', `${reason}: ${eligibility}, ${behind} gateways behind`);
     }

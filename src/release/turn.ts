@@ -6,6 +6,7 @@
 import { formatDuration } from '../base/units.ts';
 import { adoptProcess } from './command.ts';
 import type { Facts, Fate } from './events.ts';
+import { findDead, findFallen } from './fallen.ts';
 import { type InstancePlan, planRevert, type Step } from './plan.ts';
 import { type InstanceRecord, writeRecord } from './record.ts';
 import { type Session, troubleOf } from './session.ts';
@@ -62,10 +63,35 @@ export class Turn {
       } else if (outcome.code === 'taken') {
         this.#settle(this.#isTouched ? 'released' : 'skipped', outcome.reason);
         return null;
-      } else return this.#failed(outcome);
+      } else return this.#failed(step, outcome);
     }
     this.#settle('released', '');
+    const { running } = this.#context;
+    const takeBack = (failure: Failure): Promise<Failure> => this.#takeBack(failure);
+    if (running !== null) this.#session.released.set(this.#plan.instance, { running, takeBack });
     return null;
+  }
+
+  /** The version failed here after its release: as if it had failed before, but the pool comes first. */
+  async #takeBack(failure: Failure): Promise<Failure> {
+    const { drainTimeoutMs, guardWaitMs } = this.#session.service;
+    this.#session.released.delete(this.#plan.instance);
+    this.#settle('failed', failure.reason);
+    // It serves nobody, so taking it out costs nothing; one that is alive may still have requests.
+    const out: readonly Step[] = [
+      { kind: 'guard', need: null, waitMs: guardWaitMs, takeOver: '' },
+      { kind: 'drain', timeoutMs: drainTimeoutMs, onTimeout: 'proceed', need: null },
+    ];
+    const none = async (): Promise<null> => null;
+    this.#context.fallen = { find: none, findDead: none };
+    for (const step of out) {
+      const outcome = await this.#step(step, true);
+      if (outcome.ok) continue;
+      if (outcome.code === 'taken') return failure;
+      this.#settle('stuck', outcome.reason);
+      return failure;
+    }
+    return this.#goBack(failure);
   }
 
   /** One step with its journal records and events. A second interrupt ends the waiting for it. */
@@ -97,11 +123,15 @@ export class Turn {
     } else {
       await write('failed', { code: outcome.code, reason: outcome.reason });
       say('failed', { reason: outcome.reason });
+      // Its log, which is on our disk and not on the control plane's.
+      if (step.kind === 'start' && outcome.code.startsWith('storage_')) {
+        this.#session.storageFailed(outcome);
+      }
     }
     return outcome;
   }
 
-  async #failed(failure: Failure): Promise<Failure> {
+  async #failed(step: Step, failure: Failure): Promise<Failure> {
     const { hard } = this.#session.options.interrupts;
     if (!this.#isTouched) {
       const isChanged = this.#isHeld || failure.code === 'unreachable';
@@ -109,28 +139,45 @@ export class Turn {
       this.#settle(trouble === '' ? 'untouched' : 'stuck', trouble);
       return failure;
     }
-    if (hard.aborted || failure.code === 'unreachable') {
+    if (hard.aborted) {
       this.#settle('stuck', failure.reason);
       return failure;
     }
+    if (isNoVerdict(step, failure)) return this.#leave(failure, this.#session.options.version);
     this.#settle('failed', failure.reason);
+    return this.#goBack(failure);
+  }
+
+  /** The version that served last is brought back once; else the instance is parked. */
+  async #goBack(failure: Failure): Promise<Failure> {
+    const { hard } = this.#session.options.interrupts;
     const { proven } = this.#context.record;
     if (this.#session.service.onFailure === 'park' || proven === null) return this.#park(failure);
     const pid = this.#context.running?.process.pid ?? 0;
-    for (const step of planRevert(this.#session.service, proven, pid)) {
-      const outcome = await this.#step(step, true);
+    for (const back of planRevert(this.#session.service, proven, pid)) {
+      const outcome = await this.#step(back, true);
       if (outcome.ok) continue;
       if (hard.aborted || outcome.code === 'taken') {
         this.#settle(hard.aborted ? 'stuck' : 'reverted', outcome.reason);
         return hard.aborted ? outcome : failure;
       }
-      const code = outcome.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
-      const both = `${failure.reason}; then ${proven.version} could not be brought back: ${outcome.reason}`;
       // Both often die of the same: what both say is said once.
       const evidence = [...new Set([...failure.evidence, ...outcome.evidence])];
+      if (isNoVerdict(back, outcome)) {
+        const reason = `${failure.reason}; then ${proven.version} was not admitted: ${outcome.reason}`;
+        return this.#leave({ ...outcome, reason, evidence }, proven.version);
+      }
+      const code = outcome.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
+      const both = `${failure.reason}; then ${proven.version} could not be brought back: ${outcome.reason}`;
       return this.#park(fail(code, both, evidence));
     }
     this.#settle('reverted', `${this.#session.options.version} failed`);
+    return failure;
+  }
+
+  /** A process that nothing speaks against runs on, drained; the next deploy judges and admits it. */
+  #leave(failure: Failure, version: string): Failure {
+    this.#settle('stuck', `runs ${version}, not admitted`);
     return failure;
   }
 
@@ -185,8 +232,16 @@ async function openContext(
   await save(record);
   const running = process === null ? null : await adoptProcess(service, instance, process);
   const { soft } = session.options.interrupts;
-  const fixed = { service, instance, address, control, release, owner, soft, save };
-  return { ...fixed, wait: () => {}, record, running, guardWaitedMs: 0 };
+  const context: StepContext = {
+    ...{ service, instance, address, control, release, owner, soft, save, record, running },
+    wait: () => {},
+    guardWaitedMs: 0,
+    fallen: {
+      find: () => findFallen(session, (data) => context.wait(data)),
+      findDead: () => findDead(session),
+    },
+  };
+  return context;
 }
 
 async function unlessAborted(hard: AbortSignal, step: Promise<Outcome>): Promise<Outcome> {
@@ -200,6 +255,14 @@ async function unlessAborted(hard: AbortSignal, step: Promise<Outcome>): Promise
   } finally {
     settled.abort();
   }
+}
+
+/**
+ * The control plane could not be asked or could not write, which says nothing against a process that
+ * has answered well. To kill it for that would put the instance where the same call fails again.
+ */
+function isNoVerdict(step: Step, failure: Failure): boolean {
+  return (step.kind === 'check' || step.kind === 'admit') && failure.code !== 'release_failed';
 }
 
 /** What is worth saying when a step begins. */
