@@ -10,6 +10,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { ReceiptDocument } from '../src/admin.ts';
+import { messageOf } from '../src/base/errors.ts';
 import { freePorts, startConsul } from '../test/peers.ts';
 import * as acts from './show/acts.ts';
 import { verdict } from './show/receipt.ts';
@@ -132,7 +133,7 @@ function readOptions(): Options {
     process.exit(0);
   } catch (error) {
     // Node's sentence goes on with advice on its own options.
-    const [problem] = (error instanceof Error ? error.message : String(error)).split('. ');
+    const [problem] = messageOf(error).split('. ');
     console.error(`demo: ${problem}\n${USAGE}`);
     process.exit(2);
   }
@@ -162,7 +163,7 @@ try {
   code ??= isGood ? 0 : 1;
 } catch (error) {
   // What an interrupt breaks off is no news.
-  if (code === undefined) bad(error instanceof Error ? error.message : String(error));
+  if (code === undefined) bad(messageOf(error));
   code ??= 1;
 }
 await cleanup.run();

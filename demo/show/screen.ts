@@ -2,6 +2,7 @@
 // colours on a terminal alone (NO_COLOR and FORCE_COLOR are obeyed).
 
 import { styleText } from 'node:util';
+import { wrap as wrapWords } from '../../src/base/wrap.ts';
 
 const COLUMNS = 80;
 const INDENT = '   ';
@@ -61,17 +62,7 @@ export function bad(text: string): void {
   for (const part of wrap(text)) console.log(INDENT + paint('red', part));
 }
 
-/** Words in lines that fit beside the indent; a word longer than that stays whole. */
+/** Beside the indent, when nothing else is said. */
 function wrap(text: string, columns = COLUMNS - INDENT.length): string[] {
-  const lines: string[] = [];
-  let current = '';
-  for (const word of text.split(' ')) {
-    if (current !== '' && current.length + 1 + word.length > columns) {
-      lines.push(current);
-      current = word;
-    } else {
-      current = current === '' ? word : `${current} ${word}`;
-    }
-  }
-  return [...lines, current];
+  return wrapWords(text, columns);
 }

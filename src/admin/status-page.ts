@@ -42,9 +42,9 @@ function checkedRows(document: StatusDocument): Row[] {
   return document.upstreams
     .flatMap(({ name, servers }) =>
       // Backups behind the others, where nginx keeps them.
-      [...servers.filter(({ backup }) => !backup), ...servers.filter(({ backup }) => backup)].map(
-        (server) => ({ upstream: name, server }),
-      ),
+      servers
+        .toSorted((left, right) => Number(left.backup) - Number(right.backup))
+        .map((server) => ({ upstream: name, server })),
     )
     .filter(({ server }) => server.checkType !== 'none')
     .map(({ upstream, server }, index) => ({ index, upstream, status: statusOf(server), server }));

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { formatAddress } from '../base/units.ts';
 import type { Config } from '../config.ts';
-import { note, paint, print, printJson } from './output.ts';
+import { paint, print, printJson, warn } from './output.ts';
 import { configOf, type GlobalOptions } from './target.ts';
 
 export function addCheck(program: Command): void {
@@ -33,8 +33,7 @@ Examples:
         ...options,
         ...(file === undefined ? {} : { config: file }),
       });
-      for (const warning of config.warnings)
-        note(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
+      for (const warning of config.warnings) warn(warning);
       if (options.json === true) printJson(withoutSecrets(config));
       else print(summary(config));
     });

@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminRequest, Control, DrainDocument } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import { formatDuration, parseDuration } from '../base/units.ts';
-import { note, paint, print, printJson } from './output.ts';
+import { paint, print, printJson, warn } from './output.ts';
 import { controlOf, type GlobalOptions } from './target.ts';
 
 const WAIT_MS = 30_000;
@@ -161,8 +161,7 @@ async function warnWhenEmpty(control: Control, upstream: string): Promise<void> 
   const status = await control.status();
   const found = status.upstreams.find((document) => document.name === upstream);
   if (found !== undefined && found.eligible === 0) {
-    const warning = paint('yellow', 'warning:', process.stderr);
-    note(`${warning} upstream "${upstream}" has no eligible server now; its requests get 503`);
+    warn(`upstream "${upstream}" has no eligible server now; its requests get 503`);
   }
 }
 

@@ -39,6 +39,10 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+export function warn(text: string): void {
+  note(`${paint('yellow', 'warning:', process.stderr)} ${text}`);
+}
+
 /**
  * `sluice status | head -1` is no failure: when the reader is gone, stop. A result that cannot be
  * written is one; a remark is not.
@@ -102,18 +106,4 @@ export function table(rows: readonly (readonly (string | number)[])[], width = 0
 /** With a sign where it was cut; width 0 = never. */
 export function cut(line: string, width: number): string {
   return width > 0 && line.length > width ? `${line.slice(0, width - 1)}…` : line;
-}
-
-/** Words in lines of at most `width`, or as they are with 0; a word longer than that stays whole. */
-export function wrap(text: string, width: number): string[] {
-  if (width <= 0) return [text];
-  const lines: string[] = [];
-  let current = '';
-  for (const word of text.split(' ')) {
-    if (current !== '' && current.length + 1 + word.length > width) {
-      lines.push(current);
-      current = word;
-    } else current = current === '' ? word : `${current} ${word}`;
-  }
-  return [...lines, current];
 }

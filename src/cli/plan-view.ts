@@ -2,8 +2,9 @@
 // left meanwhile, the settings in force, and what speaks against it. Pure: plan → string.
 
 import { formatDuration } from '../base/units.ts';
+import { wrap } from '../base/wrap.ts';
 import type { Plan, PlanStep } from '../release.ts';
-import { type Paint, table, wrap } from './output.ts';
+import { type Paint, table } from './output.ts';
 
 const LABEL_WIDTH = 10;
 /** Beside the labels. */

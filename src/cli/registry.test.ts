@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { opennessOf, welcome } from './registry.ts';
+import { opennessOf } from '../config.ts';
+import { welcome } from './registry.ts';
 
 test('a registry beyond loopback is said to be open, one on loopback is not', () => {
   for (const host of ['127.0.0.1', '127.1.2.3', 'localhost', '::1']) {

@@ -1,11 +1,10 @@
 // `sluice registry`: the embedded registry alone, for several gateways on one machine.
 
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { type Address, formatAddress, parseAddress } from '../base/units.ts';
-import { keepGoingWithoutReaders, note, paint } from './output.ts';
+import { keepGoingWithoutReaders, note, warn } from './output.ts';
 import { untilEnded } from './process-end.ts';
 import { configOf, type GlobalOptions, reachable } from './target.ts';
 
@@ -41,13 +40,14 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
   keepGoingWithoutReaders();
   const config = await configOf(options);
   const { createLog } = await import('../base/log.ts');
+  const { opennessOf } = await import('../config.ts');
   const { openStore, serveConsulApi } = await import('../registry.ts');
   const log = createLog(config.logLevel, { component: 'registry' });
   const listen = options.listen ?? config.registry.listen;
   const dataDir =
     options.dataDir === undefined ? config.registry.dataDir : resolve(options.dataDir);
   const open = opennessOf(listen);
-  if (open !== '') note(`${paint('yellow', 'warning:', process.stderr)} ${open}`);
+  if (open !== '') warn(open);
   let store: ReturnType<typeof openStore> | undefined;
   let api: Awaited<ReturnType<typeof serveConsulApi>>;
   try {
@@ -80,22 +80,12 @@ function inOptions(error: unknown, { listen, dataDir }: RegistryOptions): unknow
   return new SluiceError(error.code, message, { cause: error, details: { ...error.details } });
 }
 
-/** What it means to listen there; '' for loopback. `serve` and `check` say the same of the file. */
-export function opennessOf(listen: Address): string {
-  if (isLoopback(listen.host)) return '';
-  return `${formatAddress(listen)} can be reached from other machines and has no access control; anyone there can change the servers`;
-}
-
 export function welcome(address: Address, dataDir: string): string {
   const here = formatAddress(reachable(address));
   return [
     `sluice registry: http://${formatAddress(address)}/v1/kv/ (data in ${dataDir})`,
     `try: curl -X PUT -d '{"weight":1}' http://${here}/v1/kv/upstreams/app/127.0.0.1:9001`,
   ].join('\n');
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 function parseListen(text: string): Address {

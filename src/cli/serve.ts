@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { Config } from '../config.ts';
-import { keepGoingWithoutReaders, note, paint } from './output.ts';
+import { keepGoingWithoutReaders, note, warn } from './output.ts';
 import { untilEnded } from './process-end.ts';
 import { configOf, type GlobalOptions, reachable } from './target.ts';
 
@@ -31,8 +31,7 @@ Examples:
 async function serve(options: GlobalOptions): Promise<void> {
   keepGoingWithoutReaders();
   const config = await configOf(options);
-  for (const warning of config.warnings)
-    note(`${paint('yellow', 'warning:', process.stderr)} ${warning}`);
+  for (const warning of config.warnings) warn(warning);
   const { createLog } = await import('../base/log.ts');
   const { startDaemon } = await import('../daemon.ts');
   const daemon = await startDaemon(config, { log: createLog(config.logLevel) });

@@ -3,7 +3,8 @@
 
 import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
 import { formatDuration } from '../base/units.ts';
-import { cut, type Paint, table, visible, wrap } from './output.ts';
+import { wrap } from '../base/wrap.ts';
+import { cut, type Paint, table, visible } from './output.ts';
 
 export type ViewOptions = {
   readonly nowMs: number;

@@ -2,7 +2,7 @@
 // not, so that all problems come at once. Rules of services are in service-rules.ts.
 
 import { isIP } from 'node:net';
-import { type Address, formatAddress, parseAddress } from '../base/units.ts';
+import { type Address, formatAddress, isLoopback, parseAddress } from '../base/units.ts';
 import { formatPath, type Path, type Where } from './document.ts';
 import { type Environment, readSecret } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
@@ -99,8 +99,10 @@ function plainHost(host: string): string {
   return host === 'localhost' ? '127.0.0.1' : host;
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+/** What it means that the embedded registry listens there; '' for loopback. */
+export function opennessOf(listen: Address): string {
+  if (isLoopback(listen.host)) return '';
+  return `${formatAddress(listen)} can be reached from other machines and has no access control; anyone there can change the servers`;
 }
 
 function checkAdmin({ admin }: Parts, environment: Environment, findings: Findings): void {
@@ -139,12 +141,8 @@ function checkRegistry(
   }
   const secret = readSecret(value.consul?.token, environment);
   if ('problem' in secret) findings.problem(['registry', 'consul', 'token'], secret.problem);
-  if (value.embedded !== undefined && !isLoopback(value.embedded.listen.host)) {
-    findings.warning(
-      ['registry', 'embedded', 'listen'],
-      `${formatAddress(value.embedded.listen)} can be reached from other machines and has no access control; anyone there can change the servers`,
-    );
-  }
+  const open = value.embedded === undefined ? '' : opennessOf(value.embedded.listen);
+  if (open !== '') findings.warning(['registry', 'embedded', 'listen'], open);
   for (const [name, upstream] of upstreams) {
     const follows = upstream.value?.registry === true && !value.none;
     if (upstream.value !== undefined && !follows && upstream.value.servers.length === 0) {

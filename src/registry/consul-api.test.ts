@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { ask, header, parseRaw, sendRaw, startEmbedded } from '../../test/registry-builders.ts';
@@ -110,13 +111,7 @@ test('a client that leaves is forgotten, one that only ends its side is answered
   await store.put('a', Buffer.from('1'));
   const request = 'GET /v1/kv/a?index=2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
   const half = connect({ host: address.host, port: address.port, allowHalfOpen: true });
-  const answered = new Promise<string>((resolve) => {
-    let text = '';
-    half.on('data', (chunk) => {
-      text += chunk;
-    });
-    half.on('end', () => resolve(text));
-  });
+  const answered = text(half);
   half.end(request);
   assert.equal(parseRaw(await answered).status, 200, 'answered, though nothing changed');
 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startConsul } from '../../test/peers.ts';
@@ -104,13 +105,7 @@ test('a client that ended its side gets all its answers, blocking queries at onc
   const { address, store } = await startEmbedded(t);
   await store.put('a', Buffer.from('1'));
   const socket = connect({ host: address.host, port: address.port, allowHalfOpen: true });
-  const answered = new Promise<string>((resolve) => {
-    let text = '';
-    socket.on('data', (chunk) => {
-      text += chunk;
-    });
-    socket.on('end', () => resolve(text));
-  });
+  const answered = text(socket);
   const blocking = line('GET /v1/kv/a?raw&index=2');
   socket.end(blocking + blocking + line('PUT /v1/kv/b', 'x'));
   assert.equal((await answered).match(/HTTP\/1\.1 200/g)?.length, 3);

@@ -4,6 +4,7 @@
 // Go. Stricter than Consul: an operation without KV, bytes after the list, and a Value as a list of
 // numbers are refused. Pure.
 
+import { messageOf } from '../base/errors.ts';
 import { parseUint64 } from './request-target.ts';
 
 export type Operation = {
@@ -39,7 +40,7 @@ export function parseOperations(text: string): readonly Operation[] | { readonly
     return list.map(parseOperation);
   } catch (error) {
     // A body nested beyond the stack is a RangeError, and no better than any other broken one.
-    return { refused: error instanceof Error ? error.message : String(error) };
+    return { refused: messageOf(error) };
   }
 }
 
@@ -49,7 +50,7 @@ function parseJson(text: string): unknown {
       typeof value === 'number' ? new JsonNumber(context?.source ?? '') : value,
     );
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const at = /at position (\d+)/.exec(reason)?.[1];
     const isCutOff = reason.startsWith('Unexpected end') || Number(at) === text.length;
     throw new Refused(isCutOff ? 'unexpected EOF' : reason);

@@ -234,6 +234,16 @@ export async function logTail(
   }
 }
 
+/** The same as the evidence of a failure. */
+export async function logEvidence(
+  service: ServiceConfig,
+  instance: string,
+  running: Running,
+): Promise<readonly string[]> {
+  const lines = await logTail(service, instance, running.logOffset);
+  return lines.map((line) => `app log: ${line}`);
+}
+
 function printable(line: string): string {
   return line.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replace(/(?!\t)\p{Cc}/gu, '');
 }

@@ -4,7 +4,7 @@
 // the release is called a success. It is the version's failure then, and it is taken back.
 
 import { formatDuration } from '../base/units.ts';
-import { logTail } from './command.ts';
+import { logEvidence } from './command.ts';
 import type { Facts } from './events.ts';
 import { type Released, type Session, troubleOf } from './session.ts';
 import { type Failure, fail } from './steps.ts';
@@ -36,7 +36,7 @@ export async function findFallen(
   for (;;) {
     const dead = await findDead(session);
     if (dead !== null || session.released.size === 0) return dead;
-    const [found] = await findDown(session);
+    const found = await findDown(session);
     if (found === undefined || soft.aborted) return null;
     const { instance, released, reason } = found;
     if (performance.now() - startedMs > checkDeadlineMs) {
@@ -51,18 +51,20 @@ export async function findFallen(
 type Down = { readonly instance: string; readonly released: Released; readonly reason: string };
 
 /** `down` is a verdict of several checks; `ejected` passes by itself, and maint is a person's. */
-async function findDown(session: Session): Promise<readonly Down[]> {
-  const found: Down[] = [];
+async function findDown(session: Session): Promise<Down | undefined> {
+  let down: Down | undefined;
   await troubleOf(async () => {
     const { upstreams } = await session.options.control.status();
     const upstream = upstreams.find(({ name }) => name === session.service.upstream);
-    for (const { id, admin, eligibility, checkReason } of upstream?.servers ?? []) {
-      const released = session.released.get(id);
-      if (released === undefined || admin.state !== 'ready' || eligibility !== 'down') continue;
-      found.push({ instance: id, released, reason: checkReason || 'no reason given' });
-    }
+    const server = upstream?.servers.find(
+      ({ id, admin, eligibility }) =>
+        session.released.has(id) && admin.state === 'ready' && eligibility === 'down',
+    );
+    const released = session.released.get(server?.id ?? '');
+    if (server === undefined || released === undefined) return;
+    down = { instance: server.id, released, reason: server.checkReason || 'no reason given' };
   });
-  return found;
+  return down;
 }
 
 async function failure(
@@ -71,8 +73,7 @@ async function failure(
   { running }: Released,
   what: string,
 ): Promise<Failure> {
-  const log = await logTail(session.service, instance, running.logOffset);
-  const evidence = log.map((line) => `app log: ${line}`);
+  const evidence = await logEvidence(session.service, instance, running);
   const reason = `${instance}: ${what} after it had been released`;
   return { ...fail('release_failed', reason, evidence), fallen: instance };
 }

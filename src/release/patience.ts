@@ -1,6 +1,7 @@
 // A control plane that is away for a moment (it restarts, its machine is busy) is no reason to give
-// up a release half-way: calls that found nobody, or got no answer, are made again until the patience is over. Every
-// call of ReleaseControl may be repeated: admin changes name the state wanted, not a difference.
+// up a release half-way: calls that found nobody, or got no answer, are made again until the
+// patience is over. Every call of ReleaseControl may be repeated: admin changes name the state
+// wanted, not a difference.
 
 import { isSluiceError } from '../base/errors.ts';
 import type { ReleaseControl } from './control.ts';

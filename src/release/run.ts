@@ -100,7 +100,6 @@ async function takeBackFallen(session: Session, failure: Failure | null): Promis
       return first ?? fallen;
     }
     const outcome = await released.takeBack(fallen);
-    // A way back that failed is the worst that there is to say.
     const isFirst = first === null || first.fallen === fallen.fallen;
     // Too few others are a consequence of it; and a way back that failed is the worst to say.
     const isWorse = first?.code === 'guard_refused' || outcome.code === 'rollback_failed';

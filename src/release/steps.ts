@@ -5,7 +5,7 @@ import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { checkInstance, GONE_AFTER_MS, gone } from './check.ts';
-import { logTail, type Running, startInstance, stopInstance } from './command.ts';
+import { logEvidence, type Running, startInstance, stopInstance } from './command.ts';
 import { isServing, type PoolServer, type ReleaseControl } from './control.ts';
 import type { Facts } from './events.ts';
 import { launchOf } from './launch.ts';
@@ -207,8 +207,8 @@ async function check(step: Step & { kind: 'check' }, context: StepContext): Prom
     wait: context.wait,
   });
   if (result.ok) return result;
-  const log = await logTail(service, instance, running.logOffset);
-  return { ...result, evidence: [...result.evidence, ...log.map((line) => `app log: ${line}`)] };
+  const log = await logEvidence(service, instance, running);
+  return { ...result, evidence: [...result.evidence, ...log] };
 }
 
 /** Back into traffic, but only what is ours; over when every gateway may pick it. */
