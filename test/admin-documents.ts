@@ -1,6 +1,7 @@
 // Builders of documents for tests: a healthy server, and what differs from that.
 
 import type { ServerDocument, StatusDocument, UpstreamDocument } from '../src/admin.ts';
+import { ALONE } from './scopes.ts';
 
 export function server(id: string, changes: Partial<ServerDocument> = {}): ServerDocument {
   return {
@@ -37,6 +38,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
     version: '0.1.0',
     generation: 1,
     startedAtMs: 1000,
+    scope: ALONE,
     workers: [{ id: 1, pid: 100, generation: 1, connections: 3, silentMs: 100 }],
     registry: {
       kind: 'embedded',

@@ -57,7 +57,7 @@ export type Serving = {
   /** Options that lead a verb to this daemon. */
   readonly here: readonly string[];
   readonly control: string;
-  /** host:port */
+  /** host:port of the embedded one, '' for another. */
   readonly registry: string;
   readonly folder: string;
   readonly stderr: () => string;
@@ -96,12 +96,13 @@ export async function serve(t: Scope, yaml: string, options: RunOptions = {}): P
     return found;
   };
   const control = `http://${urlOf('control')}`;
+  const registry = /^ {2}registry +http/m.test(output().stderr) ? urlOf('registry') : '';
   return {
     child,
     gateway: `http://${urlOf('gateway')}`,
     control,
-    registry: urlOf('registry'),
-    here: ['--control', control, '--registry', urlOf('registry')],
+    registry,
+    here: ['--control', control, ...(registry === '' ? [] : ['--registry', registry])],
     folder,
     stderr: () => output().stderr,
     ended,

@@ -23,7 +23,7 @@ test('serve says where everything is and what to try next, on standard error', a
   );
 });
 
-test('a drain waits for what is in flight, and its exit code means safe to stop', async (t) => {
+test('a drain waits for what is in flight, and its exit code means idle on this gateway', async (t) => {
   const held = await startServer(t);
   const daemon = await serve(t, `upstreams: { app: { servers: ["${held.id}"] } }\n`);
   const response = get(`${daemon.gateway}/hold`);
@@ -54,8 +54,33 @@ test('a drain waits for what is in flight, and its exit code means safe to stop'
   held.held[0]?.end('done');
   const [code] = await once(drain, 'close');
   assert.equal(code, 0);
-  assert.match(said, /: idle after \S+, safe to stop\n$/);
+  assert.match(said, /: idle after \S+, safe to stop: this gateway sends it nothing more\n$/);
   assert.deepEqual(await response, { status: 200, body: 'done' });
+});
+
+test('beside other gateways nothing is said to be safe that they were not asked about', async (t) => {
+  const server = await startServer(t);
+  const port = await freePort();
+  const registry = `registry: { consul: { addresses: ["127.0.0.1:${port}"] } }`;
+  const daemon = await serve(t, `${registry}\nupstreams: { app: { servers: ["${server.id}"] } }\n`);
+  const notAsked = `other gateways that follow the Consul at 127.0.0.1:${port} were not asked`;
+  const verb = async (...args: readonly string[]) => sluice([...args, ...daemon.here]);
+  for (const state of ['drain', 'maint']) {
+    const idle = await verb(state, 'app', server.id);
+    assert.equal(idle.code, 0, idle.stderr);
+    assert.match(
+      idle.stdout,
+      new RegExp(
+        `: idle after \\S+, on this gateway only \\(pid \\d+ on .*\\); ${notAsked} and may`,
+      ),
+    );
+    assert.doesNotMatch(idle.stdout, /safe to stop/);
+    const unwaited = await verb(state, 'app', server.id, '--no-wait', '--json');
+    assert.match(JSON.parse(unwaited.stdout).scope.sharedRegistry, /^the Consul at /);
+  }
+  const back = await verb('undrain', 'app', server.id);
+  assert.match(back.stdout, new RegExp(`takes traffic; ${notAsked}\n$`));
+  assert.match((await verb('status')).stdout, /^gateway .*others may follow the Consul at 127/m);
 });
 
 test('status tells who is out, by whom and why; undrain puts it back', async (t) => {
@@ -67,7 +92,7 @@ test('status tells who is out, by whom and why; undrain puts it back', async (t)
   assert.equal(out.code, 0, out.stderr);
   assert.match(
     out.stderr,
-    /^warning: upstream "app" has no eligible server now; its requests get 503\n$/,
+    /^warning: upstream "app" has no eligible server on this gateway; its requests get 503\n$/,
   );
   const shown = await sluice(['status', 'app', ...daemon.here]);
   assert.match(shown.stdout, /^app {2}round_robin, 0 of 1 eligible$/m);

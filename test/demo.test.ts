@@ -13,6 +13,7 @@ import { verdict } from '../demo/show/receipt.ts';
 import type { Kill } from '../demo/show/traffic.ts';
 import type { ReceiptDocument } from '../src/admin.ts';
 import { findPeer, needPeer } from './peers.ts';
+import { ALONE } from './scopes.ts';
 
 const DEMO = join(import.meta.dirname, '../demo/demo.ts');
 
@@ -102,6 +103,7 @@ const KILL: Kill = { server: '127.0.0.1:2', pid: 7, atMs: 1000 };
 const RECEIPT: ReceiptDocument = {
   ...{ id: 'c1', upstream: 'app', openedAtMs: 0, requests: 1, answered: 0, retried: 0, cut: 0 },
   ...{ lost: 1, clientGone: 0, stillInFlight: 0, longestGapMs: 0, servers: [] },
+  scope: ALONE,
 };
 const INSIDE: Result = {
   ...{ id: '1-1', kind: 'slow_post', method: 'POST', path: '/slow?ms=300', idempotent: false },

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { SluiceError } from '../src/base/errors.ts';
+import type { Scope } from '../src/base/scope.ts';
 import { formatAddress } from '../src/base/units.ts';
 import type { ServiceConfig } from '../src/config.ts';
 import {
@@ -22,6 +23,7 @@ import {
   type ReleaseResult,
   runRelease,
 } from '../src/release.ts';
+import { ALONE } from './scopes.ts';
 
 const APP = join(import.meta.dirname, '..', 'demo', 'app.ts');
 
@@ -184,6 +186,7 @@ export class FakeControl implements ReleaseControl {
   isAway = false;
   /** As after a restart: it does not know its receipts any more. */
   hasForgotten = false;
+  scope = ALONE;
   /** Called at each change before it is made. */
   onChange: (server: string, state: string) => void = () => {};
 
@@ -200,7 +203,11 @@ export class FakeControl implements ReleaseControl {
   async status(): Promise<PoolStatus> {
     if (this.isAway) throw new SluiceError('unreachable', 'control plane 127.0.0.1:8700: away');
     const servers = await Promise.all([...this.servers.keys()].map((id) => this.#look(id)));
-    return { workers: [{ generation: 1 }], upstreams: [{ name: 'app', servers }] };
+    return {
+      scope: this.scope,
+      workers: [{ generation: 1 }],
+      upstreams: [{ name: 'app', servers }],
+    };
   }
 
   async setAdmin(
@@ -241,19 +248,20 @@ export class FakeControl implements ReleaseControl {
   }
 
   async openReceipt(): Promise<Receipt> {
-    return receipt();
+    return receipt(this.scope);
   }
 
   async readReceipt(): Promise<Receipt> {
     if (this.hasForgotten) throw new SluiceError('not_found', 'receipt x1: unknown');
-    return receipt();
+    return receipt(this.scope);
   }
 
   async #drainState(id: string): ReturnType<ReleaseControl['awaitIdle']> {
     const { inFlight, state } = this.server(id);
     const { eligibility } = await this.#look(id);
     const idle = inFlight === 0;
-    return { admin: state, generation: 1, acknowledged: true, inFlight, idle, eligibility };
+    const base = { admin: state, generation: 1, acknowledged: true };
+    return { ...base, inFlight, idle, eligibility, scope: this.scope };
   }
 
   async #look(id: string): Promise<PoolServer> {
@@ -273,9 +281,9 @@ function pick(change: Parameters<ReleaseControl['setAdmin']>[2]): Partial<PoolSe
   return { state: change.state, owner: change.owner, reason: change.reason };
 }
 
-function receipt(): Receipt {
+function receipt(scope: Scope): Receipt {
   const counts = { requests: 0, answered: 0, retried: 0, cut: 0, lost: 0, clientGone: 0 };
-  return { id: 'x1', ...counts, stillInFlight: 0, longestGapMs: 0, servers: [] };
+  return { id: 'x1', ...counts, stillInFlight: 0, longestGapMs: 0, servers: [], scope };
 }
 
 /** The session that a release gave the instance, children included. */

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { server, status, upstream } from '../../test/admin-documents.ts';
+import { ALONE } from '../../test/scopes.ts';
 import { SluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import type { AdminRequest, Control, DrainDocument, ReceiptDocument } from './documents.ts';
@@ -18,6 +19,7 @@ const DRAINED: DrainDocument = {
   inFlight: 0,
   idle: true,
   eligibility: 'drain',
+  scope: ALONE,
 };
 
 const RECEIPT: ReceiptDocument = {
@@ -33,6 +35,7 @@ const RECEIPT: ReceiptDocument = {
   stillInFlight: 0,
   longestGapMs: 0,
   servers: [],
+  scope: ALONE,
 };
 
 type Call = readonly [string, ...unknown[]];

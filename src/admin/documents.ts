@@ -1,6 +1,7 @@
 // The documents of the control API: what GET and POST answer as JSON, and the face `Control` that
 // the daemon gives to the API. The CLI, the release engine and the dashboard read these types.
 
+import type { Scope } from '../base/scope.ts';
 import type { Admin, AdminState, Balance, Checks, Eligibility } from '../upstream.ts';
 
 export type ServerDocument = {
@@ -42,6 +43,8 @@ export type StatusDocument = {
   readonly version: string;
   readonly generation: number;
   readonly startedAtMs: number;
+  /** Whose view all of this is. */
+  readonly scope: Scope;
   readonly workers: readonly {
     readonly id: number;
     readonly pid: number;
@@ -82,9 +85,10 @@ export type DrainDocument = {
   /** True when every live worker has acknowledged that generation. */
   readonly acknowledged: boolean;
   readonly inFlight: number;
-  /** acknowledged and inFlight 0: safe to stop. */
+  /** acknowledged and inFlight 0, on the gateway that `scope` names. */
   readonly idle: boolean;
   readonly eligibility: Eligibility;
+  readonly scope: Scope;
 };
 
 export type ReceiptServer = {
@@ -97,7 +101,7 @@ export type ReceiptServer = {
   readonly lost: number;
 };
 
-/** What happened to the requests of one upstream since the receipt was opened. */
+/** What happened to one gateway's requests of one upstream since the receipt was opened. */
 export type ReceiptDocument = {
   readonly id: string;
   readonly upstream: string;
@@ -118,6 +122,8 @@ export type ReceiptDocument = {
   /** Longest time in which requests were waiting and none was answered, ms. */
   readonly longestGapMs: number;
   readonly servers: readonly ReceiptServer[];
+  /** Which gateway counted. */
+  readonly scope: Scope;
 };
 
 /** What the daemon offers to the control API. @throws not_found, conflict, guard_refused, … */

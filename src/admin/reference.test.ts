@@ -47,10 +47,11 @@ test('every metric has its row, and every row its metric', async () => {
 // Every field by name; the types make sure that none is left out.
 const DRAIN: Record<keyof DrainDocument, 0> = {
   ...{ server: 0, admin: 0, generation: 0, acknowledged: 0, inFlight: 0, idle: 0, eligibility: 0 },
+  scope: 0,
 };
 const RECEIPT: Record<keyof ReceiptDocument, 0> = {
   ...{ id: 0, upstream: 0, openedAtMs: 0, requests: 0, answered: 0, retried: 0, cut: 0, lost: 0 },
-  ...{ clientGone: 0, stillInFlight: 0, longestGapMs: 0, servers: 0 },
+  ...{ clientGone: 0, stillInFlight: 0, longestGapMs: 0, servers: 0, scope: 0 },
 };
 const REQUEST: Record<keyof AdminRequest, 0> = {
   ...{ state: 0, owner: 0, reason: 0, keepEligible: 0, ifOwner: 0 },

@@ -1,7 +1,7 @@
 // Durations, sizes and addresses as people write them, and back. The only place that knows the
 // suffixes; config, CLI and the KV records all come here.
 
-import { isIPv4, isIPv6 } from 'node:net';
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 const DURATION_MS: Record<string, number> = {
   ms: 1,
@@ -76,5 +76,11 @@ export function formatAddress(address: Address): string {
 
 /** True when only this machine can reach what listens there. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+  if (host === 'localhost' || isIPv4(host)) return host === 'localhost' || host.startsWith('127.');
+  // In all its spellings, and the IPv4 addresses inside of IPv6.
+  return isIPv6(host) && LOOPBACK.check(host, 'ipv6');
 }
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');

@@ -8,6 +8,8 @@ type Shape = { readonly [key: string]: Kind };
 
 const ADMIN: Shape = { state: 'text', owner: 'text', reason: 'text', sinceMs: 'number' };
 
+const SCOPE: Shape = { gateway: 'text', sharedRegistry: 'text' };
+
 const DRAIN: Shape = {
   server: 'text',
   admin: ADMIN,
@@ -16,6 +18,7 @@ const DRAIN: Shape = {
   inFlight: 'number',
   idle: 'flag',
   eligibility: 'text',
+  scope: SCOPE,
 };
 
 const RECEIPT: Shape = {
@@ -40,12 +43,14 @@ const RECEIPT: Shape = {
       lost: 'number',
     },
   ],
+  scope: SCOPE,
 };
 
 const STATUS: Shape = {
   version: 'text',
   generation: 'number',
   startedAtMs: 'number',
+  scope: SCOPE,
   workers: [
     {
       id: 'number',

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { SHARED } from '../../test/scopes.ts';
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../admin.ts';
 import { createControlClient, parseControlUrl } from './control-client.ts';
 
@@ -16,6 +17,7 @@ const DRAIN: DrainDocument = {
   inFlight: 2,
   idle: false,
   eligibility: 'drain',
+  scope: SHARED,
 };
 const RECEIPT: ReceiptDocument = {
   id: 'r1',
@@ -30,11 +32,13 @@ const RECEIPT: ReceiptDocument = {
   stillInFlight: 0,
   longestGapMs: 3,
   servers: [{ id: '127.0.0.1:9001', attempts: 11, answered: 10, retried: 1, cut: 0, lost: 0 }],
+  scope: SHARED,
 };
 const STATUS: StatusDocument = {
   version: '0.1.0',
   generation: 7,
   startedAtMs: 1,
+  scope: SHARED,
   workers: [{ id: 1, pid: 2, generation: 7, connections: 0, silentMs: 100 }],
   registry: {
     kind: 'embedded',

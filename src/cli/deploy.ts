@@ -28,8 +28,10 @@ type Show = {
 
 export function addDeploy(program: Command): void {
   addReleaseOptions(program.command('deploy'))
-    .summary('release a version, losing no request')
-    .description('Release a version, instance by instance, without losing a request.')
+    .summary('release a version, instance by instance')
+    .description(
+      'Release a version, instance by instance: each is drained before it is stopped, so that no request through this gateway is lost.',
+    )
     .option('--plain', 'a line per event, also on a terminal')
     .option('--json', 'one JSON event per line; the last is the result')
     .addHelpText(
@@ -39,6 +41,10 @@ Per instance: guard, drain until nothing is in flight, stop, start, check,
 admit. An instance that fails is brought back to the version that served before;
 the others are not touched. Ctrl-C stops at the next safe point, twice at once;
 run the same command again to go on.
+
+Drained, counted and "in pool" are this gateway's word. Where other gateways
+may follow the same registry (a Consul, or an embedded registry beyond
+loopback), they are not asked, and the output says so.
 
 Exit codes: 0 released or nothing to do, 1 failed (see the last block), 3
 refused by preflight, 4 another release runs, 5 too little capacity, 7 the old

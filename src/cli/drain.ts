@@ -1,10 +1,11 @@
 // `sluice drain|maint|undrain`: what an operator wants of one server. Drain and maint wait until
-// every worker has acknowledged and nothing is in flight: exit code 0 means safe to stop.
+// every worker has acknowledged and nothing is in flight: exit code 0 means idle on this gateway.
 
 import { userInfo } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminRequest, Control, DrainDocument } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
+import { idleMeaning, isShared, notAsked } from '../base/scope.ts';
 import { formatDuration, parseDuration } from '../base/units.ts';
 import { paint, print, printJson, warn } from './output.ts';
 import { controlOf, type GlobalOptions } from './target.ts';
@@ -25,8 +26,10 @@ export function addDrain(program: Command): void {
     .addHelpText(
       'after',
       `
-Exits 0 when nothing is in flight any more, so that the next command may stop
-the server; 1 when requests are still in flight after --wait.
+Exits 0 when nothing is in flight on this gateway any more, so that the next
+command may stop the server; 1 when requests are still in flight after --wait.
+Other gateways that follow the same registry (a Consul, or an embedded registry
+beyond loopback) are not asked: drain the server on each of them.
 
 Examples:
   $ sluice drain app 127.0.0.1:9001 -m "kernel update" && systemctl stop app
@@ -103,7 +106,11 @@ async function takeOut(
   if (options.json === true) return;
   if (drain.idle) {
     const took = formatDuration(performance.now() - startedAt);
-    print(`${server} of ${upstream}: ${paint('green', 'idle')} after ${took}, safe to stop`);
+    print(
+      `${server} of ${upstream}: ${paint('green', 'idle')} after ${took}, ${idleMeaning(drain.scope)}`,
+    );
+  } else if (isShared(drain.scope)) {
+    print(`${server} of ${upstream}: ${notAsked(drain.scope)}`);
   }
   await warnWhenEmpty(control, upstream);
 }
@@ -132,9 +139,10 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
     drain.eligibility === 'ok'
       ? 'takes traffic'
       : `not eligible yet (${drain.eligibility}); see "sluice status ${upstream}"`;
+  const others = isShared(drain.scope) ? `; ${notAsked(drain.scope)}` : '';
   const acknowledged = drain.acknowledged ? 'acknowledged' : 'not yet acknowledged';
   print(
-    `${server} of ${upstream}: ready, generation ${drain.generation} ${acknowledged}, ${eligible}`,
+    `${server} of ${upstream}: ready, generation ${drain.generation} ${acknowledged}, ${eligible}${others}`,
   );
 }
 
@@ -161,7 +169,7 @@ async function warnWhenEmpty(control: Control, upstream: string): Promise<void> 
   const status = await control.status();
   const found = status.upstreams.find((document) => document.name === upstream);
   if (found !== undefined && found.eligible === 0) {
-    warn(`upstream "${upstream}" has no eligible server now; its requests get 503`);
+    warn(`upstream "${upstream}" has no eligible server on this gateway; its requests get 503`);
   }
 }
 

@@ -90,7 +90,7 @@ Examples:
   $ sluice kv put upstreams/app/127.0.0.1:9001 '{"weight":1}'
   $ sluice status                            who takes traffic, who not and why
   $ sluice drain app 127.0.0.1:9001 -m "kernel update" && reboot
-  $ sluice deploy app --version v2           rolling release, no request lost
+  $ sluice deploy app --version v2           each instance is drained first
 
 Environment: SLUICE_CONTROL, SLUICE_TOKEN, SLUICE_REGISTRY, CONSUL_HTTP_TOKEN,
 NO_COLOR, FORCE_COLOR. Exit codes: docs/errors.md (0 good, 1 failed, 2 usage or

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ALONE, SHARED } from '../../test/scopes.ts';
 import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../release.ts';
 import { eventLine, facts, Heartbeat } from './event-lines.ts';
 import { fold, LiveScreen, liveLines, NOTHING_YET } from './live-view.ts';
@@ -53,6 +54,7 @@ const PLAN: Plan = {
   service: 'app',
   upstream: 'app',
   version: 'v2',
+  scope: ALONE,
   from: ['v1'],
   eligible: 2,
   servers: 2,
@@ -204,6 +206,7 @@ test('live: the running step, who waits, the pool and the traffic, no wider than
     retried: 1,
     cut: 0,
     lost: 0,
+    scope: ALONE,
   };
   let state = NOTHING_YET;
   const stayed: string[] = [];
@@ -261,6 +264,7 @@ const RECEIPT: ReleaseReceipt = {
     { id: A, attempts: 4000, ...COUNTS, answered: 3999 },
     { id: B, attempts: 5120, ...COUNTS, answered: 5119 },
   ],
+  scope: ALONE,
 };
 
 const RESULT: ReleaseResult = {
@@ -294,6 +298,7 @@ const RESULT: ReleaseResult = {
   ],
   receipt: RECEIPT,
   next: ['read the log', 'fix it and deploy again'],
+  scope: ALONE,
   ms: 3200,
 };
 
@@ -311,10 +316,31 @@ Release r42 of app to v2 FAILED after 3.2s (exit 1)
   traffic   9,120 requests in, 9,118 answered, 0 retried, 0 cut, 0 lost, 2 in flight now; longest gap 120ms
             127.0.0.1:9001  4,000 sent  3,999 answered  0 retried  0 cut  0 lost
             127.0.0.1:9002  5,120 sent  5,119 answered  0 retried  0 cut  0 lost
+  gateway   pid 100 on web-1
   next      read the log
             fix it and deploy again
 `,
   );
+});
+
+test('live: beside other gateways the counts are said to be of one', () => {
+  const counts = { eligible: 1, servers: 2, requests: 4, retried: 0, cut: 0, lost: 0 };
+  const traffic = event({ type: 'traffic', ...counts, scope: SHARED });
+  const { state } = fold(
+    fold(NOTHING_YET, event({ type: 'plan', plan: PLAN }), plain).state,
+    traffic,
+    plain,
+  );
+  assert.match(liveLines(state, 0, 120, plain).at(-1) ?? '', / 4 requests \(this gateway\)$/);
+});
+
+test('result: beside other gateways it says whose word it is, also where nothing was counted', () => {
+  const line =
+    /^ {2}gateway {3}pid 100 on web-1 only; other gateways that follow the Consul at 10.0.0.1:8500 were not asked$/m;
+  const result: ReleaseResult = { ...RESULT, scope: SHARED };
+  assert.match(resultText(result, plain), line);
+  assert.match(resultText({ ...result, receipt: null }, plain), line);
+  assert.doesNotMatch(resultText({ ...RESULT, receipt: null }, plain), /gateway {3}/);
 });
 
 test('result: what was lost is loud, and a quiet release says so', () => {

@@ -1,6 +1,7 @@
 // The last block of a release: who serves what, why it ended so, what became of the traffic, what to
 // do next. Pure: result → string.
 
+import { isShared, seenBy } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
 import type { InstanceResult, ReleaseReceipt, ReleaseResult } from '../release.ts';
 import { type Paint, table } from './output.ts';
@@ -13,6 +14,7 @@ export function resultText(result: ReleaseResult, paint: Paint): string {
       (row) => `  ${row}`,
     ),
     ...trafficLines(result.receipt, paint),
+    ...gatewayLines(result, paint),
     ...result.next.map((text, index) => `  ${index === 0 ? 'next' : '    '}      ${text}`),
   ];
   return `${blocks.join('\n')}\n`;
@@ -108,6 +110,12 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
       : []),
   ]);
   return [`  traffic   ${total}; ${gap}`, ...missing, ...table(rows)];
+}
+
+/** Whose word all of the above is; with others about, also where nothing was counted. */
+function gatewayLines({ scope, receipt }: ReleaseResult, paint: Paint): readonly string[] {
+  if (scope === null || (receipt === null && !isShared(scope))) return [];
+  return [`  ${isShared(scope) ? paint('yellow', 'gateway') : 'gateway'}   ${seenBy(scope)}`];
 }
 
 function amount(number: number): string {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ALONE, SHARED } from '../../test/scopes.ts';
 import type { ServerDocument, StatusDocument } from '../admin.ts';
 import { statusView, whyOf } from './status-view.ts';
 
@@ -33,6 +34,7 @@ const STATUS: StatusDocument = {
   version: '1.2.3',
   generation: 7,
   startedAtMs: NOW - 90_000,
+  scope: ALONE,
   workers: [
     { id: 1, pid: 101, generation: 7, connections: 4, silentMs: 100 },
     { id: 2, pid: 102, generation: 6, connections: 12, silentMs: 12_400 },
@@ -118,6 +120,14 @@ test('cuts to the width of the terminal', () => {
   const whole = statusView(STATUS, plain);
   const why = whole.slice(whole.lastIndexOf('by ')).split('\n')[0] ?? '';
   assert.ok(why.length > 10 && lines.join(' ').replace(/ +/g, ' ').includes(why), why);
+});
+
+test('beside other gateways the screen says whose view it is; alone it does not', () => {
+  const line =
+    /^gateway {4}pid 100 on web-1, seen alone: others may follow the Consul at 10.0.0.1:8500$/m;
+  const view = { nowMs: NOW, paint: (_: string, text: string) => text, width: 0 };
+  assert.match(statusView({ ...STATUS, scope: SHARED }, view), line);
+  assert.doesNotMatch(statusView(STATUS, view), /^gateway/m);
 });
 
 for (const [change, why] of [

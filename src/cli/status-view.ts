@@ -2,6 +2,7 @@
 // Pure: document and clock in, lines out.
 
 import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
+import { isShared } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
 import { wrap } from '../base/wrap.ts';
 import { cut, type Paint, table, visible } from './output.ts';
@@ -43,6 +44,10 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
     `${paint('bold', `sluice ${status.version}`)}  up ${up}, generation ${status.generation}`,
     `registry   ${registry.kind}${address}${health === '' ? '' : `, ${health}`}`,
   ];
+  if (isShared(status.scope)) {
+    const { gateway, sharedRegistry } = status.scope;
+    lines.push(`gateway    ${gateway}, seen alone: others may follow ${sharedRegistry}`);
+  }
   const rows = workers.map((worker) => [
     `worker ${worker.id}`,
     `pid ${worker.pid}`,

@@ -12,6 +12,7 @@ import type {
 import { renderMetrics } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
 import type { Registry, RegistryHealth } from '../registry.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
@@ -20,6 +21,7 @@ import type { Fleet } from './fleet.ts';
 import { checkGuard } from './guard.ts';
 import type { Member } from './members.ts';
 import { Receipts } from './receipts.ts';
+import { scopeOf } from './scope.ts';
 import { buildStatus, inFlight, memberEligibility } from './status.ts';
 import type { KnownUpstream, Table } from './table.ts';
 import { writeWeight } from './weight.ts';
@@ -40,12 +42,14 @@ export type ControlOptions = {
 export class DaemonControl implements Control {
   readonly #options: ControlOptions;
   readonly #receipts: Receipts;
+  readonly #scope: Scope;
   readonly #startedAtMs = Date.now();
   readonly #closing = new AbortController();
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#receipts = new Receipts(options.fleet);
+    this.#scope = scopeOf(options.registryConfig);
+    this.#receipts = new Receipts(options.fleet, this.#scope);
   }
 
   async status(): Promise<StatusDocument> {
@@ -54,6 +58,7 @@ export class DaemonControl implements Control {
     return buildStatus({
       version,
       startedAtMs: this.#startedAtMs,
+      scope: this.#scope,
       table,
       fleet,
       registry: registryConfig,
@@ -173,6 +178,7 @@ export class DaemonControl implements Control {
       inFlight: isIdle ? 0 : inFlight(upstream, server, figures),
       idle: isIdle,
       eligibility: memberEligibility(upstream, member, figures),
+      scope: this.#scope,
     };
   }
 

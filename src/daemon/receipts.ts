@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ReceiptDocument } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
+import type { Scope } from '../base/scope.ts';
 import type { ServerCounters } from '../upstream.ts';
 import type { UpstreamTotals } from './figures.ts';
 import type { Fleet } from './fleet.ts';
@@ -24,10 +25,12 @@ type Receipt = {
 
 export class Receipts {
   readonly #fleet: Fleet;
+  readonly #scope: Scope;
   readonly #open = new Map<string, Receipt>();
 
-  constructor(fleet: Fleet) {
+  constructor(fleet: Fleet, scope: Scope) {
     this.#fleet = fleet;
+    this.#scope = scope;
   }
 
   /** `servers`: those to list even if they got nothing. @throws timeout */
@@ -89,6 +92,7 @@ export class Receipts {
         const { attempts, answered, retried, cut, lost } = counters;
         return { id, attempts, answered, retried, cut, lost };
       }),
+      scope: this.#scope,
     };
   }
 }

@@ -2,6 +2,7 @@
 // eligibility from the workers. Reads only.
 
 import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
+import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
 import type { Membership, RegistryHealth } from '../registry.ts';
 import type { Eligibility } from '../upstream.ts';
@@ -13,6 +14,7 @@ import type { KnownUpstream, Table } from './table.ts';
 export type StatusSource = {
   readonly version: string;
   readonly startedAtMs: number;
+  readonly scope: Scope;
   readonly table: Table;
   readonly fleet: Fleet;
   readonly registry: RegistryConfig;
@@ -26,6 +28,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
     version: source.version,
     generation: table.generation,
     startedAtMs: source.startedAtMs,
+    scope: source.scope,
     workers: fleet.links.map((link) => ({
       id: link.id,
       pid: link.pid,

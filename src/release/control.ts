@@ -1,9 +1,10 @@
 // What a release needs of the control plane: the pool as it is, a change of admin state with the
 // guard inside, the drain barrier, and the receipt. A structural part of `Control` in the admin
-// module, so the CLI's control client fits as it is. An interface and not a client, because a
-// service behind several gateways is the same face over a list: change all of them, idle when all
-// are idle, status is the worst of them.
+// module, so the CLI's control client fits as it is. It speaks of one gateway, the one that `scope`
+// names. A service behind several gateways would be the same face over a list: change all of them, idle
+// when all are idle, status is the worst of them; until then nothing is said of the others.
 
+import type { Scope } from '../base/scope.ts';
 import type { Admin, AdminState, Checks, Eligibility } from '../upstream.ts';
 
 /** One server of the upstream that a service is released behind. */
@@ -19,6 +20,7 @@ export type PoolServer = {
 };
 
 export type PoolStatus = {
+  readonly scope: Scope;
   readonly workers: readonly { readonly generation: number }[];
   readonly upstreams: readonly {
     readonly name: string;
@@ -34,9 +36,10 @@ type DrainState = {
   readonly inFlight: number;
   readonly idle: boolean;
   readonly eligibility: Eligibility;
+  readonly scope: Scope;
 };
 
-/** What became of the upstream's requests while the release ran. */
+/** What became of the gateway's requests of the upstream while the release ran. */
 export type Receipt = {
   readonly id: string;
   readonly requests: number;
@@ -55,6 +58,7 @@ export type Receipt = {
     readonly cut: number;
     readonly lost: number;
   }[];
+  readonly scope: Scope;
 };
 
 /** The words are those of `AdminRequest` in the admin module. */

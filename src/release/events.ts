@@ -2,6 +2,7 @@
 // lines of a CI log and the NDJSON of `--json` are all made. Also what it says at the end.
 
 import type { ErrorCode } from '../base/errors.ts';
+import type { Scope } from '../base/scope.ts';
 import type { Receipt } from './control.ts';
 import type { Plan, StepKind } from './plan.ts';
 
@@ -51,6 +52,8 @@ type Happening =
       readonly retried: number;
       readonly cut: number;
       readonly lost: number;
+      /** Which gateway counted. */
+      readonly scope: Scope;
     }
   | { readonly type: 'result'; readonly result: ReleaseResult };
 
@@ -103,5 +106,7 @@ export type ReleaseResult = {
   /** Null when no traffic was watched: nothing was done, or no receipt could be opened. */
   readonly receipt: ReleaseReceipt | null;
   readonly next: readonly string[];
+  /** Which gateway was asked; null when none answered. */
+  readonly scope: Scope | null;
   readonly ms: number;
 };

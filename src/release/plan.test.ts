@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ALONE, SHARED } from '../../test/scopes.ts';
 import type { ServiceConfig } from '../config.ts';
 import type { PoolServer } from './control.ts';
 import type { PastRelease } from './journal.ts';
@@ -88,7 +89,7 @@ function stopped(port: number, part: Partial<InstanceSurvey> = {}): InstanceSurv
 
 function found(instances: readonly InstanceSurvey[], part: Partial<Survey> = {}): Survey {
   const servers = instances.flatMap(({ server: one }) => (one === undefined ? [] : [one]));
-  return { instances, servers, trouble: null, history: [], ...part };
+  return { instances, servers, scope: ALONE, trouble: null, history: [], ...part };
 }
 
 /** `127.0.0.1:9001 guard(1) drain stop …` per instance, in the order of the plan. */
@@ -272,6 +273,17 @@ test('plan: the steps of a revert', () => {
     ['stop', 'start', 'check', 'admit'],
   );
   assert.equal(steps.find((step) => step.kind === 'check')?.version, 'v1');
+});
+
+test('beside other gateways the plan says that they are not asked; alone it does not', () => {
+  const instances = [instance(1), instance(2)];
+  const note =
+    'only pid 100 on web-1 is asked: other gateways that follow the Consul at 10.0.0.1:8500';
+  const notes = (scope: Survey['scope']): readonly string[] =>
+    planRelease(SERVICE, found(instances, { scope }), TO_V2).notes;
+  assert.equal(notes(SHARED).filter((text) => text.startsWith(note)).length, 1);
+  assert.doesNotMatch(notes(ALONE).join(), /other gateways/);
+  assert.doesNotMatch(notes(null).join(), /other gateways/);
 });
 
 test('of a pool that cannot be asked nothing is claimed', () => {

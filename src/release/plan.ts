@@ -13,6 +13,7 @@
 //   not running                              guard start check admit
 
 import type { ErrorCode } from '../base/errors.ts';
+import { isShared, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
@@ -82,6 +83,8 @@ export type Plan = {
   readonly service: string;
   readonly upstream: string;
   readonly version: string;
+  /** Which gateway is asked and counts; null when it did not answer. */
+  readonly scope: Scope | null;
   /** The versions found, without repeats; empty when nothing runs. */
   readonly from: readonly string[];
   readonly eligible: number;
@@ -123,6 +126,7 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
     service: service.name,
     upstream: service.upstream,
     version,
+    scope: found.scope,
     from: [...new Set(found.instances.map((instance) => instance.version))].filter(Boolean),
     eligible: found.servers.filter(isServing).length,
     servers: found.servers.length,
@@ -356,6 +360,13 @@ function notesOf(
         `${plan.instance} runs ${options.version} by another command or environment; use --force to restart it`,
       );
     }
+  }
+  if (found.scope !== null && isShared(found.scope)) {
+    const { gateway, sharedRegistry } = found.scope;
+    notes.push(
+      `only ${gateway} is asked: other gateways that follow ${sharedRegistry} may still send an ` +
+        'instance requests when it is stopped, and those are not counted',
+    );
   }
   if (service.versionHeader === '') {
     notes.push('no expect_version: a process that answers is believed to be the new version');

@@ -2,6 +2,7 @@
 // returns what came of it as a value: the run decides what a failure means. Steps write no journal.
 
 import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
+import { isShared, type Scope } from '../base/scope.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { checkInstance, GONE_AFTER_MS, gone } from './check.ts';
@@ -57,7 +58,7 @@ const REGISTRY_OWNER = 'kv';
 const LOOK_EVERY_MS = 500;
 /** How often an admitted server is looked at. */
 const ADMIT_POLL_MS = 50;
-/** How long an admitted server may take until all gateways send it requests. */
+/** How long an admitted server may take until all workers send it requests. */
 const ADMIT_DEADLINE_MS = 15_000;
 
 export async function runStep(step: Step, context: StepContext): Promise<Outcome> {
@@ -127,7 +128,7 @@ async function guard(step: Step & { kind: 'guard' }, context: StepContext): Prom
   }
 }
 
-/** Over when every gateway has acknowledged and nothing is in flight, not after a time. */
+/** Over when every worker has acknowledged and nothing is in flight, not after a time. */
 async function drain(step: Step & { kind: 'drain' }, context: StepContext): Promise<Outcome> {
   const { service, instance, control, soft } = context;
   const deadlineMs = performance.now() + step.timeoutMs;
@@ -147,22 +148,24 @@ async function drain(step: Step & { kind: 'drain' }, context: StepContext): Prom
     const dead = await context.fallen.findDead();
     if (dead !== null) return dead;
     if (step.need !== null) {
-      const others = await othersServing(context);
-      if (others < step.need) {
-        return fail('breach', `only ${others} other servers eligible (need ${step.need})`);
+      const serving = await othersServing(context);
+      if (serving < step.need) {
+        return fail('breach', `only ${serving} other servers eligible (need ${step.need})`);
       }
     }
-    if (state.idle) return { ok: true, data: { cut: 0 } };
+    if (state.idle) return { ok: true, data: { cut: 0, ...others(state.scope) } };
     if (leftMs > 0) {
       context.wait({ in_flight: state.inFlight, acknowledged: state.acknowledged });
       continue;
     }
     const waited = formatDuration(step.timeoutMs);
-    if (step.onTimeout === 'proceed') return { ok: true, data: { cut: state.inFlight, waited } };
+    if (step.onTimeout === 'proceed') {
+      return { ok: true, data: { cut: state.inFlight, waited, ...others(state.scope) } };
+    }
     return fail(
       'release_failed',
       `drain not over after ${waited}: ${state.inFlight} in flight` +
-        `${state.acknowledged ? '' : ', not acknowledged by every gateway'} (drain.on_timeout: halt)`,
+        `${state.acknowledged ? '' : ', not acknowledged by every worker'} (drain.on_timeout: halt)`,
     );
   }
 }
@@ -211,7 +214,7 @@ async function check(step: Step & { kind: 'check' }, context: StepContext): Prom
   return { ...result, evidence: [...result.evidence, ...log] };
 }
 
-/** Back into traffic, but only what is ours; over when every gateway may pick it. */
+/** Back into traffic, but only what is ours; over when every worker may pick it. */
 async function admit(context: StepContext): Promise<Outcome> {
   const { service, instance, control, owner } = context;
   const change = { state: 'ready', owner, reason: '', ifOwner: owner } as const;
@@ -226,7 +229,9 @@ async function admit(context: StepContext): Promise<Outcome> {
     const upstream = status.upstreams.find((candidate) => candidate.name === service.upstream);
     const server = upstream?.servers.find((candidate) => candidate.id === instance);
     const behind = status.workers.filter((worker) => worker.generation < generation).length;
-    if (behind === 0 && server !== undefined && isServing(server)) return { ok: true, data: {} };
+    if (behind === 0 && server !== undefined && isServing(server)) {
+      return { ok: true, data: others(status.scope) };
+    }
     if (server !== undefined && server.admin.state !== 'ready') {
       const { state, owner: other } = server.admin;
       return fail('taken', `healthy, but left in ${state} by ${other === '' ? 'somebody' : other}`);
@@ -237,11 +242,16 @@ async function admit(context: StepContext): Promise<Outcome> {
     const eligibility = server?.eligibility ?? 'gone';
     if (nowMs - startedMs > ADMIT_DEADLINE_MS) {
       const reason = `not in traffic ${formatDuration(ADMIT_DEADLINE_MS)} after it was admitted`;
-      return fail('release_failed', `${reason}: ${eligibility}, ${behind} gateways behind`);
+      return fail('release_failed', `${reason}: ${eligibility}, ${behind} workers behind`);
     }
-    context.wait({ eligibility, gateways_behind: behind });
+    context.wait({ eligibility, workers_behind: behind });
     await pause(ADMIT_POLL_MS);
   }
+}
+
+/** A step's word holds on one gateway; that there may be others stands beside it. */
+function others(scope: Scope): Facts {
+  return isShared(scope) ? { other_gateways: 'not asked' } : {};
 }
 
 async function isOurs(context: StepContext): Promise<boolean> {

@@ -3,6 +3,7 @@
 // release, so that the last block says what was seen and not what was believed.
 
 import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
+import type { Scope } from '../base/scope.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { findProcess, strangerOn } from './command.ts';
@@ -39,6 +40,8 @@ export type Survey = {
   readonly instances: readonly InstanceSurvey[];
   /** All servers of the upstream, also those that the service does not run. */
   readonly servers: readonly PoolServer[];
+  /** Whose view of the servers it is; null when the control plane did not answer. */
+  readonly scope: Scope | null;
   /** Why the control plane could not be asked; null when it answered. */
   readonly trouble: Problem | null;
   /** Other releases of the service, newest first. */
@@ -60,9 +63,11 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
   const { service, control } = options;
   const history = (await readHistory(service)).filter((past) => past.id !== options.self);
   let servers: readonly PoolServer[] = [];
+  let scope: Scope | null = null;
   let trouble: Problem | null = null;
   try {
     const status = await control.status();
+    scope = status.scope;
     const upstream = status.upstreams.find((candidate) => candidate.name === service.upstream);
     if (upstream === undefined) {
       const message = `service "${service.name}": the control plane has no upstream "${service.upstream}"; is it that of another configuration?`;
@@ -76,7 +81,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
   const instances = await Promise.all(
     service.instances.map((address) => surveyInstance({ ...options, address, servers, history })),
   );
-  return { instances, servers, trouble, history };
+  return { instances, servers, scope, trouble, history };
 }
 
 async function surveyInstance(

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { deploy, scene, when } from '../../test/release-builders.ts';
+import { ALONE, SHARED } from '../../test/scopes.ts';
 import { journalFolder } from './files.ts';
 
 test('a receipt that a restart cut off says so in the result and in the journal', async (t) => {
@@ -22,4 +23,32 @@ test('a receipt that a restart cut off says so in the result and in the journal'
   const [end = ''] = (await readFile(file, 'utf8')).trimEnd().split('\n').slice(-1);
   const written: { data: { receipt: unknown } } = JSON.parse(end);
   assert.deepEqual(written.data.receipt, result.receipt);
+});
+
+test('beside other gateways each drain, admit, count and the result say that those were not asked', async (t) => {
+  const { service, control } = await scene(t);
+  for (const [scope, version] of [
+    [ALONE, 'v2'],
+    [SHARED, 'v3'],
+  ] as const) {
+    control.scope = scope;
+    const { result, events } = await deploy(service, control, version);
+    assert.equal(result.outcome, 'succeeded');
+    assert.deepEqual(result.scope, scope);
+    assert.deepEqual(result.receipt?.scope, scope);
+    const done = events.filter((event) => event.type === 'step' && event.phase === 'done');
+    for (const step of ['drain', 'admit']) {
+      const said = done.filter((event) => event.type === 'step' && event.step === step);
+      assert.equal(said.length, 2);
+      for (const event of said) {
+        const others = event.type === 'step' ? event.data['other_gateways'] : '';
+        assert.equal(others, scope === SHARED ? 'not asked' : undefined);
+      }
+    }
+    for (const event of events) if (event.type === 'traffic') assert.deepEqual(event.scope, scope);
+    const notes = events.filter(
+      (event) => event.type === 'note' && /other gateways/.test(event.text),
+    );
+    assert.equal(notes.length, scope === SHARED ? 1 : 0);
+  }
 });

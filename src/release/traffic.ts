@@ -83,9 +83,9 @@ export class TrafficWatch {
     const { upstreams } = await this.#control.status();
     const { upstream } = this.#session.service;
     const servers = upstreams.find((candidate) => candidate.name === upstream)?.servers ?? [];
-    const { requests, retried, cut, lost } = this.#receipt;
+    const { requests, retried, cut, lost, scope } = this.#receipt;
     const eligible = servers.filter(isServing).length;
-    const counts = { requests, retried, cut, lost };
+    const counts = { requests, retried, cut, lost, scope };
     this.#session.emit({ type: 'traffic', eligible, servers: servers.length, ...counts });
   }
 }
