@@ -128,7 +128,7 @@ export const proxy = section('How requests are passed on.', {
     least: '0',
   }),
   trusted_proxies: list(
-    'Addresses or CIDR blocks whose X-Forwarded-* is believed and appended to.',
+    'Addresses or CIDR blocks whose X-Forwarded-For, -Proto and -Host are believed as far as no client can forge them: docs/gateway.md.',
     text({ about: '', kind: 'CIDR block' }),
   ).prefault([]),
   underscores_in_headers: onOff({

@@ -243,9 +243,11 @@ upstreams:
   raw: { registry: off, servers: 127.0.0.1:9003 }
 routes: [{ upstream: app }]
 services: { raw: { start: x, instances: [127.0.0.1:9003, 127.0.0.1:9004] } }
+proxy: { trusted_proxies: [10.0.0.0/8, 0.0.0.0/0] }
 `);
   assert.deepEqual(warnings, [
     '/etc/sluice/f:1:33: registry.embedded.listen: 0.0.0.0:8500 can be reached from other machines and has no access control; anyone there can change the servers',
+    '/etc/sluice/f:8:40: proxy.trusted_proxies[1]: 0.0.0.0/0 trusts everybody: any client can say that it is another',
     '/etc/sluice/f:4:14: upstreams.app.servers: has backup servers alone; they take all requests until the registry has others',
     '/etc/sluice/f:7:58: services.raw.instances[1]: 127.0.0.1:9004 is no server of upstream "raw", which does not follow a registry; it would never get requests',
   ]);

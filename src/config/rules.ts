@@ -175,6 +175,11 @@ function checkProxy({ proxy }: Parts, findings: Findings): void {
     if (!isCidr(block)) {
       const message = `"${block}" is not an IP address or CIDR block; write one like 10.0.0.0/8`;
       findings.problem(['proxy', 'trusted_proxies', index], message);
+    } else if (/\/0+$/.test(block)) {
+      findings.warning(
+        ['proxy', 'trusted_proxies', index],
+        `${block} trusts everybody: any client can say that it is another`,
+      );
     }
   }
   for (const [index, protocol] of (proxy.value?.upgrade ?? []).entries()) {
@@ -192,7 +197,8 @@ function checkProxy({ proxy }: Parts, findings: Findings): void {
 
 function isCidr(block: string): boolean {
   const [ip = '', bits, ...rest] = block.split('/');
-  const family = isIP(ip);
+  // A zone is part of no packet: an address with one would match nothing, or too much.
+  const family = ip.includes('%') ? 0 : isIP(ip);
   if (family === 0 || rest.length > 0) return false;
   return (
     bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))

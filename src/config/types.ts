@@ -73,7 +73,7 @@ export type GatewayConfig = {
   readonly tries: number;
   /** Total time for attempts after the first, ms; 0 = no limit. */
   readonly triesTimeoutMs: number;
-  /** CIDR blocks whose X-Forwarded-* are believed and appended to. */
+  /** Addresses and CIDR blocks whose X-Forwarded-For, -Proto and -Host are believed. */
   readonly trustedProxies: readonly string[];
   readonly underscoresInHeaders: boolean;
   readonly allowTrace: boolean;

@@ -9,6 +9,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 
 export type AccessLine = {
+  /** The address of who sent the request, as Forwarding knows it. */
   readonly client: string;
   readonly request: { readonly method: string; readonly host: string; readonly target: string };
   readonly status: number;

@@ -6,7 +6,7 @@
 import type { Client, CutBy } from './client.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { Exchange } from './exchange.ts';
-import { type ForwardingText, forwardingText } from './forwarding.ts';
+import { Forwarding } from './forwarding.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import {
   BodyReader,
@@ -32,8 +32,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
   readonly connection: Connection;
-  /** The fields that the gateway itself sets on a request. */
-  readonly forwardingText: ForwardingText;
+  readonly forwarding: Forwarding;
   readonly #gateway: GatewayContext;
   readonly #exchange: Exchange;
   readonly #onClosed: (client: ClientConnection) => void;
@@ -62,7 +61,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
     this.#onClosed = onClosed;
     this.#exchange = new Exchange(gateway, this);
     const { trusted, config } = gateway;
-    this.forwardingText = forwardingText(connection.remoteAddress, trusted, config.via);
+    this.forwarding = new Forwarding(connection.remoteAddress, trusted, config.via);
     connection.handler = this;
     // The first request's head is due from the accept on.
     gateway.wheel.set(this, config.timeouts.clientHeaderMs);

@@ -1,6 +1,7 @@
 // What an exchange wants of the client connection that it serves. client-connection.ts is the real
 // one; the exchange knows no more of it than this.
 
+import type { Forwarding } from './forwarding.ts';
 import type { RequestHead } from './http1.ts';
 import type { Connection } from './transport.ts';
 
@@ -12,8 +13,8 @@ export type CutBy = 'end' | 'reset';
 
 export interface Client {
   readonly connection: Connection;
-  /** The fields that the gateway itself sets on a request, each line with its CRLF. */
-  forwardingText(head: RequestHead): string;
+  /** What the gateway itself says about the client. */
+  readonly forwarding: Forwarding;
   /** Another request may follow this one on the connection. */
   mayKeepAlive(head: RequestHead): boolean;
   /** Stop and go on reading the request's body, or the tunnel. */

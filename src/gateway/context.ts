@@ -25,7 +25,7 @@ export type GatewayContext = {
   readonly pool: ConnectionPool;
   readonly upstreams: UpstreamSet;
   readonly accessLog: AccessLog | undefined;
-  /** Peers whose X-Forwarded-* are believed. */
+  /** Peers that are proxies of ours. */
   readonly trusted: BlockList;
   /** Monotonic milliseconds. */
   readonly now: () => number;

@@ -175,7 +175,7 @@ export class Exchange implements Attempt {
     const head = this.#head;
     if (head === undefined) return;
     this.#isSent = true;
-    const extra = this.#client.forwardingText(head);
+    const extra = this.#client.forwarding.text(head);
     const text =
       this.offeredUpgrade === ''
         ? requestHeadText(head, extra, head.framing)
@@ -386,7 +386,7 @@ export class Exchange implements Attempt {
     const head = this.#head;
     if (this.#gateway.accessLog === undefined || head === undefined) return;
     this.#gateway.accessLog.write({
-      client: this.#client.connection.remoteAddress,
+      client: this.#client.forwarding.client(head),
       request: head,
       status: this.#status,
       bytes: this.#bytes,

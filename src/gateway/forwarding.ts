@@ -1,30 +1,106 @@
-// The fields in which the gateway tells a server about the client. A client that is no trusted
-// proxy has no say in them.
+// The fields in which the gateway tells a server about the client, and who the client is. A peer
+// that is no trusted proxy has no say in them. Of a trusted one only that is believed which no
+// client can have put there: lists are read from the right, where proxies append, and what is no
+// address, scheme or host is never passed on as one.
+//
+//   trusted 10.0.0.0/8, peer 10.0.0.1            client     X-Forwarded-For to the server
+//   1.2.3.4, 5.6.7.8                             5.6.7.8    1.2.3.4, 5.6.7.8, 10.0.0.1
+//   1.2.3.4, 5.6.7.8:99, 10.0.0.7                5.6.7.8    1.2.3.4, 5.6.7.8:99, 10.0.0.7, 10.0.0.1
+//   1.2.3.4, "x", 10.0.0.7                       10.0.0.7   10.0.0.7, 10.0.0.1
+//   unknown                                      10.0.0.1   10.0.0.1
+//
+// **Source:** ngx_http_realip_module with `real_ip_recursive on`.
 
 import type { BlockList } from 'node:net';
-import type { RequestHead } from './http1.ts';
+import { ipOf, isIn, peerAddress } from './addresses.ts';
+import { hostOf, type RequestHead } from './http1.ts';
 
-export type ForwardingText = (head: RequestHead) => string;
+/** Elements of X-Forwarded-For that are looked at, from the right; no chain of proxies is so long. */
+const ELEMENTS_MAX = 64;
 
-/** For all requests of one client: the lines for each, with CRLF. */
-export function forwardingText(
-  remoteAddress: string,
-  trusted: BlockList,
-  isViaOn: boolean,
-): ForwardingText {
-  const address = remoteAddress.replace(/^::ffff:/, '');
-  const via = isViaOn ? 'Via: 1.1 sluice\r\n' : '';
-  if (!trusted.check(address, address.includes(':') ? 'ipv6' : 'ipv4')) {
-    const lines = `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: `;
-    return (head) => `${lines}${head.authority}\r\n${via}`;
+/** What a trusted peer's X-Forwarded-For comes to. */
+type Chain = {
+  /** The elements that are passed on, joined by ', '. */
+  readonly kept: string;
+  /** The rightmost address that is no trusted proxy; of trusted ones alone the leftmost. */
+  readonly client: string;
+  /** False: text that is no address hides who stands behind the last trusted proxy. */
+  readonly isKnown: boolean;
+};
+
+/** What the requests of one client connection say about the client. */
+export class Forwarding {
+  readonly #peer: string;
+  readonly #trusted: BlockList;
+  readonly #isTrusted: boolean;
+  readonly #via: string;
+  /** The lines of a peer that is not trusted, up to the value of X-Forwarded-Host. */
+  readonly #lines: string;
+
+  constructor(remoteAddress: string, trusted: BlockList, isViaOn: boolean) {
+    const peer = peerAddress(remoteAddress);
+    this.#peer = peer;
+    this.#trusted = trusted;
+    this.#isTrusted = isIn(trusted, peer);
+    this.#via = isViaOn ? 'Via: 1.1 sluice\r\n' : '';
+    this.#lines = `X-Forwarded-For: ${peer}\r\nX-Real-IP: ${peer}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: `;
   }
-  return (head) => {
-    const chain = head.forwardedFor === '' ? address : `${head.forwardedFor}, ${address}`;
-    const [first = ''] = chain.split(',', 1);
+
+  /** The lines for a request, each with CRLF. */
+  text(head: RequestHead): string {
+    if (!this.#isTrusted) return `${this.#lines}${head.authority}\r\n${this.#via}`;
+    const { kept, client } = chainOf(head.forwardedFor, this.#peer, this.#trusted);
+    const before = kept === '' ? '' : `${kept}, `;
     return (
-      `X-Forwarded-For: ${chain}\r\nX-Real-IP: ${first.trim()}\r\n` +
-      `X-Forwarded-Proto: ${head.forwardedProto || 'http'}\r\n` +
-      `X-Forwarded-Host: ${head.forwardedHost || head.authority}\r\n${via}`
+      `X-Forwarded-For: ${before}${this.#peer}\r\nX-Real-IP: ${client}\r\n` +
+      `X-Forwarded-Proto: ${schemeOf(lastElement(head.forwardedProto))}\r\n` +
+      `X-Forwarded-Host: ${forwardedHost(head)}\r\n${this.#via}`
     );
-  };
+  }
+
+  /** Who sent the request, as far as it is known; it cannot be forged. */
+  client(head: RequestHead): string {
+    if (!this.#isTrusted || head.forwardedFor === '') return this.#peer;
+    return chainOf(head.forwardedFor, this.#peer, this.#trusted).client;
+  }
+}
+
+function chainOf(forwardedFor: string, peer: string, trusted: BlockList): Chain {
+  let kept = '';
+  let client = peer;
+  let isWalking = true;
+  let end = forwardedFor.length;
+  for (let count = 0; end > 0; count += 1) {
+    if (count === ELEMENTS_MAX) return { kept, client, isKnown: !isWalking };
+    const comma = forwardedFor.lastIndexOf(',', end - 1);
+    const element = forwardedFor.slice(comma + 1, end).trim();
+    end = comma;
+    if (element === '') continue;
+    const address = ipOf(element);
+    // Nobody vouches for what stands on its left.
+    if (address === '') return { kept, client, isKnown: !isWalking };
+    kept = kept === '' ? element : `${element}, ${kept}`;
+    if (!isWalking) continue;
+    client = address;
+    isWalking = isIn(trusted, address);
+  }
+  return { kept, client, isKnown: true };
+}
+
+/** What the peer itself said, when proxies before it have said something too. */
+function lastElement(list: string): string {
+  let end = list.length;
+  while (end > 0 && ', \t'.includes(list.charAt(end - 1))) end -= 1;
+  return end === 0 ? '' : list.slice(list.lastIndexOf(',', end - 1) + 1, end).trim();
+}
+
+/** Some proxies name the scheme of a WebSocket. What is no scheme leaves the truth: this is http. */
+function schemeOf(text: string): 'http' | 'https' {
+  const scheme = text.toLowerCase();
+  return scheme === 'https' || scheme === 'wss' ? 'https' : 'http';
+}
+
+function forwardedHost(head: RequestHead): string {
+  const host = lastElement(head.forwardedHost);
+  return host !== '' && hostOf(host) !== undefined ? host : head.authority;
 }

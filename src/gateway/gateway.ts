@@ -2,11 +2,11 @@
 // reads the table that the control plane gives it and never waits for anything slower than memory.
 
 import { readFileSync } from 'node:fs';
-import { BlockList } from 'node:net';
 import { type Log, silentLog } from '../base/log.ts';
 import type { GatewayConfig, ListenAddress } from '../config.ts';
 import type { Route, TableUpdate, UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
+import { addressSet } from './addresses.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
@@ -58,7 +58,7 @@ export class Gateway {
       pool: new ConnectionPool(config.limits.upstreamKeepalive),
       upstreams: options.upstreams,
       accessLog: config.accessLog === '' ? undefined : new AccessLog(config.accessLog, log),
-      trusted: blockList(config.trustedProxies),
+      trusted: addressSet(config.trustedProxies),
       now,
       routes: new RouteTable([]),
       isClosing: false,
@@ -183,15 +183,4 @@ function connectionsByDescriptors(): number {
     // No /proc on this system: the usual soft limit.
     return 400;
   }
-}
-
-function blockList(blocks: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const block of blocks) {
-    const [address = '', bits] = block.split('/');
-    const family = address.includes(':') ? 'ipv6' : 'ipv4';
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
-  return list;
 }

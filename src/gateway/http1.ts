@@ -4,6 +4,7 @@
 
 export type { BodyLimits, BodySink } from './http1/body.ts';
 export { BodyReader } from './http1/body.ts';
+export { hostOf } from './http1/host.ts';
 export { parseRequestHead } from './http1/request-head.ts';
 export { parseResponseHead } from './http1/response-head.ts';
 export {

@@ -1,6 +1,9 @@
 // What a configuration may change (rules 23, 45 to 47, 51, 55), and max_conns.
 
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { RawClient, serverState } from '../gateway-builders.ts';
 import {
@@ -25,7 +28,7 @@ test('a trusted proxy is believed and appended to', async (t) => {
   const [first, second] = lab.requests;
   assert.ok(first !== undefined && second !== undefined);
   assert.deepEqual(values(first, 'x-forwarded-for'), ['6.6.6.6, 7.7.7.7, 8.8.8.8, 127.0.0.1']);
-  assert.deepEqual(values(first, 'x-real-ip'), ['6.6.6.6']);
+  assert.deepEqual(values(first, 'x-real-ip'), ['8.8.8.8']);
   assert.deepEqual(values(first, 'x-forwarded-proto'), ['https']);
   assert.deepEqual(values(first, 'x-forwarded-host'), ['b']);
   assert.deepEqual(values(first, 'via'), ['1.1 b', '1.1 sluice']);
@@ -33,6 +36,29 @@ test('a trusted proxy is believed and appended to', async (t) => {
   assert.deepEqual(values(second, 'x-forwarded-for'), ['127.0.0.1']);
   assert.deepEqual(values(second, 'x-forwarded-proto'), ['http']);
 });
+
+test('an address that a client wrote reaches neither X-Real-IP nor the access log', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'sluice-forged-')), 'access.log');
+  t.after(() => rmSync(dirname(file), { recursive: true }));
+  const lab = await startLab(t, { trustedProxies: ['127.0.0.1'], accessLog: file });
+  const chains = ['1.2.3.4, 5.6.7.8', '"x"', '<script>, 5.6.7.8:99', '6.6.6.6, unknown', ''];
+  for (const chain of chains) {
+    await converse(t, lab.port, get(LAST, `X-Forwarded-For: ${chain}`, 'X-Real-IP: 6.6.6.6'));
+  }
+  const clients = ['5.6.7.8', '127.0.0.1', '5.6.7.8', '127.0.0.1', '127.0.0.1'];
+  assert.deepEqual(
+    lab.requests.map((request) => values(request, 'x-real-ip')),
+    clients.map((client) => [client]),
+  );
+  lab.gateway.destroy();
+  await eventually('the log', () => logged(file).length === clients.length);
+  assert.deepEqual(logged(file), clients);
+});
+
+function logged(file: string): unknown[] {
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  return lines.filter(Boolean).map((line) => JSON.parse(line).client);
+}
 
 test('underscores and trace pass when asked for; look-alikes never do', async (t) => {
   const lab = await startLab(t, { underscoresInHeaders: true, allowTrace: true });

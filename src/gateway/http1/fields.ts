@@ -32,6 +32,8 @@ const KNOWN: readonly (readonly (readonly [name: string, kind: number])[])[] = (
     ['trailer', DROPPED],
     ['x-real-ip', FORWARDING],
     ['forwarded', FORWARDING],
+    ['x-forwarded', FORWARDING],
+    ['forwarded-for', FORWARDING],
     ['connection', CONNECTION],
     ['keep-alive', KEEP_ALIVE],
     ['content-length', CONTENT_LENGTH],
@@ -194,10 +196,10 @@ export class FieldPass {
         }
         return;
       case FORWARDED_PROTO:
-        this.forwardedProto = value;
+        if (value !== '') this.forwardedProto = value;
         return;
       default: // FORWARDED_HOST
-        this.forwardedHost = value;
+        if (value !== '') this.forwardedHost = value;
     }
   }
 

@@ -27,7 +27,7 @@ export type RequestHead = {
   readonly fields: string;
   /** The client's X-Forwarded-For ('' when absent, joined by ', '); for trusted peers only. */
   readonly forwardedFor: string;
-  /** The client's last X-Forwarded-Proto and -Host, '' when absent; for trusted peers only. */
+  /** The client's last X-Forwarded-Proto and -Host that are not empty, '' when absent; for trusted peers only. */
   readonly forwardedProto: string;
   readonly forwardedHost: string;
   readonly framing: 'none' | 'length' | 'chunked';
