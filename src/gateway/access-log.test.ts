@@ -1,12 +1,23 @@
-// The access log on a disk that has no room: it is said once, counted, and over when there is room.
+// The access log: valid JSON whatever a client sends; whole lines after a rename, on a disk without
+// room, and from several writers at once.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { silentLog } from '../base/log.ts';
+import { type Log, silentLog } from '../base/log.ts';
 import { type AccessLine, AccessLog } from './access-log.ts';
 
 const LINE: AccessLine = {
@@ -23,42 +34,302 @@ const LINE: AccessLine = {
 
 function temporaryFile(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-access-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
   return join(folder, 'access.log');
 }
+
+function withTarget(target: string): AccessLine {
+  return { ...LINE, request: { ...LINE.request, target } };
+}
+
+/** Every line, parsed; fails where one is not whole. */
+function linesOf(file: string): Record<string, unknown>[] {
+  const bytes = readFileSync(file);
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  if (text === '') return [];
+  assert.equal(text.at(-1), '\n');
+  return text
+    .slice(0, -1)
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+/** A log that keeps its messages; `heard` resolves at the next one. */
+function listener(): { log: Log; said: string[]; heard: () => Promise<void> } {
+  const said: string[] = [];
+  let next = Promise.withResolvers<void>();
+  const say = (_: unknown, message: string): void => {
+    said.push(message);
+    next.resolve();
+  };
+  const heard = (): Promise<void> => {
+    next = Promise.withResolvers<void>();
+    return next.promise;
+  };
+  return { log: { ...silentLog, error: say, warn: say, info: say }, said, heard };
+}
+
+test('a line has the fields of the exchange', async (t) => {
+  const file = temporaryFile(t);
+  const accessLog = new AccessLog(file, silentLog);
+  const before = Date.now();
+  accessLog.write({ ...LINE, ms: 12.345, servers: ['a:1', 'b:2'], result: 'cut', reason: 'why' });
+  for (const ms of [0, 0.04, 0.96, 3, 1e7 + 0.26]) accessLog.write({ ...LINE, ms, servers: [] });
+  await accessLog.close();
+  const [first, ...others] = linesOf(file);
+  const { time, ...rest } = first ?? {};
+  assert.deepEqual(rest, {
+    client: '127.0.0.1',
+    method: 'GET',
+    host: 'app.example',
+    target: '/',
+    ms: 12.3,
+    status: 200,
+    bytes: 3,
+    upstream: 'app',
+    servers: ['a:1', 'b:2'],
+    result: 'cut',
+    reason: 'why',
+  });
+  const at = Date.parse(String(time));
+  assert(at >= before && at <= Date.now() && String(time) === new Date(at).toISOString());
+  assert.deepEqual(
+    others.map(({ ms, servers }) => [ms, servers]),
+    [0, 0, 1, 3, 10_000_000.3].map((ms) => [ms, []]),
+  );
+});
+
+test('every character that can be in a field comes back from the line', async (t) => {
+  const file = temporaryFile(t);
+  const accessLog = new AccessLog(file, silentLog);
+  const fields = ['client', 'method', 'host', 'target', 'upstream', 'servers', 'result', 'reason'];
+  const texts = Array.from({ length: 256 }, (_, code) => `x${String.fromCharCode(code)}y`);
+  texts.push('"\\"\n\u2028', '\ud83d', '\uffff', '');
+  for (const text of texts) {
+    const request = { method: text, host: text, target: text };
+    const rest = { client: text, upstream: text, servers: [text, text], result: text };
+    accessLog.write({ ...LINE, ...rest, request, reason: text });
+  }
+  await accessLog.close();
+  assert.match(readFileSync(file, 'latin1'), /^[\x20-\x7e\n]*$/);
+  const lines = linesOf(file);
+  for (const [index, text] of texts.entries()) {
+    for (const field of fields) {
+      const expected = field === 'servers' ? [text, text] : text;
+      assert.deepEqual(lines[index]?.[field], expected, `${field} of ${JSON.stringify(text)}`);
+    }
+  }
+});
+
+test('lines of any length are whole and in order', async (t) => {
+  const file = temporaryFile(t);
+  const accessLog = new AccessLog(file, silentLog);
+  const lengths = [1, 70_000, 5, 65_536, 300_000, 1, ...Array.from({ length: 900 }, (_, at) => at)];
+  for (const length of lengths) accessLog.write(withTarget('x'.repeat(length)));
+  await accessLog.close();
+  assert.deepEqual(
+    linesOf(file).map(({ target }) => String(target).length),
+    lengths,
+  );
+});
+
+test('after a rename the next lines are in a new file, and none is missing', async (t) => {
+  const file = temporaryFile(t);
+  const accessLog = new AccessLog(file, silentLog);
+  let written = 0;
+  const names: string[] = [];
+  for (let round = 0; round < 20; round += 1) {
+    // More than one block: some are under way when the name changes.
+    for (let count = 0; count < 700; count += 1) accessLog.write(withTarget(`/${written++}`));
+    while (!existsSync(file)) await nextTurn();
+    names.push(`${file}.${round}`);
+    renameSync(file, `${file}.${round}`);
+    accessLog.reopen();
+  }
+  accessLog.write(withTarget(`/${written++}`));
+  await accessLog.close();
+  const targets = [...names, file].flatMap((name) => linesOf(name).map(({ target }) => target));
+  assert.deepEqual(
+    targets,
+    Array.from({ length: written }, (_, at) => `/${at}`),
+  );
+  assert.equal(linesOf(file).at(-1)?.['target'], `/${written - 1}`);
+});
+
+test('when no new file can be opened, the old one is written on', async (t) => {
+  const file = temporaryFile(t);
+  const folder = dirname(file);
+  const { log, said, heard } = listener();
+  const accessLog = new AccessLog(file, log);
+  while (!existsSync(file)) await nextTurn();
+  renameSync(folder, `${folder}-moved`);
+  t.after(() => rmSync(`${folder}-moved`, { recursive: true }));
+  const refused = heard();
+  accessLog.reopen();
+  await refused;
+  assert.deepEqual(said, ['access log cannot be opened anew; the old file is written on']);
+  accessLog.write(LINE);
+  await accessLog.close();
+  assert.equal(linesOf(join(`${folder}-moved`, 'access.log')).length, 1);
+  assert.equal(said.length, 1);
+});
 
 test('a full disk is said once, and lines are written again when there is room', async (t) => {
   const file = temporaryFile(t);
   // Every write to /dev/full fails with ENOSPC.
   symlinkSync('/dev/full', file);
-  const said: string[] = [];
-  let heard = Promise.withResolvers<void>();
-  const say = (_: unknown, message: string): void => {
-    said.push(message);
-    heard.resolve();
-  };
-  const accessLog = new AccessLog(file, { ...silentLog, error: say, info: say }, 0);
+  const { log, said, heard } = listener();
+  const failed = heard();
+  const accessLog = new AccessLog(file, log, { retryMs: 0 });
   t.after(() => accessLog.close());
   accessLog.write(LINE);
   accessLog.flush();
-  await heard.promise;
+  await failed;
+  let lines = 1;
   for (let round = 0; round < 3; round += 1) {
     accessLog.write(LINE);
     accessLog.flush();
+    lines += 1;
     await nextTurn();
   }
   assert.deepEqual(said, ['access log cannot be written']);
 
   rmSync(file);
-  heard = Promise.withResolvers<void>();
+  const recovered = heard();
+  const timer = setInterval(() => {
+    accessLog.write(LINE);
+    lines += 1;
+    accessLog.flush();
+  }, 5);
+  await recovered;
+  clearInterval(timer);
+  await accessLog.close();
+  assert.deepEqual(said.slice(1), ['access log is written again']);
+  const written = linesOf(file);
+  const dropped = written.reduce((sum, { dropped = 0 }) => sum + Number(dropped), 0);
+  const kept = written.filter(({ target }) => target === '/').length;
+  assert(dropped > 0 && kept > 0);
+  assert.equal(kept + dropped, lines);
+});
+
+test('between a failure and the next attempt nothing is tried, only counted', async (t) => {
+  const file = temporaryFile(t);
+  symlinkSync('/dev/full', file);
+  const { log, said, heard } = listener();
+  const failed = heard();
+  const accessLog = new AccessLog(file, log, { retryMs: 3_600_000 });
+  accessLog.write(LINE);
+  accessLog.flush();
+  await failed;
+  rmSync(file);
+  accessLog.write(LINE);
+  accessLog.flush();
+  await nextTurn();
+  assert.equal(existsSync(file), false);
+  // Asked for by a person, it is tried at once.
+  accessLog.reopen();
+  while (!existsSync(file)) await nextTurn();
+  const recovered = heard();
+  // Until the file is known to be open, lines still count as lost.
   const timer = setInterval(() => {
     accessLog.write(LINE);
     accessLog.flush();
   }, 5);
-  await heard.promise;
+  await recovered;
   clearInterval(timer);
-  assert.equal(said[1], 'access log is written again');
-  const text = readFileSync(file, 'utf8');
-  assert.match(text, /"dropped":\d+\}\n/);
-  assert.match(text, /"target":"\/"/);
+  await accessLog.close();
+  assert.match(readFileSync(file, 'latin1'), /"dropped":\d+\}\n\{.*"target"/);
+  assert.deepEqual(said, ['access log cannot be written', 'access log is written again']);
 });
+
+test('a line that the disk cut off does not take the next one with it', async (t) => {
+  const file = temporaryFile(t);
+  // A file may not be longer than that; its writer gets EFBIG. As a disk that fills up, it cuts.
+  const child = spawn(
+    'bash',
+    ['-c', 'ulimit -f 1 && exec "$0" "$@"', process.execPath, '--input-type=module'],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
+  child.stdin.end(`
+    import { truncateSync, readFileSync } from 'node:fs';
+    import { AccessLog } from ${JSON.stringify(new URL('./access-log.ts', import.meta.url).href)};
+    const file = ${JSON.stringify(file)};
+    const line = ${JSON.stringify(LINE)};
+    let said = Promise.withResolvers();
+    const log = { error: () => said.resolve(), info: () => said.resolve(), warn() {}, debug() {} };
+    const accessLog = new AccessLog(file, log, { retryMs: 0 });
+    for (let count = 0; count < 20; count += 1) accessLog.write(line);
+    accessLog.flush();
+    await said.promise;
+    const { length } = readFileSync(file);
+    truncateSync(file, 500);
+    said = Promise.withResolvers();
+    accessLog.write(line);
+    accessLog.flush();
+    await said.promise;
+    await accessLog.close();
+    console.log(length);
+  `);
+  const [[length]] = await Promise.all([once(child.stdout, 'data'), once(child, 'close')]);
+  const text = readFileSync(file, 'latin1');
+  // 20 lines did not fit: the last whole one is followed by a piece, which ends in a line of its own.
+  const [whole = '', ...after] = text.slice(500).trimStart().split('\n');
+  assert(Number(String(length)) > 500 && Number(String(length)) < 20 * 150);
+  const remark: unknown = JSON.parse(whole);
+  const fitted = Math.floor(Number(String(length)) / text.indexOf('\n'));
+  assert.deepEqual(Object.keys(remark ?? {}), ['time', 'dropped']);
+  assert.match(whole, new RegExp(`"dropped":${20 - Math.floor(fitted)}\\}`));
+  assert.equal(JSON.parse(after[0] ?? '').target, '/');
+  assert.deepEqual(after.slice(1), ['']);
+});
+
+test('more than the bound is not kept: it is dropped and counted', async (t) => {
+  const file = temporaryFile(t);
+  const { log, said } = listener();
+  const accessLog = new AccessLog(file, log, { queuedBytesMax: 200_000 });
+  for (let count = 0; count < 5000; count += 1) accessLog.write(LINE);
+  await accessLog.close();
+  const lines = linesOf(file);
+  const { dropped } = lines.find((line) => 'dropped' in line) ?? {};
+  assert(lines.length > 500 && lines.length < 1500, String(lines.length));
+  assert.equal(lines.length - 1 + Number(dropped), 5000);
+  assert.deepEqual(said, []);
+});
+
+test('lines that are lost for good are said at the end', async (t) => {
+  const file = temporaryFile(t);
+  symlinkSync('/dev/full', file);
+  const { log, said } = listener();
+  const accessLog = new AccessLog(file, log);
+  accessLog.write(LINE);
+  await accessLog.close();
+  assert.deepEqual(said, ['access log cannot be written', 'access log lines were lost']);
+});
+
+for (const [how, redirection] of [
+  ['a file', (file: string) => `>> ${file}`],
+  ['a pipe', (file: string) => `| cat > ${file}`],
+] as const) {
+  test(`lines of several processes on standard output into ${how} do not mix`, async (t) => {
+    const file = temporaryFile(t);
+    const script = `${file}.mjs`;
+    appendFileSync(
+      script,
+      `import { AccessLog } from ${JSON.stringify(new URL('./access-log.ts', import.meta.url).href)};
+       const line = ${JSON.stringify(LINE)};
+       const log = { error: console.error, info() {}, warn: console.error, debug() {} };
+       const accessLog = new AccessLog('-', log);
+       for (let count = 0; count < 3000; count += 1) {
+         line.request.target = '/' + 'x'.repeat(count % 800);
+         accessLog.write(line);
+       }
+       await accessLog.close();`,
+    );
+    const run = `"${process.execPath}" ${script}`;
+    const child = spawn('bash', ['-c', `(${run} & ${run} & ${run} & wait) ${redirection(file)}`], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    await once(child, 'close');
+    assert.equal(linesOf(file).length, 9000);
+  });
+}

@@ -97,6 +97,11 @@ export class Gateway {
     this.#context.pool.sweep();
   }
 
+  /** What is logged from now on goes into a new file, where the old one was renamed. */
+  reopenLogs(): void {
+    this.#context.accessLog?.reopen();
+  }
+
   /** Client connections open now. */
   connections(): number {
     return this.#clients.size;
@@ -127,6 +132,7 @@ export class Gateway {
     clearTimeout(grace);
     clearTimeout(timer);
     this.destroy();
+    await this.#context.accessLog?.close();
   }
 
   destroy(): void {
@@ -135,7 +141,7 @@ export class Gateway {
     for (const client of [...this.#clients]) client.destroy();
     this.#context.pool.destroy();
     this.#context.wheel.stop();
-    this.#context.accessLog?.close();
+    void this.#context.accessLog?.close();
   }
 
   #accept(connection: Connection): void {
