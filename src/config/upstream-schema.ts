@@ -1,6 +1,7 @@
 // The schema of upstreams and routes: servers, checks, where requests go.
 
 import { z } from 'zod';
+import { hostProblem, pathProblem } from './route-words.ts';
 import { isSingle, list, section } from './shapes.ts';
 import { address, choice, duration, integer, onOff, show, text } from './values.ts';
 
@@ -138,25 +139,14 @@ export const routeSchema = section(
       problemOf: hostProblem,
     }).prefault(''),
     path: text({
-      about: 'Prefix of the request path, on segment borders.',
+      about:
+        'Prefix of the decoded and resolved request path, on segment borders: docs/gateway.md.',
       kind: 'path',
-      problemOf: (value) =>
-        /^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/.test(value)
-          ? ''
-          : `${show(value)} is not a path prefix; write one that begins with / and has no ? or #`,
+      problemOf: pathProblem,
     }).prefault('/'),
     upstream: text({ about: 'Name of the upstream.', kind: 'name' }),
   },
 );
-
-function hostProblem(value: string): string {
-  if (value === '') return '';
-  if (/:\d+$/.test(value)) return `${show(value)} has a port; write the name alone`;
-  const label = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
-  const labels = value.replace(/^\*\./, '').split('.');
-  if (value.length <= 253 && labels.every((part) => label.test(part))) return '';
-  return `${show(value)} is not a host name; write app.example or "*.app.example"`;
-}
 
 export type UpstreamFile = z.output<typeof upstreamSchema>;
 export type RouteFile = z.output<typeof routeSchema>;

@@ -75,10 +75,9 @@ export class Exchange implements Attempt {
     this.#cutBy = '';
     this.#upload.begin(head.framing, done);
     this.#startedMs = nowMs;
-    const name = gateway.routes.match(head.host, head.target);
-    if (name === undefined) {
-      return this.#answer(404, `no route for host "${head.host}" and this path`);
-    }
+    const route = gateway.routes.match(head.host, head.target);
+    if ('status' in route) return this.#answer(route.status, route.reason);
+    const name = route.upstream;
     const upstream = gateway.upstreams.get(name);
     this.#upstream = upstream;
     if (upstream === undefined) return this.#answer(503, `upstream "${name}" does not exist`);

@@ -1,67 +1,79 @@
-// From a request's host and path to the name of an upstream. An exact host beats `*.name`, which
-// beats any host; then the longest path prefix wins. The path is matched as it came, byte for byte
-// (percent-encoding and dot segments included), and forwarded the same way.
+// From a request's host and path to its route. An exact host beats `*.name`, which beats any host;
+// then the longest path prefix. Paths are compared in their normal form (base/request-path.ts), and
+// the target is forwarded as it came.
 
+import { normalPath } from '../base/request-path.ts';
 import type { Route } from '../upstream.ts';
 
-type PathRule = { readonly path: string; readonly upstream: string };
+/** Why a request has no route. */
+export type NoRoute = { readonly status: 400 | 404; readonly reason: string };
+
+const NOT_FOUND: NoRoute = { status: 404, reason: 'no route for this host and path' };
+/** The path decides, and it has no normal form: what it is to one server it is not to the next. */
+const BAD_PATH: NoRoute = { status: 400, reason: 'the path of the target is not valid' };
+
+type PathRule = { readonly path: string; readonly route: Route };
 
 export class RouteTable {
   readonly #exact = new Map<string, PathRule[]>();
   readonly #wildcard = new Map<string, PathRule[]>();
   readonly #any: PathRule[];
-  /** The one upstream when a single catch-all route is all there is. */
-  readonly #only: string | undefined;
+  /** The one route when a single catch-all is all there is. */
+  readonly #only: Route | undefined;
+  /** False: every route is for all paths, and nothing depends on how a path is spelled. */
+  readonly #hasPaths: boolean;
 
   constructor(routes: readonly Route[]) {
     const any: PathRule[] = [];
-    for (const { host, path, upstream } of routes) {
-      const rule = { path, upstream };
-      if (host === '') any.push(rule);
-      else if (host.startsWith('*.')) push(this.#wildcard, host.slice(1), rule);
-      else push(this.#exact, host, rule);
+    for (const route of routes) {
+      const rule = { path: normalPath(route.path) ?? route.path, route };
+      if (route.host === '') any.push(rule);
+      else if (route.host.startsWith('*.')) push(this.#wildcard, route.host.slice(1), rule);
+      else push(this.#exact, route.host, rule);
     }
     for (const rules of [...this.#exact.values(), ...this.#wildcard.values(), any]) {
       rules.sort((left, right) => right.path.length - left.path.length);
     }
     this.#any = any;
-    const first = routes[0];
-    this.#only =
-      routes.length === 1 && first?.host === '' && first.path === '/' ? first.upstream : undefined;
+    this.#hasPaths = routes.some(({ path }) => path !== '/');
+    const [first] = routes;
+    this.#only = routes.length === 1 && first?.host === '' && !this.#hasPaths ? first : undefined;
   }
 
   /** `host` lower case without port; `target` in origin-form (or `*`). */
-  match(host: string, target: string): string | undefined {
+  match(host: string, target: string): Route | NoRoute {
     if (this.#only !== undefined) return this.#only;
+    const path = this.#hasPaths ? normalPath(target) : '/';
+    if (path === undefined) return BAD_PATH;
     const exact = this.#exact.get(host);
-    const found = exact && firstMatch(exact, target);
+    const found = exact && firstMatch(exact, path);
     if (found !== undefined) return found;
     if (this.#wildcard.size > 0) {
       // Longest suffix first: `a.b.c` tries `.b.c`, then `.c`.
       for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
         const rules = this.#wildcard.get(host.slice(dot));
-        const upstream = rules && firstMatch(rules, target);
-        if (upstream !== undefined) return upstream;
+        const route = rules && firstMatch(rules, path);
+        if (route !== undefined) return route;
       }
     }
-    return firstMatch(this.#any, target);
+    return firstMatch(this.#any, path) ?? NOT_FOUND;
   }
 }
 
-function firstMatch(rules: readonly PathRule[], target: string): string | undefined {
-  for (const { path, upstream } of rules) {
-    if (isUnder(path, target)) return upstream;
+function firstMatch(rules: readonly PathRule[], path: string): Route | undefined {
+  for (const rule of rules) {
+    if (isUnder(rule.path, path)) return rule.route;
   }
   return undefined;
 }
 
-/** `/api` holds `/api`, `/api/x` and `/api?x`, not `/apix`; `/api/` holds `/api/x` alone. */
-function isUnder(path: string, target: string): boolean {
-  if (path === '/') return true;
-  if (!target.startsWith(path)) return false;
-  if (target.length === path.length || path.endsWith('/')) return true;
-  const next = target.charCodeAt(path.length);
-  return next === 0x2f || next === 0x3f;
+/** `/api` holds `/api` and `/api/x`, not `/apix`; `/api/` holds `/api/x` alone. */
+function isUnder(prefix: string, path: string): boolean {
+  if (prefix === '/') return true;
+  if (!path.startsWith(prefix)) return false;
+  return (
+    path.length === prefix.length || prefix.endsWith('/') || path.charAt(prefix.length) === '/'
+  );
 }
 
 function push(map: Map<string, PathRule[]>, key: string, rule: PathRule): void {
