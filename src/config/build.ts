@@ -128,6 +128,7 @@ function gatewayOf({ listen, limits, timeouts, proxy }: ConfigFile, folder: stri
     underscoresInHeaders: proxy.underscores_in_headers,
     allowTrace: proxy.allow_trace,
     via: proxy.via,
+    isReasonShown: proxy.show_reason,
     upgrade: proxy.upgrade.map((protocol) => protocol.toLowerCase()),
     accessLog:
       proxy.access_log === 'off'

@@ -137,6 +137,11 @@ export const proxy = section('How requests are passed on.', {
   }),
   allow_trace: onOff({ about: 'Pass TRACE; off answers 405.', initial: 'off' }),
   via: onOff({ about: 'Add a Via field.', initial: 'off' }),
+  show_reason: onOff({
+    about:
+      'Say in `X-Sluice-Reason` why the gateway itself had to answer 404, 502, 503 or 504. It names upstreams, servers and their states: not for the public.',
+    initial: 'off',
+  }),
   upgrade: list(
     'Protocols that may be upgraded to; never h2c. `[]` = none.',
     text({ about: '', kind: 'protocol name' }),

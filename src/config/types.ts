@@ -78,6 +78,8 @@ export type GatewayConfig = {
   readonly underscoresInHeaders: boolean;
   readonly allowTrace: boolean;
   readonly via: boolean;
+  /** Answers of the gateway itself say why, in X-Sluice-Reason. */
+  readonly isReasonShown: boolean;
   /** Protocols that may be upgraded to; never h2c. */
   readonly upgrade: readonly string[];
   /** Access log: '' = off, '-' = standard output, else a file. */

@@ -24,6 +24,9 @@ import type { Timed } from './wheel.ts';
 /** What is read and thrown away after our FIN, at most. */
 const LINGERING_BYTES_MAX = 256 * 1024;
 
+/** To clients beyond the limit: their number changes from one second to the next. */
+const TRY_AGAIN = 'Retry-After: 1\r\n';
+
 const CR = 0x0d;
 
 type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
@@ -111,8 +114,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   }
 
   /** An answer of our own instead of a server's. */
-  answer(status: number, reason: string, keepsAlive: boolean, method: string): void {
-    const text = refusalText(status, `sluice: ${reason}\n`, keepsAlive, '', method);
+  answer(text: string, keepsAlive: boolean): void {
     if (!this.connection.writeText(text)) this.waitForDrain();
     this.exchangeDone(keepsAlive);
   }
@@ -124,7 +126,8 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
       { client: this.connection.remoteAddress, status, reason },
       'request refused',
     );
-    this.connection.writeText(refusalText(status, `sluice: ${reason}\n`, false));
+    const fields = status === 503 ? TRY_AGAIN : '';
+    this.connection.writeText(refusalText(status, `sluice: ${reason}\n`, false, fields));
     this.#linger();
   }
 

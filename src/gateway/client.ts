@@ -25,8 +25,8 @@ export interface Client {
   /** The response is on its way in full. */
   exchangeDone(keepsAlive: boolean): void;
   /** An answer of the gateway's own instead of a server's. */
-  answer(status: number, reason: string, keepsAlive: boolean, method: string): void;
-  /** The same to bytes that cannot be trusted to hold another request. */
+  answer(text: string, keepsAlive: boolean): void;
+  /** A refusal of bytes that cannot be trusted to hold another request. */
   refuse(status: number, reason: string): void;
   /** A response that cannot be completed: the client must see that it is not complete. */
   cut(by: CutBy): void;

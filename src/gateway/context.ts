@@ -8,6 +8,7 @@ import type { UpstreamSet } from '../upstream.ts';
 import type { AccessLog } from './access-log.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { HeadLimits } from './http1.ts';
+import type { OwnAnswers } from './own-answers.ts';
 import type { RouteTable } from './route.ts';
 import type { Transport } from './transport.ts';
 import type { Wheel } from './wheel.ts';
@@ -25,6 +26,7 @@ export type GatewayContext = {
   readonly pool: ConnectionPool;
   readonly upstreams: UpstreamSet;
   readonly accessLog: AccessLog | undefined;
+  readonly ownAnswers: OwnAnswers;
   /** Peers that are proxies of ours. */
   readonly trusted: BlockList;
   /** Monotonic milliseconds. */

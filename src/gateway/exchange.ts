@@ -77,10 +77,9 @@ export class Exchange implements Attempt {
     this.#startedMs = nowMs;
     const route = gateway.routes.match(head.host, head.target);
     if ('status' in route) return this.#answer(route.status, route.reason);
-    const name = route.upstream;
-    const upstream = gateway.upstreams.get(name);
+    const upstream = gateway.upstreams.get(route.upstream);
     this.#upstream = upstream;
-    if (upstream === undefined) return this.#answer(503, `upstream "${name}" does not exist`);
+    if (upstream === undefined) return this.#answer(503, `no upstream "${route.upstream}"`);
     upstream.began(nowMs);
     this.offeredUpgrade =
       head.upgrade === '' ? '' : allowedUpgrade(head.upgrade, gateway.config.upgrade);
@@ -346,9 +345,11 @@ export class Exchange implements Attempt {
     const head = this.#head;
     if (head === undefined) return;
     const keepsAlive = this.#upload.isDone && this.#client.mayKeepAlive(head);
+    const answer = { status, reason, upstream: this.#upstream, method: head.method, keepsAlive };
+    const text = this.#gateway.ownAnswers.compose(answer);
     this.#status = status;
     this.#end(this.#upstream === undefined ? 'refused' : 'lost', reason);
-    this.#client.answer(status, reason, keepsAlive, head.method);
+    this.#client.answer(text, keepsAlive);
   }
 
   /** Settles and forgets: after it the object is ready for the next request. */

@@ -156,7 +156,7 @@ test('a GET is retried when the server dies after it was sent, a POST never', as
   }
   const failed = posts.filter((text) => text.startsWith('HTTP/1.1 502 '));
   assert.ok(failed.length >= 1, 'no POST met the dying server');
-  assert.match(failed[0] ?? '', /broke the connection before it answered/);
+  assert.match(failed[0] ?? '', /no server gave a valid answer/);
   const sent = [...dying.received, ...server.received].join('').split('POST ').length - 1;
   assert.equal(sent, 8, 'a POST was sent twice');
 });
@@ -211,7 +211,7 @@ test('a POST is not lost to a kept-alive connection that the server has just clo
   assert.equal(client.text.split('hello').length - 1, 20, 'a POST was answered with an error');
 });
 
-test('says 503 and why when no server is eligible, 502 when all failed', async (t) => {
+test('says 503 when no server is eligible and 502 when all failed, and nothing of what is behind', async (t) => {
   const dead = await closedPort();
   const first = await startGateway(t, [serverState(dead, { admin: 'drain' })]);
   const text = await rawExchange(
@@ -220,7 +220,9 @@ test('says 503 and why when no server is eligible, 502 when all failed', async (
     'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
   );
   assert.match(text, /^HTTP\/1\.1 503 Service Unavailable\r\n/);
-  assert.match(text, /upstream "app": no eligible server \(1 drain\); see "sluice status app"\n$/);
+  assert.match(text, /\r\nRetry-After: 5\r\n/);
+  assert.equal(bodyOf(text), 'sluice: no server is available, please try again\n');
+  assert.doesNotMatch(text, /X-Sluice-Reason|app|drain|127\.0/);
   const second = await startGateway(t, [dead]);
   const refused = await rawExchange(
     t,
@@ -228,7 +230,32 @@ test('says 503 and why when no server is eligible, 502 when all failed', async (
     'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
   );
   assert.match(refused, /^HTTP\/1\.1 502 Bad Gateway\r\n/);
-  assert.match(refused, /refused the connection\n$/);
+  assert.equal(bodyOf(refused), 'sluice: no server gave a valid answer\n');
+  assert.doesNotMatch(refused, /Retry-After|app|127\.0|refused/);
+});
+
+test('says why in a field where the configuration asks for it', async (t) => {
+  const dead = await closedPort();
+  const { port, setServers } = await startGateway(t, [dead], { isReasonShown: true }, [
+    { host: 'a', path: '/', upstream: 'app' },
+    { host: 'b', path: '/', upstream: 'gone' },
+  ]);
+  const reasonAt = async (host: string): Promise<string> => {
+    const text = await rawExchange(
+      t,
+      port,
+      `HEAD / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`,
+    );
+    return `${text.slice(9, 12)} ${/\r\nX-Sluice-Reason: (.*)\r\n/.exec(text)?.[1]}`;
+  };
+  assert.equal(await reasonAt('a'), `502 server 127.0.0.1:${dead} refused the connection`);
+  setServers([serverState(dead, { admin: 'maint' }), serverState(1, { checks: 'down' })]);
+  assert.equal(
+    await reasonAt('a'),
+    '503 upstream "app": no eligible server (1 maint, 1 down); see "sluice status app"',
+  );
+  assert.equal(await reasonAt('b'), '503 no upstream "gone"');
+  assert.equal(await reasonAt('c'), '404 no route for this host and path');
 });
 
 test('cuts the client visibly when the server breaks off in the middle of a body', async (t) => {

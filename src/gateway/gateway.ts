@@ -11,6 +11,7 @@ import { ClientConnection } from './client-connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { nodeTransport } from './node-transport.ts';
+import { OwnAnswers } from './own-answers.ts';
 import { RouteTable } from './route.ts';
 import type { Connection, Listening, Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
@@ -58,6 +59,7 @@ export class Gateway {
       pool: new ConnectionPool(config.limits.upstreamKeepalive),
       upstreams: options.upstreams,
       accessLog: config.accessLog === '' ? undefined : new AccessLog(config.accessLog, log),
+      ownAnswers: new OwnAnswers({ log, isReasonShown: config.isReasonShown, now }),
       trusted: addressSet(config.trustedProxies),
       now,
       routes: new RouteTable([]),

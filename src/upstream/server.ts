@@ -85,6 +85,11 @@ export class Server {
     return nowMs - this.#probedMs <= failTimeoutMs;
   }
 
+  /** Until an ejected server may be asked again. */
+  ejectedForMs(nowMs: number): number {
+    return this.#state.failTimeoutMs - (nowMs - this.#probedMs);
+  }
+
   isFull(): boolean {
     return this.#state.maxConns > 0 && this.#inFlight >= this.#state.maxConns;
   }

@@ -63,5 +63,5 @@ export type TableUpdate = {
   readonly removed: readonly string[];
 };
 
-/** Why a server may or may not take the next request: the same word in CLI, metric, log and 503. */
+/** Why a server may or may not take the next request: the same word in CLI, metric and log. */
 export type Eligibility = 'ok' | 'maint' | 'drain' | 'down' | 'unchecked' | 'ejected' | 'full';

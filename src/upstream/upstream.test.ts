@@ -250,6 +250,21 @@ test('a refusal counts the reasons and says where to look', () => {
   for (const [upstream, text] of cases) assert.equal(upstream.refusal(0), text);
 });
 
+test('a refusal tells when to ask again: soonest of what is known', () => {
+  const ejecting = { maxFails: 1, failTimeoutMs: 3000 };
+  const ejected = createUpstream([ejecting, { ...ejecting, failTimeoutMs: 60_000 }]);
+  for (const now of [0, 0]) ejected.pick([], now)?.settle('failure', now);
+  for (const [upstream, nowMs, seconds] of [
+    [createUpstream([]), 0, 5],
+    [createUpstream([{ admin: 'drain' }, { checks: 'down' }]), 0, 5],
+    [ejected, 0, 3],
+    [ejected, 2500, 1],
+    [createUpstream([{}, { admin: 'maint' }]), 0, 1],
+  ] as const) {
+    assert.equal(upstream.retryAfterSeconds(nowMs), seconds);
+  }
+});
+
 test('a set applies updates by upstream, reports its generation and snapshots as JSON', () => {
   const idle: string[] = [];
   const set = new UpstreamSet({ onIdle: (name, server) => idle.push(`${name}/${server.id}`) });

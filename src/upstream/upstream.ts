@@ -14,6 +14,9 @@ import type { Balance, Eligibility, ServerState, UpstreamState } from './table.t
 /** The reasons in the order in which a refusal names them. */
 const REASONS: readonly Eligibility[] = ['maint', 'drain', 'down', 'unchecked', 'ejected', 'full'];
 
+/** Nobody knows when an operator, a check or the registry brings a server back. */
+const RETRY_AFTER_MS = 5000;
+
 /** Chooses among the servers of one tier; replaced at each table update. */
 type Balancer = {
   pick(tried: readonly Server[], nowMs: number): Server | undefined;
@@ -63,7 +66,7 @@ export class Upstream {
     return server;
   }
 
-  /** Why `pick` found none, in words for the log and the 503. */
+  /** Why `pick` found none, in words for the log. */
   refusal(nowMs: number): string {
     const counts = new Map<Eligibility, number>();
     for (const server of this.#servers) {
@@ -77,6 +80,17 @@ export class Upstream {
     if (counts.has('ok')) parts.push(`${counts.get('ok')} tried`);
     const why = parts.length === 0 ? 'the list is empty' : parts.join(', ');
     return `upstream "${this.name}": no eligible server (${why}); see "sluice status ${this.name}"`;
+  }
+
+  /** When it is worth while to ask again after such a refusal: 1 to 5. */
+  retryAfterSeconds(nowMs: number): number {
+    let leastMs = RETRY_AFTER_MS;
+    for (const server of this.#servers) {
+      const reason = eligibility(server, nowMs);
+      if (reason === 'ok' || reason === 'full') return 1;
+      if (reason === 'ejected') leastMs = Math.min(leastMs, server.ejectedForMs(nowMs));
+    }
+    return Math.max(1, Math.ceil(leastMs / 1000));
   }
 
   /** An exchange begins to wait for its answer. */

@@ -136,14 +136,14 @@ test('a shutdown waits for a tunnel until its deadline, then ends both sides', a
 });
 
 test('max_conns counts what is in flight, and gives it back however it ends', async (t) => {
-  const lab = await startLab(t, {}, () => {});
+  const lab = await startLab(t, { isReasonShown: true }, () => {});
   const port = lab.upstreams.get('app')?.servers[0]?.port ?? 0;
   lab.setServers([serverState(port, { maxConns: 2, maxFails: 0 })]);
   for (let round = 0; round < 6; round += 1) {
     const both = [1, 2].map(() => new RawClient(t, lab.port).send(get()));
     await eventually('two requests', () => lab.requests.length === 2 * (round + 1));
     const { text } = await converse(t, lab.port, get(LAST));
-    assert.match(text, /^HTTP\/1\.1 503 .*\(1 full\)/s);
+    assert.match(text, /^HTTP\/1\.1 503 .*\r\nRetry-After: 1\r\n.*: .*\(1 full\)/s);
     if (round % 3 === 0) for (const client of both) client.socket.resetAndDestroy();
     else {
       for (const socket of lab.sockets.slice(-2)) {

@@ -1,0 +1,76 @@
+// Answers that the gateway gives itself because no server could. A client is told what it can act
+// on and nothing about what is behind the gateway; the reason, which names upstreams, servers and
+// their states, is for the operator: in the access log, now and then in the log, and in a field of
+// the answer where the configuration asks for it.
+
+import type { Log } from '../base/log.ts';
+import type { Upstream } from '../upstream.ts';
+import { refusalText } from './http1.ts';
+
+/** What a client is told, by status; other statuses are the client's own doing and say what it did. */
+const TEXTS: Readonly<Record<number, string>> = {
+  404: 'nothing is served at this address',
+  502: 'no server gave a valid answer',
+  503: 'no server is available, please try again',
+  504: 'no server answered in time',
+};
+
+/** For a 503 without an upstream that could tell better, seconds. */
+const RETRY_AFTER_S = 5;
+
+/** The answers with one status for one upstream are logged at most that often, ms. */
+const SAID_EVERY_MS = 10_000;
+
+export type OwnAnswer = {
+  readonly status: number;
+  readonly reason: string;
+  /** Whose servers could not answer; undefined: no route, or no such upstream. */
+  readonly upstream: Upstream | undefined;
+  readonly method: string;
+  readonly keepsAlive: boolean;
+};
+
+export class OwnAnswers {
+  readonly #log: Log;
+  readonly #isReasonShown: boolean;
+  readonly #now: () => number;
+  /** By upstream and status: when it was last logged, and how many answers there were since. */
+  readonly #said = new Map<string, { saidMs: number; count: number }>();
+
+  constructor(options: { log: Log; isReasonShown: boolean; now: () => number }) {
+    this.#log = options.log;
+    this.#isReasonShown = options.isReasonShown;
+    this.#now = options.now;
+  }
+
+  /** The whole response. */
+  compose(answer: OwnAnswer): string {
+    const nowMs = this.#now();
+    const { status, reason, upstream } = answer;
+    if (status >= 500) this.#say(answer, nowMs);
+    let fields = '';
+    if (status === 503) {
+      fields = `Retry-After: ${upstream?.retryAfterSeconds(nowMs) ?? RETRY_AFTER_S}\r\n`;
+    }
+    if (this.#isReasonShown) fields += `X-Sluice-Reason: ${printable(reason)}\r\n`;
+    const text = `sluice: ${TEXTS[status] ?? reason}\n`;
+    return refusalText(status, text, answer.keepsAlive, fields, answer.method);
+  }
+
+  #say({ status, reason, upstream }: OwnAnswer, nowMs: number): void {
+    const name = upstream?.name ?? '';
+    const key = `${status} ${name}`;
+    const said = this.#said.get(key);
+    if (said !== undefined && nowMs - said.saidMs < SAID_EVERY_MS) {
+      said.count += 1;
+      return;
+    }
+    this.#said.set(key, { saidMs: nowMs, count: 0 });
+    const fields = { upstream: name, status, reason, requests: (said?.count ?? 0) + 1 };
+    this.#log.warn(fields, 'the gateway answered instead of a server');
+  }
+}
+
+function printable(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, '?').trim();
+}
