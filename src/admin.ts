@@ -4,6 +4,7 @@ export type {
   AdminRequest,
   Control,
   DrainDocument,
+  Readiness,
   ReceiptDocument,
   ReceiptServer,
   ServerDocument,

@@ -10,7 +10,7 @@ export {
 } from './upstream/counters.ts';
 export { eligibility } from './upstream/eligibility.ts';
 export { type Outcome, Server } from './upstream/server.ts';
-export type { ServerSnapshot, UpstreamSnapshot } from './upstream/snapshot.ts';
+export type { Findings, ServerSnapshot, UpstreamSnapshot } from './upstream/snapshot.ts';
 export {
   type Admin,
   type AdminState,

@@ -24,6 +24,10 @@ export function server(id: string, changes: Partial<ServerDocument> = {}): Serve
     inFlight: 0,
     requests: 0,
     failures: 0,
+    failedInARow: 0,
+    lastFailure: '',
+    lastFailureMs: 0,
+    ejectedUntilMs: 0,
     ...changes,
   };
 }

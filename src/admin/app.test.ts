@@ -8,7 +8,13 @@ import { server, status, upstream } from '../../test/admin-documents.ts';
 import { ALONE } from '../../test/scopes.ts';
 import { SluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
-import type { AdminRequest, Control, DrainDocument, ReceiptDocument } from './documents.ts';
+import type {
+  AdminRequest,
+  Control,
+  DrainDocument,
+  Readiness,
+  ReceiptDocument,
+} from './documents.ts';
 import { type AdminServer, serveAdmin } from './server.ts';
 
 const DRAINED: DrainDocument = {
@@ -67,10 +73,16 @@ function fakeControl(calls: Call[]): Control {
 
 async function start(
   t: TestContext,
-  options: { readonly calls?: Call[]; readonly token?: string; readonly host?: string } = {},
+  options: {
+    readonly calls?: Call[];
+    readonly token?: string;
+    readonly host?: string;
+    readonly readiness?: () => Readiness;
+  } = {},
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const admin = await serveAdmin({
     control: fakeControl(options.calls ?? []),
+    readiness: options.readiness ?? (() => ({ reason: '', isClosing: false })),
     host: options.host ?? '127.0.0.1',
     port: 0,
     token: options.token ?? '',
@@ -96,6 +108,29 @@ function raw(port: number, text: string): Promise<string> {
 }
 
 const SERVER_PATH = '/api/upstreams/app/servers/127.0.0.1:9001';
+
+test('ready says why not, without a token; when it shuts down nothing else is answered', async (t) => {
+  let now: Readiness = { reason: '0 of 2 workers accept clients', isClosing: false };
+  const { url } = await start(t, { token: 'secret', readiness: () => now });
+  const headers = { authorization: 'Bearer secret' };
+  const ask = async (path: string): Promise<[number, string]> => {
+    const response = await fetch(`${url}${path}`, {
+      headers: path.startsWith('/api') ? headers : {},
+    });
+    return [response.status, await response.text()];
+  };
+  const reason = '{"status":"not ready","reason":"0 of 2 workers accept clients"}';
+  assert.deepEqual(await ask('/readyz'), [503, reason]);
+  assert.equal((await ask('/api/status'))[0], 200);
+  now = { reason: '', isClosing: false };
+  assert.deepEqual(await ask('/readyz'), [200, '{"status":"ready"}']);
+  now = { reason: 'shutting down', isClosing: true };
+  assert.deepEqual(await ask('/readyz'), [503, '{"status":"not ready","reason":"shutting down"}']);
+  assert.deepEqual(await ask('/healthz'), [200, '{"status":"ok"}']);
+  const [code, text] = await ask('/api/status');
+  assert.equal(code, 502);
+  assert.equal(JSON.parse(text).error.code, 'unreachable');
+});
 
 test('documents come as JSON', async (t) => {
   const { url } = await start(t);
@@ -187,7 +222,10 @@ test('an unknown path is 404, a wrong method 405 with Allow, both JSON', async (
   assert.equal(unknown.status, 404);
   assert.match(await unknown.text(), /"code":"not_found"/);
   const root = await (await fetch(url)).text();
-  assert.match(root, /: no such page; there are \/healthz, \/api\/status, .*, \/upstream_status"/);
+  assert.match(
+    root,
+    /: no such page; there are \/healthz, \/readyz, \/api\/status, .*, \/upstream_status"/,
+  );
   const wrong = await fetch(`${url}/api/status`, { method: 'DELETE' });
   assert.equal(wrong.status, 405);
   assert.equal(wrong.headers.get('allow'), 'GET, HEAD');
@@ -217,7 +255,15 @@ test("a body that breaks off is nobody's fault but the client's", async () => {
   const calls: Call[] = [];
   const log = { ...silentLog, error: (_: unknown, message: string) => void errors.push(message) };
   const control = fakeControl(calls);
-  const admin = await serveAdmin({ control, host: '127.0.0.1', port: 0, token: '', log });
+  const readiness = (): Readiness => ({ reason: '', isClosing: false });
+  const admin = await serveAdmin({
+    control,
+    readiness,
+    host: '127.0.0.1',
+    port: 0,
+    token: '',
+    log,
+  });
   const socket = connect(admin.address.port, '127.0.0.1');
   socket.on('error', () => {});
   const head = `POST ${SERVER_PATH}/admin HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n`;
@@ -229,7 +275,7 @@ test("a body that breaks off is nobody's fault but the client's", async () => {
   assert.deepEqual([errors, calls], [[], []]);
 });
 
-test('with a token everything but /healthz asks for it', async (t) => {
+test('with a token everything but /healthz and /readyz asks for it', async (t) => {
   const { url } = await start(t, { token: 'correct horse' });
   assert.equal((await fetch(`${url}/healthz`)).status, 200);
   for (const path of ['/api/status', '/metrics', '/upstream_list', '/upstream_status']) {
@@ -301,6 +347,7 @@ test('a port in use is an error that names the address and the key', async (t) =
   await assert.rejects(
     serveAdmin({
       control: fakeControl([]),
+      readiness: () => ({ reason: '', isClosing: false }),
       host: '127.0.0.1',
       port: admin.address.port,
       token: '',

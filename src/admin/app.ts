@@ -13,7 +13,7 @@ import {
 } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { checkAccess } from './access.ts';
-import type { Control } from './documents.ts';
+import type { Control, Readiness } from './documents.ts';
 import { upstreamListPage } from './list-page.ts';
 import { parseAdminRequest, parseWait, parseWeight } from './requests.ts';
 import { type StatusFormat, upstreamStatusPage } from './status-page.ts';
@@ -22,13 +22,14 @@ const BODY_BYTES_MAX = 64 * 1024;
 
 export type AppOptions = {
   readonly control: Control;
+  readonly readiness: () => Readiness;
   readonly host: string;
   readonly token: string;
   readonly log: Log;
 };
 
 export function createApp(options: AppOptions): Hono {
-  const { control, log } = options;
+  const { control, readiness, log } = options;
   const app = new Hono();
   const server = '/api/upstreams/:upstream/servers/:server';
 
@@ -39,7 +40,15 @@ export function createApp(options: AppOptions): Hono {
     }),
   );
   app.get('/healthz', (context) => context.json({ status: 'ok' }));
+  app.get('/readyz', (context) => {
+    const { reason } = readiness();
+    if (reason === '') return context.json({ status: 'ready' });
+    return context.json({ status: 'not ready', reason }, 503);
+  });
   app.use(async (context, next) => {
+    if (readiness().isClosing) {
+      throw new SluiceError('unreachable', 'sluice: shutting down');
+    }
     checkAccess(context.req, options);
     await next();
   });

@@ -14,7 +14,8 @@ export type ServerDocument = {
   /** Where the record is from: the config file, the registry, or held after the list vanished. */
   readonly source: 'config' | 'registry' | 'held';
   readonly admin: Admin;
-  readonly checks: Checks;
+  /** Verdict of the active checks; off: this upstream has none, so nobody has looked. */
+  readonly checks: Checks | 'off';
   /** Checked, and out of traffic until it has passed: then unknown counts as down. */
   readonly mustPass: boolean;
   readonly checkReason: string;
@@ -28,6 +29,13 @@ export type ServerDocument = {
   readonly inFlight: number;
   readonly requests: number;
   readonly failures: number;
+  /** What requests found: attempts that failed since the last answer, over the workers. */
+  readonly failedInARow: number;
+  /** Why the last one failed, in words; '' = none did. */
+  readonly lastFailure: string;
+  readonly lastFailureMs: number;
+  /** 0 = not ejected; the last of the workers. */
+  readonly ejectedUntilMs: number;
 };
 
 export type UpstreamDocument = {
@@ -124,6 +132,13 @@ export type ReceiptDocument = {
   readonly servers: readonly ReceiptServer[];
   /** Which gateway counted. */
   readonly scope: Scope;
+};
+
+export type Readiness = {
+  /** Why clients are not accepted, in words; '' = they are. */
+  readonly reason: string;
+  /** It is shutting down and does nothing more. */
+  readonly isClosing: boolean;
 };
 
 /** What the daemon offers to the control API. @throws not_found, conflict, guard_refused, … */

@@ -10,7 +10,7 @@ import {
   type ServerCounters,
   type UpstreamCounters,
 } from '../upstream.ts';
-import type { StatusDocument } from './documents.ts';
+import type { ServerDocument, StatusDocument } from './documents.ts';
 
 export type MetricsSource = {
   readonly status: StatusDocument;
@@ -36,6 +36,7 @@ const ELIGIBILITIES: readonly Eligibility[] = [
   'ejected',
   'full',
 ];
+const CHECKS: readonly ServerDocument['checks'][] = ['off', 'unknown', 'up', 'down'];
 const CLASSES = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'];
 
 export function renderMetrics(source: MetricsSource): Promise<string> {
@@ -77,18 +78,32 @@ function addServers(status: StatusDocument, gauge: MakeGauge): void {
     'upstream',
     'eligibility',
   ]);
+  const checked = gauge('sluice_upstream_checks', 'Servers by the word of the checks.', [
+    'upstream',
+    'checks',
+  ]);
   const labels = ['upstream', 'server'] as const;
   const eligible = gauge('sluice_server_eligible', '1 when it may take requests.', labels);
   const up = gauge('sluice_server_up', 'Verdict of the checks: 1 up, 0 down.', labels);
+  const failing = gauge(
+    'sluice_server_failed_in_a_row',
+    'Attempts that failed since the last answer.',
+    labels,
+  );
   const weight = gauge('sluice_server_weight', 'Configured weight.', labels);
   const inFlight = gauge('sluice_server_in_flight_requests', 'Requests not yet settled.', labels);
   for (const { name: upstream, servers } of status.upstreams) {
     for (const reason of ELIGIBILITIES) counts.set({ upstream, eligibility: reason }, 0);
+    for (const checks of CHECKS) checked.set({ upstream, checks }, 0);
     for (const server of servers) {
       const label = { upstream, server: server.id };
       counts.inc({ upstream, eligibility: server.eligibility });
+      checked.inc({ upstream, checks: server.checks });
+      failing.set(label, server.failedInARow);
       eligible.set(label, server.eligibility === 'ok' ? 1 : 0);
-      if (server.checks !== 'unknown') up.set(label, server.checks === 'up' ? 1 : 0);
+      if (server.checks === 'up' || server.checks === 'down') {
+        up.set(label, server.checks === 'up' ? 1 : 0);
+      }
       weight.set(label, server.weight);
       inFlight.set(label, server.inFlight);
     }
@@ -106,6 +121,11 @@ function addTraffic({ upstreams, workerCrashes }: MetricsSource, registry: Regis
     'upstream',
     'result',
   ]);
+  const refused = counter(
+    'sluice_upstream_refused_total',
+    'Requests that found no eligible server.',
+    ['upstream'],
+  );
   const retried = counter('sluice_upstream_retried_total', 'Requests with over one attempt.', [
     'upstream',
   ]);
@@ -124,6 +144,7 @@ function addTraffic({ upstreams, workerCrashes }: MetricsSource, registry: Regis
     results.inc({ upstream, result: 'cut' }, counters.cut);
     results.inc({ upstream, result: 'lost' }, counters.lost);
     results.inc({ upstream, result: 'client_gone' }, counters.clientGone);
+    refused.inc({ upstream }, counters.refused);
     retried.inc({ upstream }, counters.retried);
     for (const [index, name] of CLASSES.entries()) {
       responses.inc({ upstream, class: name }, counters.statuses[index] ?? 0);

@@ -194,6 +194,7 @@ test('the metrics carry what the snapshot says, buckets cumulative', async () =>
           cut: 0,
           lost: 1,
           clientGone: 1,
+          refused: 2,
           inFlight: 0,
           statuses: [0, 0, 4, 0, 0, 1],
           durations,

@@ -28,7 +28,13 @@ const CONTROL: Control = {
 };
 
 test('every route has its heading, and every heading its route', () => {
-  const app = createApp({ control: CONTROL, host: '127.0.0.1', token: '', log: silentLog });
+  const app = createApp({
+    control: CONTROL,
+    readiness: never,
+    host: '127.0.0.1',
+    token: '',
+    log: silentLog,
+  });
   const routes = app.routes.filter(({ method }) => method !== 'ALL');
   const headings = [...PAGE.matchAll(/^### `([A-Z]+ \/\S+)`$/gm)].map(([, text]) => text);
   assert.deepEqual(

@@ -7,7 +7,7 @@ import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { createApp } from './app.ts';
-import type { Control } from './documents.ts';
+import type { Control, Readiness } from './documents.ts';
 
 /** A request head must be complete within this time, ms; a whole request within twice that. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -18,6 +18,7 @@ export type AdminServer = { readonly address: Address; close(): Promise<void> };
 
 export type AdminOptions = {
   readonly control: Control;
+  readonly readiness: () => Readiness;
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;

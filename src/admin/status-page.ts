@@ -51,8 +51,9 @@ function checkedRows(document: StatusDocument): Row[] {
 }
 
 function statusOf(server: ServerDocument): 'up' | 'down' {
-  if (server.checks === 'unknown') return server.mustPass ? 'down' : 'up';
-  return server.checks;
+  // The page has checked servers alone, and no word for one that is not known.
+  if (server.checks === 'up' || server.checks === 'down') return server.checks;
+  return server.mustPass ? 'down' : 'up';
 }
 
 function cells({ index, upstream, status, server }: Row): readonly (string | number)[] {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALONE, SHARED } from '../../test/scopes.ts';
 import type { ServerDocument, StatusDocument } from '../admin.ts';
-import { statusView, whyOf } from './status-view.ts';
+import { stateOf, statusView, whyOf } from './status-view.ts';
 
 const NOW = 1_000_000;
 
@@ -28,6 +28,10 @@ const SERVER: ServerDocument = {
   inFlight: 0,
   requests: 10,
   failures: 0,
+  failedInARow: 0,
+  lastFailure: '',
+  lastFailureMs: 0,
+  ejectedUntilMs: 0,
 };
 
 const STATUS: StatusDocument = {
@@ -120,6 +124,47 @@ test('cuts to the width of the terminal', () => {
   const whole = statusView(STATUS, plain);
   const why = whole.slice(whole.lastIndexOf('by ')).split('\n')[0] ?? '';
   assert.ok(why.length > 10 && lines.join(' ').replace(/ +/g, ' ').includes(why), why);
+});
+
+test('a server that nobody checks is not called ok, and what requests found is said', () => {
+  const unchecked: ServerDocument = { ...SERVER, checks: 'off', checkType: 'none', maxFails: 2 };
+  const failing: ServerDocument = {
+    ...{ ...unchecked, failures: 9, failedInARow: 9, lastFailureMs: NOW - 3000 },
+    lastFailure: 'server 127.0.0.1:9001 refused the connection',
+  };
+  const found = 'attempts failed: server 127.0.0.1:9001 refused the connection (3s ago)';
+  const cases: readonly (readonly [ServerDocument, string, string])[] = [
+    [unchecked, 'not checked', ''],
+    [{ ...failing, failedInARow: 1 }, 'not checked', found.replace('attempts', 'last attempt')],
+    [failing, 'failing', `last 9 ${found}`],
+    [
+      { ...failing, maxFails: 0, failedInARow: 1 },
+      'failing',
+      found.replace('attempts', 'last attempt'),
+    ],
+    [{ ...failing, checks: 'up', checkType: 'http' }, 'failing', `last 9 ${found}`],
+    [
+      { ...failing, eligibility: 'ejected', ejectedUntilMs: NOW + 4000 },
+      'ejected',
+      `2 failed within 10s, back in 4s; last 9 ${found}`,
+    ],
+  ];
+  for (const [server, state, why] of cases) {
+    assert.equal(stateOf(server), state);
+    assert.equal(whyOf(server, NOW), why);
+  }
+  const app = {
+    ...STATUS.upstreams[0],
+    name: 'app',
+    balance: 'round_robin',
+    problems: [],
+  } as const;
+  const view = statusView(
+    { ...STATUS, upstreams: [{ ...app, eligible: 2, servers: [unchecked, failing] }] },
+    plain,
+  );
+  assert.match(view, /^app {2}round_robin, 2 of 2 eligible, 1 failing$/m);
+  assert.match(view, /^ {2}127\.0\.0\.1:9001 {2}not checked /m);
 });
 
 test('beside other gateways the screen says whose view it is; alone it does not', () => {

@@ -68,14 +68,15 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
 function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewOptions): string[] {
   const count = `${upstream.eligible} of ${upstream.servers.length} eligible`;
   const isEmpty = upstream.eligible === 0;
+  const failing = upstream.servers.filter((server) => stateOf(server) === 'failing').length;
   const lines = [
-    `${paint('bold', upstream.name)}  ${upstream.balance}, ${paint(isEmpty ? 'red' : 'green', count)}`,
+    `${paint('bold', upstream.name)}  ${upstream.balance}, ${paint(isEmpty ? 'red' : 'green', count)}${failing === 0 ? '' : paint('red', `, ${failing} failing`)}`,
   ];
   if (upstream.servers.length === 0) lines.push('  no servers: register one with "sluice kv put"');
   else {
     const rows = upstream.servers.map((server) => [
       `  ${server.id}`,
-      server.eligibility,
+      stateOf(server),
       server.weight,
       server.inFlight,
       server.requests,
@@ -88,11 +89,11 @@ function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewO
     for (const [index, line] of body.entries()) {
       const server = upstream.servers[index];
       const [row = '', ...why] = fitted(line, title.lastIndexOf('WHY'), width);
-      const isOk = server?.eligibility === 'ok';
+      const state = server === undefined ? 'ok' : stateOf(server);
       lines.push(
-        isOk || server === undefined
+        server === undefined || state === 'ok'
           ? row
-          : row.replace(server.eligibility, paint(colourOf(server), server.eligibility)),
+          : row.replace(` ${state}`, ` ${paint(colourOf(server), state)}`),
         ...why,
       );
     }
@@ -114,13 +115,23 @@ function fitted(line: string, whyAt: number, width: number): string[] {
 
 const WHY_INDENT = '    ';
 
-function colourOf(server: ServerDocument): 'red' | 'yellow' {
-  return server.eligibility === 'down' || server.eligibility === 'ejected' ? 'red' : 'yellow';
+/** In red what is broken, dim what nobody has looked at. */
+function colourOf(server: ServerDocument): 'red' | 'yellow' | 'dim' {
+  const state = stateOf(server);
+  if (state === 'not checked') return 'dim';
+  return state === 'down' || state === 'ejected' || state === 'failing' ? 'red' : 'yellow';
+}
+
+/** The eligibility; of an eligible server what is known of it, which is more than that word says. */
+export function stateOf(server: ServerDocument): string {
+  if (server.eligibility !== 'ok') return server.eligibility;
+  if (server.failedInARow >= Math.max(1, server.maxFails)) return 'failing';
+  return server.checks === 'off' ? 'not checked' : 'ok';
 }
 
 /** The reason behind the state, and what else is not usual. */
 export function whyOf(server: ServerDocument, nowMs: number): string {
-  const remarks = [reasonOf(server, nowMs)];
+  const remarks = [reasonOf(server, nowMs), foundOf(server, nowMs)];
   if (server.backup) remarks.push('backup');
   if (server.source === 'held') remarks.push('held: its record vanished with the whole list');
   return visible(remarks.filter((remark) => remark !== '').join('; '));
@@ -142,8 +153,11 @@ function reasonOf(server: ServerDocument, nowMs: number): string {
       return server.checkReason === ''
         ? 'not probed yet'
         : `has not passed yet: ${server.checkReason}`;
-    case 'ejected':
-      return `${server.maxFails} failed within ${formatDuration(server.failTimeoutMs)}`;
+    case 'ejected': {
+      const failed = `${server.maxFails} failed within ${formatDuration(server.failTimeoutMs)}`;
+      if (server.ejectedUntilMs <= nowMs) return failed;
+      return `${failed}, back in ${formatDuration(server.ejectedUntilMs - nowMs)}`;
+    }
     case 'full':
       return `max_conns ${server.maxConns} reached`;
     case 'ok':
@@ -152,6 +166,16 @@ function reasonOf(server: ServerDocument, nowMs: number): string {
       // A newer daemon may know more reasons.
       return '';
   }
+}
+
+/** What requests found, while the last of them failed. */
+function foundOf(
+  { failedInARow, lastFailure, lastFailureMs }: ServerDocument,
+  nowMs: number,
+): string {
+  if (failedInARow === 0) return '';
+  const times = failedInARow === 1 ? 'last attempt failed' : `last ${failedInARow} attempts failed`;
+  return `${times}: ${lastFailure} (${ago(lastFailureMs, nowMs)} ago)`;
 }
 
 function ago(thenMs: number, nowMs: number): string {

@@ -6,6 +6,7 @@ import type {
   AdminRequest,
   Control,
   DrainDocument,
+  Readiness,
   ReceiptDocument,
   StatusDocument,
 } from '../admin.ts';
@@ -64,6 +65,22 @@ export class DaemonControl implements Control {
       registry: registryConfig,
       health: this.#health(),
     });
+  }
+
+  readiness(): Readiness {
+    if (this.#closing.signal.aborted) return { reason: 'shutting down', isClosing: true };
+    const { fleet, table, registry } = this.#options;
+    let reason = fleet.unready();
+    if (reason === '' && registry !== undefined && table.membership === undefined) {
+      const empty = table.upstreams.find(
+        ({ config, members }) => config.followRegistry && members.size === 0,
+      );
+      if (empty !== undefined) {
+        const { address } = registry.health();
+        reason = `registry ${address} has not answered yet, and nothing is known of upstream "${empty.config.name}"`;
+      }
+    }
+    return { reason, isClosing: false };
   }
 
   async setAdmin(upstream: string, server: string, request: AdminRequest): Promise<DrainDocument> {
@@ -131,7 +148,7 @@ export class DaemonControl implements Control {
     return renderMetrics({ status, workerCrashes: fleet.crashes, upstreams });
   }
 
-  /** Whoever waits gets the answer of this moment. */
+  /** Whoever waits gets the answer of this moment; from now on we are not ready. */
   close(): void {
     this.#closing.abort();
   }

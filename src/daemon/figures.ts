@@ -89,6 +89,13 @@ export class DepartedFigures {
     return totals;
   }
 
+  /** Requests that found no eligible server, of all workers that ever were. */
+  refused(upstream: string, living: Iterable<WorkerFigures>): number {
+    let sum = this.#upstreams.get(upstream)?.counters.refused ?? 0;
+    for (const figures of living) sum += figures.upstreams.get(upstream)?.counters.refused ?? 0;
+    return sum;
+  }
+
   longestGapMs(receipt: string, living: Iterable<WorkerFigures>): number {
     let longest = this.#gaps.get(receipt) ?? 0;
     for (const figures of living) longest = Math.max(longest, figures.gaps.get(receipt) ?? 0);
@@ -115,6 +122,7 @@ function addUpstream(sum: UpstreamCounters, counters: UpstreamCounters): void {
   sum.cut += counters.cut;
   sum.lost += counters.lost;
   sum.clientGone += counters.clientGone;
+  sum.refused += counters.refused;
   sum.inFlight += counters.inFlight;
   sum.durationSumMs += counters.durationSumMs;
   addEach(sum.statuses, counters.statuses);

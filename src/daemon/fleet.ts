@@ -26,6 +26,8 @@ export type FleetOptions = {
   readonly handles: readonly object[];
   readonly log: Log;
   readonly table: (names?: ReadonlySet<string>) => TableUpdate;
+  /** A worker's figures are new, or a worker is gone. */
+  readonly onFigures: () => void;
 };
 
 export class Fleet {
@@ -41,6 +43,8 @@ export class Fleet {
   #shortLives = 0;
   #crashes = 0;
   #isListening = false;
+  /** All workers accepted clients once. */
+  #hasListened = false;
   #isClosing = false;
 
   constructor(options: FleetOptions) {
@@ -71,6 +75,7 @@ export class Fleet {
     }, START_DEADLINE_MS);
     try {
       await Promise.race([Promise.all(links.map((link) => link.listening)), overdue.promise]);
+      this.#hasListened = true;
     } finally {
       clearTimeout(timer);
     }
@@ -114,6 +119,19 @@ export class Fleet {
 
   totals(upstream: string): UpstreamTotals {
     return this.#departed.totals(upstream, this.figures());
+  }
+
+  /** Requests of an upstream that found no eligible server, since our start. */
+  refused(upstream: string): number {
+    return this.#departed.refused(upstream, this.figures());
+  }
+
+  /** Why clients are not accepted by all (at the start) or by any worker; '' when they are. */
+  unready(): string {
+    const links = this.links;
+    const accepting = links.filter((link) => link.isListening && link.acknowledged > 0).length;
+    const isReady = this.#isClosing ? false : this.#hasListened ? accepting > 0 : false;
+    return isReady ? '' : `${accepting} of ${this.#options.workers} workers accept clients`;
   }
 
   openGap(gap: GapWatch): void {
@@ -162,6 +180,7 @@ export class Fleet {
       log,
       table,
       onProgress: () => this.#progress(),
+      onFigures: this.#options.onFigures,
       onExit: (ended, how) => this.#ended(ended, how),
     });
     this.#links.set(id, link);
@@ -173,7 +192,10 @@ export class Fleet {
     this.#links.delete(link.id);
     this.#silent.delete(link);
     this.#departed.bury(link.figures);
-    if (!this.#isClosing) this.#replace(link, how);
+    if (!this.#isClosing) {
+      this.#replace(link, how);
+      this.#options.onFigures();
+    }
     this.#progress();
   }
 

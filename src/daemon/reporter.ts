@@ -67,7 +67,7 @@ export class Reporter {
   }
 
   #difference(server: Server, seen: Seen, nowMs: number): ServerSnapshot | undefined {
-    const { counters, inFlight, fails, gone } = server;
+    const { counters, inFlight, fails, failedInARow, gone } = server;
     const now = eligibility(server, nowMs);
     const { last } = seen;
     const { attempts, answered, retried, cut, lost, failures } = counters;
@@ -77,6 +77,7 @@ export class Reporter {
       last.inFlight === inFlight &&
       last.eligibility === now &&
       last.fails === fails &&
+      last.findings.failedInARow === failedInARow &&
       last.gone === gone &&
       seen.total === total;
     if (isSame) return undefined;
@@ -87,6 +88,7 @@ export class Reporter {
       gone,
       inFlight,
       fails,
+      findings: server.findings(nowMs),
       eligibility: now,
       counters: earlier === undefined ? { ...counters } : sum(earlier, counters),
     };

@@ -14,6 +14,7 @@ import { DaemonControl } from './control.ts';
 import { followRegistry, noAnswer, STRONG_DEADLINE_MS } from './first-answer.ts';
 import { Fleet } from './fleet.ts';
 import { bindListeners } from './listeners.ts';
+import { OutageWatch } from './outages.ts';
 import { openRegistry } from './registry-source.ts';
 import { Table } from './table.ts';
 import { Teardown } from './teardown.ts';
@@ -73,6 +74,9 @@ async function start(
     strongDeadlineMs: registryDeadlineMs,
   });
 
+  // Until the last worker is gone it says that we are shutting down.
+  let closeAdmin = async (): Promise<void> => {};
+  teardown.add(() => closeAdmin());
   const listeners = await bindListeners(config.gateway.listen);
   teardown.add(() => listeners.close());
   const fleet = new Fleet({
@@ -86,15 +90,8 @@ async function start(
     handles: listeners.handles,
     log,
     table: (names) => table.table.update(names),
+    onFigures: () => lookForOutages(),
   });
-  let isStarted = false;
-  teardown.add(async () => {
-    // Before the workers: nobody new gets into a queue that nobody serves.
-    listeners.close();
-    await fleet.close(isStarted ? config.shutdownTimeoutMs : 0);
-  });
-  table.onChange((names) => fleet.update(names));
-
   const control = new DaemonControl({
     version: packageVersion(),
     table: table.table,
@@ -104,18 +101,40 @@ async function start(
     registry,
     log,
   });
+  const outages = new OutageWatch({
+    upstreams: () => table.table.upstreams,
+    figures: () => fleet.figures(),
+    refused: (upstream) => fleet.refused(upstream),
+    log,
+  });
+  let isStarted = false;
+  const lookForOutages = (): void => {
+    if (isStarted) outages.look(performance.now());
+  };
+  teardown.add(async () => {
+    control.close();
+    // Before the workers: nobody new gets into a queue that nobody serves.
+    listeners.close();
+    const deadlineMs = isStarted ? config.shutdownTimeoutMs : 0;
+    isStarted = false;
+    await fleet.close(deadlineMs);
+  });
+  table.onChange((names) => {
+    fleet.update(names);
+    lookForOutages();
+  });
+
   const admin = await serveAdmin({
     control,
+    readiness: () => control.readiness(),
     ...config.admin.listen,
     token: config.admin.token,
     log: log.child({ component: 'admin' }),
   });
-  teardown.add(() => {
-    control.close();
-    return admin.close();
-  });
+  closeAdmin = () => admin.close();
   await fleet.listen();
   isStarted = true;
+  lookForOutages();
   const addresses = { gateway: listeners.addresses, admin: admin.address, registry: address };
   log.info(
     { ...addresses, workers: config.workers, generation: table.table.generation },

@@ -5,7 +5,7 @@ import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.
 import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
 import type { Membership, RegistryHealth } from '../registry.ts';
-import type { Eligibility } from '../upstream.ts';
+import type { Eligibility, Findings } from '../upstream.ts';
 import type { WorkerFigures } from './figures.ts';
 import type { Fleet } from './fleet.ts';
 import type { Member } from './members.ts';
@@ -85,7 +85,7 @@ function buildUpstream(
       backup: state.backup,
       source,
       admin,
-      checks: state.checks,
+      checks: config.check === null ? 'off' : state.checks,
       mustPass: state.mustPass,
       checkReason: verdict?.reason ?? '',
       checkType: config.check?.type ?? 'none',
@@ -96,6 +96,7 @@ function buildUpstream(
       inFlight: inFlight(config.name, state.id, context.figures),
       requests: counters?.attempts ?? 0,
       failures: counters?.failures ?? 0,
+      ...findings(config.name, state.id, context.figures),
     };
   });
   return {
@@ -105,6 +106,19 @@ function buildUpstream(
     servers,
     problems: context.problems,
   };
+}
+
+/** The latest failure of all workers, and the sum of those in a row. */
+function findings(upstream: string, server: string, figures: readonly WorkerFigures[]): Findings {
+  let [failedInARow, ejectedUntilMs, lastFailureMs, lastFailure] = [0, 0, 0, ''];
+  for (const figure of figures) {
+    const found = figure.server(upstream, server)?.findings;
+    if (found === undefined) continue;
+    failedInARow += found.failedInARow;
+    ejectedUntilMs = Math.max(ejectedUntilMs, found.ejectedUntilMs);
+    if (found.lastFailureMs > lastFailureMs) ({ lastFailureMs, lastFailure } = found);
+  }
+  return { failedInARow, lastFailure, lastFailureMs, ejectedUntilMs };
 }
 
 export function inFlight(

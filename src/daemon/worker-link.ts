@@ -37,6 +37,7 @@ export type LinkOptions = {
   readonly table: (names?: ReadonlySet<string>) => TableUpdate;
   /** An ack or a server that went idle: whoever waits for a drain looks again. */
   readonly onProgress: () => void;
+  readonly onFigures: () => void;
   readonly onExit: (link: WorkerLink, how: string) => void;
 };
 
@@ -58,6 +59,7 @@ export class WorkerLink {
   readonly #changed = new Set<string>();
   #listeningWaiter: Waiter | undefined;
   #acknowledged = 0;
+  #isListening = false;
   #sent: number;
   #requests = 0;
   /** Report requests since the last answer: a stopped worker must not pile them up. */
@@ -101,6 +103,11 @@ export class WorkerLink {
   /** The generation that is in force in the worker; 0 before its first. */
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** It accepts clients. */
+  get isListening(): boolean {
+    return this.#isListening;
   }
 
   /** Since its last message: it sends its figures twice a second, unless it hangs. */
@@ -207,6 +214,7 @@ export class WorkerLink {
         this.#options.onProgress();
         break;
       case 'listening':
+        this.#isListening = true;
         this.#listeningWaiter?.resolve();
         break;
       case 'failed':
@@ -217,6 +225,7 @@ export class WorkerLink {
       case 'report':
         this.#unanswered = 0;
         this.figures.take(message.report);
+        this.#options.onFigures();
         this.#reports.get(message.request)?.resolve();
         break;
     }

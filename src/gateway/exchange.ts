@@ -211,15 +211,16 @@ export class Exchange implements Attempt {
     this.#connection = undefined;
     this.#failed = failed;
     if (server === undefined || upstream === undefined || connection === undefined) return;
-    // A kept-alive connection that the server had closed says nothing about the server. Its other
-    // idle connections are likely as dead, so the next attempt takes a new one, on any server.
+    // A kept-alive connection that the server had closed says nothing about it. Its other idle ones
+    // are likely as dead, so the next attempt takes a new one, on any server.
     const isStale = connection.reused && failed.code === 'closed_early';
     if (isStale) {
       pool.clear(server);
       this.#isFreshOnly = true;
     } else this.#tried.push(server);
     this.#server = undefined;
-    server.settle(failed.source === 'server' && !isStale ? 'failure' : 'neutral', nowMs);
+    const outcome = failed.source === 'server' && !isStale ? 'failure' : 'neutral';
+    server.settle(outcome, nowMs, failed.reason);
     const isAllowed =
       mayRetry(failed, {
         idempotent: isIdempotent(this.requestMethod),
@@ -228,11 +229,8 @@ export class Exchange implements Attempt {
       }) &&
       (config.tries === 0 || this.#tried.length < config.tries) &&
       (config.triesTimeoutMs === 0 || nowMs - this.#startedMs < config.triesTimeoutMs);
-    if (!isAllowed) {
-      server.counters.lost += 1;
-      return this.#answer(failed.status, failed.reason);
-    }
-    if (!this.#tryNext(upstream, NO_BYTES, 0, 0)) {
+    if (!isAllowed) this.#answer(failed.status, failed.reason);
+    if (!isAllowed || !this.#tryNext(upstream, NO_BYTES, 0, 0)) {
       server.counters.lost += 1;
       return;
     }
@@ -355,7 +353,7 @@ export class Exchange implements Attempt {
   /** Settles and forgets: after it the object is ready for the next request. */
   #end(result: Result, reason: string, outcome: Outcome = 'neutral'): void {
     const nowMs = this.#gateway.now();
-    this.#server?.settle(outcome, nowMs);
+    this.#server?.settle(outcome, nowMs, reason);
     const upstream = this.#upstream;
     if (upstream !== undefined) {
       const statusClass = this.#status >= 100 && this.#status < 600 ? (this.#status / 100) | 0 : 0;

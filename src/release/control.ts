@@ -12,7 +12,7 @@ export type PoolServer = {
   readonly id: string;
   readonly backup: boolean;
   readonly admin: Admin;
-  readonly checks: Checks;
+  readonly checks: Checks | 'off';
   readonly checkReason: string;
   readonly checkType: 'http' | 'tcp' | 'none';
   readonly eligibility: Eligibility;

@@ -19,7 +19,7 @@ export type ServerCounters = {
 /** How an exchange ended; see ReceiptDocument for the words. */
 export type ExchangeResult = 'answered' | 'cut' | 'lost' | 'clientGone';
 
-/** `began` and `ended` keep all of these but `retried` and `statuses`, which the gateway raises. */
+/** The upstream keeps all of these but `retried` and `statuses`, which the gateway raises. */
 export type UpstreamCounters = {
   /** Exchanges begun: requests = answered + cut + lost + clientGone + inFlight. */
   requests: number;
@@ -29,6 +29,8 @@ export type UpstreamCounters = {
   cut: number;
   lost: number;
   clientGone: number;
+  /** Exchanges that found no eligible server at all; they are in `lost`, too. */
+  refused: number;
   /** Exchanges that wait for their answer now. */
   inFlight: number;
   /** Final statuses sent to clients, by class: index 1 to 5; 0 = other. */
@@ -55,6 +57,7 @@ export function createUpstreamCounters(): UpstreamCounters {
     cut: 0,
     lost: 0,
     clientGone: 0,
+    refused: 0,
     inFlight: 0,
     statuses: [0, 0, 0, 0, 0, 0],
     durations: new Array<number>(DURATION_BOUNDS_MS.length + 1).fill(0),

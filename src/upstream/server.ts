@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict';
 import { createServerCounters, type ServerCounters } from './counters.ts';
 import { rampFactor } from './slow-start.ts';
+import type { Findings } from './snapshot.ts';
 import type { ServerState } from './table.ts';
 
 /** neutral: the client's fault, or it left; says nothing about the server. */
@@ -38,6 +39,10 @@ export class Server {
   /** The only server that the table lets take requests: nothing to fail over to, so not ejected. */
   #alone = false;
   #fails = 0;
+  #failedInARow = 0;
+  #lastFailure = '';
+  /** Wall clock, ms. */
+  #lastFailureMs = 0;
   /** When the last failure was, and when the server was last picked after a fail_timeout. */
   #failedMs = Number.NEGATIVE_INFINITY;
   #probedMs = Number.NEGATIVE_INFINITY;
@@ -90,6 +95,20 @@ export class Server {
     return this.#state.failTimeoutMs - (nowMs - this.#probedMs);
   }
 
+  get failedInARow(): number {
+    return this.#failedInARow;
+  }
+
+  findings(nowMs: number): Findings {
+    const isEjected = this.isEjected(nowMs);
+    return {
+      failedInARow: this.#failedInARow,
+      lastFailure: this.#lastFailure,
+      lastFailureMs: this.#lastFailureMs,
+      ejectedUntilMs: isEjected ? Math.round(Date.now() + this.ejectedForMs(nowMs)) : 0,
+    };
+  }
+
   isFull(): boolean {
     return this.#state.maxConns > 0 && this.#inFlight >= this.#state.maxConns;
   }
@@ -116,20 +135,24 @@ export class Server {
     this.counters.attempts += 1;
   }
 
-  /** Report how an attempt ended: exactly once per pick. */
-  settle(outcome: Outcome, nowMs: number): void {
+  /** Report how an attempt ended: exactly once per pick. `reason`: of a failure, for people. */
+  settle(outcome: Outcome, nowMs: number, reason = ''): void {
     // Not assert(…, message): the message would be built for every attempt.
     if (this.#inFlight === 0) assert.fail(`server ${this.id}: settled more often than picked`);
     this.#inFlight -= 1;
-    if (outcome === 'failure') this.#countFailure(nowMs);
+    if (outcome === 'failure') this.#countFailure(nowMs, reason);
+    else if (outcome === 'success') this.#failedInARow = 0;
     // A success clears the failures only when the server was probed after the last one, so that an
     // answer which was already under way when others failed does not.
-    else if (outcome === 'success' && this.#failedMs < this.#probedMs) this.#fails = 0;
+    if (outcome === 'success' && this.#failedMs < this.#probedMs) this.#fails = 0;
     if (this.#inFlight === 0 && (this.#gone || this.#state.admin !== 'ready')) this.#onIdle(this);
   }
 
-  #countFailure(nowMs: number): void {
+  #countFailure(nowMs: number, reason: string): void {
     this.counters.failures += 1;
+    this.#failedInARow += 1;
+    this.#lastFailure = reason;
+    this.#lastFailureMs = Date.now();
     if (this.#alone) return;
     this.lane?.drop(this);
     const { maxFails, weight } = this.#state;
@@ -180,6 +203,7 @@ export class Server {
 
   #forgive(): void {
     this.#fails = 0;
+    this.#failedInARow = 0;
     this.#failedMs = Number.NEGATIVE_INFINITY;
     this.#probedMs = Number.NEGATIVE_INFINITY;
     this.effective = this.#state.weight;

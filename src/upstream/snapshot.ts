@@ -3,6 +3,17 @@
 import type { ServerCounters, UpstreamCounters } from './counters.ts';
 import type { Eligibility } from './table.ts';
 
+/** What the requests themselves found out about a server. Times are of the wall clock, ms. */
+export type Findings = {
+  /** Attempts that failed since the last one that did not. */
+  readonly failedInARow: number;
+  /** Why the last one failed, '' = none did; and when. */
+  readonly lastFailure: string;
+  readonly lastFailureMs: number;
+  /** 0 = not ejected. */
+  readonly ejectedUntilMs: number;
+};
+
 export type ServerSnapshot = {
   readonly id: string;
   /** Out of the table, finishing what is in flight; listed until it is idle. */
@@ -11,6 +22,7 @@ export type ServerSnapshot = {
   readonly eligibility: Eligibility;
   /** Failures that count towards max_fails now. */
   readonly fails: number;
+  readonly findings: Findings;
   readonly counters: Readonly<ServerCounters>;
 };
 

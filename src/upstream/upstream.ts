@@ -62,7 +62,8 @@ export class Upstream {
    */
   pick(tried: readonly Server[], nowMs: number): Server | undefined {
     const server = this.#primaries.pick(tried, nowMs) ?? this.#backups.pick(tried, nowMs);
-    server?.take(nowMs);
+    if (server !== undefined) server.take(nowMs);
+    else if (tried.length === 0) this.counters.refused += 1;
     return server;
   }
 
@@ -137,6 +138,7 @@ export class Upstream {
         inFlight: server.inFlight,
         eligibility: eligibility(server, nowMs),
         fails: server.fails,
+        findings: server.findings(nowMs),
         counters: { ...server.counters },
       })),
     };

@@ -1,0 +1,163 @@
+// Says when an upstream can serve nobody, once, and when that is over: found in the table and in the
+// workers' reports, so also when no request comes to notice it. A full server counts as one that
+// serves; what it refuses is said apart, now and then.
+//
+//   no server eligible in some worker              error, its end: info with duration and number
+//   backups alone                                  warn, its end: info
+//   requests refused in between (full, for a moment ejected)   warn, at most every SAID_EVERY_MS
+//   servers that wait for their first verdict      nothing, for as long as a verdict may take
+//   no servers since our start                     nothing, until a request is refused
+
+import type { Log } from '../base/log.ts';
+import type { Eligibility } from '../upstream.ts';
+import type { WorkerFigures } from './figures.ts';
+import { memberEligibility } from './status.ts';
+import type { KnownUpstream } from './table.ts';
+
+/** First verdicts that take longer are an outage themselves, ms. */
+const FIRST_VERDICT_MS = 30_000;
+const SAID_EVERY_MS = 10_000;
+
+/** What can be said of an upstream, from good to bad. */
+type Standing = 'fine' | 'backups' | 'waiting' | 'out';
+
+export type OutageOptions = {
+  readonly upstreams: () => readonly KnownUpstream[];
+  readonly figures: () => readonly WorkerFigures[];
+  /** Requests of an upstream that found no eligible server, since our start. */
+  readonly refused: (upstream: string) => number;
+  readonly log: Log;
+};
+
+class Known {
+  standing: Exclude<Standing, 'waiting'> = 'fine';
+  sinceMs = 0;
+  /** Of the last look before the outage, or of the last look. */
+  refused = 0;
+  hadServers = false;
+  /** Since when nobody has a verdict; 0 = not so. */
+  waitsSinceMs = 0;
+  saidMs = Number.NEGATIVE_INFINITY;
+}
+
+export class OutageWatch {
+  readonly #options: OutageOptions;
+  readonly #known = new Map<string, Known>();
+
+  constructor(options: OutageOptions) {
+    this.#options = options;
+  }
+
+  /** After each change of the table and each report of a worker. `nowMs` is monotonic. */
+  look(nowMs: number): void {
+    const figures = this.#options.figures();
+    for (const upstream of this.#options.upstreams()) this.#lookAt(upstream, figures, nowMs);
+  }
+
+  #lookAt(upstream: KnownUpstream, figures: readonly WorkerFigures[], nowMs: number): void {
+    const { name } = upstream.config;
+    const known = this.#known.get(name) ?? new Known();
+    this.#known.set(name, known);
+    const total = this.#options.refused(name);
+    const refused = total - known.refused;
+    if (upstream.members.size > 0) known.hadServers = true;
+    const found = this.#judge(upstream, known, { figures, refused, nowMs });
+    const last = known.standing;
+    const next = found === 'waiting' ? last : found;
+    if (next !== last) {
+      known.standing = next;
+      this.#say(upstream, { last, next, refused, figures, lastedMs: nowMs - known.sinceMs });
+      known.sinceMs = nowMs;
+    } else if (next !== 'out' && refused > 0) {
+      // Said later with what comes until then.
+      if (nowMs - known.saidMs < SAID_EVERY_MS) return;
+      known.saidMs = nowMs;
+      const fields = { upstream: name, refused, servers: reasons(upstream, figures) };
+      this.#options.log.warn(fields, 'requests found no eligible server and got 503');
+    }
+    if (next !== 'out') known.refused = total;
+  }
+
+  #judge(
+    upstream: KnownUpstream,
+    known: Known,
+    seen: {
+      readonly figures: readonly WorkerFigures[];
+      readonly refused: number;
+      readonly nowMs: number;
+    },
+  ): Standing {
+    const found = standingOf(upstream, seen.figures);
+    if (found !== 'waiting') known.waitsSinceMs = 0;
+    else if (known.waitsSinceMs === 0) known.waitsSinceMs = seen.nowMs;
+    else if (seen.nowMs - known.waitsSinceMs > FIRST_VERDICT_MS) return 'out';
+    // Nobody was registered yet: a fresh start and no outage, until somebody is turned away.
+    if (found === 'out' && !known.hadServers && seen.refused === 0) return 'waiting';
+    return found;
+  }
+
+  #say(
+    upstream: KnownUpstream,
+    change: {
+      readonly last: Standing;
+      readonly next: Standing;
+      readonly refused: number;
+      readonly lastedMs: number;
+      readonly figures: readonly WorkerFigures[];
+    },
+  ): void {
+    const { log } = this.#options;
+    const { last, next, refused } = change;
+    const lasted = { lastedMs: Math.round(change.lastedMs) };
+    const fields = { upstream: upstream.config.name, servers: reasons(upstream, change.figures) };
+    if (last === 'out') {
+      log.info({ ...fields, ...lasted, refused }, 'upstream has eligible servers again');
+    }
+    if (next === 'out') log.error(fields, 'upstream has no eligible server, its clients get 503');
+    else if (next === 'backups') log.warn(fields, 'upstream has only backup servers left');
+    else if (last === 'backups') {
+      log.info({ ...fields, ...lasted }, 'upstream has other servers than backups again');
+    }
+  }
+}
+
+/** The worst of the workers' views: clients of that worker get it. */
+function standingOf(upstream: KnownUpstream, figures: readonly WorkerFigures[]): Standing {
+  const views = figures.length === 0 ? [[]] : figures.map((figure) => [figure]);
+  const standings = views.map((view) => standingIn(upstream, view));
+  for (const standing of ['out', 'waiting', 'backups'] as const) {
+    if (standings.includes(standing)) return standing;
+  }
+  return 'fine';
+}
+
+/** Looks no further than to the first eligible server, so that thousands cost nothing. */
+function standingIn({ config, members }: KnownUpstream, view: readonly WorkerFigures[]): Standing {
+  let hasBackup = false;
+  let hasPrimaries = false;
+  let waits = false;
+  for (const member of members.values()) {
+    const eligibility = memberEligibility(config.name, member, view);
+    const serves = eligibility === 'ok' || eligibility === 'full';
+    if (member.state.backup) hasBackup ||= serves;
+    else if (serves) return 'fine';
+    else hasPrimaries = true;
+    waits ||= eligibility === 'unchecked';
+  }
+  // Only backups are there: that is how it was set up.
+  if (hasBackup) return hasPrimaries && !waits ? 'backups' : 'fine';
+  return waits ? 'waiting' : 'out';
+}
+
+/** How many servers are in which state: `{ down: 2, ejected: 1 }`. */
+function reasons(
+  { config, members }: KnownUpstream,
+  figures: readonly WorkerFigures[],
+): Readonly<Partial<Record<Eligibility, number>>> {
+  const counts: Partial<Record<Eligibility, number>> = {};
+  for (const member of members.values()) {
+    const reason = memberEligibility(config.name, member, figures);
+    counts[reason] = (counts[reason] ?? 0) + 1;
+  }
+  return counts;
+}
