@@ -23,6 +23,9 @@ export interface Attempt {
   tunnelClosed(isBroken: boolean): void;
   /** No final head came. The connection is gone. */
   attemptFailed(failed: Failure): void;
-  /** The final head was handed on, the body cannot be completed. The connection is gone. */
-  responseCut(reason: string): void;
+  /**
+   * The final head was handed on, the body cannot be completed. The connection is gone. `source`: who
+   * may be to blame.
+   */
+  responseCut(reason: string, source: Failure['source']): void;
 }

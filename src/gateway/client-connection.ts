@@ -21,8 +21,11 @@ import { Payload } from './payload.ts';
 import type { Connection, ConnectionHandler } from './transport.ts';
 import type { Timed } from './wheel.ts';
 
-/** What is read and thrown away after our FIN, at most. */
-const LINGERING_BYTES_MAX = 256 * 1024;
+/**
+ * What is read and thrown away after our FIN, at most; the time is the usual end of it. A client that
+ * is in the middle of its upload sends on for a while, and a reset would take its answer away.
+ */
+const LINGERING_BYTES_MAX = 64 * 1024 * 1024;
 
 /** To clients beyond the limit: their number changes from one second to the next. */
 const TRY_AGAIN = 'Retry-After: 1\r\n';

@@ -7,7 +7,7 @@ import type { GatewayConfig } from '../config.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import type { AccessLog } from './access-log.ts';
 import type { ConnectionPool } from './connection-pool.ts';
-import type { HeadLimits } from './http1.ts';
+import type { BodyLimits, HeadLimits } from './http1.ts';
 import type { OwnAnswers } from './own-answers.ts';
 import type { RouteTable } from './route.ts';
 import type { Transport } from './transport.ts';
@@ -20,6 +20,7 @@ export const IDLE_GRACE_MS = 300;
 export type GatewayContext = {
   readonly config: GatewayConfig;
   readonly headLimits: HeadLimits;
+  readonly responseBodyLimits: BodyLimits;
   readonly log: Log;
   readonly transport: Transport;
   readonly wheel: Wheel;

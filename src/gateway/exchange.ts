@@ -8,20 +8,12 @@
 
 import type { Outcome, Server, Upstream } from '../upstream.ts';
 import type { Attempt } from './attempt.ts';
-import type { Client, CutBy } from './client.ts';
+import type { Client } from './client.ts';
 import type { GatewayContext } from './context.ts';
+import { Download } from './download.ts';
 import type { RequestHead, ResponseHead } from './http1.ts';
-import {
-  chunkHead,
-  interimHeadText,
-  isIdempotent,
-  LAST_CHUNK,
-  requestHeadText,
-  responseFraming,
-  responseHeadText,
-  upgradeRequestHeadText,
-} from './http1.ts';
-import { type Failure, mayRetry } from './retry.ts';
+import { interimHeadText, isIdempotent, requestHeadText, upgradeRequestHeadText } from './http1.ts';
+import { type Failure, mayRetry, outcomeOf } from './retry.ts';
 import { ServerConnection } from './server-connection.ts';
 import { NO_BYTES } from './transport.ts';
 import { allowedUpgrade } from './upgrade.ts';
@@ -37,6 +29,7 @@ export class Exchange implements Attempt {
   readonly #gateway: GatewayContext;
   readonly #client: Client;
   readonly #upload: Upload;
+  readonly #download = new Download();
   #head: RequestHead | undefined;
   #upstream: Upstream | undefined;
   #server: Server | undefined;
@@ -47,15 +40,11 @@ export class Exchange implements Attempt {
   /** The request of this attempt went to an established connection, if only in part. */
   #isSent = false;
   #isRetried = false;
+  /** A server that had this request gave no whole answer. */
+  #isSuspect = false;
   #isFreshOnly = false;
   #isContinued = false;
   #isTunnel = false;
-  #cutBy: CutBy | '' = ''; // '': no response has begun.
-  #isChunkedToClient = false;
-  #keepsAlive = false;
-  #headText = '';
-  #status = 0;
-  #bytes = 0;
 
   constructor(gateway: GatewayContext, client: Client) {
     this.#gateway = gateway;
@@ -72,7 +61,6 @@ export class Exchange implements Attempt {
     this.#head = head;
     this.isActive = true;
     this.requestMethod = head.method;
-    this.#cutBy = '';
     this.#upload.begin(head.framing, done);
     this.#startedMs = nowMs;
     const route = gateway.routes.match(head.host, head.target);
@@ -113,9 +101,10 @@ export class Exchange implements Attempt {
     if (!this.isActive) return;
     this.#connection?.discard();
     this.#connection = undefined;
+    const { cutBy } = this.#download;
     this.#end('clientGone', reason);
-    if (this.#cutBy === '') this.#client.refuse(status, reason);
-    else this.#client.cut(this.#cutBy);
+    if (cutBy === '') this.#client.refuse(status, reason);
+    else this.#client.cut(cutBy);
   }
 
   /** The server has not taken all that the client sent. */
@@ -219,7 +208,7 @@ export class Exchange implements Attempt {
       this.#isFreshOnly = true;
     } else this.#tried.push(server);
     this.#server = undefined;
-    const outcome = failed.source === 'server' && !isStale ? 'failure' : 'neutral';
+    const outcome = isStale ? 'neutral' : this.#outcome(failed, upstream, server, nowMs);
     server.settle(outcome, nowMs, failed.reason);
     const isAllowed =
       mayRetry(failed, {
@@ -239,6 +228,17 @@ export class Exchange implements Attempt {
     this.#isRetried = true;
   }
 
+  #outcome(
+    failed: Pick<Failure, 'source' | 'retry'>,
+    upstream: Upstream,
+    server: Server,
+    nowMs: number,
+  ): Outcome {
+    const isFirst = !this.#isSuspect;
+    if (failed.retry !== 'yes') this.#isSuspect = true;
+    return outcomeOf(failed, { isFirst, hasOther: upstream.hasOther(server, nowMs) });
+  }
+
   // ---- the response, the tunnel -------------------------------------------------------------
 
   responseInterim(head: ResponseHead): void {
@@ -256,37 +256,14 @@ export class Exchange implements Attempt {
     const request = this.#head;
     if (request === undefined) return;
     this.#upload.forget();
-    const framing = responseFraming(head.framing, request.minor);
-    this.#cutBy = framing === 'close' || request.minor === 0 ? 'reset' : 'end';
-    this.#isChunkedToClient = framing === 'chunked';
     // With the request still on its way, the end of this connection is the only safe next step.
-    this.#keepsAlive =
-      this.#upload.isDone && framing !== 'close' && this.#client.mayKeepAlive(request);
-    this.#status = head.status;
-    this.#headText = responseHeadText(head, {
-      requestMethod: this.requestMethod,
-      clientMinor: request.minor,
-      framing,
-      keepAlive: this.#keepsAlive,
-    });
+    const mayKeepAlive = this.#upload.isDone && this.#client.mayKeepAlive(request);
+    this.#download.begin(request, head, mayKeepAlive);
   }
 
   responseBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
-    let before = this.#headText;
-    let after = '';
-    this.#headText = '';
-    const bodyBytes = end - start;
-    this.#bytes += bodyBytes;
-    if (this.#isChunkedToClient) {
-      if (bodyBytes > 0) {
-        before += chunkHead(bodyBytes);
-        after = done ? `\r\n${LAST_CHUNK}` : '\r\n';
-      } else if (done) after = LAST_CHUNK;
-    }
-    const isAny = before !== '' || bodyBytes > 0 || after !== '';
-    if (isAny && !this.#client.connection.write(before, buffer, start, end, after)) {
-      this.#waitForClient(done);
-    }
+    const ok = this.#download.send(this.#client.connection, buffer, start, end, done);
+    if (!ok) this.#waitForClient(done);
     if (done) this.#finish();
   }
 
@@ -296,24 +273,29 @@ export class Exchange implements Attempt {
     this.#client.waitForDrain();
   }
 
-  responseCut(reason: string): void {
+  responseCut(reason: string, source: Failure['source']): void {
+    const server = this.#server;
+    const upstream = this.#upstream;
     this.#connection = undefined;
-    if (this.#server !== undefined) this.#server.counters.cut += 1;
-    this.#end('cut', reason, 'failure');
-    this.#client.cut(this.#cutBy || 'reset');
+    if (server === undefined || upstream === undefined) return;
+    server.counters.cut += 1;
+    const { cutBy } = this.#download;
+    const failed = { source, retry: 'no' } as const;
+    this.#end('cut', reason, this.#outcome(failed, upstream, server, this.#gateway.now()));
+    this.#client.cut(cutBy || 'reset');
   }
 
   tunnelOpened(head: ResponseHead): void {
     this.#isTunnel = true;
-    this.#cutBy = 'reset';
-    this.#status = 101;
+    this.#download.cutBy = 'reset';
+    this.#download.status = 101;
     if (this.#server !== undefined) this.#server.counters.answered += 1;
     this.#client.connection.writeText(interimHeadText(head));
     this.#client.tunnelOpened();
   }
 
   tunnelBytes(buffer: Buffer, start: number, end: number): void {
-    this.#bytes += end - start;
+    this.#download.bodyBytes += end - start;
     if (!this.#client.connection.write('', buffer, start, end, '')) this.#waitForClient(false);
   }
 
@@ -333,7 +315,7 @@ export class Exchange implements Attempt {
   #finish(): void {
     this.#connection = undefined;
     if (this.#server !== undefined) this.#server.counters.answered += 1;
-    const keepsAlive = this.#keepsAlive;
+    const { keepsAlive } = this.#download;
     this.#end('answered', '', 'success');
     this.#client.exchangeDone(keepsAlive);
   }
@@ -345,7 +327,7 @@ export class Exchange implements Attempt {
     const keepsAlive = this.#upload.isDone && this.#client.mayKeepAlive(head);
     const answer = { status, reason, upstream: this.#upstream, method: head.method, keepsAlive };
     const text = this.#gateway.ownAnswers.compose(answer);
-    this.#status = status;
+    this.#download.status = status;
     this.#end(this.#upstream === undefined ? 'refused' : 'lost', reason);
     this.#client.answer(text, keepsAlive);
   }
@@ -356,7 +338,8 @@ export class Exchange implements Attempt {
     this.#server?.settle(outcome, nowMs, reason);
     const upstream = this.#upstream;
     if (upstream !== undefined) {
-      const statusClass = this.#status >= 100 && this.#status < 600 ? (this.#status / 100) | 0 : 0;
+      const { status } = this.#download;
+      const statusClass = status >= 100 && status < 600 ? (status / 100) | 0 : 0;
       upstream.counters.statuses[statusClass] = (upstream.counters.statuses[statusClass] ?? 0) + 1;
       if (result !== 'refused') upstream.ended(result, nowMs, this.#startedMs);
     }
@@ -370,13 +353,11 @@ export class Exchange implements Attempt {
     this.#upload.forget();
     this.#isSent = false;
     this.#isRetried = false;
+    this.#isSuspect = false;
     this.#isFreshOnly = false;
     this.#isContinued = false;
     this.#isTunnel = false;
-    this.#isChunkedToClient = false;
-    this.#headText = '';
-    this.#status = 0;
-    this.#bytes = 0;
+    this.#download.reset();
     this.offeredUpgrade = '';
   }
 
@@ -386,8 +367,8 @@ export class Exchange implements Attempt {
     this.#gateway.accessLog.write({
       client: this.#client.forwarding.client(head),
       request: head,
-      status: this.#status,
-      bytes: this.#bytes,
+      status: this.#download.status,
+      bytes: this.#download.bodyBytes,
       ms: nowMs - this.#startedMs,
       upstream: this.#upstream?.name ?? '',
       servers: [...this.#tried, ...(this.#server ? [this.#server] : [])].map(({ id }) => id),

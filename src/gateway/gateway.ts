@@ -10,6 +10,7 @@ import { addressSet } from './addresses.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
+import { RESPONSE_FIELDS_MAX } from './http1.ts';
 import { nodeTransport } from './node-transport.ts';
 import { OwnAnswers } from './own-answers.ts';
 import { RouteTable } from './route.ts';
@@ -52,6 +53,12 @@ export class Gateway {
         fieldsMax: config.limits.fieldsMax,
         underscoresInHeaders: config.underscoresInHeaders,
         allowTrace: config.allowTrace,
+      },
+      responseBodyLimits: {
+        chunkExtensionBytesMax: config.limits.chunkExtensionBytesMax,
+        trailerBytesMax: config.limits.trailerBytesMax,
+        bodyBytesMax: 0,
+        fieldsMax: RESPONSE_FIELDS_MAX,
       },
       log,
       transport: options.transport ?? nodeTransport,

@@ -6,6 +6,7 @@
 // keeps pointing at our memory until it can, so that scratch buffer is given away to the write and
 // a new one is made. No byte of one connection can reach another.
 
+import { readSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { SluiceError, systemCode } from '../base/errors.ts';
 import { formatAddress } from '../base/units.ts';
@@ -164,7 +165,8 @@ export const nodeTransport: Transport = {
   },
 
   connect(host, port, handler): Connection {
-    const { socket, connection } = sharedReads({}, handler);
+    const { socket, connection } = sharedReads({}, handler, OutgoingSocket);
+    if (socket instanceof OutgoingSocket) socket.connection = connection;
     socket.setNoDelay(true);
     socket.connect({ host, port }, () => connection.handler.onConnect());
     return connection;
@@ -177,6 +179,7 @@ const ACCEPT = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
 function sharedReads(
   options: { readonly handle?: unknown },
   handler: ConnectionHandler,
+  Kind: typeof Socket = Socket,
 ): { readonly socket: Socket; readonly connection: NodeConnection } {
   let connection: NodeConnection | undefined;
   const onread = {
@@ -190,9 +193,48 @@ function sharedReads(
   const all = { ...options, allowHalfOpen: true, onread } as ConstructorParameters<
     typeof Socket
   >[0];
-  const socket = new Socket(all);
+  const socket = new Kind(all);
   connection = new NodeConnection(socket, handler);
   return { socket, connection };
+}
+
+/** What is read of a server whose connection broke under a write, at most. */
+const LAST_BYTES_MAX = 1024 * 1024;
+
+/**
+ * A server may answer before it has the whole request, and close: a write to it fails then, and Node
+ * closes the socket at once, although the answer is here and unread. So it is read first.
+ */
+class OutgoingSocket extends Socket {
+  connection: NodeConnection | undefined;
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    if (error !== null) this.#readLast(systemCode(error));
+    super._destroy(error, callback);
+  }
+
+  #readLast(code: string): void {
+    if (code !== 'EPIPE' && code !== 'ECONNRESET') return;
+    // Not public, as in `accepted`; without it the answer is lost, as it was.
+    const holder: { _handle?: { fd?: unknown } | null } = this as object;
+    const fd = holder._handle?.fd;
+    if (typeof fd !== 'number' || fd < 0) return;
+    try {
+      for (let total = 0; total < LAST_BYTES_MAX; ) {
+        const bytes = readSync(fd, readBuffer, 0, READ_BYTES, null);
+        if (bytes === 0) {
+          // Linux: a write says EPIPE when the server's FIN came before its reset. After ECONNRESET
+          // there was none, and a response without a length must not look complete.
+          if (code === 'EPIPE' && process.platform === 'linux') this.connection?.handler.onEnd();
+          return;
+        }
+        total += bytes;
+        this.connection?.handler.onData(readBuffer, 0, bytes);
+      }
+    } catch {
+      // Nothing more to read.
+    }
+  }
 }
 
 /**

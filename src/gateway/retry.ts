@@ -1,6 +1,8 @@
 // What can go wrong with one attempt, and what follows: whose fault it is, what the client gets,
-// and whether another attempt is safe. One table and one decision; never a non-idempotent request
-// twice once a byte of it may have reached a server.
+// and whether another attempt is safe. One table and two decisions; never a non-idempotent request
+// twice once a byte of it may have reached a server, and never a pool that one client has emptied.
+
+import type { Outcome } from '../upstream.ts';
 
 /** `yes`: nothing was sent, safe for every method. `if-idempotent`: sent, outcome unknown. */
 type Retry = 'yes' | 'no' | 'if-idempotent';
@@ -17,8 +19,8 @@ export type FailureCode =
   | 'bad_response';
 
 type Rule = {
-  /** Who is to blame: only `server` counts for max_fails. */
-  readonly source: 'server' | 'gateway';
+  /** Who is to blame: only `server` can count for max_fails. */
+  readonly source: 'server' | 'gateway' | 'client';
   readonly retry: Retry;
   /** The client's status when no other attempt is made. */
   readonly status: 502 | 503 | 504;
@@ -64,6 +66,52 @@ export function connectFailure(systemCode: string, server: string): Failure {
         `server ${server} cannot be reached (${systemCode || 'closed while connecting'})`,
       );
   }
+}
+
+export function badResponse(server: string, reason: string): Failure {
+  return failure('bad_response', `server ${server} sent a bad response: ${reason}`);
+}
+
+/** Only a server that has sent nothing at all can have closed before it saw the request. */
+export function closedEarly(
+  server: string,
+  isInHead: boolean,
+  what: string,
+  systemCode: string,
+): Failure {
+  return isInHead
+    ? failure(
+        'closed_in_head',
+        `server ${server} ${what} in the middle of its response head${systemCode}`,
+      )
+    : failure('closed_early', `server ${server} ${what} before it answered${systemCode}`);
+}
+
+/** It broke off while the body was still on its way: a server may refuse a body at any time. */
+export function whileSending(failed: Failure): Failure {
+  return failed.source === 'server' ? { ...failed, source: 'client' } : failed;
+}
+
+/**
+ * What a failed attempt says about its server. That it cannot be reached is true for everybody. That
+ * it gave no whole answer may be due to the request, which one client can repeat: so one request
+ * counts against one server at most, and never takes the last one out.
+ *
+ * |                          | another is eligible | none is |
+ * | not reached              | failure             | failure |
+ * | no answer, first server  | failure             | spared  |
+ * | no answer, later servers | spared              | spared  |
+ * | body still on its way    | neutral             | neutral |
+ *
+ * nginx counts all of these, but for a response that is cut, which it never counts.
+ */
+export function outcomeOf(
+  failed: Pick<Failure, 'source' | 'retry'>,
+  context: { readonly isFirst: boolean; readonly hasOther: boolean },
+): Outcome {
+  if (failed.source !== 'server') return 'neutral';
+  if (failed.retry === 'yes') return 'failure';
+  return context.isFirst && context.hasOther ? 'failure' : 'spared';
 }
 
 export type Attempted = {

@@ -9,7 +9,14 @@ import { HeadBuffer } from './head-buffer.ts';
 import type { ResponseHead } from './http1.ts';
 import { BodyReader, headEnd, parseResponseHead } from './http1.ts';
 import { Payload } from './payload.ts';
-import { connectFailure, type Failure, failure } from './retry.ts';
+import {
+  badResponse,
+  closedEarly,
+  connectFailure,
+  type Failure,
+  failure,
+  whileSending,
+} from './retry.ts';
 import { type Connection, type ConnectionHandler, NO_BYTES } from './transport.ts';
 import { isOffered } from './upgrade.ts';
 import type { Timed } from './wheel.ts';
@@ -21,7 +28,6 @@ const INTERIM_MAX = 100;
  * are younger, and the look would cost a third of the throughput of uploads.
  */
 const FRESH_MS = 50;
-const RESPONSE_FIELDS_MAX = 200;
 
 /** reserved: for an exchange that sends when the connection has proved to be still open. */
 type State = 'connecting' | 'idle' | 'reserved' | 'head' | 'body' | 'tunnel' | 'closed';
@@ -39,8 +45,9 @@ export class ServerConnection implements ConnectionHandler, Timed {
   #requestSent = false;
   /** A write did not go through at once. */
   #isBlocked = false;
-  /** Not read, because the client is slower. */
+  /** Not read, because the client is slower; at any time of this response. */
   #isPaused = false;
+  #wasPaused = false;
   #keepAlive = false;
   #idleMsMax: number;
   #interims = 0;
@@ -93,6 +100,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
   #expectResponse(): void {
     this.#state = 'head';
     this.#requestSent = false;
+    this.#wasPaused = false;
     this.#interims = 0;
   }
 
@@ -115,6 +123,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
   /** The client is slower than the server: stop reading, and do not blame the server for it. */
   pause(): void {
     this.#isPaused = true;
+    this.#wasPaused = true;
     this.connection.pause();
     this.#watch();
   }
@@ -222,7 +231,8 @@ export class ServerConnection implements ConnectionHandler, Timed {
             : failure('send_timeout', `server ${server.id} did not take the request in time`),
         );
       case 'body':
-        return this.#cut('the server stopped sending in the middle of the response');
+        // A stream may have nothing to say for that long, and clients can ask for as many.
+        return this.#cut('the server stopped sending in the middle of the response', 'gateway');
       case 'tunnel':
         return this.#closeTunnel(false);
       case 'idle':
@@ -256,13 +266,13 @@ export class ServerConnection implements ConnectionHandler, Timed {
     while (stop !== -1) {
       const text = buffer.toString('latin1', start, stop);
       const head = parseResponseHead(text, attempt.requestMethod, headBytesMax);
-      if (head.kind === 'refusal') return this.#lost(this.#badResponse(head.reason));
+      if (head.kind === 'refusal') return this.#lost(badResponse(this.server.id, head.reason));
       start = stop;
       if (head.status === 101) return this.#openTunnel(head, buffer, start, end);
       if (head.status >= 200) return this.#beginBody(head, buffer, start, end);
       this.#interims += 1;
       if (this.#interims > INTERIM_MAX) {
-        return this.#lost(this.#badResponse('too many interim responses'));
+        return this.#lost(badResponse(this.server.id, 'too many interim responses'));
       }
       attempt.responseInterim(head);
       if (this.#attempt !== attempt) return; // The client went away meanwhile.
@@ -277,20 +287,13 @@ export class ServerConnection implements ConnectionHandler, Timed {
   #checkPartial(): void {
     const { responseHeadBytesMax } = this.#gateway.config.limits;
     const refused = this.#partial.refuseResponse(responseHeadBytesMax);
-    if (refused !== undefined) this.#lost(this.#badResponse(refused.reason));
+    if (refused !== undefined) this.#lost(badResponse(this.server.id, refused.reason));
   }
 
-  #badResponse(reason: string): Failure {
-    return failure('bad_response', `server ${this.server.id} sent a bad response: ${reason}`);
-  }
-
-  /** Only a server that has sent nothing at all can have closed before it saw the request. */
   #closedEarly(what: string, code = ''): Failure {
     const { id } = this.server;
-    if (this.#interims > 0) return this.#badResponse('an interim response alone');
-    return this.#partial.length > 0
-      ? failure('closed_in_head', `server ${id} ${what} in the middle of its response head${code}`)
-      : failure('closed_early', `server ${id} ${what} before it answered${code}`);
+    if (this.#interims > 0) return badResponse(id, 'an interim response alone');
+    return closedEarly(id, this.#partial.length > 0, what, code);
   }
 
   #beginBody(head: ResponseHead, buffer: Buffer, start: number, end: number): void {
@@ -298,18 +301,10 @@ export class ServerConnection implements ConnectionHandler, Timed {
     this.#keepAlive = head.keepAlive && head.framing !== 'close';
     if (head.keepAliveSeconds >= 0) {
       // One second less than the server says: the request in flight must not meet its FIN.
-      this.#idleMsMax = Math.min(
-        this.#gateway.config.timeouts.upstreamKeepaliveMs,
-        Math.max(0, head.keepAliveSeconds * 1000 - 1000),
-      );
+      const saidMs = Math.max(0, head.keepAliveSeconds * 1000 - 1000);
+      this.#idleMsMax = Math.min(this.#gateway.config.timeouts.upstreamKeepaliveMs, saidMs);
     }
-    const { limits } = this.#gateway.config;
-    this.#body.reset(head.framing, head.contentLength, {
-      chunkExtensionBytesMax: limits.chunkExtensionBytesMax,
-      trailerBytesMax: limits.trailerBytesMax,
-      bodyBytesMax: 0,
-      fieldsMax: RESPONSE_FIELDS_MAX,
-    });
+    this.#body.reset(head.framing, head.contentLength, this.#gateway.responseBodyLimits);
     this.#attempt?.responseHead(head);
     if (this.#state === 'body') this.#readBody(buffer, start, end);
   }
@@ -353,7 +348,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
     const attempt = this.#attempt;
     if (attempt === undefined) return this.#close();
     if (!isOffered(attempt.offeredUpgrade, head.upgrade)) {
-      return this.#lost(this.#badResponse('101 for a protocol that was not offered'));
+      return this.#lost(badResponse(this.server.id, '101 for a protocol that was not offered'));
     }
     this.#state = 'tunnel';
     this.#watch();
@@ -365,16 +360,24 @@ export class ServerConnection implements ConnectionHandler, Timed {
 
   #lost(failed: Failure): void {
     const attempt = this.#attempt;
+    const isUnfinished = this.#state === 'head' && this.#isSending;
     this.#attempt = undefined;
     this.#close();
-    attempt?.attemptFailed(failed);
+    attempt?.attemptFailed(isUnfinished ? whileSending(failed) : failed);
   }
 
-  #cut(reason: string): void {
+  /** A server may give up a client that does not read, or go on sending what it does not take. */
+  #cut(reason: string, source: Failure['source'] = 'server'): void {
     const attempt = this.#attempt;
+    const isClients = this.#isSending || this.#wasPaused;
     this.#attempt = undefined;
     this.#close();
-    attempt?.responseCut(reason);
+    attempt?.responseCut(reason, isClients ? 'client' : source);
+  }
+
+  /** The request is not whole yet, or the server has not taken all of it. */
+  get #isSending(): boolean {
+    return !this.#requestSent || this.connection.pendingBytes > 0;
   }
 
   #closeTunnel(isBroken: boolean): void {

@@ -12,8 +12,11 @@ import { rampFactor } from './slow-start.ts';
 import type { Findings } from './snapshot.ts';
 import type { ServerState } from './table.ts';
 
-/** neutral: the client's fault, or it left; says nothing about the server. */
-export type Outcome = 'success' | 'failure' | 'neutral';
+/**
+ * neutral: the client's fault, or it left; says nothing about the server. spared: a failure that is
+ * counted and yet ejects nobody, because a client can cause it and there is nothing to fail over to.
+ */
+export type Outcome = 'success' | 'failure' | 'spared' | 'neutral';
 
 export class Server {
   readonly id: string;
@@ -141,6 +144,7 @@ export class Server {
     if (this.#inFlight === 0) assert.fail(`server ${this.id}: settled more often than picked`);
     this.#inFlight -= 1;
     if (outcome === 'failure') this.#countFailure(nowMs, reason);
+    else if (outcome === 'spared') this.#noteFailure(reason);
     else if (outcome === 'success') this.#failedInARow = 0;
     // A success clears the failures only when the server was probed after the last one, so that an
     // answer which was already under way when others failed does not.
@@ -148,11 +152,15 @@ export class Server {
     if (this.#inFlight === 0 && (this.#gone || this.#state.admin !== 'ready')) this.#onIdle(this);
   }
 
-  #countFailure(nowMs: number, reason: string): void {
+  #noteFailure(reason: string): void {
     this.counters.failures += 1;
     this.#failedInARow += 1;
     this.#lastFailure = reason;
     this.#lastFailureMs = Date.now();
+  }
+
+  #countFailure(nowMs: number, reason: string): void {
+    this.#noteFailure(reason);
     if (this.#alone) return;
     this.lane?.drop(this);
     const { maxFails, weight } = this.#state;

@@ -67,6 +67,11 @@ export class Upstream {
     return server;
   }
 
+  /** Another server may take the requests that `server` would lose when it is ejected. */
+  hasOther(server: Server, nowMs: number): boolean {
+    return this.#servers.some((other) => other !== server && eligibility(other, nowMs) === 'ok');
+  }
+
   /** Why `pick` found none, in words for the log. */
   refusal(nowMs: number): string {
     const counts = new Map<Eligibility, number>();

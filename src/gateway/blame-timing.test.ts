@@ -1,0 +1,124 @@
+// Who is blamed where it depends on when something broke: on the simulated network, where that can be
+// arranged.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gatewayConfig, serverState } from '../../test/gateway-builders.ts';
+import { seededRandom } from '../../test/random.ts';
+import { UpstreamSet } from '../upstream.ts';
+import { Gateway } from './gateway.ts';
+import { MemoryNetwork } from './memory-transport.ts';
+import { type Connection, DEAF, type Transport } from './transport.ts';
+
+const WINDOW_BYTES = 16_384;
+
+type World = {
+  readonly network: MemoryNetwork;
+  readonly run: (ms: number) => Promise<void>;
+  /** A client that has sent the text. */
+  readonly send: (text: string) => Connection;
+  readonly failures: () => number;
+};
+
+/** A gateway before one server, which is given each connection and what came on it so far. */
+async function startWorld(
+  serve: (connection: Connection, received: string) => void,
+  wrap: (network: MemoryNetwork) => Transport = (network) => network,
+): Promise<World> {
+  const network = new MemoryNetwork({
+    random: seededRandom(7),
+    delayMsMax: 5,
+    windowBytes: WINDOW_BYTES,
+  });
+  const upstreams = new UpstreamSet();
+  const gateway = new Gateway({
+    config: gatewayConfig({ listen: [{ host: '127.0.0.1', port: 80 }] }),
+    upstreams,
+    transport: wrap(network),
+    now: () => network.nowMs,
+  });
+  const servers = [serverState(9001)];
+  gateway.apply({
+    generation: 1,
+    upstreams: [{ name: 'app', balance: 'round_robin', slowStartMs: 0, servers }],
+    removed: [],
+  });
+  gateway.setRoutes([{ host: '', path: '/', upstream: 'app' }]);
+  await gateway.listen();
+  await network.listen({ host: '127.0.0.1', port: 9001 }, (connection) => {
+    let received = '';
+    connection.handler = {
+      ...DEAF,
+      onData(buffer, start, end) {
+        received += buffer.toString('latin1', start, end);
+        serve(connection, received);
+      },
+    };
+    serve(connection, received);
+  });
+  return {
+    network,
+    run: (ms) => network.run(network.nowMs + ms, () => gateway.turn()),
+    send: (text) => {
+      const client = network.connect('127.0.0.1', 80, DEAF);
+      network.later(() => client.writeText(text), 10);
+      return client;
+    },
+    failures: () => upstreams.get('app')?.servers[0]?.counters.failures ?? -1,
+  };
+}
+
+function post(bytes: number): string {
+  return `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
+}
+
+test('a server that does not take the rest of a whole body is not blamed', async () => {
+  const world = await startWorld((connection) => connection.pause());
+  world.send(post(WINDOW_BYTES + 1000));
+  await world.run(200_000);
+  assert.equal(world.failures(), 0);
+});
+
+test('a server that does not answer a request that it has taken is blamed', async () => {
+  const world = await startWorld(() => {});
+  world.send(post(1000));
+  await world.run(200_000);
+  assert.equal(world.failures(), 1);
+});
+
+test('a server that resets before the first byte was written is blamed', async () => {
+  const refuseWrites = (network: MemoryNetwork): Transport => ({
+    listen: (options, onConnection) => network.listen(options, onConnection),
+    connect(host, port, handler): Connection {
+      const connection = network.connect(host, port, handler);
+      connection.write = () => {
+        (connection as Connection & { fail(code: string): void }).fail('ECONNRESET');
+        return false;
+      };
+      return connection;
+    },
+  });
+  const world = await startWorld(() => {}, refuseWrites);
+  world.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await world.run(1000);
+  assert.equal(world.failures(), 1);
+});
+
+test('a slow client excuses the response that it was slow with, not those that follow', async () => {
+  const world = await startWorld((connection, received) => {
+    if (!received.endsWith('\r\n\r\n')) return;
+    if (received.includes('/second')) {
+      connection.writeText('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf');
+      return connection.end();
+    }
+    connection.writeText(`HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n${'y'.repeat(400_000)}`);
+  });
+  const slow = world.send('GET /first HTTP/1.1\r\nHost: a\r\n\r\n');
+  slow.pause();
+  await world.run(2000);
+  slow.resume();
+  await world.run(2000);
+  slow.writeText('GET /second HTTP/1.1\r\nHost: a\r\n\r\n');
+  await world.run(2000);
+  assert.equal(world.failures(), 1);
+});
