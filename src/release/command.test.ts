@@ -1,117 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { buildService, ids, killGroup } from '../../test/release-builders.ts';
-import type { ServiceConfig } from '../config.ts';
-import {
-  findProcess,
-  logTail,
-  type Running,
-  startInstance,
-  stopInstance,
-  strangerOn,
-} from './command.ts';
+import { findProcess, logTail, startInstance, strangerOn } from './command.ts';
 import { logFile, makeFolder, serviceFolder } from './files.ts';
+import { LISTEN, started } from './instance-builders.test.ts';
 import { launchProblem } from './launch.ts';
-import { identityAtStart, identityOf, instanceProcesses, isAlive } from './process-table.ts';
+import { isAlive } from './process-table.ts';
 import { NO_RECORD, readRecord, writeRecord } from './record.ts';
-
-type Started = {
-  readonly service: ServiceConfig;
-  readonly instance: string;
-  readonly running: Running;
-};
-
-/** An instance that runs this script with node, and has said `ready`. */
-async function started(t: TestContext, script: string): Promise<Started> {
-  const service = await buildService(t, 1);
-  const [instance = ''] = ids(service);
-  await makeFolder(serviceFolder(service));
-  const port = service.instances[0]?.port ?? 0;
-  const argv = [process.execPath, '-e', `const port = ${port}; ${script}`];
-  const launch = {
-    version: 'v1',
-    argv,
-    cwd: service.cwd,
-    env: {},
-    path: process.env['PATH'] ?? '',
-  };
-  const running = await startInstance({ service, instance, launch, release: 'r1' });
-  t.after(() => killGroup(running.process.pid));
-  while (!(await logTail(service, instance, 0)).includes('ready')) {
-    assert.equal(running.ended(), '', (await logTail(service, instance, 0)).join('\n'));
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return { service, instance, running };
-}
-
-function stop({ service, running }: Started, timeoutMs = 10_000): ReturnType<typeof stopInstance> {
-  const [address = { host: '', port: 0 }] = service.instances;
-  return stopInstance({ service, address, process: running.process, timeoutMs });
-}
-
-const LISTEN = `require('net').createServer().listen(port, '127.0.0.1', () => console.log('ready'));`;
-
-test('a process that follows TERM is stopped by TERM', async (t) => {
-  const it = await started(t, LISTEN);
-  assert.deepEqual(await stop(it), { signal: 'TERM', trouble: '' });
-  assert.equal(isAlive(it.running.process), false);
-});
-
-test('a process that ignores TERM is killed after the deadline', async (t) => {
-  const it = await started(t, `process.on('SIGTERM', () => {}); ${LISTEN}`);
-  assert.deepEqual(await stop(it, 50), { signal: 'KILL', trouble: '' });
-});
-
-test('children that a process leaves behind are killed, also in a session of their own', async (t) => {
-  const child = `setInterval(() => {}, 1000)`;
-  const it = await started(
-    t,
-    `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached: true, stdio: 'ignore' }).unref(); ${LISTEN}`,
-  );
-  const mark = `${serviceFolder(it.service)}/${it.instance}.json`;
-  assert.equal((await instanceProcesses(mark)).length, 2);
-  assert.equal((await stop(it)).trouble, '');
-  assert.deepEqual(await instanceProcesses(mark), []);
-});
-
-test('a pid that belongs to another process now is not touched', async (t) => {
-  const service = await buildService(t, 1);
-  const other = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
-  t.after(() => other.kill('SIGKILL'));
-  await once(other, 'spawn');
-  const pid = other.pid ?? 0;
-  const launch = { version: 'v1', argv: ['x'], cwd: '/', env: {}, path: '' };
-  const stale = {
-    pid,
-    identity: `${identityAtStart(pid)}1`,
-    startedAtMs: 0,
-    release: 'r1',
-    launch,
-  };
-  const [address = { host: '', port: 0 }] = service.instances;
-  const outcome = await stopInstance({ service, address, process: stale, timeoutMs: 100 });
-  assert.deepEqual(outcome, { signal: '', trouble: '' });
-  assert.notEqual(identityOf(pid), undefined);
-  assert.equal(
-    await findProcess(service, ids(service)[0] ?? '', { process: stale, proven: null }),
-    null,
-  );
-});
-
-test('an instance behind something that empties the environment is still known as ours', async (t) => {
-  const child = JSON.stringify(`const port = PORT; ${LISTEN}`);
-  const it = await started(
-    t,
-    `require('child_process').spawn(process.execPath, ['-e', ${child}.replace('PORT', port)], { env: {}, stdio: 'inherit' });`,
-  );
-  const [address = { host: '', port: 0 }] = it.service.instances;
-  assert.equal(await strangerOn(it.service, address, it.running.process), '');
-  assert.deepEqual(await stop(it), { signal: 'TERM', trouble: '' });
-});
 
 test('a listener on the same port of another address is no stranger', async (t) => {
   const service = await buildService(t, 1);
@@ -123,14 +21,6 @@ test('a listener on the same port of another address is no stranger', async (t) 
     assert.equal(await strangerOn(service, address, null), '');
     assert.match(await strangerOn(service, { host, port: address.port }, null), /^pid /);
   }
-});
-
-test('stopping what has ended already is no trouble', async (t) => {
-  const it = await started(t, LISTEN);
-  process.kill(it.running.process.pid, 'SIGKILL');
-  while (it.running.ended() === '') await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(it.running.ended(), 'was ended by SIGKILL');
-  assert.deepEqual(await stop(it), { signal: '', trouble: '' });
 });
 
 test('a port that somebody else holds after the stop is named', async (t) => {

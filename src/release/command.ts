@@ -1,4 +1,4 @@
-// Starting and stopping an instance by a local command. The process gets a session of its own, so
+// Starting an instance by a local command, and finding it again. The process gets a session of its own, so
 // that neither the runner's end nor a Ctrl-C reaches it, and writes to a log file. It is known by a
 // record (pid + start time) and by a mark in its environment: the mark finds it when the runner was
 // killed between the start and the record, and finds the children that it left behind.
@@ -15,22 +15,13 @@ import {
   environmentOf,
   holderOf,
   identityAtStart,
-  identityOf,
   instanceProcesses,
   isAlive,
-  isDescendant,
   listeningSockets,
   MARK,
 } from './process-table.ts';
 import type { InstanceRecord, Launch, ProcessRecord } from './record.ts';
-import { pause } from './wait.ts';
 
-/** How often a process that is not our child is looked at. */
-const POLL_MS = 20;
-/** How long a killed process may take to leave, and its port to close. */
-const KILL_WAIT_MS = 5000;
-/** How long another process that has the port may keep it once ours are gone: it will not leave for us. */
-const TAKEN_WAIT_MS = 1000;
 /** A log beyond this is set aside as `.log.1` at the next start. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 const TAIL_BYTES = 32 * 1024;
@@ -112,63 +103,6 @@ export async function adoptProcess(
   };
 }
 
-type StopOutcome = {
-  /** What ended it: '' when it was gone already. */
-  readonly signal: '' | 'TERM' | 'KILL';
-  /** What did not end, or who has the port now; '' when the instance is gone and its port closed. */
-  readonly trouble: string;
-};
-
-/**
- * TERM to the process, KILL after the deadline, then KILL to whatever it left behind (systemd's
- * "mixed" mode); done when all are gone and the port is closed.
- */
-export async function stopInstance(options: {
-  readonly service: ServiceConfig;
-  readonly address: Address;
-  readonly process: ProcessRecord | null;
-  readonly timeoutMs: number;
-}): Promise<StopOutcome> {
-  const { service, address, timeoutMs } = options;
-  const main = options.process;
-  const mark = recordFile(service, formatAddress(address));
-  let signal: StopOutcome['signal'] = '';
-  if (main !== null && isAlive(main)) {
-    signal = 'TERM';
-    send(main.pid, 'SIGTERM');
-    await until(() => !isAlive(main), timeoutMs);
-    if (isAlive(main)) {
-      signal = 'KILL';
-      send(main.pid, 'SIGKILL');
-    }
-  }
-  const deadlineMs = performance.now() + KILL_WAIT_MS;
-  let takenAtMs: number | undefined;
-  for (;;) {
-    const left = (await instanceProcesses(mark, main?.pid)).filter((pid) => pid !== main?.pid);
-    for (const pid of left) send(pid, 'SIGKILL');
-    const alive = main !== null && isAlive(main) ? main.pid : left[0];
-    const nowMs = performance.now();
-    if (alive !== undefined) {
-      if (nowMs > deadlineMs) {
-        const name = `pid ${alive} (${await commandOf(alive)})`;
-        return { signal, trouble: `the old process did not end: ${name} will not die` };
-      }
-    } else if (await isListening(address)) {
-      const pid = await holderOf(await listeningSockets(address));
-      takenAtMs = pid === undefined ? undefined : (takenAtMs ?? nowMs);
-      if (nowMs > deadlineMs || nowMs > (takenAtMs ?? nowMs) + TAKEN_WAIT_MS) {
-        const trouble =
-          pid === undefined
-            ? `port ${address.port} is held by an unknown process`
-            : `port ${address.port} was taken by pid ${pid} (${await commandOf(pid)}), which no release started`;
-        return { signal, trouble };
-      }
-    } else return { signal, trouble: '' };
-    await pause(POLL_MS);
-  }
-}
-
 /**
  * The instance's process: the one in its record when it lives, else the one that carries the
  * instance's mark (its runner was killed before it could write the record); null when none runs.
@@ -179,12 +113,13 @@ export async function findProcess(
   record: InstanceRecord,
 ): Promise<ProcessRecord | null> {
   if (record.process !== null && isAlive(record.process)) return record.process;
-  const [pid] = await instanceProcesses(recordFile(service, instance));
-  if (pid === undefined) return null;
+  const [found] = await instanceProcesses(recordFile(service, instance));
+  if (found === undefined) return null;
+  const { pid, identity } = found;
   const version = await environmentOf(pid, 'SLUICE_VERSION');
   const release = await environmentOf(pid, 'SLUICE_RELEASE');
   const launch: Launch = { version, argv: [], cwd: '', env: {}, path: '' };
-  return { pid, identity: identityOf(pid) ?? '', startedAtMs: 0, release, launch };
+  return { pid, identity, startedAtMs: 0, release, launch };
 }
 
 /** Why the port cannot be ours: a listener that is not of this instance; '' when all is well. */
@@ -197,10 +132,10 @@ export async function strangerOn(
   // The usual answer first: looking through every process of the machine is slow.
   if (own !== null && (await holderOf(sockets, [own.pid])) !== undefined) return '';
   const mark = recordFile(service, formatAddress(address));
-  const ours = await instanceProcesses(mark, own?.pid);
-  if ((await holderOf(sockets, ours)) !== undefined) return '';
+  const ours = await instanceProcesses(mark, own ?? undefined);
+  const pids = ours.map(({ pid }) => pid);
+  if ((await holderOf(sockets, pids)) !== undefined) return '';
   const pid = await holderOf(sockets);
-  if (pid !== undefined && own !== null && isDescendant(pid, own.pid)) return '';
   if (pid !== undefined) return `pid ${pid} (${await commandOf(pid)})`;
   return own === null && (await isListening(address)) ? 'a process that this user cannot see' : '';
 }
@@ -263,18 +198,4 @@ async function openLog(
   } catch (error) {
     throw storageError(file, error);
   }
-}
-
-function send(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // Gone in the meantime, which is what was wanted; one that may not be signalled stays alive
-    // and is reported by the caller's deadline.
-  }
-}
-
-async function until(isDone: () => boolean, timeoutMs: number): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs;
-  while (!isDone() && performance.now() < deadlineMs) await pause(POLL_MS);
 }

@@ -12,11 +12,14 @@ import type { Address } from '../base/units.ts';
 /** Set in the environment of every instance; its value is the path of the instance's record. */
 export const MARK = 'SLUICE_INSTANCE';
 
+/** One process, across reuse of its pid. */
+export type ProcessName = { readonly pid: number; readonly identity: string };
+
+type Candidate = ProcessName & Stat & { readonly mark: string };
+
 const HAS_PROC = process.platform === 'linux';
 /** The state LISTEN in /proc/net/tcp. */
 const LISTEN_STATE = '0A';
-/** A chain of parents is never longer; a loop, read while processes end, is. */
-const ANCESTORS_MAX = 100;
 
 /**
  * Names one process on this machine, across reuse of its pid and across a reboot; undefined when
@@ -33,42 +36,52 @@ export function identityAtStart(pid: number): string {
   return (HAS_PROC ? readStat(pid)?.identity : identityByPs(pid)) ?? '';
 }
 
-export function isAlive(process: { readonly pid: number; readonly identity: string }): boolean {
+export function isAlive(process: ProcessName): boolean {
   return process.identity !== '' && identityOf(process.pid) === process.identity;
 }
 
 /**
- * The processes of an instance, lowest pid first: those whose environment carries `MARK=value`, and
- * those in the session that `leader` began, which also holds when something in between (sudo, env
- * -i) has emptied the environment.
+ * The living processes of an instance, its leader first, then by pid. Theirs are: those whose
+ * environment carries `MARK=value`; `roots`, known from before; the session that the leader began,
+ * which holds when something in between (sudo, env -i) has emptied the environment; and whatever
+ * one of them has started. Not ours: what carries the mark of another instance, and this process.
+ *
+ * The session counts only with a proven member in it: a session's number goes to nobody else while
+ * it has members, but once it is empty, its number may be that of a stranger's.
  */
 export async function instanceProcesses(
   value: string,
-  leader?: number,
-): Promise<readonly number[]> {
-  if (!HAS_PROC) return [];
-  const found: number[] = [];
-  const wanted = `${MARK}=${value}`;
+  leader?: ProcessName,
+  roots: readonly ProcessName[] = [],
+): Promise<readonly ProcessName[]> {
+  const known = leader === undefined ? roots : [leader, ...roots];
+  if (!HAS_PROC) return known.filter(isAlive);
+  const all = new Map<number, Candidate>();
   for (const pid of await allProcesses()) {
     const stat = readStat(pid);
     if (stat === undefined || isGone(stat) || pid === process.pid) continue;
-    if (leader !== undefined && stat.session === leader) found.push(pid);
-    else {
-      const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-      if (environment.split('\0').includes(wanted)) found.push(pid);
+    all.set(pid, { ...stat, pid, mark: await environmentOf(pid, MARK) });
+  }
+  const found = new Map<number, Candidate>();
+  for (const candidate of all.values()) {
+    const isKnown = known.some(({ pid, identity }) => {
+      return pid === candidate.pid && identity === candidate.identity;
+    });
+    if (isKnown || candidate.mark === value) found.set(candidate.pid, candidate);
+  }
+  const hasSession = [...found.values()].some(({ session }) => session === leader?.pid);
+  for (let size = -1; size !== found.size; ) {
+    size = found.size;
+    for (const candidate of all.values()) {
+      const { pid, mark, parent, session } = candidate;
+      const isTheirs = found.has(parent) || (hasSession && session === leader?.pid);
+      if (isTheirs && (mark === '' || mark === value)) found.set(pid, candidate);
     }
   }
-  return found;
-}
-
-/** True when the process was started by the other one, directly or by a chain of parents. */
-export function isDescendant(pid: number, ancestor: number): boolean {
-  let current = readStat(pid);
-  for (let depth = 0; current !== undefined && depth < ANCESTORS_MAX; depth += 1) {
-    if (current.parent === ancestor) return true;
-    current = readStat(current.parent);
-  }
-  return false;
+  const rank = ({ pid, session }: Candidate): number => (pid === session ? 0 : 1);
+  return [...found.values()]
+    .sort((a, b) => rank(a) - rank(b) || a.pid - b.pid)
+    .map(({ pid, identity }) => ({ pid, identity }));
 }
 
 /** The value of one variable in the environment that a process was started with; '' when unknown. */

@@ -149,13 +149,14 @@ test('the gateway has to find it healthy too', async (t) => {
 });
 
 test('a process that ignores TERM is killed after the deadline', async (t) => {
-  const { service, control } = await scene(t, {
+  const { service, control, b } = await scene(t, {
     env: { VERSION: '{version}', IGNORE_TERM: 'on' },
     stopTimeoutMs: 150,
   });
+  const pid = await pidOf(service, b);
   const deployed = await deploy(service, control, 'v2');
   assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
-  assert.deepEqual(stepData(deployed.events, 'stop', 'done'), { signal: 'KILL' });
+  assert.deepEqual(stepData(deployed.events, 'stop', 'done'), { signal: 'KILL', kill: `${pid}` });
 });
 
 test('the old process is told to stop only when nothing is in flight', async (t) => {

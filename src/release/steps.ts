@@ -6,12 +6,13 @@ import { isShared, type Scope } from '../base/scope.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { checkInstance, GONE_AFTER_MS, gone } from './check.ts';
-import { logEvidence, type Running, startInstance, stopInstance } from './command.ts';
+import { logEvidence, type Running, startInstance } from './command.ts';
 import { isServing, type PoolServer, type ReleaseControl } from './control.ts';
 import type { Facts } from './events.ts';
 import { launchOf } from './launch.ts';
 import type { Step } from './plan.ts';
 import type { InstanceRecord } from './record.ts';
+import { stopFacts, stopInstance } from './stop.ts';
 import { pause } from './wait.ts';
 
 /**
@@ -173,17 +174,14 @@ async function drain(step: Step & { kind: 'drain' }, context: StepContext): Prom
 async function stop(step: Step & { kind: 'stop' }, context: StepContext): Promise<Outcome> {
   const { service, address, record } = context;
   const running = context.running?.process ?? null;
-  const { signal, trouble } = await stopInstance({
-    service,
-    address,
-    process: running,
-    timeoutMs: step.timeoutMs,
-  });
-  if (trouble !== '') return fail('release_failed', trouble);
+  const { timeoutMs } = step;
+  const { wait } = context;
+  const outcome = await stopInstance({ service, address, process: running, timeoutMs, wait });
+  if (outcome.trouble !== '') return fail('release_failed', outcome.trouble);
   context.running = null;
   context.record = { ...record, process: null };
   await context.save(context.record);
-  return { ok: true, data: { signal: signal === '' ? 'none' : signal } };
+  return { ok: true, data: stopFacts(outcome) };
 }
 
 async function start(step: Step & { kind: 'start' }, context: StepContext): Promise<Outcome> {
