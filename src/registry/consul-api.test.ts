@@ -2,11 +2,13 @@
 // What a real Consul answers to the same bytes is compared in consul-conformance.test.ts.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { ask, header, parseRaw, sendRaw, startEmbedded } from '../../test/registry-builders.ts';
+import { SluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { serveConsulApi } from './consul-api.ts';
 
@@ -328,4 +330,31 @@ test('a transaction happens whole or not at all', async (t) => {
   assert.equal(store.read('a')?.modifyIndex, 2, 'the delete was undone');
   const many = await run(Array.from({ length: 65 }, () => ({ KV: { Verb: 'get', Key: 'a' } })));
   assert.equal(many.status, 413);
+});
+
+test('a request that went well builds no error, one whose body broke off is not carried out', async (t) => {
+  const { address, store } = await startEmbedded(t);
+  // What `super(…)` of the error class calls.
+  const parent = Object.getPrototypeOf(SluiceError);
+  let built = 0;
+  class Counted extends Error {
+    constructor(...given: ConstructorParameters<typeof Error>) {
+      super(...given);
+      built += 1;
+    }
+  }
+  Object.setPrototypeOf(SluiceError, Counted);
+  t.after(() => Object.setPrototypeOf(SluiceError, parent));
+  for (let turn = 0; turn < 3; turn += 1) await ask(address, ...put('a', `${turn}`));
+  await ask(address, 'PUT /v1/kv/b', { body: 'x'.repeat(600 * 1024) });
+  await ask(address, 'GET /v1/kv/a');
+  assert.equal(built, 0);
+  const socket = connect(address.port, address.host);
+  socket.write('PUT /v1/kv/c HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhal');
+  // Answered on the next connection, so the first one's head has been read.
+  await ask(address, ...put('d', '1'));
+  socket.destroy();
+  await once(socket, 'close');
+  while (built === 0) await ask(address, 'GET /v1/kv/c');
+  assert.equal(store.read('c'), undefined);
 });

@@ -260,8 +260,11 @@ function readBody(
       else if (bytes > DROPPED_BYTES_MAX) request.destroy();
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
-    const gone = (): void =>
+    // Every request closes, most of them long after their body: the error is built for the others.
+    const gone = (): void => {
+      if (refused || request.readableEnded) return;
       reject(new SluiceError('internal', 'registry: the client went away before its body ended'));
+    };
     request.on('error', gone);
     request.on('close', gone);
   });

@@ -157,13 +157,12 @@ function judge(
 ): ConsulReply | ExchangeFailure {
   if ('reason' in outcome) return outcome;
   const { status, body, knownLeader } = outcome;
+  const isUsable = (status >= 200 && status < 300) || status === 404;
+  if (isUsable && knownLeader) return outcome;
   const at = formatAddress(address);
+  if (isUsable) return { address, reason: `${at}: has no leader, its data may be old`, sent: true };
   const text = body.toString('utf8', 0, 200).trim();
   const said = text === '' ? `${status}` : `${status} ${JSON.stringify(text)}`;
-  if ((status >= 200 && status < 300) || status === 404) {
-    if (knownLeader) return outcome;
-    return { address, reason: `${at}: has no leader, its data may be old`, sent: true };
-  }
   if (status === 507) throw new SluiceError('storage_full', `registry ${at}: ${text}`);
   if (status === 413) throw new SluiceError('too_large', `registry ${at}: ${text}`);
   if (status === 401 || status === 403) {
