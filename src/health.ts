@@ -2,4 +2,6 @@
 // its reason. Runs once per host (in the primary), on connections of its own.
 
 export { type CheckedServer, Checker } from './health/checker.ts';
-export type { CheckSpec, StatusClass, Verdict } from './health/spec.ts';
+export { LoopWatch } from './health/loop-watch.ts';
+export { type ProbeResult, startProbe } from './health/probe.ts';
+export type { CheckSpec, ProbeSpec, StatusClass, Verdict } from './health/spec.ts';

@@ -47,6 +47,12 @@ export async function buildService(
     drainTimeoutMs: 5000,
     drainOnTimeout: 'proceed',
     checkPath: '/ping',
+    checkRequest: {
+      port: 0,
+      send: 'GET /ping HTTP/1.1\r\nHost: {id}\r\nConnection: close\r\n\r\n',
+      reads: 'answer',
+      expect: ['http_2xx', 'http_3xx'],
+    },
     checkIntervalMs: 20,
     checkTimeoutMs: 2000,
     checkRise: 2,

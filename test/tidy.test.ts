@@ -15,7 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   health: ['base', 'upstream'],
   config: ['base', 'type upstream', 'type health', 'type gateway', 'type registry'],
   gateway: ['base', 'upstream', 'type config'],
-  release: ['base', 'type upstream', 'type config', 'type admin'],
+  release: ['base', 'health', 'type upstream', 'type config', 'type admin'],
   snapshot: ['base', 'registry', 'type upstream', 'type health'],
   admin: ['base', 'upstream', 'registry', 'health', 'gateway', 'release', 'snapshot', 'config'],
   daemon: [

@@ -5,8 +5,9 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
+import { asksByKeys, type RequestFile } from './check-schema.ts';
 import type { ConfigFile } from './schema.ts';
-import { type Environment, readSecret } from './secrets.ts';
+import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
 import type {
   Config,
@@ -23,12 +24,12 @@ export function buildConfig(
   origin: { file: string; folder: string; environment: Environment; warnings: readonly string[] },
 ): Config {
   const stateDir = resolve(origin.folder, read.state_dir);
-  const secret = (text: string | undefined): string => {
-    const found = readSecret(text, origin.environment);
+  const secret: ReadSecret = (text, kind) => {
+    const found = readSecret(text, origin.environment, kind);
     return 'value' in found ? found.value : '';
   };
   const upstreams = Object.entries(read.upstreams).map(([name, upstream]) =>
-    upstreamOf(name, upstream),
+    upstreamOf(name, upstream, secret),
   );
   const [only] = upstreams;
   return {
@@ -48,12 +49,19 @@ export function buildConfig(
         ? [{ host: '', path: '/', upstream: only.name }]
         : read.routes.map((route) => ({ ...route, host: route.host.toLowerCase() })),
     services: Object.entries(read.services).map(([name, service]) =>
-      serviceOf(name, service, origin.folder, stateDir),
+      serviceOf(name, service, {
+        folder: origin.folder,
+        stateDir,
+        secret,
+        upstreams: read.upstreams,
+      }),
     ),
   };
 }
 
-function upstreamOf(name: string, read: UpstreamFile): UpstreamConfig {
+type ReadSecret = (text: string | undefined, kind?: SecretKind) => string;
+
+function upstreamOf(name: string, read: UpstreamFile, secret: ReadSecret): UpstreamConfig {
   return {
     name,
     balance: read.balance,
@@ -71,26 +79,46 @@ function upstreamOf(name: string, read: UpstreamFile): UpstreamConfig {
       backup: server.backup,
       down: server.down,
     })),
-    check: read.check === undefined ? null : checkOf(read.check),
+    check: read.check === undefined ? null : checkOf(read.check, secret),
   };
 }
 
-function checkOf(read: NonNullable<UpstreamFile['check']>): CheckSpec {
-  const fromPath =
-    read.path === undefined
-      ? 'GET / HTTP/1.0\r\n\r\n'
-      : `GET ${read.path} HTTP/1.0\r\nHost: {id}\r\nConnection: close\r\n\r\n`;
+type UpstreamCheck = NonNullable<UpstreamFile['check']>;
+
+function checkOf(read: UpstreamCheck, secret: ReadSecret): CheckSpec {
   return {
+    ...probeOf(read, secret),
     type: read.type,
     intervalMs: read.interval,
     timeoutMs: read.timeout,
     rise: read.rise,
     fall: read.fall,
     defaultDown: read.default_down,
-    port: read.port,
-    send: read.send ?? fromPath,
-    expect: read.expect ?? ['http_2xx', 'http_3xx'],
   };
+}
+
+/** What the two checks of a server have in common: what is sent, where to, and what is awaited. */
+function probeOf(read: RequestFile & { send?: string | undefined }, secret: ReadSecret) {
+  const asks = asksByKeys(read);
+  return {
+    port: read.port ?? 0,
+    send: read.send ?? (asks ? requestOf(read, secret) : 'GET / HTTP/1.0\r\n\r\n'),
+    reads: asks ? ('answer' as const) : ('line' as const),
+    expect: read.expect ?? ['http_2xx' as const, 'http_3xx' as const],
+  } satisfies Partial<CheckSpec>;
+}
+
+function requestOf(
+  { path = '/', host = '{id}', headers = {} }: RequestFile,
+  secret: ReadSecret,
+): string {
+  const names = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  const agent = names.has('user-agent') ? [] : ['User-Agent: sluice-check'];
+  const fields = Object.entries(headers).map(
+    ([name, value]) => `${name}: ${secret(value, FIELD_VALUE)}`,
+  );
+  const lines = [`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', ...agent, ...fields];
+  return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
 function gatewayOf({ listen, limits, timeouts, proxy }: ConfigFile, folder: string): GatewayConfig {
@@ -154,10 +182,16 @@ function registryOf({ registry }: ConfigFile, stateDir: string, token: string): 
 function serviceOf(
   name: string,
   read: ServiceFile,
-  folder: string,
-  stateDir: string,
+  origin: {
+    readonly folder: string;
+    readonly stateDir: string;
+    readonly secret: ReadSecret;
+    readonly upstreams: ConfigFile['upstreams'];
+  },
 ): ServiceConfig {
+  const { folder, stateDir } = origin;
   const [command = ''] = read.start;
+  const check = serviceRequest(read, origin.upstreams[read.upstream ?? name]);
   return {
     name,
     upstream: read.upstream ?? name,
@@ -169,7 +203,8 @@ function serviceOf(
     stopTimeoutMs: read.stop_timeout,
     drainTimeoutMs: read.drain.timeout,
     drainOnTimeout: read.drain.on_timeout,
-    checkPath: read.check.path,
+    checkPath: check.path,
+    checkRequest: probeOf(check, origin.secret),
     checkIntervalMs: read.check.interval,
     checkTimeoutMs: read.check.timeout,
     checkRise: read.check.rise,
@@ -179,5 +214,22 @@ function serviceOf(
     minHealthyPercent: read.guard.min_healthy_percent,
     guardWaitMs: read.guard.wait,
     onFailure: read.on_failure,
+  };
+}
+
+/** Left-out keys are those of the upstream's check: the two shall see the same. */
+export function serviceRequest(
+  { check }: ServiceFile,
+  upstream: UpstreamFile | undefined,
+): RequestFile & { readonly path: string } {
+  const other = upstream?.check;
+  const base: RequestFile = other !== undefined && asksByKeys(other) ? other : {};
+  const port = check.port ?? base.port ?? 0;
+  return {
+    path: check.path ?? (asksByKeys(base) ? (base.path ?? '/') : '/ping'),
+    host: check.host ?? base.host,
+    port,
+    headers: check.headers ?? base.headers,
+    expect: check.expect ?? base.expect,
   };
 }

@@ -189,7 +189,8 @@ services:
       fall: 5,
       defaultDown: false,
       port: 99,
-      send: 'GET /ping HTTP/1.0\r\nHost: {id}\r\nConnection: close\r\n\r\n',
+      reads: 'answer',
+      send: 'GET /ping HTTP/1.1\r\nHost: {id}\r\nConnection: close\r\nUser-Agent: sluice-check\r\n\r\n',
       expect: ['http_4xx'],
     },
   });
@@ -212,6 +213,41 @@ services:
   assert.equal(service?.versionHeader, 'x-app-version');
   assert.equal(service?.minHealthyPercent, 0);
   assert.equal(service?.checkDeadlineMs, 120_000);
+});
+
+test("a service's check takes what is left out from the upstream's, key by key", () => {
+  const requestOf = (upstream: string, service: string) => {
+    const config = parse(`upstreams: { app: { servers: 127.0.0.1:9001, check: ${upstream} } }
+services: { app: { instances: 127.0.0.1:9001, start: x, check: ${service} } }`);
+    const { checkPath, checkRequest } = config.services[0] ?? assert.fail();
+    const host = /Host: (.*)\r/.exec(checkRequest.send)?.[1];
+    const own = /x-a: .*(?=\r)/.exec(checkRequest.send)?.[0] ?? '';
+    return `${checkPath} ${host} ${checkRequest.port} ${own} ${checkRequest.expect}`;
+  };
+  const full =
+    '{ path: /up, host: up.example, port: 9100, headers: { x-a: up }, expect: http_2xx }';
+  const plain = '/ping {id} 0  http_2xx,http_3xx';
+  assert.equal(requestOf('{}', '{}'), plain);
+  assert.equal(requestOf('{ type: tcp, port: 9100 }', '{}'), plain);
+  assert.equal(requestOf('{ send: "GET /x HTTP/1.0\\r\\n\\r\\n", expect: http_4xx }', '{}'), plain);
+  assert.equal(requestOf('{ host: up.example }', '{}'), '/ up.example 0  http_2xx,http_3xx');
+  assert.equal(requestOf(full, '{}'), '/up up.example 9100 x-a: up http_2xx');
+  assert.equal(
+    requestOf(
+      full,
+      '{ path: /x, host: x.example, port: 0, headers: { x-a: x }, expect: http_3xx }',
+    ),
+    '/x x.example 0 x-a: x http_3xx',
+  );
+});
+
+test('warns when instances of one host are asked at one port', () => {
+  const text = (more: string) => `upstreams: { app: { servers: [127.0.0.1:1, 127.0.0.1:2] } }
+services: { app: { instances: [127.0.0.1:1${more}], start: x, check: { port: 9 } } }`;
+  assert.deepEqual(parse(text('')).warnings, []);
+  assert.deepEqual(parse(text(', 127.0.0.1:2')).warnings, [
+    '/etc/sluice/f:2:84: services.app.check.port: instances of one host are all asked at port 9, so one may answer for another; write port: 0 here to ask each at its own port',
+  ]);
 });
 
 test('takes a section with nothing under it as all defaults', () => {

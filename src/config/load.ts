@@ -72,7 +72,7 @@ function interpret(
     };
     const parts = partsOf(data);
     applyRules(parts, environment, findings);
-    applyServiceRules(parts, findings);
+    applyServiceRules(parts, environment, findings);
   }
   if (problems.length > 0 || !read.success) throw invalid(file, problems);
   return buildConfig(read.data, { file, folder: dirname(resolve(file)), environment, warnings });

@@ -3,8 +3,9 @@
 
 import { isIP } from 'node:net';
 import { type Address, formatAddress, isLoopback, parseAddress } from '../base/units.ts';
+import { fieldNameProblem } from './check-schema.ts';
 import { formatPath, type Path, type Where } from './document.ts';
-import { type Environment, readSecret } from './secrets.ts';
+import { type Environment, FIELD_VALUE, readSecret } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
 import { didYouMean } from './suggest.ts';
 import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
@@ -43,7 +44,8 @@ export function applyRules(parts: Parts, environment: Environment, findings: Fin
   checkRegistry(parts, environment, findings);
   checkLimits(parts, findings);
   checkProxy(parts, findings);
-  for (const [name, upstream] of parts.upstreams) checkUpstream(name, upstream, parts, findings);
+  for (const [name, upstream] of parts.upstreams)
+    checkUpstream(name, upstream, { parts, environment, findings });
   checkRoutes(parts, findings);
 }
 
@@ -215,11 +217,16 @@ export function nameProblem(name: string): string {
     : 'is not a name; write 1 to 64 letters, digits, _ . or -, beginning with a letter, digit or _';
 }
 
+type RuleContext = {
+  readonly parts: Parts;
+  readonly environment: Environment;
+  readonly findings: Findings;
+};
+
 function checkUpstream(
   name: string,
   upstream: Part<UpstreamFile>,
-  parts: Parts,
-  findings: Findings,
+  { parts, environment, findings }: RuleContext,
 ): void {
   const wrongName = nameProblem(name);
   if (wrongName !== '') findings.problem(upstream.path, wrongName, 'key');
@@ -241,7 +248,7 @@ function checkUpstream(
       );
     }
   }
-  checkCheck(value, upstream.path, findings);
+  checkCheck(value, upstream.path, environment, findings);
 }
 
 /** Works on what the file says: a wrong weight next door must not hide a duplicate. */
@@ -282,12 +289,17 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function checkCheck(upstream: UpstreamFile, upstreamPath: Path, findings: Findings): void {
+function checkCheck(
+  upstream: UpstreamFile,
+  upstreamPath: Path,
+  environment: Environment,
+  findings: Findings,
+): void {
   const { check } = upstream;
   if (check === undefined) return;
   const path = [...upstreamPath, 'check'];
   if (check.type === 'tcp') {
-    for (const key of ['path', 'send', 'expect'] as const) {
+    for (const key of ['path', 'send', 'host', 'headers', 'expect'] as const) {
       if (check[key] === undefined) continue;
       findings.problem(
         [...path, key],
@@ -297,8 +309,14 @@ function checkCheck(upstream: UpstreamFile, upstreamPath: Path, findings: Findin
     }
     return;
   }
-  if (check.path !== undefined && check.send !== undefined) {
-    findings.problem([...path, 'send'], 'path and send exclude each other; keep one', 'key');
+  checkFields(check.headers ?? {}, [...path, 'headers'], environment, findings);
+  for (const key of ['path', 'host', 'headers'] as const) {
+    if (check[key] === undefined || check.send === undefined) continue;
+    const message =
+      key === 'path'
+        ? 'path and send exclude each other; keep one'
+        : `${key} and send exclude each other; write it into the text, or path instead of send`;
+    findings.problem([...path, 'send'], message, 'key');
   }
   const { send } = check;
   if (send === undefined) return;
@@ -317,6 +335,21 @@ function checkCheck(upstream: UpstreamFile, upstreamPath: Path, findings: Findin
       [...path, 'send'],
       'is not a whole request: no empty line; end it with \\r\\n\\r\\n',
     );
+  }
+}
+
+/** The fields of a check's request. */
+export function checkFields(
+  headers: Readonly<Record<string, string>>,
+  path: Path,
+  environment: Environment,
+  findings: Findings,
+): void {
+  for (const [name, value] of Object.entries(headers)) {
+    const wrongName = fieldNameProblem(name);
+    if (wrongName !== '') findings.problem([...path, name], wrongName, 'key');
+    const secret = readSecret(value, environment, FIELD_VALUE);
+    if ('problem' in secret) findings.problem([...path, name], secret.problem);
   }
 }
 

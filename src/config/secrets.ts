@@ -7,10 +7,29 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 type Secret = { readonly value: string } | { readonly problem: string };
 
+export type SecretKind = { readonly name: string; readonly form: RegExp; readonly problem: string };
+
+const TOKEN: SecretKind = {
+  name: 'the secret',
+  form: /^[\x21-\x7e]+$/,
+  problem: 'is empty or holds blanks or non-ASCII characters; write a token without them',
+};
+
+/** `Bearer abc`: blanks are fine. */
+export const FIELD_VALUE: SecretKind = {
+  name: 'the value',
+  form: /^[\t\x20-\x7e\x80-\xff]*$/,
+  problem: 'holds line ends or characters beyond latin1; a field value is one line',
+};
+
 const SECRET_BYTES_MAX = 4096;
 
 /** The secret that `text` is or refers to. A file's first line counts; `''` when there is none. */
-export function readSecret(text: string | undefined, environment: Environment): Secret {
+export function readSecret(
+  text: string | undefined,
+  environment: Environment,
+  kind: SecretKind = TOKEN,
+): Secret {
   if (text === undefined) return { value: '' };
   if (text.startsWith('env:')) {
     const name = text.slice('env:'.length);
@@ -21,29 +40,27 @@ export function readSecret(text: string | undefined, environment: Environment): 
     if (value === undefined || value === '') {
       return { problem: `environment variable ${name} is not set; set it, or remove this key` };
     }
-    return checked(value, `environment variable ${name}`);
+    return checked(value, `environment variable ${name}`, kind);
   }
   if (text.startsWith('file:')) {
     const file = text.slice('file:'.length);
     if (!file.startsWith('/')) return { problem: `"${text}" is not absolute; write file:/path` };
     try {
-      return checked(readFileSync(file, 'utf8').split(/\r?\n/, 1)[0] ?? '', file);
+      return checked(readFileSync(file, 'utf8').split(/\r?\n/, 1)[0] ?? '', file, kind);
     } catch (error) {
       const cause =
         systemCode(error) === 'ENOENT' ? 'does not exist' : `cannot be read (${messageOf(error)})`;
       return { problem: `${file} ${cause}; create it with the secret as its first line` };
     }
   }
-  return checked(text, 'the secret');
+  return checked(text, kind.name, kind);
 }
 
 /** It becomes a header value, so it must be able to be one. */
-function checked(value: string, source: string): Secret {
+function checked(value: string, source: string, kind: SecretKind): Secret {
   if (value.length > SECRET_BYTES_MAX) {
     return { problem: `${source} is longer than ${SECRET_BYTES_MAX} characters; shorten it` };
   }
-  if (/^[\x21-\x7e]+$/.test(value)) return { value };
-  return {
-    problem: `${source} is empty or holds blanks or non-ASCII characters; write a token without them`,
-  };
+  if (kind.form.test(value)) return { value };
+  return { problem: `${source} ${kind.problem}` };
 }

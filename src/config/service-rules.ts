@@ -1,21 +1,28 @@
 // The rules between keys of services: their upstream, their instances, the placeholders.
 
 import { formatAddress } from '../base/units.ts';
+import { serviceRequest } from './build.ts';
 import type { Path } from './document.ts';
 import {
   addressesIn,
+  checkFields,
   type Findings,
   nameProblem,
   type Part,
   type Parts,
   unknownUpstream,
 } from './rules.ts';
+import type { Environment } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
 import { didYouMean } from './suggest.ts';
 
 const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
 
-export function applyServiceRules(parts: Parts, findings: Findings): void {
+export function applyServiceRules(
+  parts: Parts,
+  environment: Environment,
+  findings: Findings,
+): void {
   /** Instance → the service that has it: two would start on one port. */
   const owners = new Map<string, string>();
   for (const [name, service] of parts.services) {
@@ -31,7 +38,26 @@ export function applyServiceRules(parts: Parts, findings: Findings): void {
       owners.set(id, owner ?? name);
     }
     checkUpstream(name, service, parts, findings);
-    if (service.value !== undefined) checkTemplates(service.value, service.path, findings);
+    if (service.value === undefined) continue;
+    checkTemplates(service.value, service.path, findings);
+    const checkPath = [...service.path, 'check'];
+    checkFields(
+      service.value.check.headers ?? {},
+      [...checkPath, 'headers'],
+      environment,
+      findings,
+    );
+    const { port } = serviceRequest(
+      service.value,
+      parts.upstreams.get(service.value.upstream ?? name)?.value,
+    );
+    const hosts = service.value.instances.map(({ host }) => host);
+    if (port !== undefined && port !== 0 && new Set(hosts).size < hosts.length) {
+      findings.warning(
+        [...checkPath, 'port'],
+        `instances of one host are all asked at port ${port}, so one may answer for another; write port: 0 here to ask each at its own port`,
+      );
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // The schema of services: what `sluice deploy` starts, stops, drains and checks.
 
 import type { z } from 'zod';
+import { requestShape } from './check-schema.ts';
 import { folder, list, record, section } from './shapes.ts';
 import { address, choice, duration, integer, show, text } from './values.ts';
 
@@ -37,29 +38,28 @@ export const serviceSchema = section(
         words: ['proceed', 'halt'],
       }),
     }).prefault({}),
-    check: section('After an instance was started.', {
-      path: text({
-        about: 'Path that answers 2xx or 3xx when the instance is ready.',
-        kind: 'path',
-        problemOf: (value) =>
-          /^\/[\x21-\x7e]*$/.test(value)
-            ? ''
-            : `${show(value)} is not a request path; write one like /ping`,
-      }).prefault('/ping'),
-      interval: duration({ about: 'Between two probes.', initial: '1s', least: '10ms' }),
-      timeout: duration({ about: 'Connect and response together.', initial: '1s', least: '1ms' }),
-      rise: integer({
-        about: 'Passes in a row that are needed.',
-        initial: 2,
-        least: 1,
-        most: 1000,
-      }),
-      deadline: duration({
-        about: 'No pass by then: the release failed.',
-        initial: '120s',
-        least: '1ms',
-      }),
-    }).prefault({}),
+    check: section(
+      "After an instance was started: the same request as that of the upstream's check, so that both see the same.",
+      {
+        ...requestShape(
+          (initial) => `Left out: as in the upstream's check, else ${initial}.`,
+          '`/ping`',
+        ),
+        interval: duration({ about: 'Between two probes.', initial: '1s', least: '10ms' }),
+        timeout: duration({ about: 'Connect and response together.', initial: '1s', least: '1ms' }),
+        rise: integer({
+          about: 'Passes in a row that are needed.',
+          initial: 2,
+          least: 1,
+          most: 1000,
+        }),
+        deadline: duration({
+          about: 'No pass by then: the release failed.',
+          initial: '120s',
+          least: '1ms',
+        }),
+      },
+    ).prefault({}),
     expect_version: section('Proof that the new version answers.', {
       header: text({
         about: 'Response header of the check that must equal the version; empty = not checked.',

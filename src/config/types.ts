@@ -3,7 +3,7 @@
 // source of defaults and of docs/config.md.
 
 import type { Address } from '../base/units.ts';
-import type { CheckSpec } from '../health.ts';
+import type { CheckSpec, ProbeSpec } from '../health.ts';
 import type { Balance, Route } from '../upstream.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
@@ -116,6 +116,8 @@ export type ServiceConfig = {
   readonly drainTimeoutMs: number;
   readonly drainOnTimeout: 'proceed' | 'halt';
   readonly checkPath: string;
+  /** How an instance is asked; the fields of the text may be secrets. */
+  readonly checkRequest: Omit<ProbeSpec, 'type' | 'timeoutMs'>;
   readonly checkIntervalMs: number;
   readonly checkTimeoutMs: number;
   readonly checkRise: number;

@@ -1,9 +1,10 @@
 // The schema of upstreams and routes: servers, checks, where requests go.
 
 import { z } from 'zod';
+import { requestShape } from './check-schema.ts';
 import { hostProblem, pathProblem } from './route-words.ts';
 import { isSingle, list, section } from './shapes.ts';
-import { address, choice, duration, integer, onOff, show, text } from './values.ts';
+import { address, choice, duration, integer, onOff, text } from './values.ts';
 
 const server = z
   .preprocess(
@@ -46,13 +47,11 @@ const server = z
   )
   .meta({ description: 'One server: `host:port`, or a map.', 'x-short': 'string' });
 
-const STATUS_CLASSES = ['http_1xx', 'http_2xx', 'http_3xx', 'http_4xx', 'http_5xx'] as const;
-
 const check = section(
   'Active checks. Left out: the servers are not probed. The words are those of nginx_upstream_check_module; its defaults were `type=tcp interval=30000 fall=5`, which notices a dead server after minutes.',
   {
     type: choice({
-      about: '`http`: a status line of an expected class. `tcp`: the connection opens and stays.',
+      about: '`http`: an answer of an expected class. `tcp`: the connection opens and stays.',
       initial: 'http',
       words: ['http', 'tcp'],
     }),
@@ -78,30 +77,15 @@ const check = section(
       about: 'A newcomer takes no requests before it has passed.',
       initial: 'on',
     }),
-    port: integer({
-      about: "Port to probe; 0 = the server's own.",
-      initial: 0,
-      least: 0,
-      most: 65_535,
-    }),
-    path: text({
-      about: 'Probe with `GET path` and a Host field. Not together with `send`.',
-      kind: 'path',
-      problemOf: (value) =>
-        /^\/[\x21-\x7e]*$/.test(value)
-          ? ''
-          : `${show(value)} is not a request path; write one like /ping`,
-    }).optional(),
     send: text({
       about:
-        'The raw request, with its line ends; `{host}`, `{port}` and `{id}` are filled in. Default `GET / HTTP/1.0` with no fields.',
+        'The raw request, with its line ends, instead of `path`; `{host}`, `{port}` and `{id}` are filled in, and the first status line decides. Default `GET / HTTP/1.0` with no fields.',
       kind: 'text',
     }).optional(),
-    expect: list(
-      'Status classes that count as alive. Default `[http_2xx, http_3xx]`.',
-      choice({ about: '', initial: 'http_2xx', words: STATUS_CLASSES }),
-      1,
-    ).optional(),
+    ...requestShape(
+      (initial) => `Default ${initial}.`,
+      '`/` with `host` or `headers`, else `send`',
+    ),
   },
 );
 

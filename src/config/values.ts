@@ -91,6 +91,11 @@ function sizeText(bytes: number): string {
 }
 
 export function integer(options: { about: string; initial: number; least: number; most: number }) {
+  return wholeNumber(options).prefault(options.initial);
+}
+
+/** Without a default. */
+export function wholeNumber(options: { about: string; least: number; most: number }) {
   const { least, most } = options;
   const wrong = ({ input }: Raw): string =>
     `${show(input)} is not a whole number from ${least} to ${most}; ${
@@ -99,7 +104,6 @@ export function integer(options: { about: string; initial: number; least: number
   return z
     .number({ error: wrong })
     .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error: wrong })
-    .prefault(options.initial)
     .meta({
       description: options.about,
       minimum: least,

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Checker } from './checker.ts';
 import type { Probe, ProbeOptions, ProbeOutcome } from './probe.ts';
-import type { CheckSpec, Verdict } from './spec.ts';
+import type { CheckSpec, ProbeSpec, Verdict } from './spec.ts';
 
 const INTERVAL_MS = 1000;
 /** Each start may be early or late by the jitter and the step of the fake clock. */
@@ -199,7 +199,7 @@ test('on real sockets: a server comes up, dies, and is told so each time', async
   assert.equal(checker.verdicts()[0]?.reason, 'connect ECONNREFUSED');
 });
 
-type Start = { readonly id: string; readonly atMs: number; readonly spec: CheckSpec };
+type Start = { readonly id: string; readonly atMs: number; readonly spec: ProbeSpec };
 
 /** A checker on fake time whose probes take `durationMs` and end as `outcomes` say, then pass. */
 class Bench {
@@ -269,6 +269,7 @@ function spec(part: Partial<CheckSpec> = {}): CheckSpec {
     type: 'http',
     intervalMs: INTERVAL_MS,
     timeoutMs: 1000,
+    reads: 'line',
     rise: 2,
     fall: 3,
     defaultDown: true,

@@ -155,13 +155,18 @@ test('a refused connection fails with its code', async (t) => {
     assert.deepEqual(await probeAt(port, { type }), {
       outcome: 'fail',
       reason: 'connect ECONNREFUSED',
+      code: 'ECONNREFUSED',
     });
   }
 });
 
 test('an impossible port fails, and never before startProbe has returned', async () => {
   const result = await probeAt(70_000, { type: 'tcp' });
-  assert.deepEqual(result, { outcome: 'fail', reason: 'connect ERR_SOCKET_BAD_PORT' });
+  assert.deepEqual(result, {
+    outcome: 'fail',
+    reason: 'connect ERR_SOCKET_BAD_PORT',
+    code: 'ERR_SOCKET_BAD_PORT',
+  });
 });
 
 test('an expected class passes, also 1xx when it is asked for', async (t) => {
@@ -288,6 +293,7 @@ function spec(part: Partial<CheckSpec>): CheckSpec {
     defaultDown: true,
     port: 0,
     send: 'GET /ping HTTP/1.0\r\n\r\n',
+    reads: 'line',
     expect: ['http_2xx', 'http_3xx'],
     ...part,
   };

@@ -2,27 +2,36 @@
 // heads and bodies, follow its own rules and share connections. Ends exactly once, within the
 // timeout, whatever the server does, and leaves no socket behind.
 //
-// http: send the text, and the class of the first complete status line decides.
+// http: send the text. Then the class of the first complete status line decides, or, with `reads:
+// answer`, that of the final status once the answer is whole. The release's check is this one too.
 // tcp: connect, then look for PEEK_MS: closed or reset at once = dead; data or still open = alive.
 
 import { connect, type Socket } from 'node:net';
 import { systemCode } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
+import { AnswerReader, quote } from './answer.ts';
 import type { LoopWatch } from './loop-watch.ts';
-import type { CheckSpec, StatusClass } from './spec.ts';
+import type { ProbeSpec, StatusClass } from './spec.ts';
 import { readStatusLine, STATUS_LINE_BYTES_MAX } from './status-line.ts';
 
 /** void: the fault was on our side; it says nothing about the server. */
 export type ProbeOutcome = 'pass' | 'fail' | 'void';
 
-export type ProbeResult = { readonly outcome: ProbeOutcome; readonly reason: string };
+export type ProbeResult = {
+  readonly outcome: ProbeOutcome;
+  readonly reason: string;
+  /** The system's code when there was no connection, or it failed: `ECONNREFUSED`. */
+  readonly code?: string;
+  /** Fields of a whole answer by lower-case name; none where the status line alone was read. */
+  readonly fields?: ReadonlyMap<string, string>;
+};
 
 export type ProbeOptions = {
   /** The server's own; the spec may name another port to probe. */
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  readonly spec: CheckSpec;
+  readonly spec: ProbeSpec;
   readonly watch: Pick<LoopWatch, 'stalledMs'>;
   readonly now: () => number;
   /** Called once, never before startProbe has returned. */
@@ -40,6 +49,12 @@ const PEEK_MS = 25;
 
 /** Of the timeout: if our own loop stood still for more than this part of it, it does not count. */
 const STALL_PART = 1 / 4;
+
+/** Most characters of an unwanted answer's body, or of where it redirects to, that are quoted. */
+const BODY_QUOTED = 120;
+
+/** Statuses of applications that do not know the Host that they were asked for. */
+const HOST_STATUSES: ReadonlySet<number> = new Set([400, 403, 404, 421]);
 
 /** Out of sockets, ports or memory: ours, not the server's. */
 const OUR_FAULTS: ReadonlySet<string> = new Set([
@@ -66,11 +81,14 @@ class RunningProbe implements Probe {
   #isConnected = false;
   #isOver = false;
   #text = '';
+  readonly #reader: AnswerReader | undefined;
 
   constructor(options: ProbeOptions) {
     this.#options = options;
     this.#startMs = options.now();
     this.#stalledMs = options.watch.stalledMs();
+    const { type, reads } = options.spec;
+    this.#reader = type === 'http' && reads === 'answer' ? new AnswerReader() : undefined;
   }
 
   start(): void {
@@ -114,6 +132,11 @@ class RunningProbe implements Probe {
       this.#end('pass', `data ${this.#elapsed()}`);
       return;
     }
+    if (this.#reader !== undefined) {
+      this.#reader.push(chunk.toString('latin1'));
+      this.#judge(this.#reader);
+      return;
+    }
     this.#text += chunk.toString('latin1', 0, STATUS_LINE_BYTES_MAX - this.#text.length);
     const line = readStatusLine(this.#text);
     if (line.kind === 'more') return;
@@ -121,12 +144,46 @@ class RunningProbe implements Probe {
       this.#end('fail', `no HTTP status line but ${quote(this.#text)}`);
       return;
     }
-    const isExpected = this.#options.spec.expect.includes(statusClass(line.status));
+    const isExpected = this.#expects(line.status);
     const reason = `${line.status} ${this.#elapsed()}`;
     this.#end(isExpected ? 'pass' : 'fail', isExpected ? reason : `${reason}, not expected`);
   }
 
+  /** Ends as soon as the answer decides: an unwanted status needs no more of its body than is quoted. */
+  #judge(reader: AnswerReader): void {
+    const { status, fields, body } = reader;
+    if (status > 0 && !this.#expects(status)) {
+      if (reader.isOver || body.length >= BODY_QUOTED) this.#refuse(reader);
+    } else if (reader.broken !== '') {
+      const { broken } = reader;
+      this.#end('fail', status > 0 ? `${status}, but ${broken}` : broken, { fields });
+    } else if (reader.isOver) {
+      this.#end('pass', `${status} ${this.#elapsed()}`, { fields });
+    }
+  }
+
+  /** A status that is not expected, with what helps to see why. */
+  #refuse({ status, fields, body }: AnswerReader): void {
+    const location = fields.get('location') ?? '';
+    const isHtml = /^\s*</.test(body);
+    const said = oneLine(location !== '' ? `-> ${location}` : isHtml ? '' : body);
+    const host = /^host:[ \t]*(.*?)\r?$/im.exec(requestText(this.#options))?.[1];
+    const asked = HOST_STATUSES.has(status) && host !== undefined ? `, asked for Host ${host}` : '';
+    const reason = `${status} ${this.#elapsed()}, not expected${asked}${said === '' ? '' : `: ${said}`}`;
+    this.#end('fail', reason, { fields });
+  }
+
+  #expects(status: number): boolean {
+    return this.#options.spec.expect.includes(statusClass(status));
+  }
+
   #closed(): void {
+    if (this.#isOver) return;
+    if (this.#reader !== undefined) {
+      this.#reader.end();
+      this.#judge(this.#reader);
+      return;
+    }
     const what =
       this.#options.spec.type === 'http' ? 'before a status line' : 'right after connect';
     this.#end('fail', `closed ${what}`);
@@ -134,9 +191,12 @@ class RunningProbe implements Probe {
 
   #failed(error: unknown): void {
     const code = systemCode(error) || 'failed';
+    const reader = this.#reader;
     if (OUR_FAULTS.has(code))
       this.#end('void', `not counted: no connection possible here, ${code}`);
-    else this.#end('fail', `${this.#isConnected ? 'connection' : 'connect'} ${code}`);
+    else if (reader !== undefined && reader.status > 0 && !this.#expects(reader.status))
+      this.#refuse(reader);
+    else this.#end('fail', `${this.#isConnected ? 'connection' : 'connect'} ${code}`, { code });
   }
 
   #timeOut(): void {
@@ -146,7 +206,17 @@ class RunningProbe implements Probe {
       this.#end('void', `late, not counted: this process stalled for ${formatDuration(stalledMs)}`);
       return;
     }
-    const what = this.#isConnected ? 'no answer' : 'no connection';
+    const status = this.#reader?.status ?? 0;
+    if (this.#reader !== undefined && status > 0 && !this.#expects(status)) {
+      this.#refuse(this.#reader);
+      return;
+    }
+    const what =
+      status > 0
+        ? `${status}, but its body did not end`
+        : this.#isConnected
+          ? 'no answer'
+          : 'no connection';
     this.#end('fail', `${what} within ${formatDuration(spec.timeoutMs)}`);
   }
 
@@ -154,10 +224,10 @@ class RunningProbe implements Probe {
     return `in ${formatDuration(Math.max(1, this.#options.now() - this.#startMs))}`;
   }
 
-  #end(outcome: ProbeOutcome, reason: string): void {
+  #end(outcome: ProbeOutcome, reason: string, more: Partial<ProbeResult> = {}): void {
     if (this.#isOver) return;
     this.close();
-    this.#options.onEnd({ outcome, reason });
+    this.#options.onEnd({ outcome, reason, ...more });
   }
 }
 
@@ -184,8 +254,10 @@ function statusClass(status: number): StatusClass {
   return status < 500 ? 'http_4xx' : 'http_5xx';
 }
 
-/** What a server sent instead, short and printable. */
-function quote(text: string): string {
-  const shown = text.slice(0, 24).replace(/[^\x20-\x7e]/g, '.');
-  return `"${shown}${text.length > 24 ? '…' : ''}"`;
+/** Text of a server in one short line that moves no cursor. */
+function oneLine(text: string): string {
+  return text
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+    .slice(0, BODY_QUOTED);
 }

@@ -19,9 +19,20 @@ export type CheckSpec = {
   readonly port: number;
   /** The raw bytes of the request, latin1; `{host}`, `{port}` and `{id}` are filled in. */
   readonly send: string;
+  /**
+   * What decides: `line`, the first status line, as in nginx's check module; `answer`, the final
+   * status once the answer came whole, as with `path`.
+   */
+  readonly reads: 'line' | 'answer';
   /** Status classes that count as alive. */
   readonly expect: readonly StatusClass[];
 };
+
+/** What one probe needs to know. A release's check has one too: both ask a server the same way. */
+export type ProbeSpec = Pick<
+  CheckSpec,
+  'type' | 'timeoutMs' | 'port' | 'send' | 'reads' | 'expect'
+>;
 
 /** The state of one server's checks after a probe. */
 export type Verdict = {

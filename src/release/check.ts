@@ -44,15 +44,15 @@ export async function checkInstance(
   let gateway = '';
   let goneSinceMs = Number.POSITIVE_INFINITY;
   for (;;) {
-    const answer = await raceEnd(running, probe(address, options));
+    const answer = await raceEnd(running, probe(address, { ...service, ...options }));
     if (answer === undefined || running.ended() !== '') {
       return failed(`process ${running.ended()} after ${elapsed()}`, last);
     }
     last = answer.text;
     const wrong = answer.ok ? await wrongAnswer(options, answer) : '';
     if (wrong !== '') return failed(wrong, last);
-    passes = answer.ok ? passes + 1 : 0;
-    if (passes >= rise) {
+    if (!answer.isVoid) passes = answer.ok ? passes + 1 : 0;
+    if (answer.ok && passes >= rise) {
       const askedMs = performance.now();
       // The process may die while the control plane is waited for; that is seen at the next round.
       const asked = await raceEnd(
@@ -89,8 +89,12 @@ export async function checkInstance(
 
   /** A healthy answer that proves that the wrong thing runs; '' when it is what was asked for. */
   async function wrongAnswer(wanted: typeof options, answer: Answer): Promise<string> {
-    const { port } = wanted.address;
-    const stranger = await strangerOn(service, address, running.process);
+    const port = service.checkRequest.port || wanted.address.port;
+    const stranger =
+      (await strangerOn(service, address, running.process)) ||
+      (port === wanted.address.port
+        ? ''
+        : await strangerOn(service, { ...address, port }, running.process));
     const who = stranger === '' ? `pid ${running.process.pid}` : stranger;
     if (wanted.versionHeader !== '' && answer.version !== wanted.version) {
       return answer.version === ''

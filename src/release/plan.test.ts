@@ -20,6 +20,7 @@ const SERVICE: ServiceConfig = {
   drainTimeoutMs: 30_000,
   drainOnTimeout: 'proceed',
   checkPath: '/ping',
+  checkRequest: { port: 0, send: '', reads: 'answer', expect: ['http_2xx'] },
   checkIntervalMs: 1000,
   checkTimeoutMs: 1000,
   checkRise: 2,
@@ -71,7 +72,7 @@ function instance(port: number, part: Partial<InstanceSurvey> = {}): InstanceSur
     },
     record: NO_RECORD,
     stranger: '',
-    answer: { ok: true, text: '200 in 1ms', version, refused: false },
+    answer: { ok: true, text: '200 in 1ms', version, refused: false, isVoid: false },
     version,
     server: server(id),
     left: '',
@@ -82,7 +83,13 @@ function instance(port: number, part: Partial<InstanceSurvey> = {}): InstanceSur
 }
 
 function stopped(port: number, part: Partial<InstanceSurvey> = {}): InstanceSurvey {
-  const answer = { ok: false, text: 'connect ECONNREFUSED', version: '', refused: true };
+  const answer = {
+    ok: false,
+    text: 'connect ECONNREFUSED',
+    version: '',
+    refused: true,
+    isVoid: false,
+  };
   const down = server(`127.0.0.1:${port}`, { checks: 'down', eligibility: 'down' });
   return instance(port, { process: null, answer, version: '', server: down, ...part });
 }
@@ -167,7 +174,7 @@ const cases: readonly [
     [
       instance(1, {
         version: 'v2',
-        answer: { ok: false, text: '503 in 1ms', version: 'v2', refused: false },
+        answer: { ok: false, text: '503 in 1ms', version: 'v2', refused: false, isVoid: false },
       }),
       instance(2),
     ],

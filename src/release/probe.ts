@@ -1,16 +1,18 @@
-// One HTTP request to an instance, past the gateway: is it alive, and which version answers? On a
-// connection of its own, so that the answer is that of the process listening now. What comes back
-// is a value; nothing here decides what it means for the release.
+// One request to an instance, past the gateway: is it alive, and which version answers? The probe is
+// that of the upstream's checks, with the same request, so that the two cannot disagree about one
+// server. What comes back is a value; nothing here decides what it means for the release.
 
-import { request } from 'node:http';
 import { connect } from 'node:net';
-import { messageOf, systemCode } from '../base/errors.ts';
-import type { Address } from '../base/units.ts';
+import { type Address, formatAddress } from '../base/units.ts';
+import type { ServiceConfig } from '../config.ts';
+import { LoopWatch, startProbe } from '../health.ts';
 
 export type Answer = {
-  /** A 2xx within the time. */
+  /** An expected status and the whole answer within the time. */
   readonly ok: boolean;
-  /** What came back, in words: `200 in 4ms`, `503 in 2ms: no database`, `connect ECONNREFUSED`. */
+  /** Our own fault: it says nothing about the instance. */
+  readonly isVoid: boolean;
+  /** What came back, in words: `200 in 4ms`, `503 in 2ms, not expected: no database`. */
   readonly text: string;
   /** The version header's value; '' when absent or not asked for. */
   readonly version: string;
@@ -18,57 +20,34 @@ export type Answer = {
   readonly refused: boolean;
 };
 
-type ProbeSettings = {
-  readonly path: string;
-  readonly timeoutMs: number;
-  /** '' = do not look for a version. */
-  readonly versionHeader: string;
-};
-
-/** Most characters of an unhappy response's body that are quoted. */
-const BODY_QUOTED = 120;
 const VERSION_LENGTH_MAX = 200;
 
+type ProbeSettings = Pick<ServiceConfig, 'checkRequest' | 'versionHeader'> & {
+  readonly timeoutMs: number;
+};
+
 export function probe(address: Address, settings: ProbeSettings): Promise<Answer> {
-  const startedMs = performance.now();
-  const elapsed = (): string => `${Math.round(performance.now() - startedMs)}ms`;
+  const { checkRequest, timeoutMs, versionHeader } = settings;
+  const now = (): number => performance.now();
+  const watch = new LoopWatch(now);
   return new Promise((resolve) => {
-    const signal = AbortSignal.timeout(settings.timeoutMs);
-    const target = { host: address.host, port: address.port, path: settings.path };
-    const exchange = request({ ...target, agent: false, signal, headers: { connection: 'close' } });
-    exchange.on('response', (response) => {
-      const status = response.statusCode ?? 0;
-      const ok = status >= 200 && status < 300;
-      const version = headerValue(response.headers[settings.versionHeader.toLowerCase()]);
-      const settle = (body: string): void => {
-        exchange.destroy();
-        const location = headerValue(response.headers.location);
-        const quoted = ok ? '' : location === '' ? body : `-> ${location}`;
-        const text = `${status} in ${elapsed()}${quoted === '' ? '' : `: ${quoted}`}`;
-        resolve({ ok, text, version, refused: false });
-      };
-      let body = '';
-      response.setEncoding('latin1');
-      response.on('data', (chunk: string) => {
-        body += chunk;
-        // The whole body of a happy answer is awaited: an instance that stalls in it is not well.
-        if (!ok && body.length > BODY_QUOTED) settle(oneLine(body));
-        if (ok) body = '';
-      });
-      response.on('end', () => settle(oneLine(body)));
-      response.on('error', (error) => fail(error));
+    startProbe({
+      id: formatAddress(address),
+      ...address,
+      spec: { type: 'http', timeoutMs, ...checkRequest },
+      watch,
+      now,
+      onEnd: ({ outcome, reason, code, fields }) => {
+        watch.close();
+        resolve({
+          ok: outcome === 'pass',
+          isVoid: outcome === 'void',
+          text: reason,
+          version: (fields?.get(versionHeader.toLowerCase()) ?? '').slice(0, VERSION_LENGTH_MAX),
+          refused: code === 'ECONNREFUSED',
+        });
+      },
     });
-    const fail = (error: Error): void => {
-      const code = systemCode(error);
-      const text = signal.aborted
-        ? `no answer within ${settings.timeoutMs}ms`
-        : code === '' || code.startsWith('HPE')
-          ? `broken answer: ${messageOf(error)}`
-          : `${code === 'ECONNREFUSED' ? 'connect ' : ''}${code}`;
-      resolve({ ok: false, text, version: '', refused: code === 'ECONNREFUSED' });
-    };
-    exchange.on('error', fail);
-    exchange.end();
   });
 }
 
@@ -89,17 +68,3 @@ export function isListening(address: Address): Promise<boolean> {
 }
 
 const CONNECT_TIMEOUT_MS = 1000;
-
-function headerValue(value: string | readonly string[] | undefined): string {
-  return (typeof value === 'string' ? value : (value?.join(', ') ?? '')).slice(
-    0,
-    VERSION_LENGTH_MAX,
-  );
-}
-
-function oneLine(body: string): string {
-  return body
-    .replace(/[\s\p{Cc}]+/gu, ' ')
-    .trim()
-    .slice(0, BODY_QUOTED);
-}

@@ -130,7 +130,10 @@ test('an app that is never ready fails at the deadline, with what it answered', 
   // The old version's launch is the recorded one, so the revert is not unready.
   const deployed = await deploy(unready, control, 'v2');
   assert.match(deployed.result.reason, /^check failed: not healthy within 300ms/);
-  assert.match(deployed.result.evidence[0] ?? '', /^last probe: 503 in \d+ms: not ready/);
+  assert.match(
+    deployed.result.evidence[0] ?? '',
+    /^last probe: 503 in \d+ms, not expected: not ready/,
+  );
 });
 
 test('the gateway has to find it healthy too', async (t) => {

@@ -101,11 +101,7 @@ async function surveyInstance(
   const process = await findProcess(service, id, record);
   const [stranger, answer] = await Promise.all([
     strangerOn(service, address, process),
-    probe(address, {
-      path: service.checkPath,
-      timeoutMs: service.checkTimeoutMs,
-      versionHeader: service.versionHeader,
-    }),
+    probe(address, { ...service, timeoutMs: service.checkTimeoutMs }),
   ]);
   const server = servers.find((candidate) => candidate.id === id);
   const ours = process?.launch.version ?? '';
