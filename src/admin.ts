@@ -11,5 +11,5 @@ export type {
   StatusDocument,
   UpstreamDocument,
 } from './admin/documents.ts';
-export { type MetricsSource, renderMetrics } from './admin/metrics.ts';
+export { type MetricsSource, renderMetrics, type SocketMetrics } from './admin/metrics.ts';
 export { type AdminServer, serveAdmin } from './admin/server.ts';

@@ -1,3 +1,5 @@
 // The face of the gateway module: the data plane of one worker.
 
-export { Gateway, type GatewayOptions } from './gateway/gateway.ts';
+export type { PoolFigures } from './gateway/connection-pool.ts';
+export { Gateway, type GatewayOptions, type SocketFigures } from './gateway/gateway.ts';
+export { descriptorsFor, socketRoom } from './gateway/sockets.ts';

@@ -1,6 +1,11 @@
 // Builders of documents for tests: a healthy server, and what differs from that.
 
-import type { ServerDocument, StatusDocument, UpstreamDocument } from '../src/admin.ts';
+import type {
+  ServerDocument,
+  SocketMetrics,
+  StatusDocument,
+  UpstreamDocument,
+} from '../src/admin.ts';
 import { ALONE } from './scopes.ts';
 
 export function server(id: string, changes: Partial<ServerDocument> = {}): ServerDocument {
@@ -53,5 +58,14 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
       trouble: '',
     },
     upstreams,
+  };
+}
+
+export function socketMetrics(changes: Partial<SocketMetrics> = {}): SocketMetrics {
+  return {
+    processes: [{ process: 'worker 1', open: 40, max: 1024 }],
+    ...{ clientsMax: 700, turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0 },
+    upstreams: [],
+    ...changes,
   };
 }

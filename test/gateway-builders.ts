@@ -10,7 +10,7 @@ import {
   type GatewayLimits,
   type GatewayTimeouts,
 } from '../src/config.ts';
-import { Gateway } from '../src/gateway.ts';
+import { Gateway, type GatewayOptions } from '../src/gateway.ts';
 import { type Route, type ServerState, UpstreamSet } from '../src/upstream.ts';
 import { serverState as anyServer } from './upstreams.ts';
 
@@ -47,9 +47,10 @@ export async function startGateway(
   servers: readonly (number | ServerState)[],
   patch: GatewayPatch = {},
   routes: readonly Route[] = [{ host: '', path: '/', upstream: 'app' }],
+  options: Partial<GatewayOptions> = {},
 ): Promise<TestGateway> {
   const upstreams = new UpstreamSet();
-  const gateway = new Gateway({ config: gatewayConfig(patch), upstreams });
+  const gateway = new Gateway({ config: gatewayConfig(patch), upstreams, ...options });
   t.after(() => gateway.destroy());
   let generation = 0;
   const setServers = (states: readonly ServerState[]): void => {

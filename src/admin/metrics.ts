@@ -12,10 +12,32 @@ import {
 } from '../upstream.ts';
 import type { ServerDocument, StatusDocument } from './documents.ts';
 
+/** Descriptors and connections: now, and since the start where they are events. */
+export type SocketMetrics = {
+  readonly processes: readonly {
+    readonly process: string;
+    /** 0 = this system does not tell. */
+    readonly open: number;
+    readonly max: number;
+  }[];
+  readonly clientsMax: number;
+  readonly turnedAway: number;
+  readonly acceptFailures: number;
+  readonly evicted: number;
+  readonly noSocket: number;
+  readonly upstreams: readonly {
+    readonly name: string;
+    readonly idle: number;
+    readonly inUse: number;
+    readonly connects: number;
+  }[];
+};
+
 export type MetricsSource = {
   readonly status: StatusDocument;
   /** Workers that ended unasked. */
   readonly workerCrashes: number;
+  readonly sockets: SocketMetrics;
   /** Sums over all workers, dead ones included. */
   readonly upstreams: readonly {
     readonly name: string;
@@ -45,6 +67,7 @@ export function renderMetrics(source: MetricsSource): Promise<string> {
     new Gauge({ name, help, labelNames, registers: [registry] });
   addProgram(source, gauge);
   addServers(source.status, gauge);
+  addSockets(source.sockets, gauge, registry);
   addTraffic(source, registry);
   return registry.metrics();
 }
@@ -107,6 +130,44 @@ function addServers(status: StatusDocument, gauge: MakeGauge): void {
       weight.set(label, server.weight);
       inFlight.set(label, server.inFlight);
     }
+  }
+}
+
+function addSockets(sockets: SocketMetrics, gauge: MakeGauge, registry: Registry): void {
+  const open = gauge('sluice_descriptors_open', 'Open file descriptors.', ['process']);
+  const max = gauge('sluice_descriptors_max', 'Most that the process may have open.', ['process']);
+  for (const { process, ...descriptors } of sockets.processes) {
+    open.set({ process }, descriptors.open);
+    max.set({ process }, descriptors.max);
+  }
+  gauge('sluice_client_connections_max', 'Client connections that are served at most.').set(
+    sockets.clientsMax,
+  );
+  const events = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
+    new Counter({ name, help, labelNames, registers: [registry] });
+  events('sluice_clients_turned_away_total', 'Clients that got 503: too many.').inc(
+    sockets.turnedAway,
+  );
+  events('sluice_accept_failures_total', 'Clients lost before they were accepted.').inc(
+    sockets.acceptFailures,
+  );
+  events('sluice_idle_evictions_total', 'Idle server connections closed to make room.').inc(
+    sockets.evicted,
+  );
+  events('sluice_no_socket_total', 'Requests that got 503: no room for a server connection.').inc(
+    sockets.noSocket,
+  );
+  const connections = gauge('sluice_upstream_connections', 'Open connections to servers.', [
+    'upstream',
+    'state',
+  ]);
+  const connects = events('sluice_upstream_connects_total', 'Connections opened to servers.', [
+    'upstream',
+  ]);
+  for (const { name: upstream, ...counted } of sockets.upstreams) {
+    connections.set({ upstream, state: 'idle' }, counted.idle);
+    connections.set({ upstream, state: 'in_use' }, counted.inUse);
+    connects.inc({ upstream }, counted.connects);
   }
 }
 

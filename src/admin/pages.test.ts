@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { server, status, upstream } from '../../test/admin-documents.ts';
+import { server, socketMetrics, status, upstream } from '../../test/admin-documents.ts';
 import { upstreamListPage } from './list-page.ts';
 import { renderMetrics } from './metrics.ts';
 import { upstreamStatusPage } from './status-page.ts';
@@ -184,6 +184,10 @@ test('the metrics carry what the snapshot says, buckets cumulative', async () =>
   const text = await renderMetrics({
     status: STATUS,
     workerCrashes: 2,
+    sockets: socketMetrics({
+      ...{ turnedAway: 2, acceptFailures: 3, evicted: 4, noSocket: 5 },
+      upstreams: [{ name: 'app', idle: 6, inUse: 7, connects: 8 }],
+    }),
     upstreams: [
       {
         name: 'app',
@@ -214,6 +218,16 @@ test('the metrics carry what the snapshot says, buckets cumulative', async () =>
     'sluice_worker_crashes_total 2',
     'sluice_generation 1',
     'sluice_client_connections 3',
+    'sluice_client_connections_max 700',
+    'sluice_descriptors_open{process="worker 1"} 40',
+    'sluice_descriptors_max{process="worker 1"} 1024',
+    'sluice_clients_turned_away_total 2',
+    'sluice_accept_failures_total 3',
+    'sluice_idle_evictions_total 4',
+    'sluice_no_socket_total 5',
+    'sluice_upstream_connections{upstream="app",state="idle"} 6',
+    'sluice_upstream_connections{upstream="app",state="in_use"} 7',
+    'sluice_upstream_connects_total{upstream="app"} 8',
     'sluice_upstream_servers{upstream="app",eligibility="ok"} 2',
     'sluice_upstream_servers{upstream="app",eligibility="drain"} 0',
     'sluice_server_up{upstream="app",server="127.0.0.1:28900"} 0',

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { server, status, upstream } from '../../test/admin-documents.ts';
+import { server, socketMetrics, status, upstream } from '../../test/admin-documents.ts';
 import { silentLog } from '../base/log.ts';
 import { createApp } from './app.ts';
 import type { AdminRequest, Control, DrainDocument, ReceiptDocument } from './documents.ts';
@@ -44,7 +44,9 @@ test('every route has its heading, and every heading its route', () => {
 });
 
 test('every metric has its row, and every row its metric', async () => {
-  const text = await renderMetrics({ status: STATUS, workerCrashes: 0, upstreams: [] });
+  const text = await renderMetrics({
+    ...{ status: STATUS, workerCrashes: 0, sockets: socketMetrics(), upstreams: [] },
+  });
   const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
   const rows = [...PAGE.matchAll(/^\| `(sluice_\w+)` \|/gm)].map(([, name]) => name);
   assert.deepEqual(rows.toSorted(), names.toSorted());

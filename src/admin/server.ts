@@ -3,12 +3,15 @@
 
 import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { boundConnections } from '../base/bounded-server.ts';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { createApp } from './app.ts';
 import type { Control, Readiness } from './documents.ts';
 
+/** Most connections at once. */
+const CONNECTIONS_MAX = 10_000;
 /** A request head must be complete within this time, ms; a whole request within twice that. */
 const HEADERS_TIMEOUT_MS = 10_000;
 /** Answers still under way get this long when the API closes, ms. */
@@ -44,6 +47,11 @@ export async function serveAdmin(options: AdminOptions): Promise<AdminServer> {
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 2 * HEADERS_TIMEOUT_MS },
     (request, response) => void listener(request, response),
   );
+  boundConnections(server, {
+    most: CONNECTIONS_MAX,
+    log: options.log,
+    text: 'control connections dropped: too many; raise the limit of open files (ulimit -n)',
+  });
   const address = await listen(server, options);
   return { address, close: () => close(server) };
 }

@@ -2,9 +2,26 @@
 
 import { z } from 'zod';
 import { list, section } from './shapes.ts';
-import { duration, integer, onOff, size, text } from './values.ts';
+import { duration, integer, onOff, show, size, text } from './values.ts';
 
 const K = 1024;
+
+const wrongKeepalive = ({ input }: { input?: unknown }): string =>
+  `${show(input)} is not a number of connections; write one from 0 to 10000, or auto`;
+
+const upstreamKeepalive = z
+  .union([z.literal('auto'), z.number()], { error: wrongKeepalive })
+  .refine(
+    (value) => value === 'auto' || (Number.isInteger(value) && value >= 0 && value <= 10_000),
+    { error: wrongKeepalive },
+  )
+  .prefault('auto')
+  .meta({
+    description:
+      'Idle connections kept per server and worker; 0 = none, `auto` = as many as were in use at once in the last half minute, at least 32. At the limit of open files the oldest idle ones give way.',
+    'x-value': '0–10000, auto',
+  });
+
 export const limits = section('Bounds on what a client or a server can make the gateway hold.', {
   max_uri_size: size({
     about: 'Request target; beyond it 414.',
@@ -55,7 +72,8 @@ export const limits = section('Bounds on what a client or a server can make the 
     most: 64 * K * K,
   }),
   max_connections: integer({
-    about: 'Client connections per worker; 0 = by the file-descriptor limit.',
+    about:
+      'Client connections per worker; 0 = about three quarters of the limit of open files. One more gets 503.',
     initial: 0,
     least: 0,
     most: 1_000_000,
@@ -66,12 +84,7 @@ export const limits = section('Bounds on what a client or a server can make the 
     least: 1,
     most: 1_000_000_000,
   }),
-  upstream_keepalive: integer({
-    about: 'Idle connections kept per server and worker; 0 = none.',
-    initial: 64,
-    least: 0,
-    most: 10_000,
-  }),
+  upstream_keepalive: upstreamKeepalive,
 });
 
 export const timeouts = section('How long the gateway waits for what.', {

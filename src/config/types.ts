@@ -43,12 +43,12 @@ export type GatewayLimits = {
   readonly trailerBytesMax: number;
   readonly responseHeadBytesMax: number;
   readonly relayBytesMax: number;
-  /** Client connections per worker; 0 = by the file-descriptor limit. */
+  /** Client connections per worker; 0 = as many as there are descriptors for. */
   readonly connectionsMax: number;
   /** Requests per client connection. */
   readonly keepaliveRequests: number;
-  /** Idle upstream connections kept per server and worker. */
-  readonly upstreamKeepalive: number;
+  /** Idle upstream connections kept per server and worker; auto = by the recent peak in use. */
+  readonly upstreamKeepalive: number | 'auto';
 };
 
 export type GatewayTimeouts = {

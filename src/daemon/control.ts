@@ -23,6 +23,7 @@ import { checkGuard } from './guard.ts';
 import type { Member } from './members.ts';
 import { Receipts } from './receipts.ts';
 import { scopeOf } from './scope.ts';
+import { socketMetrics } from './socket-metrics.ts';
 import { buildStatus, inFlight, memberEligibility } from './status.ts';
 import type { KnownUpstream, Table } from './table.ts';
 import { writeWeight } from './weight.ts';
@@ -145,7 +146,8 @@ export class DaemonControl implements Control {
         }),
       };
     });
-    return renderMetrics({ status, workerCrashes: fleet.crashes, upstreams });
+    const sockets = socketMetrics(fleet);
+    return renderMetrics({ status, workerCrashes: fleet.crashes, sockets, upstreams });
   }
 
   /** Whoever waits gets the answer of this moment; from now on we are not ready. */

@@ -9,6 +9,12 @@ import { DepartedFigures, WorkerFigures } from './figures.ts';
 import { parseFromWorker, parseToWorker } from './protocol.ts';
 import { Reporter } from './reporter.ts';
 
+const SOCKETS = {
+  ...{ descriptorsOpen: 40, descriptorsMax: 1024, clientsMax: 700 },
+  ...{ turnedAway: 1, acceptFailures: 2, evicted: 3, noSocket: 4 },
+  upstreams: [{ name: 'web', idle: 5, inUse: 6, connects: 7 }],
+};
+
 type Worker = {
   readonly upstreams: UpstreamSet;
   readonly reporter: Reporter;
@@ -43,7 +49,12 @@ function createWorker(): Worker {
     /** How many servers were in the report. */
     report() {
       const reports = structuredClone(reporter.report(0));
-      figures.take({ connections: 1, upstreams: reports, gaps: [{ id: 'r', longestMs: 3 }] });
+      figures.take({
+        connections: 1,
+        sockets: SOCKETS,
+        upstreams: reports,
+        gaps: [{ id: 'r', longestMs: 3 }],
+      });
       return reports.reduce((sum, { servers }) => sum + servers.length, 0);
     },
   };
@@ -137,4 +148,17 @@ test('a message without a known shape is not taken', () => {
   const idle = { kind: 'idle', upstream: 'web', server: 'a' };
   assert.deepEqual(parseFromWorker(idle), idle);
   assert.deepEqual(parseToWorker({ kind: 'listen' }), { kind: 'listen' });
+});
+
+test('what happened to sockets is summed over the living and the departed', () => {
+  const departed = new DepartedFigures();
+  const dead = createWorker();
+  const alive = createWorker();
+  for (const worker of [dead, alive]) worker.report();
+  departed.bury(dead.figures);
+  departed.bury(new WorkerFigures());
+  assert.deepEqual(departed.socketTotals([alive.figures, new WorkerFigures()]), {
+    ...{ turnedAway: 2, acceptFailures: 4, evicted: 6, noSocket: 8 },
+    connects: new Map([['web', 14]]),
+  });
 });

@@ -1,6 +1,7 @@
 // Figures of the data plane in the primary: what each live worker last reported, and the sum of the
 // dead ones. Sums only rise, also when a worker crashes: what it had in flight is then counted lost.
 
+import type { SocketFigures } from '../gateway.ts';
 import {
   createUpstreamCounters,
   type ServerCounters,
@@ -17,9 +18,21 @@ export type UpstreamTotals = {
   readonly servers: Map<string, ServerCounters>;
 };
 
+/** Sums over the workers since the start; of what is open now, the departed have nothing. */
+export type SocketTotals = {
+  turnedAway: number;
+  acceptFailures: number;
+  evicted: number;
+  noSocket: number;
+  /** Connections opened to servers, by upstream. */
+  readonly connects: Map<string, number>;
+};
+
 /** One worker's last report, pieced together from the changes that it sends. */
 export class WorkerFigures {
   connections = 0;
+  /** Undefined before the first report. */
+  sockets: SocketFigures | undefined;
   readonly upstreams = new Map<
     string,
     { counters: UpstreamCounters; readonly servers: Map<string, ServerSnapshot> }
@@ -29,6 +42,7 @@ export class WorkerFigures {
 
   take(report: Report): void {
     this.connections = report.connections;
+    this.sockets = report.sockets;
     for (const { name, counters, servers } of report.upstreams) {
       const known = this.upstreams.get(name);
       const upstream = known ?? { counters, servers: new Map<string, ServerSnapshot>() };
@@ -48,6 +62,7 @@ export class WorkerFigures {
 
 /** The sums of workers that are gone. */
 export class DepartedFigures {
+  readonly #sockets = emptySockets();
   readonly #upstreams = new Map<string, UpstreamTotals>();
   readonly #gaps = new Map<string, number>();
 
@@ -65,6 +80,7 @@ export class DepartedFigures {
       }
       this.#upstreams.set(name, totals);
     }
+    if (figures.sockets !== undefined) addSockets(this.#sockets, figures.sockets);
     for (const [id, longestMs] of figures.gaps) {
       this.#gaps.set(id, Math.max(longestMs, this.#gaps.get(id) ?? 0));
     }
@@ -96,6 +112,14 @@ export class DepartedFigures {
     return sum;
   }
 
+  /** What happened to sockets, the departed and the living together. */
+  socketTotals(living: Iterable<WorkerFigures>): SocketTotals {
+    const totals = emptySockets();
+    addSockets(totals, this.#sockets);
+    for (const { sockets } of living) if (sockets !== undefined) addSockets(totals, sockets);
+    return totals;
+  }
+
   longestGapMs(receipt: string, living: Iterable<WorkerFigures>): number {
     let longest = this.#gaps.get(receipt) ?? 0;
     for (const figures of living) longest = Math.max(longest, figures.gaps.get(receipt) ?? 0);
@@ -109,6 +133,24 @@ export class DepartedFigures {
 
 function dropGone(servers: Map<string, ServerSnapshot>): void {
   for (const [id, { gone, inFlight }] of servers) if (gone && inFlight === 0) servers.delete(id);
+}
+
+function emptySockets(): SocketTotals {
+  return { turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0, connects: new Map() };
+}
+
+function addSockets(sum: SocketTotals, figures: SocketFigures | SocketTotals): void {
+  sum.turnedAway += figures.turnedAway;
+  sum.acceptFailures += figures.acceptFailures;
+  sum.evicted += figures.evicted;
+  sum.noSocket += figures.noSocket;
+  const connects =
+    'connects' in figures
+      ? figures.connects
+      : figures.upstreams.map(({ name, connects }) => [name, connects] as const);
+  for (const [name, count] of connects) {
+    sum.connects.set(name, (sum.connects.get(name) ?? 0) + count);
+  }
 }
 
 function emptyTotals(): UpstreamTotals {

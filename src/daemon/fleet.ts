@@ -5,7 +5,12 @@
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { TableUpdate } from '../upstream.ts';
-import { DepartedFigures, type UpstreamTotals, type WorkerFigures } from './figures.ts';
+import {
+  DepartedFigures,
+  type SocketTotals,
+  type UpstreamTotals,
+  type WorkerFigures,
+} from './figures.ts';
 import type { GapWatch } from './protocol.ts';
 import { WorkerLink, type WorkerStart } from './worker-link.ts';
 
@@ -132,6 +137,10 @@ export class Fleet {
     const accepting = links.filter((link) => link.isListening && link.acknowledged > 0).length;
     const isReady = this.#isClosing ? false : this.#hasListened ? accepting > 0 : false;
     return isReady ? '' : `${accepting} of ${this.#options.workers} workers accept clients`;
+  }
+
+  socketTotals(): SocketTotals {
+    return this.#departed.socketTotals(this.figures());
   }
 
   openGap(gap: GapWatch): void {

@@ -178,6 +178,11 @@ test('only backups left is a warning, and only backups by design is not', () => 
   assert.deepEqual(scene(yaml.replace(`"${A}", `, '')).look(0), []);
 });
 
+const SOCKETS = {
+  ...{ descriptorsOpen: 40, descriptorsMax: 1024, clientsMax: 700 },
+  ...{ turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0, upstreams: [] },
+};
+
 /** A worker in which both servers have failed at time 0. */
 function eject(table: Table): { figures: WorkerFigures; report: (nowMs: number) => void } {
   const upstreams = new UpstreamSet();
@@ -188,7 +193,12 @@ function eject(table: Table): { figures: WorkerFigures; report: (nowMs: number) 
   upstreams.apply({ ...table.update(), upstreams: [{ ...state, servers }] }, 0);
   for (let pick = 0; pick < 2; pick += 1) upstreams.get('app')?.pick([], 0)?.settle('failure', 0);
   const report = (nowMs: number): void =>
-    figures.take({ connections: 0, gaps: [], upstreams: structuredClone(reporter.report(nowMs)) });
+    figures.take({
+      connections: 0,
+      sockets: SOCKETS,
+      gaps: [],
+      upstreams: structuredClone(reporter.report(nowMs)),
+    });
   report(1);
   return { figures, report };
 }

@@ -3,6 +3,7 @@
 
 import type { LogLevel } from '../base/log.ts';
 import type { GatewayConfig } from '../config.ts';
+import type { SocketFigures } from '../gateway.ts';
 import type { Route, ServerSnapshot, TableUpdate, UpstreamCounters } from '../upstream.ts';
 
 export type GapWatch = { readonly id: string; readonly upstream: string };
@@ -47,6 +48,7 @@ export type UpstreamReport = {
 
 export type Report = {
   readonly connections: number;
+  readonly sockets: SocketFigures;
   readonly upstreams: readonly UpstreamReport[];
   /** Longest gap of each open receipt, ms. */
   readonly gaps: readonly { readonly id: string; readonly longestMs: number }[];

@@ -3,10 +3,12 @@
 // fails, what was opened before is closed and the error says why.
 
 import { serveAdmin } from '../admin.ts';
+import { processDescriptors } from '../base/descriptors.ts';
 import type { Log } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
 import type { Config, ListenAddress } from '../config.ts';
+import { descriptorsFor, socketRoom } from '../gateway.ts';
 import { Checker } from '../health.ts';
 import type { Membership, Registry } from '../registry.ts';
 import { lockStateDir, openSnapshot, type Snapshot } from '../snapshot.ts';
@@ -77,6 +79,7 @@ async function start(
   // Until the last worker is gone it says that we are shutting down.
   let closeAdmin = async (): Promise<void> => {};
   teardown.add(() => closeAdmin());
+  warnOfClients(config.gateway.limits.connectionsMax, processDescriptors.max(), log);
   const listeners = await bindListeners(config.gateway.listen);
   teardown.add(() => listeners.close());
   const fleet = new Fleet({
@@ -141,6 +144,16 @@ async function start(
     'started',
   );
   return { addresses, close: () => teardown.close(), kill: () => fleet.destroy() };
+}
+
+/** Each worker has the limit of open files that we have; a promise that it cannot keep is said now. */
+function warnOfClients(wanted: number, descriptorsMax: number, log: Log): void {
+  const clientsMax = socketRoom(descriptorsMax).clients;
+  if (wanted <= clientsMax) return;
+  log.warn(
+    { max_connections: wanted, clientsMax, descriptorsMax, needed: descriptorsFor(wanted) },
+    'max_connections cannot hold: each worker turns clients away from clientsMax on; raise the limit of open files (ulimit -n; systemd: LimitNOFILE=) to needed, or lower max_connections',
+  );
 }
 
 type OpenTable = {

@@ -115,8 +115,9 @@ class Worker {
       longestMs: this.#upstreams.get(upstream)?.readGap(id, nowMs) ?? 0,
     }));
     const connections = this.#gateway.connections();
+    const sockets = this.#gateway.figures();
     const upstreams = this.#reporter.report(nowMs);
-    send({ kind: 'report', request, report: { connections, upstreams, gaps } });
+    send({ kind: 'report', request, report: { connections, sockets, upstreams, gaps } });
   }
 }
 

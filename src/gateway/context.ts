@@ -9,7 +9,9 @@ import type { AccessLog } from './access-log.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { BodyLimits, HeadLimits } from './http1.ts';
 import type { OwnAnswers } from './own-answers.ts';
+import type { RareLine } from './rare-line.ts';
 import type { RouteTable } from './route.ts';
+import type { Sockets } from './sockets.ts';
 import type { Transport } from './transport.ts';
 import type { Wheel } from './wheel.ts';
 
@@ -24,7 +26,10 @@ export type GatewayContext = {
   readonly log: Log;
   readonly transport: Transport;
   readonly wheel: Wheel;
+  readonly sockets: Sockets;
   readonly pool: ConnectionPool;
+  /** Requests that got a 503 because there was no descriptor for a server connection. */
+  readonly noSocket: RareLine;
   readonly upstreams: UpstreamSet;
   readonly accessLog: AccessLog | undefined;
   readonly ownAnswers: OwnAnswers;

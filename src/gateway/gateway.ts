@@ -1,19 +1,21 @@
 // The data plane of one worker: listeners, the connections they accept, and what those share. It
 // reads the table that the control plane gives it and never waits for anything slower than memory.
 
-import { readFileSync } from 'node:fs';
+import { type Descriptors, processDescriptors } from '../base/descriptors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { GatewayConfig, ListenAddress } from '../config.ts';
 import type { Route, TableUpdate, UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
 import { addressSet } from './addresses.ts';
 import { ClientConnection } from './client-connection.ts';
-import { ConnectionPool } from './connection-pool.ts';
+import { ConnectionPool, type PoolFigures } from './connection-pool.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { RESPONSE_FIELDS_MAX } from './http1.ts';
 import { nodeTransport } from './node-transport.ts';
 import { OwnAnswers } from './own-answers.ts';
+import { RareLine } from './rare-line.ts';
 import { RouteTable } from './route.ts';
+import { Sockets } from './sockets.ts';
 import type { Connection, Listening, Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
 
@@ -24,27 +26,54 @@ export type GatewayOptions = {
   readonly transport?: Transport;
   /** Monotonic milliseconds; a simulation brings its own. */
   readonly now?: () => number;
+  /** Of this process; a test brings its own limit. */
+  readonly descriptors?: Descriptors;
 };
 
-/** Clients beyond the limit that get a 503 and a lingering close at one time. */
-const TURNED_AWAY_AT_ONCE = 64;
-/** Clients turned away are logged at most that often, ms. */
-const FULL_SAID_EVERY_MS = 10_000;
+/** The sockets of one worker: now, and since its start where they are events. */
+export type SocketFigures = {
+  /** Of the whole process; 0 = this system does not tell. */
+  readonly descriptorsOpen: number;
+  readonly descriptorsMax: number;
+  readonly clientsMax: number;
+  /** Clients that got a 503 because there were too many. */
+  readonly turnedAway: number;
+  /** Clients that were lost before they were accepted. */
+  readonly acceptFailures: number;
+  /** Idle server connections that gave way to another socket. */
+  readonly evicted: number;
+  /** Requests that got a 503 because there was no room for a server connection. */
+  readonly noSocket: number;
+  readonly upstreams: readonly PoolFigures[];
+};
 
 export class Gateway {
   readonly #context: GatewayContext;
   readonly #clients = new Set<ClientConnection>();
-  readonly #connectionsMax: number;
+  /** Turned away: they have their 503 and linger, the oldest first. */
+  readonly #away = new Set<ClientConnection>();
+  readonly #turnedAway: RareLine;
+  readonly #acceptFailures: RareLine;
+  #acceptError = '';
   #listening: Listening[] = [];
-  #turnedAway = 0;
-  #saidFullMs = -FULL_SAID_EVERY_MS;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: GatewayOptions) {
     const { config } = options;
     const log = options.log ?? silentLog;
     const now = options.now ?? (() => performance.now());
-    this.#connectionsMax = config.limits.connectionsMax || connectionsByDescriptors();
+    const wheel = new Wheel(now);
+    const sockets = new Sockets(
+      options.descriptors ?? processDescriptors,
+      config.limits.connectionsMax,
+    );
+    this.#turnedAway = new RareLine(wheel, (count) => this.#sayTurnedAway(count));
+    this.#acceptFailures = new RareLine(wheel, (count) =>
+      log.warn(
+        { clients: count, code: this.#acceptError },
+        'clients lost before they were accepted',
+      ),
+    );
     this.#context = {
       config,
       headLimits: {
@@ -62,8 +91,12 @@ export class Gateway {
       },
       log,
       transport: options.transport ?? nodeTransport,
-      wheel: new Wheel(now),
-      pool: new ConnectionPool(config.limits.upstreamKeepalive),
+      wheel,
+      sockets,
+      pool: new ConnectionPool({ keepalive: config.limits.upstreamKeepalive, sockets, wheel }),
+      noSocket: new RareLine(wheel, (count) =>
+        log.warn({ requests: count, ...socketFields(sockets) }, NO_SOCKET_TEXT),
+      ),
       upstreams: options.upstreams,
       accessLog: config.accessLog === '' ? undefined : new AccessLog(config.accessLog, log),
       ownAnswers: new OwnAnswers({ log, isReasonShown: config.isReasonShown, now }),
@@ -86,7 +119,14 @@ export class Gateway {
         const handle = handles[index];
         const options = handle === undefined ? { host, port } : { host, port, handle };
         this.#listening.push(
-          await this.#context.transport.listen(options, (connection) => this.#accept(connection)),
+          await this.#context.transport.listen(
+            options,
+            (connection) => this.#accept(connection),
+            (code) => {
+              this.#acceptError = code;
+              this.#acceptFailures.note();
+            },
+          ),
         );
       }
     } catch (error) {
@@ -114,6 +154,22 @@ export class Gateway {
   /** Client connections open now. */
   connections(): number {
     return this.#clients.size;
+  }
+
+  /** Measures what is open, too: call it now and then. */
+  figures(): SocketFigures {
+    const { sockets, pool, noSocket } = this.#context;
+    sockets.measure();
+    return {
+      descriptorsOpen: sockets.open,
+      descriptorsMax: sockets.max,
+      clientsMax: sockets.clientsMax,
+      turnedAway: this.#turnedAway.total,
+      acceptFailures: this.#acceptFailures.total,
+      evicted: pool.evicted,
+      noSocket: noSocket.total,
+      upstreams: [...pool.figures()],
+    };
   }
 
   /** Turns the timer wheel by hand; for a simulation with a clock of its own. */
@@ -147,55 +203,70 @@ export class Gateway {
   destroy(): void {
     this.#context.isClosing = true;
     for (const listening of this.#listening.splice(0)) listening.close();
-    for (const client of [...this.#clients]) client.destroy();
+    for (const client of [...this.#clients, ...this.#away]) client.destroy();
     this.#context.pool.destroy();
+    for (const line of [this.#turnedAway, this.#acceptFailures, this.#context.noSocket]) {
+      line.close();
+    }
     this.#context.wheel.stop();
     void this.#context.accessLog?.close();
   }
 
   #accept(connection: Connection): void {
-    const isFull = this.#clients.size >= this.#connectionsMax;
-    if (isFull) {
-      this.#turnedAway += 1;
-      this.#sayFull();
-      // In a flood there is no time for a polite end.
-      if (this.#clients.size >= this.#connectionsMax + TURNED_AWAY_AT_ONCE) {
-        connection.destroy();
-        return;
-      }
+    const { sockets, pool } = this.#context;
+    if (sockets.clients >= sockets.clientsMax || !pool.makeRoom()) {
+      this.#turnAway(connection);
+      return;
     }
-    const client = new ClientConnection(this.#context, connection, this.#onClosed);
-    this.#clients.add(client);
-    if (isFull) client.refuse(503, 'too many connections');
+    sockets.clients += 1;
+    this.#clients.add(new ClientConnection(this.#context, connection, this.#onClosed));
+  }
+
+  /** A 503 and a lingering close. In a flood those that linger longest make room: they have theirs. */
+  #turnAway(connection: Connection): void {
+    const { sockets } = this.#context;
+    this.#turnedAway.note();
+    for (const longest of this.#away) {
+      if (sockets.away < sockets.awayMax) break;
+      longest.destroy();
+    }
+    const client = new ClientConnection(this.#context, connection, this.#onAwayClosed);
+    sockets.away += 1;
+    this.#away.add(client);
+    client.refuse(503, 'too many connections');
   }
 
   /** Nothing else shows it: a connection that is turned away has sent no request yet. */
-  #sayFull(): void {
-    const nowMs = this.#context.now();
-    if (nowMs - this.#saidFullMs < FULL_SAID_EVERY_MS) return;
-    this.#saidFullMs = nowMs;
-    const fields = { max: this.#connectionsMax, turnedAway: this.#turnedAway };
-    this.#context.log.warn(
-      fields,
-      'too many client connections; raise ulimit -n or max_connections',
+  #sayTurnedAway(count: number): void {
+    const { sockets, log } = this.#context;
+    const total = this.#turnedAway.total;
+    log.warn(
+      { turnedAway: count, turnedAwayTotal: total, ...socketFields(sockets) },
+      sockets.isShort ? TURNED_AWAY_BY_SYSTEM_TEXT : TURNED_AWAY_TEXT,
     );
-    this.#turnedAway = 0;
   }
 
   readonly #onClosed = (client: ClientConnection): void => {
     this.#clients.delete(client);
+    this.#context.sockets.clients -= 1;
     if (this.#clients.size === 0) this.#onEmpty?.();
+  };
+
+  readonly #onAwayClosed = (client: ClientConnection): void => {
+    this.#away.delete(client);
+    this.#context.sockets.away -= 1;
   };
 }
 
-/** Two fifths of the descriptors for clients, as many for servers, the rest for everything else. */
-function connectionsByDescriptors(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'latin1');
-    const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1];
-    return Math.max(64, Math.floor(Number(soft ?? '1024') * 0.4));
-  } catch {
-    // No /proc on this system: the usual soft limit.
-    return 400;
-  }
+const RAISE = 'raise the limit of open files (ulimit -n; systemd: LimitNOFILE=)';
+const TURNED_AWAY_TEXT =
+  'clients turned away with 503: as many are connected as max_connections allows; raise it';
+const TURNED_AWAY_BY_SYSTEM_TEXT = `clients turned away with 503: no descriptors left for them; ${RAISE}`;
+const NO_SOCKET_TEXT = `requests answered 503: no descriptor left for a connection to a server; ${RAISE}`;
+
+function socketFields({ clients, clientsMax, servers, open, max }: Sockets): object {
+  return {
+    ...{ clients, clientsMax, serverConnections: servers },
+    ...{ descriptorsOpen: open, descriptorsMax: max },
+  };
 }

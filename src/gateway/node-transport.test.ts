@@ -14,8 +14,10 @@ type Pair = { readonly connection: Connection; readonly reader: Socket };
 async function pairs(t: TestContext): Promise<() => Promise<Pair>> {
   let accepted = Promise.withResolvers<Connection>();
   const options = { host: '127.0.0.1', port: 0 };
-  const listening = await nodeTransport.listen(options, (connection) =>
-    accepted.resolve(connection),
+  const listening = await nodeTransport.listen(
+    options,
+    (connection) => accepted.resolve(connection),
+    assert.fail,
   );
   t.after(() => listening.close());
   return async () => {

@@ -138,7 +138,7 @@ class NodeConnection implements Connection {
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 export const nodeTransport: Transport = {
-  listen(options: ListenOptions, onConnection): Promise<Listening> {
+  listen(options: ListenOptions, onConnection, onError): Promise<Listening> {
     const server = createServer(ACCEPT, (socket) => {
       // A client that is gone before it was accepted has no address, and nothing to say.
       if (socket.remoteAddress === undefined) {
@@ -152,8 +152,8 @@ export const nodeTransport: Transport = {
       server.once('error', (cause) => reject(listenError(options, cause)));
       const onListening = (): void => {
         server.removeAllListeners('error');
-        // An accept that fails (EMFILE, ECONNABORTED) costs that connection, never the listener.
-        server.on('error', () => {});
+        // An accept that fails (ECONNABORTED) costs that connection, never the listener.
+        server.on('error', (error) => onError(systemCode(error) || error.message));
         const address = server.address();
         const port = address !== null && typeof address === 'object' ? address.port : options.port;
         resolve({ host: options.host, port, close: () => void server.close() });

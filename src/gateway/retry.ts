@@ -114,6 +114,11 @@ export function outcomeOf(
   return context.isFirst && context.hasOther ? 'failure' : 'spared';
 }
 
+/** The process, or the whole system, has as many files open as it may. */
+export function isOutOfDescriptors(systemCode: string): boolean {
+  return systemCode === 'EMFILE' || systemCode === 'ENFILE';
+}
+
 export type Attempted = {
   readonly idempotent: boolean;
   /** The whole body that was taken from the client so far is still at hand. */

@@ -4,7 +4,9 @@
 
 import type { Server } from '../upstream.ts';
 import type { Attempt } from './attempt.ts';
+import type { Place } from './connection-pool.ts';
 import type { GatewayContext } from './context.ts';
+import { Dial } from './dial.ts';
 import { HeadBuffer } from './head-buffer.ts';
 import type { ResponseHead } from './http1.ts';
 import { BodyReader, headEnd, parseResponseHead } from './http1.ts';
@@ -36,7 +38,8 @@ export class ServerConnection implements ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
   readonly server: Server;
-  readonly connection: Connection;
+  readonly place: Place;
+  connection: Connection;
   /** True when an exchange before this one has used the connection. */
   reused = false;
   readonly #gateway: GatewayContext;
@@ -52,6 +55,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
   #idleMsMax: number;
   #interims = 0;
   #idleSinceMs = 0;
+  readonly #dial: Dial;
   readonly #partial = new HeadBuffer();
   readonly #body = new BodyReader();
   readonly #payload = new Payload();
@@ -61,7 +65,9 @@ export class ServerConnection implements ConnectionHandler, Timed {
     this.server = server;
     this.#attempt = attempt;
     this.#idleMsMax = gateway.config.timeouts.upstreamKeepaliveMs;
-    this.connection = gateway.transport.connect(server.host, server.port, this);
+    this.place = gateway.pool.place(this);
+    this.#dial = new Dial(gateway, this);
+    this.connection = this.#dial.first();
     gateway.wheel.set(this, gateway.config.timeouts.connectMs);
   }
 
@@ -207,11 +213,12 @@ export class ServerConnection implements ConnectionHandler, Timed {
       case 'closed':
         return;
       case 'connecting':
-        return this.#lost(connectFailure(error, this.server.id));
+        if (!this.#dial.again(error)) this.#lost(connectFailure(error, this.server.id));
+        return;
       case 'body':
         return this.#cut(`the server's connection broke (${error || 'closed'})`);
       case 'tunnel':
-        return this.#closeTunnel(error !== '');
+        return this.#leave()?.tunnelClosed(error !== '');
       default:
         return this.#lost(this.#closedEarly('broke the connection', ` (${error || 'closed'})`));
     }
@@ -234,7 +241,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
         // A stream may have nothing to say for that long, and clients can ask for as many.
         return this.#cut('the server stopped sending in the middle of the response', 'gateway');
       case 'tunnel':
-        return this.#closeTunnel(false);
+        return this.#leave()?.tunnelClosed(false);
       case 'idle':
         return this.#close();
       case 'closed':
@@ -339,7 +346,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
       this.#state = 'idle';
       this.#idleSinceMs = this.#gateway.now();
       this.#gateway.wheel.set(this, this.#idleMsMax);
-      this.#gateway.pool.release(this);
+      this.#gateway.pool.release(this.place);
     } else this.#close();
     attempt?.responseBytes(buffer, start, end, true);
   }
@@ -359,20 +366,14 @@ export class ServerConnection implements ConnectionHandler, Timed {
   // ---- ending -------------------------------------------------------------------------------
 
   #lost(failed: Failure): void {
-    const attempt = this.#attempt;
     const isUnfinished = this.#state === 'head' && this.#isSending;
-    this.#attempt = undefined;
-    this.#close();
-    attempt?.attemptFailed(isUnfinished ? whileSending(failed) : failed);
+    this.#leave()?.attemptFailed(isUnfinished ? whileSending(failed) : failed);
   }
 
   /** A server may give up a client that does not read, or go on sending what it does not take. */
   #cut(reason: string, source: Failure['source'] = 'server'): void {
-    const attempt = this.#attempt;
     const isClients = this.#isSending || this.#wasPaused;
-    this.#attempt = undefined;
-    this.#close();
-    attempt?.responseCut(reason, isClients ? 'client' : source);
+    this.#leave()?.responseCut(reason, isClients ? 'client' : source);
   }
 
   /** The request is not whole yet, or the server has not taken all of it. */
@@ -380,16 +381,16 @@ export class ServerConnection implements ConnectionHandler, Timed {
     return !this.#requestSent || this.connection.pendingBytes > 0;
   }
 
-  #closeTunnel(isBroken: boolean): void {
+  /** Closes, and returns whom to tell. */
+  #leave(): Attempt | undefined {
     const attempt = this.#attempt;
-    this.#attempt = undefined;
-    this.#close();
-    attempt?.tunnelClosed(isBroken);
+    this.discard();
+    return attempt;
   }
 
   #close(isBroken = false): void {
     if (this.#state === 'closed') return;
-    if (this.#state === 'idle') this.#gateway.pool.remove(this);
+    this.#gateway.pool.closed(this.place, this.#state === 'idle');
     this.#state = 'closed';
     this.#gateway.wheel.forget(this);
     if (isBroken) this.connection.reset();

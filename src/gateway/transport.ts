@@ -57,10 +57,14 @@ export interface Listening {
 }
 
 export interface Transport {
-  /** @throws address_in_use, address_unavailable */
+  /**
+   * `onError`: a client was lost before it was a connection; the system's code.
+   * @throws address_in_use, address_unavailable
+   */
   listen(
     options: ListenOptions,
     onConnection: (connection: Connection) => void,
+    onError: (code: string) => void,
   ): Promise<Listening>;
   /** Returns at once; the handler hears onConnect or onClose. */
   connect(host: string, port: number, handler: ConnectionHandler): Connection;
@@ -76,4 +80,18 @@ export const DEAF: ConnectionHandler = {
   onEnd() {},
   onDrain() {},
   onClose() {},
+};
+
+/** In the place of a connection that could not even be begun. */
+export const NO_CONNECTION: Connection = {
+  handler: DEAF,
+  remoteAddress: '',
+  pendingBytes: 0,
+  write: () => true,
+  writeText: () => true,
+  pause() {},
+  resume() {},
+  end() {},
+  destroy() {},
+  reset() {},
 };

@@ -4,6 +4,7 @@
 // no longer listed, as one in an operator's maint is not; whoever lists it again may pass a verdict
 // to go on from as `initial`.
 
+import { descriptorPart } from '../base/bounded-server.ts';
 import { Heap } from '../base/heap.ts';
 import { LoopWatch } from './loop-watch.ts';
 import { type Probe, type ProbeOptions, type ProbeResult, startProbe } from './probe.ts';
@@ -18,7 +19,7 @@ export type CheckedServer = {
   readonly initial?: Omit<Verdict, 'upstream' | 'server' | 'changed'>;
 };
 
-/** Probes under way at once, over all upstreams: sockets and CPU of the host are bounded by it. */
+/** Probes under way at once, over all upstreams; fewer when this process may have few descriptors. */
 const PROBES_MAX = 256;
 
 /** Each interval is up to this part longer or shorter, so that bunched probes drift apart. */
@@ -43,6 +44,7 @@ export class Checker {
   readonly #now: () => number;
   readonly #startProbe: (options: ProbeOptions) => Probe;
   readonly #watch: LoopWatch;
+  readonly #probesMax = descriptorPart(PROBES_MAX);
   readonly #upstreams = new Map<string, Map<string, Entry>>();
   /** Who is due next: one timer serves them all, not one per server. */
   readonly #queue = new Heap<Entry>((a, b) => a.dueMs < b.dueMs);
@@ -131,13 +133,13 @@ export class Checker {
   #pump(): void {
     const nowMs = this.#now();
     let first = this.#queue.first;
-    while (first !== undefined && first.dueMs <= nowMs && this.#running < PROBES_MAX) {
+    while (first !== undefined && first.dueMs <= nowMs && this.#running < this.#probesMax) {
       this.#queue.remove(first);
       this.#begin(first, nowMs);
       first = this.#queue.first;
     }
     // Without room the end of a probe pumps again.
-    if (first !== undefined && this.#running < PROBES_MAX) this.#wakeAt(first.dueMs, nowMs);
+    if (first !== undefined && this.#running < this.#probesMax) this.#wakeAt(first.dueMs, nowMs);
   }
 
   #wakeAt(dueMs: number, nowMs: number): void {

@@ -3,6 +3,7 @@
 // server, its limits and the list of endpoints; what they do is in kv-api.ts and txn-api.ts.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { boundConnections } from '../base/bounded-server.ts';
 import { httpStatus, isSluiceError, messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
@@ -68,7 +69,12 @@ export async function serveConsulApi(options: {
     noDelay: true,
   });
   // A client that sends its request and then ends its side still gets its answer, as with Consul.
-  Object.assign(server, { httpAllowHalfOpen: true, maxConnections: CONNECTIONS_MAX });
+  Object.assign(server, { httpAllowHalfOpen: true });
+  boundConnections(server, {
+    most: CONNECTIONS_MAX,
+    log,
+    text: 'registry connections dropped: too many; raise the limit of open files (ulimit -n)',
+  });
   let endpoints: ReadonlyMap<string, Endpoint> = new Map();
   let closing = false;
   const pipeline = new Pipeline();

@@ -1,0 +1,33 @@
+// A server of the primary process (control API, registry) gets a part of its descriptors and no more:
+// the others are for probes, workers and files, without which nothing could be steered any more. Whom it
+// drops is logged with the number, soon after the first one, and again while it goes on.
+
+import type { Server } from 'node:net';
+import { processDescriptors } from './descriptors.ts';
+import type { Log } from './log.ts';
+
+/** Of the descriptors: for the control API, for the registry, and for probes each. */
+const PART = 1 / 4;
+const SAY_AFTER_MS = 1000;
+
+/** Sockets that one of the primary's users of descriptors may have; `most` however many there are. */
+export function descriptorPart(most: number, max: number = processDescriptors.max()): number {
+  return Math.max(8, Math.min(most, Math.floor(max * PART)));
+}
+
+export function boundConnections(
+  server: Server,
+  options: { readonly most: number; readonly log: Log; readonly text: string },
+): void {
+  server.maxConnections = descriptorPart(options.most);
+  let dropped = 0;
+  server.on('drop', () => {
+    dropped += 1;
+    if (dropped > 1) return;
+    setTimeout(() => {
+      const fields = { dropped, connectionsMax: server.maxConnections };
+      options.log.warn(fields, options.text);
+      dropped = 0;
+    }, SAY_AFTER_MS).unref();
+  });
+}
