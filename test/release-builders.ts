@@ -182,6 +182,11 @@ type FakeServer = {
   forced: '' | 'up' | 'down';
 };
 
+/** A server as a person, or with `kv` the registry, holds it. */
+export function heldBy(owner: string, state: 'ready' | 'drain' | 'maint'): PoolServer['admin'] {
+  return { state, owner: state === 'ready' ? '' : owner, reason: '', sinceMs: 0 };
+}
+
 /** The control plane in memory. `calls` is what it was asked to change, in order. */
 export class FakeControl implements ReleaseControl {
   readonly servers = new Map<string, FakeServer>();
@@ -273,7 +278,9 @@ export class FakeControl implements ReleaseControl {
   async #look(id: string): Promise<PoolServer> {
     const { state, inFlight, forced } = this.server(id);
     const isUp = forced === '' ? (await versionOf(id)) !== '' : forced === 'up';
-    const checked = this.checkType === 'none' ? 'unknown' : isUp ? 'up' : 'down';
+    // In maint the checks rest.
+    const isChecked = this.checkType !== 'none' && state.state !== 'maint';
+    const checked = !isChecked ? 'unknown' : isUp ? 'up' : 'down';
     const eligibility = state.state !== 'ready' ? state.state : checked === 'down' ? 'down' : 'ok';
     const { checkType } = this;
     const base = { id, backup: false, admin: state, inFlight, checkReason: '', checkType };

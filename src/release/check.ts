@@ -9,18 +9,21 @@
 
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
+import { claimOn } from './claim.ts';
 import { type Running, strangerOn } from './command.ts';
 import type { PoolServer } from './control.ts';
 import type { Facts } from './events.ts';
 import type { Step } from './plan.ts';
 import { type Answer, probe } from './probe.ts';
-import type { Outcome } from './steps.ts';
+import type { Failure, Outcome } from './steps.ts';
 import { pause } from './wait.ts';
 
 /** Between probes while nothing listens yet: asking costs nothing then, and waiting does. */
 const REFUSED_INTERVAL_MS = 100;
 /** How often the end of the process is looked for while waiting for the next probe. */
 const WATCH_EVERY_MS = 25;
+/** How often it is asked whether somebody has taken the server meanwhile. */
+const CLAIM_EVERY_MS = 250;
 /** A record may be replaced by deleting and writing it: only one that stays away is gone. */
 export const GONE_AFTER_MS = 2000;
 
@@ -31,6 +34,10 @@ export async function checkInstance(
     readonly running: Running;
     /** The server as the control plane sees it now; it waits while the control plane is away. */
     readonly server: () => Promise<PoolServer | undefined>;
+    /** The same without waiting: null while it cannot be asked. */
+    readonly look: () => Promise<PoolServer | undefined | null>;
+    /** Our name as the holder of the server. */
+    readonly owner: string;
     readonly wait: (data: Facts) => void;
   },
 ): Promise<Outcome> {
@@ -43,7 +50,14 @@ export async function checkInstance(
   let last = 'none yet';
   let gateway = '';
   let goneSinceMs = Number.POSITIVE_INFINITY;
+  let claimedAtMs = Number.NEGATIVE_INFINITY;
   for (;;) {
+    // In maint the gateway's checks rest, and a person may do anything to the process.
+    if (performance.now() - claimedAtMs >= CLAIM_EVERY_MS) {
+      const taken = takenFrom((await options.look()) ?? undefined);
+      if (taken !== null) return taken;
+      claimedAtMs = performance.now();
+    }
     const answer = await raceEnd(running, probe(address, { ...service, ...options }));
     if (answer === undefined || running.ended() !== '') {
       return failed(`process ${running.ended()} after ${elapsed()}`, last);
@@ -62,6 +76,8 @@ export async function checkInstance(
       if (asked === undefined) continue;
       const nowMs = performance.now();
       waitedMs += nowMs - askedMs;
+      const taken = takenFrom(asked.server);
+      if (taken !== null) return taken;
       gateway = disagreement(asked.server);
       goneSinceMs =
         asked.server === undefined ? Math.min(goneSinceMs, nowMs) : Number.POSITIVE_INFINITY;
@@ -82,9 +98,31 @@ export async function checkInstance(
     await raceEnd(running, pause(soon ? Math.min(REFUSED_INTERVAL_MS, intervalMs) : intervalMs));
   }
 
-  function failed(reason: string, lastProbe: string): Outcome {
+  /** The version's failure, unless somebody has the server by now: then it is theirs. */
+  async function failed(reason: string, lastProbe: string): Promise<Outcome> {
+    const server = (await options.look()) ?? undefined;
+    const taken = takenFrom(server);
+    if (taken !== null) return taken;
     const evidence = [`last probe: ${lastProbe}`];
-    return { ok: false, code: 'release_failed', reason: `check failed: ${reason}`, evidence };
+    const failure = {
+      ok: false,
+      code: 'release_failed',
+      reason: `check failed: ${reason}`,
+    } as const;
+    if (server?.admin.state !== 'ready') return { ...failure, evidence };
+    return {
+      ...failure,
+      evidence,
+      left: `${claimOn(server.admin, options.owner)} while it was checked`,
+    };
+  }
+
+  /** A server that a person has put into traffic is judged all the same: they want the version. */
+  function takenFrom(server: PoolServer | undefined): Failure | null {
+    if (server === undefined || server.admin.state === 'ready') return null;
+    const claim = claimOn(server.admin, options.owner);
+    if (claim === '') return null;
+    return { ok: false, code: 'taken', reason: `${claim} while it was checked`, evidence: [] };
   }
 
   /** A healthy answer that proves that the wrong thing runs; '' when it is what was asked for. */
@@ -134,5 +172,7 @@ export function gone(upstream: string): Outcome {
 function disagreement(server: PoolServer | undefined): string {
   if (server === undefined) return 'the upstream no longer has this server';
   if (server.checkType === 'none' || server.checks === 'up') return '';
+  // The registry's `down`: the gateway's checks rest, and who lets it in is not for us to say.
+  if (server.admin.state === 'maint') return '';
   return `the gateway's check says ${server.checks} (${server.checkReason || 'no probe yet'})`;
 }

@@ -247,31 +247,6 @@ test('a drain is called off when the other server goes down before the stop', as
   assert.equal(await pidOf(service, a), pid);
 });
 
-test('a server that a person takes while it drains is left to the person', async (t) => {
-  const { service, control, a, b } = await scene(t);
-  const pid = await pidOf(service, a);
-  const take = when(a, 'drain', 'start', () => {
-    control.server(a).state = { state: 'maint', owner: 'user:bob', reason: '', sinceMs: 0 };
-  });
-  const deployed = await deploy(service, control, 'v2', { ...take });
-  assert.equal(deployed.result.exit, 5, 'the other one is the last one then');
-  assert.deepEqual(fates(deployed), ['v1 out skipped', 'v1 in untouched']);
-  assert.equal(control.server(a).state.owner, 'user:bob');
-  assert.equal(await pidOf(service, a), pid);
-  assert.equal(await versionOf(b), 'v1');
-});
-
-test('a server that a person takes after the stop is finished and not admitted', async (t) => {
-  const { service, control, a } = await scene(t);
-  const take = when(a, 'start', 'done', () => {
-    control.server(a).state = { state: 'maint', owner: 'user:bob', reason: '', sinceMs: 0 };
-  });
-  const deployed = await deploy(service, control, 'v2', take);
-  assert.equal(await versionOf(a), 'v2');
-  assert.equal(control.server(a).state.owner, 'user:bob');
-  assert.equal(fates(deployed)[0], 'v2 out released');
-});
-
 test('a port that something else holds is named before anything is touched', async (t) => {
   const [port = 0] = await freePorts(1);
   const stranger = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');

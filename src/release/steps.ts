@@ -6,6 +6,7 @@ import { isShared, type Scope } from '../base/scope.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { checkInstance, GONE_AFTER_MS, gone } from './check.ts';
+import { claimOn } from './claim.ts';
 import { logEvidence, type Running, startInstance } from './command.ts';
 import { isServing, type PoolServer, type ReleaseControl } from './control.ts';
 import type { Facts } from './events.ts';
@@ -27,6 +28,8 @@ export type Failure = {
   readonly evidence: readonly string[];
   /** An instance released before, which this is about; absent: the instance of the step. */
   readonly fallen?: string;
+  /** A person has put the instance into traffic meanwhile: it failed, and is not touched. */
+  readonly left?: string;
 };
 
 export type Outcome = { readonly ok: true; readonly data: Facts } | Failure;
@@ -45,6 +48,8 @@ export type StepContext = {
   wait: (data: Facts) => void;
   /** Keeps the record; never throws, a full disk is dealt with at the end of the instance. */
   readonly save: (record: InstanceRecord) => Promise<void>;
+  /** The server now; undefined when it is gone, null when the control plane cannot be asked. */
+  readonly look: () => Promise<PoolServer | undefined | null>;
   /** Instances released before that do not stand any more: a reason not to touch this one. */
   fallen: { find: () => Promise<Failure | null>; findDead: () => Promise<Failure | null> };
   record: InstanceRecord;
@@ -53,8 +58,6 @@ export type StepContext = {
   guardWaitedMs: number;
 };
 
-/** Who holds a server whose registry record says `down`. */
-const REGISTRY_OWNER = 'kv';
 /** How often the guard is asked again, and a drain looks at the rest of the pool. */
 const LOOK_EVERY_MS = 500;
 /** How often an admitted server is looked at. */
@@ -139,13 +142,8 @@ async function drain(step: Step & { kind: 'drain' }, context: StepContext): Prom
     const sliceMs = Math.min(LOOK_EVERY_MS, leftMs);
     const state = await control.awaitIdle(service.upstream, instance, Math.ceil(sliceMs));
     const { admin } = state;
-    if (admin.state === 'ready') {
-      return fail('taken', 'put back into traffic by somebody while it drained');
-    }
-    // The registry's own `down` lies over our drain and is nobody's claim on it.
-    if (admin.owner !== context.owner && admin.owner !== REGISTRY_OWNER) {
-      return fail('taken', `taken over by ${admin.owner} while it drained (${admin.state})`);
-    }
+    const claim = claimOn(admin, context.owner);
+    if (claim !== '') return fail('taken', `${claim} while it drained`);
     const dead = await context.fallen.findDead();
     if (dead !== null) return dead;
     if (step.need !== null) {
@@ -175,6 +173,9 @@ async function stop(step: Step & { kind: 'stop' }, context: StepContext): Promis
   const { service, address, record } = context;
   const running = context.running?.process ?? null;
   const { timeoutMs } = step;
+  const server = await context.look();
+  const claim = server == null ? '' : claimOn(server.admin, context.owner);
+  if (claim !== '') return fail('taken', `${claim} before it was stopped`);
   const { wait } = context;
   const outcome = await stopInstance({ service, address, process: running, timeoutMs, wait });
   if (outcome.trouble !== '') return fail('release_failed', outcome.trouble);
@@ -204,7 +205,9 @@ async function check(step: Step & { kind: 'check' }, context: StepContext): Prom
     service,
     address: context.address,
     running,
+    owner: context.owner,
     server: async () => (await servers(context)).find((server) => server.id === instance),
+    look: context.look,
     wait: context.wait,
   });
   if (result.ok) return result;

@@ -5,6 +5,7 @@
 
 import { formatDuration } from '../base/units.ts';
 import { adoptProcess } from './command.ts';
+import type { PoolServer } from './control.ts';
 import type { Facts, Fate } from './events.ts';
 import { findDead, findFallen } from './fallen.ts';
 import { type InstancePlan, planRevert, type Step } from './plan.ts';
@@ -61,7 +62,8 @@ export class Turn {
         this.#isHeld = false;
         next = 0;
       } else if (outcome.code === 'taken') {
-        this.#settle(this.#isTouched ? 'released' : 'skipped', outcome.reason);
+        // At the admit it has passed its check; before that nothing is said of the version.
+        this.#settle(step.kind === 'admit' ? 'released' : 'skipped', outcome.reason);
         return null;
       } else return this.#failed(step, outcome);
     }
@@ -144,7 +146,8 @@ export class Turn {
       return failure;
     }
     if (isNoVerdict(step, failure)) return this.#leave(failure, this.#session.options.version);
-    this.#settle('failed', failure.reason);
+    this.#settle('failed', failure.left ?? failure.reason);
+    if (failure.left !== undefined) return failure;
     return this.#goBack(failure);
   }
 
@@ -157,9 +160,13 @@ export class Turn {
     for (const back of planRevert(this.#session.service, proven, pid)) {
       const outcome = await this.#step(back, true);
       if (outcome.ok) continue;
-      if (hard.aborted || outcome.code === 'taken') {
-        this.#settle(hard.aborted ? 'stuck' : 'reverted', outcome.reason);
-        return hard.aborted ? outcome : failure;
+      if (hard.aborted) {
+        this.#settle('stuck', outcome.reason);
+        return outcome;
+      }
+      if (outcome.code === 'taken') {
+        this.#settle(back.kind === 'admit' ? 'reverted' : 'skipped', outcome.reason);
+        return failure;
       }
       // Both often die of the same: what both say is said once.
       const evidence = [...new Set([...failure.evidence, ...outcome.evidence])];
@@ -169,7 +176,9 @@ export class Turn {
       }
       const code = outcome.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
       const both = `${failure.reason}; then ${proven.version} could not be brought back: ${outcome.reason}`;
-      return this.#park(fail(code, both, evidence));
+      if (outcome.left === undefined) return this.#park(fail(code, both, evidence));
+      this.#settle('failed', outcome.left);
+      return fail(code, both, evidence);
     }
     this.#settle('reverted', `${this.#session.options.version} failed`);
     return failure;
@@ -232,8 +241,17 @@ async function openContext(
   await save(record);
   const running = process === null ? null : await adoptProcess(service, instance, process);
   const { soft } = session.options.interrupts;
+  const look: StepContext['look'] = async () => {
+    let server: PoolServer | undefined | null = null;
+    await troubleOf(async () => {
+      const { upstreams } = await session.options.control.status();
+      const upstream = upstreams.find(({ name }) => name === service.upstream);
+      server = upstream?.servers.find(({ id }) => id === instance);
+    });
+    return server;
+  };
   const context: StepContext = {
-    ...{ service, instance, address, control, release, owner, soft, save, record, running },
+    ...{ service, instance, address, control, release, owner, soft, save, record, running, look },
     wait: () => {},
     guardWaitedMs: 0,
     fallen: {
