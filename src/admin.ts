@@ -12,4 +12,5 @@ export type {
   UpstreamDocument,
 } from './admin/documents.ts';
 export { type MetricsSource, renderMetrics, type SocketMetrics } from './admin/metrics.ts';
+export { type RenderedPage, renderPage } from './admin/pages.ts';
 export { type AdminServer, serveAdmin } from './admin/server.ts';

@@ -2,4 +2,5 @@
 
 export type { PoolFigures } from './gateway/connection-pool.ts';
 export { Gateway, type GatewayOptions, type SocketFigures } from './gateway/gateway.ts';
+export type { Page, ReadPage } from './gateway/pages.ts';
 export { descriptorsFor, socketRoom } from './gateway/sockets.ts';

@@ -17,6 +17,7 @@ export {
   type Balance,
   type Checks,
   type Eligibility,
+  type PageName,
   READY,
   type Route,
   type ServerState,

@@ -14,9 +14,8 @@ import {
 import type { Log } from '../base/log.ts';
 import { checkAccess } from './access.ts';
 import type { Control, Readiness } from './documents.ts';
-import { upstreamListPage } from './list-page.ts';
+import { renderPage } from './pages.ts';
 import { parseAdminRequest, parseWait, parseWeight } from './requests.ts';
-import { type StatusFormat, upstreamStatusPage } from './status-page.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -88,23 +87,13 @@ export function createApp(options: AppOptions): Hono {
       'content-type': 'text/plain; version=0.0.4; charset=utf-8',
     }),
   );
-  app.get('/upstream_list', async (context) => {
-    // As with upsync, the whole raw query string is the name.
-    const name = new URL(context.req.url).search.slice(1);
-    const page = upstreamListPage((await control.status()).upstreams, name);
-    return context.body(page, 200, { 'content-type': 'text/plain' });
-  });
-  app.get('/upstream_status', async (context) => {
-    // The module finds its parameters in any case of letters.
-    const query = new Map(
-      Object.entries(context.req.query()).map(([name, value]) => [name.toLowerCase(), value]),
-    );
-    const page = upstreamStatusPage(await control.status(), {
-      format: query.get('format') ?? '',
-      status: query.get('status') ?? '',
+  for (const name of ['upstream_list', 'upstream_status'] as const) {
+    app.get(`/${name}`, async (context) => {
+      const query = new URL(context.req.url).search.slice(1);
+      const page = renderPage(name, query, await control.status());
+      return context.body(page.body, 200, { 'content-type': page.contentType });
     });
-    return context.body(page.body, 200, { 'content-type': CONTENT_TYPES[page.format] });
-  });
+  }
 
   const paths = app.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path);
   app.notFound((context) =>
@@ -120,12 +109,6 @@ export function createApp(options: AppOptions): Hono {
   });
   return app;
 }
-
-const CONTENT_TYPES: Readonly<Record<StatusFormat, string>> = {
-  html: 'text/html',
-  csv: 'text/plain',
-  json: 'application/json',
-};
 
 async function readJson(context: Context): Promise<unknown> {
   const text = await readBody(context);

@@ -1,7 +1,7 @@
 // Durations, sizes and addresses as people write them, and back. The only place that knows the
 // suffixes; config, CLI and the KV records all come here.
 
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 
 const DURATION_MS: Record<string, number> = {
   ms: 1,
@@ -84,3 +84,13 @@ export function isLoopback(host: string): boolean {
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
+
+/** `10.0.0.1`, `10.0.0.0/8`, `::1`, `fd00::/8`. A zone is part of no packet: none is taken. */
+export function isCidr(block: string): boolean {
+  const [ip = '', bits, ...rest] = block.split('/');
+  const family = ip.includes('%') ? 0 : isIP(ip);
+  if (family === 0 || rest.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+  );
+}

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
+import type { Route } from '../upstream.ts';
 import { asksByKeys, type RequestFile } from './check-schema.ts';
 import type { ConfigFile } from './schema.ts';
 import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from './secrets.ts';
@@ -16,7 +17,7 @@ import type {
   ServiceConfig,
   UpstreamConfig,
 } from './types.ts';
-import type { UpstreamFile } from './upstream-schema.ts';
+import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
 
 /** `folder` is the file's; relative paths start there. */
 export function buildConfig(
@@ -31,7 +32,6 @@ export function buildConfig(
   const upstreams = Object.entries(read.upstreams).map(([name, upstream]) =>
     upstreamOf(name, upstream, secret),
   );
-  const [only] = upstreams;
   return {
     file: origin.file,
     folder: origin.folder,
@@ -44,10 +44,7 @@ export function buildConfig(
     admin: { listen: read.admin.listen, token: secret(read.admin.token) },
     registry: registryOf(read, stateDir, secret(read.registry.consul?.token)),
     upstreams,
-    routes:
-      read.routes.length === 0 && upstreams.length === 1 && only !== undefined
-        ? [{ host: '', path: '/', upstream: only.name }]
-        : read.routes.map((route) => ({ ...route, host: route.host.toLowerCase() })),
+    routes: routesOf(read.routes, upstreams),
     services: Object.entries(read.services).map(([name, service]) =>
       serviceOf(name, service, {
         folder: origin.folder,
@@ -57,6 +54,20 @@ export function buildConfig(
       }),
     ),
   };
+}
+
+/** Who may see a page, unless the file says it. */
+const LOOPBACK = ['127.0.0.0/8', '::1'];
+
+function routesOf(read: readonly RouteFile[], upstreams: readonly UpstreamConfig[]): Route[] {
+  const routes = read.map(({ host: name, path, upstream = '', page, allow = LOOPBACK }): Route => {
+    const host = name.toLowerCase();
+    return page === undefined ? { host, path, upstream } : { host, path, page, allow };
+  });
+  const [only] = upstreams;
+  // Pages beside the one upstream take nothing else away from it.
+  const isOpen = only !== undefined && upstreams.length === 1 && routes.every((r) => 'page' in r);
+  return isOpen ? [...routes, { host: '', path: '/', upstream: only.name }] : routes;
 }
 
 type ReadSecret = (text: string | undefined, kind?: SecretKind) => string;

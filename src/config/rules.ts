@@ -1,13 +1,12 @@
 // The rules between keys. They see each part of the file that could be read, also when others could
 // not, so that all problems come at once. Rules of services are in service-rules.ts.
 
-import { isIP } from 'node:net';
-import { type Address, formatAddress, isLoopback, parseAddress } from '../base/units.ts';
+import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '../base/units.ts';
 import { fieldNameProblem } from './check-schema.ts';
 import { formatPath, type Path, type Where } from './document.ts';
+import { checkRoutes } from './route-rules.ts';
 import { type Environment, FIELD_VALUE, readSecret } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
-import { didYouMean } from './suggest.ts';
 import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
 
 /** A part of the file: its path, what the file says, and its meaning if it has one. */
@@ -197,16 +196,6 @@ function checkProxy({ proxy }: Parts, findings: Findings): void {
   }
 }
 
-function isCidr(block: string): boolean {
-  const [ip = '', bits, ...rest] = block.split('/');
-  // A zone is part of no packet: an address with one would match nothing, or too much.
-  const family = ip.includes('%') ? 0 : isIP(ip);
-  if (family === 0 || rest.length > 0) return false;
-  return (
-    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
-  );
-}
-
 /** Also a key segment in the registry, a metric label and a part of a URL. */
 const NAME = /^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
@@ -351,32 +340,4 @@ export function checkFields(
     const secret = readSecret(value, environment, FIELD_VALUE);
     if ('problem' in secret) findings.problem([...path, name], secret.problem);
   }
-}
-
-function checkRoutes({ routes, upstreams }: Parts, findings: Findings): void {
-  const names = [...upstreams.keys()];
-  if (routes.length === 0 && names.length > 1) {
-    findings.problem(
-      ['upstreams'],
-      `${names.length} upstreams and no routes: no request would reach them; add routes: [{ path: /, upstream: ${names[0]} }]`,
-      'key',
-    );
-  }
-  const seen = new Map<string, number>();
-  for (const [index, { path, value }] of routes.entries()) {
-    if (value === undefined) continue;
-    if (!upstreams.has(value.upstream)) {
-      findings.problem([...path, 'upstream'], unknownUpstream(value.upstream, names));
-    }
-    const key = `${value.host.toLowerCase()}${value.path}`;
-    const earlier = seen.get(key);
-    if (earlier !== undefined) {
-      findings.problem(path, `has the host and path of routes[${earlier}]; remove one`);
-    }
-    seen.set(key, earlier ?? index);
-  }
-}
-
-export function unknownUpstream(name: string, known: readonly string[]): string {
-  return `there is no upstream "${name}"; ${didYouMean(name, known)}`;
 }

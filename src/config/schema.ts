@@ -89,7 +89,10 @@ export const SECTIONS = {
     'By name. Default: one upstream `app` with no servers of its own.',
     upstreamSchema,
   ).prefault({ app: {} }),
-  routes: list('No routes and one upstream: everything goes there.', routeSchema).prefault([]),
+  routes: list(
+    'No route to an upstream, and one upstream: everything but the pages goes there.',
+    routeSchema,
+  ).prefault([]),
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
   proxy: proxy.prefault({}),

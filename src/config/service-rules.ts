@@ -10,11 +10,10 @@ import {
   nameProblem,
   type Part,
   type Parts,
-  unknownUpstream,
 } from './rules.ts';
 import type { Environment } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean, unknownUpstream } from './suggest.ts';
 
 const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
 

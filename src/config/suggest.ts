@@ -61,3 +61,7 @@ function editDistance(a: string, b: string): number {
   }
   return previous[b.length] ?? 0;
 }
+
+export function unknownUpstream(name: string, known: readonly string[]): string {
+  return `there is no upstream "${name}"; ${didYouMean(name, known)}`;
+}

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { requestShape } from './check-schema.ts';
 import { hostProblem, pathProblem } from './route-words.ts';
 import { isSingle, list, section } from './shapes.ts';
-import { address, choice, duration, integer, onOff, text } from './values.ts';
+import { address, choice, duration, integer, onOff, optionalChoice, text } from './values.ts';
 
 const server = z
   .preprocess(
@@ -128,7 +128,18 @@ export const routeSchema = section(
       kind: 'path',
       problemOf: pathProblem,
     }).prefault('/'),
-    upstream: text({ about: 'Name of the upstream.', kind: 'name' }),
+    upstream: text({
+      about: 'Name of the upstream. A route has an upstream or a page.',
+      kind: 'name',
+    }).optional(),
+    page: optionalChoice({
+      about: 'A page of the control API instead of an upstream: docs/gateway.md.',
+      words: ['upstream_status', 'upstream_list'],
+    }),
+    allow: list(
+      'With `page`: addresses or CIDR blocks of the clients that may see it. Default loopback alone.',
+      text({ about: '', kind: 'CIDR block' }),
+    ).optional(),
   },
 );
 

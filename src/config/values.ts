@@ -128,15 +128,28 @@ export function choice<const Words extends readonly string[]>(options: {
   initial: Words[number];
   words: Words;
 }) {
-  return z
-    .enum(options.words, {
-      error: ({ input }) =>
-        typeof input === 'string'
-          ? `${show(input)} is not a choice; ${didYouMean(input, options.words)}`
-          : `${show(input)} is not a choice; write ${options.words.join(' or ')}`,
-    })
+  return word(options.words)
     .prefault(options.initial)
     .meta({ description: options.about, 'x-value': options.words.join(', ') });
+}
+
+/** A choice that may be left out. */
+export function optionalChoice<const Words extends readonly string[]>(options: {
+  about: string;
+  words: Words;
+}) {
+  return word(options.words)
+    .meta({ description: options.about, 'x-value': options.words.join(', ') })
+    .optional();
+}
+
+function word<const Words extends readonly string[]>(words: Words) {
+  return z.enum(words, {
+    error: ({ input }) =>
+      typeof input === 'string'
+        ? `${show(input)} is not a choice; ${didYouMean(input, words)}`
+        : `${show(input)} is not a choice; write ${words.join(' or ')}`,
+  });
 }
 
 /** Text that `problemOf` may refuse; it answers '' for good text. */

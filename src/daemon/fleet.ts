@@ -4,6 +4,7 @@
 
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { ReadPage } from '../gateway.ts';
 import type { TableUpdate } from '../upstream.ts';
 import {
   DepartedFigures,
@@ -33,6 +34,7 @@ export type FleetOptions = {
   readonly table: (names?: ReadonlySet<string>) => TableUpdate;
   /** A worker's figures are new, or a worker is gone. */
   readonly onFigures: () => void;
+  readonly readPage: ReadPage;
 };
 
 export class Fleet {
@@ -181,13 +183,14 @@ export class Fleet {
   }
 
   #spawn(id: number): void {
-    const { start, handles, log, table } = this.#options;
+    const { start, handles, log, table, readPage } = this.#options;
     const link = new WorkerLink({
       id,
       start: { ...start, gaps: [...this.#gaps.values()] },
       handles,
       log,
       table,
+      readPage,
       onProgress: () => this.#progress(),
       onFigures: this.#options.onFigures,
       onExit: (ended, how) => this.#ended(ended, how),

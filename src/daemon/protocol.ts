@@ -3,8 +3,14 @@
 
 import type { LogLevel } from '../base/log.ts';
 import type { GatewayConfig } from '../config.ts';
-import type { SocketFigures } from '../gateway.ts';
-import type { Route, ServerSnapshot, TableUpdate, UpstreamCounters } from '../upstream.ts';
+import type { Page, SocketFigures } from '../gateway.ts';
+import type {
+  PageName,
+  Route,
+  ServerSnapshot,
+  TableUpdate,
+  UpstreamCounters,
+} from '../upstream.ts';
 
 export type GapWatch = { readonly id: string; readonly upstream: string };
 
@@ -29,6 +35,8 @@ export type ToWorker =
   | { readonly kind: 'report'; readonly request: number }
   | { readonly kind: 'open-gap'; readonly gap: GapWatch }
   | { readonly kind: 'close-gap'; readonly gap: GapWatch }
+  /** Answers a worker's `page`; null: it could not be rendered. */
+  | { readonly kind: 'page'; readonly request: number; readonly page: Page | null }
   /** Finish what is in flight, then exit. */
   | { readonly kind: 'close'; readonly deadlineMs: number };
 
@@ -61,6 +69,13 @@ export type FromWorker =
   | { readonly kind: 'idle'; readonly upstream: string; readonly server: string }
   | { readonly kind: 'listening' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  /** Answered by a `page` with the same number; `query` as it came. */
+  | {
+      readonly kind: 'page';
+      readonly request: number;
+      readonly name: PageName;
+      readonly query: string;
+    }
   /** `request` 0 = unasked, by the clock. */
   | { readonly kind: 'report'; readonly request: number; readonly report: Report };
 
@@ -72,6 +87,7 @@ const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
   report: ['request'],
   'open-gap': ['gap'],
   'close-gap': ['gap'],
+  page: ['request', 'page'],
   close: ['deadlineMs'],
 };
 
@@ -80,6 +96,7 @@ const FROM_WORKER: Readonly<Record<FromWorker['kind'], readonly string[]>> = {
   idle: ['upstream', 'server'],
   listening: [],
   failed: ['code', 'message'],
+  page: ['request', 'name', 'query'],
   report: ['request', 'report'],
 };
 

@@ -2,7 +2,7 @@
 // a client before all addresses are bound and the workers have their first table; when any step
 // fails, what was opened before is closed and the error says why.
 
-import { serveAdmin } from '../admin.ts';
+import { renderPage, serveAdmin } from '../admin.ts';
 import { processDescriptors } from '../base/descriptors.ts';
 import type { Log } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
@@ -94,6 +94,7 @@ async function start(
     log,
     table: (names) => table.table.update(names),
     onFigures: () => lookForOutages(),
+    readPage: async (name, query) => renderPage(name, query, await control.status()),
   });
   const control = new DaemonControl({
     version: packageVersion(),

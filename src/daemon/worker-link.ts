@@ -4,9 +4,9 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Server as NetServer } from 'node:net';
-import type { ErrorCode } from '../base/errors.ts';
-import { SluiceError } from '../base/errors.ts';
+import { type ErrorCode, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { Page, ReadPage } from '../gateway.ts';
 import type { TableUpdate } from '../upstream.ts';
 import { WorkerFigures } from './figures.ts';
 import { type FromWorker, type GapWatch, parseFromWorker, type ToWorker } from './protocol.ts';
@@ -35,6 +35,8 @@ export type LinkOptions = {
   readonly log: Log;
   /** The current state of these upstreams, or of all. */
   readonly table: (names?: ReadonlySet<string>) => TableUpdate;
+  /** Renders a page for a route of the gateway. */
+  readonly readPage: ReadPage;
   /** An ack or a server that went idle: whoever waits for a drain looks again. */
   readonly onProgress: () => void;
   readonly onFigures: () => void;
@@ -222,6 +224,9 @@ export class WorkerLink {
         this.#listeningWaiter?.reject(new SluiceError(message.code as ErrorCode, message.message));
         this.kill();
         break;
+      case 'page':
+        void this.#answerPage(message);
+        break;
       case 'report':
         this.#unanswered = 0;
         this.figures.take(message.report);
@@ -239,6 +244,20 @@ export class WorkerLink {
     }
     this.#sendTable();
     this.#options.onProgress();
+  }
+
+  async #answerPage({
+    request,
+    name,
+    query,
+  }: Extract<FromWorker, { kind: 'page' }>): Promise<void> {
+    let page: Page | null = null;
+    try {
+      page = await this.#options.readPage(name, query);
+    } catch (error) {
+      this.#options.log.error({ page: name, error: messageOf(error) }, 'page not rendered');
+    }
+    this.#send({ kind: 'page', request, page });
   }
 
   #ended(how: string): void {

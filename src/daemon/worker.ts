@@ -6,6 +6,7 @@ import { isSluiceError, messageOf } from '../base/errors.ts';
 import { createLog, type Log } from '../base/log.ts';
 import { Gateway } from '../gateway.ts';
 import { UpstreamSet } from '../upstream.ts';
+import { PageRequests } from './page-requests.ts';
 import { type FromWorker, type GapWatch, parseToWorker, type ToWorker } from './protocol.ts';
 import { Reporter } from './reporter.ts';
 
@@ -23,6 +24,7 @@ class Worker {
   readonly #gateway: Gateway;
   readonly #shutdownTimeoutMs: number;
   readonly #handles: object[] = [];
+  readonly #pages = new PageRequests(send);
   readonly #gaps = new Map<string, GapWatch>();
   readonly #clock: NodeJS.Timeout;
   #isClosing = false;
@@ -38,6 +40,7 @@ class Worker {
       config: start.gateway,
       log: this.#log,
       upstreams: this.#upstreams,
+      readPage: this.#pages.read,
     });
     this.#gateway.setRoutes(start.routes);
     this.#apply(start.table);
@@ -67,6 +70,9 @@ class Worker {
       case 'close-gap':
         this.#gaps.delete(message.gap.id);
         this.#upstreams.get(message.gap.upstream)?.closeGap(message.gap.id);
+        break;
+      case 'page':
+        this.#pages.answered(message.request, message.page);
         break;
       case 'close':
         void this.close(message.deadlineMs);

@@ -9,6 +9,7 @@ import type { AccessLog } from './access-log.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { BodyLimits, HeadLimits } from './http1.ts';
 import type { OwnAnswers } from './own-answers.ts';
+import type { ReadPage } from './pages.ts';
 import type { RareLine } from './rare-line.ts';
 import type { RouteTable } from './route.ts';
 import type { Sockets } from './sockets.ts';
@@ -33,6 +34,8 @@ export type GatewayContext = {
   readonly upstreams: UpstreamSet;
   readonly accessLog: AccessLog | undefined;
   readonly ownAnswers: OwnAnswers;
+  /** undefined: nobody renders pages. */
+  readonly readPage: ReadPage | undefined;
   /** Peers that are proxies of ours. */
   readonly trusted: BlockList;
   /** Monotonic milliseconds. */

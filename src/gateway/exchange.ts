@@ -12,7 +12,8 @@ import type { Client } from './client.ts';
 import type { GatewayContext } from './context.ts';
 import { Download } from './download.ts';
 import type { RequestHead, ResponseHead } from './http1.ts';
-import { interimHeadText, isIdempotent, requestHeadText, upgradeRequestHeadText } from './http1.ts';
+import { interimHeadText, isIdempotent, requestHeadText } from './http1.ts';
+import { answerPage, type Page, type PageRoute } from './pages.ts';
 import { type Failure, mayRetry, outcomeOf } from './retry.ts';
 import { ServerConnection } from './server-connection.ts';
 import { NO_BYTES } from './transport.ts';
@@ -52,23 +53,29 @@ export class Exchange implements Attempt {
     this.#upload = new Upload(gateway.config.limits.relayBytesMax);
   }
 
+  async #showPage(route: PageRoute, head: RequestHead): Promise<void> {
+    const answer = await answerPage(route, { head, client: this.#client, gateway: this.#gateway });
+    // Else the client has left meanwhile.
+    if (this.#head === head) this.#answer(answer.status, answer.reason, answer.page);
+  }
+
   // ---- from the client ----------------------------------------------------------------------
 
   /** A request head and the first piece of its body, which may be empty. */
   begin(head: RequestHead, buffer: Buffer, start: number, end: number, done: boolean): void {
     const gateway = this.#gateway;
-    const nowMs = gateway.now();
     this.#head = head;
     this.isActive = true;
     this.requestMethod = head.method;
     this.#upload.begin(head.framing, done);
-    this.#startedMs = nowMs;
+    this.#startedMs = gateway.now();
     const route = gateway.routes.match(head.host, head.target);
     if ('status' in route) return this.#answer(route.status, route.reason);
+    if ('page' in route) return void this.#showPage(route, head);
     const upstream = gateway.upstreams.get(route.upstream);
     this.#upstream = upstream;
     if (upstream === undefined) return this.#answer(503, `no upstream "${route.upstream}"`);
-    upstream.began(nowMs);
+    upstream.began(this.#startedMs);
     this.offeredUpgrade =
       head.upgrade === '' ? '' : allowedUpgrade(head.upgrade, gateway.config.upgrade);
     this.#tryNext(upstream, buffer, start, end);
@@ -163,10 +170,7 @@ export class Exchange implements Attempt {
     if (head === undefined) return;
     this.#isSent = true;
     const extra = this.#client.forwarding.text(head);
-    const text =
-      this.offeredUpgrade === ''
-        ? requestHeadText(head, extra, head.framing)
-        : upgradeRequestHeadText(head, extra, this.offeredUpgrade);
+    const text = requestHeadText(head, extra, head.framing, this.offeredUpgrade);
     const rest = this.#upload.sendKept(connection, text);
     if (isIdempotent(head.method)) this.#upload.keep(buffer, start, end, true);
     else this.#upload.forget();
@@ -321,14 +325,14 @@ export class Exchange implements Attempt {
   }
 
   /** The gateway's own answer: no server could be asked, or none gave an answer. */
-  #answer(status: number, reason: string): void {
+  #answer(status: number, reason: string, page?: Page): void {
     const head = this.#head;
     if (head === undefined) return;
     const keepsAlive = this.#upload.isDone && this.#client.mayKeepAlive(head);
     const answer = { status, reason, upstream: this.#upstream, method: head.method, keepsAlive };
-    const text = this.#gateway.ownAnswers.compose(answer);
+    const text = this.#gateway.ownAnswers.compose({ ...answer, page });
     this.#download.status = status;
-    this.#end(this.#upstream === undefined ? 'refused' : 'lost', reason);
+    this.#end(status === 200 ? 'answered' : this.#upstream ? 'lost' : 'refused', reason);
     this.#client.answer(text, keepsAlive);
   }
 
@@ -338,9 +342,7 @@ export class Exchange implements Attempt {
     this.#server?.settle(outcome, nowMs, reason);
     const upstream = this.#upstream;
     if (upstream !== undefined) {
-      const { status } = this.#download;
-      const statusClass = status >= 100 && status < 600 ? (status / 100) | 0 : 0;
-      upstream.counters.statuses[statusClass] = (upstream.counters.statuses[statusClass] ?? 0) + 1;
+      upstream.countStatus(this.#download.status);
       if (result !== 'refused') upstream.ended(result, nowMs, this.#startedMs);
     }
     this.#log(result, reason, nowMs);

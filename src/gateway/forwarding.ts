@@ -63,6 +63,13 @@ export class Forwarding {
     if (!this.#isTrusted || head.forwardedFor === '') return this.#peer;
     return chainOf(head.forwardedFor, this.#peer, this.#trusted).client;
   }
+
+  /** The client is one of these, and nobody hides behind it. */
+  isAmong(allowed: BlockList, head: RequestHead): boolean {
+    if (!this.#isTrusted || head.forwardedFor === '') return isIn(allowed, this.#peer);
+    const { client, isKnown } = chainOf(head.forwardedFor, this.#peer, this.#trusted);
+    return isKnown && isIn(allowed, client);
+  }
 }
 
 function chainOf(forwardedFor: string, peer: string, trusted: BlockList): Chain {

@@ -13,6 +13,7 @@ import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { RESPONSE_FIELDS_MAX } from './http1.ts';
 import { nodeTransport } from './node-transport.ts';
 import { OwnAnswers } from './own-answers.ts';
+import type { ReadPage } from './pages.ts';
 import { RareLine } from './rare-line.ts';
 import { RouteTable } from './route.ts';
 import { Sockets } from './sockets.ts';
@@ -24,6 +25,8 @@ export type GatewayOptions = {
   readonly upstreams: UpstreamSet;
   readonly log?: Log;
   readonly transport?: Transport;
+  /** For routes that answer with a page. */
+  readonly readPage?: ReadPage;
   /** Monotonic milliseconds; a simulation brings its own. */
   readonly now?: () => number;
   /** Of this process; a test brings its own limit. */
@@ -100,6 +103,7 @@ export class Gateway {
       upstreams: options.upstreams,
       accessLog: config.accessLog === '' ? undefined : new AccessLog(config.accessLog, log),
       ownAnswers: new OwnAnswers({ log, isReasonShown: config.isReasonShown, now }),
+      readPage: options.readPage,
       trusted: addressSet(config.trustedProxies),
       now,
       routes: new RouteTable([]),

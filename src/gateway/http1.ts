@@ -21,10 +21,10 @@ export {
   interimHeadText,
   isIdempotent,
   LAST_CHUNK,
+  ownResponseText,
   refusalText,
   requestHeadText,
   responseFraming,
   responseHeadText,
-  upgradeRequestHeadText,
 } from './http1/text.ts';
 export type { Framing, HeadLimits, Refusal, RequestHead, ResponseHead } from './http1/types.ts';

@@ -5,10 +5,12 @@
 
 import type { Log } from '../base/log.ts';
 import type { Upstream } from '../upstream.ts';
-import { refusalText } from './http1.ts';
+import { ownResponseText } from './http1.ts';
+import type { Page } from './pages.ts';
 
 /** What a client is told, by status; other statuses are the client's own doing and say what it did. */
 const TEXTS: Readonly<Record<number, string>> = {
+  403: 'forbidden',
   404: 'nothing is served at this address',
   502: 'no server gave a valid answer',
   503: 'no server is available, please try again',
@@ -28,6 +30,8 @@ export type OwnAnswer = {
   readonly upstream: Upstream | undefined;
   readonly method: string;
   readonly keepsAlive: boolean;
+  /** Instead of a text. */
+  readonly page?: Page | undefined;
 };
 
 export class OwnAnswers {
@@ -46,15 +50,23 @@ export class OwnAnswers {
   /** The whole response. */
   compose(answer: OwnAnswer): string {
     const nowMs = this.#now();
-    const { status, reason, upstream } = answer;
+    const { status, reason, upstream, page } = answer;
     if (status >= 500) this.#say(answer, nowMs);
-    let fields = '';
+    let fields = `Content-Type: ${page?.contentType ?? 'text/plain'}\r\n`;
+    if (page !== undefined) fields += 'Cache-Control: no-store\r\n';
+    // Here it is a page that knows no other method.
+    if (status === 405) fields += 'Allow: GET, HEAD\r\n';
     if (status === 503) {
-      fields = `Retry-After: ${upstream?.retryAfterSeconds(nowMs) ?? RETRY_AFTER_S}\r\n`;
+      fields += `Retry-After: ${upstream?.retryAfterSeconds(nowMs) ?? RETRY_AFTER_S}\r\n`;
     }
-    if (this.#isReasonShown) fields += `X-Sluice-Reason: ${printable(reason)}\r\n`;
-    const text = `sluice: ${TEXTS[status] ?? reason}\n`;
-    return refusalText(status, text, answer.keepsAlive, fields, answer.method);
+    if (this.#isReasonShown && reason !== '') fields += `X-Sluice-Reason: ${printable(reason)}\r\n`;
+    return ownResponseText({
+      status,
+      fields,
+      body: page?.body ?? `sluice: ${TEXTS[status] ?? reason}\n`,
+      keepAlive: answer.keepsAlive,
+      requestMethod: answer.method,
+    });
   }
 
   #say({ status, reason, upstream }: OwnAnswer, nowMs: number): void {

@@ -14,7 +14,8 @@ function table(...routes: readonly (readonly [host: string, path: string])[]): R
 /** The upstream, or the status. */
 function found(routes: RouteTable, host: string, target: string): string {
   const route = routes.match(host, target);
-  return 'status' in route ? String(route.status) : route.upstream;
+  if ('status' in route) return String(route.status);
+  return 'upstream' in route ? route.upstream : route.page;
 }
 
 const SPELLED: readonly (readonly [target: string, upstream: string])[] = [

@@ -50,11 +50,14 @@ export type UpstreamState = {
 };
 
 /** `host` is a lower-case name, `*.name`, or '' for any; `path` is a prefix that starts with `/`. */
-export type Route = {
-  readonly host: string;
-  readonly path: string;
-  readonly upstream: string;
-};
+export type Route = { readonly host: string; readonly path: string } & (
+  | { readonly upstream: string }
+  /** `allow`: addresses and CIDR blocks of those who may see the page. */
+  | { readonly page: PageName; readonly allow: readonly string[] }
+);
+
+/** The pages that the gateway itself answers with. */
+export type PageName = 'upstream_status' | 'upstream_list';
 
 /** What a worker gets: `upstreams` holds only those that changed, `removed` those that are gone. */
 export type TableUpdate = {

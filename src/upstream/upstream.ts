@@ -116,6 +116,13 @@ export class Upstream {
     }
   }
 
+  /** The status of an exchange's answer; 0: it had none. */
+  countStatus(status: number): void {
+    const { statuses } = this.counters;
+    const place = status >= 100 && status < 600 ? (status / 100) | 0 : 0;
+    statuses[place] = (statuses[place] ?? 0) + 1;
+  }
+
   openGap(id: string, nowMs: number): void {
     this.#gaps.open(id, nowMs);
   }

@@ -14,7 +14,6 @@ import {
   requestHeadText,
   responseFraming,
   responseHeadText,
-  upgradeRequestHeadText,
 } from './text.ts';
 import type { RequestHead, ResponseHead } from './types.ts';
 
@@ -57,7 +56,7 @@ test('an upgrade is asked for by its own function alone, and has no length', () 
   );
   assert.equal(requestHeadText(head, '', 'none'), 'GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   assert.equal(
-    upgradeRequestHeadText(head, 'X: y\r\n', head.upgrade),
+    requestHeadText(head, 'X: y\r\n', head.framing, head.upgrade),
     'GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
   );
 });

@@ -16,22 +16,21 @@ export function chunkHead(bytes: number): string {
 
 /**
  * A request to a server, over a connection that stays open. `extra` are ready lines that the gateway
- * sets itself, each with CRLF; they come behind the client's.
+ * sets itself, each with CRLF; they come behind the client's. `protocol`: one to change to; such a
+ * request has no body.
  */
 export function requestHeadText(
   head: RequestHead,
   extra: string,
   framing: RequestHead['framing'],
+  protocol = '',
 ): string {
-  return requestText(head, extra, framing === 'none' ? '' : framingLine(framing, head));
-}
-
-/** The same, asking for a change to `protocol`. Such a request has no body. */
-export function upgradeRequestHeadText(head: RequestHead, extra: string, protocol: string): string {
-  return requestText(head, extra, upgradeLines(protocol));
-}
-
-function requestText(head: RequestHead, extra: string, lines: string): string {
+  const lines =
+    protocol === ''
+      ? framing === 'none'
+        ? ''
+        : framingLine(framing, head)
+      : upgradeLines(protocol);
   const expect = head.expectContinue ? 'Expect: 100-continue\r\n' : '';
   return `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority}\r\n${head.fields}${extra}${lines}${expect}\r\n`;
 }
@@ -85,12 +84,25 @@ export function refusalText(
   extra = '',
   requestMethod = '',
 ): string {
-  // One byte per character, so that the length is right in every encoding.
-  const text = body.replaceAll(/[^\t\n\x20-\x7e]/g, '?');
   const allow = status === 405 ? 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n' : '';
+  const fields = `Content-Type: text/plain\r\n${extra}${allow}`;
+  return ownResponseText({ status, fields, body, keepAlive, requestMethod });
+}
+
+/** The same with all fields, each a ready line, but for the length and Connection. */
+export function ownResponseText(response: {
+  readonly status: number;
+  readonly fields: string;
+  readonly body: string;
+  readonly keepAlive: boolean;
+  readonly requestMethod: string;
+}): string {
+  const { status, fields, requestMethod } = response;
+  // One byte per character, so that the length is right in every encoding.
+  const text = response.body.replaceAll(/[^\t\n\x20-\x7e]/g, '?');
   // An HTTP/1.0 client needs the keep-alive, another one does not mind it.
-  const connection = connectionLine(keepAlive, 0);
-  return `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}\r\nContent-Type: text/plain\r\n${extra}${allow}Content-Length: ${text.length}\r\n${connection}\r\n${requestMethod === 'HEAD' ? '' : text}`;
+  const connection = connectionLine(response.keepAlive, 0);
+  return `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}\r\n${fields}Content-Length: ${text.length}\r\n${connection}\r\n${requestMethod === 'HEAD' ? '' : text}`;
 }
 
 function framingLine(
@@ -128,6 +140,7 @@ export function isIdempotent(method: string): boolean {
 
 /** The statuses that a gateway answers with (rule 76). */
 const REASONS: Readonly<Record<number, string>> = {
+  200: 'OK',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
