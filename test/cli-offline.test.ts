@@ -187,8 +187,8 @@ test('kv put --cas writes only what has not changed', async (t) => {
 for (const [name, key, value, message] of [
   ['a key that is no address', 'upstreams/app/web', '{}', /not host:port/],
   ['a value that is not JSON', KEY, 'weight=2', /JSON/],
-  ['a negative weight', KEY, '{"weight":-1}', /weight -1/],
-  ['a value that upsync cannot read', KEY, `{"x":"${'y'.repeat(1100)}"}`, /1108 bytes, upsync/],
+  ['a switch that says neither', KEY, '{"down":"maybe"}', /down "maybe" is neither 0 nor 1/],
+  ['a value that upsync cannot read', KEY, `{"_":"${'y'.repeat(1100)}"}`, /1108 bytes, upsync/],
 ] as const) {
   test(`kv put refuses ${name}, unless forced`, async (t) => {
     const kv = await registry(t);
@@ -201,6 +201,24 @@ for (const [name, key, value, message] of [
     assert.equal((await kv('get', key)).stdout, `${value}\n`);
   });
 }
+
+test('kv put writes what gateways read with a remark, and says the remark', async (t) => {
+  const kv = await registry(t);
+  const value = '{"weigth":5,"max_conns":-1}';
+  const put = await kv('put', KEY, value);
+  assert.equal(put.code, 0);
+  assert.equal(put.stdout, `${KEY}: written\n`);
+  assert.equal(
+    put.stderr,
+    `warning: ${KEY}: attribute "weigth" is not read; did you mean "weight"?\n` +
+      `warning: ${KEY}: max_conns -1 is not 0 to 1000000, not counted\n`,
+  );
+  assert.equal((await kv('get', KEY)).stdout, `${value}\n`);
+  const { remarks } = JSON.parse((await kv('put', KEY, value, '--json')).stdout);
+  assert.equal(remarks.length, 2);
+  assert.equal((await kv('put', KEY, '{"weight":5,"max_conns":3}')).stderr, '');
+  assert.equal((await kv('put', 'else/app/127.0.0.1:1', '{"weigth":5}')).stderr, '');
+});
 
 test('kv rm --recurse says how many and wants --yes', async (t) => {
   const kv = await registry(t);

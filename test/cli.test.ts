@@ -135,12 +135,16 @@ test('undrain of a server that is down in the registry says where to look', asyn
 test('weight writes the record and keeps its other attributes', async (t) => {
   const daemon = await serve(t, '');
   const key = 'upstreams/app/127.0.0.1:9';
-  await sluice(['kv', 'put', key, '{"weight":1,"max_fails":7}', ...daemon.here]);
+  await sluice(['kv', 'put', key, '{"weight":1,"max_fails":7,"max_con":3}', ...daemon.here]);
   await until('it is known', async () =>
     (await sluice(['status', ...daemon.here])).stdout.includes('127.0.0.1:9'),
   );
   const weight = await sluice(['weight', 'app', '127.0.0.1:9', '5', ...daemon.here]);
   assert.equal(weight.stdout, '127.0.0.1:9 of app: weight 5\n', weight.stderr);
+  assert.match(
+    weight.stderr,
+    /^warning: \S+: attribute "max_con" is not read; did you mean "max_conns"/,
+  );
   const record = JSON.parse((await sluice(['kv', 'get', key, ...daemon.here])).stdout);
   assert.equal(record.weight, 5);
   assert.equal(record.max_fails, 7);

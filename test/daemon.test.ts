@@ -234,7 +234,7 @@ test('a receipt adds up, also when a worker dies with requests in flight', async
 
 test('setting a weight keeps the other attributes of the record', async (t) => {
   const [a, b] = [await startServer(t), await startServer(t)];
-  const servers = `[{ address: "${b.id}", max_fails: 7 }, { address: "127.0.0.1:1", down: on }]`;
+  const servers = `[{ address: "${b.id}", max_fails: 7, max_conns: 4 }, { address: "127.0.0.1:1", down: on }]`;
   const yaml = `upstreams: { app: { servers: ${servers} } }`;
   const daemon = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
   await put(daemon, a.id, '{"Weight":2,"max_fails":5,"note":"kept"}');
@@ -257,6 +257,7 @@ test('setting a weight keeps the other attributes of the record', async (t) => {
     fail_timeout: 10,
     down: 0,
     backup: 0,
+    max_conns: 4,
   });
   await until('both are in force', async () => {
     const found = (await status(daemon.control)).upstreams[0]?.servers ?? [];

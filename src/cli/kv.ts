@@ -4,7 +4,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../base/errors.ts';
 import type { KvEntry, Registry } from '../registry.ts';
-import { print, printJson, table, visible, widthOf } from './output.ts';
+import { print, printJson, table, visible, warn, widthOf } from './output.ts';
 import { type GlobalOptions, registryOf } from './target.ts';
 
 /** Consul's own bound; checked here so that standard input cannot grow without end. */
@@ -29,7 +29,8 @@ export function addKv(program: Command): void {
       'after',
       `
 A server is the record upstreams/<upstream>/<host:port>; its value is JSON with
-weight, max_fails, fail_timeout (seconds), down, backup, all optional.
+weight, max_fails, fail_timeout (seconds), max_conns, down, backup,
+all optional; what gateways do not read is said.
 
 Examples:
   $ sluice kv put upstreams/app/127.0.0.1:9001 '{"weight":2}'
@@ -76,15 +77,16 @@ function addPut(kv: Command): void {
     .action((key: string, text: string, _: unknown, command: Command) =>
       withRegistry(command, async ({ registry, prefix }, options) => {
         const value = text === '-' ? await standardInput() : Buffer.from(text);
-        if (options.force !== true) await refuseUnreadable(key, value, prefix);
+        const remarks = await remarksOn(key, value, { prefix, isForced: options.force === true });
         const isWritten = await registry.put(
           key,
           value,
           options.cas === undefined ? {} : { cas: options.cas },
         );
         if (!isWritten) throw changedMeanwhile(key, options.cas);
-        if (options.json === true) printJson({ key, written: true });
+        if (options.json === true) printJson({ key, written: true, remarks });
         else print(`${key}: written`);
+        for (const remark of remarks) warn(`${key}: ${remark}`);
       }),
     );
 }
@@ -154,16 +156,26 @@ async function remove(registry: Registry, key: string, options: KvOptions): Prom
   else print(options.recurse === true ? `${key}: ${count} records removed` : `${key}: removed`);
 }
 
-/** Gateways would report such a record and keep the server's last good state. */
-async function refuseUnreadable(key: string, value: Buffer, prefix: string): Promise<void> {
-  if (!key.startsWith(prefix)) return;
+/**
+ * What gateways will report of the record. Refused is what they could not read at all, and keep the
+ * server's last good state instead; what they read with a remark is written with it.
+ */
+async function remarksOn(
+  key: string,
+  value: Buffer,
+  { prefix, isForced }: { readonly prefix: string; readonly isForced: boolean },
+): Promise<readonly string[]> {
+  if (!key.startsWith(prefix) || key.endsWith('/')) return [];
   const { readInstance } = await import('../registry.ts');
   const read = readInstance(key, value, prefix);
-  const [found] = 'problem' in read ? [read.problem] : read.problems;
-  if (found === undefined) return;
-  // The problem's message is the gateways', which say what they would make of it.
-  const message = `${key}: nothing was written; gateways would report: ${found.message} (--force writes it as it is)`;
-  throw new SluiceError('usage', message);
+  const problems = 'problem' in read ? [read.problem] : read.problems;
+  const isRead = 'instance' in read && read.unreadable.length === 0 && !read.breaksUpsync;
+  const messages = problems.map(({ message }) => visible(message));
+  if (isForced || isRead) return messages;
+  throw new SluiceError(
+    'usage',
+    `${key}: nothing was written; gateways would report: ${messages.join('; ')} (--force writes it as it is)`,
+  );
 }
 
 async function withRegistry(

@@ -133,6 +133,9 @@ export function stateOf(server: ServerDocument): string {
 export function whyOf(server: ServerDocument, nowMs: number): string {
   const remarks = [reasonOf(server, nowMs), foundOf(server, nowMs)];
   if (server.backup) remarks.push('backup');
+  if (server.maxConns > 0 && server.eligibility !== 'full') {
+    remarks.push(`max_conns ${server.maxConns}`);
+  }
   if (server.source === 'held') remarks.push('held: its record vanished with the whole list');
   return visible(remarks.filter((remark) => remark !== '').join('; '));
 }

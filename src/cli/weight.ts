@@ -1,7 +1,8 @@
 // `sluice weight`: the share of requests of one server, written into its registry record.
 
 import { type Command, InvalidArgumentError } from 'commander';
-import { print, printJson } from './output.ts';
+import type { Control } from '../admin.ts';
+import { print, printJson, visible, warn } from './output.ts';
 import { controlOf, type GlobalOptions } from './target.ts';
 
 const WEIGHT_MAX = 65_535;
@@ -23,8 +24,19 @@ export function addWeight(program: Command): void {
         await control.setWeight(upstream, server, weight);
         if (options.json === true) printJson({ upstream, server, weight });
         else print(`${server} of ${upstream}: weight ${weight}`);
+        await sayProblems(control, upstream, server);
       },
     );
+}
+
+/** What the gateway has to say of the record, which keeps its other attributes. */
+async function sayProblems(control: Control, upstream: string, server: string): Promise<void> {
+  // The weight is written: that its remarks cannot be had is no failure.
+  const status = await control.status().catch(() => undefined);
+  const found = status?.upstreams.find(({ name }) => name === upstream);
+  for (const problem of found?.problems ?? []) {
+    if (problem.includes(`/${server}: `)) warn(visible(problem));
+  }
 }
 
 function parseWeight(text: string): number {

@@ -2,8 +2,8 @@
 // one; a path that ends in a missing key says so.
 
 import type { z } from 'zod';
+import { didYouMean } from '../base/suggest.ts';
 import type { ConfigDocument, ConfigProblem } from './document.ts';
-import { didYouMean } from './suggest.ts';
 
 export function problemsOfIssues(
   issues: readonly z.core.$ZodIssue[],

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { nearest } from '../base/suggest.ts';
 import { configReference, configSchema } from './reference.ts';
-import { nearest } from './suggest.ts';
 
 const PAGE = new URL('../../docs/config.md', import.meta.url);
 

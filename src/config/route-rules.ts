@@ -1,9 +1,9 @@
 // The rules of routes that the values alone do not show: names that must exist, an upstream or a
 // page, and what no request would reach.
 
+import { unknownUpstream } from '../base/suggest.ts';
 import { isCidr } from '../base/units.ts';
 import type { Findings, Part, Parts } from './rules.ts';
-import { unknownUpstream } from './suggest.ts';
 import type { RouteFile } from './upstream-schema.ts';
 
 export function checkRoutes({ routes, upstreams }: Parts, findings: Findings): void {

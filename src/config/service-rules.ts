@@ -1,5 +1,6 @@
 // The rules between keys of services: their upstream, their instances, the placeholders.
 
+import { didYouMean, unknownUpstream } from '../base/suggest.ts';
 import { formatAddress } from '../base/units.ts';
 import { serviceRequest } from './build.ts';
 import type { Path } from './document.ts';
@@ -13,7 +14,6 @@ import {
 } from './rules.ts';
 import type { Environment } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
-import { didYouMean, unknownUpstream } from './suggest.ts';
 
 const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
 

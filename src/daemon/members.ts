@@ -81,9 +81,11 @@ function mergeRecords({ config, instances, isHeld }: Facts): Record[] {
     registered.delete(server.id);
     return instance === undefined
       ? { ...server, source: 'config' }
-      : { ...instance, maxConns: server.maxConns, source };
+      : { ...instance, maxConns: instance.maxConns ?? server.maxConns, source };
   });
-  for (const instance of registered.values()) records.push({ ...instance, maxConns: 0, source });
+  for (const instance of registered.values()) {
+    records.push({ ...instance, maxConns: instance.maxConns ?? 0, source });
+  }
   return records;
 }
 

@@ -99,6 +99,19 @@ test('config servers come first, and the registry wins about one that both name'
   assert.equal(table.member('app', C)?.source, 'config');
 });
 
+test("a record's max_conns beats the file's, also with 0; left out, the file's stays", () => {
+  const { table } = createTable({
+    yaml: `upstreams: { app: { servers: [{ address: "${B}", max_conns: 3 }, { address: "${C}", max_conns: 3 }] } }`,
+    membership: membership([
+      instance(A, { maxConns: 7 }),
+      instance(B, { maxConns: 0 }),
+      instance(C),
+    ]),
+  });
+  const limits = [A, B, C].map((id) => table.member('app', id)?.state.maxConns);
+  assert.deepEqual(limits, [7, 0, 3]);
+});
+
 test('an upstream that does not follow the registry has its config servers only', () => {
   const { table } = createTable({
     yaml: `upstreams: { app: { registry: off, servers: ["${C}"] } }`,

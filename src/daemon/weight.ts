@@ -100,6 +100,7 @@ function fromConfig(change: WeightChange): Record<string, unknown> {
     fail_timeout: configured.failTimeoutMs / 1000,
     down: 0,
     backup: configured.backup ? 1 : 0,
+    ...(configured.maxConns === 0 ? {} : { max_conns: configured.maxConns }),
   };
 }
 

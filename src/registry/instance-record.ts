@@ -8,8 +8,11 @@
 // fail_timeout  10       whole seconds, from 0                  otherwise: 10 (too large: clamped)
 // down          0        1, "1", true / 0, "0", false           otherwise: unreadable
 // backup        0        the same                               otherwise: unreadable
-// Names match without regard to case and the first of two wins; unknown attributes are ignored.
+// max_conns     the file's, else no limit; ours, upsync has none; 0..1000000, otherwise: as left out
+// Names match without regard to case and the first of two wins. What is not read is said, except
+// names that begin with `x-` or `_`, and `meta` and `tags`: notes that are nobody's mistake.
 
+import { didYouMean } from '../base/suggest.ts';
 import { type Address, formatAddress, parseAddress } from '../base/units.ts';
 import type { Instance, Problem } from './instance.ts';
 
@@ -17,8 +20,27 @@ import type { Instance, Problem } from './instance.ts';
 const VALUE_BYTES_UPSYNC = 1023;
 const WEIGHT_MAX = 65_535;
 const MAX_FAILS_MAX = 1_000_000;
+const MAX_CONNS_MAX = 1_000_000;
 /** One day: longer is a unit mistaken. */
 const FAIL_TIMEOUT_MAX_S = 86_400;
+
+const KNOWN = ['weight', 'max_fails', 'fail_timeout', 'max_conns', 'down', 'backup'];
+
+/** Words of other programs for what is meant. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  disabled: 'down',
+  disable: 'down',
+  maint: 'down',
+  maintenance: 'down',
+  drain: 'down',
+  maxconn: 'max_conns',
+  max_connections: 'max_conns',
+  timeout: 'fail_timeout',
+  fails: 'max_fails',
+};
+const NOTES = /^(x-|_|meta$|tags$)/i;
+/** Names that are not read, in one message. */
+const NAMES_SHOWN_MAX = 3;
 
 /** The attributes that decide whether a server takes traffic. */
 export type Switch = 'down' | 'backup';
@@ -30,6 +52,8 @@ export type InstanceRead =
       readonly problems: readonly Problem[];
       /** Attributes that say nothing readable: `down` is then true here, `backup` false. */
       readonly unreadable: readonly Switch[];
+      /** An nginx with upsync that follows the same registry would crash on it. */
+      readonly breaksUpsync: boolean;
     }
   | { readonly problem: Problem };
 
@@ -43,18 +67,23 @@ export function readInstance(key: string, value: Uint8Array, prefix: string): In
   const say = (message: string): void => {
     problems.push({ key, message });
   };
-  if (value.length > VALUE_BYTES_UPSYNC) {
+  const breaksUpsync = value.length > VALUE_BYTES_UPSYNC;
+  if (breaksUpsync) {
     say(`value of ${value.length} bytes, upsync crashes beyond ${VALUE_BYTES_UPSYNC}; shorten it`);
   }
-  const number = (range: Range): number => readNumber(attributes.get(range.name), range, say);
+  sayNames(attributes, say);
+  const number = (range: Range): number => readNumber(attributes.values, range, say);
   const unreadable: Switch[] = [];
   const flag = (name: Switch): boolean | undefined => {
-    const on = readSwitch(attributes.get(name));
+    const on = readSwitch(attributes.values.get(name));
     if (on !== undefined) return on;
     unreadable.push(name);
-    say(`${name} ${show(attributes.get(name))} is neither 0 nor 1; write {"${name}":1} or 0`);
+    say(
+      `${name} ${show(attributes.values.get(name))} is neither 0 nor 1; write {"${name}":1} or 0`,
+    );
     return undefined;
   };
+  const maxConns = number({ name: 'max_conns', least: 0, most: MAX_CONNS_MAX, otherwise: -1 });
   const instance: Instance = {
     id: formatAddress(place.address),
     service: place.service,
@@ -65,8 +94,9 @@ export function readInstance(key: string, value: Uint8Array, prefix: string): In
       1000 * number({ name: 'fail_timeout', least: 0, most: FAIL_TIMEOUT_MAX_S, otherwise: 10 }),
     down: flag('down') ?? true,
     backup: flag('backup') ?? false,
+    ...(maxConns < 0 ? {} : { maxConns }),
   };
-  return { instance, problems, unreadable };
+  return { instance, problems, unreadable, breaksUpsync };
 }
 
 /** Service and address of a key, or what is wrong with it. Segments between the two are ignored. */
@@ -86,13 +116,22 @@ export function readKey(
   return { service, address };
 }
 
-/** The attributes by lower-case name, or what is wrong. An empty value has none: all defaults. */
-function readAttributes(value: Uint8Array): ReadonlyMap<string, unknown> | string {
+type Attributes = {
+  /** By lower-case name; the first of two spellings. */
+  readonly values: ReadonlyMap<string, unknown>;
+  /** As they are written. */
+  readonly names: readonly string[];
+  /** Names that stand twice in the same spelling: JSON.parse keeps the last, upsync the first. */
+  readonly twice: readonly string[];
+};
+
+/** The attributes, or what is wrong. An empty value has none: all defaults. */
+function readAttributes(value: Uint8Array): Attributes | string {
   const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
     .toString()
     .replace(/^\ufeff/, '')
     .trim();
-  if (text === '') return new Map();
+  if (text === '') return { values: new Map(), names: [], twice: [] };
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -102,16 +141,38 @@ function readAttributes(value: Uint8Array): ReadonlyMap<string, unknown> | strin
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     return `value ${show(text)} is not a JSON object; write it like {"weight":1}`;
   }
-  const attributes = new Map<string, unknown>();
+  const values = new Map<string, unknown>();
+  const names = Object.keys(parsed);
   for (const [name, attribute] of Object.entries(parsed)) {
     const lower = name.toLowerCase();
-    if (!attributes.has(lower)) attributes.set(lower, attribute);
+    if (!values.has(lower)) values.set(lower, attribute);
   }
-  // Of two equal names upsync takes the first and JSON.parse the last: neither is what is meant.
-  const written = text.match(/"down"\s*:/gi)?.length ?? 0;
-  const parsedOnes = Object.keys(parsed).filter((name) => name.toLowerCase() === 'down').length;
-  if (written > parsedOnes) return 'value has "down" twice; write it once';
-  return attributes;
+  const twice = KNOWN.filter((known) => {
+    const written = text.match(new RegExp(`"${known}"\\s*:`, 'gi'))?.length ?? 0;
+    return written > names.filter((name) => name.toLowerCase() === known).length;
+  });
+  // Neither of the two is what is meant, and it decides about traffic.
+  if (twice.includes('down')) return 'value has "down" twice; write it once';
+  return { values, names, twice };
+}
+
+/** Names that mean nothing here, or that others may not understand. */
+function sayNames({ names, twice }: Attributes, say: (message: string) => void): void {
+  const unread: string[] = [];
+  for (const name of names) {
+    const lower = name.toLowerCase();
+    if (KNOWN.includes(lower)) {
+      if (name !== lower) say(`${show(name)} is taken as "${lower}"; did you mean "${lower}"?`);
+    } else if (!NOTES.test(name)) {
+      const synonym = Object.hasOwn(SYNONYMS, lower) ? SYNONYMS[lower] : undefined;
+      const advice = synonym === undefined ? didYouMean(name, KNOWN) : `did you mean "${synonym}"?`;
+      unread.push(`attribute ${show(name)} is not read; ${advice}`);
+    }
+  }
+  for (const message of unread.slice(0, NAMES_SHOWN_MAX)) say(message);
+  const more = unread.length - NAMES_SHOWN_MAX;
+  if (more > 0) say(`and ${more} more attributes that are not read`);
+  for (const name of twice) say(`"${name}" stands twice, and the last counts; write it once`);
 }
 
 type Range = {
@@ -121,8 +182,13 @@ type Range = {
   readonly otherwise: number;
 };
 
-function readNumber(attribute: unknown, range: Range, say: (message: string) => void): number {
+function readNumber(
+  attributes: ReadonlyMap<string, unknown>,
+  range: Range,
+  say: (message: string) => void,
+): number {
   const { name, least, most, otherwise } = range;
+  const attribute = attributes.get(name);
   if (attribute === undefined || attribute === null) return otherwise;
   const value =
     typeof attribute === 'number'
@@ -137,7 +203,8 @@ function readNumber(attribute: unknown, range: Range, say: (message: string) => 
   if (value >= least) return value;
   const advice =
     name === 'weight' && value === 0 ? ', as upsync does; {"down":1} takes it out' : '';
-  say(`${name} ${show(attribute)} is not ${least} to ${most}, taken as ${otherwise}${advice}`);
+  const taken = otherwise < 0 ? 'not counted' : `taken as ${otherwise}`;
+  say(`${name} ${show(attribute)} is not ${least} to ${most}, ${taken}${advice}`);
   return otherwise;
 }
 

@@ -11,6 +11,8 @@ export type Instance = {
   readonly failTimeoutMs: number;
   readonly down: boolean;
   readonly backup: boolean;
+  /** Left out: as in the config file, else no limit. */
+  readonly maxConns?: number;
 };
 
 /** A record that could not be taken as it is: reported by name, its neighbours untouched. */

@@ -92,13 +92,16 @@ function parseService(value: unknown): readonly [string, readonly Instance[]] | 
 
 function parseInstance(value: unknown): Instance | undefined {
   if (!isRecord(value)) return undefined;
-  const { id, service, host, port, weight, maxFails, failTimeoutMs, down, backup } = value;
+  const { id, service, host, port, weight, maxFails, failTimeoutMs, down, backup, maxConns } =
+    value;
   if (!isText(id) || !isText(service) || !isText(host) || !isCount(port)) return undefined;
   if (!isCount(weight) || weight < 1 || !isCount(maxFails) || !isCount(failTimeoutMs)) {
     return undefined;
   }
   if (typeof down !== 'boolean' || typeof backup !== 'boolean') return undefined;
-  return { id, service, host, port, weight, maxFails, failTimeoutMs, down, backup };
+  if (maxConns !== undefined && !isCount(maxConns)) return undefined;
+  const limit = maxConns === undefined ? {} : { maxConns };
+  return { id, service, host, port, weight, maxFails, failTimeoutMs, down, backup, ...limit };
 }
 
 function parseProblem(value: unknown): Problem | undefined {
