@@ -11,6 +11,7 @@ import { ALONE } from './scopes.ts';
 export function server(id: string, changes: Partial<ServerDocument> = {}): ServerDocument {
   return {
     id,
+    addresses: ['127.0.0.1'],
     weight: 1,
     maxFails: 2,
     failTimeoutMs: 10_000,

@@ -7,6 +7,7 @@ export function serverState(part: Partial<ServerState> = {}): ServerState {
     id: 'a',
     host: '127.0.0.1',
     port: 9001,
+    addresses: ['127.0.0.1'],
     weight: 1,
     maxFails: 1,
     failTimeoutMs: 10_000,

@@ -6,6 +6,8 @@ import type { Admin, AdminState, Balance, Checks, Eligibility } from '../upstrea
 
 export type ServerDocument = {
   readonly id: string;
+  /** The first is used; more than one, or other than in the id, where the server is given by name. */
+  readonly addresses: readonly string[];
   readonly weight: number;
   readonly maxFails: number;
   readonly failTimeoutMs: number;

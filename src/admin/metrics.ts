@@ -53,6 +53,7 @@ const ELIGIBILITIES: readonly Eligibility[] = [
   'ok',
   'maint',
   'drain',
+  'unresolved',
   'down',
   'unchecked',
   'ejected',

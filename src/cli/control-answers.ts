@@ -77,6 +77,7 @@ const STATUS: Shape = {
       servers: [
         {
           id: 'text',
+          addresses: ['text'],
           weight: 'number',
           maxFails: 'number',
           failTimeoutMs: 'number',

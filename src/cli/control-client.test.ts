@@ -57,6 +57,7 @@ const STATUS: StatusDocument = {
       servers: [
         {
           id: '127.0.0.1:9001',
+          addresses: ['127.0.0.1'],
           weight: 1,
           maxFails: 1,
           failTimeoutMs: 10_000,

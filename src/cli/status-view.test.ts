@@ -10,6 +10,7 @@ const NOW = 1_000_000;
 
 const SERVER: ServerDocument = {
   id: '127.0.0.1:9001',
+  addresses: ['127.0.0.1'],
   weight: 1,
   maxFails: 1,
   failTimeoutMs: 10_000,

@@ -150,6 +150,8 @@ function reasonOf(server: ServerDocument, nowMs: number): string {
       if (admin.owner === 'kv') return `down in the registry${since}`;
       return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
     }
+    case 'unresolved':
+      return 'its name has no address; check the name and the DNS of this machine';
     case 'down':
       return `check failed: ${server.checkReason}`;
     case 'unchecked':

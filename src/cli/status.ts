@@ -25,8 +25,9 @@ export function addStatus(program: Command): void {
     .addHelpText(
       'after',
       `
-STATE is ok, or why the server takes no new requests: maint, drain, down (failed
-its checks), unchecked (has not passed yet), ejected (failed requests), full.
+STATE is ok, or why the server takes no new requests: maint, drain,
+unresolved (its name has no address), down (failed its checks), unchecked (has
+not passed yet), ejected (failed requests), full.
 
 Examples:
   $ sluice status

@@ -1,6 +1,7 @@
 // Who is in an upstream and in which state: config, registry, operator intent and verdicts put
 // together. Pure: facts in, the state for the data plane out; who keeps the facts is table.ts.
 
+import { isIP } from 'node:net';
 import type { StaticServer, UpstreamConfig } from '../config.ts';
 import type { Instance } from '../registry.ts';
 import {
@@ -11,6 +12,7 @@ import {
   type ServerState,
   type UpstreamState,
 } from '../upstream.ts';
+import { isSameList } from './names.ts';
 
 export type Source = 'config' | 'registry' | 'held';
 
@@ -30,6 +32,8 @@ export type Facts = {
   readonly isHeld: boolean;
   readonly overrides: ReadonlyMap<string, Admin>;
   readonly checks: (server: string) => Checks;
+  /** Of a host name. */
+  readonly addresses: (name: string) => readonly string[];
   /** The members before, for what must not jump. */
   readonly last: ReadonlyMap<string, Member>;
   readonly nowMs: number;
@@ -101,6 +105,8 @@ function computeMember(record: Record, facts: Facts): Member {
       id,
       host,
       port,
+      // The id says the host: that of an address never changes.
+      addresses: isIP(host) === 0 ? facts.addresses(host) : (before?.state.addresses ?? [host]),
       weight,
       maxFails,
       failTimeoutMs,
@@ -141,6 +147,7 @@ function isSameState(a: ServerState, b: ServerState): boolean {
     a.checks === b.checks &&
     a.mustPass === b.mustPass &&
     a.host === b.host &&
+    isSameList(a.addresses, b.addresses) &&
     a.port === b.port
   );
 }

@@ -29,6 +29,7 @@ function scene(yaml: string) {
     membership: undefined,
     overrides: [],
     verdicts: [],
+    addresses: () => [],
     onChange: () => {},
     onMembers: () => {},
   });

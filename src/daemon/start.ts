@@ -16,11 +16,14 @@ import { DaemonControl } from './control.ts';
 import { followRegistry, noAnswer, STRONG_DEADLINE_MS } from './first-answer.ts';
 import { Fleet } from './fleet.ts';
 import { bindListeners } from './listeners.ts';
+import { type Lookup, Names, systemLookup } from './names.ts';
 import { OutageWatch } from './outages.ts';
 import { openRegistry } from './registry-source.ts';
 import { Table } from './table.ts';
 import { Teardown } from './teardown.ts';
 
+/** The start waits so long for the addresses of servers given by name, ms. */
+const NAMES_DEADLINE_MS = 2000;
 /** Names in the registry without an upstream that are reported; each once. */
 const STRANGERS_MAX = 20;
 
@@ -42,6 +45,8 @@ export type DaemonOptions = {
   readonly log: Log;
   /** With strong_dependency: how long the registry may take to answer first, ms. */
   readonly registryDeadlineMs?: number;
+  /** Addresses of a server given by name; a test brings its own. */
+  readonly lookup?: Lookup;
 };
 
 /**
@@ -60,7 +65,7 @@ export async function startDaemon(config: Config, options: DaemonOptions): Promi
 
 async function start(
   config: Config,
-  { log, registryDeadlineMs = STRONG_DEADLINE_MS }: DaemonOptions,
+  { log, registryDeadlineMs = STRONG_DEADLINE_MS, lookup = systemLookup }: DaemonOptions,
   teardown: Teardown,
 ): Promise<Daemon> {
   const lock = lockStateDir(config.stateDir);
@@ -68,13 +73,18 @@ async function start(
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
   teardown.add(() => snapshot.close());
   const { registry, address } = await openRegistry(config.registry, { log, teardown });
+  const names = new Names({ lookup, log });
+  teardown.add(() => names.close());
   const table = await openTable(config, {
     log,
     teardown,
+    names,
     snapshot,
     registry,
     strongDeadlineMs: registryDeadlineMs,
   });
+
+  await names.settled(NAMES_DEADLINE_MS);
 
   // Until the last worker is gone it says that we are shutting down.
   let closeAdmin = async (): Promise<void> => {};
@@ -169,12 +179,13 @@ async function openTable(
   options: {
     readonly log: Log;
     readonly teardown: Teardown;
+    readonly names: Names;
     readonly snapshot: Snapshot;
     readonly registry: Registry | undefined;
     readonly strongDeadlineMs: number;
   },
 ): Promise<OpenTable> {
-  const { log, teardown, snapshot, registry, strongDeadlineMs } = options;
+  const { log, teardown, names, snapshot, registry, strongDeadlineMs } = options;
   const initial = snapshot.memory.membership;
   // A registry that the config no longer names has no say, not even a remembered one.
   let membership = registry === undefined ? undefined : initial;
@@ -211,6 +222,7 @@ async function openTable(
     membership,
     overrides: snapshot.overrides,
     verdicts: snapshot.memory.verdicts,
+    addresses: (name) => names.addresses(name),
     onChange: (names) => {
       listener(names);
       remember();
@@ -218,6 +230,10 @@ async function openTable(
     onMembers: (upstream, servers) => checker.set(upstream.name, upstream.check, servers),
   });
   teardown.add(() => table.close());
+  names.handOver({
+    onChange: (changed) => table.setAddresses(changed),
+    used: () => table.hosts(),
+  });
   const remember = (): void =>
     snapshot.remember(() => ({
       generation: table.generation,

@@ -53,8 +53,9 @@ export function memberEligibility(
   member: Member,
   figures: readonly WorkerFigures[],
 ): Eligibility {
-  const { id, admin, checks, mustPass } = member.state;
+  const { id, admin, addresses, checks, mustPass } = member.state;
   if (admin !== 'ready') return admin;
+  if (addresses.length === 0) return 'unresolved';
   if (checks === 'down') return 'down';
   if (checks === 'unknown' && mustPass) return 'unchecked';
   // What else keeps a server out only the workers know; their word on the rest may be older.
@@ -78,6 +79,7 @@ function buildUpstream(
     const counters = totals.servers.get(state.id);
     return {
       id: state.id,
+      addresses: state.addresses,
       weight: state.weight,
       maxFails: state.maxFails,
       failTimeoutMs: state.failTimeoutMs,

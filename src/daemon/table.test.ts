@@ -55,6 +55,7 @@ function createTable(
     readonly membership?: Membership;
     readonly overrides?: readonly Override[];
     readonly verdicts?: readonly RememberedVerdict[];
+    readonly addresses?: (name: string) => readonly string[];
   } = {},
 ): Seen {
   const seen: Omit<Seen, 'table'> = { changes: [], probed: [] };
@@ -65,6 +66,7 @@ function createTable(
     membership: options.membership,
     overrides: options.overrides ?? [],
     verdicts: options.verdicts ?? [],
+    addresses: options.addresses ?? (() => []),
     onChange: (names) => void seen.changes.push([...names]),
     onMembers: (_, servers) =>
       void seen.probed.push(servers.map(({ id, initial }) => `${id} ${initial?.checks ?? '-'}`)),

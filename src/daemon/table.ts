@@ -23,6 +23,7 @@ export type TableOptions = {
   readonly membership: Membership | undefined;
   readonly overrides: readonly Override[];
   readonly verdicts: readonly RememberedVerdict[];
+  readonly addresses: (name: string) => readonly string[];
   /** The data plane must hear about these upstreams. */
   readonly onChange: (names: ReadonlySet<string>) => void;
   /** Who is to be probed in an upstream may have changed. */
@@ -118,6 +119,25 @@ export class Table {
     this.#schedule();
   }
 
+  /** These host names have other addresses. */
+  setAddresses(names: ReadonlySet<string>): void {
+    for (const { config, members } of this.#upstreams.values()) {
+      if ([...members.values()].some(({ state }) => names.has(state.host))) {
+        this.#dirty.set(config.name, true);
+      }
+    }
+    this.#schedule();
+  }
+
+  /** Names and addresses of all members. */
+  hosts(): Set<string> {
+    const hosts = new Set<string>();
+    for (const { members } of this.#upstreams.values()) {
+      for (const { state } of members.values()) hosts.add(state.host);
+    }
+    return hosts;
+  }
+
   setVerdict(verdict: Verdict): void {
     const upstream = this.#upstreams.get(verdict.upstream);
     if (upstream === undefined) return;
@@ -197,6 +217,7 @@ export class Table {
       instances: config.followRegistry ? (this.#membership?.services.get(config.name) ?? []) : [],
       isHeld: this.#membership?.held.includes(config.name) === true,
       overrides,
+      addresses: this.#options.addresses,
       // In maint nothing is known of a server: it will probably be another process afterwards.
       checks: (server) =>
         overrides.get(server)?.state === 'maint'
@@ -216,13 +237,17 @@ export class Table {
   /** All are probed but those in an operator's maint: down=1 in the registry is still watched. */
   #tellChecker({ config, members, overrides, verdicts }: KnownUpstream): void {
     const probed: CheckedServer[] = [];
+    const listed = new Set<string>();
     for (const { state } of members.values()) {
       if (overrides.get(state.id)?.state === 'maint') continue;
-      const { id, host, port } = state;
+      const { id, host, port, addresses } = state;
       const initial = verdicts.get(id);
-      probed.push(initial === undefined ? { id, host, port } : { id, host, port, initial });
+      listed.add(id);
+      // Without an address there is nothing to probe, and no reason to forget the verdict.
+      if (addresses.length === 0) continue;
+      const server = { id, host, port, addresses };
+      probed.push(initial === undefined ? server : { ...server, initial });
     }
-    const listed = new Set(probed.map(({ id }) => id));
     for (const server of verdicts.keys()) if (!listed.has(server)) verdicts.delete(server);
     this.#options.onMembers(config, probed);
   }

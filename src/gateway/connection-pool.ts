@@ -30,6 +30,8 @@ export type PoolFigures = {
 export type ServerPool = {
   readonly server: Server;
   readonly figures: PoolFigures;
+  /** As of the last table. */
+  addresses: readonly string[];
   oldest: Place | undefined;
   newest: Place | undefined;
   idle: number;
@@ -43,6 +45,8 @@ export type ServerPool = {
 export type Place = {
   readonly connection: ServerConnection;
   readonly pool: ServerPool;
+  /** That it leads to: when the server moves, it is not kept. */
+  address: string;
   /** Of all servers. */
   older: Place | undefined;
   newer: Place | undefined;
@@ -84,7 +88,7 @@ export class ConnectionPool implements Timed {
   place(connection: ServerConnection): Place {
     const pool = this.#poolOf(connection.server);
     return {
-      ...{ connection, pool, older: undefined, newer: undefined },
+      ...{ connection, pool, address: '', older: undefined, newer: undefined },
       ...{ olderHere: undefined, newerHere: undefined },
     };
   }
@@ -94,7 +98,13 @@ export class ConnectionPool implements Timed {
     if (known !== undefined) return known;
     const figures = this.#figuresOf(server.upstream);
     const pool: ServerPool = {
-      ...{ server, figures, oldest: undefined, newest: undefined },
+      ...{
+        server,
+        figures,
+        addresses: server.state.addresses,
+        oldest: undefined,
+        newest: undefined,
+      },
       ...{ idle: 0, inUse: 0, peak: 0, lastPeak: 0 },
     };
     this.#servers.set(server, pool);
@@ -139,7 +149,7 @@ export class ConnectionPool implements Timed {
     const { pool, connection } = place;
     this.#unuse(pool);
     this.#link(place);
-    if (!isKept(pool.server)) connection.discard();
+    if (!isKept(pool.server) || !leadsToServer(place)) connection.discard();
     else this.#trim(pool);
   }
 
@@ -159,10 +169,13 @@ export class ConnectionPool implements Timed {
     while (pool?.oldest !== undefined) pool.oldest.connection.discard();
   }
 
-  /** Closes idle connections to servers that are drained, down or gone. After a table update. */
+  /** Closes idle connections to servers that are drained, down, gone or elsewhere. After an update. */
   sweep(): void {
     for (const [server, pool] of this.#servers) {
-      if (isKept(server)) continue;
+      if (isKept(server)) {
+        this.#leaveOld(pool);
+        continue;
+      }
       this.clear(server);
       if (server.gone && pool.inUse === 0) this.#servers.delete(server);
     }
@@ -181,6 +194,19 @@ export class ConnectionPool implements Timed {
       this.#trim(pool);
     }
     this.#wheel.set(this, WINDOW_MS);
+  }
+
+  /** The server has other addresses: closes what leads to those that it has no more. */
+  #leaveOld(pool: ServerPool): void {
+    const { addresses } = pool.server.state;
+    if (pool.addresses === addresses) return;
+    pool.addresses = addresses;
+    let place = pool.oldest;
+    while (place !== undefined) {
+      const next = place.newerHere;
+      if (!leadsToServer(place)) place.connection.discard();
+      place = next;
+    }
   }
 
   #trim(pool: ServerPool): void {
@@ -245,4 +271,8 @@ export class ConnectionPool implements Timed {
 
 function isKept(server: Server): boolean {
   return !server.gone && server.state.admin === 'ready' && server.state.checks !== 'down';
+}
+
+function leadsToServer({ address, pool }: Place): boolean {
+  return pool.server.state.addresses.includes(address);
 }

@@ -68,7 +68,6 @@ export class ServerConnection implements ConnectionHandler, Timed {
     this.place = gateway.pool.place(this);
     this.#dial = new Dial(gateway, this);
     this.connection = this.#dial.first();
-    gateway.wheel.set(this, gateway.config.timeouts.connectMs);
   }
 
   /** Takes an idle connection out of the pool for another exchange. */
@@ -163,6 +162,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
 
   onConnect(): void {
     this.#gateway.wheel.clear(this);
+    this.#dial.succeeded();
     this.#expectResponse();
     this.#attempt?.serverConnected();
   }
@@ -213,8 +213,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
       case 'closed':
         return;
       case 'connecting':
-        if (!this.#dial.again(error)) this.#lost(connectFailure(error, this.server.id));
-        return;
+        return this.#notConnected(error);
       case 'body':
         return this.#cut(`the server's connection broke (${error || 'closed'})`);
       case 'tunnel':
@@ -224,13 +223,15 @@ export class ServerConnection implements ConnectionHandler, Timed {
     }
   }
 
+  #notConnected(code: string): void {
+    if (!this.#dial.again(code)) this.#lost(connectFailure(code, this.server.id));
+  }
+
   onDeadline(): void {
     const { server } = this;
     switch (this.#state) {
       case 'connecting':
-        return this.#lost(
-          failure('connect_timeout', `server ${server.id} did not accept the connection in time`),
-        );
+        return this.#notConnected('ETIMEDOUT');
       case 'head':
         return this.#lost(
           this.#requestSent && this.connection.pendingBytes === 0

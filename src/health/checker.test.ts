@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { Checker } from './checker.ts';
+import { type CheckedServer, Checker } from './checker.ts';
 import type { Probe, ProbeOptions, ProbeOutcome } from './probe.ts';
 import type { CheckSpec, ProbeSpec, Verdict } from './spec.ts';
 
@@ -125,7 +125,9 @@ test('forgets a server that is no longer listed, its probe under way included', 
 test('a null spec ends the checks of its upstream and of no other', (t) => {
   const bench = new Bench(t);
   bench.checker.set('web', spec(), servers(1));
-  bench.checker.set('api', spec(), [{ id: 'other', host: '127.0.0.1', port: 1 }]);
+  bench.checker.set('api', spec(), [
+    { id: 'other', host: '127.0.0.1', addresses: ['127.0.0.1'], port: 1 },
+  ]);
   bench.checker.set('web', null, servers(1));
   bench.run(3 * INTERVAL_MS);
   assert.equal(bench.startsOf('s0').length, 0);
@@ -141,6 +143,21 @@ test('a changed spec applies from the next probe, and a shorter interval brings 
   bench.run(INTERVAL_MS);
   assert.equal(bench.starts.length, 1);
   assert.equal(bench.starts[0]?.spec.send, 'PING');
+});
+
+test('a server that moved is probed there at once, and the probe of its old address does not count', (t) => {
+  const bench = new Bench(t, { durationMs: 500, random: () => 0, outcomes: ['fail', 'pass'] });
+  const at = (address: string): CheckedServer[] =>
+    servers(1).map((server) => ({ ...server, host: 'app', addresses: [address] }));
+  bench.checker.set('web', spec(), at('10.0.0.1'));
+  bench.run(100);
+  assert.equal(bench.atOnce, 1);
+  bench.checker.set('web', spec(), at('10.0.0.2'));
+  assert.equal(bench.atOnce, 1, 'the one before was closed');
+  assert.deepEqual(bench.startsOf('s0'), [0, 100]);
+  bench.run(300);
+  bench.checker.set('web', spec(), at('10.0.0.2'));
+  assert.deepEqual(bench.startsOf('s0'), [0, 100], 'the same address: left alone');
 });
 
 test('setting the same list again and again does not put the probes off', (t) => {
@@ -192,7 +209,7 @@ test('on real sockets: a server comes up, dies, and is told so each time', async
   });
   t.after(() => checker.close());
   checker.set('web', spec({ intervalMs: 10, timeoutMs: 60_000, send: 'GET / HTTP/1.0\r\n\r\n' }), [
-    { id: 'a', host: '127.0.0.1', port: bound.port },
+    { id: 'a', host: '127.0.0.1', addresses: ['127.0.0.1'], port: bound.port },
   ]);
   await promise;
   assert.deepEqual(changes, ['up', 'down']);
@@ -280,10 +297,11 @@ function spec(part: Partial<CheckSpec> = {}): CheckSpec {
   };
 }
 
-function servers(count: number): { id: string; host: string; port: number }[] {
+function servers(count: number): CheckedServer[] {
   return Array.from({ length: count }, (_, index) => ({
     id: `s${index}`,
     host: '127.0.0.1',
+    addresses: ['127.0.0.1'],
     port: 9001,
   }));
 }

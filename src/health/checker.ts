@@ -14,6 +14,8 @@ import { count, NO_TALLY } from './tally.ts';
 export type CheckedServer = {
   readonly id: string;
   readonly host: string;
+  /** Of the host: the first is probed, another where it does not accept. */
+  readonly addresses: readonly string[];
   readonly port: number;
   /** A remembered verdict to go on from; used only when the checker does not know the server. */
   readonly initial?: Omit<Verdict, 'upstream' | 'server' | 'changed'>;
@@ -81,7 +83,7 @@ export class Checker {
       if (spec === null || next.has(server.id)) continue;
       const entry = last?.get(server.id) ?? createEntry(upstream, server, spec);
       last?.delete(server.id);
-      entry.server = server;
+      this.#move(entry, server);
       entry.spec = spec;
       this.#ensureDue(entry);
       next.set(server.id, entry);
@@ -106,6 +108,15 @@ export class Checker {
     this.#upstreams.clear();
     clearTimeout(this.#timer);
     this.#watch.close();
+  }
+
+  /** A probe of the address before says nothing about this one, which is looked at now. */
+  #move(entry: Entry, server: CheckedServer): void {
+    const last = entry.server.addresses[0];
+    entry.server = server;
+    if (last === server.addresses[0]) return;
+    this.#forget(entry);
+    this.#schedule(entry, this.#now());
   }
 
   #ensureDue(entry: Entry): void {
@@ -154,12 +165,13 @@ export class Checker {
   }
 
   #begin(entry: Entry, nowMs: number): void {
-    const { id, host, port } = entry.server;
+    const { id, host, port, addresses } = entry.server;
     const { spec } = entry;
     this.#running += 1;
     entry.probe = this.#startProbe({
       id,
       host,
+      addresses,
       port,
       spec,
       watch: this.#watch,

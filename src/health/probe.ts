@@ -6,7 +6,7 @@
 // answer`, that of the final status once the answer is whole. The release's check is this one too.
 // tcp: connect, then look for PEEK_MS: closed or reset at once = dead; data or still open = alive.
 
-import { connect, type Socket } from 'node:net';
+import { connect, isIPv6, type LookupFunction, type Socket } from 'node:net';
 import { systemCode } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import { AnswerReader, quote } from './answer.ts';
@@ -30,6 +30,8 @@ export type ProbeOptions = {
   /** The server's own; the spec may name another port to probe. */
   readonly id: string;
   readonly host: string;
+  /** Of the host, tried in turn; left out: the system is asked. */
+  readonly addresses?: readonly string[];
   readonly port: number;
   readonly spec: ProbeSpec;
   readonly watch: Pick<LoopWatch, 'stalledMs'>;
@@ -92,11 +94,14 @@ class RunningProbe implements Probe {
   }
 
   start(): void {
-    const { host, port, spec } = this.#options;
+    const { host, port, spec, addresses } = this.#options;
     this.#deadline = afterPoll(spec.timeoutMs, () => this.#timeOut());
     try {
       // connect throws for an argument that it does not like; to a caller that is a failed probe.
-      const socket = connect({ host, port: spec.port === 0 ? port : spec.port, noDelay: true });
+      const socket = connect({
+        ...{ host, port: spec.port === 0 ? port : spec.port, noDelay: true },
+        ...(addresses === undefined ? {} : { lookup: knownAddresses(addresses) }),
+      });
       this.#socket = socket;
       socket.on('error', (error) => this.#failed(error));
       socket.on('connect', () => this.#connected(socket));
@@ -237,6 +242,15 @@ class RunningProbe implements Probe {
  */
 function afterPoll(ms: number, call: () => void): NodeJS.Timeout {
   return setTimeout(() => setImmediate(call), ms);
+}
+
+/** In the place of a look-up; a host that is an address is not looked up at all. */
+function knownAddresses(addresses: readonly string[]): LookupFunction {
+  return (_, options, answer) => {
+    const found = addresses.map((address) => ({ address, family: isIPv6(address) ? 6 : 4 }));
+    if (options.all === true) answer(null, found);
+    else answer(null, addresses[0] ?? '', found[0]?.family ?? 4);
+  };
 }
 
 /** The spec's text with `{host}`, `{port}` and `{id}` of the server filled in. */

@@ -1,6 +1,6 @@
 // The one reader of a server's four facts (admin, checks, fails, in flight): may it take the next
 // request, and if not, why. The first reason in this order is the answer, from the most deliberate
-// to the most fleeting: maint, drain, down, unchecked, ejected, full.
+// to the most fleeting: maint, drain, unresolved, down, unchecked, ejected, full.
 
 import type { Server } from './server.ts';
 import type { Eligibility, ServerState } from './table.ts';
@@ -15,8 +15,9 @@ export function eligibility(server: Server, nowMs: number): Eligibility {
 }
 
 /** The part of eligibility that only a table update changes. */
-export function standingOf(state: ServerState): 'ok' | 'maint' | 'drain' | 'down' | 'unchecked' {
+export function standingOf(state: ServerState): Exclude<Eligibility, 'ejected' | 'full'> {
   if (state.admin !== 'ready') return state.admin;
+  if (state.addresses.length === 0) return 'unresolved';
   if (state.checks === 'down') return 'down';
   if (state.checks === 'unknown' && state.mustPass) return 'unchecked';
   return 'ok';

@@ -106,6 +106,7 @@ function randomState(dice: Dice): Partial<ServerState> {
     backup: dice.chance(0.3),
     admin: dice.oneOf(['ready', 'ready', 'ready', 'drain', 'maint']),
     checks: dice.oneOf(['up', 'up', 'up', 'unknown', 'down']),
+    addresses: ['127.0.0.1'],
     mustPass: dice.chance(0.5),
   };
 }

@@ -25,6 +25,8 @@ export class Server {
   readonly upstream: string;
   readonly counters: ServerCounters = createServerCounters();
 
+  /** Address that accepted a connection last, where the first one of the table did not. */
+  reachable = '';
   /** The two weights of the smooth weighted round robin. Written by the balancers alone. */
   current = 0;
   effective: number;
@@ -182,7 +184,8 @@ export class Server {
     const cameBack =
       rejoins ||
       (next.admin === 'ready' && last.admin !== 'ready') ||
-      (next.checks === 'up' && last.checks !== 'up');
+      (next.checks === 'up' && last.checks !== 'up') ||
+      next.addresses[0] !== last.addresses[0];
     // What the process before the restart did must not count against the one that runs now.
     if (cameBack) this.#forgive();
     // upsync starts a changed server's balancing afresh; so do we, to keep the same sequence.

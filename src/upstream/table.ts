@@ -26,6 +26,8 @@ export type ServerState = {
   readonly id: string;
   readonly host: string;
   readonly port: number;
+  /** Of the host: the first is used, another where it does not accept. Empty: a name without any yet. */
+  readonly addresses: readonly string[];
   /** Share of requests relative to the others; integer ≥ 1. */
   readonly weight: number;
   /** Failed attempts within failTimeoutMs that eject the server; 0 disables. */
@@ -67,4 +69,12 @@ export type TableUpdate = {
 };
 
 /** Why a server may or may not take the next request: the same word in CLI, metric and log. */
-export type Eligibility = 'ok' | 'maint' | 'drain' | 'down' | 'unchecked' | 'ejected' | 'full';
+export type Eligibility =
+  | 'ok'
+  | 'maint'
+  | 'drain'
+  | 'unresolved'
+  | 'down'
+  | 'unchecked'
+  | 'ejected'
+  | 'full';

@@ -12,10 +12,21 @@ import type { UpstreamSnapshot } from './snapshot.ts';
 import type { Balance, Eligibility, ServerState, UpstreamState } from './table.ts';
 
 /** The reasons in the order in which a refusal names them. */
-const REASONS: readonly Eligibility[] = ['maint', 'drain', 'down', 'unchecked', 'ejected', 'full'];
+const REASONS: readonly Eligibility[] = [
+  'maint',
+  'drain',
+  'unresolved',
+  'down',
+  'unchecked',
+  'ejected',
+  'full',
+];
 
 /** Nobody knows when an operator, a check or the registry brings a server back. */
 const RETRY_AFTER_MS = 5000;
+
+/** Takes requests, or waits for what every server of a first table has to wait for. */
+const WAITING: readonly Eligibility[] = ['ok', 'unresolved', 'unchecked'];
 
 /** Chooses among the servers of one tier; replaced at each table update. */
 type Balancer = {
@@ -230,7 +241,7 @@ export class Upstream {
   #noteReturning(): void {
     for (const server of this.#servers) {
       const standing = standingOf(server.state);
-      if (standing !== 'ok' && standing !== 'unchecked') this.#returning.add(server);
+      if (!WAITING.includes(standing)) this.#returning.add(server);
     }
   }
 }

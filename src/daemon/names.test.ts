@@ -1,0 +1,145 @@
+// Names of servers and what they resolve to, with a resolver and a clock that the test turns.
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { type Log, silentLog } from '../base/log.ts';
+import { mergeAddresses, Names, systemLookup } from './names.ts';
+
+type Answers = Record<string, readonly string[] | Error>;
+
+function createNames(t: TestContext, answers: Answers) {
+  const state = {
+    nowMs: 0,
+    asked: [] as string[],
+    changed: [] as string[],
+    said: [] as string[],
+    used: undefined as readonly string[] | undefined,
+  };
+  const write: Log['warn'] = ({ name }, message) =>
+    state.said.push(`${name}: ${message.replace(/;.*/, '')}`);
+  const names = new Names({
+    log: { ...silentLog, warn: write, info: write },
+    now: () => state.nowMs,
+    lookup: async (name) => {
+      state.asked.push(name);
+      const answer = answers[name] ?? [];
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  });
+  names.handOver({
+    onChange: (changed) => state.changed.push(...changed),
+    used: () => new Set(state.used ?? Object.keys(answers)),
+  });
+  t.after(() => names.close());
+  /** Time passes, second by second, and what was asked is answered. */
+  const pass = async (seconds: number): Promise<void> => {
+    for (let second = 0; second < seconds; second += 1) {
+      state.nowMs += 1000;
+      names.turn();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return { names, state, pass };
+}
+
+const NOT_FOUND = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+
+test('a name is resolved, and moves when its address leaves the answer', async (t) => {
+  const answers: Answers = { app: ['10.0.0.1', '10.0.0.2'] };
+  const { names, state, pass } = createNames(t, answers);
+  assert.deepEqual(names.addresses('app'), []);
+  await names.settled(10_000);
+  assert.deepEqual(names.addresses('app'), ['10.0.0.1', '10.0.0.2']);
+  // A rotating DNS moves nobody.
+  answers['app'] = ['10.0.0.2', '10.0.0.1'];
+  await pass(6);
+  answers['app'] = ['10.0.0.3', '10.0.0.2', '10.0.0.1'];
+  await pass(6);
+  assert.deepEqual(names.addresses('app'), ['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+  assert.deepEqual(state.said, []);
+  answers['app'] = ['10.0.0.9'];
+  await pass(6);
+  assert.deepEqual(names.addresses('app'), ['10.0.0.9']);
+  assert.deepEqual(state.said, ['app: server name has another address']);
+  assert.equal(state.changed.length, 3);
+});
+
+test('without an answer the last addresses stay, it is said once, and asked for less often', async (t) => {
+  const answers: Answers = { app: ['10.0.0.1'] };
+  const { names, state, pass } = createNames(t, answers);
+  names.addresses('app');
+  await pass(1);
+  for (const failure of [NOT_FOUND, []]) {
+    answers['app'] = failure;
+    await pass(60);
+  }
+  assert.deepEqual(names.addresses('app'), ['10.0.0.1']);
+  assert.ok(state.asked.length < 10, `${state.asked.length} lookups in two minutes`);
+  answers['app'] = ['10.0.0.1'];
+  await pass(31);
+  assert.deepEqual(state.said, [
+    'app: server name cannot be resolved now',
+    'app: server name resolves again',
+  ]);
+  assert.deepEqual(state.changed, ['app']);
+});
+
+test('a name that was never resolved is asked for often, and does not hold up the start', async (t) => {
+  const answers: Answers = { app: NOT_FOUND };
+  const { names, state, pass } = createNames(t, answers);
+  names.addresses('app');
+  await names.settled(10_000);
+  assert.deepEqual(names.addresses('app'), []);
+  await pass(60);
+  assert.ok(state.asked.length >= 12);
+  answers['app'] = ['10.0.0.1'];
+  await pass(6);
+  assert.deepEqual(names.addresses('app'), ['10.0.0.1']);
+  assert.deepEqual(state.changed, ['app']);
+});
+
+test('a name that nobody uses any more is forgotten', async (t) => {
+  const { names, state, pass } = createNames(t, { old: ['10.0.0.1'], app: ['10.0.0.2'] });
+  names.addresses('old');
+  names.addresses('app');
+  await pass(1);
+  state.used = ['app'];
+  await pass(20);
+  assert.equal(state.asked.filter((name) => name === 'old').length, 1);
+});
+
+test('a slow resolver is asked for few names at a time, and a start waits no longer than told', async (t) => {
+  let asked = 0;
+  const names = new Names({
+    log: silentLog,
+    lookup: () => {
+      asked += 1;
+      return new Promise(() => {});
+    },
+  });
+  t.after(() => names.close());
+  for (let count = 0; count < 10; count += 1) names.addresses(`app-${count}`);
+  await names.settled(1);
+  assert.equal(asked, 2);
+});
+
+test('the system resolves localhost', async () => {
+  assert.ok(
+    (await systemLookup('localhost')).some((address) => ['127.0.0.1', '::1'].includes(address)),
+  );
+});
+
+for (const [last, answer, expected] of [
+  ['', 'a b', 'a b'],
+  ['a', 'b a', 'a b'],
+  ['a b', 'b c', 'b c'],
+  ['a', 'b', 'b'],
+  ['', 'a a', 'a'],
+  ['c d', 'a b c d e f g h i j', 'c d a b e f g h'],
+] as const) {
+  test(`after "${last}" the answer "${answer}" makes "${expected}"`, () => {
+    const list = (text: string): string[] => text.split(' ').filter((item) => item !== '');
+    assert.deepEqual(mergeAddresses(list(last), list(answer)), list(expected));
+  });
+}

@@ -1,0 +1,183 @@
+// Servers given by name: which addresses the name has now. Asked once for the whole gateway, here in the
+// primary; the table carries the answer, so that the checks and every worker mean the same process by a
+// name. The system's resolver tells no TTL, so a name is asked again every few seconds; when it cannot be
+// resolved, its last addresses stay. The first address is the one that is used, and it stays the first as
+// long as it is in the answer, in whatever order a rotating DNS puts them; the others are tried when
+// it does not accept a connection.
+
+import { lookup } from 'node:dns/promises';
+import { systemCode } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+
+/** All addresses of a name in the system's order. Rejects when it cannot be resolved. */
+export type Lookup = (name: string) => Promise<readonly string[]>;
+
+export const systemLookup: Lookup = async (name) =>
+  (await lookup(name, { all: true })).map(({ address }) => address);
+
+const AGAIN_MS = 5000;
+/** After a failure: sooner, while the name has no address at all; less often, while it has. */
+const UNRESOLVED_FIRST_MS = 1000;
+const FAILED_MAX_MS = 30_000;
+const TICK_MS = 500;
+/** Lookups under way: each takes a thread of the pool, and a dead DNS holds it for many seconds. */
+const LOOKUPS_MAX = 2;
+const ADDRESSES_MAX = 8;
+
+type Entry = {
+  readonly name: string;
+  addresses: readonly string[];
+  dueMs: number;
+  /** Failed lookups in a row. */
+  failures: number;
+  isAsking: boolean;
+};
+
+export class Names {
+  readonly #entries = new Map<string, Entry>();
+  readonly #lookup: Lookup;
+  readonly #log: Log;
+  readonly #now: () => number;
+  readonly #waiting = new Set<() => void>();
+  #onChange: (names: ReadonlySet<string>) => void = () => {};
+  #used: () => ReadonlySet<string> = () => new Set(this.#entries.keys());
+  #asking = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** `now`: monotonic ms. */
+  constructor(options: {
+    readonly lookup: Lookup;
+    readonly log: Log;
+    readonly now?: () => number;
+  }) {
+    this.#lookup = options.lookup;
+    this.#log = options.log;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** `used`: the names that are still needed; the others are forgotten. */
+  handOver(options: {
+    readonly onChange: (names: ReadonlySet<string>) => void;
+    readonly used: () => ReadonlySet<string>;
+  }): void {
+    this.#onChange = options.onChange;
+    this.#used = options.used;
+  }
+
+  /** The name's addresses, the one to use first; empty until it is resolved. Follows it from now on. */
+  addresses(name: string): readonly string[] {
+    const known = this.#entries.get(name);
+    if (known !== undefined) return known.addresses;
+    const entry: Entry = {
+      ...{ name, addresses: [], dueMs: this.#now(), failures: 0, isAsking: false },
+    };
+    this.#entries.set(name, entry);
+    this.#timer ??= setInterval(() => this.turn(), TICK_MS).unref();
+    this.#ask();
+    return entry.addresses;
+  }
+
+  /** Resolves when every name was asked for once, or the time is over. */
+  async settled(deadlineMs: number): Promise<void> {
+    const isOpen = (): boolean =>
+      [...this.#entries.values()].some(
+        ({ addresses, failures }) => addresses.length + failures === 0,
+      );
+    if (!isOpen()) return;
+    await new Promise<void>((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        resolve();
+      };
+      const look = (): void => {
+        if (!isOpen()) finish();
+      };
+      const timer = setTimeout(finish, deadlineMs);
+      this.#waiting.add(look);
+    });
+  }
+
+  /** Asks for what is due, and forgets what nobody needs. By the clock; by hand in a test. */
+  turn(): void {
+    const used = this.#used();
+    for (const name of this.#entries.keys()) if (!used.has(name)) this.#entries.delete(name);
+    this.#ask();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+  }
+
+  #ask(): void {
+    const nowMs = this.#now();
+    for (const entry of this.#entries.values()) {
+      if (this.#asking >= LOOKUPS_MAX) return;
+      if (!entry.isAsking && entry.dueMs <= nowMs) void this.#resolve(entry);
+    }
+  }
+
+  async #resolve(entry: Entry): Promise<void> {
+    entry.isAsking = true;
+    this.#asking += 1;
+    let answer: readonly string[] = [];
+    let code = 'no address';
+    try {
+      answer = await this.#lookup(entry.name);
+    } catch (error) {
+      code = systemCode(error) || 'failed';
+    }
+    entry.isAsking = false;
+    this.#asking -= 1;
+    if (this.#isClosed) return;
+    if (this.#entries.get(entry.name) === entry) {
+      if (answer.length === 0) this.#failed(entry, code);
+      else this.#resolved(entry, answer);
+    }
+    for (const look of [...this.#waiting]) look();
+    this.#ask();
+  }
+
+  #resolved(entry: Entry, answer: readonly string[]): void {
+    const { name, addresses: last, failures } = entry;
+    entry.dueMs = this.#now() + AGAIN_MS;
+    entry.failures = 0;
+    const next = mergeAddresses(last, answer);
+    if (failures > 0) this.#log.info({ name, addresses: next }, 'server name resolves again');
+    if (isSameList(last, next)) return;
+    entry.addresses = next;
+    if (last.length > 0 && last[0] !== next[0]) {
+      this.#log.info({ name, from: last, to: next }, 'server name has another address');
+    }
+    this.#onChange(new Set([name]));
+  }
+
+  /** Said once, until it resolves again. */
+  #failed(entry: Entry, code: string): void {
+    const { name, addresses } = entry;
+    entry.failures += 1;
+    const isKnown = addresses.length > 0;
+    const pauseMs = (isKnown ? AGAIN_MS : UNRESOLVED_FIRST_MS) * 2 ** (entry.failures - 1);
+    entry.dueMs = this.#now() + Math.min(pauseMs, isKnown ? FAILED_MAX_MS : AGAIN_MS);
+    if (entry.failures > 1) return;
+    this.#log.warn(
+      { name, code, addresses },
+      isKnown
+        ? 'server name cannot be resolved now; its last addresses stay in use'
+        : 'server name cannot be resolved; it takes no requests until it can: check the name and the DNS of this machine',
+    );
+  }
+}
+
+/** Who was there stays in front, in the same order. */
+export function mergeAddresses(last: readonly string[], answer: readonly string[]): string[] {
+  const kept = last.filter((address) => answer.includes(address));
+  const fresh = answer.filter((address) => !last.includes(address));
+  return [...new Set([...kept, ...fresh])].slice(0, ADDRESSES_MAX);
+}
+
+export function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((item, at) => item === b[at]));
+}
