@@ -65,8 +65,8 @@ function routesOf(read: readonly RouteFile[], upstreams: readonly UpstreamConfig
     return page === undefined ? { host, path, upstream } : { host, path, page, allow };
   });
   const [only] = upstreams;
-  // Pages beside the one upstream take nothing else away from it.
-  const isOpen = only !== undefined && upstreams.length === 1 && routes.every((r) => 'page' in r);
+  // Pages beside the one upstream take nothing else away from it; of several, one has a route.
+  const isOpen = only !== undefined && routes.every((route) => 'page' in route);
   return isOpen ? [...routes, { host: '', path: '/', upstream: only.name }] : routes;
 }
 

@@ -250,6 +250,23 @@ services: { app: { instances: [127.0.0.1:1${more}], start: x, check: { port: 9 }
   ]);
 });
 
+test('pages beside the one upstream take nothing else away from it', () => {
+  const { routes } = parse(`routes:
+  - { host: Status.example, page: upstream_status }
+  - { path: /upstream_list, page: upstream_list, allow: [10.0.0.0/8, "fd00::/8"] }
+`);
+  assert.deepEqual(routes, [
+    {
+      host: 'status.example',
+      path: '/',
+      page: 'upstream_status',
+      allow: ['127.0.0.0/8', '::1'],
+    },
+    { host: '', path: '/upstream_list', page: 'upstream_list', allow: ['10.0.0.0/8', 'fd00::/8'] },
+    { host: '', path: '/', upstream: 'app' },
+  ]);
+});
+
 test('takes a section with nothing under it as all defaults', () => {
   const config = parse('admin:\nlimits:\nupstreams:\n  app:\n    check:\n');
   assert.equal(config.admin.listen.port, 8700);

@@ -55,8 +55,8 @@ export class Exchange implements Attempt {
 
   async #showPage(route: PageRoute, head: RequestHead): Promise<void> {
     const answer = await answerPage(route, { head, client: this.#client, gateway: this.#gateway });
-    // Else the client has left meanwhile.
-    if (this.#head === head) this.#answer(answer.status, answer.reason, answer.page);
+    // Where the client has left meanwhile there is nothing to answer, and nothing else came in.
+    this.#answer(answer.status, answer.reason, answer.page);
   }
 
   // ---- from the client ----------------------------------------------------------------------

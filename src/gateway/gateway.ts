@@ -102,7 +102,7 @@ export class Gateway {
       ),
       upstreams: options.upstreams,
       accessLog: config.accessLog === '' ? undefined : new AccessLog(config.accessLog, log),
-      ownAnswers: new OwnAnswers({ log, isReasonShown: config.isReasonShown, now }),
+      ownAnswers: new OwnAnswers({ log, wheel, isReasonShown: config.isReasonShown, now }),
       readPage: options.readPage,
       trusted: addressSet(config.trustedProxies),
       now,
@@ -212,6 +212,7 @@ export class Gateway {
     for (const line of [this.#turnedAway, this.#acceptFailures, this.#context.noSocket]) {
       line.close();
     }
+    this.#context.ownAnswers.close();
     this.#context.wheel.stop();
     void this.#context.accessLog?.close();
   }

@@ -2,14 +2,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLog } from '../base/log.ts';
 import { OwnAnswers } from './own-answers.ts';
+import { Wheel } from './wheel.ts';
 
 const SECRETS = 'upstream "app", 10.0.0.1:80 (1 maint)\r\nX: \xe4';
 
 function own(options: { isReasonShown?: boolean; onWarn?: (fields: unknown) => void } = {}) {
   let nowMs = 0;
+  const wheel = new Wheel(() => nowMs);
   const log = { ...silentLog, warn: (fields: unknown) => options.onWarn?.(fields) };
   const answers = new OwnAnswers({
     log,
+    wheel,
     isReasonShown: options.isReasonShown ?? false,
     now: () => nowMs,
   });
@@ -18,7 +21,9 @@ function own(options: { isReasonShown?: boolean; onWarn?: (fields: unknown) => v
       answers.compose({ status, reason: SECRETS, upstream: undefined, method, keepsAlive: true }),
     wait: (ms: number) => {
       nowMs += ms;
+      wheel.turn();
     },
+    close: () => answers.close(),
   };
 }
 
@@ -39,17 +44,25 @@ for (const status of [404, 502, 503, 504]) {
   });
 }
 
-test('the log names the reason at once and then now and then, with the number', () => {
+test('the log names the reason soon, then now and then, with the number, and leaves none out', () => {
   const said: unknown[] = [];
-  const { say, wait } = own({ onWarn: (fields) => said.push(fields) });
+  const { say, wait, close } = own({ onWarn: (fields) => said.push(fields) });
+  const line = (status: number, requests: number) => ({
+    ...{ upstream: '', status, requests, reason: SECRETS },
+  });
   say(404);
-  assert.deepEqual(said, []);
   for (let count = 0; count < 5; count += 1) say(503);
   say(502);
-  wait(9_999);
+  assert.deepEqual(said, []);
+  wait(2000);
+  assert.deepEqual(said.splice(0), [line(503, 5), line(502, 1)]);
   say(503);
-  assert.equal(said.length, 2);
-  wait(1);
+  wait(5000);
   say(503);
-  assert.deepEqual(said[2], { upstream: '', status: 503, reason: SECRETS, requests: 6 });
+  assert.deepEqual(said, []);
+  wait(7000);
+  assert.deepEqual(said.splice(0), [line(503, 2)]);
+  say(503);
+  close();
+  assert.deepEqual(said, [line(503, 1)]);
 });

@@ -7,6 +7,8 @@ import type { Log } from '../base/log.ts';
 import type { Upstream } from '../upstream.ts';
 import { ownResponseText } from './http1.ts';
 import type { Page } from './pages.ts';
+import { RareLine } from './rare-line.ts';
+import type { Wheel } from './wheel.ts';
 
 /** What a client is told, by status; other statuses are the client's own doing and say what it did. */
 const TEXTS: Readonly<Record<number, string>> = {
@@ -20,9 +22,6 @@ const TEXTS: Readonly<Record<number, string>> = {
 /** For a 503 without an upstream that could tell better, seconds. */
 const RETRY_AFTER_S = 5;
 
-/** The answers with one status for one upstream are logged at most that often, ms. */
-const SAID_EVERY_MS = 10_000;
-
 export type OwnAnswer = {
   readonly status: number;
   readonly reason: string;
@@ -34,16 +33,25 @@ export type OwnAnswer = {
   readonly page?: Page | undefined;
 };
 
+export type OwnAnswersOptions = {
+  readonly log: Log;
+  readonly wheel: Wheel;
+  readonly isReasonShown: boolean;
+  readonly now: () => number;
+};
+
 export class OwnAnswers {
   readonly #log: Log;
   readonly #isReasonShown: boolean;
+  readonly #wheel: Wheel;
   readonly #now: () => number;
-  /** By upstream and status: when it was last logged, and how many answers there were since. */
-  readonly #said = new Map<string, { saidMs: number; count: number }>();
+  /** By status and upstream. */
+  readonly #said = new Map<string, { readonly line: RareLine; reason: string }>();
 
-  constructor(options: { log: Log; isReasonShown: boolean; now: () => number }) {
+  constructor(options: OwnAnswersOptions) {
     this.#log = options.log;
     this.#isReasonShown = options.isReasonShown;
+    this.#wheel = options.wheel;
     this.#now = options.now;
   }
 
@@ -51,7 +59,7 @@ export class OwnAnswers {
   compose(answer: OwnAnswer): string {
     const nowMs = this.#now();
     const { status, reason, upstream, page } = answer;
-    if (status >= 500) this.#say(answer, nowMs);
+    if (status >= 500) this.#note(answer);
     let fields = `Content-Type: ${page?.contentType ?? 'text/plain'}\r\n`;
     if (page !== undefined) fields += 'Cache-Control: no-store\r\n';
     // Here it is a page that knows no other method.
@@ -69,17 +77,26 @@ export class OwnAnswers {
     });
   }
 
-  #say({ status, reason, upstream }: OwnAnswer, nowMs: number): void {
+  /** The reason is that of the last such answer. */
+  #note({ status, reason, upstream }: OwnAnswer): void {
     const name = upstream?.name ?? '';
     const key = `${status} ${name}`;
-    const said = this.#said.get(key);
-    if (said !== undefined && nowMs - said.saidMs < SAID_EVERY_MS) {
-      said.count += 1;
-      return;
+    let said = this.#said.get(key);
+    if (said === undefined) {
+      const line = new RareLine(this.#wheel, (requests) => {
+        const fields = { upstream: name, status, requests, reason: said?.reason };
+        this.#log.warn(fields, 'the gateway answered instead of a server');
+      });
+      said = { line, reason };
+      this.#said.set(key, said);
     }
-    this.#said.set(key, { saidMs: nowMs, count: 0 });
-    const fields = { upstream: name, status, reason, requests: (said?.count ?? 0) + 1 };
-    this.#log.warn(fields, 'the gateway answered instead of a server');
+    said.reason = reason;
+    said.line.note();
+  }
+
+  /** Says what is left to say. */
+  close(): void {
+    for (const { line } of this.#said.values()) line.close();
   }
 }
 
