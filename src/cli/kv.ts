@@ -28,7 +28,8 @@ export function addKv(program: Command): void {
     .addHelpText(
       'after',
       `
-A server is the record upstreams/<upstream>/<host:port>; its value is JSON with
+A server is the record upstreams/<upstream>/<host:port> (upstreams/ stands for
+registry.prefix, where the configuration has another); its value is JSON with
 weight, max_fails, fail_timeout (seconds), max_conns, down, backup,
 all optional; what gateways do not read is said.
 

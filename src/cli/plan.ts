@@ -19,8 +19,8 @@ export function addPlan(program: Command): void {
     .addHelpText(
       'after',
       `
-Exits 0 when a deploy would run, 3 or 5 when it would be refused (preflight,
-capacity), 9 when the control plane cannot be reached.
+Exits 0 when a deploy would run, 3, 4 or 5 when it would be refused (preflight,
+another release runs, capacity), 9 when the control plane cannot be reached.
 
 Example:
   $ sluice plan app --version v2`,

@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../base/errors.ts';
+import { versionProblem } from '../base/version-name.ts';
 import type { Config, ServiceConfig } from '../config.ts';
 import type { ReleaseControl } from '../release.ts';
 import { configOf, controlOf, type GlobalOptions } from './target.ts';
@@ -41,8 +42,8 @@ function serviceOf(config: Config, name: string): ServiceConfig {
   throw new SluiceError('not_found', `service "${name}": not in ${file}; ${remedy}`);
 }
 
-/** It goes into commands, headers and one line of output. */
 function parseVersion(text: string): string {
-  if (/^[\x21-\x7e]{1,128}$/.test(text)) return text;
-  throw new InvalidArgumentError('Write 1 to 128 printable ASCII characters without blanks.');
+  const problem = versionProblem(text);
+  if (problem === '') return text;
+  throw new InvalidArgumentError(`${problem}.`);
 }

@@ -51,6 +51,7 @@ export function buildConfig(
         stateDir,
         secret,
         upstreams: read.upstreams,
+        registryPrefix: read.registry.none ? '' : read.registry.prefix,
       }),
     ),
   };
@@ -198,14 +199,20 @@ function serviceOf(
     readonly stateDir: string;
     readonly secret: ReadSecret;
     readonly upstreams: ConfigFile['upstreams'];
+    /** '' = there is no registry. */
+    readonly registryPrefix: string;
   },
 ): ServiceConfig {
   const { folder, stateDir } = origin;
   const [command = ''] = read.start;
-  const check = serviceRequest(read, origin.upstreams[read.upstream ?? name]);
+  const upstream = read.upstream ?? name;
+  const check = serviceRequest(read, origin.upstreams[upstream]);
+  const { registryPrefix } = origin;
+  const isFollowing = registryPrefix !== '' && origin.upstreams[upstream]?.registry === true;
   return {
     name,
-    upstream: read.upstream ?? name,
+    upstream,
+    recordPrefix: isFollowing ? `${registryPrefix}${upstream}/` : '',
     instances: read.instances,
     start: read.start.length === 1 ? command.trim().split(/\s+/) : read.start,
     env: read.env,

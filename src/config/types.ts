@@ -104,6 +104,8 @@ export type RegistryConfig = {
 export type ServiceConfig = {
   readonly name: string;
   readonly upstream: string;
+  /** Before a server's id in the registry, `upstreams/app/`; '' when the upstream follows none. */
+  readonly recordPrefix: string;
   /** `host:port` ids, in release order. */
   readonly instances: readonly Address[];
   /** argv; `{version} {host} {port} {id} {service}` are filled in. No shell. */

@@ -98,7 +98,7 @@ function bindError(address: ListenAddress, errno: number): SluiceError {
   if (name !== 'EADDRINUSE') return unavailable(address, name);
   return new SluiceError(
     'address_in_use',
-    `listen ${formatAddress(address)}: the address is in use; stop the process that holds it or change "listen"`,
+    `listen ${formatAddress(address)}: the address is in use, perhaps by one that serves; change "listen" here`,
   );
 }
 

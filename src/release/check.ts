@@ -10,12 +10,15 @@
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { claimOn } from './claim.ts';
-import { type Running, strangerOn } from './command.ts';
+import type { Running } from './command.ts';
 import type { PoolServer } from './control.ts';
 import type { Facts } from './events.ts';
 import type { Step } from './plan.ts';
 import { type Answer, probe } from './probe.ts';
+import { commandOf, type ProcessName } from './process-table.ts';
 import type { Failure, Outcome } from './steps.ts';
+import { leftBehind } from './stop.ts';
+import { strangerOn } from './stranger.ts';
 import { pause } from './wait.ts';
 
 /** Between probes while nothing listens yet: asking costs nothing then, and waiting does. */
@@ -30,6 +33,7 @@ export const GONE_AFTER_MS = 2000;
 export async function checkInstance(
   options: Omit<Step & { kind: 'check' }, 'kind'> & {
     readonly service: ServiceConfig;
+    readonly instance: string;
     readonly address: Address;
     readonly running: Running;
     /** The server as the control plane sees it now; it waits while the control plane is away. */
@@ -60,7 +64,8 @@ export async function checkInstance(
     }
     const answer = await raceEnd(running, probe(address, { ...service, ...options }));
     if (answer === undefined || running.ended() !== '') {
-      return failed(`process ${running.ended()} after ${elapsed()}`, last);
+      const daemon = await daemonLeftBy(service, options.instance, running.process);
+      return failed(`process ${running.ended()} after ${elapsed()}${daemon}`, last);
     }
     last = answer.text;
     const wrong = answer.ok ? await wrongAnswer(options, answer) : '';
@@ -143,6 +148,18 @@ export async function checkInstance(
       ? ''
       : `port ${port} is answered by ${stranger}, not by what was started`;
   }
+}
+
+/** What a start command that ended has left running: said only when it was seen. */
+async function daemonLeftBy(
+  service: ServiceConfig,
+  instance: string,
+  leader: ProcessName,
+): Promise<string> {
+  const [first] = await leftBehind(service, instance, leader);
+  if (first === undefined) return '';
+  const what = `pid ${first.pid} (${await commandOf(first.pid)})`;
+  return ` and left ${what} running; the start command must stay in the foreground`;
 }
 
 /** Undefined when the process ended first. */

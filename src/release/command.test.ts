@@ -4,12 +4,13 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { buildService, ids, killGroup } from '../../test/release-builders.ts';
-import { findProcess, logTail, startInstance, strangerOn } from './command.ts';
+import { findProcess, logTail, startInstance } from './command.ts';
 import { logFile, makeFolder, serviceFolder } from './files.ts';
 import { LISTEN, started } from './instance-builders.test.ts';
 import { launchProblem } from './launch.ts';
 import { isAlive } from './process-table.ts';
 import { NO_RECORD, readRecord, writeRecord } from './record.ts';
+import { strangerOn } from './stranger.ts';
 
 test('a listener on the same port of another address is no stranger', async (t) => {
   const service = await buildService(t, 1);
@@ -106,8 +107,7 @@ test('a record survives a round trip, and garbage is refused with the remedy', a
     await writeFile(`${serviceFolder(service)}/${instance}.json`, garbage);
     await assert.rejects(readRecord(service, instance), {
       code: 'preflight_failed',
-      message:
-        /^record .*: unreadable \(.*\); end the instance's process by hand and remove the file$/,
+      message: /^record .*: unreadable \(.*\); restore the file, or move it away: /,
     });
   }
 });

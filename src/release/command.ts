@@ -6,18 +6,13 @@
 import { spawn } from 'node:child_process';
 import { open, rename, stat } from 'node:fs/promises';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
-import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { logFile, recordFile, storageError } from './files.ts';
-import { isListening } from './probe.ts';
 import {
-  commandOf,
   environmentOf,
-  holderOf,
   identityAtStart,
   instanceProcesses,
   isAlive,
-  listeningSockets,
   MARK,
 } from './process-table.ts';
 import type { InstanceRecord, Launch, ProcessRecord } from './record.ts';
@@ -120,24 +115,6 @@ export async function findProcess(
   const release = await environmentOf(pid, 'SLUICE_RELEASE');
   const launch: Launch = { version, argv: [], cwd: '', env: {}, path: '' };
   return { pid, identity, startedAtMs: 0, release, launch };
-}
-
-/** Why the port cannot be ours: a listener that is not of this instance; '' when all is well. */
-export async function strangerOn(
-  service: ServiceConfig,
-  address: Address,
-  own: ProcessRecord | null,
-): Promise<string> {
-  const sockets = await listeningSockets(address);
-  // The usual answer first: looking through every process of the machine is slow.
-  if (own !== null && (await holderOf(sockets, [own.pid])) !== undefined) return '';
-  const mark = recordFile(service, formatAddress(address));
-  const ours = await instanceProcesses(mark, own ?? undefined);
-  const pids = ours.map(({ pid }) => pid);
-  if ((await holderOf(sockets, pids)) !== undefined) return '';
-  const pid = await holderOf(sockets);
-  if (pid !== undefined) return `pid ${pid} (${await commandOf(pid)})`;
-  return own === null && (await isListening(address)) ? 'a process that this user cannot see' : '';
 }
 
 /** The last lines that the process wrote since it was started. */

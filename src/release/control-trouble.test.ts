@@ -121,8 +121,8 @@ test('a record that is deleted meanwhile ends the release soon, and the process 
     assert.deepEqual(fates({ result, events }), ['v2 out stuck', 'v1 in untouched']);
     assert.deepEqual(result.next, [
       `${a} runs v2, not admitted; the next deploy takes it up first`,
-      `put its record back: sluice kv put upstreams/app/${a} '{"weight":1}'`,
-      'then: sluice deploy app --version v2; or take the instance out of services.app and end its process',
+      `${a} is in no pool; add it with: sluice kv put upstreams/app/${a} '{"weight":1}'`,
+      'then: sluice deploy app --version v2; or take the instance out of services.app: its process runs on until you stop it',
     ]);
     control.servers.set(a, before);
     await assertTakenUp(it, 'v2');

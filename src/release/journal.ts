@@ -192,13 +192,13 @@ function parseLine(text: string): readonly (JournalRecord & { readonly ts: strin
   }
 }
 
-function locked(service: ServiceConfig, last: PastRelease): SluiceError {
+export function locked(service: ServiceConfig, last: PastRelease): SluiceError {
   const age = formatDuration(Math.max(0, Date.now() - last.beganAtMs));
   const at = last.lastStep === '' ? '' : `, in ${last.lastStep}`;
   return new SluiceError(
     'locked',
     `service "${service.name}": release ${last.id} to ${last.version} by ${last.user} ` +
-      `(pid ${last.pid}) has been running for ${age}${at}; wait for it, or end it with: kill ${last.pid}`,
+      `(pid ${last.pid}) has been running for ${age}${at}; wait for it, or press Ctrl-C where it runs`,
     { details: { release: last.id, pid: last.pid, user: last.user, version: last.version } },
   );
 }

@@ -2,24 +2,14 @@
 // `{port}`, `{id}` and `{service}` are filled in, in argv and in the environment. No shell reads it,
 // so a version with blanks or quotes in it stays one argument.
 
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import type { Launch } from './record.ts';
 
 export function launchOf(service: ServiceConfig, address: Address, version: string): Launch {
-  const values: Record<string, string> = {
-    version,
-    host: address.host,
-    port: String(address.port),
-    id: formatAddress(address),
-    service: service.name,
-  };
-  const fill = (text: string): string =>
-    text.replace(/\{(version|host|port|id|service)\}/g, (whole, name: string) => {
-      return values[name] ?? whole;
-    });
+  const fill = filler(service, address, version);
   return {
     version,
     argv: service.start.map(fill),
@@ -27,6 +17,53 @@ export function launchOf(service: ServiceConfig, address: Address, version: stri
     env: Object.fromEntries(Object.entries(service.env).map(([name, text]) => [name, fill(text)])),
     path: process.env['PATH'] ?? '',
   };
+}
+
+function filler(
+  service: ServiceConfig,
+  address: Address,
+  version: string,
+): (text: string) => string {
+  const values: Record<string, string> = {
+    version,
+    host: address.host,
+    port: String(address.port),
+    id: formatAddress(address),
+    service: service.name,
+  };
+  return (text) =>
+    text.replace(/\{(version|host|port|id|service)\}/g, (whole, name: string) => {
+      return values[name] ?? whole;
+    });
+}
+
+/**
+ * Why the version is not where the configuration says that versions are; '' when it is. Of
+ * `/srv/{version}/app.js` what the version's own name leads to has to be below /srv: a link there
+ * may lead anywhere. Links inside the version's folder are its own matter.
+ */
+export function escapeProblem(service: ServiceConfig, address: Address, version: string): string {
+  const fill = filler(service, address, version);
+  for (const template of [service.cwd, ...service.start]) {
+    const [, text = ''] = /^(?:-[\w-]+=)?(.*)$/s.exec(template) ?? [];
+    const named = /^(.*\/)?[^/]*\{version\}[^/]*/.exec(text);
+    if (named === null) continue;
+    const folder = resolve(fill(service.cwd), fill(named[1] ?? ''));
+    const own = resolve(fill(service.cwd), fill(named[0]));
+    const [realFolder, real] = [realPathOf(folder), realPathOf(own)];
+    if (realFolder === '' || real === '' || real.startsWith(join(realFolder, '/'))) continue;
+    return `${own} leads out of ${folder}, to ${real}; put the version itself there`;
+  }
+  return '';
+}
+
+/** '' when there is no such thing. */
+export function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return '';
+  }
 }
 
 /** Why the launch cannot work, before anything is touched; '' when nothing speaks against it. */

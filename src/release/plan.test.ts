@@ -1,103 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALONE, SHARED } from '../../test/scopes.ts';
-import type { ServiceConfig } from '../config.ts';
-import type { PoolServer } from './control.ts';
-import type { PastRelease } from './journal.ts';
 import { type InstancePlan, type PlanOptions, planRelease, planRevert } from './plan.ts';
-import { type Launch, NO_RECORD } from './record.ts';
+import {
+  drained,
+  found,
+  instance,
+  launch,
+  past,
+  SERVICE,
+  stopped,
+  TO_V2,
+} from './plan-builders.test.ts';
 import type { InstanceSurvey, Survey } from './survey.ts';
-
-const SERVICE: ServiceConfig = {
-  name: 'app',
-  upstream: 'app',
-  instances: [],
-  start: ['node', 'app.ts', '-p', '{port}'],
-  env: { VERSION: '{version}', SECRET: 'hush' },
-  cwd: '/srv',
-  runDir: '/run',
-  stopTimeoutMs: 30_000,
-  drainTimeoutMs: 30_000,
-  drainOnTimeout: 'proceed',
-  checkPath: '/ping',
-  checkRequest: { port: 0, send: '', reads: 'answer', expect: ['http_2xx'] },
-  checkIntervalMs: 1000,
-  checkTimeoutMs: 1000,
-  checkRise: 2,
-  checkDeadlineMs: 120_000,
-  versionHeader: 'x-app-version',
-  minHealthy: 1,
-  minHealthyPercent: 50,
-  guardWaitMs: 120_000,
-  onFailure: 'revert',
-};
-
-const TO_V2: PlanOptions = { version: 'v2', force: false, allowDowntime: false };
-
-function server(id: string, part: Partial<PoolServer> = {}): PoolServer {
-  return {
-    id,
-    backup: false,
-    admin: { state: 'ready', owner: '', reason: '', sinceMs: 0 },
-    checks: 'up',
-    checkReason: '',
-    checkType: 'http',
-    eligibility: 'ok',
-    inFlight: 0,
-    ...part,
-  };
-}
-
-function drained(id: string, owner: string, state: 'drain' | 'maint' = 'drain'): PoolServer {
-  return server(id, { admin: { state, owner, reason: '', sinceMs: 0 }, eligibility: state });
-}
-
-function launch(version: string): Launch {
-  return { version, argv: ['node'], cwd: '/srv', env: {}, path: '' };
-}
-
-/** A healthy instance that runs v1 in the pool, unless a part says otherwise. */
-function instance(port: number, part: Partial<InstanceSurvey> = {}): InstanceSurvey {
-  const id = `127.0.0.1:${port}`;
-  const version = part.version ?? 'v1';
-  return {
-    id,
-    address: { host: '127.0.0.1', port },
-    process: {
-      pid: port,
-      identity: 'boot/1',
-      startedAtMs: 0,
-      release: 'r1',
-      launch: launch(version),
-    },
-    record: NO_RECORD,
-    stranger: '',
-    answer: { ok: true, text: '200 in 1ms', version, refused: false, isVoid: false },
-    version,
-    server: server(id),
-    left: '',
-    trouble: '',
-    launchProblem: '',
-    ...part,
-  };
-}
-
-function stopped(port: number, part: Partial<InstanceSurvey> = {}): InstanceSurvey {
-  const answer = {
-    ok: false,
-    text: 'connect ECONNREFUSED',
-    version: '',
-    refused: true,
-    isVoid: false,
-  };
-  const down = server(`127.0.0.1:${port}`, { checks: 'down', eligibility: 'down' });
-  return instance(port, { process: null, answer, version: '', server: down, ...part });
-}
-
-function found(instances: readonly InstanceSurvey[], part: Partial<Survey> = {}): Survey {
-  const servers = instances.flatMap(({ server: one }) => (one === undefined ? [] : [one]));
-  return { instances, servers, scope: ALONE, trouble: null, history: [], ...part };
-}
 
 /** `127.0.0.1:9001 guard(1) drain stop …` per instance, in the order of the plan. */
 function shape(plans: readonly InstancePlan[]): string[] {
@@ -112,20 +27,6 @@ function shape(plans: readonly InstancePlan[]): string[] {
 }
 
 const ALL = 'drain stop start check admit';
-
-const past = (part: Partial<PastRelease>): PastRelease => ({
-  id: 'r7',
-  number: 7,
-  version: 'v2',
-  user: 'alice',
-  pid: 70,
-  beganAtMs: 0,
-  over: true,
-  outcome: '',
-  lastStep: 'check of 127.0.0.1:9001',
-  tookMs: 0,
-  ...part,
-});
 
 const cases: readonly [
   string,
@@ -300,55 +201,6 @@ test('of a pool that cannot be asked nothing is claimed', () => {
   const unknown = planRelease(SERVICE, found([instance(1, { server: undefined })]), TO_V2);
   assert.equal(unknown.instances[0]?.why, 'takes no traffic (not in the upstream)');
 });
-
-const refusals: readonly [string, Survey, string, RegExp][] = [
-  [
-    'the only instance',
-    found([instance(1)]),
-    'guard_refused',
-    /leaves 0 of 1 servers.*--allow-downtime/,
-  ],
-  [
-    'an unreachable control plane',
-    found([instance(1), instance(2)], { trouble: { code: 'unreachable', message: 'away' } }),
-    'unreachable',
-    /away/,
-  ],
-  [
-    'an instance that the upstream does not have',
-    found([instance(1, { server: undefined }), instance(2)]),
-    'preflight_failed',
-    /127\.0\.0\.1:1: upstream "app" has no such server; add it with: sluice kv put/,
-  ],
-  [
-    'a port that somebody else holds',
-    found([stopped(1, { stranger: 'pid 77 (nginx)' }), instance(2)]),
-    'preflight_failed',
-    /port 1 is held by pid 77 \(nginx\)/,
-  ],
-  [
-    'a start command that cannot work',
-    found([instance(1, { launchProblem: 'the program "nod" is not on the PATH' }), instance(2)]),
-    'preflight_failed',
-    /127\.0\.0\.1:1: the program "nod" is not on the PATH; see services\.app/,
-  ],
-  [
-    'a pool that is all held by people',
-    found(
-      [1, 2].map((port) => instance(port, { server: drained(`127.0.0.1:${port}`, 'user:bob') })),
-    ),
-    'preflight_failed',
-    /every instance is held/,
-  ],
-];
-
-for (const [name, survey, code, message] of refusals) {
-  test(`plan: refuses ${name}`, () => {
-    const [problem] = planRelease(SERVICE, survey, TO_V2).problems;
-    assert.equal(problem?.code, code);
-    assert.match(problem?.message ?? '', message);
-  });
-}
 
 test('plan: a start command is only judged where it would be used', () => {
   const broken = { launchProblem: 'no such file' };

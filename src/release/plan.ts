@@ -12,12 +12,12 @@
 //   running, takes no traffic                guard drain stop start check admit
 //   not running                              guard start check admit
 
-import type { ErrorCode } from '../base/errors.ts';
 import { isShared, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
 import { launchOf } from './launch.ts';
+import { problemsOf } from './problems.ts';
 import type { Launch } from './record.ts';
 import { type InstanceSurvey, OWNER_PREFIX, type Problem, type Survey } from './survey.ts';
 
@@ -121,7 +121,7 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
     plans.push(plan);
     if (plan.action === 'release') eligible.add(instance.id);
   }
-  const problems = problemsOf(service, found, plans);
+  const problems = problemsOf(service, found, plans, version);
   return {
     service: service.name,
     upstream: service.upstream,
@@ -255,78 +255,6 @@ function inOrder(instances: readonly InstanceSurvey[]): readonly InstanceSurvey[
   const isFree = (instance: InstanceSurvey): boolean =>
     instance.process === null || instance.server === undefined || !isInPool(instance.server);
   return [...instances.filter(isFree), ...instances.filter((instance) => !isFree(instance))];
-}
-
-function problemsOf(
-  service: ServiceConfig,
-  found: Survey,
-  plans: readonly InstancePlan[],
-): readonly Problem[] {
-  const problems: Problem[] = [];
-  const say = (code: ErrorCode, message: string): void => {
-    problems.push({ code, message });
-  };
-  if (found.trouble !== null) problems.push(found.trouble);
-  for (const instance of found.instances) {
-    const { id, address, stranger, trouble } = instance;
-    if (trouble !== '') say('preflight_failed', trouble);
-    if (found.trouble === null && instance.server === undefined) {
-      say(
-        'preflight_failed',
-        `instance ${id}: upstream "${service.upstream}" has no such server; add it with: ` +
-          addCommand(service, id),
-      );
-    }
-    if (stranger !== '') {
-      say(
-        'preflight_failed',
-        `instance ${id}: port ${address.port} is held by ${stranger}, which no release started; ` +
-          `end that process, then deploy again`,
-      );
-    }
-    const plan = plans.find((candidate) => candidate.instance === id);
-    const starts = plan?.steps.some((step) => step.kind === 'start') === true;
-    if (starts && instance.launchProblem !== '') {
-      say(
-        'preflight_failed',
-        `instance ${id}: ${instance.launchProblem}; see services.${service.name}`,
-      );
-    }
-  }
-  if (plans.every((plan) => plan.action === 'skip') && found.trouble === null) {
-    say(
-      'preflight_failed',
-      `service "${service.name}": every instance is held by somebody; ${UNDRAIN}`,
-    );
-  }
-  problems.push(...guardProblem(service, found, plans));
-  return problems;
-}
-
-/** What puts a server into the upstream. */
-export function addCommand(service: ServiceConfig, id: string): string {
-  return `sluice kv put upstreams/${service.upstream}/${id} '{"weight":1}'`;
-}
-
-const UNDRAIN = 'see "sluice status", then "sluice undrain"';
-
-/** A guard that no amount of waiting satisfies: even with every server well there are too few. */
-function guardProblem(
-  service: ServiceConfig,
-  found: Survey,
-  plans: readonly InstancePlan[],
-): readonly Problem[] {
-  const others = found.servers.length - 1;
-  for (const plan of plans) {
-    const guard = plan.steps.find((step) => step.kind === 'guard');
-    if (guard?.need == null || others >= guard.need) continue;
-    const message =
-      `instance ${plan.instance}: taking it out leaves ${others} of ${found.servers.length} servers ` +
-      `in upstream "${service.upstream}" (need ${guard.need}); add an instance, or accept the gap ` +
-      `with --allow-downtime`;
-    return [{ code: 'guard_refused', message }];
-  }
-  return [];
 }
 
 function notesOf(

@@ -92,9 +92,9 @@ export async function environmentOf(pid: number, name: string): Promise<string> 
   return line?.slice(name.length + 1) ?? '';
 }
 
-/** The kernel's names of the sockets that listen on an address; empty when none or not known. */
-export async function listeningSockets(address: Address): Promise<ReadonlySet<string>> {
-  const sockets = new Set<string>();
+/** The sockets that listen on an address, by the kernel's name, with their user's number; may be empty. */
+export async function listeningSockets(address: Address): Promise<ReadonlyMap<string, number>> {
+  const sockets = new Map<string, number>();
   if (!HAS_PROC) return sockets;
   const hosts = new BlockList();
   const family = isIP(address.host);
@@ -107,7 +107,7 @@ export async function listeningSockets(address: Address): Promise<ReadonlySet<st
       if (columns[3] !== LISTEN_STATE || Number.parseInt(port, 16) !== address.port) continue;
       // A host name may be any address of this machine, and a listener on all of them is one, too.
       const isIt = family === 0 || /^0+$/.test(local) || hosts.check(...readAddress(local));
-      if (isIt) sockets.add(`socket:[${columns[9]}]`);
+      if (isIt) sockets.set(`socket:[${columns[9]}]`, Number(columns[7]));
     }
   }
   return sockets;
@@ -127,7 +127,7 @@ function readAddress(text: string): [string, 'ipv4' | 'ipv6'] {
 
 /** The first of the processes (all when not given) that holds one of the sockets. */
 export async function holderOf(
-  sockets: ReadonlySet<string>,
+  sockets: ReadonlyMap<string, number>,
   among?: readonly number[],
 ): Promise<number | undefined> {
   if (sockets.size === 0) return undefined;
@@ -143,13 +143,20 @@ export async function commandOf(pid: number): Promise<string> {
   return text.split('\0').join(' ').trim().slice(0, 120);
 }
 
+/** `user alice`, else `user 1001`. */
+export async function userOf(uid: number): Promise<string> {
+  const text = await readFile('/etc/passwd', 'utf8').catch(() => '');
+  const line = text.split('\n').find((entry) => entry.split(':')[2] === String(uid));
+  return `user ${line?.split(':')[0] ?? uid}`;
+}
+
 async function allProcesses(): Promise<readonly number[]> {
   const names = await readdir('/proc').catch(() => []);
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
   return pids.sort((a, b) => a - b);
 }
 
-async function holdsAny(pid: number, sockets: ReadonlySet<string>): Promise<boolean> {
+async function holdsAny(pid: number, sockets: ReadonlyMap<string, number>): Promise<boolean> {
   // Another user's descriptors cannot be read: then the owner stays unknown.
   const descriptors = await readdir(`/proc/${pid}/fd`).catch(() => []);
   for (const descriptor of descriptors) {

@@ -123,6 +123,6 @@ function bad(name: string): Error {
 function unreadable(file: string, reason: string): SluiceError {
   return new SluiceError(
     'preflight_failed',
-    `record ${file}: unreadable (${reason}); end the instance's process by hand and remove the file`,
+    `record ${file}: unreadable (${reason}); restore the file, or move it away: a process of the instance is found without it, only the way back to its version is lost`,
   );
 }

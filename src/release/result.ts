@@ -6,8 +6,10 @@ import type { ServiceConfig } from '../config.ts';
 import { isInPool, type PoolServer } from './control.ts';
 import type { Fate, InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { logFile } from './files.ts';
-import { addCommand, type Plan, type PlanOptions } from './plan.ts';
+import type { Plan, PlanOptions } from './plan.ts';
+import { addAdvice } from './problems.ts';
 import type { Failure } from './steps.ts';
+import { strangerAdvice } from './stranger.ts';
 import type { Survey } from './survey.ts';
 
 type Story = {
@@ -149,8 +151,10 @@ function nextSteps(
       const missing = instances.filter((instance) => instance.pool === NOT_THERE);
       return [
         ...stuckText,
-        ...missing.map(({ instance }) => `put its record back: ${addCommand(service, instance)}`),
-        `then: ${again}; or take the instance out of services.${service.name} and end its process`,
+        ...missing.map(
+          ({ instance }) => `${instance} is in no pool; ${addAdvice(service, instance)}`,
+        ),
+        `then: ${again}; or take the instance out of services.${service.name}: its process runs on until you stop it`,
       ];
     }
     case 'rollback_failed':
@@ -192,11 +196,12 @@ function sameCommand({ service, plan, options }: Story): {
 
 /** What has to be put right besides the version; empty when only the version is to blame. */
 function remediesOf(story: Story, seen: Survey): readonly string[] {
+  const { service } = story;
   const held = seen.instances.filter((instance) => instance.stranger !== '');
   return [
     ...held.map(
       ({ address, stranger }) =>
-        `port ${address.port} is held by ${stranger}, which no release started; end that process`,
+        `port ${address.port} is held by ${stranger}; ${strangerAdvice(service)}`,
     ),
     ...(story.storage === null ? [] : [story.storage.reason]),
   ];

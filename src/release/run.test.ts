@@ -270,7 +270,7 @@ test('a process that takes the port between stop and start is named, and is no v
   const take = (): void => void thief.listen(port, '127.0.0.1');
   thief.on('error', () => setTimeout(take, 1));
   const { result, events } = await deploy(service, control, 'v2', when(a, 'stop', 'start', take));
-  const taken = `port ${port} was taken by pid ${process.pid} \\(.+\\), which no release started`;
+  const taken = `port ${port} was taken by pid ${process.pid} \\(.+\\), which is not of this instance`;
   assert.match(
     result.reason,
     new RegExp(`^${taken}; then v1 could not be brought back: ${taken}$`),

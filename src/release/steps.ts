@@ -203,6 +203,7 @@ async function check(step: Step & { kind: 'check' }, context: StepContext): Prom
   const result = await checkInstance({
     ...step,
     service,
+    instance,
     address: context.address,
     running,
     owner: context.owner,

@@ -5,11 +5,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { buildService, ids } from '../../test/release-builders.ts';
-import { findProcess, logTail, strangerOn } from './command.ts';
+import { findProcess, logTail } from './command.ts';
 import { serviceFolder } from './files.ts';
 import { LISTEN, type Started, started, startedBy, stop } from './instance-builders.test.ts';
 import { identityAtStart, identityOf, instanceProcesses, isAlive } from './process-table.ts';
 import { stopFacts, stopInstance } from './stop.ts';
+import { strangerOn } from './stranger.ts';
 
 /** A server that has a request to answer when it is told to end, and says when it has. */
 const SERVER = `

@@ -21,6 +21,7 @@ import {
   listeningSockets,
   type ProcessName,
 } from './process-table.ts';
+import { describe } from './stranger.ts';
 import { pause } from './wait.ts';
 
 /** How often processes that are not our children are looked at. */
@@ -75,6 +76,16 @@ export async function stopInstance(options: StopOptions): Promise<StopOutcome> {
   }
   const trouble = (await family.kill()) || (await portTrouble(address));
   return { ...family.account(), trouble };
+}
+
+/** What lives of an instance whose leader has ended; none while the leader lives. */
+export async function leftBehind(
+  service: ServiceConfig,
+  instance: string,
+  leader: ProcessName,
+): Promise<readonly ProcessName[]> {
+  if (isAlive(leader)) return [];
+  return instanceProcesses(recordFile(service, instance), leader);
 }
 
 /** The processes of one instance, and which of them got which signal. */
@@ -163,7 +174,7 @@ async function portTrouble(address: Address): Promise<string> {
     if (nowMs > deadlineMs || nowMs > (takenAtMs ?? nowMs) + TAKEN_WAIT_MS) {
       return pid === undefined
         ? `port ${address.port} is held by an unknown process`
-        : `port ${address.port} was taken by pid ${pid} (${await commandOf(pid)}), which no release started`;
+        : `port ${address.port} was taken by ${await describe(pid)}, which is not of this instance`;
     }
     await pause(POLL_MS);
   }

@@ -6,12 +6,13 @@ import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
-import { findProcess, strangerOn } from './command.ts';
+import { findProcess } from './command.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { type PastRelease, readHistory } from './journal.ts';
-import { launchOf, launchProblem } from './launch.ts';
+import { escapeProblem, launchOf, launchProblem } from './launch.ts';
 import { type Answer, probe } from './probe.ts';
 import { type InstanceRecord, NO_RECORD, type ProcessRecord, readRecord } from './record.ts';
+import { strangerOn } from './stranger.ts';
 
 export type InstanceSurvey = {
   readonly id: string;
@@ -117,7 +118,9 @@ async function surveyInstance(
     server,
     left: server === undefined || server.admin.state === 'ready' ? '' : leftBy(server, history),
     trouble,
-    launchProblem: launchProblem(launchOf(service, address, options.version)),
+    launchProblem:
+      launchProblem(launchOf(service, address, options.version)) ||
+      escapeProblem(service, address, options.version),
   };
 }
 

@@ -12,6 +12,7 @@ import { type InstancePlan, planRevert, type Step } from './plan.ts';
 import { type InstanceRecord, writeRecord } from './record.ts';
 import { type Session, troubleOf } from './session.ts';
 import { type Failure, fail, type Outcome, runStep, type StepContext } from './steps.ts';
+import { leftBehind } from './stop.ts';
 import type { InstanceSurvey } from './survey.ts';
 import { pause } from './wait.ts';
 
@@ -192,11 +193,22 @@ export class Turn {
 
   /** Keeps the server out of traffic until a person, or the next release, takes it up. */
   async #park(failure: Failure): Promise<Failure> {
+    await this.#stopLeftBehind();
     const reason = `release ${this.#session.release}: ${failure.reason}`;
     const trouble = await this.#setAdmin('maint', reason.slice(0, PARK_REASON_LENGTH));
     await this.#note({ parked: trouble === '', trouble });
     this.#settle(trouble === '' ? 'parked' : 'stuck', trouble);
     return failure;
+  }
+
+  /** A process that is alive is parked as it is, to be looked at; but not what a dead one has left. */
+  async #stopLeftBehind(): Promise<void> {
+    const { service } = this.#session;
+    const leader = this.#context.running?.process;
+    if (leader === undefined) return;
+    const left = await leftBehind(service, this.#plan.instance, leader);
+    if (left.length === 0) return;
+    await this.#step({ kind: 'stop', timeoutMs: service.stopTimeoutMs, pid: leader.pid }, true);
   }
 
   /** Undoes guard and drain: the server is again what it was. Why not, or ''. */

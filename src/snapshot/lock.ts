@@ -28,7 +28,7 @@ export function lockStateDir(stateDir: string): StateLock {
     if (isBusy(cause)) {
       throw new SluiceError(
         'locked',
-        `state_dir ${stateDir}: in use by another sluice${holder(pidPath)}; stop it or choose another "state_dir"`,
+        `state_dir ${stateDir}: in use by another sluice${holder(pidPath)}; it may be serving, so choose another "state_dir" for this one`,
         { cause },
       );
     }
