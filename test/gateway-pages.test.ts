@@ -20,8 +20,7 @@ routes:
   - { path: /upstream_status, page: upstream_status }
   - { path: /upstream_list, page: upstream_list }
 `;
-/** One probe, so that the counts on a page stay. */
-const YAML = `upstreams: { app: { check: { path: /ping, interval: 1h, rise: 1, fall: 1 } } }${ROUTES}`;
+const YAML = `upstreams: { app: { check: { path: /ping, interval: 50ms, rise: 1, fall: 1 } } }${ROUTES}`;
 
 async function ask(
   t: TestContext,
@@ -34,6 +33,11 @@ async function ask(
   const text = await client.ended();
   client.socket.destroy();
   return text;
+}
+
+/** Without the number of probes that passed, which rises all the time. */
+function countless(page: string): string {
+  return page.replaceAll(/(?<=,up,|"rise": )\d+/g, 'n');
 }
 
 function bodyOf(response: string): string {
@@ -56,7 +60,8 @@ test('a page on a route is the page of the control API; everything else goes to 
   ]) {
     const response = await ask(t, daemon.gateway, `GET ${target}`);
     assert.match(response, /^HTTP\/1\.1 200 OK\r\n/, target);
-    assert.equal(bodyOf(response), (await get(`${daemon.control}${target}`)).body, target);
+    const { body } = await get(`${daemon.control}${target}`);
+    assert.equal(countless(bodyOf(response)), countless(body), target);
   }
   const html = await ask(t, daemon.gateway, 'GET /%75pstream_status/');
   assert.match(html, /\r\nContent-Type: text\/html\r\nCache-Control: no-store\r\n/);
