@@ -61,4 +61,9 @@ test('a server given by name moves without losing a request; one that does not r
   assert.deepEqual(moved?.addresses, ['127.0.0.2']);
   assert.equal(moved?.checks, 'up');
   assert.equal(moved?.id, `app.internal:${port}`);
+
+  // Started again while nothing resolves: what was known is enough.
+  await daemon.close();
+  const again = await runDaemon(t, config, { lookup: () => Promise.reject(new Error('no DNS')) });
+  assert.deepEqual(await get(again.gateway), { status: 200, body: '127.0.0.2' });
 });

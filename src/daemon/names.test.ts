@@ -143,3 +143,27 @@ for (const [last, answer, expected] of [
     assert.deepEqual(mergeAddresses(list(last), list(answer)), list(expected));
   });
 }
+
+test('what was known before a restart is used until the first answer, and without one', async (t) => {
+  const answer = Promise.withResolvers<readonly string[]>();
+  const names = new Names({
+    log: silentLog,
+    lookup: () => answer.promise,
+    remembered: [{ name: 'app', addresses: ['10.0.0.1'] }],
+  });
+  t.after(() => names.close());
+  assert.deepEqual(names.addresses('app'), ['10.0.0.1']);
+  assert.deepEqual(names.addresses('new'), []);
+  let isSettled = false;
+  const settled = names.settled(10_000).then(() => {
+    isSettled = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isSettled, false, 'what is remembered is no answer');
+  answer.reject(NOT_FOUND);
+  await settled;
+  assert.deepEqual(names.remembered(), [
+    { name: 'app', addresses: ['10.0.0.1'] },
+    { name: 'new', addresses: [] },
+  ]);
+});

@@ -8,6 +8,7 @@
 import { lookup } from 'node:dns/promises';
 import { systemCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import type { RememberedName } from '../snapshot.ts';
 
 /** All addresses of a name in the system's order. Rejects when it cannot be resolved. */
 export type Lookup = (name: string) => Promise<readonly string[]>;
@@ -31,10 +32,13 @@ type Entry = {
   /** Failed lookups in a row. */
   failures: number;
   isAsking: boolean;
+  /** Asked for once, whatever the answer. */
+  isAsked: boolean;
 };
 
 export class Names {
   readonly #entries = new Map<string, Entry>();
+  readonly #remembered: ReadonlyMap<string, readonly string[]>;
   readonly #lookup: Lookup;
   readonly #log: Log;
   readonly #now: () => number;
@@ -50,7 +54,10 @@ export class Names {
     readonly lookup: Lookup;
     readonly log: Log;
     readonly now?: () => number;
+    /** What was known when the program ended: in use until the first answer, and without one. */
+    readonly remembered?: readonly RememberedName[];
   }) {
+    this.#remembered = new Map(options.remembered?.map(({ name, addresses }) => [name, addresses]));
     this.#lookup = options.lookup;
     this.#log = options.log;
     this.#now = options.now ?? (() => performance.now());
@@ -70,7 +77,8 @@ export class Names {
     const known = this.#entries.get(name);
     if (known !== undefined) return known.addresses;
     const entry: Entry = {
-      ...{ name, addresses: [], dueMs: this.#now(), failures: 0, isAsking: false },
+      ...{ name, addresses: this.#remembered.get(name) ?? [], dueMs: this.#now() },
+      ...{ failures: 0, isAsking: false, isAsked: false },
     };
     this.#entries.set(name, entry);
     this.#timer ??= setInterval(() => this.turn(), TICK_MS).unref();
@@ -78,12 +86,14 @@ export class Names {
     return entry.addresses;
   }
 
+  /** For the snapshot. */
+  remembered(): RememberedName[] {
+    return [...this.#entries.values()].map(({ name, addresses }) => ({ name, addresses }));
+  }
+
   /** Resolves when every name was asked for once, or the time is over. */
   async settled(deadlineMs: number): Promise<void> {
-    const isOpen = (): boolean =>
-      [...this.#entries.values()].some(
-        ({ addresses, failures }) => addresses.length + failures === 0,
-      );
+    const isOpen = (): boolean => [...this.#entries.values()].some(({ isAsked }) => !isAsked);
     if (!isOpen()) return;
     await new Promise<void>((resolve) => {
       const finish = (): void => {
@@ -101,6 +111,8 @@ export class Names {
 
   /** Asks for what is due, and forgets what nobody needs. By the clock; by hand in a test. */
   turn(): void {
+    const nowMs = this.#now();
+    if (![...this.#entries.values()].some(({ dueMs }) => dueMs <= nowMs)) return;
     const used = this.#used();
     for (const name of this.#entries.keys()) if (!used.has(name)) this.#entries.delete(name);
     this.#ask();
@@ -130,6 +142,7 @@ export class Names {
       code = systemCode(error) || 'failed';
     }
     entry.isAsking = false;
+    entry.isAsked = true;
     this.#asking -= 1;
     if (this.#isClosed) return;
     if (this.#entries.get(entry.name) === entry) {

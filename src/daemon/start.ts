@@ -73,7 +73,7 @@ async function start(
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
   teardown.add(() => snapshot.close());
   const { registry, address } = await openRegistry(config.registry, { log, teardown });
-  const names = new Names({ lookup, log });
+  const names = new Names({ lookup, log, remembered: snapshot.memory.names });
   teardown.add(() => names.close());
   const table = await openTable(config, {
     log,
@@ -239,6 +239,7 @@ async function openTable(
       generation: table.generation,
       membership: table.membership,
       verdicts: table.verdicts(),
+      names: names.remembered(),
     }));
   remember();
   const strangers = new Set<string>();

@@ -153,6 +153,22 @@ test('without room the connection that has idled longest gives way, whosever it 
   assert.equal(upstreams.get('app')?.counters.lost, 0);
 });
 
+test('a client for whom busy server connections leave no descriptor is not told of max_connections', async (t) => {
+  const { log, said } = recorder('turnedAway');
+  const server = await startRawServer(t, () => {});
+  const patch = { limits: { connectionsMax: 5 } };
+  const { port, gateway } = await startGateway(t, [server.port], patch, undefined, {
+    log,
+    descriptors: SEVEN,
+  });
+  for (let count = 0; count < 3; count += 1) new RawClient(t, port).send(GET);
+  await server.until(() => server.received.filter((head) => head !== '').length === 3);
+  new RawClient(t, port);
+  assert.match(await new RawClient(t, port).ended(), /^HTTP\/1\.1 503 /);
+  gateway.destroy();
+  assert.match(said.join(), /no descriptors left for them/);
+});
+
 test('with every socket in use a request gets 503, nobody is blamed, and the log says it', async (t) => {
   const { log, said } = recorder('requests', 'serverConnections');
   const server = await startRawServer(t, () => {});

@@ -119,6 +119,24 @@ for (const code of ['EMFILE', 'ENFILE']) {
   });
 }
 
+test('EMFILE again and again costs one idle connection, not all of them', async (t) => {
+  const servers = await Promise.all([startHello(t), startHello(t), startHello(t), startHello(t)]);
+  let code = '';
+  const transport = failingTransport(() => code);
+  const ports = servers.map(({ port }) => port);
+  const { gateway, port } = await startGateway(t, ports, {}, undefined, { transport });
+  const client = new RawClient(t, port);
+  for (let count = 2; count <= 4; count += 1) {
+    client.send(GET);
+    await client.until((text) => text.split('hello').length === count);
+  }
+  code = 'EMFILE';
+  client.send(GET);
+  await client.until((text) => text.includes('HTTP/1.1 503 '));
+  const { evicted, noSocket } = gateway.figures();
+  assert.deepEqual({ evicted, noSocket }, { evicted: 1, noSocket: 1 });
+});
+
 test('EMFILE again and again is a 503, counted, and not the fault of the server', async (t) => {
   const server = await startHello(t);
   const transport = failingTransport(() => 'EMFILE');

@@ -28,9 +28,9 @@ export class Dial {
       setImmediate(() => this.#caller.onClose('EMFILE'));
       return NO_CONNECTION;
     }
-    // The one that accepted last; with one address, that one.
-    const isElsewhere = server.reachable !== '' && this.#addresses.includes(server.reachable);
-    return this.#connect((isElsewhere ? server.reachable : this.#addresses[0]) ?? server.host);
+    // The one that accepted last, if the server still has it.
+    const isKnown = this.#addresses.includes(server.reachable);
+    return this.#connect((isKnown ? server.reachable : this.#addresses[0]) ?? server.host);
   }
 
   /** True: the caller has another connection in the place of the one that failed so. */
@@ -46,7 +46,7 @@ export class Dial {
 
   succeeded(): void {
     const { server, place } = this.#caller;
-    server.reachable = place.address === this.#addresses[0] ? '' : place.address;
+    server.reachable = place.address;
   }
 
   /** The same address, when an idle connection gave way: the system's limit was nearer than ours. */

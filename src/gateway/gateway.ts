@@ -56,6 +56,8 @@ export class Gateway {
   /** Turned away: they have their 503 and linger, the oldest first. */
   readonly #away = new Set<ClientConnection>();
   readonly #turnedAway: RareLine;
+  /** The last one: because of max_connections, not for want of descriptors. */
+  #isAwayByConfig = false;
   readonly #acceptFailures: RareLine;
   #acceptError = '';
   #listening: Listening[] = [];
@@ -219,7 +221,9 @@ export class Gateway {
 
   #accept(connection: Connection): void {
     const { sockets, pool } = this.#context;
-    if (sockets.clients >= sockets.clientsMax || !pool.makeRoom()) {
+    const isBound = sockets.clients >= sockets.clientsMax;
+    if (isBound || !pool.makeRoom()) {
+      this.#isAwayByConfig = isBound && !sockets.isShort;
       this.#turnAway(connection);
       return;
     }
@@ -247,7 +251,7 @@ export class Gateway {
     const total = this.#turnedAway.total;
     log.warn(
       { turnedAway: count, turnedAwayTotal: total, ...socketFields(sockets) },
-      sockets.isShort ? TURNED_AWAY_BY_SYSTEM_TEXT : TURNED_AWAY_TEXT,
+      this.#isAwayByConfig ? TURNED_AWAY_TEXT : TURNED_AWAY_BY_SYSTEM_TEXT,
     );
   }
 

@@ -108,7 +108,11 @@ test('where the first address does not accept, the next one does, and is asked f
   const addresses = ['127.0.0.3', '127.0.0.4', '127.0.0.1'];
   const state = serverState(port, { addresses });
   const patch = { limits: { upstreamKeepalive: 0 } };
-  const { upstreams, port: entry } = await startGateway(t, [state], patch, undefined, {
+  const {
+    upstreams,
+    setServers,
+    port: entry,
+  } = await startGateway(t, [state], patch, undefined, {
     transport,
   });
   const client = new RawClient(t, entry);
@@ -122,6 +126,10 @@ test('where the first address does not accept, the next one does, and is asked f
   client.send(GET);
   await client.until((text) => text.includes('HTTP/1.1 502 '));
   assert.deepEqual(dialled.slice(4), ['127.0.0.1', '127.0.0.3', '127.0.0.4']);
+  // An address that it has no more is not asked for old times' sake.
+  setServers([serverState(port, { addresses: ['127.0.0.2'] })]);
+  assert.equal(await ask(new RawClient(t, entry)), '127.0.0.2');
+  assert.deepEqual(dialled.slice(7), ['127.0.0.2']);
 });
 
 test('an address that does not answer at all gets its part of the time to connect', async (t) => {

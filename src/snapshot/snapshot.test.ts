@@ -65,6 +65,7 @@ const MEMORY: Memory = {
       atMs: 99,
     },
   ],
+  names: [{ name: 'app.internal', addresses: ['10.0.0.1', '::1'] }],
 };
 
 function temporaryDir(t: TestContext): string {
@@ -82,7 +83,9 @@ test('what was saved is there after reopening', async (t) => {
   const stateDir = temporaryDir(t);
   const first = openSnapshot({ stateDir, log: silentLog });
   assert.deepEqual(first.overrides, []);
-  assert.deepEqual(first.memory, { generation: 0, membership: undefined, verdicts: [] });
+  assert.deepEqual(first.memory, {
+    ...{ generation: 0, membership: undefined, verdicts: [], names: [] },
+  });
   first.saveOverrides([OVERRIDE]);
   first.remember(() => MEMORY);
   await first.close();
@@ -142,6 +145,23 @@ test('data of the wrong shape is not trusted although its checksum is right', (t
     assert.equal(existsSync(path), false);
   }
 });
+
+for (const [what, names, isTrusted] of [
+  ['no names, as an older version wrote it', undefined, true],
+  ['names', [{ name: 'app', addresses: ['10.0.0.1'] }], true],
+  ['an address that is none', [{ name: 'app', addresses: ['app'] }], false],
+  ['addresses that are no list', [{ name: 'app', addresses: 'x' }], false],
+  ['a name that is none', [{ name: 1, addresses: [] }], false],
+] as const) {
+  test(`a memory with ${what} is ${isTrusted ? '' : 'not '}trusted`, (t) => {
+    const stateDir = temporaryDir(t);
+    const path = join(stateDir, 'memory.json');
+    writeStateFileSync(path, 1, { generation: 3, membership: null, verdicts: [], names });
+    const { memory } = openSnapshot({ stateDir, log: silentLog });
+    assert.equal(memory.generation, isTrusted ? 3 : 0);
+    assert.deepEqual(memory.names, isTrusted ? (names ?? []) : []);
+  });
+}
 
 test('a file from a newer program stops the start and stays where it is', (t) => {
   const stateDir = temporaryDir(t);

@@ -2,6 +2,7 @@
 // (what operators and releases asked for; small, fsynced before it is acknowledged) and memory (what
 // can be learnt again: membership, verdicts; larger, written a moment after it changed).
 
+import { isIP } from 'node:net';
 import type { Instance, Membership, Problem } from '../registry.ts';
 import type { Admin, AdminState, Checks } from '../upstream.ts';
 
@@ -22,32 +23,38 @@ export type RememberedVerdict = {
   readonly atMs: number;
 };
 
+/** The addresses that a server's name had last. */
+export type RememberedName = { readonly name: string; readonly addresses: readonly string[] };
+
 export type Memory = {
   readonly generation: number;
   /** Undefined when the registry never answered. */
   readonly membership: Membership | undefined;
   readonly verdicts: readonly RememberedVerdict[];
+  readonly names: readonly RememberedName[];
 };
 
 /** Map → list of pairs: the form that JSON can carry. */
 export function memoryToJson(memory: Memory): unknown {
-  const { generation, membership, verdicts } = memory;
+  const { generation, membership, verdicts, names } = memory;
   const stored =
     membership === undefined ? null : { ...membership, services: [...membership.services] };
-  return { generation, membership: stored, verdicts };
+  return { generation, membership: stored, verdicts, names };
 }
 
 /** Undefined when any part is not what it should be: half a memory is not trusted. */
 export function parseMemory(value: unknown): Memory | undefined {
   if (!isRecord(value) || !isCount(value['generation'])) return undefined;
   const verdicts = parseList(value['verdicts'], parseVerdict);
-  if (verdicts === undefined) return undefined;
+  // Snapshots of older versions have none.
+  const names = parseList(value['names'] ?? [], parseName);
+  if (verdicts === undefined || names === undefined) return undefined;
   if (value['membership'] === null) {
-    return { generation: value['generation'], membership: undefined, verdicts };
+    return { generation: value['generation'], membership: undefined, verdicts, names };
   }
   const membership = parseMembership(value['membership']);
   if (membership === undefined) return undefined;
-  return { generation: value['generation'], membership, verdicts };
+  return { generation: value['generation'], membership, verdicts, names };
 }
 
 export function parseOverrides(value: unknown): readonly Override[] | undefined {
@@ -73,6 +80,14 @@ function parseVerdict(value: unknown): RememberedVerdict | undefined {
   }
   if (!isCount(riseCount) || !isCount(fallCount) || !isNumber(atMs)) return undefined;
   return { upstream, server, checks, riseCount, fallCount, reason, atMs };
+}
+
+function parseName(value: unknown): RememberedName | undefined {
+  if (!isRecord(value) || !isText(value['name'])) return undefined;
+  const addresses = parseList(value['addresses'], (item) =>
+    isText(item) && isIP(item) !== 0 ? item : undefined,
+  );
+  return addresses === undefined ? undefined : { name: value['name'], addresses };
 }
 
 function parseMembership(value: unknown): Membership | undefined {

@@ -25,7 +25,7 @@ export class Server {
   readonly upstream: string;
   readonly counters: ServerCounters = createServerCounters();
 
-  /** Address that accepted a connection last, where the first one of the table did not. */
+  /** Of its addresses the one that accepted a connection last; '' = none yet. Written by the gateway. */
   reachable = '';
   /** The two weights of the smooth weighted round robin. Written by the balancers alone. */
   current = 0;
