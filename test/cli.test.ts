@@ -150,6 +150,28 @@ test('weight writes the record and keeps its other attributes', async (t) => {
   assert.equal(record.max_fails, 7);
 });
 
+test('a server by its port or host alone is not guessed but suggested', async (t) => {
+  const daemon = await serve(t, '');
+  for (const id of ['127.0.0.1:9', '127.0.0.2:8', '127.0.0.3:8']) {
+    await sluice(['kv', 'put', `upstreams/app/${id}`, '{}', ...daemon.here]);
+  }
+  await until('they are known', async () =>
+    (await sluice(['status', ...daemon.here])).stdout.includes('127.0.0.3:8'),
+  );
+  for (const [verb, server, advice] of [
+    ['drain', '9', /server "9" is not host:port; did you mean 127\.0\.0\.1:9\?/],
+    ['undrain', ':9', /did you mean 127\.0\.0\.1:9\?/],
+    ['maint', '127.0.0.2', /did you mean 127\.0\.0\.2:8\?/],
+    ['drain', '8', /the servers of "app": 127\.0\.0\.2:8, 127\.0\.0\.3:8\n/],
+    ['drain', '7', /the servers of "app": 127\.0\.0\.1:9, 127\.0\.0\.2:8, 127\.0\.0\.3:8\n/],
+  ] as const) {
+    const { code, stdout, stderr } = await sluice([verb, 'app', server, ...daemon.here]);
+    assert.equal(code, 2, stderr);
+    assert.equal(stdout, '');
+    assert.match(stderr, advice);
+  }
+});
+
 test('unknown names are named, with those that exist', async (t) => {
   const daemon = await serve(t, '');
   for (const args of [

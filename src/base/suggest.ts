@@ -63,5 +63,5 @@ function editDistance(a: string, b: string): number {
 }
 
 export function unknownUpstream(name: string, known: readonly string[]): string {
-  return `there is no upstream "${name}"; ${didYouMean(name, known)}`;
+  return `there is no upstream "${name.length > 64 ? `${name.slice(0, 40)}…` : name}"; ${didYouMean(name, known)}`;
 }

@@ -8,7 +8,7 @@ import { SluiceError } from '../base/errors.ts';
 import { idleMeaning, isShared, notAsked } from '../base/scope.ts';
 import { formatDuration, parseDuration } from '../base/units.ts';
 import { paint, print, printJson, warn } from './output.ts';
-import { controlOf, type GlobalOptions } from './target.ts';
+import { assertServer, controlOf, type GlobalOptions } from './target.ts';
 
 const WAIT_MS = 30_000;
 /** How long undrain waits for the workers' acknowledgement. */
@@ -89,6 +89,7 @@ async function takeOut(
   options: OutOptions,
 ): Promise<void> {
   const control = await controlOf(options);
+  await assertServer(control, upstream, server, state);
   const request: AdminRequest = {
     state,
     owner: operator(),
@@ -117,6 +118,7 @@ async function takeOut(
 
 async function putBack(upstream: string, server: string, options: GlobalOptions): Promise<void> {
   const control = await controlOf(options);
+  await assertServer(control, upstream, server, 'undrain');
   const request: AdminRequest = { state: 'ready', owner: operator(), reason: '' };
   let drain = await control.setAdmin(upstream, server, request);
   // The wait ends at once when the server is idle; what counts here is the acknowledgement.

@@ -3,6 +3,7 @@
 
 import { CommanderError } from 'commander';
 import { exitCode, isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
+import { optionAdvice, verbAdvice } from './foreign-verbs.ts';
 import { paint } from './output.ts';
 import { verbOf } from './program.ts';
 
@@ -30,7 +31,22 @@ function usageError(error: CommanderError): SluiceError {
     .replace(/^error: /, '')
     .replaceAll('\n', ' ')
     .replace(/\.$/, '');
-  return new SluiceError('usage', `${inOurWords(message)}; see "${verbOf(error)} --help"`);
+  const verb = verbOf(error);
+  const advice = adviceOn(message, verb);
+  return new SluiceError(
+    'usage',
+    advice === ''
+      ? `${inOurWords(message)}; see "${verb} --help"`
+      : `${message.replace(/ \(Did you mean .*$/s, '')}; ${advice}; see "${verb} --help"`,
+  );
+}
+
+/** What a word of another program is called here; better than the nearest spelling. */
+function adviceOn(message: string, verb: string): string {
+  const command = /^unknown command '(.*?)'/.exec(message)?.[1];
+  if (command !== undefined) return verbAdvice(command, verb);
+  const option = /^unknown option '(.*?)'/.exec(message)?.[1];
+  return option === undefined ? '' : optionAdvice(option);
 }
 
 /** Commander puts its own sentence before what the parser of an argument has to say. */
@@ -59,7 +75,10 @@ function failureText(error: unknown): string {
   // Config problems come one per line, as file:line:col, for editors and grep.
   const lines = error.message.split('\n');
   if (error.code !== 'config_invalid') return `${name} ${lines.join('\n  ')}\n`;
-  const count = Array.isArray(error.details['problems']) ? error.details['problems'].length : 0;
-  const summary = count > 1 ? `${name} ${count} problems; nothing was started or changed\n` : '';
+  const { count } = error.details;
+  const summary =
+    typeof count === 'number' && count > 1
+      ? `${name} ${count} problems; nothing was started or changed\n`
+      : '';
   return `${lines.map((line) => `${name} ${line}`).join('\n')}\n${summary}`;
 }

@@ -8,6 +8,7 @@ import { type Address, formatAddress, parseAddress } from '../base/units.ts';
 import type { Config } from '../config.ts';
 import type { Registry } from '../registry.ts';
 import { createControlClient } from './control-client.ts';
+import { visible } from './output.ts';
 
 /** Options that every verb understands, before or after its name. */
 export type GlobalOptions = {
@@ -17,6 +18,7 @@ export type GlobalOptions = {
   readonly json?: boolean;
 };
 
+const SERVERS_SHOWN_MAX = 10;
 const CONFIG_FILE = 'sluice.yaml';
 
 /** The file of -c, else ./sluice.yaml if it is there, else the defaults. @throws config_… */
@@ -97,4 +99,36 @@ export function reachable(listen: Address): Address {
   if (listen.host === '0.0.0.0') return { host: '127.0.0.1', port: listen.port };
   if (listen.host === '::') return { host: '::1', port: listen.port };
   return listen;
+}
+
+/**
+ * Refuses a server that is no host:port, with those that may be meant: a bare port or host of the
+ * upstream's servers, arguments in the other order. @throws usage
+ */
+export async function assertServer(
+  control: Control,
+  upstream: string,
+  server: string,
+  verb: string,
+): Promise<void> {
+  if (parseAddress(server) !== undefined) return;
+  const shown = visible(server).slice(0, 60);
+  const refuse = (advice: string): SluiceError =>
+    new SluiceError('usage', `server "${shown}" is not host:port; ${advice}`);
+  if (parseAddress(upstream) !== undefined) {
+    throw refuse(`the upstream comes first: sluice ${verb} ${shown} ${visible(upstream)}`);
+  }
+  // Who cannot be asked says so better than we can here.
+  const { upstreams } = await control.status();
+  const ids = (upstreams.find(({ name }) => name === upstream)?.servers ?? []).map(({ id }) => id);
+  const bare = server.replace(/^:/, '');
+  const meant = ids.filter((id) => id.endsWith(`:${bare}`) || id.startsWith(`${bare}:`));
+  if (meant.length === 1) throw refuse(`did you mean ${meant[0]}?`);
+  const known = meant.length > 1 ? meant : ids;
+  const rest = known.length > SERVERS_SHOWN_MAX ? `, … (${known.length} in all)` : '';
+  throw refuse(
+    known.length === 0
+      ? `see "sluice status ${visible(upstream)}" for its servers`
+      : `the servers of "${visible(upstream)}": ${known.slice(0, SERVERS_SHOWN_MAX).join(', ')}${rest}`,
+  );
 }

@@ -3,7 +3,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Control } from '../admin.ts';
 import { print, printJson, visible, warn } from './output.ts';
-import { controlOf, type GlobalOptions } from './target.ts';
+import { assertServer, controlOf, type GlobalOptions } from './target.ts';
 
 const WEIGHT_MAX = 65_535;
 
@@ -21,6 +21,7 @@ export function addWeight(program: Command): void {
       async (upstream: string, server: string, weight: number, _: unknown, command: Command) => {
         const options = command.optsWithGlobals<GlobalOptions>();
         const control = await controlOf(options);
+        await assertServer(control, upstream, server, 'weight');
         await control.setWeight(upstream, server, weight);
         if (options.json === true) printJson({ upstream, server, weight });
         else print(`${server} of ${upstream}: weight ${weight}`);

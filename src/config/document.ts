@@ -56,21 +56,18 @@ export function readDocument(text: string): ConfigDocument {
   }
   if (document.errors.some((error) => error.message.includes('call stack')))
     return failed(TOO_DEEP);
-  const problems = document.errors
-    .slice(0, SYNTAX_PROBLEMS_MAX)
-    .map((error) =>
+  const problems = firstOfKind(
+    document.errors.map((error) =>
       at(error.pos[0], [], yamlMessage(error.code, error.message, lineAt(text, error.pos[0]))),
-    );
+    ),
+  ).slice(0, SYNTAX_PROBLEMS_MAX);
   const root: unknown = document.contents;
   if (problems.length === 0)
-    walk(
-      root,
-      [],
-      (node, path, text) => {
-        problems.push(at(offsetOf(node), path, text));
-      },
-      anchorsOf(root),
-    );
+    walk(root, [], {
+      problem: (node, path, text) => void problems.push(at(offsetOf(node), path, text)),
+      lineOf: (node) => lines.linePos(offsetOf(node)).line,
+      anchors: anchorsOf(root),
+    });
 
   let data: unknown;
   if (problems.every((problem) => problem.message.startsWith(DUPLICATE))) {
@@ -102,29 +99,48 @@ const SYNTAX_PROBLEMS_MAX = 5;
 const TOO_DEEP = 'is nested too deeply; flatten it';
 const DUPLICATE = 'is given twice';
 
-type Report = (node: unknown, path: Path, message: string) => void;
+/** What is not closed is reported at each end that it runs into; the first is the one to mend. */
+function firstOfKind(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  return problems.filter(
+    ({ message }, index) => problems.findIndex((other) => other.message === message) === index,
+  );
+}
+
+type Walk = {
+  problem(node: unknown, path: Path, message: string): void;
+  lineOf(node: unknown): number;
+  readonly anchors: ReadonlySet<string>;
+};
 
 /** Reports duplicate keys, keys that are not words, and aliases without an anchor. */
-function walk(node: unknown, path: Path, report: Report, anchors: ReadonlySet<string>): void {
+function walk(node: unknown, path: Path, to: Walk): void {
   if (isAlias(node)) {
-    if (!anchors.has(node.source)) {
-      report(
+    if (!to.anchors.has(node.source)) {
+      const shown = node.source.slice(0, 40);
+      to.problem(
         node,
         path,
-        `*${node.source} is an alias without an anchor; quote it to mean the text: "*${node.source}"`,
+        `*${shown} is an alias without an anchor; quote it to mean the text: "*${shown}"`,
       );
     }
   } else if (isSeq(node)) {
-    for (const [index, item] of node.items.entries()) walk(item, [...path, index], report, anchors);
+    for (const [index, item] of node.items.entries()) walk(item, [...path, index], to);
   } else if (isMap(node)) {
-    const seen = new Set<string>();
+    /** Name → its line. */
+    const seen = new Map<string, number>();
     for (const { key, value } of node.items) {
       const name = isScalar(key) ? String(key.value) : '';
+      const line = seen.get(name);
       if (!isScalar(key))
-        report(key, path, 'a key must be one word; quote it if it holds : { } [ ] *');
-      else if (seen.has(name)) report(key, [...path, name], `${DUPLICATE}; keep one of the two`);
-      seen.add(name);
-      walk(value, [...path, name], report, anchors);
+        to.problem(key, path, 'a key must be one word; quote it if it holds : { } [ ] *');
+      else if (line !== undefined)
+        to.problem(
+          key,
+          [...path, name],
+          `${DUPLICATE}, first in line ${line}; keep one of the two`,
+        );
+      else seen.set(name, to.lineOf(key));
+      walk(value, [...path, name], to);
     }
   }
 }
@@ -181,8 +197,8 @@ export function formatPath(path: Path): string {
   let text = '';
   for (const step of path) {
     if (typeof step === 'number') text += `[${step}]`;
-    else if (/^[\w-]+$/.test(step)) text += text === '' ? step : `.${step}`;
-    else text += `[${JSON.stringify(step.slice(0, 80))}]`;
+    else if (/^[\w-]{1,64}$/.test(step)) text += text === '' ? step : `.${step}`;
+    else text += `[${JSON.stringify(step.length > 64 ? `${step.slice(0, 40)}…` : step)}]`;
   }
   return text;
 }
@@ -203,8 +219,11 @@ function yamlMessage(code: string, message: string, line: string): string {
       return 'is not indented like its neighbours; line it up with them';
     case 'BLOCK_AS_IMPLICIT_KEY':
       return 'a second "key:" begins on one line; put it on its own line, or quote the value';
+    case 'MISSING_CHAR':
+      return 'something is missing before this, like a : after a key; check the brackets and quotes too';
     default:
-      return `is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}; check the brackets, quotes and indentation here`;
+      // The parser's own words quote the file, which may be none of ours.
+      return 'is not YAML from here on; check the brackets, quotes and indentation here';
   }
 }
 

@@ -1,31 +1,167 @@
-// What zod found, as problems with positions. One problem per unknown key, with the nearest known
-// one; a path that ends in a missing key says so.
+// What zod found, as problems with positions and with what to do: the nearest known key, the map to
+// write, where a key belongs. A path that ends in a missing key says so.
 
 import type { z } from 'zod';
-import { didYouMean } from '../base/suggest.ts';
-import type { ConfigDocument, ConfigProblem } from './document.ts';
+import { didYouMean, nearest } from '../base/suggest.ts';
+import { formatAddress, parseAddress } from '../base/units.ts';
+import { type ConfigDocument, type ConfigProblem, formatPath, type Path } from './document.ts';
+import { foreignWord } from './foreign-words.ts';
+import { mapAdvice } from './map-advice.ts';
+import { placesOf } from './reference.ts';
+
+/** Maps that hold a token. */
+const SECRET_PLACES: ReadonlySet<string> = new Set(['admin', 'registry.consul']);
+
+/** Unknown keys of one map that are listed; the rest are counted. */
+const KEYS_SHOWN_MAX = 9;
+/** As didYouMean begins when no word is near. */
+const KNOWN_HERE = 'known here: ';
 
 export function problemsOfIssues(
   issues: readonly z.core.$ZodIssue[],
   document: ConfigDocument,
 ): ConfigProblem[] {
-  return issues.flatMap((issue) => {
-    // zod allows symbols in paths; YAML has none.
-    const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
-    if (issue.code !== 'unrecognized_keys') {
-      const isMissing = valueAt(document.data, path) === undefined;
-      const message = isMissing ? 'is missing; write it' : issue.message;
-      return [document.problemAt(path, message)];
+  // zod allows symbols in paths; YAML has none.
+  const found = issues.map((issue) => ({
+    issue,
+    path: issue.path.map((step) => (typeof step === 'number' ? step : String(step))),
+  }));
+  const advised = new Set(
+    found.flatMap(({ issue, path }) =>
+      issue.code === 'unrecognized_keys' ? keysAdvised(issue, path) : [],
+    ),
+  );
+  return found.flatMap(({ issue, path }) => {
+    if (issue.code === 'unrecognized_keys') return unknownKeys(issue, path, document);
+    if (isSplitAddress(path, document)) return [];
+    const value = valueAt(document.data, path);
+    if (value === undefined) {
+      // The same mistake once: `command` is unknown, `start` is missing.
+      return advised.has(formatPath(path))
+        ? []
+        : [document.problemAt(path, 'is missing; write it')];
     }
-    // The schema's message for unknown keys is the list of known ones; see section() there.
-    const known = issue.message.split(' ');
-    return issue.keys.map((key) =>
-      document.problemAt([...path, key], `unknown key; ${didYouMean(key, known)}`, 'key'),
-    );
+    return [document.problemAt(path, withMap(issue, path, value))];
   });
 }
 
-function valueAt(data: unknown, path: readonly (string | number)[]): unknown {
+/** The schema's message; where a map is missing, with the map to write. */
+function withMap(issue: z.core.$ZodIssue, path: Path, value: unknown): string {
+  const isShape =
+    issue.code === 'invalid_type' && ['object', 'record', 'array'].includes(issue.expected);
+  const key = String(path.findLast((step) => typeof step === 'string') ?? '');
+  const advice = isShape ? mapAdvice(placeOf(path), key, value) : undefined;
+  if (advice === undefined) return issue.message;
+  const [what = ''] = issue.message.split('; ');
+  // A bare text there may be the token.
+  const isSecret =
+    SECRET_PLACES.has(placeOf(path)) &&
+    typeof value === 'string' &&
+    !/^(on|off|[^ ]+:\d+)$/.test(value);
+  return `${isSecret ? what.replace(/^.*? where /, 'text where ') : what}; ${advice}`;
+}
+
+function unknownKeys(
+  issue: z.core.$ZodIssueUnrecognizedKeys,
+  path: Path,
+  document: ConfigDocument,
+): ConfigProblem[] {
+  // The schema's message for unknown keys is the list of known ones; see section() there.
+  const known = issue.message.split(' ');
+  const place = placeOf(path);
+  const split = splitAddress(valueAt(document.data, path), place);
+  const keys = issue.keys.filter((key) => !split.keys.includes(key));
+  const problemOf = (key: string, message: string): ConfigProblem => {
+    const problem = document.problemAt([...path, key], message, 'key');
+    // A long or odd key is no typing error; what it says is nobody's business.
+    return /^[\w.@/+-]{1,40}$/.test(key) ? problem : { ...problem, path: formatPath(path) };
+  };
+  const said = new Set<string>();
+  const problems = keys.slice(0, KEYS_SHOWN_MAX).map((key) => {
+    const advice = adviceOn(key, place, known);
+    // The list of all that is known helps once.
+    const isRepeated = advice.includes(KNOWN_HERE) && said.has(advice);
+    said.add(advice);
+    return problemOf(key, isRepeated ? 'unknown key' : advice);
+  });
+  const [first] = split.keys;
+  if (first !== undefined) problems.push(problemOf(first, `unknown key; ${split.advice}`));
+  const next = keys[KEYS_SHOWN_MAX];
+  if (next !== undefined) {
+    const message = `and ${count(keys.length - KEYS_SHOWN_MAX, 'more unknown key')}`;
+    problems.push({ ...problemOf(next, message), path: formatPath(path) });
+  }
+  return problems;
+}
+
+/** Paths of the keys that should stand there instead of the unknown ones. */
+function keysAdvised(issue: z.core.$ZodIssueUnrecognizedKeys, path: Path): string[] {
+  const known = issue.message.split(' ');
+  return issue.keys.flatMap((key) => {
+    const advice = adviceOn(key, placeOf(path), known);
+    const wanted = /(?:did you mean "|write )(\w+)/.exec(advice)?.[1];
+    return wanted === undefined ? [] : [formatPath([...path, wanted])];
+  });
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+function adviceOn(key: string, place: string, known: readonly string[]): string {
+  const foreign = foreignWord(key, place);
+  if (foreign !== undefined) return `unknown key; ${foreign}`;
+  if (nearest(key, known) === undefined) {
+    const places = placesOf(key).filter((other) => other !== '');
+    if (places.length > 0)
+      return `unknown key here; it belongs to ${places.slice(0, 3).join(' or ')}`;
+    if (placesOf(key).length > 0) return 'unknown key here; it belongs to the top of the file';
+  }
+  return `unknown key; ${didYouMean(key, known)}`;
+}
+
+/** `upstreams.<name>.servers[]` for `upstreams.app.servers[0]`. */
+function placeOf(path: Path): string {
+  let place = '';
+  for (const [depth, step] of path.entries()) {
+    if (typeof step === 'number') place += '[]';
+    else if (depth === 1 && (path[0] === 'upstreams' || path[0] === 'services')) place += '.<name>';
+    else place += place === '' ? step : `.${step}`;
+  }
+  return place;
+}
+
+const NO_SPLIT = { keys: [], advice: '' };
+
+/** `{ host: 10.0.0.1, port: 80 }` for a server: one mistake, and what it should be. */
+function splitAddress(
+  value: unknown,
+  place: string,
+): { readonly keys: readonly string[]; readonly advice: string } {
+  if (place !== 'upstreams.<name>.servers[]' || typeof value !== 'object' || value === null)
+    return NO_SPLIT;
+  const fields = new Map<string, unknown>(Object.entries(value));
+  const port = fields.get('port');
+  const keys = ['host', 'ip', 'hostname', 'port'].filter((key) => fields.has(key));
+  if (keys.length === 0 || (port === undefined && fields.has('address'))) return NO_SPLIT;
+  const host = fields.get('address') ?? keys.map((key) => fields.get(key))[0];
+  const text = `${String(host).includes(':') ? `[${String(host)}]` : String(host)}:${String(port)}`;
+  const parsed = text.length > 80 ? undefined : parseAddress(text);
+  const example = parsed === undefined ? '10.0.0.1:9001' : formatAddress(parsed);
+  return {
+    keys,
+    advice: `host and port are one: write address: ${example.startsWith('[') ? `"${example}"` : example}`,
+  };
+}
+
+/** A problem with the address of such a server says nothing more. */
+function isSplitAddress(path: Path, document: ConfigDocument): boolean {
+  if (path.at(-1) !== 'address') return false;
+  const server = path.slice(0, -1);
+  return splitAddress(valueAt(document.data, server), placeOf(server)).advice !== '';
+}
+
+function valueAt(data: unknown, path: Path): unknown {
   let value: unknown = data;
   for (const step of path) {
     // `127.0.0.1:80` in place of a map: the value is there, as text.

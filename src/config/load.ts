@@ -9,6 +9,7 @@ import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import { buildConfig } from './build.ts';
 import { type ConfigDocument, type ConfigProblem, type Path, readDocument } from './document.ts';
 import { problemsOfIssues } from './issues.ts';
+import { foreignFile } from './recognise.ts';
 import { applyRules, type Part, type Parts } from './rules.ts';
 import { fileSchema, SECTIONS } from './schema.ts';
 import type { Environment } from './secrets.ts';
@@ -19,8 +20,10 @@ import { routeSchema, upstreamSchema } from './upstream-schema.ts';
 
 /** 10,000 servers take about 1 MB. */
 const FILE_BYTES_MAX = 8 * 1024 * 1024;
-/** Further problems are counted, not listed. */
-const PROBLEMS_SHOWN_MAX = 100;
+/** So many problems are read at a time; further ones are counted. */
+const PROBLEMS_SHOWN_MAX = 10;
+/** So many are handed over as data. */
+const PROBLEMS_KEPT_MAX = 100;
 
 /**
  * The configuration in `file`.
@@ -28,6 +31,12 @@ const PROBLEMS_SHOWN_MAX = 100;
  */
 export async function loadConfig(file: string, environment?: Environment): Promise<Config> {
   const bytes = await readBytes(file);
+  if (bytes.includes(0)) {
+    throw new SluiceError(
+      'config_invalid',
+      `${file} is a binary file; name the configuration with -c`,
+    );
+  }
   if (!isUtf8(bytes)) throw invalid(file, [notUtf8(bytes)]);
   return parseConfig(bytes.toString('utf8'), file, environment);
 }
@@ -39,6 +48,8 @@ export function parseConfig(
   environment: Environment = process.env,
 ): Config {
   const document = readDocument(text);
+  const foreign = foreignFile(text, document.data, Object.keys(SECTIONS));
+  if (foreign !== '') throw invalid(file, [{ line: 1, column: 1, path: '', message: foreign }]);
   if (document.data === undefined) throw invalid(file, document.problems);
   if (document.data === null) {
     const message =
@@ -193,8 +204,10 @@ function invalid(file: string, problems: readonly ConfigProblem[]): SluiceError 
   const lines = [...new Set(sorted.map((problem) => formatProblem(file, problem)))];
   const shown = lines.slice(0, PROBLEMS_SHOWN_MAX);
   if (lines.length > shown.length)
-    shown.push(`${file}: and ${lines.length - shown.length} more problems`);
+    shown.push(
+      `${file}: and ${lines.length - shown.length} more problem${lines.length - shown.length === 1 ? '' : 's'}`,
+    );
   return new SluiceError('config_invalid', shown.join('\n'), {
-    details: { file, problems: sorted.slice(0, PROBLEMS_SHOWN_MAX) },
+    details: { file, count: lines.length, problems: sorted.slice(0, PROBLEMS_KEPT_MAX) },
   });
 }

@@ -33,6 +33,21 @@ export function configReference(): string {
   return lines.join('\n');
 }
 
+/** The maps in which a key stands: `limits`, `upstreams.<name>.servers[]`. */
+export function placesOf(key: string): readonly string[] {
+  const places: string[] = [];
+  const look = (place: string, schema: Schema): void => {
+    for (const [name, property] of Object.entries(schema.properties ?? {})) {
+      if (typeof property === 'boolean') continue;
+      if (name === key) places.push(place);
+      const [suffix, within] = keysWithin(property);
+      if (within !== undefined) look(`${place === '' ? '' : `${place}.`}${name}${suffix}`, within);
+    }
+  };
+  look('', z.toJSONSchema(fileSchema, { io: 'input' }));
+  return places;
+}
+
 const INTRODUCTION = `# Configuration
 
 <!-- Written by configReference() in src/config/reference.ts from the schema; a test compares.

@@ -5,6 +5,7 @@ import { unknownUpstream } from '../base/suggest.ts';
 import { isCidr } from '../base/units.ts';
 import type { Findings, Part, Parts } from './rules.ts';
 import type { RouteFile } from './upstream-schema.ts';
+import { show } from './values.ts';
 
 export function checkRoutes({ routes, upstreams }: Parts, findings: Findings): void {
   const names = [...upstreams.keys()];
@@ -57,7 +58,7 @@ function checkPage({ path, value }: Route, findings: Findings): void {
         : block === 'localhost'
           ? 'write 127.0.0.0/8 and ::1, or leave allow out'
           : 'write one like 10.0.0.0/8';
-      findings.problem(place, `"${block}" is not an IP address or CIDR block; ${remedy}`);
+      findings.problem(place, `${show(block)} is not an IP address or CIDR block; ${remedy}`);
     } else if (/\/0+$/.test(block)) {
       findings.warning(place, `${block} shows the names and states of all servers to everybody`);
     }

@@ -8,6 +8,7 @@ import { checkRoutes } from './route-rules.ts';
 import { type Environment, FIELD_VALUE, readSecret } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
 import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
+import { show } from './values.ts';
 
 /** A part of the file: its path, what the file says, and its meaning if it has one. */
 export type Part<Value> = {
@@ -174,7 +175,7 @@ function checkLimits({ limits }: Parts, findings: Findings): void {
 function checkProxy({ proxy }: Parts, findings: Findings): void {
   for (const [index, block] of (proxy.value?.trusted_proxies ?? []).entries()) {
     if (!isCidr(block)) {
-      const message = `"${block}" is not an IP address or CIDR block; write one like 10.0.0.0/8`;
+      const message = `${show(block)} is not an IP address or CIDR block; write one like 10.0.0.0/8`;
       findings.problem(['proxy', 'trusted_proxies', index], message);
     } else if (/\/0+$/.test(block)) {
       findings.warning(
@@ -191,7 +192,7 @@ function checkProxy({ proxy }: Parts, findings: Findings): void {
         `${protocol} is never passed on: it would tunnel requests past the gateway; remove it`,
       );
     } else if (!/^[\w!#$%&'*+.^`|~-]+(\/[\w.-]+)?$/.test(protocol)) {
-      findings.problem(path, `"${protocol}" is not a protocol name; write one like websocket`);
+      findings.problem(path, `${show(protocol)} is not a protocol name; write one like websocket`);
     }
   }
 }

@@ -30,7 +30,7 @@ const registry = section(
         if (value.startsWith('/'))
           return `${show(value)} begins with a slash, but keys do not; write upstreams/`;
         if (!value.endsWith('/'))
-          return `${show(value)} also covers other names that begin like it; write "${value}/"`;
+          return `${show(value)} also covers other names that begin like it; write ${value.length > 60 ? 'a slash at its end' : `"${value}/"`}`;
         return /^[\x21-\x7e]+$/.test(value)
           ? ''
           : 'holds blanks or non-ASCII characters; remove them';
@@ -103,7 +103,7 @@ export const fileSchema = z.strictObject(SECTIONS, {
   error: (issue) =>
     issue.code === 'unrecognized_keys'
       ? Object.keys(SECTIONS).join(' ')
-      : `${show(issue.input)} where the configuration belongs; write lines like "listen: 127.0.0.1:8080"`,
+      : `${Array.isArray(issue.input) ? 'a list' : 'text'} where the configuration belongs; write lines like "listen: 127.0.0.1:8080"`,
 });
 
 /** The file after its values were read, before the rules between them. */

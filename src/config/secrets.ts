@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { messageOf, systemCode } from '../base/errors.ts';
+import { show } from './values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -34,7 +35,7 @@ export function readSecret(
   if (text.startsWith('env:')) {
     const name = text.slice('env:'.length);
     if (!/^[A-Za-z_]\w*$/.test(name)) {
-      return { problem: `"${text}" does not name a variable; write env:NAME` };
+      return { problem: `${show(text)} does not name a variable; write env:NAME` };
     }
     const value = environment[name];
     if (value === undefined || value === '') {
@@ -44,7 +45,8 @@ export function readSecret(
   }
   if (text.startsWith('file:')) {
     const file = text.slice('file:'.length);
-    if (!file.startsWith('/')) return { problem: `"${text}" is not absolute; write file:/path` };
+    if (!file.startsWith('/'))
+      return { problem: `${show(text)} is not absolute; write file:/path` };
     try {
       return checked(readFileSync(file, 'utf8').split(/\r?\n/, 1)[0] ?? '', file, kind);
     } catch (error) {

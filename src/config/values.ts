@@ -145,10 +145,18 @@ export function optionalChoice<const Words extends readonly string[]>(options: {
 
 function word<const Words extends readonly string[]>(words: Words) {
   return z.enum(words, {
-    error: ({ input }) =>
-      typeof input === 'string'
-        ? `${show(input)} is not a choice; ${didYouMean(input, words)}`
-        : `${show(input)} is not a choice; write ${words.join(' or ')}`,
+    error: ({ input }) => {
+      // A status where its class belongs: `200`, `2xx`.
+      const digit = /^([1-5])(?:\d\d|xx)$/i.exec(String(input))?.[1];
+      const near = words.find((one) => digit !== undefined && one.endsWith(`${digit}xx`));
+      const advice =
+        near !== undefined
+          ? `write ${near}`
+          : typeof input === 'string'
+            ? didYouMean(input, words)
+            : `write ${words.join(' or ')}`;
+      return `${show(input)} is not a choice; ${advice}`;
+    },
   });
 }
 
@@ -212,7 +220,8 @@ function addressProblem(input: unknown, portMin: number, example: string): strin
     const remedy = Array.isArray(input) ? `"[::1]:9001" in quotes, or ${example}` : example;
     return `${shown} is not host:port; write ${remedy}`;
   }
-  if (/^[a-z+]+:\/\//i.test(input)) return `${shown} is a URL; write host:port, like ${example}`;
+  const url = /^([a-z+]+):\/\/([^/?#]*)/i.exec(input);
+  if (url !== null) return urlProblem(shown, url[1] ?? '', url[2] ?? '', example);
   const port = /^(?:\[[^\]]*\]|[^:]*):(-?\d+)$/.exec(input)?.[1];
   if (port !== undefined && !(Number(port) >= portMin && Number(port) <= 65_535)) {
     return `port ${port} of ${shown} is not between ${portMin} and 65535; write a port like ${example}`;
@@ -220,6 +229,26 @@ function addressProblem(input: unknown, portMin: number, example: string): strin
   if (/^[0-9a-f]*:[0-9a-f:]+$/i.test(input) && input.split(':').length > 2) {
     return `${shown} is IPv6 without brackets; write "[::1]:9001" in quotes`;
   }
-  if (!input.includes(':')) return `${shown} has no port; write ${example}`;
+  if (/[;,]$/.test(input))
+    return `${shown} ends in ${input.at(-1)}, which YAML does not need; remove it`;
+  if (!input.includes(':')) {
+    const own = `${input}:${example.split(':')[1]}`;
+    const isHost =
+      /^(?=.*\.)[\w.-]{1,60}$|^localhost$/.test(input) && parseAddress(own) !== undefined;
+    return `${shown} has no port; write ${isHost ? own : example}`;
+  }
   return `${shown} is not host:port; write an IP address or a host name with a port, like ${example}`;
+}
+
+/** A URL is more than we can do, or it is host:port with an http:// before it. */
+function urlProblem(shown: string, scheme: string, authority: string, example: string): string {
+  const own = parseAddress(authority) === undefined ? `${authority}:80` : authority;
+  const isKnown = authority.length <= 60 && parseAddress(own) !== undefined;
+  if (/^(https|wss|tls|ssl|grpcs|h2)$/i.test(scheme)) {
+    return `${shown} asks for TLS, which is not spoken here; write host:port of a plain HTTP port, like ${example}`;
+  }
+  if (/^(http|ws|tcp)$/i.test(scheme)) {
+    return `${shown} is a URL; write host:port, like ${isKnown ? own : example}`;
+  }
+  return `${shown} is a URL; write host:port, like ${example}`;
 }
