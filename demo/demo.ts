@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { ReceiptDocument } from '../src/admin.ts';
 import { messageOf } from '../src/base/errors.ts';
+import { onHabitualSignals } from '../src/base/signals.ts';
 import { freePorts, startConsul } from '../test/peers.ts';
 import * as acts from './show/acts.ts';
 import { verdict } from './show/receipt.ts';
@@ -152,6 +153,7 @@ function breakOff(why: string, exitCode: number): void {
   console.error(`\n${why}: cleaning up`);
   void cleanup.run().then(() => process.exit(code));
 }
+onHabitualSignals(() => {});
 process.on('SIGINT', () => breakOff('interrupted', 130));
 process.on('SIGTERM', () => breakOff('terminated', 143));
 process.on('SIGHUP', () => breakOff('the terminal went away', 129));

@@ -90,6 +90,17 @@ test('the verbs plan and deploy', async (t: TestContext) => {
     },
   );
 
+  await t.test('signals that mean nothing to a release change nothing', async () => {
+    const { code, stdout, stderr } = await sluice(it, deploy('v3'), (line, kill) => {
+      if (!/ stop +done /.test(line)) return;
+      for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGPROF', 'SIGTTIN'] as const)
+        kill(signal);
+    });
+    assert.equal(code, 0, stdout);
+    assert.equal(stderr, '');
+    assert.deepEqual(await versions(it), ['v3', 'v3']);
+  });
+
   await t.test('a second signal stops at once, and the next deploy finishes it', async () => {
     const { code, stdout } = await sluice(it, deploy('late'), (line, kill) => {
       if (/ check +start /.test(line)) {

@@ -3,6 +3,7 @@
 // same to scripts.
 
 import type { Command } from 'commander';
+import { ENDING, onHabitualSignals } from '../base/signals.ts';
 import type { ReleaseEvent, ReleaseResult } from '../release.ts';
 import { eventLine, Heartbeat } from './event-lines.ts';
 import { fold, LiveScreen, liveLines, NOTHING_YET } from './live-view.ts';
@@ -14,7 +15,8 @@ const REDRAW_EVERY_MS = 100;
 const LOOK_EVERY_MS = 1000;
 /** For a terminal that does not tell its width. */
 const COLUMNS_UNKNOWN = 80;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** SIGHUP too: a release ends with the terminal that shows it. */
+const SIGNALS = [...ENDING, 'SIGHUP'] as const;
 
 type DeployOptions = ReleaseVerbOptions & { readonly plain?: boolean };
 
@@ -62,6 +64,7 @@ Example:
       const { version, force = false, allowDowntime = false } = options;
       // A release that stopped with its reader would stop between two steps.
       keepGoingWithoutReaders();
+      onHabitualSignals(() => {});
       const show = showFor(options);
       const stopListening = onSignals((signal) => {
         interrupts.raise(signal);

@@ -1,16 +1,23 @@
-// How a long-running verb ends: the first SIGTERM or SIGINT asks for a graceful stop within a
-// deadline, the second ends the process at once. SIGHUP does the same when the terminal went away;
-// otherwise somebody is used to reload with it, and it must not end the service.
+// How a verb that runs long meets signals. The first SIGTERM, SIGINT, SIGQUIT or SIGPWR asks for a
+// graceful stop within a deadline, the second ends the process at once. SIGHUP does the same when the
+// terminal went away. Every other signal that somebody may send is answered by a remark.
 
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
+import {
+  ENDING,
+  type EndingSignal,
+  type HabitualSignal,
+  onHabitualSignals,
+} from '../base/signals.ts';
 import { formatDuration } from '../base/units.ts';
 import { note } from './output.ts';
 
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 /** Beyond the deadline given to `close`, for it to notice. */
 const GRACE_MS = 5_000;
 const EXIT_OVERDUE = 1;
+/** The same remark again within that time is left out, ms. */
+const REMARK_EVERY_MS = 1_000;
 
 type Closing = {
   /** Finishes what is in flight; must resolve within timeoutMs. */
@@ -20,43 +27,76 @@ type Closing = {
   readonly timeoutMs: number;
 };
 
-/** Resolves when the process was asked to end and everything is closed. */
-export async function untilEnded({ close, kill, timeoutMs }: Closing): Promise<void> {
-  const first = Promise.withResolvers<void>();
-  let isClosing = false;
-  const onSignal = (signal: (typeof SIGNALS)[number] | 'SIGHUP'): void => {
-    if (isClosing) {
-      note(`sluice: second ${signal}: ended at once`);
+/** What a signal did, for the remark; called when it comes. */
+export type Answers = Partial<Record<HabitualSignal, () => string>>;
+
+const REMARKS: Answers = {
+  SIGHUP: () => 'there is nothing to reload; restart to apply a changed configuration',
+  SIGUSR1: () => 'there is no log file to open anew; this log is standard error',
+  SIGUSR2: () => 'no new program takes over from a running one; restart to run another version',
+  SIGWINCH: () => 'nothing is shut down by it; SIGTERM is the graceful end',
+  SIGTTIN: () => 'the number of workers is "workers" in the configuration; restart to change it',
+  SIGTTOU: () => 'the number of workers is "workers" in the configuration; restart to change it',
+  SIGTSTP: () => 'not stopped; SIGTERM is the graceful end',
+  SIGXCPU: () => 'the limit of processor time is reached; at the hard limit the system ends this',
+};
+
+export class LongRun {
+  readonly #answers: Answers;
+  /** Now: of a terminal that went away it is not known any more. */
+  readonly #hadTerminal = isatty(0);
+  readonly #saidMs = new Map<HabitualSignal, number>();
+  /** Until there is something to close, an end is an end. */
+  #end = (signal: EndingSignal | 'SIGHUP'): void => process.exit(128 + constants.signals[signal]);
+
+  /** From now on no signal ends, stops or opens anything by mistake. */
+  constructor(answers: Answers = {}) {
+    this.#answers = { ...REMARKS, ...answers };
+    onHabitualSignals((signal) => {
+      if (signal === 'SIGHUP' && this.#hadTerminal && !isatty(0)) this.#end(signal);
+      else this.#remark(signal);
+    });
+  }
+
+  /** Resolves when the process was asked to end and everything is closed. */
+  async untilEnded({ close, kill, timeoutMs }: Closing): Promise<void> {
+    const first = Promise.withResolvers<void>();
+    let isClosing = false;
+    this.#end = (signal) => {
+      if (isClosing) {
+        note(`sluice: second ${signal}: ended at once`);
+        kill();
+        process.exit(128 + constants.signals[signal]);
+      }
+      isClosing = true;
+      note(
+        `sluice: ${signal}: finishing what is in flight, at most ${formatDuration(timeoutMs)}; again to end at once`,
+      );
+      first.resolve();
+    };
+    const onEnding = (signal: EndingSignal): void => this.#end(signal);
+    for (const signal of ENDING) process.on(signal, onEnding);
+    await first.promise;
+    // What does not close in time must not keep the process: an orderly end is no longer to be had.
+    const overdue = setTimeout(() => {
+      note(`sluice: not closed ${formatDuration(GRACE_MS)} after shutdown_timeout: ended anyway`);
       kill();
-      process.exit(128 + constants.signals[signal]);
+      process.exit(EXIT_OVERDUE);
+    }, timeoutMs + GRACE_MS);
+    try {
+      await close();
+    } finally {
+      clearTimeout(overdue);
+      for (const signal of ENDING) process.off(signal, onEnding);
     }
-    isClosing = true;
-    note(
-      `sluice: ${signal}: finishing what is in flight, at most ${formatDuration(timeoutMs)}; again to end at once`,
-    );
-    first.resolve();
-  };
-  // Now: of a terminal that went away it is not known any more.
-  const hasTerminal = isatty(0);
-  const onHangUp = (): void => {
-    if (hasTerminal) onSignal('SIGHUP');
-    else
-      note('sluice: SIGHUP: there is nothing to reload; restart to apply a changed configuration');
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  process.on('SIGHUP', onHangUp);
-  await first.promise;
-  // What does not close in time must not keep the process: an orderly end is no longer to be had.
-  const overdue = setTimeout(() => {
-    note(`sluice: not closed ${formatDuration(GRACE_MS)} after shutdown_timeout: ended anyway`);
-    kill();
-    process.exit(EXIT_OVERDUE);
-  }, timeoutMs + GRACE_MS);
-  try {
-    await close();
-  } finally {
-    clearTimeout(overdue);
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-    process.off('SIGHUP', onHangUp);
+  }
+
+  #remark(signal: HabitualSignal): void {
+    const text = this.#answers[signal]?.() ?? 'it has no meaning here; nothing changes';
+    const nowMs = performance.now();
+    const saidMs = this.#saidMs.get(signal);
+    if (saidMs !== undefined && nowMs - saidMs < REMARK_EVERY_MS) return;
+    this.#saidMs.set(signal, nowMs);
+    note(`sluice: ${signal}: ${text}`);
   }
 }

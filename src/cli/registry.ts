@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { type Address, formatAddress, parseAddress } from '../base/units.ts';
 import { keepGoingWithoutReaders, note, warn } from './output.ts';
-import { untilEnded } from './process-end.ts';
+import { LongRun } from './process-end.ts';
 import { configOf, type GlobalOptions, reachable } from './target.ts';
 
 const CLOSE_MS = 5_000;
@@ -38,6 +38,7 @@ Examples:
 
 async function runRegistry(options: RegistryOptions): Promise<void> {
   keepGoingWithoutReaders();
+  const run = new LongRun();
   const config = await configOf(options);
   const { createLog } = await import('../base/log.ts');
   const { opennessOf } = await import('../config.ts');
@@ -59,7 +60,7 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
   }
   const opened = store;
   // Before it says that it is ready: whoever waited for that may end it at once.
-  const ended = untilEnded({
+  const ended = run.untilEnded({
     timeoutMs: CLOSE_MS,
     kill: () => {},
     close: async () => {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { Config } from '../config.ts';
 import { keepGoingWithoutReaders, note, warn } from './output.ts';
-import { untilEnded } from './process-end.ts';
+import { LongRun } from './process-end.ts';
 import { configOf, type GlobalOptions, reachable } from './target.ts';
 
 export function addServe(program: Command): void {
@@ -16,8 +16,9 @@ export function addServe(program: Command): void {
       'after',
       `
 Without a configuration it serves one upstream "app" on 127.0.0.1:8080, the
-registry on 127.0.0.1:8500 and the control API on 127.0.0.1:8700. SIGTERM or
-SIGINT finishes what is in flight (shutdown_timeout); a second one ends at once.
+registry on 127.0.0.1:8500 and the control API on 127.0.0.1:8700. SIGTERM,
+SIGINT or SIGQUIT finishes what is in flight (shutdown_timeout); a second one
+ends at once. SIGUSR1 opens the access log anew. Others: docs/signals.md.
 
 Examples:
   $ sluice serve
@@ -30,19 +31,31 @@ Examples:
 
 async function serve(options: GlobalOptions): Promise<void> {
   keepGoingWithoutReaders();
+  let openLogAnew = (): string => 'starting; there is no log file to open anew yet';
+  const run = new LongRun({ SIGUSR1: () => openLogAnew() });
   const config = await configOf(options);
   for (const warning of config.warnings) warn(warning);
   const { createLog } = await import('../base/log.ts');
   const { startDaemon } = await import('../daemon.ts');
   const daemon = await startDaemon(config, { log: createLog(config.logLevel) });
+  openLogAnew = () => {
+    daemon.reopenLogs();
+    return remarkOnLog(config.gateway.accessLog);
+  };
   // Before it says that it is ready: whoever waited for that may end it at once.
-  const ended = untilEnded({
+  const ended = run.untilEnded({
     timeoutMs: config.shutdownTimeoutMs,
     kill: () => daemon.kill(),
     close: () => daemon.close(),
   });
   note(welcome(config, daemon.addresses));
   await ended;
+}
+
+function remarkOnLog(accessLog: string): string {
+  if (accessLog === '') return 'there is no access log (proxy.access_log) to open anew';
+  if (accessLog === '-') return 'the access log is standard output, which cannot be opened anew';
+  return `the workers open ${accessLog} anew`;
 }
 
 type Addresses = {

@@ -319,6 +319,8 @@ test('takes on, off, true and false as switches', () => {
     ['false', false],
   ] as const) {
     assert.equal(parse(`proxy: { via: ${word} }`).gateway.via, meaning, word);
+    const { accessLog } = parse(`proxy: { access_log: ${word} }`).gateway;
+    assert.equal(accessLog, meaning ? '-' : '', word);
   }
 });
 

@@ -23,6 +23,8 @@ const PAUSE_MAX_MS = 5000;
 const START_DEADLINE_MS = 60_000;
 /** Without a sign of life for so long, a worker hangs, ms. */
 const SILENT_MS = 5000;
+/** A signal to the whole process group has reached the primary too by then, ms. */
+const GROUP_MS = 250;
 /** From a worker's own deadline to SIGKILL, ms. */
 const KILL_GRACE_MS = 2000;
 
@@ -39,13 +41,15 @@ export type FleetOptions = {
 
 export class Fleet {
   readonly #options: FleetOptions;
-  readonly #links = new Map<number, WorkerLink>();
+  readonly #links = new Set<WorkerLink>();
   readonly #departed = new DepartedFigures();
   readonly #gaps = new Map<string, GapWatch>();
   readonly #watchers = new Set<() => void>();
   readonly #pauses = new Set<NodeJS.Timeout>();
   /** Workers that were said to hang. */
   readonly #silent = new Set<WorkerLink>();
+  /** Workers that somebody asked to end: another is in their place, or will be in a moment. */
+  readonly #leaving = new Set<WorkerLink>();
   readonly #watch: NodeJS.Timeout;
   #shortLives = 0;
   #crashes = 0;
@@ -62,7 +66,7 @@ export class Fleet {
 
   /** By id. */
   get links(): readonly WorkerLink[] {
-    return [...this.#links.values()].sort((a, b) => a.id - b.id);
+    return [...this.#links].sort((a, b) => a.id - b.id);
   }
 
   /** Workers that ended unasked. */
@@ -89,7 +93,7 @@ export class Fleet {
   }
 
   update(names: Iterable<string>): void {
-    for (const link of this.#links.values()) link.update(names);
+    for (const link of this.#links) link.update(names);
   }
 
   /** Every worker that may hold a client has this generation or a later one in force. */
@@ -121,7 +125,7 @@ export class Fleet {
   }
 
   figures(): WorkerFigures[] {
-    return [...this.#links.values()].map((link) => link.figures);
+    return [...this.#links].map((link) => link.figures);
   }
 
   totals(upstream: string): UpstreamTotals {
@@ -147,17 +151,21 @@ export class Fleet {
 
   openGap(gap: GapWatch): void {
     this.#gaps.set(gap.id, gap);
-    for (const link of this.#links.values()) link.openGap(gap);
+    for (const link of this.#links) link.openGap(gap);
   }
 
   closeGap(gap: GapWatch): void {
     this.#gaps.delete(gap.id);
     this.#departed.forgetGap(gap.id);
-    for (const link of this.#links.values()) link.closeGap(gap);
+    for (const link of this.#links) link.closeGap(gap);
   }
 
   longestGapMs(receipt: string): number {
     return this.#departed.longestGapMs(receipt, this.figures());
+  }
+
+  reopenLogs(): void {
+    for (const link of this.#links) link.reopenLogs();
   }
 
   /** Each worker finishes what it has within the deadline; then it is killed. */
@@ -179,10 +187,10 @@ export class Fleet {
     this.#isClosing = true;
     clearInterval(this.#watch);
     for (const pause of this.#pauses) clearTimeout(pause);
-    for (const link of this.#links.values()) link.kill();
+    for (const link of this.#links) link.kill();
   }
 
-  #spawn(id: number): void {
+  #spawn(id: number): WorkerLink {
     const { start, handles, log, table, readPage } = this.#options;
     const link = new WorkerLink({
       id,
@@ -193,22 +201,40 @@ export class Fleet {
       readPage,
       onProgress: () => this.#progress(),
       onFigures: this.#options.onFigures,
+      onAskedToEnd: (asked, signal) => this.#askedToEnd(asked, signal),
       onExit: (ended, how) => this.#ended(ended, how),
     });
-    this.#links.set(id, link);
+    this.#links.add(link);
     if (this.#isListening) link.listen();
     log.debug({ worker: id, pid: link.pid }, 'worker started');
+    return link;
   }
 
   #ended(link: WorkerLink, how: string): void {
-    this.#links.delete(link.id);
+    this.#links.delete(link);
     this.#silent.delete(link);
     this.#departed.bury(link.figures);
-    if (!this.#isClosing) {
-      this.#replace(link, how);
-      this.#options.onFigures();
-    }
+    if (this.#leaving.delete(link))
+      this.#options.log.info({ worker: link.id, pid: link.pid, how }, 'worker ended as asked');
+    else if (!this.#isClosing) this.#replace(link, how);
+    if (!this.#isClosing) this.#options.onFigures();
     this.#progress();
+  }
+
+  /** One worker alone: it finishes what it has, and another one accepts in its place. */
+  #askedToEnd(link: WorkerLink, signal: string): void {
+    if (this.#isClosing) return;
+    const pause = setTimeout(() => {
+      this.#pauses.delete(pause);
+      if (!this.#links.has(link) || this.#leaving.has(link)) return;
+      this.#leaving.add(link);
+      const fields = { worker: link.id, pid: link.pid, signal };
+      this.#options.log.warn(fields, 'worker was asked to end: it finishes, another replaces it');
+      const close = (): void => link.close(this.#options.start.shutdownTimeoutMs);
+      // Then clients do not wait; also when it cannot serve: that is said, and tried again.
+      this.#spawn(link.id).listening.then(close, close);
+    }, GROUP_MS);
+    this.#pauses.add(pause);
   }
 
   #replace(link: WorkerLink, how: string): void {
@@ -234,7 +260,7 @@ export class Fleet {
 
   /** A hanging worker is only named: killing it would cut what it may still finish. */
   #nameSilent(): void {
-    for (const link of this.#links.values()) {
+    for (const link of this.#links) {
       const fields = { worker: link.id, pid: link.pid, silentMs: Math.round(link.silentMs) };
       if (link.silentMs < SILENT_MS) {
         if (this.#silent.delete(link)) this.#options.log.info(fields, 'worker answers again');

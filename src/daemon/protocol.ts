@@ -37,6 +37,7 @@ export type ToWorker =
   | { readonly kind: 'close-gap'; readonly gap: GapWatch }
   /** Answers a worker's `page`; null: it could not be rendered. */
   | { readonly kind: 'page'; readonly request: number; readonly page: Page | null }
+  | { readonly kind: 'reopen-logs' }
   /** Finish what is in flight, then exit. */
   | { readonly kind: 'close'; readonly deadlineMs: number };
 
@@ -76,6 +77,8 @@ export type FromWorker =
       readonly name: PageName;
       readonly query: string;
     }
+  /** Somebody sent this process a signal that asks for an end. */
+  | { readonly kind: 'asked-to-end'; readonly signal: string }
   /** `request` 0 = unasked, by the clock. */
   | { readonly kind: 'report'; readonly request: number; readonly report: Report };
 
@@ -88,6 +91,7 @@ const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
   'open-gap': ['gap'],
   'close-gap': ['gap'],
   page: ['request', 'page'],
+  'reopen-logs': [],
   close: ['deadlineMs'],
 };
 
@@ -97,6 +101,7 @@ const FROM_WORKER: Readonly<Record<FromWorker['kind'], readonly string[]>> = {
   listening: [],
   failed: ['code', 'message'],
   page: ['request', 'name', 'query'],
+  'asked-to-end': ['signal'],
   report: ['request', 'report'],
 };
 

@@ -37,6 +37,8 @@ export type Daemon = {
   };
   /** Finishes what is in flight within `shutdown_timeout`, then closes everything. */
   close(): Promise<void>;
+  /** What is logged from now on goes into new files, where the old ones were renamed. */
+  reopenLogs(): void;
   /** Ends the workers at once; for a second signal, before the process exits. */
   kill(): void;
 };
@@ -154,7 +156,12 @@ async function start(
     { ...addresses, workers: config.workers, generation: table.table.generation },
     'started',
   );
-  return { addresses, close: () => teardown.close(), kill: () => fleet.destroy() };
+  return {
+    addresses,
+    close: () => teardown.close(),
+    reopenLogs: () => fleet.reopenLogs(),
+    kill: () => fleet.destroy(),
+  };
 }
 
 /** Each worker has the limit of open files that we have; a promise that it cannot keep is said now. */

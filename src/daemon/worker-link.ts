@@ -13,15 +13,18 @@ import { type FromWorker, type GapWatch, parseFromWorker, type ToWorker } from '
 
 /** In development this is TypeScript, in the published package JavaScript. */
 const WORKER_FILE = new URL(
-  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
+  import.meta.url.endsWith('.ts') ? './worker-process.ts' : './worker-process.js',
   import.meta.url,
 );
 
-/**
- * V8 lets the young half of its heap grow to 3 × 32 MB under load and gives nothing back. 3 × 8 MB holds
- * what a worker has under way, at the same processor time per request and a third less memory.
- */
-const WORKER_FLAGS = ['--max-semi-space-size=8'];
+const WORKER_FLAGS = [
+  // V8 lets the young half of its heap grow to 3 × 32 MB under load and gives nothing back. 3 × 8 MB
+  // holds what a worker has under way, at the same processor time per request and a third less memory.
+  '--max-semi-space-size=8',
+  // Until the worker's first line runs, SIGUSR1 is a request to open the debugger. Where it would listen
+  // there is nobody; to block the signal (--disable-sigusr1) would be for good.
+  '--inspect-port=0.0.0.1',
+];
 
 const UNANSWERED_MAX = 100;
 
@@ -40,6 +43,8 @@ export type LinkOptions = {
   /** An ack or a server that went idle: whoever waits for a drain looks again. */
   readonly onProgress: () => void;
   readonly onFigures: () => void;
+  /** Somebody sent the process a signal that asks for an end; it goes on until `close`. */
+  readonly onAskedToEnd: (link: WorkerLink, signal: string) => void;
   readonly onExit: (link: WorkerLink, how: string) => void;
 };
 
@@ -175,8 +180,13 @@ export class WorkerLink {
     this.#send({ kind: 'close-gap', gap });
   }
 
+  reopenLogs(): void {
+    this.#send({ kind: 'reopen-logs' });
+  }
+
   /** The worker finishes what it has; `exited` tells when. */
   close(deadlineMs: number): void {
+    this.#isListening = false;
     this.#send({ kind: 'close', deadlineMs });
   }
 
@@ -226,6 +236,9 @@ export class WorkerLink {
         break;
       case 'page':
         void this.#answerPage(message);
+        break;
+      case 'asked-to-end':
+        this.#options.onAskedToEnd(this, message.signal);
         break;
       case 'report':
         this.#unanswered = 0;

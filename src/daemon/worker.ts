@@ -1,9 +1,10 @@
 // A worker process: one Gateway, fed by the primary over IPC. It takes its orders and its table
-// from there and nowhere else; signals are the primary's matter. When the primary is gone it
-// finishes what is in flight and exits.
+// from there and nowhere else; of a signal that asks for an end the primary is told, because it
+// decides when a worker ends. When the primary is gone the worker finishes what is in flight and exits.
 
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import { createLog, type Log } from '../base/log.ts';
+import { ENDING } from '../base/signals.ts';
 import { Gateway } from '../gateway.ts';
 import { UpstreamSet } from '../upstream.ts';
 import { PageRequests } from './page-requests.ts';
@@ -74,10 +75,17 @@ class Worker {
       case 'page':
         this.#pages.answered(message.request, message.page);
         break;
+      case 'reopen-logs':
+        this.reopenLogs();
+        break;
       case 'close':
         void this.close(message.deadlineMs);
         break;
     }
+  }
+
+  reopenLogs(): void {
+    this.#gateway.reopenLogs();
   }
 
   async close(deadlineMs: number = this.#shutdownTimeoutMs): Promise<void> {
@@ -146,5 +154,8 @@ process.on('disconnect', () => {
   void worker.close();
 });
 
-// A Ctrl-C reaches the whole process group; the primary decides when a worker ends.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+// While this file was loaded.
+if (!process.connected) process.exit(0);
+
+for (const signal of ENDING) process.on(signal, () => send({ kind: 'asked-to-end', signal }));
+process.on('SIGUSR1', () => worker?.reopenLogs());

@@ -30,7 +30,13 @@ type Story = {
 };
 
 const NOT_THERE = 'not in the upstream';
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGTERM: 15,
+  SIGPWR: 30,
+};
 
 export function describeResult(story: Story, seen: Survey): ReleaseResult {
   const { service, plan, failure } = story;
