@@ -3,6 +3,7 @@
 
 export { type ConsulApi, serveConsulApi } from './registry/consul-api.ts';
 export { openConsul } from './registry/consul-client.ts';
+export { embeddedRegistry } from './registry/embedded.ts';
 export type { Instance, Membership, Problem } from './registry/instance.ts';
 export { type InstanceRead, readInstance } from './registry/instance-record.ts';
 export type {

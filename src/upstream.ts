@@ -22,6 +22,7 @@ export {
   type Route,
   type ServerState,
   type TableUpdate,
+  type UpstreamChange,
   type UpstreamState,
 } from './upstream/table.ts';
 export { Upstream } from './upstream/upstream.ts';

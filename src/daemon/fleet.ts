@@ -13,6 +13,7 @@ import {
   type WorkerFigures,
 } from './figures.ts';
 import type { GapWatch } from './protocol.ts';
+import type { TableChanges } from './table-changes.ts';
 import { WorkerLink, type WorkerStart } from './worker-link.ts';
 
 /** A worker that lived shorter than this counts as part of a crash loop, ms. */
@@ -33,7 +34,7 @@ export type FleetOptions = {
   readonly start: Omit<WorkerStart, 'gaps'>;
   readonly handles: readonly object[];
   readonly log: Log;
-  readonly table: (names?: ReadonlySet<string>) => TableUpdate;
+  readonly table: (changes?: TableChanges) => TableUpdate;
   /** A worker's figures are new, or a worker is gone. */
   readonly onFigures: () => void;
   readonly readPage: ReadPage;
@@ -92,8 +93,8 @@ export class Fleet {
     }
   }
 
-  update(names: Iterable<string>): void {
-    for (const link of this.#links) link.update(names);
+  update(changes: TableChanges): void {
+    for (const link of this.#links) link.update(changes);
   }
 
   /** Every worker that may hold a client has this generation or a later one in force. */

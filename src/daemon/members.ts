@@ -27,8 +27,8 @@ export type Member = {
 /** What is known about the servers of one upstream, by server id where it is per server. */
 export type Facts = {
   readonly config: UpstreamConfig;
-  /** Of the registry; the record of a server that the config also names wins. */
-  readonly instances: readonly Instance[];
+  /** Of the registry, by id; the record of a server that the config also names wins. */
+  readonly registered: ReadonlyMap<string, Instance>;
   readonly isHeld: boolean;
   readonly overrides: ReadonlyMap<string, Admin>;
   readonly checks: (server: string) => Checks;
@@ -46,6 +46,17 @@ type Record = StaticServer & { readonly source: Source };
 /** In the balancer's order: the config's servers, then those that only the registry knows. */
 export function computeMembers(facts: Facts): Map<string, Member> {
   return new Map(mergeRecords(facts).map((record) => [record.id, computeMember(record, facts)]));
+}
+
+/** Of those servers that are members already, in the places that they have. */
+export function computeChanged(facts: Facts, ids: Iterable<string>): Map<string, Member> {
+  const members = new Map<string, Member>();
+  for (const id of ids) {
+    const server = facts.config.servers.find((candidate) => candidate.id === id);
+    const record = recordOf(server, facts.registered.get(id), facts.isHeld);
+    if (record !== undefined) members.set(id, computeMember(record, facts));
+  }
+  return members;
 }
 
 export function upstreamState(
@@ -70,6 +81,19 @@ export function isSameTable(
   return true;
 }
 
+/** Those of `next` that the data plane would see changed. */
+export function changedIds(
+  last: ReadonlyMap<string, Member>,
+  next: ReadonlyMap<string, Member>,
+): Set<string> {
+  const ids = new Set<string>();
+  for (const [id, { state }] of next) {
+    const before = last.get(id);
+    if (before === undefined || !isSameState(before.state, state)) ids.add(id);
+  }
+  return ids;
+}
+
 const RANK: Readonly<{ [state in AdminState]: number }> = { ready: 0, drain: 1, maint: 2 };
 
 /** The stricter of the two intents; the operator's when they are equally strict. */
@@ -77,20 +101,30 @@ export function stricter(override: Admin, record: Admin): Admin {
   return RANK[record.state] > RANK[override.state] ? record : override;
 }
 
-function mergeRecords({ config, instances, isHeld }: Facts): Record[] {
-  const source = isHeld ? 'held' : 'registry';
-  const registered = new Map(instances.map((instance) => [instance.id, instance]));
-  const records: Record[] = config.servers.map((server) => {
-    const instance = registered.get(server.id);
-    registered.delete(server.id);
-    return instance === undefined
-      ? { ...server, source: 'config' }
-      : { ...instance, maxConns: instance.maxConns ?? server.maxConns, source };
-  });
+function mergeRecords({ config, registered, isHeld }: Facts): Record[] {
+  const records: Record[] = [];
+  const named = new Set(config.servers.map(({ id }) => id));
+  const add = (server: StaticServer | undefined, instance: Instance | undefined): void => {
+    const record = recordOf(server, instance, isHeld);
+    if (record !== undefined) records.push(record);
+  };
+  for (const server of config.servers) add(server, registered.get(server.id));
   for (const instance of registered.values()) {
-    records.push({ ...instance, maxConns: instance.maxConns ?? 0, source });
+    if (!named.has(instance.id)) add(undefined, instance);
   }
   return records;
+}
+
+function recordOf(
+  server: StaticServer | undefined,
+  instance: Instance | undefined,
+  isHeld: boolean,
+): Record | undefined {
+  const source = isHeld ? 'held' : 'registry';
+  if (instance !== undefined) {
+    return { ...instance, maxConns: instance.maxConns ?? server?.maxConns ?? 0, source };
+  }
+  return server === undefined ? undefined : { ...server, source: 'config' };
 }
 
 function computeMember(record: Record, facts: Facts): Member {

@@ -32,6 +32,7 @@ function scene(yaml: string) {
     addresses: () => [],
     onChange: () => {},
     onMembers: () => {},
+    onMember: () => {},
   });
   const watch = new OutageWatch({
     upstreams: () => table.upstreams,

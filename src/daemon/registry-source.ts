@@ -1,11 +1,17 @@
 // Opens the registry that the config names: the embedded store with its Consul-compatible API, or the
-// client of a real Consul. The daemon reaches both through the same client, so that what works with
-// the one works with the other.
+// client of a real Consul. The daemon reads and writes both through the same client, so that what works
+// with the one works with the other; changes of the embedded one it hears of without HTTP between.
 
 import type { Log } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import type { RegistryConfig } from '../config.ts';
-import { openConsul, openStore, type Registry, serveConsulApi } from '../registry.ts';
+import {
+  embeddedRegistry,
+  openConsul,
+  openStore,
+  type Registry,
+  serveConsulApi,
+} from '../registry.ts';
 import type { Teardown } from './teardown.ts';
 
 export type RegistrySource = {
@@ -33,7 +39,8 @@ export async function openRegistry(
   teardown.add(() => store.close());
   const api = await serveConsulApi({ store, ...config.listen, log });
   teardown.add(() => api.close());
-  const registry = openConsul({ addresses: [reachable(api.address)], log });
+  const client = openConsul({ addresses: [reachable(api.address)], log });
+  const registry = embeddedRegistry(client, store);
   teardown.add(() => registry.close());
   return { registry, address: api.address };
 }

@@ -28,7 +28,7 @@ export class Reporter {
     this.#upstreams = upstreams;
   }
 
-  /** Call before a table is applied, so that whoever it removes was seen. */
+  /** Call before a table with whole lists is applied, so that whoever it removes was seen. */
   look(): void {
     for (const upstream of this.#upstreams.all()) {
       for (const server of upstream.servers) {
@@ -56,12 +56,8 @@ export class Reporter {
   /** Servers that take no new requests and have some in flight, in the table or leaving it. */
   busy(): BusyServer[] {
     const busy: BusyServer[] = [];
-    this.look();
-    for (const server of this.#seen.keys()) {
-      const { upstream, id, inFlight } = server;
-      if (inFlight > 0 && (server.gone || server.state.admin !== 'ready')) {
-        busy.push({ upstream, server: id, inFlight });
-      }
+    for (const { upstream, id, inFlight } of this.#upstreams.stopping()) {
+      if (inFlight > 0) busy.push({ upstream, server: id, inFlight });
     }
     return busy;
   }

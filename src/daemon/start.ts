@@ -20,6 +20,7 @@ import { type Lookup, Names, systemLookup } from './names.ts';
 import { OutageWatch } from './outages.ts';
 import { openRegistry } from './registry-source.ts';
 import { Table } from './table.ts';
+import type { TableChanges } from './table-changes.ts';
 import { Teardown } from './teardown.ts';
 
 /** The start waits so long for the addresses of servers given by name, ms. */
@@ -104,7 +105,7 @@ async function start(
     },
     handles: listeners.handles,
     log,
-    table: (names) => table.table.update(names),
+    table: (changes) => table.table.update(changes),
     onFigures: () => lookForOutages(),
     readPage: async (name, query) => renderPage(name, query, await control.status()),
   });
@@ -135,8 +136,8 @@ async function start(
     isStarted = false;
     await fleet.close(deadlineMs);
   });
-  table.onChange((names) => {
-    fleet.update(names);
+  table.onChange((changes) => {
+    fleet.update(changes);
     lookForOutages();
   });
 
@@ -177,7 +178,7 @@ function warnOfClients(wanted: number, descriptorsMax: number, log: Log): void {
 type OpenTable = {
   readonly table: Table;
   /** Who hears about changes; until then nobody needs to. */
-  onChange(listener: (names: ReadonlySet<string>) => void): void;
+  onChange(listener: (changes: TableChanges) => void): void;
 };
 
 /** The table with its two sources of change, the registry and the checks. */
@@ -211,7 +212,7 @@ async function openTable(
     handOver = followed.handOver;
   }
 
-  let listener = (_: ReadonlySet<string>): void => {};
+  let listener = (_: TableChanges): void => {};
   const checker = new Checker({
     onVerdict: (verdict) => {
       table.setVerdict(verdict);
@@ -230,11 +231,12 @@ async function openTable(
     overrides: snapshot.overrides,
     verdicts: snapshot.memory.verdicts,
     addresses: (name) => names.addresses(name),
-    onChange: (names) => {
-      listener(names);
+    onChange: (changes) => {
+      listener(changes);
       remember();
     },
     onMembers: (upstream, servers) => checker.set(upstream.name, upstream.check, servers),
+    onMember: ({ name, check }, id, server) => checker.setOne(name, check, id, server),
   });
   teardown.add(() => table.close());
   names.handOver({

@@ -3,14 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seededRandom } from '../../test/random.ts';
 import { isSluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { parseConfig, type UpstreamConfig } from '../config.ts';
 import type { Instance, Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
-import type { Admin, Eligibility } from '../upstream.ts';
+import { type Admin, type Eligibility, UpstreamSet } from '../upstream.ts';
 import { checkGuard } from './guard.ts';
 import { type KnownUpstream, Table } from './table.ts';
+import { ChangedServers } from './table-changes.ts';
 
 const A = '127.0.0.1:9001';
 const B = '127.0.0.1:9002';
@@ -47,7 +49,15 @@ function verdict(server: string, checks: 'up' | 'down'): RememberedVerdict {
   return { upstream: 'app', server, checks, riseCount: 1, fallCount: 0, reason: '', atMs: 1 };
 }
 
-type Seen = { readonly table: Table; readonly changes: string[][]; probed: string[][] };
+type Seen = {
+  readonly table: Table;
+  readonly changes: string[][];
+  /** Of the same, what a worker would be sent. */
+  readonly gathered: ChangedServers;
+  probed: string[][];
+  /** Who is probed, all calls put together. */
+  checked: Set<string>;
+};
 
 function createTable(
   options: {
@@ -58,7 +68,10 @@ function createTable(
     readonly addresses?: (name: string) => readonly string[];
   } = {},
 ): Seen {
-  const seen: Omit<Seen, 'table'> = { changes: [], probed: [] };
+  const seen: Omit<Seen, 'table'> = {
+    ...{ changes: [], probed: [], checked: new Set() },
+    gathered: new ChangedServers(),
+  };
   const table = new Table({
     upstreams: upstreams(options.yaml ?? 'upstreams: { app: { check: { type: tcp } } }'),
     log: silentLog,
@@ -67,9 +80,21 @@ function createTable(
     overrides: options.overrides ?? [],
     verdicts: options.verdicts ?? [],
     addresses: options.addresses ?? (() => []),
-    onChange: (names) => void seen.changes.push([...names]),
-    onMembers: (_, servers) =>
-      void seen.probed.push(servers.map(({ id, initial }) => `${id} ${initial?.checks ?? '-'}`)),
+    onChange: (changes) => {
+      seen.changes.push([...changes.keys()]);
+      seen.gathered.addAll(changes);
+    },
+    onMember: (_, id, server) => {
+      if (server === undefined) seen.checked.delete(id);
+      else seen.checked.add(id);
+      seen.probed.push([
+        `only ${id} ${server === undefined ? 'not' : (server.initial?.checks ?? '-')}`,
+      ]);
+    },
+    onMembers: (_, servers) => {
+      seen.checked = new Set(servers.map(({ id }) => id));
+      seen.probed.push(servers.map(({ id, initial }) => `${id} ${initial?.checks ?? '-'}`));
+    },
   });
   return Object.assign(seen, { table });
 }
@@ -163,7 +188,7 @@ test('only the upstreams that changed are told', () => {
   table.setMembership(membership([instance(A)]));
   assert.deepEqual(changes, [['app']]);
   assert.deepEqual(
-    table.update(new Set(['app'])).upstreams.map(({ name }) => name),
+    table.update(new Map([['app', 'all']])).upstreams.map(({ name }) => name),
     ['app'],
   );
   assert.deepEqual(
@@ -220,10 +245,10 @@ test("down in the registry is probed on, an operator's maint is not and forgets 
   table.setOverride('app', B, READY);
   assert.deepEqual(states(table), [`${A} maint up`, `${B} ready unknown`]);
   assert.deepEqual(seen.probed, [
-    [`${A} up`, `${B} up`],
-    [`${A} up`, `${B} up`],
-    [`${A} up`],
-    [`${A} up`, `${B} -`],
+    // Down in the registry changes nothing, drain nothing either.
+    [`only ${B} up`],
+    [`only ${B} not`],
+    [`only ${B} -`],
   ]);
 });
 
@@ -231,7 +256,69 @@ test('maint over a registry that already said down stops the probes as well', ()
   const seen = createTable({ membership: membership([instance(A, { down: true })]) });
   seen.probed = [];
   seen.table.setOverride('app', A, MAINT);
-  assert.deepEqual(seen.probed, [[]]);
+  assert.deepEqual(seen.probed, [[`only ${A} not`]]);
+});
+
+test('a worker that gets what changed has what the whole table says', () => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const random = seededRandom(seed);
+    const oneOf = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+    const ids = Array.from({ length: 20 }, (_, index) => `127.0.0.1:${9000 + index}`);
+    let instances = ids.filter(() => random() < 0.7).map((id) => instance(id));
+    const seen = createTable({
+      yaml: `upstreams: { app: { check: { type: tcp }, servers: ["${ids[0]}", "127.0.0.1:1"] } }`,
+      membership: membership(instances),
+    });
+    const { table, gathered } = seen;
+    const worker = new UpstreamSet();
+    worker.apply(table.update(), 0);
+    let singles = 0;
+    for (let step = 0; step < 60; step += 1) {
+      const dice = random();
+      if (dice < 0.5) {
+        const changed = oneOf(ids);
+        instances = instances.map((one) =>
+          one.id === changed
+            ? { ...one, weight: 1 + Math.floor(random() * 3), down: random() < 0.3 }
+            : one,
+        );
+        table.setMembership(membership(instances, random() < 0.05 ? ['app'] : []));
+      } else if (dice < 0.6) {
+        instances = ids.filter(() => random() < 0.7).map((id) => instance(id));
+        table.setMembership(membership(instances));
+      } else if (dice < 0.8) {
+        table.setVerdict({ ...verdict(oneOf(ids), oneOf(['up', 'down'])), changed: true });
+      } else
+        table.setOverride(
+          'app',
+          oneOf([...app(table).members.keys()]),
+          oneOf([MAINT, DRAIN, READY]),
+        );
+      // Now and then the worker is slow, and what changes meanwhile is gathered.
+      if (random() < 0.3) continue;
+      // An override waits for nobody: all that was put off is in force with it.
+      table.setOverride('app', 'nobody', READY);
+      const update = table.update(gathered.take());
+      singles += update.upstreams.length === 0 ? 1 : 0;
+      worker.apply(structuredClone(update), 0);
+      const [whole] = table.update().upstreams;
+      assert.deepEqual(
+        worker.get('app')?.servers.map(({ state }) => state),
+        whole?.servers,
+        `seed ${seed}, step ${step}`,
+      );
+      const probed = [...app(table).members.keys()].filter(
+        (id) => app(table).overrides.get(id)?.state !== 'maint',
+      );
+      assert.deepEqual(
+        [...seen.checked].toSorted(),
+        probed.toSorted(),
+        `seed ${seed}, step ${step}`,
+      );
+    }
+    assert.ok(singles > 5, `seed ${seed}: ${singles} updates without a whole list`);
+    table.close();
+  }
 });
 
 test('a server that left and came back must pass again', () => {

@@ -1,15 +1,25 @@
 // The control plane's table: it keeps the facts about every server, recomputes an upstream when one
-// of its facts changed, and numbers each change that the data plane must see (the generation). A
+// of its facts changed, and numbers each change that the data plane must see (the generation). A change
+// of servers that stay in their places costs what those servers cost; one of the list costs the list. A
 // burst of changes is put together: after a recomputation that took long, the next one waits.
 
 import type { Log } from '../base/log.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { CheckedServer, Verdict } from '../health.ts';
-import type { Membership } from '../registry.ts';
+import type { Instance, Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
-import type { Admin, TableUpdate } from '../upstream.ts';
+import type { Admin, TableUpdate, UpstreamChange, UpstreamState } from '../upstream.ts';
 import { describeChanges } from './member-changes.ts';
-import { computeMembers, isSameTable, type Member, upstreamState } from './members.ts';
+import {
+  changedIds,
+  computeChanged,
+  computeMembers,
+  type Facts,
+  isSameTable,
+  type Member,
+  upstreamState,
+} from './members.ts';
+import { ChangedServers, type ServersChanged, type TableChanges } from './table-changes.ts';
 
 /** After a recomputation the next one waits so many times as long as it took, at most that long. */
 const REST_FACTOR = 2;
@@ -25,23 +35,38 @@ export type TableOptions = {
   readonly verdicts: readonly RememberedVerdict[];
   readonly addresses: (name: string) => readonly string[];
   /** The data plane must hear about these upstreams. */
-  readonly onChange: (names: ReadonlySet<string>) => void;
+  readonly onChange: (changes: TableChanges) => void;
   /** Who is to be probed in an upstream may have changed. */
   readonly onMembers: (upstream: UpstreamConfig, servers: readonly CheckedServer[]) => void;
+  /** Whether one server is to be probed may have changed; undefined: it is not. */
+  readonly onMember: (
+    upstream: UpstreamConfig,
+    id: string,
+    server: CheckedServer | undefined,
+  ) => void;
 };
 
 export type KnownUpstream = {
   readonly config: UpstreamConfig;
-  members: ReadonlyMap<string, Member>;
+  /** In the balancer's order. */
+  readonly members: ReadonlyMap<string, Member>;
   readonly overrides: Map<string, Admin>;
   readonly verdicts: Map<string, RememberedVerdict>;
 };
 
+type Upstream = KnownUpstream & {
+  members: Map<string, Member>;
+  /** What the registry has of it, by id. */
+  registered: Map<string, Instance>;
+};
+
 export class Table {
   readonly #options: TableOptions;
-  readonly #upstreams: ReadonlyMap<string, KnownUpstream>;
-  /** To recompute; true: who is to be probed may have changed too. */
-  readonly #dirty = new Map<string, boolean>();
+  readonly #upstreams: ReadonlyMap<string, Upstream>;
+  /** To recompute. */
+  readonly #dirty = new ChangedServers();
+  /** Whether they are to be probed may have changed, too. */
+  readonly #probing = new ChangedServers();
   #membership: Membership | undefined;
   #generation: number;
   #restUntilMs = 0;
@@ -57,6 +82,7 @@ export class Table {
         {
           config,
           members: new Map<string, Member>(),
+          registered: registeredIn(options.membership, config),
           overrides: new Map(
             options.overrides
               .filter(({ upstream }) => upstream === config.name)
@@ -72,7 +98,7 @@ export class Table {
       ]),
     );
     for (const upstream of this.#upstreams.values()) {
-      this.#recompute(upstream);
+      this.#recompute(upstream, 'all');
       this.#tellChecker(upstream);
     }
   }
@@ -98,23 +124,36 @@ export class Table {
     return this.#upstreams.get(upstream)?.members.get(server);
   }
 
-  /** For a worker: the named upstreams, or all. */
-  update(names?: ReadonlySet<string>): TableUpdate {
-    const upstreams = this.upstreams
-      .filter(({ config }) => names === undefined || names.has(config.name))
-      .map(({ config, members }) => upstreamState(config, members));
-    return { generation: this.#generation, upstreams, removed: [] };
+  /** For a worker: what changed, or all. */
+  update(changes?: TableChanges): TableUpdate {
+    const upstreams: UpstreamState[] = [];
+    const changed: UpstreamChange[] = [];
+    for (const { config, members } of this.#upstreams.values()) {
+      const servers = changes === undefined ? 'all' : changes.get(config.name);
+      if (servers === 'all') upstreams.push(upstreamState(config, members));
+      else if (servers !== undefined) {
+        const states = [...servers].flatMap((id) => members.get(id)?.state ?? []);
+        changed.push({ name: config.name, servers: states });
+      }
+    }
+    return { generation: this.#generation, upstreams, changed, removed: [] };
   }
 
   setMembership(membership: Membership): void {
     const last = this.#membership;
     this.#membership = membership;
-    for (const { config } of this.#upstreams.values()) {
-      const isSame =
-        last !== undefined &&
-        last.services.get(config.name) === membership.services.get(config.name) &&
-        last.held.includes(config.name) === membership.held.includes(config.name);
-      if (!isSame) this.#dirty.set(config.name, true);
+    for (const upstream of this.#upstreams.values()) {
+      const { name } = upstream.config;
+      const changed = changedInstances(name, last, membership);
+      if (changed.length === 0) continue;
+      if (changed === 'all') {
+        upstream.registered = registeredIn(membership, upstream.config);
+        this.#probing.add(name, 'all');
+        this.#dirty.add(name, 'all');
+      } else if (upstream.config.followRegistry) {
+        for (const instance of changed) upstream.registered.set(instance.id, instance);
+        this.#dirty.add(name, new Set(changed.map(({ id }) => id)));
+      }
     }
     this.#schedule();
   }
@@ -122,9 +161,11 @@ export class Table {
   /** These host names have other addresses. */
   setAddresses(names: ReadonlySet<string>): void {
     for (const { config, members } of this.#upstreams.values()) {
-      if ([...members.values()].some(({ state }) => names.has(state.host))) {
-        this.#dirty.set(config.name, true);
-      }
+      const moved = new Set<string>();
+      for (const { state } of members.values()) if (names.has(state.host)) moved.add(state.id);
+      if (moved.size === 0) continue;
+      this.#dirty.add(config.name, moved);
+      this.#probing.add(config.name, moved);
     }
     this.#schedule();
   }
@@ -144,7 +185,7 @@ export class Table {
     const { changed, ...remembered } = verdict;
     upstream.verdicts.set(verdict.server, remembered);
     if (!changed) return;
-    this.#dirty.set(verdict.upstream, this.#dirty.get(verdict.upstream) === true);
+    this.#dirty.add(verdict.upstream, new Set([verdict.server]));
     this.#schedule();
   }
 
@@ -154,7 +195,8 @@ export class Table {
     if (known === undefined) return;
     if (admin.state === 'ready') known.overrides.delete(server);
     else known.overrides.set(server, admin);
-    this.#dirty.set(upstream, true);
+    this.#dirty.add(upstream, new Set([server]));
+    this.#probing.add(upstream, new Set([server]));
     this.#flush();
   }
 
@@ -180,7 +222,7 @@ export class Table {
 
   /** At once when the last flush was cheap or long ago: a single change is never delayed. */
   #schedule(): void {
-    if (this.#timer !== undefined || this.#dirty.size === 0) return;
+    if (this.#timer !== undefined || this.#dirty.isEmpty) return;
     const restMs = this.#restUntilMs - performance.now();
     if (restMs <= 0) {
       this.#flush();
@@ -195,26 +237,55 @@ export class Table {
   #flush(): void {
     const startMs = performance.now();
     this.#generation += 1;
-    const changed = new Set<string>();
-    for (const [name, isProbingDirty] of this.#dirty) {
+    const changed = new Map<string, ServersChanged>();
+    for (const [name, servers] of this.#dirty.take()) {
       const upstream = this.#upstreams.get(name);
       if (upstream === undefined) continue;
-      if (this.#recompute(upstream)) changed.add(name);
-      if (isProbingDirty) this.#tellChecker(upstream);
+      const found = this.#recompute(upstream, servers);
+      if (found === 'all' || found.size > 0) changed.set(name, found);
     }
-    this.#dirty.clear();
+    for (const [name, servers] of this.#probing.take()) {
+      const upstream = this.#upstreams.get(name);
+      if (upstream !== undefined) this.#tellChecker(upstream, servers);
+    }
     if (changed.size > 0) this.#options.onChange(changed);
     else this.#generation -= 1;
     const endMs = performance.now();
     this.#restUntilMs = endMs + Math.min(REST_MAX_MS, REST_FACTOR * (endMs - startMs));
   }
 
-  #recompute(upstream: KnownUpstream): boolean {
-    const { config, overrides, verdicts } = upstream;
-    const last = upstream.members;
-    upstream.members = computeMembers({
+  /** What the data plane must hear of. */
+  #recompute(upstream: Upstream, servers: ServersChanged): ServersChanged {
+    const { members } = upstream;
+    const facts = this.#factsOf(upstream);
+    if (servers === 'all') {
+      upstream.members = computeMembers(facts);
+      this.#log(upstream, members, upstream.members);
+      return isSameTable(members, upstream.members) ? new Set() : 'all';
+    }
+    const ids = [...servers].filter((id) => members.has(id));
+    const last = new Map(ids.flatMap((id) => entryOf(members, id)));
+    const next = computeChanged(facts, ids);
+    this.#log(upstream, last, next);
+    // Those that are there keep their places.
+    for (const [id, member] of next) members.set(id, member);
+    return changedIds(last, next);
+  }
+
+  #log(
+    { config }: KnownUpstream,
+    last: ReadonlyMap<string, Member>,
+    next: ReadonlyMap<string, Member>,
+  ): void {
+    for (const { fields, message } of describeChanges(last, next)) {
+      this.#options.log.info({ upstream: config.name, ...fields }, message);
+    }
+  }
+
+  #factsOf({ config, members, registered, overrides, verdicts }: Upstream): Facts {
+    return {
       config,
-      instances: config.followRegistry ? (this.#membership?.services.get(config.name) ?? []) : [],
+      registered,
       isHeld: this.#membership?.held.includes(config.name) === true,
       overrides,
       addresses: this.#options.addresses,
@@ -223,32 +294,77 @@ export class Table {
         overrides.get(server)?.state === 'maint'
           ? 'unknown'
           : (verdicts.get(server)?.checks ?? 'unknown'),
-      last,
+      last: members,
       nowMs: Date.now(),
       generation: this.#generation,
-    });
-    const { log } = this.#options;
-    for (const { fields, message } of describeChanges(last, upstream.members)) {
-      log.info({ upstream: config.name, ...fields }, message);
-    }
-    return !isSameTable(last, upstream.members);
+    };
   }
 
   /** All are probed but those in an operator's maint: down=1 in the registry is still watched. */
-  #tellChecker({ config, members, overrides, verdicts }: KnownUpstream): void {
-    const probed: CheckedServer[] = [];
-    const listed = new Set<string>();
-    for (const { state } of members.values()) {
-      if (overrides.get(state.id)?.state === 'maint') continue;
-      const { id, host, port, addresses } = state;
-      const initial = verdicts.get(id);
-      listed.add(id);
-      // Without an address there is nothing to probe, and no reason to forget the verdict.
-      if (addresses.length === 0) continue;
-      const server = { id, host, port, addresses };
-      probed.push(initial === undefined ? server : { ...server, initial });
+  #tellChecker(upstream: Upstream, servers: ServersChanged = 'all'): void {
+    const { config, members, verdicts } = upstream;
+    if (servers !== 'all') {
+      for (const id of servers) {
+        if (!isListed(upstream, id)) verdicts.delete(id);
+        this.#options.onMember(config, id, checkedServer(upstream, id));
+      }
+      return;
     }
-    for (const server of verdicts.keys()) if (!listed.has(server)) verdicts.delete(server);
+    const probed = [...members.keys()].flatMap((id) => checkedServer(upstream, id) ?? []);
+    for (const id of verdicts.keys()) if (!isListed(upstream, id)) verdicts.delete(id);
     this.#options.onMembers(config, probed);
   }
+}
+
+/** False: its verdict is forgotten. */
+function isListed({ members, overrides }: KnownUpstream, id: string): boolean {
+  return members.has(id) && overrides.get(id)?.state !== 'maint';
+}
+
+/** Undefined: not to be probed. Without an address there is nothing to probe, yet the verdict stays. */
+function checkedServer(upstream: KnownUpstream, id: string): CheckedServer | undefined {
+  const state = upstream.members.get(id)?.state;
+  if (state === undefined || !isListed(upstream, id) || state.addresses.length === 0) {
+    return undefined;
+  }
+  const { host, port, addresses } = state;
+  const initial = upstream.verdicts.get(id);
+  const server = { id, host, port, addresses };
+  return initial === undefined ? server : { ...server, initial };
+}
+
+function registeredIn(
+  membership: Membership | undefined,
+  { name, followRegistry }: UpstreamConfig,
+): Map<string, Instance> {
+  const instances = followRegistry ? (membership?.services.get(name) ?? []) : [];
+  return new Map(instances.map((instance) => [instance.id, instance]));
+}
+
+/** What is different in the list of an upstream: those in their places, or the list itself. */
+function changedInstances(
+  name: string,
+  last: Membership | undefined,
+  next: Membership,
+): readonly Instance[] | 'all' {
+  if (last === undefined) return 'all';
+  const isHeld = next.held.includes(name);
+  if (last.held.includes(name) !== isHeld) return 'all';
+  const before = last.services.get(name);
+  const after = next.services.get(name);
+  if (before === after) return [];
+  if (before === undefined || after === undefined || before.length !== after.length) return 'all';
+  const changed: Instance[] = [];
+  for (const [place, instance] of after.entries()) {
+    const known = before[place];
+    if (known === instance) continue;
+    if (known?.id !== instance.id) return 'all';
+    changed.push(instance);
+  }
+  return changed;
+}
+
+function entryOf<T>(map: ReadonlyMap<string, T>, id: string): readonly (readonly [string, T])[] {
+  const value = map.get(id);
+  return value === undefined ? [] : [[id, value]];
 }

@@ -10,6 +10,7 @@ import type { Page, ReadPage } from '../gateway.ts';
 import type { TableUpdate } from '../upstream.ts';
 import { WorkerFigures } from './figures.ts';
 import { type FromWorker, type GapWatch, parseFromWorker, type ToWorker } from './protocol.ts';
+import { ChangedServers, type TableChanges } from './table-changes.ts';
 
 /** In development this is TypeScript, in the published package JavaScript. */
 const WORKER_FILE = new URL(
@@ -36,8 +37,8 @@ export type LinkOptions = {
   readonly start: WorkerStart;
   readonly handles: readonly object[];
   readonly log: Log;
-  /** The current state of these upstreams, or of all. */
-  readonly table: (names?: ReadonlySet<string>) => TableUpdate;
+  /** The current state of what changed, or of all. */
+  readonly table: (changes?: TableChanges) => TableUpdate;
   /** Renders a page for a route of the gateway. */
   readonly readPage: ReadPage;
   /** An ack or a server that went idle: whoever waits for a drain looks again. */
@@ -63,7 +64,7 @@ export class WorkerLink {
   readonly #child: ChildProcess;
   readonly #busy = new Map<string, number>();
   readonly #reports = new Map<number, Waiter>();
-  readonly #changed = new Set<string>();
+  readonly #changed = new ChangedServers();
   #listeningWaiter: Waiter | undefined;
   #acknowledged = 0;
   #isListening = false;
@@ -128,9 +129,8 @@ export class WorkerLink {
     this.#send({ kind: 'listen' });
   }
 
-  /** These upstreams have a new state. */
-  update(names: Iterable<string>): void {
-    for (const name of names) this.#changed.add(name);
+  update(changes: TableChanges): void {
+    this.#changed.addAll(changes);
     this.#sendTable();
   }
 
@@ -195,9 +195,8 @@ export class WorkerLink {
   }
 
   #sendTable(): void {
-    if (this.#acknowledged < this.#sent || this.#changed.size === 0) return;
-    const update = this.#options.table(this.#changed);
-    this.#changed.clear();
+    if (this.#acknowledged < this.#sent || this.#changed.isEmpty) return;
+    const update = this.#options.table(this.#changed.take());
     this.#sent = update.generation;
     this.#send({ kind: 'table', update });
   }

@@ -77,6 +77,29 @@ test('reports every probe, and marks the ones that change the verdict', (t) => {
   assert.equal(bench.verdicts[4]?.fallCount, 2, 'a void probe leaves the count');
 });
 
+test('one server can be listed and forgotten, the others keep their state and their time', (t) => {
+  const bench = new Bench(t, { outcomes: ['fail'] });
+  const [first, second, third] = servers(3);
+  assert.ok(first && second && third);
+  bench.checker.set('web', spec(), [first, second]);
+  bench.run(INTERVAL_MS);
+  const listed = (): string[] =>
+    bench.checker.verdicts().map(({ server, fallCount }) => `${server} ${fallCount}`);
+  const before = listed();
+  assert.equal(before.length, 2);
+  bench.checker.setOne('web', spec(), third.id, third);
+  assert.deepEqual(listed(), [...before, 's2 0']);
+  bench.checker.setOne('web', spec(), first.id, undefined);
+  const started = bench.startsOf('s0').length;
+  bench.run(3 * INTERVAL_MS);
+  assert.equal(bench.startsOf('s0').length, started);
+  assert.ok(bench.startsOf('s2').length >= 2);
+  bench.checker.setOne('web', spec(), first.id, first);
+  assert.equal(listed().at(-1), 's0 0', 'it begins anew');
+  for (const id of ['s0', 's1', 's2']) bench.checker.setOne('web', null, id, first);
+  assert.deepEqual(listed(), []);
+});
+
 test('lists every server, unknown before its first probe', (t) => {
   const bench = new Bench(t);
   bench.checker.set('web', spec(), servers(1));

@@ -83,13 +83,28 @@ export class Checker {
       if (spec === null || next.has(server.id)) continue;
       const entry = last?.get(server.id) ?? createEntry(upstream, server, spec);
       last?.delete(server.id);
-      this.#move(entry, server);
-      entry.spec = spec;
-      this.#ensureDue(entry);
-      next.set(server.id, entry);
+      next.set(server.id, this.#list(entry, server, spec));
     }
     for (const entry of last?.values() ?? []) this.#forget(entry);
     if (next.size > 0) this.#upstreams.set(upstream, next);
+    else this.#upstreams.delete(upstream);
+    this.#pump();
+  }
+
+  /** As `set`, for one server, the others as they are; undefined: it is not to be probed. */
+  setOne(
+    upstream: string,
+    spec: CheckSpec | null,
+    id: string,
+    server: CheckedServer | undefined,
+  ): void {
+    const entries = this.#upstreams.get(upstream) ?? new Map<string, Entry>();
+    const last = entries.get(id);
+    if (spec === null || server === undefined) {
+      if (last !== undefined) this.#forget(last);
+      entries.delete(id);
+    } else entries.set(id, this.#list(last ?? createEntry(upstream, server, spec), server, spec));
+    if (entries.size > 0) this.#upstreams.set(upstream, entries);
     else this.#upstreams.delete(upstream);
     this.#pump();
   }
@@ -117,6 +132,13 @@ export class Checker {
     if (last === server.addresses[0]) return;
     this.#forget(entry);
     this.#schedule(entry, this.#now());
+  }
+
+  #list(entry: Entry, server: CheckedServer, spec: CheckSpec): Entry {
+    this.#move(entry, server);
+    entry.spec = spec;
+    this.#ensureDue(entry);
+    return entry;
   }
 
   #ensureDue(entry: Entry): void {

@@ -3,10 +3,16 @@
 import { startConsul } from '../../test/peers.ts';
 import { openClient, startEmbedded } from '../../test/registry-builders.ts';
 import { registryContract } from '../../test/registry-contract.ts';
+import { embeddedRegistry } from './embedded.ts';
 
 registryContract('embedded', async (t) => {
   const { address } = await startEmbedded(t);
   return openClient(t, [address], { waitMs: 5_000 });
+});
+
+registryContract('embedded, in its own process', async (t) => {
+  const { address, store } = await startEmbedded(t);
+  return embeddedRegistry(openClient(t, [address]), store);
 });
 
 registryContract('consul', async (t) => {

@@ -14,6 +14,9 @@ export type KvEntry = {
 /** A prefix as it stood at `index`. An absent prefix has no entries. Sorted bytewise by key. */
 export type KvState = { readonly index: number; readonly entries: readonly KvEntry[] };
 
+/** Records that were written, as they stood at `index`; all others of the prefix are as before. */
+export type KvChange = { readonly index: number; readonly entries: readonly KvEntry[] };
+
 export type PutOptions = {
   /** Write only if the record's modifyIndex is this; 0 = only if it is absent. */
   readonly cas?: number;
@@ -36,6 +39,11 @@ export type RegistryHealth = {
 export type WatchEvents = {
   /** The prefix as it now is: at the start and after every change. Latest wins, never a queue. */
   readonly onState: (state: KvState) => void;
+  /**
+   * Instead of `onState`, where a registry knows what changed: these records alone. False: it is not
+   * enough, the whole prefix is wanted.
+   */
+  readonly onRecords?: (change: KvChange) => boolean;
   /** The registry went away (reachable false, once) or came back (once). */
   readonly onHealth?: (health: RegistryHealth) => void;
 };

@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seededRandom } from '../../test/random.ts';
 import { openClient, startEmbedded } from '../../test/registry-builders.ts';
 import { silentLog } from '../base/log.ts';
 import type { Membership } from './instance.ts';
-import type { KvState } from './kv.ts';
+import type { KvEntry, KvState } from './kv.ts';
 import { followMembership, MembershipReader } from './membership.ts';
 
 const A = '127.0.0.1:1';
@@ -173,4 +174,80 @@ test('follows a registry over HTTP, change by change', async (t) => {
     });
   }
   assert.equal(show(seen.at(-1) ?? assert.fail()), `${B}=up1`, 'held');
+});
+
+test('a change of some records makes what reading all of them makes', () => {
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const random = seededRandom(seed);
+    const oneOf = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+    const value = (): string =>
+      oneOf([
+        '{"weight":1}',
+        '{"weight":2}',
+        '{"weight":3,"down":1}',
+        '{"down":1}',
+        '{"backup":1}',
+        'junk',
+        '{"down":"?"}',
+        '{"weight":0}',
+      ]);
+    const keys = ['app/a:1', 'app/b:1', 'app/zone/b:1', 'app/c:1', 'web/a:1', 'app/', 'x'];
+    let records = new Map<string, KvEntry>();
+    const [ours, twin] = [reader(), reader()];
+    const read = (follow: MembershipReader): Membership =>
+      follow.read({
+        index,
+        entries: [...records.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+      });
+    let quick = 0;
+    read(ours);
+    read(twin);
+    for (let step = 0; step < 80; step += 1) {
+      index += 1;
+      records = new Map(records);
+      const entries = Array.from({ length: 1 + Math.floor(random() * 2) }, (): KvEntry => {
+        const key = `upstreams/${oneOf(keys)}`;
+        const created = records.get(key)?.createIndex ?? index;
+        const bytes = Buffer.from(random() < 0.8 ? oneOf(['{"weight":5}', '{"down":1}']) : value());
+        return {
+          key,
+          value: bytes,
+          flags: '0',
+          createIndex: created,
+          modifyIndex: index,
+          lockIndex: 0,
+        };
+      });
+      for (const entry of entries) records.set(entry.key, entry);
+      const gone = random() < 0.05 && records.delete(`upstreams/${oneOf(keys)}`);
+      const changed = gone || random() < 0.05 ? undefined : changeOf(ours, entries, records);
+      if (changed !== undefined) quick += 1;
+      assert.deepEqual(changed ?? read(ours), read(twin), `seed ${seed}, step ${step}`);
+    }
+    assert.ok(quick > 5, `seed ${seed}: ${quick} were quick`);
+  }
+
+  /** As a registry tells it: nothing but these entries has changed since it was told last. */
+  function changeOf(
+    follow: MembershipReader,
+    entries: readonly KvEntry[],
+    records: ReadonlyMap<string, KvEntry>,
+  ): Membership | undefined {
+    const latest = new Set(entries.map(({ key }) => key));
+    return follow.change({ index, entries: [...latest].flatMap((key) => records.get(key) ?? []) });
+  }
+});
+
+test('lists that did not change stay the same arrays, and instances the same objects', () => {
+  const follow = reader();
+  const read = state({ [`app/${A}`]: '{}', [`app/${B}`]: '{}', [`web/${A}`]: '{}' });
+  const first = follow.read(read);
+  const [entry] = state({ [`app/${B}`]: '{"weight":9}' }).entries;
+  assert(entry !== undefined);
+  const next = follow.change({ index, entries: [entry] });
+  assert(next !== undefined);
+  assert.equal(next.services.get('web'), first.services.get('web'));
+  assert.equal(next.services.get('app')?.[0], first.services.get('app')?.[0]);
+  assert.equal(show(next), `${A}=up1 ${B}=up9`);
+  assert.equal(show(first), `${A}=up1 ${B}=up1`, 'what was told before stays');
 });

@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts';
 import { formatAddress } from '../base/units.ts';
 import type { Instance, Membership, Problem } from './instance.ts';
 import { readInstance, readKey } from './instance-record.ts';
-import type { KvEntry, KvState, Registry, RegistryHealth } from './kv.ts';
+import type { KvChange, KvEntry, KvState, Registry, RegistryHealth } from './kv.ts';
 
 export type FollowOptions = {
   readonly registry: Registry;
@@ -27,11 +27,16 @@ export function followMembership(options: FollowOptions): { close(): void } {
   const { registry, prefix, log, onMembership, onHealth } = options;
   const reader = new MembershipReader(prefix, options.allowEmpty ?? (() => false), options.initial);
   let told = new Set<string>();
+  const tell = (membership: Membership): void => {
+    told = logNew(log, membership, told);
+    onMembership(membership);
+  };
   return registry.watch(prefix, {
-    onState: (state) => {
-      const membership = reader.read(state);
-      told = logNew(log, membership, told);
-      onMembership(membership);
+    onState: (state) => tell(reader.read(state)),
+    onRecords: (change) => {
+      const membership = reader.change(change);
+      if (membership !== undefined) tell(membership);
+      return membership !== undefined;
     },
     ...(onHealth === undefined ? {} : { onHealth }),
   });
@@ -65,6 +70,8 @@ export class MembershipReader {
   readonly #prefix: string;
   readonly #allowEmpty: (service: string) => boolean;
   #records = new Map<string, Remembered>();
+  /** The last word; undefined before the first. */
+  #membership: Membership | undefined;
   #services: ReadonlyMap<string, readonly Instance[]>;
 
   constructor(prefix: string, allowEmpty: (service: string) => boolean, initial?: Membership) {
@@ -100,7 +107,39 @@ export class MembershipReader {
     this.#records = records;
     const held = this.#brake(lists, problems);
     this.#services = this.#reuse(lists);
-    return { index: state.index, services: this.#services, problems, held };
+    this.#membership = { index: state.index, services: this.#services, problems, held };
+    return this.#membership;
+  }
+
+  /**
+   * The same as `read` with these records in their places, for the usual case: known records of
+   * listed servers, nothing wrong with them before or after. Undefined for any other, and then
+   * nothing has changed here.
+   */
+  change({ index, entries }: KvChange): Membership | undefined {
+    const last = this.#membership;
+    if (last === undefined || last.held.length > 0) return undefined;
+    const lists = new Map<string, Instance[]>();
+    const records = new Map<string, Remembered>();
+    for (const entry of entries) {
+      const before = this.#records.get(entry.key);
+      const after = this.#readRecord(entry);
+      if (after === before) continue;
+      if (before?.instance === undefined || after.instance === undefined) return undefined;
+      if (before.problems.length > 0 || after.problems.length > 0) return undefined;
+      const { service } = after.instance;
+      const list = lists.get(service) ?? [...(last.services.get(service) ?? [])];
+      // Another record of the same server counts instead of this one.
+      const place = list.indexOf(before.instance);
+      if (place < 0) return undefined;
+      list[place] = after.instance;
+      lists.set(service, list);
+      records.set(entry.key, after);
+    }
+    for (const [key, record] of records) this.#records.set(key, record);
+    if (lists.size > 0) this.#services = new Map([...last.services, ...lists]);
+    this.#membership = { ...last, index, services: this.#services };
+    return this.#membership;
   }
 
   #readRecord({ key, value }: KvEntry): Remembered {

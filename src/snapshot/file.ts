@@ -68,10 +68,12 @@ export async function writeStateFile(
   isSynced: boolean,
 ): Promise<void> {
   const temporary = `${path}.tmp`;
+  // Before the first wait: what is written is of this moment, and the caller can measure it.
+  const text = encode(version, data);
   try {
     const file = await open(temporary, 'w', 0o600);
     try {
-      await file.writeFile(encode(version, data));
+      await file.writeFile(text);
       if (isSynced) await file.sync();
     } finally {
       await file.close();

@@ -11,8 +11,11 @@ import { readStateFile, writeStateFile, writeStateFileSync } from './file.ts';
 import { type Memory, memoryToJson, type Override, parseMemory, parseOverrides } from './state.ts';
 
 const VERSION = 1;
-/** Changes within this time are written together, ms. */
+/** Changes within this time are written together, ms; where a write takes long, longer. */
 const WRITE_DELAY_MS = 1000;
+/** The whole memory is written each time: it may take one part in so many of our time, ms. */
+const WRITE_COST_FACTOR = 200;
+const WRITE_DELAY_MAX_MS = 30_000;
 /** Writes are synced this seldom, ms: the registry's commits wait while another sync is under way. */
 const SYNC_INTERVAL_MS = 60_000;
 /** A write that failed is tried again after this time, ms. */
@@ -51,6 +54,7 @@ export class Snapshot {
   #writing: Promise<void> = Promise.resolve();
   #failing = false;
   #syncedMs = Number.NEGATIVE_INFINITY;
+  #delayMs = WRITE_DELAY_MS;
 
   constructor(options: { readonly stateDir: string; readonly log: Log }) {
     this.#log = options.log;
@@ -68,7 +72,7 @@ export class Snapshot {
   /** Something changed: write what `produce` returns, soon. The last caller's `produce` wins. */
   remember(produce: () => Memory): void {
     this.#produce = produce;
-    this.#schedule(WRITE_DELAY_MS);
+    this.#schedule(this.#delayMs);
   }
 
   /** Writes what is still waiting. */
@@ -101,7 +105,15 @@ export class Snapshot {
     try {
       const startMs = performance.now();
       const isSynced = startMs - this.#syncedMs >= SYNC_INTERVAL_MS;
-      await writeStateFile(this.#memoryPath, VERSION, memoryToJson(produce()), isSynced);
+      const memory = memoryToJson(produce());
+      // Until it waits for the disk, it is our processor's time.
+      const written = writeStateFile(this.#memoryPath, VERSION, memory, isSynced);
+      const costMs = performance.now() - startMs;
+      this.#delayMs = Math.min(
+        WRITE_DELAY_MAX_MS,
+        Math.max(WRITE_DELAY_MS, WRITE_COST_FACTOR * costMs),
+      );
+      await written;
       if (isSynced) this.#syncedMs = startMs;
       if (this.#failing) this.#log.info({ file: this.#memoryPath }, 'snapshot written again');
       this.#failing = false;

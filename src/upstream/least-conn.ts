@@ -7,11 +7,11 @@ import { advance } from './round-robin.ts';
 import type { Server } from './server.ts';
 
 export class LeastConn {
-  readonly #servers: readonly Server[];
+  readonly #servers: Server[];
 
   /** `servers`: those of a tier that the table lets take requests, in its order. */
   constructor(servers: readonly Server[]) {
-    this.#servers = servers;
+    this.#servers = [...servers];
   }
 
   /** undefined when none of them may take a request now, or all that may were tried. */
@@ -25,6 +25,16 @@ export class LeastConn {
       if (order <= 0) isTied = order === 0;
     }
     return least === undefined || !isTied ? least : breakTie(least, this.#servers, tried, nowMs);
+  }
+
+  /** Into its place in the table: the first wins ties. */
+  add(server: Server): void {
+    const after = this.#servers.findIndex(({ position }) => position > server.position);
+    this.#servers.splice(after < 0 ? this.#servers.length : after, 0, server);
+  }
+
+  remove(server: Server): void {
+    this.#servers.splice(this.#servers.indexOf(server), 1);
   }
 
   close(): void {

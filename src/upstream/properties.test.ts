@@ -40,6 +40,58 @@ test('a large upstream picks what a plain scan of its twin picks', () => {
   for (let seed = 1; seed <= 30; seed += 1) compareWithScan(new Dice(seed), `seed ${seed}`);
 });
 
+test('servers that are changed in their places are what a whole new table makes of them', () => {
+  for (let seed = 1; seed <= 150; seed += 1) compareWithTable(new Dice(seed), `seed ${seed}`);
+});
+
+/** The same history for two upstreams; the twin gets each change as a whole table. */
+function compareWithTable(dice: Dice, where: string): void {
+  const count = dice.oneOf([1, 2, 3, 12, 40]);
+  const settings = { balance: dice.oneOf(BALANCES), slowStartMs: dice.oneOf([0, 2000]) };
+  let states = upstreamState(
+    Array.from({ length: count }, (_, index) => ({ id: `s${index}`, ...randomState(dice) })),
+  ).servers;
+  const [ours, twin] = [createUpstream([]), createUpstream([])];
+  for (const upstream of [ours, twin]) upstream.apply(upstreamState(states, settings), 0);
+  const flying: (readonly [Server, Server])[] = [];
+  let nowMs = 0;
+  for (let step = 0; step < 300; step += 1) {
+    nowMs += dice.between(0, 300);
+    if (dice.chance(0.1)) {
+      const part = dice.oneOf([0.05, 0.5]);
+      const changed = states
+        .filter(() => dice.chance(part))
+        .map((state) => ({ ...state, ...(dice.chance(0.5) ? randomState(dice) : { weight: 3 }) }));
+      const byId = new Map(changed.map((state) => [state.id, state]));
+      states = states.map((state) => byId.get(state.id) ?? state);
+      ours.change(changed, nowMs);
+      twin.apply(upstreamState(states, settings), nowMs);
+    } else if (dice.chance(0.6)) {
+      const tried = new Set(ours.servers.filter(() => dice.chance(0.05)).map(({ id }) => id));
+      const pick = (upstream: Upstream): Server | undefined =>
+        upstream.pick(
+          upstream.servers.filter(({ id }) => tried.has(id)),
+          nowMs,
+        );
+      const [picked, expected] = [pick(ours), pick(twin)];
+      assert.equal(picked?.id, expected?.id, `${where}, step ${step}`);
+      if (picked !== undefined && expected !== undefined) flying.push([picked, expected]);
+    } else if (flying.length > 0) {
+      const [pair] = flying.splice(dice.between(0, flying.length - 1), 1);
+      const outcome = dice.oneOf<Outcome>(['success', 'success', 'failure', 'neutral']);
+      for (const server of pair ?? []) server.settle(outcome, nowMs);
+    }
+    assert.deepEqual(
+      ours.servers.map((server) => [server.state, server.fails, eligibility(server, nowMs)]),
+      twin.servers.map((server) => [server.state, server.fails, eligibility(server, nowMs)]),
+      `${where}, step ${step}`,
+    );
+    const stopping = (upstream: Upstream): string[] =>
+      [...upstream.stopping()].map(({ id }) => id).toSorted();
+    assert.deepEqual(stopping(ours), stopping(twin), `${where}, step ${step}`);
+  }
+}
+
 /** The same history for two upstreams; the twin is picked by nginx's loop as it stands there. */
 function compareWithScan(dice: Dice, where: string): void {
   const randomTable = () =>

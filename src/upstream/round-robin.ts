@@ -21,17 +21,17 @@ export class RoundRobin {
   /** One per weight, none in a small tier; and the same by weight. */
   readonly #lanes: Lane[] = [];
   readonly #laneOf = new Map<number, Lane>();
-  readonly #isLarge: boolean;
+  #size: number;
 
   /** `servers`: those of a tier that the table lets take requests, in its order. */
   constructor(servers: readonly Server[]) {
     this.#loose = [...servers];
-    this.#isLarge = servers.length > SCANNED_MAX;
+    this.#size = servers.length;
   }
 
   /** undefined when none of them may take a request now, or all that may were tried. */
   pick(tried: readonly Server[], nowMs: number): Server | undefined {
-    if (this.#isLarge) this.#sort(tried);
+    if (this.#size > SCANNED_MAX || this.#lanes.length > 0) this.#sort(tried);
     let best: Server | undefined;
     let bestLane: Lane | undefined;
     let most = 0;
@@ -58,6 +58,19 @@ export class RoundRobin {
     if (bestLane !== undefined && best !== undefined) bestLane.pay(best, total);
     else if (best !== undefined) best.current -= total;
     return best;
+  }
+
+  /** It may take requests from now on; its place in the table says who wins ties. */
+  add(server: Server): void {
+    this.#loose.push(server);
+    this.#size += 1;
+  }
+
+  /** It takes no more, and has its weight back as it is. */
+  remove(server: Server): void {
+    server.lane?.drop(server);
+    this.#loose.splice(this.#loose.indexOf(server), 1);
+    this.#size -= 1;
   }
 
   close(): void {

@@ -61,10 +61,20 @@ export type Route = { readonly host: string; readonly path: string } & (
 /** The pages that the gateway itself answers with. */
 export type PageName = 'upstream_status' | 'upstream_list';
 
-/** What a worker gets: `upstreams` holds only those that changed, `removed` those that are gone. */
+/** Servers that stay in their places, with their new states; the others are as they were. */
+export type UpstreamChange = {
+  readonly name: string;
+  readonly servers: readonly ServerState[];
+};
+
+/**
+ * What a worker gets: `upstreams` holds those whose list changed, whole; `changed` those of which some
+ * servers did; `removed` the names of those that are gone.
+ */
 export type TableUpdate = {
   readonly generation: number;
   readonly upstreams: readonly UpstreamState[];
+  readonly changed?: readonly UpstreamChange[];
   readonly removed: readonly string[];
 };
 

@@ -30,6 +30,13 @@ export class UpstreamSet {
     return this.#upstreams.get(name);
   }
 
+  /** Servers that take no new requests and finish what they have. */
+  *stopping(): Generator<Server> {
+    for (const upstreams of [this.#upstreams, this.#leaving]) {
+      for (const upstream of upstreams.values()) yield* upstream.stopping();
+    }
+  }
+
   all(): readonly Upstream[] {
     return [...this.#upstreams.values()];
   }
@@ -44,6 +51,9 @@ export class UpstreamSet {
       this.#leaving.delete(state.name);
       this.#upstreams.set(state.name, upstream);
       upstream.apply(state, nowMs);
+    }
+    for (const { name, servers } of update.changed ?? []) {
+      this.#upstreams.get(name)?.change(servers, nowMs);
     }
     this.#generation = update.generation;
   }

@@ -31,6 +31,10 @@ const WAITING: readonly Eligibility[] = ['ok', 'unresolved', 'unchecked'];
 /** Chooses among the servers of one tier; replaced at each table update. */
 type Balancer = {
   pick(tried: readonly Server[], nowMs: number): Server | undefined;
+  /** One more, in its place in the table. */
+  add(server: Server): void;
+  /** One of them less; it has its weight back as it is. */
+  remove(server: Server): void;
   /** Give the servers' weights back as they are, for the balancer that follows. */
   close(): void;
 };
@@ -42,6 +46,12 @@ export class Upstream {
   readonly #onIdle: (server: Server) => void;
   readonly #gaps = new GapTracker();
   #servers: readonly Server[] = [];
+  #byId: ReadonlyMap<string, Server> = new Map();
+  #settings = { balance: 'round_robin' as Balance, slowStartMs: 0 };
+  /** How many of them the table lets take requests. */
+  #open = 0;
+  /** Those that an operator took out. */
+  readonly #stopping = new Set<Server>();
   /** Out of the table with requests in flight, by id; a server that rejoins is taken from here. */
   readonly #leaving = new Map<string, Server>();
   /** Each over the servers of its tier that the table lets take requests, in the table's order. */
@@ -65,6 +75,12 @@ export class Upstream {
   /** True while a server that left the table still has requests in flight. */
   get isLeaving(): boolean {
     return this.#leaving.size > 0;
+  }
+
+  /** Those that take no new requests and finish what they have, in the table or out of it. */
+  *stopping(): Generator<Server> {
+    yield* this.#stopping;
+    yield* this.#leaving.values();
   }
 
   /**
@@ -185,16 +201,66 @@ export class Upstream {
     }
     for (const server of known.values()) this.#leave(server);
     this.#servers = [...next.values()];
+    this.#byId = next;
+    this.#settings = { balance: state.balance, slowStartMs: state.slowStartMs };
     for (const [position, server] of this.#servers.entries()) server.position = position;
-    const open = this.#servers.filter((server) => standingOf(server.state) === 'ok');
+    const open = this.#servers.filter(isOpen);
+    this.#open = open.length;
     const primaries = open.filter((server) => !server.state.backup);
     const backups = open.filter((server) => server.state.backup);
-    this.#startSlowly(primaries, state.slowStartMs, nowMs);
-    this.#startSlowly(backups, state.slowStartMs, nowMs);
+    for (const tier of [primaries, backups]) {
+      const isCarried = tier.some((server) => this.#carries(server, nowMs));
+      this.#startSlowly(tier, { isCarried, slowStartMs: state.slowStartMs, nowMs });
+    }
     this.#primaries = createBalancer(state.balance, primaries);
     this.#backups = createBalancer(state.balance, backups);
-    this.#noteReturning();
+    this.#noteOut(this.#servers);
     if (next.size > 0) this.#isStarting = false;
+  }
+
+  /**
+   * Servers that stay in their places have new states: the same as `apply` with these among the
+   * others, at the price of these alone.
+   */
+  change(states: readonly ServerState[], nowMs: number): void {
+    const changed = states.map((state): readonly [Server, ServerState] => {
+      const server = this.#byId.get(state.id);
+      if (server === undefined) throw new Error(`server ${state.id}: changed, and not listed`);
+      return [server, state];
+    });
+    let open = this.#open;
+    for (const [server, state] of changed) {
+      open += Number(standingOf(state) === 'ok') - Number(isOpen(server));
+    }
+    // Whether the one that is left may be ejected is the others' matter: all are looked at anew.
+    if (open !== this.#open && (open === 1 || this.#open === 1)) {
+      const next = new Map(states.map((state) => [state.id, state]));
+      const servers = this.#servers.map(({ id, state }) => next.get(id) ?? state);
+      this.apply({ name: this.name, ...this.#settings, servers }, nowMs);
+      return;
+    }
+    this.#open = open;
+    for (const [server] of changed) if (isOpen(server)) this.#balancerOf(server).remove(server);
+    for (const [server, state] of changed) {
+      server.update(state, { alone: open === 1 && standingOf(state) === 'ok' });
+    }
+    const servers = changed.map(([server]) => server);
+    const opened = servers.filter(isOpen);
+    for (const isBackup of [false, true]) {
+      const tier = opened.filter((server) => server.state.backup === isBackup);
+      if (!tier.some((server) => this.#returning.has(server))) continue;
+      const isCarried = this.#servers.some(
+        (server) =>
+          isOpen(server) && server.state.backup === isBackup && this.#carries(server, nowMs),
+      );
+      this.#startSlowly(tier, { isCarried, slowStartMs: this.#settings.slowStartMs, nowMs });
+    }
+    for (const server of opened) this.#balancerOf(server).add(server);
+    this.#noteOut(servers);
+  }
+
+  #balancerOf({ state }: Server): Balancer {
+    return state.backup ? this.#backups : this.#primaries;
   }
 
   #join(state: ServerState): Server {
@@ -220,30 +286,42 @@ export class Upstream {
 
   #leave(server: Server): void {
     server.leave();
+    this.#stopping.delete(server);
     this.#returning.delete(server);
     if (server.inFlight > 0) this.#leaving.set(server.id, server);
   }
 
   /** Ramp those of a tier that have come back, unless there is nobody else to carry the rest. */
-  #startSlowly(tier: readonly Server[], slowStartMs: number, nowMs: number): void {
-    const isCarried = tier.some(
-      (server) => !this.#returning.has(server) && !server.isEjected(nowMs),
-    );
+  #startSlowly(
+    tier: readonly Server[],
+    how: { readonly isCarried: boolean; readonly slowStartMs: number; readonly nowMs: number },
+  ): void {
     for (const server of tier) {
-      if (this.#returning.delete(server) && isCarried) server.rampUp(slowStartMs, nowMs);
+      if (this.#returning.delete(server) && how.isCarried)
+        server.rampUp(how.slowStartMs, how.nowMs);
     }
+  }
+
+  #carries(server: Server, nowMs: number): boolean {
+    return !this.#returning.has(server) && !server.isEjected(nowMs);
   }
 
   /**
    * Out by intent or by a verdict: its way back is a return. A server of our first table that only
    * waits for its first verdict is not returning: a start of ours is no reason for a ramp.
    */
-  #noteReturning(): void {
-    for (const server of this.#servers) {
+  #noteOut(servers: readonly Server[]): void {
+    for (const server of servers) {
+      if (server.state.admin === 'ready') this.#stopping.delete(server);
+      else this.#stopping.add(server);
       const standing = standingOf(server.state);
       if (!WAITING.includes(standing)) this.#returning.add(server);
     }
   }
+}
+
+function isOpen({ state }: Server): boolean {
+  return standingOf(state) === 'ok';
 }
 
 function createBalancer(balance: Balance, servers: readonly Server[]): Balancer {
