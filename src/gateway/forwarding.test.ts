@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { BlockList } from 'node:net';
 import { test } from 'node:test';
 import { startNginxAnswers } from '../../test/nginx-answers.ts';
 import { seededRandom } from '../../test/random.ts';
-import { addressSet, ipOf } from './addresses.ts';
+import { AddressSet, ipOf } from './addresses.ts';
 import { Forwarding } from './forwarding.ts';
 import { parseRequestHead, type RequestHead } from './http1.ts';
 
@@ -23,7 +24,7 @@ function headWith(...lines: readonly string[]): RequestHead {
 }
 
 function forwarding(peer = '10.0.0.1'): Forwarding {
-  return new Forwarding(peer, addressSet(TRUSTED), false);
+  return new Forwarding(peer, new AddressSet(TRUSTED), false);
 }
 
 /** Name → value of the lines for a request with these lines. */
@@ -186,6 +187,34 @@ for (const peer of ['::ffff:10.0.0.1', '2001:DB8::1', '192.0.2.77', '::ffff:192.
   });
 }
 
+test("a set holds what Node's BlockList holds", () => {
+  const random = seededRandom(77);
+  const below = (count: number): number => Math.floor(random() * count);
+  const four = (): string => [below(4) * 85, below(256), below(2), below(256)].join('.');
+  const six = (): string => `2001:db8:${below(3).toString(16)}::${below(65_536).toString(16)}`;
+  for (let round = 0; round < 500; round += 1) {
+    const list = new BlockList();
+    const blocks = Array.from({ length: below(4) }, () => {
+      const isFour = random() < 0.7;
+      const address = isFour ? four() : six();
+      const bits = isFour ? below(33) : 32 + below(97);
+      if (random() < 0.3) {
+        list.addAddress(address, isFour ? 'ipv4' : 'ipv6');
+        return address;
+      }
+      list.addSubnet(address, bits, isFour ? 'ipv4' : 'ipv6');
+      return `${address}/${bits}`;
+    });
+    const set = new AddressSet(blocks);
+    for (let count = 0; count < 20; count += 1) {
+      const [address, family] =
+        random() < 0.7 ? [four(), 'ipv4' as const] : [six(), 'ipv6' as const];
+      assert.equal(set.has(address), list.check(address, family), `${address} in ${blocks.join()}`);
+    }
+    for (const odd of ['', 'localhost', '1.2.3', '1.2.3.4.5']) assert.equal(set.has(odd), false);
+  }
+});
+
 test('what is an address is one spelling of it', () => {
   for (const [text, address] of [
     ['0:0:0:0:0:0:0:1', '::1'],
@@ -208,7 +237,7 @@ test('the client is the one that nginx finds', async (t) => {
   if (nginx === undefined) return;
   const ours = new Forwarding(
     '127.0.0.1',
-    addressSet(['127.0.0.1', ...TRUSTED.slice(0, 2)]),
+    new AddressSet(['127.0.0.1', ...TRUSTED.slice(0, 2)]),
     false,
   );
   const random = seededRandom(2_020);

@@ -11,8 +11,7 @@
 //
 // **Source:** ngx_http_realip_module with `real_ip_recursive on`.
 
-import type { BlockList } from 'node:net';
-import { ipOf, isIn, peerAddress } from './addresses.ts';
+import { type AddressSet, ipOf, peerAddress } from './addresses.ts';
 import { hostOf, type RequestHead } from './http1.ts';
 
 /** Elements of X-Forwarded-For that are looked at, from the right; no chain of proxies is so long. */
@@ -31,17 +30,21 @@ type Chain = {
 /** What the requests of one client connection say about the client. */
 export class Forwarding {
   readonly #peer: string;
-  readonly #trusted: BlockList;
+  readonly #trusted: AddressSet;
   readonly #isTrusted: boolean;
   readonly #via: string;
   /** The lines of a peer that is not trusted, up to the value of X-Forwarded-Host. */
   readonly #lines: string;
+  /** Of the last X-Forwarded-For: a request is asked about more than once. */
+  #chain: Chain;
+  #forwardedFor = '';
 
-  constructor(remoteAddress: string, trusted: BlockList, isViaOn: boolean) {
+  constructor(remoteAddress: string, trusted: AddressSet, isViaOn: boolean) {
     const peer = peerAddress(remoteAddress);
     this.#peer = peer;
+    this.#chain = { kept: '', client: peer, isKnown: true };
     this.#trusted = trusted;
-    this.#isTrusted = isIn(trusted, peer);
+    this.#isTrusted = trusted.has(peer);
     this.#via = isViaOn ? 'Via: 1.1 sluice\r\n' : '';
     this.#lines = `X-Forwarded-For: ${peer}\r\nX-Real-IP: ${peer}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: `;
   }
@@ -49,7 +52,7 @@ export class Forwarding {
   /** The lines for a request, each with CRLF. */
   text(head: RequestHead): string {
     if (!this.#isTrusted) return `${this.#lines}${head.authority}\r\n${this.#via}`;
-    const { kept, client } = chainOf(head.forwardedFor, this.#peer, this.#trusted);
+    const { kept, client } = this.#chainOf(head);
     const before = kept === '' ? '' : `${kept}, `;
     return (
       `X-Forwarded-For: ${before}${this.#peer}\r\nX-Real-IP: ${client}\r\n` +
@@ -60,19 +63,26 @@ export class Forwarding {
 
   /** Who sent the request, as far as it is known; it cannot be forged. */
   client(head: RequestHead): string {
-    if (!this.#isTrusted || head.forwardedFor === '') return this.#peer;
-    return chainOf(head.forwardedFor, this.#peer, this.#trusted).client;
+    return this.#isTrusted ? this.#chainOf(head).client : this.#peer;
   }
 
   /** The client is one of these, and nobody hides behind it. */
-  isAmong(allowed: BlockList, head: RequestHead): boolean {
-    if (!this.#isTrusted || head.forwardedFor === '') return isIn(allowed, this.#peer);
-    const { client, isKnown } = chainOf(head.forwardedFor, this.#peer, this.#trusted);
-    return isKnown && isIn(allowed, client);
+  isAmong(allowed: AddressSet, head: RequestHead): boolean {
+    if (!this.#isTrusted) return allowed.has(this.#peer);
+    const { client, isKnown } = this.#chainOf(head);
+    return isKnown && allowed.has(client);
+  }
+
+  #chainOf({ forwardedFor }: RequestHead): Chain {
+    if (forwardedFor !== this.#forwardedFor) {
+      this.#chain = chainOf(forwardedFor, this.#peer, this.#trusted);
+      this.#forwardedFor = forwardedFor;
+    }
+    return this.#chain;
   }
 }
 
-function chainOf(forwardedFor: string, peer: string, trusted: BlockList): Chain {
+function chainOf(forwardedFor: string, peer: string, trusted: AddressSet): Chain {
   let kept = '';
   let client = peer;
   let isWalking = true;
@@ -89,7 +99,7 @@ function chainOf(forwardedFor: string, peer: string, trusted: BlockList): Chain 
     kept = kept === '' ? element : `${element}, ${kept}`;
     if (!isWalking) continue;
     client = address;
-    isWalking = isIn(trusted, address);
+    isWalking = trusted.has(address);
   }
   return { kept, client, isKnown: true };
 }

@@ -548,10 +548,11 @@ test('routes by host, wildcard and path prefix on segment borders; else 404', as
   assert.equal(await status('w.example', '/'), '404');
   assert.equal(await status('b.example', '/'), '404');
   assert.equal(await status('a.example', '/%61pi/../api//y'), '200');
+  assert.equal(await status('a.example', 'http://a.example//api/./x'), '200');
   assert.equal(await status('a.example', '/api/../y'), '404');
   assert.equal(await status('a.example', '/api/%zz'), '400');
   const targets = [...server.received.join('').matchAll(/^GET (\S+)/gm)].map(([, path]) => path);
-  assert.deepEqual(targets, ['/api', '/api/x', '/api?x', '/', '/%61pi/../api//y']);
+  assert.deepEqual(targets, ['/api', '/api/x', '/api?x', '/', '/%61pi/../api//y', '//api/./x']);
 });
 
 test('many slow readers: every client gets its own bytes and nobody else’s', async (t) => {

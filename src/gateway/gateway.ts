@@ -6,7 +6,7 @@ import { type Log, silentLog } from '../base/log.ts';
 import type { GatewayConfig, ListenAddress } from '../config.ts';
 import type { Route, TableUpdate, UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
-import { addressSet } from './addresses.ts';
+import { AddressSet } from './addresses.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ConnectionPool, type PoolFigures } from './connection-pool.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
@@ -106,7 +106,7 @@ export class Gateway {
       accessLog: config.accessLog === '' ? undefined : new AccessLog(config.accessLog, log),
       ownAnswers: new OwnAnswers({ log, wheel, isReasonShown: config.isReasonShown, now }),
       readPage: options.readPage,
-      trusted: addressSet(config.trustedProxies),
+      trusted: new AddressSet(config.trustedProxies),
       now,
       routes: new RouteTable([]),
       isClosing: false,

@@ -1,8 +1,8 @@
 // Pages of our own on a route: who may see one, and the way to whoever renders it. The data plane
 // has no table of its own to show; it asks (`ReadPage`) and goes on with other requests meanwhile.
 
-import type { BlockList } from 'node:net';
 import type { PageName } from '../upstream.ts';
+import type { AddressSet } from './addresses.ts';
 import type { Client } from './client.ts';
 import type { GatewayContext } from './context.ts';
 import type { RequestHead } from './http1.ts';
@@ -12,7 +12,7 @@ export type Page = { readonly contentType: string; readonly body: string };
 /** `query` as it came, without `?`. Rejects when there is no page in time. */
 export type ReadPage = (name: PageName, query: string) => Promise<Page>;
 
-export type PageRoute = { readonly page: PageName; readonly allow: BlockList };
+export type PageRoute = { readonly page: PageName; readonly allow: AddressSet };
 
 /** What the client gets: a page, or why not. */
 export type PageAnswer = {

@@ -4,7 +4,7 @@
 
 import { normalPath } from '../base/request-path.ts';
 import type { Route } from '../upstream.ts';
-import { addressSet } from './addresses.ts';
+import { AddressSet } from './addresses.ts';
 import type { PageRoute } from './pages.ts';
 
 /** Why a request has no route. */
@@ -69,7 +69,7 @@ export class RouteTable {
 
 function destinationOf(route: Route): Destination {
   if ('upstream' in route) return { upstream: route.upstream };
-  return { page: route.page, allow: addressSet(route.allow) };
+  return { page: route.page, allow: new AddressSet(route.allow) };
 }
 
 function firstMatch(rules: readonly PathRule[], path: string): Destination | undefined {
