@@ -1,6 +1,7 @@
 // What is remembered across a restart, and its checked reading from parsed JSON. Two files: intent
 // (what operators and releases asked for; small, fsynced before it is acknowledged) and memory (what
-// can be learnt again: membership, verdicts; larger, written a moment after it changed).
+// can be learnt again: membership, verdicts; larger, written a moment after it changed, where that is
+// much work up to 30 s).
 
 import { isIP } from 'node:net';
 import type { Instance, Membership, Problem } from '../registry.ts';

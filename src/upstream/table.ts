@@ -1,6 +1,6 @@
 // The table: all that the data plane knows of the control plane, as plain data. The control plane
-// computes it and sends it whole (per upstream); a worker swaps it in and acknowledges its
-// generation. Serialisable as JSON: it crosses the process boundary as it is.
+// computes it and sends whole lists, or the servers that changed in their places; a worker swaps it in
+// and acknowledges its generation. Serialisable as JSON: it crosses the process boundary as it is.
 
 /** Operator intent. ready: normal; drain: no new requests; maint: no requests, no checks. */
 export type AdminState = 'ready' | 'drain' | 'maint';
