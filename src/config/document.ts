@@ -97,13 +97,17 @@ export function readDocument(text: string): ConfigDocument {
 /** One broken bracket makes the rest of a file look broken: the first few are the true ones. */
 const SYNTAX_PROBLEMS_MAX = 5;
 const TOO_DEEP = 'is nested too deeply; flatten it';
+const UNKNOWN_FAULT = 'is not YAML from here on; check the brackets, quotes and indentation here';
 const DUPLICATE = 'is given twice';
 
 /** What is not closed is reported at each end that it runs into; the first is the one to mend. */
 function firstOfKind(problems: readonly ConfigProblem[]): ConfigProblem[] {
-  return problems.filter(
+  const kinds = problems.filter(
     ({ message }, index) => problems.findIndex((other) => other.message === message) === index,
   );
+  // Who knows what is wrong knows better than who stumbles over it.
+  const told = kinds.filter(({ message }) => message !== UNKNOWN_FAULT);
+  return told.length > 0 ? told : kinds;
 }
 
 type Walk = {
@@ -129,7 +133,7 @@ function walk(node: unknown, path: Path, to: Walk): void {
     /** Name → its line. */
     const seen = new Map<string, number>();
     for (const { key, value } of node.items) {
-      const name = isScalar(key) ? String(key.value) : '';
+      const name = isScalar(key) ? (typeof key.value === 'symbol' ? '<<' : String(key.value)) : '';
       const line = seen.get(name);
       if (!isScalar(key))
         to.problem(key, path, 'a key must be one word; quote it if it holds : { } [ ] *');
@@ -208,7 +212,7 @@ function yamlMessage(code: string, message: string, line: string): string {
   if (/(^|[\s,[])\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]:\d/.test(line)) {
     return 'an IPv6 address must be in quotes; write "[::1]:9001"';
   }
-  if (message.startsWith('Flow')) return 'a [ or { before this line is not closed; close it';
+  if (message.startsWith('Flow')) return 'a [ or { before this is not closed; close it';
   if (message.startsWith('Missing closing')) return 'a quote before this is not closed; close it';
   switch (code) {
     case 'TAB_AS_INDENT':
@@ -220,10 +224,11 @@ function yamlMessage(code: string, message: string, line: string): string {
     case 'BLOCK_AS_IMPLICIT_KEY':
       return 'a second "key:" begins on one line; put it on its own line, or quote the value';
     case 'MISSING_CHAR':
+      if (/^\s*-[^\s-]/.test(line)) return 'a dash begins an item; write a blank after it';
       return 'something is missing before this, like a : after a key; check the brackets and quotes too';
     default:
       // The parser's own words quote the file, which may be none of ours.
-      return 'is not YAML from here on; check the brackets, quotes and indentation here';
+      return UNKNOWN_FAULT;
   }
 }
 

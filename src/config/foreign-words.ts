@@ -96,6 +96,10 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     slowstart: 'write slow_start: 30s',
   },
   'upstreams.<name>.servers[]': {
+    ...every(
+      ['tls', 'ssl', 'https', 'scheme', 'proto'],
+      'TLS to servers is not offered; give the address of a plain HTTP port',
+    ),
     ...every(['host', 'ip', 'port', 'server', 'url', 'id', 'hostname'], ADDRESS),
     ...every(['maxconn', 'max_connections'], 'write max_conns: 100'),
     ...every(['disabled', 'drain', 'maint'], 'write down: on'),
@@ -138,6 +142,10 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     ),
   },
   'registry.consul': {
+    ...every(
+      ['tls', 'ssl', 'https', 'ca_file', 'scheme'],
+      'TLS to Consul is not offered; ask an agent on this machine',
+    ),
     ...every(
       ['address', 'addr', 'host', 'url', 'server', 'servers', 'listen'],
       'write addresses: 127.0.0.1:8500',

@@ -10,7 +10,13 @@ import { mapAdvice } from './map-advice.ts';
 import { placesOf } from './reference.ts';
 
 /** Maps that hold a token. */
-const SECRET_PLACES: ReadonlySet<string> = new Set(['admin', 'registry.consul']);
+const SECRET_PLACES: ReadonlySet<string> = new Set([
+  'admin',
+  'registry.consul',
+  'services.<name>.env',
+  'upstreams.<name>.check.headers',
+  'services.<name>.check.headers',
+]);
 
 /** Unknown keys of one map that are listed; the rest are counted. */
 const KEYS_SHOWN_MAX = 9;
@@ -37,12 +43,18 @@ export function problemsOfIssues(
     const value = valueAt(document.data, path);
     if (value === undefined) {
       // The same mistake once: `command` is unknown, `start` is missing.
-      return advised.has(formatPath(path))
-        ? []
-        : [document.problemAt(path, 'is missing; write it')];
+      if (advised.has(formatPath(path))) return [];
+      return [document.problemAt(path, missing(path, document))];
     }
     return [document.problemAt(path, withMap(issue, path, value))];
   });
+}
+
+function missing(path: Path, document: ConfigDocument): string {
+  const around = path.slice(0, -1);
+  if (valueAt(document.data, around) !== null) return 'is missing; write it';
+  const advice = mapAdvice(placeOf(around), String(around.at(-1) ?? ''), undefined);
+  return `has nothing in it; ${advice ?? `write ${path.at(-1)} under it`}`;
 }
 
 /** The schema's message; where a map is missing, with the map to write. */
@@ -142,6 +154,15 @@ function splitAddress(
     return NO_SPLIT;
   const fields = new Map<string, unknown>(Object.entries(value));
   const port = fields.get('port');
+  const named = [...fields.keys()].find(
+    (key) => key.length <= 80 && parseAddress(key) !== undefined,
+  );
+  if (named !== undefined) {
+    return {
+      keys: [named],
+      advice: `write { address: ${named}, weight: 1 }: the attributes beside it`,
+    };
+  }
   const keys = ['host', 'ip', 'hostname', 'port'].filter((key) => fields.has(key));
   if (keys.length === 0 || (port === undefined && fields.has('address'))) return NO_SPLIT;
   const host = fields.get('address') ?? keys.map((key) => fields.get(key))[0];
@@ -165,7 +186,8 @@ function valueAt(data: unknown, path: Path): unknown {
   let value: unknown = data;
   for (const step of path) {
     // `127.0.0.1:80` in place of a map: the value is there, as text.
-    if (typeof value !== 'object' || value === null) return value;
+    if (value === null) return undefined;
+    if (typeof value !== 'object') return value;
     if (!Object.hasOwn(value, step)) return undefined;
     value = Reflect.get(value, step);
   }

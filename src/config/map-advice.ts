@@ -7,6 +7,9 @@ const NAMED = 'registry: { consul: { addresses: 127.0.0.1:8500 } }';
 const OFF = /^(off|no|none|false|disabled?)$/i;
 const ON = /^(on|yes|true|enabled?|http|https?chk)$/i;
 
+/** Keys of an upstream or a service; as names they are a matter of indentation. */
+const MISPLACED = /^(servers|check|balance|slow_start|instances|start|env|drain|guard)$/;
+
 /** One that may stand in an advice: a short word, never a whole line. */
 const WORD = /^[\w./:[\]-]{1,40}$/;
 
@@ -18,7 +21,23 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
   const addresses = addressesOf(value);
   const first = addresses[0] ?? '';
   const servers = addresses.length === 0 ? '[127.0.0.1:9001]' : `[${addresses.join(', ')}]`;
+  if (value === null) return 'write a value, or remove the key';
+  if (/^(upstreams|services)\.<name>$/.test(place) && MISPLACED.test(key)) {
+    return `it stands where a name belongs; indent it, below the name of its ${place.startsWith('u') ? 'upstream' : 'service'}`;
+  }
   switch (place) {
+    case 'listen':
+      return 'write listen: 127.0.0.1:8080, or listen: [127.0.0.1:8080, "[::1]:8080"]';
+    case 'upstreams.<name>.servers':
+    case 'upstreams.<name>.servers[]':
+      return 'write servers: [127.0.0.1:9001, { address: 127.0.0.1:9002, weight: 2 }]';
+    case 'upstreams.<name>.check.headers':
+    case 'services.<name>.check.headers':
+      return write('x-probe: "yes"');
+    case 'services.<name>.instances':
+      return 'write instances: [127.0.0.1:9001, 127.0.0.1:9002]';
+    case 'services.<name>.start':
+      return 'write start: [node, app.js, "{port}"]';
     case 'registry':
       if (OFF.test(word)) return write('none: on');
       if (first !== '') return write(`consul: { addresses: ${first} }`);

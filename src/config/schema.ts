@@ -103,7 +103,7 @@ export const fileSchema = z.strictObject(SECTIONS, {
   error: (issue) =>
     issue.code === 'unrecognized_keys'
       ? Object.keys(SECTIONS).join(' ')
-      : `${Array.isArray(issue.input) ? 'a list' : 'text'} where the configuration belongs; write lines like "listen: 127.0.0.1:8080"`,
+      : `${Array.isArray(issue.input) ? 'a list' : 'text'} where the configuration belongs; write lines like "listen: 127.0.0.1:8080"${Array.isArray(issue.input) ? '' : ', with a blank after the colon'}`,
 });
 
 /** The file after its values were read, before the rules between them. */

@@ -94,6 +94,11 @@ function checkTemplates(service: ServiceFile, path: Path, findings: Findings): v
       const message =
         'has quotes or shell signs, but there is no shell; write a list of words: [node, app.js]';
       findings.problem([...path, 'start'], message);
+    } else if (index === 0 && /^\w+=/.test(word)) {
+      const [assignment = ''] = word.split(/\s/);
+      const [name = ''] = assignment.split('=');
+      const message = `begins with a variable, but there is no shell; write env: { ${name.slice(0, 40)}: … }`;
+      findings.problem([...path, 'start'], message);
     } else if (word.trim() === '' && index === 0) {
       findings.problem([...path, 'start'], 'names no program; write one');
     }

@@ -52,7 +52,12 @@ export const folder = (about: string, initial: string) =>
   text({
     about,
     kind: 'path',
-    problemOf: (value) => (value === '' ? 'is empty; write a folder' : ''),
+    problemOf: (value) =>
+      value === ''
+        ? 'is empty; write a folder'
+        : value.startsWith('~')
+          ? `${show(value)} begins with ~, which no shell replaces here; write the whole path`
+          : '',
   }).prefault(initial);
 
 export const secret = (about: string) =>

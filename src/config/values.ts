@@ -10,6 +10,9 @@ import { type Address, parseAddress, parseDuration, parseSize } from '../base/un
 const DURATION_MS_MAX = 24 * 86_400_000;
 const TEXT_LENGTH_MAX = 4096;
 
+/** Words for what is 0 here. */
+const NO_LIMIT = /^(unlimited|infinite|infinity|inf|none|never|off|no)$/i;
+
 type Raw = { readonly input?: unknown };
 
 /** A value as an error shows it: short, on one line, never a whole map. */
@@ -25,6 +28,9 @@ export function show(value: unknown): string {
 export function duration(options: { about: string; initial: string; least?: string }) {
   const leastMs = options.least === '0' ? 0 : (parseDuration(options.least ?? '1ms') ?? 1);
   const wrong = ({ input }: Raw): string => {
+    if (NO_LIMIT.test(String(input)) && leastMs === 0)
+      return `${show(input)} is not a duration; write 0`;
+    if (input === 0) return `0 is too short; write at least ${options.least ?? '1ms'}`;
     if (typeof input === 'number') {
       return `${input} has no unit: a duration needs one; write ${input}s or ${input}ms`;
     }
@@ -98,9 +104,11 @@ export function integer(options: { about: string; initial: number; least: number
 export function wholeNumber(options: { about: string; least: number; most: number }) {
   const { least, most } = options;
   const wrong = ({ input }: Raw): string =>
-    `${show(input)} is not a whole number from ${least} to ${most}; ${
-      typeof input === 'number' ? 'write one in that range' : 'write digits alone'
-    }`;
+    NO_LIMIT.test(String(input)) && least === 0
+      ? `${show(input)} is not a number; write 0`
+      : `${show(input)} is not a whole number from ${least} to ${most}; ${
+          typeof input === 'number' ? 'write one in that range' : 'write digits alone'
+        }`;
   return z
     .number({ error: wrong })
     .refine((value) => Number.isInteger(value) && value >= least && value <= most, { error: wrong })
@@ -228,6 +236,24 @@ function addressProblem(input: unknown, portMin: number, example: string): strin
   }
   if (/^[0-9a-f]*:[0-9a-f:]+$/i.test(input) && input.split(':').length > 2) {
     return `${shown} is IPv6 without brackets; write "[::1]:9001" in quotes`;
+  }
+  if (input.startsWith('unix:') || input.startsWith('/')) {
+    return `${shown} is a socket of the file system, which is not offered; write host:port, like ${example}`;
+  }
+  if (/^\*:\d{1,5}$/.test(input)) return `${shown} has no host; write 0.0.0.0${input.slice(1)}`;
+  const words = input
+    .replace(/^server\s+/, '')
+    .replace(/;$/, '')
+    .split(/[\s,]+/);
+  const [first = '', second = ''] = words;
+  if (words.length > 1 && input.length <= 200 && parseAddress(first) !== undefined) {
+    if (parseAddress(second) !== undefined)
+      return `${shown} is more than one address; write a list: [${first}, ${second}]`;
+    const [name = '', value = 'on'] = second.split('=');
+    if (portMin > 0 && /^(weight|max_fails|fail_timeout|max_conns|backup|down)$/.test(name)) {
+      return `${shown} is an address with attributes; write a map: { address: ${first}, ${name}: ${value.slice(0, 20)} }`;
+    }
+    return `${shown} has words after the address; write ${first}`;
   }
   if (/[;,]$/.test(input))
     return `${shown} ends in ${input.at(-1)}, which YAML does not need; remove it`;
