@@ -22,7 +22,7 @@ const VERBS: Words = {
     SERVE,
   ),
   ...every(['stop', 'down', 'quit', 'kill', 'shutdown', 'exit'], STOP),
-  ...every(['reload', 'restart', 'hup', 'reopen'], RESTART),
+  ...every(['reload', 'restart', 'hup'], RESTART),
   ...every(['test', 'validate', 'lint', 'configtest', 'verify', 'config'], CHECK),
   ...every(['disable', 'out', 'remove-server', 'detach', 'cordon'], OUT),
   ...every(['enable', 'ready', 'up-server', 'uncordon', 'resume', 'activate', 'undrained'], BACK),
@@ -38,6 +38,7 @@ const VERBS: Words = {
   ...every(['set', 'put', 'add', 'register', 'join', 'write'], PUT),
   ...every(['rm', 'delete', 'del', 'deregister', 'remove', 'leave'], RM),
   get: '"sluice kv get KEY" prints a record',
+  ...every(['reopen', 'logrotate'], 'USR1 to the "sluice serve" process reopens the access log'),
   ...every(['logs', 'log'], 'logs are JSON lines on standard error of "sluice serve"'),
   ...every(['consul', 'store'], '"sluice registry" runs the registry alone'),
 };

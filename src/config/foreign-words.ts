@@ -74,7 +74,6 @@ const BY_PLACE: { readonly [place: string]: Words } = {
       ['service', 'exec_start'],
       'write services: { app: { instances: [127.0.0.1:9001], start: [node, app.js] } }',
     ),
-    ...every(['version', 'name'], NOT_HERE),
   },
   'upstreams.<name>': {
     ...every(

@@ -18,16 +18,10 @@ const KINDS: readonly (readonly [form: RegExp, name: string])[] = [
 
 /** What is wrong when the file is none of ours; '' when it may be. `data` is undefined if it is not YAML. */
 export function foreignFile(text: string, data: unknown, known: readonly string[]): string {
-  if (typeof data === 'object' && data !== null) {
-    if (Array.isArray(data)) return '';
-    const keys = Object.keys(data);
-    const isOurs = (key: string): boolean =>
-      key.startsWith('x-') ||
-      nearest(key, known) !== undefined ||
-      foreignWord(key, '') !== undefined;
-    const isWordy = keys.every((key) => /^[\w.$/-]{1,40}$/.test(key));
-    if ((keys.length < KEYS_LEAST && isWordy) || keys.some(isOurs)) return '';
-  } else if (data === null || hasKeyOf(text, known) || (data === undefined && isShort(text))) {
+  if (data === null || Array.isArray(data)) return '';
+  if (
+    typeof data === 'object' ? isOurMap(Object.keys(data), known) : isOurText(text, data, known)
+  ) {
     return '';
   }
   const kind = KINDS.find(([form]) => form.test(text))?.[1];
@@ -38,10 +32,29 @@ export function foreignFile(text: string, data: unknown, known: readonly string[
     : `is no configuration of Sluice, it looks like ${what}; name the right file with -c, or see docs/config.md for the keys`;
 }
 
-function isShort(text: string): boolean {
-  return text.split('\n').filter((line) => /^[^#]*\S/.test(line)).length < KEYS_LEAST;
+/** One key of ours is enough; else most of them must at least be meant as such. */
+function isOurMap(keys: readonly string[], known: readonly string[]): boolean {
+  if (keys.some((key) => key.startsWith('x-') || known.includes(key))) return true;
+  const words = keys.filter((key) => /^[\w.$/-]{1,40}$/.test(key));
+  if (words.length === keys.length && keys.length < KEYS_LEAST) return true;
+  const meant = words.filter(
+    (key) => nearest(key, known) !== undefined || foreignWord(key, '') !== undefined,
+  );
+  return meant.length * 2 >= keys.length && keys.length > 0;
 }
 
-function hasKeyOf(text: string, known: readonly string[]): boolean {
-  return new RegExp(`^[{\\s"']*(${known.join('|')}|x-[\\w-]+)["']?\\s*:`, 'm').test(text);
+function isOurText(text: string, data: unknown, known: readonly string[]): boolean {
+  const names = `(?:${known.join('|')}|x-[\\w-]+)`;
+  const lines = text.split('\n').filter((line) => /^[^#]*\S/.test(line));
+  if (data === undefined) {
+    // Broken somewhere; nested lines say nothing, so one key of ours is enough.
+    const key = new RegExp(
+      `^(${names}\\s*:(\\s|$)|[{\\s]*["']${names}["']\\s*:|\\{\\s*${names}\\s*:\\s)`,
+      'm',
+    );
+    return lines.length < KEYS_LEAST || key.test(text);
+  }
+  // `listen:80`, without a blank: most lines must look like that, as one does in /etc/passwd.
+  const key = new RegExp(`^${names}\\s*:`);
+  return lines.filter((line) => key.test(line)).length * 2 >= lines.length;
 }
