@@ -91,7 +91,7 @@ test('1,000 clients promised, 256 descriptors: said at the start, and each one t
   );
   const warned = daemon.lines().filter(({ msg }) => msg.startsWith('max_connections cannot hold'));
   assert.equal(warned.length, 1);
-  assert.equal(warned[0]?.['max_connections'], 1000);
+  assert.equal(warned[0]?.['maxConnections'], 1000);
   const clientsMax = Number(warned[0]?.['clientsMax']);
   assert.ok(clientsMax > 100 && clientsMax < 256);
 

@@ -15,8 +15,10 @@ function createNames(t: TestContext, answers: Answers) {
     said: [] as string[],
     used: undefined as readonly string[] | undefined,
   };
-  const write: Log['warn'] = ({ name }, message) =>
-    state.said.push(`${name}: ${message.replace(/;.*/, '')}`);
+  const write: Log['warn'] = ({ name, code }, message) => {
+    const why = code === undefined ? '' : ` (${code})`;
+    state.said.push(`${name}: ${message.replace(/;.*/, '')}${why}`);
+  };
   const names = new Names({
     log: { ...silentLog, warn: write, info: write },
     now: () => state.nowMs,
@@ -70,6 +72,11 @@ test('without an answer the last addresses stay, it is said once, and asked for 
   const { names, state, pass } = createNames(t, answers);
   names.addresses('app');
   await pass(1);
+  answers['app'] = NOT_FOUND;
+  await pass(5);
+  assert.equal(state.asked.length, 2);
+  await pass(4);
+  assert.equal(state.asked.length, 2, 'at the pace of a name that is known');
   for (const failure of [NOT_FOUND, []]) {
     answers['app'] = failure;
     await pass(60);
@@ -79,7 +86,7 @@ test('without an answer the last addresses stay, it is said once, and asked for 
   answers['app'] = ['10.0.0.1'];
   await pass(31);
   assert.deepEqual(state.said, [
-    'app: server name cannot be resolved now',
+    'app: server name cannot be resolved now (ENOTFOUND)',
     'app: server name resolves again',
   ]);
   assert.deepEqual(state.changed, ['app']);
@@ -91,12 +98,77 @@ test('a name that was never resolved is asked for often, and does not hold up th
   names.addresses('app');
   await names.settled(10_000);
   assert.deepEqual(names.addresses('app'), []);
+  assert.deepEqual(state.said, ['app: server name cannot be resolved (ENOTFOUND)']);
+  await pass(2);
+  assert.equal(state.asked.length, 2);
   await pass(60);
   assert.ok(state.asked.length >= 12);
   answers['app'] = ['10.0.0.1'];
   await pass(6);
   assert.deepEqual(names.addresses('app'), ['10.0.0.1']);
   assert.deepEqual(state.changed, ['app']);
+});
+
+test('another second address is news, too', async (t) => {
+  const answers: Answers = { app: ['10.0.0.1', '10.0.0.2'] };
+  const { names, state, pass } = createNames(t, answers);
+  names.addresses('app');
+  await pass(1);
+  answers['app'] = ['10.0.0.1', '10.0.0.3'];
+  await pass(6);
+  assert.deepEqual(state.changed, ['app', 'app']);
+  assert.deepEqual(state.said, [], 'nothing that is in use has changed');
+});
+
+test('a start waits for every name, and for none when there is none', async (t) => {
+  const answers: (() => void)[] = [];
+  const names = new Names({
+    log: silentLog,
+    lookup: () => new Promise((resolve) => answers.push(() => resolve(['10.0.0.1']))),
+  });
+  t.after(() => names.close());
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const settled: string[] = [];
+  const wait = (what: string): void => void names.settled(5000).then(() => settled.push(what));
+  wait('none');
+  await turn();
+  assert.deepEqual(settled, ['none']);
+  names.addresses('a');
+  names.addresses('b');
+  wait('both');
+  answers[0]?.();
+  await turn();
+  assert.deepEqual(settled, ['none']);
+  answers[1]?.();
+  await turn();
+  assert.deepEqual(settled, ['none', 'both']);
+});
+
+test('an answer that comes too late, after the end or for a forgotten name, changes nothing', async (t) => {
+  for (const isClosed of [false, true]) {
+    const answer = Promise.withResolvers<readonly string[]>();
+    const changed: string[] = [];
+    let nowMs = 0;
+    const names = new Names({
+      log: silentLog,
+      now: () => nowMs,
+      lookup: (name) => (name === 'late' ? answer.promise : Promise.resolve(['10.0.0.1'])),
+    });
+    t.after(() => names.close());
+    names.handOver({
+      onChange: (list) => changed.push(...list),
+      used: () => new Set(['app']),
+    });
+    names.addresses('late');
+    names.addresses('app');
+    await new Promise((resolve) => setImmediate(resolve));
+    nowMs += 6000;
+    if (isClosed) names.close();
+    else names.turn();
+    answer.resolve(['10.0.0.2']);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(changed, ['app']);
+  }
 });
 
 test('a name that nobody uses any more is forgotten', async (t) => {
@@ -122,6 +194,28 @@ test('a slow resolver is asked for few names at a time, and a start waits no lon
   for (let count = 0; count < 10; count += 1) names.addresses(`app-${count}`);
   await names.settled(1);
   assert.equal(asked, 2);
+});
+
+test('who waits longest is asked for first, so that a slow resolver starves nobody', async (t) => {
+  const asked: string[] = [];
+  const answers: (() => void)[] = [];
+  let nowMs = 0;
+  const names = new Names({
+    log: silentLog,
+    now: () => nowMs,
+    lookup: (name) => {
+      asked.push(name);
+      return new Promise((resolve) => answers.push(() => resolve(['10.0.0.1'])));
+    },
+  });
+  t.after(() => names.close());
+  for (const name of ['a', 'b', 'c', 'd']) names.addresses(name);
+  for (let round = 0; round < 8; round += 1) {
+    nowMs += 6000;
+    answers.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(asked.join(''), 'abcdabcdab');
 });
 
 test('the system resolves localhost', async () => {

@@ -7,6 +7,7 @@
 
 import { lookup } from 'node:dns/promises';
 import { systemCode } from '../base/errors.ts';
+import { Heap } from '../base/heap.ts';
 import type { Log } from '../base/log.ts';
 import type { RememberedName } from '../snapshot.ts';
 
@@ -31,13 +32,16 @@ type Entry = {
   dueMs: number;
   /** Failed lookups in a row. */
   failures: number;
-  isAsking: boolean;
+  /** In the queue; -1 while it is being asked for. */
+  place: number;
   /** Asked for once, whatever the answer. */
   isAsked: boolean;
 };
 
 export class Names {
   readonly #entries = new Map<string, Entry>();
+  /** Who waits longest is asked for first: a slow DNS starves nobody. */
+  readonly #queue = new Heap<Entry>((a, b) => a.dueMs < b.dueMs);
   readonly #remembered: ReadonlyMap<string, readonly string[]>;
   readonly #lookup: Lookup;
   readonly #log: Log;
@@ -78,9 +82,10 @@ export class Names {
     if (known !== undefined) return known.addresses;
     const entry: Entry = {
       ...{ name, addresses: this.#remembered.get(name) ?? [], dueMs: this.#now() },
-      ...{ failures: 0, isAsking: false, isAsked: false },
+      ...{ failures: 0, isAsked: false, place: -1 },
     };
     this.#entries.set(name, entry);
+    this.#queue.add(entry);
     this.#timer ??= setInterval(() => this.turn(), TICK_MS).unref();
     this.#ask();
     return entry.addresses;
@@ -111,10 +116,13 @@ export class Names {
 
   /** Asks for what is due, and forgets what nobody needs. By the clock; by hand in a test. */
   turn(): void {
-    const nowMs = this.#now();
-    if (![...this.#entries.values()].some(({ dueMs }) => dueMs <= nowMs)) return;
+    if ((this.#queue.first?.dueMs ?? Number.POSITIVE_INFINITY) > this.#now()) return;
     const used = this.#used();
-    for (const name of this.#entries.keys()) if (!used.has(name)) this.#entries.delete(name);
+    for (const [name, entry] of this.#entries) {
+      if (used.has(name)) continue;
+      this.#entries.delete(name);
+      this.#queue.remove(entry);
+    }
     this.#ask();
   }
 
@@ -125,14 +133,15 @@ export class Names {
 
   #ask(): void {
     const nowMs = this.#now();
-    for (const entry of this.#entries.values()) {
-      if (this.#asking >= LOOKUPS_MAX) return;
-      if (!entry.isAsking && entry.dueMs <= nowMs) void this.#resolve(entry);
+    for (;;) {
+      const { first } = this.#queue;
+      if (first === undefined || first.dueMs > nowMs || this.#asking >= LOOKUPS_MAX) return;
+      void this.#resolve(first);
     }
   }
 
   async #resolve(entry: Entry): Promise<void> {
-    entry.isAsking = true;
+    this.#queue.remove(entry);
     this.#asking += 1;
     let answer: readonly string[] = [];
     let code = 'no address';
@@ -141,13 +150,13 @@ export class Names {
     } catch (error) {
       code = systemCode(error) || 'failed';
     }
-    entry.isAsking = false;
     entry.isAsked = true;
     this.#asking -= 1;
     if (this.#isClosed) return;
     if (this.#entries.get(entry.name) === entry) {
       if (answer.length === 0) this.#failed(entry, code);
       else this.#resolved(entry, answer);
+      this.#queue.add(entry);
     }
     for (const look of [...this.#waiting]) look();
     this.#ask();

@@ -170,7 +170,7 @@ function warnOfClients(wanted: number, descriptorsMax: number, log: Log): void {
   const clientsMax = socketRoom(descriptorsMax).clients;
   if (wanted <= clientsMax) return;
   log.warn(
-    { max_connections: wanted, clientsMax, descriptorsMax, needed: descriptorsFor(wanted) },
+    { maxConnections: wanted, clientsMax, descriptorsMax, needed: descriptorsFor(wanted) },
     'max_connections cannot hold: each worker turns clients away from clientsMax on; raise the limit of open files (ulimit -n; systemd: LimitNOFILE=) to needed, or lower max_connections',
   );
 }
