@@ -41,6 +41,7 @@ export async function buildService(
     recordPrefix: 'upstreams/app/',
     instances: ports.map((port) => ({ host: '127.0.0.1', port })),
     start: [process.execPath, APP, '-h', '{host}', '-p', '{port}'],
+    inheritEnv: [],
     env: { VERSION: '{version}' },
     cwd: runDir,
     runDir,

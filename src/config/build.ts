@@ -3,12 +3,12 @@
 
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from '../base/secrets.ts';
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
 import type { Route } from '../upstream.ts';
 import { asksByKeys, type RequestFile } from './check-schema.ts';
 import type { ConfigFile } from './schema.ts';
-import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
 import type {
   Config,
@@ -216,6 +216,7 @@ function serviceOf(
     instances: read.instances,
     start: read.start.length === 1 ? command.trim().split(/\s+/) : read.start,
     env: read.env,
+    inheritEnv: read.inherit_env.includes('all') ? 'all' : read.inherit_env,
     cwd: resolve(folder, read.cwd),
     runDir: resolve(stateDir, read.run_dir),
     stopTimeoutMs: read.stop_timeout,

@@ -1,11 +1,11 @@
 // The rules between keys. They see each part of the file that could be read, also when others could
 // not, so that all problems come at once. Rules of services are in service-rules.ts.
 
+import { type Environment, FIELD_VALUE, readSecret } from '../base/secrets.ts';
 import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '../base/units.ts';
 import { fieldNameProblem } from './check-schema.ts';
 import { formatPath, type Path, type Where } from './document.ts';
 import { checkRoutes } from './route-rules.ts';
-import { type Environment, FIELD_VALUE, readSecret } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
 import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
 import { show } from './values.ts';

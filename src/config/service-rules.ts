@@ -1,5 +1,6 @@
 // The rules between keys of services: their upstream, their instances, the placeholders.
 
+import { type Environment, referenceProblem } from '../base/secrets.ts';
 import { didYouMean, unknownUpstream } from '../base/suggest.ts';
 import { formatAddress } from '../base/units.ts';
 import { serviceRequest } from './build.ts';
@@ -12,7 +13,6 @@ import {
   type Part,
   type Parts,
 } from './rules.ts';
-import type { Environment } from './secrets.ts';
 import type { ServiceFile } from './service-schema.ts';
 
 const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
@@ -112,6 +112,8 @@ function checkTemplates(service: ServiceFile, path: Path, findings: Findings): v
         'key',
       );
     }
+    const malformed = value.startsWith('env:') ? referenceProblem(value) : '';
+    if (malformed !== '') findings.problem([...path, 'env', name], malformed);
     checkTemplate(value, [...path, 'env', name], findings);
   }
 }

@@ -19,9 +19,20 @@ export const serviceSchema = section(
       1,
     ),
     env: record(
-      'Environment of the instances, added to our own; the same placeholders.',
+      'Environment of the instances; the same placeholders. `env:NAME` is the value of a variable of whoever deploys: read at each start, never shown or written down.',
       text({ about: '', kind: 'text' }),
     ).prefault({}),
+    inherit_env: list(
+      'Variables of whoever deploys that the instances get, when set, besides PATH, HOME, USER, LOGNAME, SHELL, LANG, LANGUAGE, LC_*, TZ and TMPDIR; `all`: every one but SLUICE_TOKEN and the ids by which job servers end the processes of a job.',
+      text({
+        about: '',
+        kind: 'name',
+        problemOf: (value) =>
+          /^[A-Za-z_]\w*$/.test(value)
+            ? ''
+            : `${show(value)} is not a variable name; write letters, digits and _, or all`,
+      }),
+    ).prefault([]),
     cwd: folder('Folder to start in, relative to this file.', '.'),
     run_dir: folder('Pids, logs of the instances and journals; relative to `state_dir`.', 'run'),
     stop_timeout: duration({ about: 'From TERM to KILL.', initial: '30s', least: '0' }),

@@ -110,7 +110,10 @@ export type ServiceConfig = {
   readonly instances: readonly Address[];
   /** argv; `{version} {host} {port} {id} {service}` are filled in. No shell. */
   readonly start: readonly string[];
+  /** Values, or references to them, `env:NAME`, which are read at the start. */
   readonly env: Readonly<Record<string, string>>;
+  /** Variables of the runner's environment that the instances get besides the usual few. */
+  readonly inheritEnv: readonly string[] | 'all';
   readonly cwd: string;
   /** Where pids, process logs and journals live. */
   readonly runDir: string;

@@ -59,6 +59,7 @@ test('a program that does not exist is an error that names it', async (t) => {
     argv: ['/no/such/program'],
     cwd: service.cwd,
     env: {},
+    inherit: [],
     path: process.env['PATH'] ?? '',
   };
   await assert.rejects(startInstance({ service, instance, launch, release: 'r1' }), {
@@ -95,6 +96,7 @@ test('a record survives a round trip, and garbage is refused with the remedy', a
     argv: ['node', 'a b'],
     cwd: '/srv',
     env: { A: '1' },
+    inherit: [],
     path: '/bin',
   };
   const record = {
@@ -118,7 +120,14 @@ test('a program is looked for on the PATH of the launch, whatever the PATH is no
   await makeFolder(serviceFolder(service));
   await writeFile(`${service.cwd}/only-here`, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
   const path = `${service.cwd}:${process.env['PATH']}`;
-  const launch = { version: 'v1', argv: ['only-here'], cwd: service.cwd, env: {}, path };
+  const launch = {
+    version: 'v1',
+    argv: ['only-here'],
+    cwd: service.cwd,
+    env: {},
+    inherit: [],
+    path,
+  };
   assert.equal(launchProblem(launch), '');
   assert.match(launchProblem({ ...launch, path: '/nowhere' }), /not on the PATH/);
   const running = await startInstance({ service, instance, launch, release: 'r1' });

@@ -7,14 +7,9 @@ import { spawn } from 'node:child_process';
 import { open, rename, stat } from 'node:fs/promises';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
+import { environmentOf } from './environment.ts';
 import { logFile, recordFile, storageError } from './files.ts';
-import {
-  environmentOf,
-  identityAtStart,
-  instanceProcesses,
-  isAlive,
-  MARK,
-} from './process-table.ts';
+import { identityAtStart, instanceProcesses, isAlive, MARK, variableOf } from './process-table.ts';
 import type { InstanceRecord, Launch, ProcessRecord } from './record.ts';
 
 /** A log beyond this is set aside as `.log.1` at the next start. */
@@ -41,14 +36,16 @@ export async function startInstance(options: {
 }): Promise<Running> {
   const { service, instance, launch, release } = options;
   const [program = '', ...rest] = launch.argv;
+  const { values, problem } = environmentOf(launch);
+  if (problem !== '') throw new SluiceError('release_failed', `${instance}: ${problem}`);
   const log = await openLog(logFile(service, instance));
   try {
-    const environment: NodeJS.ProcessEnv = { ...process.env, PATH: launch.path, ...launch.env };
-    // The control plane's token is the operator's, not the instance's.
-    if (launch.env['SLUICE_TOKEN'] === undefined) delete environment['SLUICE_TOKEN'];
-    environment[MARK] = recordFile(service, instance);
-    environment['SLUICE_VERSION'] = launch.version;
-    environment['SLUICE_RELEASE'] = release;
+    const environment = {
+      ...values,
+      [MARK]: recordFile(service, instance),
+      SLUICE_VERSION: launch.version,
+      SLUICE_RELEASE: release,
+    };
     const child = spawn(program, rest, {
       cwd: launch.cwd,
       env: environment,
@@ -111,9 +108,9 @@ export async function findProcess(
   const [found] = await instanceProcesses(recordFile(service, instance));
   if (found === undefined) return null;
   const { pid, identity } = found;
-  const version = await environmentOf(pid, 'SLUICE_VERSION');
-  const release = await environmentOf(pid, 'SLUICE_RELEASE');
-  const launch: Launch = { version, argv: [], cwd: '', env: {}, path: '' };
+  const version = await variableOf(pid, 'SLUICE_VERSION');
+  const release = await variableOf(pid, 'SLUICE_RELEASE');
+  const launch: Launch = { version, argv: [], cwd: '', env: {}, inherit: [], path: '' };
   return { pid, identity, startedAtMs: 0, release, launch };
 }
 

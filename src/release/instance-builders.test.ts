@@ -31,7 +31,7 @@ export async function startedBy(
   await makeFolder(serviceFolder(service));
   const argv = await argvOf(service.instances[0]?.port ?? 0, service.cwd);
   const path = process.env['PATH'] ?? '';
-  const launch = { version: 'v1', argv, cwd: service.cwd, env: {}, path };
+  const launch = { version: 'v1', argv, cwd: service.cwd, env: {}, inherit: [], path };
   const running = await startInstance({ service, instance, launch, release: 'r1' });
   t.after(async () => {
     const left = await instanceProcesses(recordFile(service, instance), running.process);

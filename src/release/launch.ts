@@ -6,6 +6,7 @@ import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
+import { environmentOf } from './environment.ts';
 import type { Launch } from './record.ts';
 
 export function launchOf(service: ServiceConfig, address: Address, version: string): Launch {
@@ -15,6 +16,7 @@ export function launchOf(service: ServiceConfig, address: Address, version: stri
     argv: service.start.map(fill),
     cwd: fill(service.cwd),
     env: Object.fromEntries(Object.entries(service.env).map(([name, text]) => [name, fill(text)])),
+    inherit: service.inheritEnv,
     path: process.env['PATH'] ?? '',
   };
 }
@@ -70,12 +72,14 @@ export function realPathOf(path: string): string {
 export function launchProblem(launch: Launch): string {
   const [program] = launch.argv;
   if (program === undefined || program === '') return 'the start command is empty';
+  const { values, problem } = environmentOf(launch);
+  if (problem !== '') return problem;
   if (!isFolder(launch.cwd)) return `the folder ${launch.cwd} (cwd) does not exist`;
   if (program.includes('/')) {
     const file = resolve(launch.cwd, program);
     return isProgram(file) ? '' : `${file} is not an executable file`;
   }
-  const path = launch.env['PATH'] ?? launch.path;
+  const path = values['PATH'] ?? '';
   const found = path.split(delimiter).some((folder) => isProgram(join(folder, program)));
   return found ? '' : `the program "${program}" is not on the PATH`;
 }

@@ -15,6 +15,7 @@ export const SERVICE: ServiceConfig = {
   recordPrefix: 'upstreams/app/',
   instances: [],
   start: ['node', 'app.ts', '-p', '{port}'],
+  inheritEnv: [],
   env: { VERSION: '{version}', SECRET: 'hush' },
   cwd: '/srv',
   runDir: '/run',
@@ -55,7 +56,7 @@ export function drained(id: string, owner: string, state: 'drain' | 'maint' = 'd
 }
 
 export function launch(version: string): Launch {
-  return { version, argv: ['node'], cwd: '/srv', env: {}, path: '' };
+  return { version, argv: ['node'], cwd: '/srv', env: {}, inherit: [], path: '' };
 }
 
 /** A healthy instance that runs v1 in the pool, unless a part says otherwise. */

@@ -307,5 +307,7 @@ function isOutdated(service: ServiceConfig, found: Survey, id: string, version: 
   const running = instance?.process?.launch;
   if (instance === undefined || running === undefined || running.argv.length === 0) return false;
   const wanted = launchOf(service, instance.address, version);
-  return JSON.stringify({ ...running, path: '' }) !== JSON.stringify({ ...wanted, path: '' });
+  const own = ({ argv, cwd, env, inherit }: Launch): string =>
+    JSON.stringify([argv, cwd, Object.entries(env), inherit]);
+  return own(running) !== own(wanted);
 }

@@ -60,7 +60,7 @@ export async function instanceProcesses(
   for (const pid of await allProcesses()) {
     const stat = readStat(pid);
     if (stat === undefined || isGone(stat) || pid === process.pid) continue;
-    all.set(pid, { ...stat, pid, mark: await environmentOf(pid, MARK) });
+    all.set(pid, { ...stat, pid, mark: await variableOf(pid, MARK) });
   }
   const found = new Map<number, Candidate>();
   for (const candidate of all.values()) {
@@ -85,7 +85,7 @@ export async function instanceProcesses(
 }
 
 /** The value of one variable in the environment that a process was started with; '' when unknown. */
-export async function environmentOf(pid: number, name: string): Promise<string> {
+export async function variableOf(pid: number, name: string): Promise<string> {
   if (!HAS_PROC) return '';
   const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
   const line = environment.split('\0').find((entry) => entry.startsWith(`${name}=`));

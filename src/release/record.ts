@@ -7,12 +7,14 @@ import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
 import { recordFile, writeWhole } from './files.ts';
 
-/** A start command with its templates filled in. `env` is what is added to the runner's own. */
+/** A start command with its templates filled in. `env` may hold references, and never their values. */
 export type Launch = {
   readonly version: string;
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Variables of the runner's own environment that it gets besides the usual few. */
+  readonly inherit: readonly string[] | 'all';
   /**
    * The runner's own PATH at the first start: a revert from another shell (a CI job, cron) must find
    * the same programs. No part of what is configured.
@@ -94,8 +96,17 @@ function readLaunch(value: unknown): Launch {
     argv,
     cwd: string(value, 'cwd'),
     env: Object.fromEntries(pairs),
+    inherit: readInherit(field(value, 'inherit')),
     path: field(value, 'path') === null ? (process.env['PATH'] ?? '') : string(value, 'path'),
   };
+}
+
+function readInherit(value: unknown): Launch['inherit'] {
+  if (value === null) return [];
+  if (value === 'all') return value;
+  if (!Array.isArray(value) || !value.every((name) => typeof name === 'string'))
+    throw bad('inherit');
+  return value;
 }
 
 function field(value: unknown, name: string): unknown {

@@ -1,6 +1,7 @@
 // A release from its lock to its last word: survey, plan, then the turns of the plan's instances, one
 // after the other, and the result. The first instance that fails ends it.
 
+import { masked } from './environment.ts';
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
 import { findDead, findFallen } from './fallen.ts';
 import { openJournal } from './journal.ts';
@@ -83,7 +84,7 @@ async function run(session: Session): Promise<ReleaseResult> {
   const { outcome, code, reason, exit } = result;
   await session.write({ kind: 'end', data: { outcome, code, reason, exit, receipt } });
   session.emit({ type: 'result', result });
-  return result;
+  return masked(result, session.secrets);
 }
 
 /** The last look at what was released, also when another instance's failure has ended the release. */

@@ -5,10 +5,12 @@ import { isSluiceError, messageOf } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
 import type { Running } from './command.ts';
 import type { ReleaseControl } from './control.ts';
+import { masked, secretsOf } from './environment.ts';
 import type { EventBody, Fate, ReleaseEvent } from './events.ts';
 import type { Journal, JournalRecord } from './journal.ts';
 import { patient } from './patience.ts';
 import type { PlanOptions } from './plan.ts';
+import type { Launch } from './record.ts';
 import { type Failure, fail } from './steps.ts';
 import { OWNER_PREFIX } from './survey.ts';
 import type { Interrupts } from './wait.ts';
@@ -42,6 +44,7 @@ export class Session {
   /** Waits for a control plane that is away, unless the release was interrupted. */
   readonly control: ReleaseControl;
   readonly fates = new Map<string, { readonly fate: Fate; readonly note: string }>();
+  readonly secrets = new Set<string>();
   readonly released = new Map<string, Released>();
   readonly #journal: Journal;
   #storage: Failure | null = null;
@@ -64,7 +67,12 @@ export class Session {
   }
 
   write(record: JournalRecord): Promise<void> {
-    return this.keep(() => this.#journal.write(record));
+    return this.keep(() => this.#journal.write(masked(record, this.secrets)));
+  }
+
+  /** What the launch refers to must not appear in anything that is written or shown. */
+  keepSecret(launch: Launch | null): void {
+    for (const secret of launch === null ? [] : secretsOf(launch)) this.secrets.add(secret);
   }
 
   /** A write that may fail without ending what is under way: an instance is not left half-way for it. */
@@ -87,7 +95,8 @@ export class Session {
   emit(body: EventBody): void {
     const { service, release } = this;
     const ts = new Date().toISOString();
-    this.options.onEvent({ v: 1, ts, service: service.name, release, ...body });
+    const event = { v: 1, ts, service: service.name, release, ...body } as const;
+    this.options.onEvent(masked(event, this.secrets));
   }
 
   settle(instance: string, fate: Fate, note: string, ms = 0): void {

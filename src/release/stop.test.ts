@@ -160,7 +160,7 @@ test('a pid that belongs to another process now is not touched', async (t) => {
   t.after(() => other.kill('SIGKILL'));
   await once(other, 'spawn');
   const pid = other.pid ?? 0;
-  const launch = { version: 'v1', argv: ['x'], cwd: '/', env: {}, path: '' };
+  const launch = { version: 'v1', argv: ['x'], cwd: '/', env: {}, inherit: [], path: '' };
   const stale = {
     pid,
     identity: `${identityAtStart(pid)}1`,

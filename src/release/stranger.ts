@@ -10,13 +10,13 @@ import { recordFile } from './files.ts';
 import { isListening } from './probe.ts';
 import {
   commandOf,
-  environmentOf,
   holderOf,
   instanceProcesses,
   listeningSockets,
   MARK,
   type ProcessName,
   userOf,
+  variableOf,
 } from './process-table.ts';
 
 /** Who has the port and is not of this instance, in words; '' when all is well. */
@@ -47,7 +47,7 @@ export async function describe(pid: number): Promise<string> {
     () => process.getuid?.(),
   );
   const whose = owner === process.getuid?.() ? '' : ` of ${await userOf(owner ?? -1)}`;
-  const record = await environmentOf(pid, MARK);
+  const record = await variableOf(pid, MARK);
   const from = record === '' ? '' : `, started by the releases in ${dirname(record)}`;
   return `pid ${pid} (${await commandOf(pid)})${whose}${from}`;
 }

@@ -8,6 +8,7 @@ import { adoptProcess } from './command.ts';
 import type { PoolServer } from './control.ts';
 import type { Facts, Fate } from './events.ts';
 import { findDead, findFallen } from './fallen.ts';
+import { launchOf } from './launch.ts';
 import { type InstancePlan, planRevert, type Step } from './plan.ts';
 import { type InstanceRecord, writeRecord } from './record.ts';
 import { type Session, troubleOf } from './session.ts';
@@ -250,6 +251,9 @@ async function openContext(
   // What serves now is what a revert brings back: written down while nothing has changed yet.
   const proven = plan.serving && process !== null ? process.launch : found.record.proven;
   const record = { process, proven };
+  session.keepSecret(process?.launch ?? null);
+  session.keepSecret(proven);
+  session.keepSecret(launchOf(service, address, session.options.version));
   await save(record);
   const running = process === null ? null : await adoptProcess(service, instance, process);
   const { soft } = session.options.interrupts;

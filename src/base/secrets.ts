@@ -1,8 +1,7 @@
 // Secrets by reference: `env:NAME` and `file:/path`. A secret's value never appears in an error.
 
 import { readFileSync } from 'node:fs';
-import { messageOf, systemCode } from '../base/errors.ts';
-import { show } from './values.ts';
+import { messageOf, systemCode } from './errors.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,6 +23,7 @@ export const FIELD_VALUE: SecretKind = {
 };
 
 const SECRET_BYTES_MAX = 4096;
+const SHOWN_MAX = 60;
 
 /** The secret that `text` is or refers to. A file's first line counts; `''` when there is none. */
 export function readSecret(
@@ -32,11 +32,10 @@ export function readSecret(
   kind: SecretKind = TOKEN,
 ): Secret {
   if (text === undefined) return { value: '' };
+  const malformed = referenceProblem(text);
+  if (malformed !== '') return { problem: malformed };
   if (text.startsWith('env:')) {
     const name = text.slice('env:'.length);
-    if (!/^[A-Za-z_]\w*$/.test(name)) {
-      return { problem: `${show(text)} does not name a variable; write env:NAME` };
-    }
     const value = environment[name];
     if (value === undefined || value === '') {
       return { problem: `environment variable ${name} is not set; set it, or remove this key` };
@@ -45,8 +44,6 @@ export function readSecret(
   }
   if (text.startsWith('file:')) {
     const file = text.slice('file:'.length);
-    if (!file.startsWith('/'))
-      return { problem: `${show(text)} is not absolute; write file:/path` };
     try {
       return checked(readFileSync(file, 'utf8').split(/\r?\n/, 1)[0] ?? '', file, kind);
     } catch (error) {
@@ -56,6 +53,23 @@ export function readSecret(
     }
   }
   return checked(text, kind.name, kind);
+}
+
+/** Why a reference cannot be one, whatever the environment is; '' of what is none, too. */
+export function referenceProblem(text: string): string {
+  if (text.startsWith('env:') && !/^env:[A-Za-z_]\w*$/.test(text)) {
+    return `${quoted(text)} does not name a variable; write env:NAME`;
+  }
+  if (text.startsWith('file:') && !text.startsWith('file:/')) {
+    return `${quoted(text)} is not absolute; write file:/path`;
+  }
+  return '';
+}
+
+/** Short, and on one line. */
+function quoted(text: string): string {
+  const shown = JSON.stringify(text);
+  return shown.length > SHOWN_MAX ? `${shown.slice(0, SHOWN_MAX - 3)}…` : shown;
 }
 
 /** It becomes a header value, so it must be able to be one. */
