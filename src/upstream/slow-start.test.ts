@@ -27,6 +27,7 @@ for (const [elapsedMs, expected] of [
 type Change = readonly Partial<ServerState>[];
 const UP = { checks: 'up', mustPass: true } as const;
 const UNCHECKED = { checks: 'unknown', mustPass: true } as const;
+const UNRESOLVED = { ...UP, addresses: [] } as const;
 const DOWN = { checks: 'down', mustPass: true } as const;
 const DRAIN = { ...UP, admin: 'drain' } as const;
 const MAINT = { ...UNCHECKED, admin: 'maint' } as const;
@@ -39,6 +40,14 @@ const CASES: readonly (readonly [name: string, tables: readonly Change[], ramps:
     [
       [UNCHECKED, UNCHECKED],
       [UNCHECKED, UP],
+      [UP, UP],
+    ],
+    false,
+  ],
+  [
+    'first address after our own start',
+    [
+      [UNRESOLVED, UP],
       [UP, UP],
     ],
     false,

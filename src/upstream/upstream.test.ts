@@ -16,8 +16,9 @@ const BUSY = 2;
 /** [state, what happened to the server, why it may not take a request] */
 const REASONS: readonly (readonly [Partial<ServerState>, number, Eligibility])[] = [
   [{}, 0, 'ok'],
-  [{ admin: 'maint', checks: 'down', maxConns: 1 }, FAILED | BUSY, 'maint'],
+  [{ admin: 'maint', addresses: [], checks: 'down', maxConns: 1 }, FAILED | BUSY, 'maint'],
   [{ admin: 'drain', checks: 'down', maxConns: 1 }, FAILED | BUSY, 'drain'],
+  [{ addresses: [], checks: 'down', maxConns: 1 }, FAILED | BUSY, 'unresolved'],
   [{ checks: 'down', mustPass: true, maxConns: 1 }, FAILED | BUSY, 'down'],
   [{ checks: 'unknown', mustPass: true, maxConns: 1 }, FAILED | BUSY, 'unchecked'],
   [{ checks: 'unknown', mustPass: false }, 0, 'ok'],
@@ -33,7 +34,10 @@ for (const [state, events, expected] of REASONS) {
   const happened = [events & FAILED ? 'failed' : '', events & BUSY ? 'busy' : ''].join(' ').trim();
   test(`${JSON.stringify(state)} ${happened} is ${expected}`, () => {
     // Brought about while it still may take requests; `state` comes with a table update.
-    const open: Partial<ServerState> = { ...state, admin: 'ready', checks: 'up', maxConns: 0 };
+    const addresses = ['127.0.0.1'];
+    const open: Partial<ServerState> = {
+      ...{ ...state, addresses, admin: 'ready', checks: 'up', maxConns: 0 },
+    };
     const upstream = createUpstream([open, {}]);
     const server = serverOf(upstream, 'a');
     const others = [serverOf(upstream, 'b')];
@@ -46,6 +50,17 @@ for (const [state, events, expected] of REASONS) {
     assert.equal(upstream.pick(others, 1), expected === 'ok' ? server : undefined);
   });
 }
+
+test('a server that moved is another process: its failures are forgotten, with its address alone', () => {
+  const at = (...addresses: string[]) => ({ addresses, maxFails: 2 });
+  const upstream = createUpstream([at('10.0.0.1'), {}]);
+  const server = serverOf(upstream, 'a');
+  upstream.pick([serverOf(upstream, 'b')], 0)?.settle('failure', 0);
+  upstream.apply(upstreamState([at('10.0.0.1', '10.0.0.2'), {}]), 1);
+  assert.equal(server.fails, 1);
+  upstream.apply(upstreamState([at('10.0.0.2'), {}]), 2);
+  assert.equal(server.fails, 0);
+});
 
 test('max_fails failures eject a server for fail_timeout, then one request probes it', () => {
   const upstream = createUpstream([{ maxFails: 2, failTimeoutMs: 1000 }, {}]);
