@@ -9,6 +9,7 @@ export type {
   ReceiptServer,
   ServerDocument,
   StatusDocument,
+  TunnelCounts,
   UpstreamDocument,
 } from './admin/documents.ts';
 export { type MetricsSource, renderMetrics, type SocketMetrics } from './admin/metrics.ts';

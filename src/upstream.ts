@@ -2,10 +2,15 @@
 // why not the others. Runs in every worker on the hot path; knows no sockets and no registry.
 
 export {
+  addServerCounters,
+  addUpstreamCounters,
+  createServerCounters,
   createUpstreamCounters,
   DURATION_BOUNDS_MS,
   type ExchangeResult,
+  openTunnels,
   type ServerCounters,
+  sumOfServerCounters,
   type UpstreamCounters,
 } from './upstream/counters.ts';
 export { eligibility } from './upstream/eligibility.ts';

@@ -102,7 +102,14 @@ test('the demo runs on a real Consul', { timeout: 180_000 }, async (t) => {
 const KILL: Kill = { server: '127.0.0.1:2', pid: 7, atMs: 1000 };
 const RECEIPT: ReceiptDocument = {
   ...{ id: 'c1', upstream: 'app', openedAtMs: 0, requests: 1, answered: 0, retried: 0, cut: 0 },
-  ...{ lost: 1, clientGone: 0, stillInFlight: 0, longestGapMs: 0, servers: [] },
+  ...{
+    lost: 1,
+    clientGone: 0,
+    stillInFlight: 0,
+    tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
+    longestGapMs: 0,
+    servers: [],
+  },
   scope: ALONE,
 };
 const INSIDE: Result = {

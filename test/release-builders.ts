@@ -298,7 +298,15 @@ function pick(change: Parameters<ReleaseControl['setAdmin']>[2]): Partial<PoolSe
 
 function receipt(scope: Scope): Receipt {
   const counts = { requests: 0, answered: 0, retried: 0, cut: 0, lost: 0, clientGone: 0 };
-  return { id: 'x1', ...counts, stillInFlight: 0, longestGapMs: 0, servers: [], scope };
+  return {
+    id: 'x1',
+    ...counts,
+    stillInFlight: 0,
+    tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
+    longestGapMs: 0,
+    servers: [],
+    scope,
+  };
 }
 
 /** The session that a release gave the instance, children included. */

@@ -95,10 +95,23 @@ export type DrainDocument = {
   /** True when every live worker has acknowledged that generation. */
   readonly acknowledged: boolean;
   readonly inFlight: number;
+  /** Open tunnels, which are among those in flight. */
+  readonly tunnels: number;
   /** acknowledged and inFlight 0, on the gateway that `scope` names. */
   readonly idle: boolean;
   readonly eligibility: Eligibility;
   readonly scope: Scope;
+};
+
+/** Upgraded connections. opened = ended + cut + open. */
+export type TunnelCounts = {
+  /** Since the receipt was opened, and those that were open at that moment. */
+  readonly opened: number;
+  /** By the client, by the server with a goodbye, or because nothing was said for too long. */
+  readonly ended: number;
+  /** The server's side was gone while the client still wanted it, or the gateway stopped. */
+  readonly cut: number;
+  readonly open: number;
 };
 
 export type ReceiptServer = {
@@ -109,6 +122,8 @@ export type ReceiptServer = {
   readonly retried: number;
   readonly cut: number;
   readonly lost: number;
+  readonly clientGone: number;
+  readonly tunnels: TunnelCounts;
 };
 
 /** What happened to one gateway's requests of one upstream since the receipt was opened. */
@@ -126,10 +141,12 @@ export type ReceiptDocument = {
   readonly cut: number;
   /** The gateway had to answer 502, 503 or 504, or could not answer. */
   readonly lost: number;
-  /** The client went away first. */
+  /** The client left first, or stopped reading, or its body was refused. */
   readonly clientGone: number;
   readonly stillInFlight: number;
-  /** Longest time in which requests were waiting and none was answered, ms. */
+  /** Their requests are among those that were answered. */
+  readonly tunnels: TunnelCounts;
+  /** Longest time in which whole requests waited for a response and none began, ms. */
   readonly longestGapMs: number;
   readonly servers: readonly ReceiptServer[];
   /** Which gateway counted. */

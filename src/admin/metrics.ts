@@ -7,6 +7,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import {
   DURATION_BOUNDS_MS,
   type Eligibility,
+  openTunnels,
   type ServerCounters,
   type UpstreamCounters,
 } from '../upstream.ts';
@@ -69,7 +70,7 @@ export function renderMetrics(source: MetricsSource): Promise<string> {
   addProgram(source, gauge);
   addServers(source.status, gauge);
   addSockets(source.sockets, gauge, registry);
-  addTraffic(source, registry);
+  addTraffic(source, registry, gauge);
   return registry.metrics();
 }
 
@@ -172,52 +173,104 @@ function addSockets(sockets: SocketMetrics, gauge: MakeGauge, registry: Registry
   }
 }
 
-function addTraffic({ upstreams, workerCrashes }: MetricsSource, registry: Registry): void {
+function addTraffic(
+  { upstreams, workerCrashes }: MetricsSource,
+  registry: Registry,
+  gauge: MakeGauge,
+): void {
   const registers = [registry];
   const crashes = { name: 'sluice_worker_crashes_total', help: 'Workers that ended unasked.' };
   new Counter({ ...crashes, registers }).inc(workerCrashes);
   const counter = <T extends string>(name: string, help: string, labelNames: readonly T[]) =>
     new Counter({ name, help, labelNames, registers });
-  const requests = counter('sluice_upstream_requests_total', 'Requests begun.', ['upstream']);
-  const results = counter('sluice_upstream_results_total', 'Requests by how they ended.', [
-    'upstream',
-    'result',
-  ]);
-  const refused = counter(
-    'sluice_upstream_refused_total',
-    'Requests that found no eligible server.',
-    ['upstream'],
-  );
-  const retried = counter('sluice_upstream_retried_total', 'Requests with over one attempt.', [
-    'upstream',
-  ]);
   const responses = counter('sluice_upstream_responses_total', 'Responses by status class.', [
     'upstream',
     'class',
   ]);
-  const server = ['upstream', 'server'] as const;
-  const attempts = counter('sluice_server_attempts_total', 'Attempts sent to the server.', server);
-  const failures = counter('sluice_server_failures_total', 'Attempts that failed.', server);
-  const cut = counter('sluice_server_cut_total', 'Responses that broke off.', server);
+  const open = gauge('sluice_upstream_open_tunnels', 'Tunnels open now.', ['upstream']);
   new UpstreamDurations(registers, upstreams);
-  for (const { name: upstream, counters, servers } of upstreams) {
-    requests.inc({ upstream }, counters.requests);
-    results.inc({ upstream, result: 'answered' }, counters.answered);
-    results.inc({ upstream, result: 'cut' }, counters.cut);
-    results.inc({ upstream, result: 'lost' }, counters.lost);
-    results.inc({ upstream, result: 'client_gone' }, counters.clientGone);
-    refused.inc({ upstream }, counters.refused);
-    retried.inc({ upstream }, counters.retried);
+  const ofUpstreams = counters(UPSTREAM_COUNTERS, ['upstream', 'result'], registers);
+  const ofServers = counters(SERVER_COUNTERS, ['upstream', 'server'], registers);
+  for (const { name: upstream, counters: counted, servers } of upstreams) {
+    ofUpstreams(counted, { upstream });
+    open.set({ upstream }, openTunnels(counted));
     for (const [index, name] of CLASSES.entries()) {
-      responses.inc({ upstream, class: name }, counters.statuses[index] ?? 0);
+      responses.inc({ upstream, class: name }, counted.statuses[index] ?? 0);
     }
-    for (const { id, counters: counted } of servers) {
-      const label = { upstream, server: id };
-      attempts.inc(label, counted.attempts);
-      failures.inc(label, counted.failures);
-      cut.inc(label, counted.cut);
-    }
+    for (const server of servers) ofServers(server.counters, { upstream, server: server.id });
   }
+}
+
+type CounterMetric = { readonly name: string; readonly help: string; readonly result?: string };
+
+function results(result: string): CounterMetric {
+  const name = 'sluice_upstream_results_total';
+  return { name, help: 'Requests by how they ended.', result };
+}
+
+function tunnelResults(result: string): CounterMetric {
+  const name = 'sluice_upstream_tunnel_results_total';
+  return { name, help: 'Tunnels by how they ended.', result };
+}
+
+// Every counter is here, so that a new one is not forgotten; null: it is told in another way, or only in
+// receipts.
+
+const UPSTREAM_COUNTERS: Record<keyof UpstreamCounters, CounterMetric | null> = {
+  requests: { name: 'sluice_upstream_requests_total', help: 'Requests begun.' },
+  answered: results('answered'),
+  cut: results('cut'),
+  lost: results('lost'),
+  clientGone: results('client_gone'),
+  refused: {
+    name: 'sluice_upstream_refused_total',
+    help: 'Requests that found no eligible server.',
+  },
+  retried: { name: 'sluice_upstream_retried_total', help: 'Requests with over one attempt.' },
+  tunnels: { name: 'sluice_upstream_tunnels_total', help: 'Upgraded connections opened.' },
+  tunnelsEnded: tunnelResults('ended'),
+  tunnelsCut: tunnelResults('cut'),
+  inFlight: null,
+  statuses: null,
+  durations: null,
+  durationSumMs: null,
+};
+
+const SERVER_COUNTERS: Record<keyof ServerCounters, CounterMetric | null> = {
+  attempts: { name: 'sluice_server_attempts_total', help: 'Attempts sent to the server.' },
+  failures: { name: 'sluice_server_failures_total', help: 'Attempts that failed.' },
+  cut: { name: 'sluice_server_cut_total', help: 'Responses that broke off.' },
+  tunnelsCut: { name: 'sluice_server_tunnels_cut_total', help: 'Tunnels that broke off.' },
+  answered: null,
+  retried: null,
+  lost: null,
+  clientGone: null,
+  tunnels: null,
+  tunnelsEnded: null,
+};
+
+/** Registers the metrics of a table; the answer puts one set of counters into them. */
+function counters<Name extends string>(
+  table: Record<Name, CounterMetric | null>,
+  labelNames: readonly string[],
+  registers: Registry[],
+): (counted: { readonly [Key in Name]: unknown }, labels: Record<string, string>) => void {
+  const metrics = new Map<string, Counter>();
+  // Object.keys does not know the names that the type has.
+  const names = Object.keys(table) as Name[];
+  for (const metric of names.map((key) => table[key])) {
+    if (metric === null || metrics.has(metric.name)) continue;
+    const { name, help } = metric;
+    metrics.set(name, new Counter({ name, help, labelNames, registers }));
+  }
+  return (counted, labels) => {
+    for (const key of names) {
+      const metric = table[key];
+      if (metric === null) continue;
+      const all = metric.result === undefined ? labels : { ...labels, result: metric.result };
+      metrics.get(metric.name)?.inc(all, Number(counted[key]));
+    }
+  };
 }
 
 type DurationValues = ReturnType<Histogram<'upstream' | 'le'>['get']>;

@@ -7,7 +7,13 @@ import { test } from 'node:test';
 import { server, socketMetrics, status, upstream } from '../../test/admin-documents.ts';
 import { silentLog } from '../base/log.ts';
 import { createApp } from './app.ts';
-import type { AdminRequest, Control, DrainDocument, ReceiptDocument } from './documents.ts';
+import type {
+  AdminRequest,
+  Control,
+  DrainDocument,
+  ReceiptDocument,
+  TunnelCounts,
+} from './documents.ts';
 import { renderMetrics } from './metrics.ts';
 
 const PAGE = readFileSync(new URL('../../docs/control-api.md', import.meta.url), 'utf8');
@@ -56,10 +62,12 @@ test('every metric has its row, and every row its metric', async () => {
 const DRAIN: Record<keyof DrainDocument, 0> = {
   ...{ server: 0, admin: 0, generation: 0, acknowledged: 0, inFlight: 0, idle: 0, eligibility: 0 },
   scope: 0,
+  tunnels: 0,
 };
-const RECEIPT: Record<keyof ReceiptDocument, 0> = {
+const RECEIPT: Record<keyof ReceiptDocument, 0 | Record<keyof TunnelCounts, 0>> = {
   ...{ id: 0, upstream: 0, openedAtMs: 0, requests: 0, answered: 0, retried: 0, cut: 0, lost: 0 },
   ...{ clientGone: 0, stillInFlight: 0, longestGapMs: 0, servers: 0, scope: 0 },
+  tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
 };
 const REQUEST: Record<keyof AdminRequest, 0> = {
   ...{ state: 0, owner: 0, reason: 0, keepEligible: 0, ifOwner: 0 },

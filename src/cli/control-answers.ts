@@ -10,12 +10,15 @@ const ADMIN: Shape = { state: 'text', owner: 'text', reason: 'text', sinceMs: 'n
 
 const SCOPE: Shape = { gateway: 'text', sharedRegistry: 'text' };
 
+const TUNNELS: Shape = { opened: 'number', ended: 'number', cut: 'number', open: 'number' };
+
 const DRAIN: Shape = {
   server: 'text',
   admin: ADMIN,
   generation: 'number',
   acknowledged: 'flag',
   inFlight: 'number',
+  tunnels: 'number',
   idle: 'flag',
   eligibility: 'text',
   scope: SCOPE,
@@ -32,6 +35,7 @@ const RECEIPT: Shape = {
   lost: 'number',
   clientGone: 'number',
   stillInFlight: 'number',
+  tunnels: TUNNELS,
   longestGapMs: 'number',
   servers: [
     {
@@ -41,6 +45,8 @@ const RECEIPT: Shape = {
       retried: 'number',
       cut: 'number',
       lost: 'number',
+      clientGone: 'number',
+      tunnels: TUNNELS,
     },
   ],
   scope: SCOPE,

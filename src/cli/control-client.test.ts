@@ -9,12 +9,15 @@ import type { DrainDocument, ReceiptDocument, StatusDocument } from '../admin.ts
 import { createControlClient, parseControlUrl } from './control-client.ts';
 
 const READY = { state: 'ready', owner: '', reason: '', sinceMs: 0 } as const;
+const TUNNELS = { opened: 3, ended: 1, cut: 1, open: 1 };
+
 const DRAIN: DrainDocument = {
   server: '127.0.0.1:9001',
   admin: { state: 'drain', owner: 'user:alice', reason: 'why', sinceMs: 1 },
   generation: 7,
   acknowledged: true,
   inFlight: 2,
+  tunnels: 1,
   idle: false,
   eligibility: 'drain',
   scope: SHARED,
@@ -30,8 +33,20 @@ const RECEIPT: ReceiptDocument = {
   lost: 0,
   clientGone: 0,
   stillInFlight: 0,
+  tunnels: TUNNELS,
   longestGapMs: 3,
-  servers: [{ id: '127.0.0.1:9001', attempts: 11, answered: 10, retried: 1, cut: 0, lost: 0 }],
+  servers: [
+    {
+      id: '127.0.0.1:9001',
+      attempts: 11,
+      answered: 10,
+      retried: 1,
+      cut: 0,
+      lost: 0,
+      clientGone: 0,
+      tunnels: TUNNELS,
+    },
+  ],
   scope: SHARED,
 };
 const STATUS: StatusDocument = {

@@ -152,12 +152,18 @@ function progress(drain: DrainDocument): string {
   const acknowledged = drain.acknowledged
     ? 'acknowledged by every worker'
     : 'not yet acknowledged by every worker';
-  return `${drain.admin.state}, generation ${drain.generation} ${acknowledged}, ${drain.inFlight} in flight`;
+  return `${drain.admin.state}, generation ${drain.generation} ${acknowledged}, ${inFlightText(drain)}`;
+}
+
+function inFlightText({ inFlight, tunnels }: DrainDocument, still = ''): string {
+  const text = `${inFlight} ${still}in flight`;
+  if (tunnels === 0) return text;
+  return `${text}, ${tunnels} of them open ${tunnels === 1 ? 'tunnel' : 'tunnels'}`;
 }
 
 function notIdle(drain: DrainDocument, upstream: string, waitMs: number): SluiceError {
   const what = drain.acknowledged
-    ? `${drain.inFlight} still in flight`
+    ? inFlightText(drain, 'still ')
     : `generation ${drain.generation} is not acknowledged by every worker`;
   return new SluiceError(
     'timeout',

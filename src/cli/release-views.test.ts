@@ -250,7 +250,9 @@ test('live: the screen takes back exactly the lines that it drew', () => {
   assert.deepEqual(written, ['head\na\nb\n', '\x1b[2A\x1b[Jc\n', '\x1b[1A\x1b[Jdone\n']);
 });
 
+const TUNNELS = { opened: 0, ended: 0, cut: 0, open: 0 };
 const COUNTS = { answered: 9118, retried: 0, cut: 0, lost: 0 };
+const SERVER = { clientGone: 0, tunnels: TUNNELS };
 const RECEIPT: ReleaseReceipt = {
   id: 'x',
   complete: true,
@@ -259,10 +261,11 @@ const RECEIPT: ReleaseReceipt = {
   ...COUNTS,
   clientGone: 0,
   stillInFlight: 2,
+  tunnels: TUNNELS,
   longestGapMs: 120,
   servers: [
-    { id: A, attempts: 4000, ...COUNTS, answered: 3999 },
-    { id: B, attempts: 5120, ...COUNTS, answered: 5119 },
+    { id: A, attempts: 4000, ...COUNTS, ...SERVER, answered: 3999 },
+    { id: B, attempts: 5120, ...COUNTS, ...SERVER, answered: 5119 },
   ],
   scope: ALONE,
 };
@@ -363,8 +366,17 @@ test('lines: a plan with problems is refused, not done', () => {
   assert.match(eventLine(event({ type: 'plan', plan: { ...PLAN, problems } })), / plan +refused /);
 });
 
+test('result: tunnels have a line of their own, and those that were cut are loud', () => {
+  const tunnels = { opened: 5, ended: 2, cut: 1, open: 2 };
+  const server = { id: A, attempts: 0, ...COUNTS, ...SERVER, answered: 0, tunnels };
+  const receipt = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0, tunnels };
+  const text = resultText({ ...RESULT, receipt: { ...receipt, servers: [server] } }, plain);
+  assert.match(text, /\n {12}5 tunnels: 2 ended, 1 CUT, 2 open\n/);
+  assert.match(text, / 0 lost +5 tunnels: 2 ended, 1 CUT, 2 open\n/);
+});
+
 test('result: answers to requests from before the receipt are explained', () => {
-  const before = { id: A, attempts: 4, ...COUNTS, answered: 5 };
+  const before = { id: A, attempts: 4, ...COUNTS, ...SERVER, answered: 5 };
   const text = resultText({ ...RESULT, receipt: { ...RECEIPT, servers: [before] } }, plain);
   assert.match(text, / 4 sent {2}5 answered {2}.* 0 lost {2}\(some sent before\)$/m);
 });

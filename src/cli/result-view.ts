@@ -77,7 +77,7 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
   const missing = receipt.complete
     ? []
     : [`            ${paint('yellow', 'INCOMPLETE')}: ${receipt.missing}`];
-  if (requests + answered + cut + lost + stillInFlight === 0) {
+  if (requests + answered + cut + lost + stillInFlight + receipt.tunnels.opened === 0) {
     return ['  traffic   none came in', ...missing];
   }
   const bad = (text: string, number: number): string =>
@@ -104,12 +104,31 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
     `${amount(server.retried)} retried`,
     bad('cut', server.cut),
     bad('lost', server.lost),
-    // What was in flight when the receipt was opened is counted where it ends.
-    ...(server.answered + server.retried + server.cut + server.lost > server.attempts
-      ? ['(some sent before)']
-      : []),
+    ...serverNotes(server, paint),
   ]);
-  return [`  traffic   ${total}; ${gap}`, ...missing, ...table(rows)];
+  const tunnels =
+    receipt.tunnels.opened > 0 ? [`            ${tunnelText(receipt.tunnels, paint)}`] : [];
+  return [`  traffic   ${total}; ${gap}`, ...tunnels, ...missing, ...table(rows)];
+}
+
+type ServerReceipt = ReleaseReceipt['servers'][number];
+
+function serverNotes(server: ServerReceipt, paint: Paint): readonly string[] {
+  const { answered, retried, cut, lost, clientGone, tunnels } = server;
+  const notes = [
+    clientGone > 0 ? `${amount(clientGone)} left by their clients` : '',
+    tunnels.opened > 0 ? tunnelText(tunnels, paint) : '',
+    // What was in flight when the receipt was opened is counted where it ends.
+    answered + retried + cut + lost + clientGone > server.attempts ? '(some sent before)' : '',
+  ].filter(Boolean);
+  return notes.length === 0 ? [] : [notes.join(', ')];
+}
+
+/** Of upgraded connections; their requests are among those that were answered. */
+function tunnelText(tunnels: ReleaseReceipt['tunnels'], paint: Paint): string {
+  const { opened, ended, cut, open } = tunnels;
+  const cutText = cut > 0 ? paint('red', `${amount(cut)} CUT`) : '0 cut';
+  return `${amount(opened)} ${opened === 1 ? 'tunnel' : 'tunnels'}: ${amount(ended)} ended, ${cutText}, ${amount(open)} open`;
 }
 
 /** Whose word all of the above is; with others about, also where nothing was counted. */

@@ -24,7 +24,7 @@ import type { Member } from './members.ts';
 import { Receipts } from './receipts.ts';
 import { scopeOf } from './scope.ts';
 import { socketMetrics } from './socket-metrics.ts';
-import { buildStatus, inFlight, memberEligibility } from './status.ts';
+import { buildStatus, inFlight, memberEligibility, openTunnelsOf } from './status.ts';
 import type { KnownUpstream, Table } from './table.ts';
 import { writeWeight } from './weight.ts';
 
@@ -195,6 +195,7 @@ export class DaemonControl implements Control {
       generation: member.adminGeneration,
       acknowledged: fleet.isAcknowledged(member.adminGeneration),
       inFlight: isIdle ? 0 : inFlight(upstream, server, figures),
+      tunnels: isIdle ? 0 : openTunnelsOf(upstream, server, figures),
       idle: isIdle,
       eligibility: memberEligibility(upstream, member, figures),
       scope: this.#scope,

@@ -140,6 +140,23 @@ test('the sums keep what a dead worker had, and count its requests in flight as 
   assert.equal(departed.totals('other', [alive.figures]).counters.requests, 0);
 });
 
+test('the tunnels of a dead worker are cut, not lost', () => {
+  const worker = createWorker();
+  const departed = new DepartedFigures();
+  worker.apply(['a']);
+  const server = worker.pick();
+  const upstream = worker.upstreams.get('web');
+  assert(upstream !== undefined);
+  upstream.ended('answered', 0);
+  for (const counters of [server.counters, upstream.counters]) counters.tunnels += 1;
+  assert.equal(worker.report(), 1);
+  departed.bury(worker.figures);
+  const { counters, servers } = departed.totals('web', []);
+  assert.deepEqual([counters.lost, counters.tunnels, counters.tunnelsCut], [0, 1, 1]);
+  const sum = servers.get('a');
+  assert.deepEqual([sum?.lost, sum?.tunnels, sum?.tunnelsCut], [0, 1, 1]);
+});
+
 test('a message without a known shape is not taken', () => {
   for (const value of [null, 1, 'x', [], {}, { kind: 'toString' }, { kind: 'ack' }]) {
     assert.equal(parseFromWorker(value), undefined);

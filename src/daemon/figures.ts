@@ -3,7 +3,10 @@
 
 import type { SocketFigures } from '../gateway.ts';
 import {
+  addServerCounters,
+  addUpstreamCounters,
   createUpstreamCounters,
+  openTunnels,
   type ServerCounters,
   type ServerSnapshot,
   type UpstreamCounters,
@@ -70,13 +73,17 @@ export class DepartedFigures {
   bury(figures: WorkerFigures): void {
     for (const [name, { counters, servers }] of figures.upstreams) {
       const totals = this.#upstreams.get(name) ?? emptyTotals();
-      addUpstream(totals.counters, counters);
+      addUpstreamCounters(totals.counters, counters);
       totals.counters.lost += counters.inFlight;
       totals.counters.inFlight -= counters.inFlight;
+      totals.counters.tunnelsCut += openTunnels(counters);
       for (const [id, server] of servers) {
         addServer(totals.servers, id, server.counters);
         const sum = totals.servers.get(id);
-        if (sum !== undefined) sum.lost += server.inFlight;
+        const open = openTunnels(server.counters);
+        if (sum === undefined) continue;
+        sum.lost += server.inFlight - open;
+        sum.tunnelsCut += open;
       }
       this.#upstreams.set(name, totals);
     }
@@ -91,13 +98,13 @@ export class DepartedFigures {
     const totals = emptyTotals();
     const departed = this.#upstreams.get(upstream);
     if (departed !== undefined) {
-      addUpstream(totals.counters, departed.counters);
+      addUpstreamCounters(totals.counters, departed.counters);
       for (const [id, counters] of departed.servers) addServer(totals.servers, id, counters);
     }
     for (const figures of living) {
       const reported = figures.upstreams.get(upstream);
       if (reported === undefined) continue;
-      addUpstream(totals.counters, reported.counters);
+      addUpstreamCounters(totals.counters, reported.counters);
       for (const [id, server] of reported.servers) {
         addServer(totals.servers, id, server.counters);
       }
@@ -157,34 +164,11 @@ function emptyTotals(): UpstreamTotals {
   return { counters: createUpstreamCounters(), servers: new Map() };
 }
 
-function addUpstream(sum: UpstreamCounters, counters: UpstreamCounters): void {
-  sum.requests += counters.requests;
-  sum.answered += counters.answered;
-  sum.retried += counters.retried;
-  sum.cut += counters.cut;
-  sum.lost += counters.lost;
-  sum.clientGone += counters.clientGone;
-  sum.refused += counters.refused;
-  sum.inFlight += counters.inFlight;
-  sum.durationSumMs += counters.durationSumMs;
-  addEach(sum.statuses, counters.statuses);
-  addEach(sum.durations, counters.durations);
-}
-
-function addEach(sums: number[], numbers: readonly number[]): void {
-  for (const [index, value] of numbers.entries()) sums[index] = (sums[index] ?? 0) + value;
-}
-
 function addServer(sums: Map<string, ServerCounters>, id: string, counters: ServerCounters): void {
   const sum = sums.get(id);
   if (sum === undefined) {
     sums.set(id, { ...counters });
     return;
   }
-  sum.attempts += counters.attempts;
-  sum.answered += counters.answered;
-  sum.retried += counters.retried;
-  sum.cut += counters.cut;
-  sum.lost += counters.lost;
-  sum.failures += counters.failures;
+  addServerCounters(sum, counters);
 }

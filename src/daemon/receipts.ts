@@ -1,13 +1,22 @@
 // Receipts: what happened to an upstream's requests since a moment. The difference of two sums over
 // all workers, so a worker that dies in between changes nothing. Requests that were in flight at the
 // opening are on it, so that the sum comes out:
-// requests = answered + cut + lost + clientGone + stillInFlight.
+// requests = answered + cut + lost + clientGone + stillInFlight. So with the tunnels, whose requests were
+// answered when they were opened: opened = ended + cut + open.
 
 import { randomBytes } from 'node:crypto';
-import type { ReceiptDocument } from '../admin.ts';
+import type { ReceiptDocument, TunnelCounts } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
-import type { ServerCounters } from '../upstream.ts';
+import {
+  addServerCounters,
+  addUpstreamCounters,
+  createServerCounters,
+  createUpstreamCounters,
+  openTunnels,
+  type ServerCounters,
+  type UpstreamCounters,
+} from '../upstream.ts';
 import type { UpstreamTotals } from './figures.ts';
 import type { Fleet } from './fleet.ts';
 import type { GapWatch } from './protocol.ts';
@@ -73,47 +82,57 @@ export class Receipts {
     const { gap, openedAtMs, start } = receipt;
     const now = this.#fleet.totals(gap.upstream);
     const ids = new Set(listed);
+    const upstream = createUpstreamCounters();
+    addUpstreamCounters(upstream, now.counters);
+    addUpstreamCounters(upstream, start.counters, -1);
     const servers = new Map([...now.servers].map(([id, sum]) => [id, since(sum, start, id)]));
-    for (const [id, counters] of servers) if (counters.attempts > 0) ids.add(id);
+    for (const [id, { counters, tunnels }] of servers) {
+      if (counters.attempts > 0 || tunnels.opened > 0) ids.add(id);
+    }
     return {
       id: gap.id,
       upstream: gap.upstream,
       openedAtMs,
-      requests: now.counters.requests - start.counters.requests + start.counters.inFlight,
-      answered: now.counters.answered - start.counters.answered,
-      retried: now.counters.retried - start.counters.retried,
-      cut: now.counters.cut - start.counters.cut,
-      lost: now.counters.lost - start.counters.lost,
-      clientGone: now.counters.clientGone - start.counters.clientGone,
+      requests: upstream.requests + start.counters.inFlight,
+      answered: upstream.answered,
+      retried: upstream.retried,
+      cut: upstream.cut,
+      lost: upstream.lost,
+      clientGone: upstream.clientGone,
       stillInFlight: now.counters.inFlight,
+      tunnels: tunnelsOf(upstream, start.counters),
       longestGapMs: Math.round(this.#fleet.longestGapMs(gap.id)),
       servers: [...ids].map((id) => {
-        const counters = servers.get(id) ?? NONE;
-        const { attempts, answered, retried, cut, lost } = counters;
-        return { id, attempts, answered, retried, cut, lost };
+        const { counters, tunnels } = servers.get(id) ?? NOTHING;
+        const { attempts, answered, retried, cut, lost, clientGone } = counters;
+        return { id, attempts, answered, retried, cut, lost, clientGone, tunnels };
       }),
       scope: this.#scope,
     };
   }
 }
 
-const NONE: Readonly<ServerCounters> = {
-  attempts: 0,
-  answered: 0,
-  retried: 0,
-  cut: 0,
-  lost: 0,
-  failures: 0,
+type Since = { readonly counters: ServerCounters; readonly tunnels: TunnelCounts };
+
+const NOTHING: Since = {
+  counters: createServerCounters(),
+  tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
 };
 
-function since(sum: ServerCounters, start: UpstreamTotals, id: string): ServerCounters {
-  const before = start.servers.get(id) ?? NONE;
-  return {
-    attempts: sum.attempts - before.attempts,
-    answered: sum.answered - before.answered,
-    retried: sum.retried - before.retried,
-    cut: sum.cut - before.cut,
-    lost: sum.lost - before.lost,
-    failures: sum.failures - before.failures,
-  };
+function since(sum: ServerCounters, start: UpstreamTotals, id: string): Since {
+  const before = start.servers.get(id) ?? NOTHING.counters;
+  const counters = createServerCounters();
+  addServerCounters(counters, sum);
+  addServerCounters(counters, before, -1);
+  return { counters, tunnels: tunnelsOf(counters, before) };
+}
+
+/** Those that were open at the start are on it, as with the requests. */
+function tunnelsOf(
+  counters: ServerCounters | UpstreamCounters,
+  start: ServerCounters | UpstreamCounters,
+): TunnelCounts {
+  const opened = counters.tunnels + openTunnels(start);
+  const { tunnelsEnded: ended, tunnelsCut: cut } = counters;
+  return { opened, ended, cut, open: opened - ended - cut };
 }

@@ -3,10 +3,12 @@
 // leaver's last requests are still reported.
 
 import {
+  addServerCounters,
   eligibility,
   type Server,
   type ServerCounters,
   type ServerSnapshot,
+  sumOfServerCounters,
   type UpstreamSet,
 } from '../upstream.ts';
 import type { BusyServer, UpstreamReport } from './protocol.ts';
@@ -66,8 +68,7 @@ export class Reporter {
     const { counters, inFlight, fails, failedInARow, gone } = server;
     const now = eligibility(server, nowMs);
     const { last } = seen;
-    const { attempts, answered, retried, cut, lost, failures } = counters;
-    const total = attempts + answered + retried + cut + lost + failures;
+    const total = sumOfServerCounters(counters);
     const isSame =
       last !== undefined &&
       last.inFlight === inFlight &&
@@ -117,12 +118,7 @@ function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
 }
 
 function sum(a: ServerCounters, b: ServerCounters): ServerCounters {
-  return {
-    attempts: a.attempts + b.attempts,
-    answered: a.answered + b.answered,
-    retried: a.retried + b.retried,
-    cut: a.cut + b.cut,
-    lost: a.lost + b.lost,
-    failures: a.failures + b.failures,
-  };
+  const both = { ...a };
+  addServerCounters(both, b);
+  return both;
 }

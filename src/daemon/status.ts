@@ -5,7 +5,7 @@ import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.
 import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
 import type { Membership, RegistryHealth } from '../registry.ts';
-import type { Eligibility, Findings } from '../upstream.ts';
+import { type Eligibility, type Findings, openTunnels } from '../upstream.ts';
 import type { WorkerFigures } from './figures.ts';
 import type { Fleet } from './fleet.ts';
 import type { Member } from './members.ts';
@@ -129,6 +129,17 @@ export function inFlight(
   figures: readonly WorkerFigures[],
 ): number {
   return figures.reduce((sum, figure) => sum + (figure.server(upstream, server)?.inFlight ?? 0), 0);
+}
+
+export function openTunnelsOf(
+  upstream: string,
+  server: string,
+  figures: readonly WorkerFigures[],
+): number {
+  return figures.reduce((sum, figure) => {
+    const counters = figure.server(upstream, server)?.counters;
+    return sum + (counters === undefined ? 0 : openTunnels(counters));
+  }, 0);
 }
 
 function problemsOf(upstream: string, prefix: string, membership?: Membership): string[] {

@@ -19,8 +19,8 @@ export interface Attempt {
   tunnelOpened(head: ResponseHead): void;
   tunnelBytes(buffer: Buffer, start: number, end: number): void;
   tunnelEnded(): void;
-  /** The tunnel's connection is gone; `isBroken` by a reset, else by an end or by its timeout. */
-  tunnelClosed(isBroken: boolean): void;
+  /** The tunnel's connection is gone: by an end, by a reset, or because nothing was said in it. */
+  tunnelClosed(how: 'ended' | 'broken' | 'idle'): void;
   /** No final head came. The connection is gone. */
   attemptFailed(failed: Failure): void;
   /**

@@ -7,16 +7,8 @@ import type { Client, CutBy } from './client.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { Exchange } from './exchange.ts';
 import { Forwarding } from './forwarding.ts';
-import { HeadBuffer } from './head-buffer.ts';
-import {
-  BodyReader,
-  EMPTY_LINES_MAX,
-  headEnd,
-  parseRequestHead,
-  type RequestHead,
-  refusalText,
-  skipEmptyLines,
-} from './http1.ts';
+import { HeadReader } from './head-reader.ts';
+import { BodyReader, parseRequestHead, type RequestHead, refusalText } from './http1.ts';
 import { Payload } from './payload.ts';
 import type { Connection, ConnectionHandler } from './transport.ts';
 import type { Timed } from './wheel.ts';
@@ -30,8 +22,6 @@ const LINGERING_BYTES_MAX = 64 * 1024 * 1024;
 /** To clients beyond the limit: their number changes from one second to the next. */
 const TRY_AGAIN = 'Retry-After: 1\r\n';
 
-const CR = 0x0d;
-
 type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
 export class ClientConnection implements Client, ConnectionHandler, Timed {
@@ -42,13 +32,11 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   readonly #gateway: GatewayContext;
   readonly #exchange: Exchange;
   readonly #onClosed: (client: ClientConnection) => void;
-  readonly #partial = new HeadBuffer();
+  readonly #heads = new HeadReader();
   readonly #body = new BodyReader();
   readonly #payload = new Payload();
   #state: State = 'idle';
   #requests = 0;
-  /** Empty lines in front of the next request that were skipped, over all reads. */
-  #emptyLines = 0;
   /** Bytes behind the request that is being answered. */
   #stash: Buffer | undefined;
   #isEnded = false;
@@ -163,6 +151,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
 
   destroy(): void {
     if (this.#state === 'closed') return;
+    this.#exchange.stopped();
     // A response under way must not look complete.
     if (this.#state === 'exchange' || this.connection.pendingBytes > 0) return this.cut('reset');
     this.#gone(false);
@@ -250,34 +239,14 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   // ---- reading requests ---------------------------------------------------------------------
 
   #readHead(data: Buffer, from: number, to: number): void {
-    let buffer = data;
-    let start = from;
-    let end = to;
-    let stop: number;
-    if (this.#partial.length === 0) {
-      start = this.#skipEmptyLines(buffer, start, end);
-      if (start === end) return; // Only empty lines: still idle.
-      stop = headEnd(buffer, start, end);
-      if (stop === -1) {
-        this.#partial.append(buffer, start, end);
-        return this.#waitForHead();
-      }
-    } else {
-      this.#partial.append(buffer, start, end);
-      if (this.#partial.bytes[0] === CR) {
-        this.#partial.drop(this.#skipEmptyLines(this.#partial.bytes, 0, this.#partial.length));
-      }
-      stop = this.#partial.end();
-      if (stop === -1) return this.#waitForHead();
-      buffer = this.#partial.bytes;
-      start = 0;
-      end = this.#partial.length;
-      this.#partial.clear();
+    const text = this.#heads.read(data, from, to);
+    if (text === undefined) {
+      if (this.#heads.isPartial) this.#waitForHead();
+      return;
     }
-    const text = buffer.toString('latin1', start, stop);
     const head = parseRequestHead(text, this.#gateway.headLimits);
     if (head.kind === 'refusal') return this.refuse(head.status, head.reason);
-    this.#beginExchange(head, buffer, stop, end);
+    this.#beginExchange(head, this.#heads.buffer, this.#heads.start, this.#heads.end);
   }
 
   #waitForHead(): void {
@@ -289,21 +258,13 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
         this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientHeaderMs);
       }
     }
-    const refused = this.#partial.refuseRequest(this.#gateway.headLimits);
+    const refused = this.#heads.refusal(this.#gateway.headLimits);
     if (refused !== undefined) this.refuse(refused.status, refused.reason);
-  }
-
-  /** The limit holds over all reads, so that no split of the bytes gets round it (rules 3, 70). */
-  #skipEmptyLines(buffer: Buffer, start: number, end: number): number {
-    const stop = skipEmptyLines(buffer, start, end, EMPTY_LINES_MAX - this.#emptyLines);
-    this.#emptyLines += (stop - start) / 2;
-    return stop;
   }
 
   #beginExchange(head: RequestHead, buffer: Buffer, start: number, end: number): void {
     this.#state = 'exchange';
     this.#requests += 1;
-    this.#emptyLines = 0;
     this.#gateway.wheel.clear(this);
     this.#body.reset(head.framing, head.contentLength, this.#gateway.config.limits);
     this.#payload.reset(start);
@@ -372,7 +333,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   #linger(): void {
     this.#state = 'linger';
     this.#stash = undefined;
-    this.#partial.clear();
+    this.#heads.clear();
     this.connection.end();
     const { lingeringMs, sendMs } = this.#gateway.config.timeouts;
     // The lingering time runs from our FIN on, which waits behind what the client has to take.
@@ -392,7 +353,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   #gone(isBroken: boolean): void {
     this.#state = 'closed';
     this.#stash = undefined;
-    this.#partial.clear();
+    this.#heads.clear();
     this.#gateway.wheel.forget(this);
     this.#exchange.clientGone(isBroken);
     this.#onClosed(this);

@@ -7,6 +7,7 @@
 //              └──── attemptFailed ◄─────┘ (nothing relayed yet, and retry.ts allows it)
 
 import type { Outcome, Server, Upstream } from '../upstream.ts';
+import { countExchange, countTunnel, countTunnelEnd, type Result } from './account.ts';
 import type { Attempt } from './attempt.ts';
 import type { Client } from './client.ts';
 import type { GatewayContext } from './context.ts';
@@ -17,11 +18,9 @@ import { answerPage, type Page, type PageRoute } from './pages.ts';
 import { type Failure, mayRetry, outcomeOf } from './retry.ts';
 import { ServerConnection } from './server-connection.ts';
 import { NO_BYTES } from './transport.ts';
+import { Tunnel } from './tunnel.ts';
 import { allowedUpgrade } from './upgrade.ts';
 import { Upload } from './upload.ts';
-
-/** How an exchange ended; refused: no upstream was involved. */
-type Result = 'answered' | 'cut' | 'lost' | 'clientGone' | 'refused';
 
 export class Exchange implements Attempt {
   requestMethod = '';
@@ -41,11 +40,11 @@ export class Exchange implements Attempt {
   /** The request of this attempt went to an established connection, if only in part. */
   #isSent = false;
   #isRetried = false;
-  /** A server that had this request gave no whole answer. */
-  #isSuspect = false;
+  #isSuspect = false; // A server that had this request gave no whole answer.
   #isFreshOnly = false;
   #isContinued = false;
-  #isTunnel = false;
+  #isWaiting = false; // The request is whole, and no response has begun.
+  #tunnel: Tunnel | undefined;
 
   constructor(gateway: GatewayContext, client: Client) {
     this.#gateway = gateway;
@@ -75,7 +74,8 @@ export class Exchange implements Attempt {
     const upstream = gateway.upstreams.get(route.upstream);
     this.#upstream = upstream;
     if (upstream === undefined) return this.#answer(503, `no upstream "${route.upstream}"`);
-    upstream.began(this.#startedMs);
+    upstream.began(this.#startedMs, done);
+    this.#isWaiting = done;
     this.offeredUpgrade =
       head.upgrade === '' ? '' : allowedUpgrade(head.upgrade, gateway.config.upgrade);
     this.#tryNext(upstream, buffer, start, end);
@@ -85,9 +85,16 @@ export class Exchange implements Attempt {
   requestBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
     if (done) this.#upload.isDone = true;
     if (!this.isActive) return;
+    if (done && this.#download.cutBy === '') {
+      this.#isWaiting = true;
+      this.#upstream?.waits(this.#gateway.now());
+    }
     this.#upload.keep(buffer, start, end, this.#isSent);
-    if (!this.#isSent || this.#connection === undefined) return this.#holdBack();
-    this.#sendBody(this.#connection, '', buffer, start, end);
+    if (!this.#isSent || this.#connection === undefined) {
+      if (this.#upload.isFull) this.#client.pauseBody();
+      return;
+    }
+    if (!this.#upload.send(this.#connection, '', buffer, start, end)) this.#client.pauseBody();
   }
 
   /** The client can take more of the response. */
@@ -98,9 +105,19 @@ export class Exchange implements Attempt {
   /** The client went away, or stopped reading or sending for too long. */
   clientGone(isBroken: boolean): void {
     if (!this.isActive) return;
-    this.#connection?.discard(this.#isTunnel && isBroken);
+    this.#connection?.discard(this.#tunnel !== undefined && isBroken);
     this.#connection = undefined;
-    this.#end(this.#isTunnel ? 'answered' : 'clientGone', this.#isTunnel ? '' : 'client gone');
+    if (this.#tunnel === undefined) this.#end('clientGone', 'client gone');
+    else this.#endTunnel('client');
+  }
+
+  /** The gateway stops. */
+  stopped(): void {
+    if (!this.isActive) return;
+    this.#connection?.discard();
+    this.#connection = undefined;
+    if (this.#tunnel !== undefined) this.#endTunnel('gateway');
+    else this.#end(this.#download.cutBy === '' ? 'lost' : 'cut', 'the gateway stopped');
   }
 
   /** The client's body is not HTTP, or too slow: nothing of it may look complete to the server. */
@@ -120,10 +137,12 @@ export class Exchange implements Attempt {
   }
 
   tunnelFromClient(buffer: Buffer, start: number, end: number): void {
+    this.#tunnel?.clientSent(buffer, start, end);
     if (this.#connection?.send('', buffer, start, end, '') === false) this.#client.pauseBody();
   }
 
   tunnelEndedByClient(): void {
+    this.#tunnel?.endedBy('client');
     this.#connection?.connection.end();
   }
 
@@ -150,14 +169,10 @@ export class Exchange implements Attempt {
     }
     // Nobody has these bytes yet: keep them until the connection stands.
     this.#upload.keep(buffer, start, end, false);
-    this.#holdBack();
+    if (this.#upload.isFull) this.#client.pauseBody();
     idle?.reserve(this);
     this.#connection = idle ?? new ServerConnection(this.#gateway, server, this);
     return true;
-  }
-
-  #holdBack(): void {
-    if (this.#upload.isFull) this.#client.pauseBody();
   }
 
   serverConnected(): void {
@@ -175,24 +190,11 @@ export class Exchange implements Attempt {
     if (isIdempotent(head.method)) this.#upload.keep(buffer, start, end, true);
     else this.#upload.forget();
     if (!this.#upload.isDone) this.#client.resumeBody();
-    this.#sendBody(connection, rest, buffer, start, end);
-  }
-
-  /** A piece of the body, with the end of the body when it is the last. */
-  #sendBody(
-    connection: ServerConnection,
-    text: string,
-    buffer: Buffer,
-    start: number,
-    end: number,
-  ): void {
-    const ok = this.#upload.send(connection, text, buffer, start, end);
-    if (this.#upload.isDone) connection.requestSent();
-    else if (!ok) this.#client.pauseBody();
+    if (!this.#upload.send(connection, rest, buffer, start, end)) this.#client.pauseBody();
   }
 
   serverDrained(): void {
-    if (this.#isTunnel || !this.#upload.isDone) this.#client.resumeBody();
+    if (this.#tunnel !== undefined || !this.#upload.isDone) this.#client.resumeBody();
   }
 
   attemptFailed(failed: Failure): void {
@@ -212,7 +214,7 @@ export class Exchange implements Attempt {
       this.#isFreshOnly = true;
     } else this.#tried.push(server);
     this.#server = undefined;
-    const outcome = isStale ? 'neutral' : this.#outcome(failed, upstream, server, nowMs);
+    const outcome = isStale ? 'neutral' : this.#outcome(failed, server, nowMs);
     server.settle(outcome, nowMs, failed.reason);
     const isAllowed =
       mayRetry(failed, {
@@ -232,15 +234,13 @@ export class Exchange implements Attempt {
     this.#isRetried = true;
   }
 
-  #outcome(
-    failed: Pick<Failure, 'source' | 'retry'>,
-    upstream: Upstream,
-    server: Server,
-    nowMs: number,
-  ): Outcome {
+  #outcome(failed: Pick<Failure, 'source' | 'retry'>, server: Server, nowMs: number): Outcome {
     const isFirst = !this.#isSuspect;
     if (failed.retry !== 'yes') this.#isSuspect = true;
-    return outcomeOf(failed, { isFirst, hasOther: upstream.hasOther(server, nowMs) });
+    return outcomeOf(failed, {
+      isFirst,
+      hasOther: this.#upstream?.hasOther(server, nowMs) === true,
+    });
   }
 
   // ---- the response, the tunnel -------------------------------------------------------------
@@ -266,6 +266,8 @@ export class Exchange implements Attempt {
   }
 
   responseBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
+    if (this.#isWaiting && !done) this.#upstream?.responds(this.#gateway.now());
+    if (!done) this.#isWaiting = false;
     const ok = this.#download.send(this.#client.connection, buffer, start, end, done);
     if (!ok) this.#waitForClient(done);
     if (done) this.#finish();
@@ -279,46 +281,60 @@ export class Exchange implements Attempt {
 
   responseCut(reason: string, source: Failure['source']): void {
     const server = this.#server;
-    const upstream = this.#upstream;
     this.#connection = undefined;
-    if (server === undefined || upstream === undefined) return;
-    server.counters.cut += 1;
+    if (server === undefined) return;
     const { cutBy } = this.#download;
     const failed = { source, retry: 'no' } as const;
-    this.#end('cut', reason, this.#outcome(failed, upstream, server, this.#gateway.now()));
+    this.#end('cut', reason, this.#outcome(failed, server, this.#gateway.now()));
     this.#client.cut(cutBy || 'reset');
   }
 
+  /** The request is answered; what follows is counted as a tunnel, and the server stays busy. */
   tunnelOpened(head: ResponseHead): void {
-    this.#isTunnel = true;
+    const server = this.#server;
+    const upstream = this.#upstream;
+    if (server === undefined || upstream === undefined) return;
+    this.#tunnel = new Tunnel(head.upgrade);
     this.#download.cutBy = 'reset';
     this.#download.status = 101;
-    if (this.#server !== undefined) this.#server.counters.answered += 1;
+    countTunnel(upstream, server);
+    upstream.ended('answered', this.#gateway.now(), this.#startedMs, this.#isWaiting);
     this.#client.connection.writeText(interimHeadText(head));
     this.#client.tunnelOpened();
   }
 
   tunnelBytes(buffer: Buffer, start: number, end: number): void {
+    this.#tunnel?.serverSent(buffer, start, end);
     this.#download.bodyBytes += end - start;
     if (!this.#client.connection.write('', buffer, start, end, '')) this.#waitForClient(false);
   }
 
   tunnelEnded(): void {
+    this.#tunnel?.endedBy('server');
     this.#client.connection.end();
   }
 
-  tunnelClosed(isBroken: boolean): void {
+  tunnelClosed(how: 'ended' | 'broken' | 'idle'): void {
     this.#connection = undefined;
-    this.#end('answered', '');
-    if (isBroken) this.#client.cut('reset');
+    this.#endTunnel(how === 'idle' ? 'idle' : 'server', how === 'broken');
+    if (how === 'broken') this.#client.cut('reset');
     else this.#client.tunnelClosed();
+  }
+
+  #endTunnel(by: Parameters<Tunnel['endedBy']>[0], isBroken = false): void {
+    const tunnel = this.#tunnel;
+    const server = this.#server;
+    const upstream = this.#upstream;
+    if (tunnel === undefined || server === undefined || upstream === undefined) return;
+    tunnel.endedBy(by, isBroken);
+    const reason = countTunnelEnd(tunnel, upstream, server);
+    this.#end(reason === '' ? 'answered' : 'cut', reason);
   }
 
   // ---- ending -------------------------------------------------------------------------------
 
   #finish(): void {
     this.#connection = undefined;
-    if (this.#server !== undefined) this.#server.counters.answered += 1;
     const { keepsAlive } = this.#download;
     this.#end('answered', '', 'success');
     this.#client.exchangeDone(keepsAlive);
@@ -341,9 +357,9 @@ export class Exchange implements Attempt {
     const nowMs = this.#gateway.now();
     this.#server?.settle(outcome, nowMs, reason);
     const upstream = this.#upstream;
-    if (upstream !== undefined) {
-      upstream.countStatus(this.#download.status);
-      if (result !== 'refused') upstream.ended(result, nowMs, this.#startedMs);
+    if (upstream !== undefined && this.#tunnel === undefined) {
+      countExchange(result, this.#download.status, upstream, this.#server);
+      if (result !== 'refused') upstream.ended(result, nowMs, this.#startedMs, this.#isWaiting);
     }
     this.#log(result, reason, nowMs);
     this.isActive = false;
@@ -358,7 +374,8 @@ export class Exchange implements Attempt {
     this.#isSuspect = false;
     this.#isFreshOnly = false;
     this.#isContinued = false;
-    this.#isTunnel = false;
+    this.#isWaiting = false;
+    this.#tunnel = undefined;
     this.#download.reset();
     this.offeredUpgrade = '';
   }

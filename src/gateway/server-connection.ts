@@ -217,7 +217,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
       case 'body':
         return this.#cut(`the server's connection broke (${error || 'closed'})`);
       case 'tunnel':
-        return this.#leave()?.tunnelClosed(error !== '');
+        return this.#leave()?.tunnelClosed(error === '' ? 'ended' : 'broken');
       default:
         return this.#lost(this.#closedEarly('broke the connection', ` (${error || 'closed'})`));
     }
@@ -242,7 +242,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
         // A stream may have nothing to say for that long, and clients can ask for as many.
         return this.#cut('the server stopped sending in the middle of the response', 'gateway');
       case 'tunnel':
-        return this.#leave()?.tunnelClosed(false);
+        return this.#leave()?.tunnelClosed('idle');
       case 'idle':
         return this.#close();
       case 'closed':

@@ -53,7 +53,7 @@ export class Upload {
     return before;
   }
 
-  /** A piece of the body, with the end of the body when it is the last. False: wait for a drain. */
+  /** A piece of the body, with the end of the body when it is the last. False: more must wait. */
   send(
     connection: ServerConnection,
     text: string,
@@ -61,8 +61,10 @@ export class Upload {
     start: number,
     end: number,
   ): boolean {
-    const isLast = this.isDone && this.#framing === 'chunked';
-    return this.#sendPiece(connection, text, buffer, start, end, isLast ? LAST_CHUNK : '');
+    const after = this.isDone && this.#framing === 'chunked' ? LAST_CHUNK : '';
+    const ok = this.#sendPiece(connection, text, buffer, start, end, after);
+    if (this.isDone) connection.requestSent();
+    return ok || this.isDone;
   }
 
   #sendPiece(

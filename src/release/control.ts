@@ -39,6 +39,13 @@ type DrainState = {
   readonly scope: Scope;
 };
 
+type Tunnels = {
+  readonly opened: number;
+  readonly ended: number;
+  readonly cut: number;
+  readonly open: number;
+};
+
 /** What became of the gateway's requests of the upstream while the release ran. */
 export type Receipt = {
   readonly id: string;
@@ -49,6 +56,7 @@ export type Receipt = {
   readonly lost: number;
   readonly clientGone: number;
   readonly stillInFlight: number;
+  readonly tunnels: Tunnels;
   readonly longestGapMs: number;
   readonly servers: readonly {
     readonly id: string;
@@ -57,6 +65,8 @@ export type Receipt = {
     readonly retried: number;
     readonly cut: number;
     readonly lost: number;
+    readonly clientGone: number;
+    readonly tunnels: Tunnels;
   }[];
   readonly scope: Scope;
 };

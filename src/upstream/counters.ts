@@ -2,8 +2,18 @@
 // the durations as a histogram with fixed bounds (so that workers' figures simply add up). Counters
 // only rise. They count from the moment the server or upstream became known to this process.
 
+/** What both count of tunnels; open now = tunnels - tunnelsEnded - tunnelsCut. */
+type TunnelCounters = {
+  /** Upgraded connections that were opened. Their request is answered by the 101. */
+  tunnels: number;
+  /** Ended by the client, or by the server with a goodbye, or idle for too long. */
+  tunnelsEnded: number;
+  /** The server's side was gone while the client still wanted it, or the gateway stopped. */
+  tunnelsCut: number;
+};
+
 /** The gateway raises all but `attempts` (pick does) and `failures` (settle does). */
-export type ServerCounters = {
+export type ServerCounters = TunnelCounters & {
   /** Picks: requests sent, or tried to be sent, to this server. */
   attempts: number;
   /** Whole responses that reached the client. */
@@ -12,6 +22,7 @@ export type ServerCounters = {
   retried: number;
   cut: number;
   lost: number;
+  clientGone: number;
   /** Attempts settled as failures. */
   failures: number;
 };
@@ -20,7 +31,7 @@ export type ServerCounters = {
 export type ExchangeResult = 'answered' | 'cut' | 'lost' | 'clientGone';
 
 /** The upstream keeps all of these but `retried` and `statuses`, which the gateway raises. */
-export type UpstreamCounters = {
+export type UpstreamCounters = TunnelCounters & {
   /** Exchanges begun: requests = answered + cut + lost + clientGone + inFlight. */
   requests: number;
   answered: number;
@@ -46,7 +57,18 @@ export const DURATION_BOUNDS_MS: readonly number[] = [
 ];
 
 export function createServerCounters(): ServerCounters {
-  return { attempts: 0, answered: 0, retried: 0, cut: 0, lost: 0, failures: 0 };
+  return {
+    attempts: 0,
+    answered: 0,
+    retried: 0,
+    cut: 0,
+    lost: 0,
+    clientGone: 0,
+    failures: 0,
+    tunnels: 0,
+    tunnelsEnded: 0,
+    tunnelsCut: 0,
+  };
 }
 
 export function createUpstreamCounters(): UpstreamCounters {
@@ -59,6 +81,9 @@ export function createUpstreamCounters(): UpstreamCounters {
     clientGone: 0,
     refused: 0,
     inFlight: 0,
+    tunnels: 0,
+    tunnelsEnded: 0,
+    tunnelsCut: 0,
     statuses: [0, 0, 0, 0, 0, 0],
     durations: new Array<number>(DURATION_BOUNDS_MS.length + 1).fill(0),
     durationSumMs: 0,
@@ -71,4 +96,53 @@ export function recordDuration(counters: UpstreamCounters, ms: number): void {
   while (bucket < DURATION_BOUNDS_MS.length && ms > (DURATION_BOUNDS_MS[bucket] ?? 0)) bucket += 1;
   counters.durations[bucket] = (counters.durations[bucket] ?? 0) + 1;
   counters.durationSumMs += ms;
+}
+
+/** `open`: tunnels that neither ended nor were cut. */
+export function openTunnels(counters: Readonly<TunnelCounters>): number {
+  return counters.tunnels - counters.tunnelsEnded - counters.tunnelsCut;
+}
+
+// The arithmetic of counters goes over their names, so that a new one is in every sum.
+
+const SERVER_NAMES = namesOf(createServerCounters());
+const UPSTREAM_NAMES = namesOf(createUpstreamCounters());
+
+/** `sum` += `more` × `times`. */
+export function addServerCounters(
+  sum: ServerCounters,
+  more: Readonly<ServerCounters>,
+  times: 1 | -1 = 1,
+): void {
+  for (const name of SERVER_NAMES) sum[name] += more[name] * times;
+}
+
+export function addUpstreamCounters(
+  sum: UpstreamCounters,
+  more: Readonly<UpstreamCounters>,
+  times: 1 | -1 = 1,
+): void {
+  for (const name of UPSTREAM_NAMES) sum[name] += more[name] * times;
+  addEach(sum.statuses, more.statuses, times);
+  addEach(sum.durations, more.durations, times);
+}
+
+function addEach(sums: number[], numbers: readonly number[], times: 1 | -1): void {
+  for (const [index, value] of numbers.entries()) sums[index] = (sums[index] ?? 0) + value * times;
+}
+
+/** They only rise, so that an equal sum means that none has changed. */
+export function sumOfServerCounters(counters: Readonly<ServerCounters>): number {
+  let sum = 0;
+  for (const name of SERVER_NAMES) sum += counters[name];
+  return sum;
+}
+
+type Numeric<T> = { [Name in keyof T]: T[Name] extends number ? Name : never }[keyof T];
+
+function namesOf<T extends object>(counters: T): Numeric<T>[] {
+  // The filter is what the type says; Object.entries does not know it.
+  return Object.entries(counters)
+    .filter(([, value]) => typeof value === 'number')
+    .map(([name]) => name as Numeric<T>);
 }

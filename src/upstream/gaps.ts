@@ -1,5 +1,6 @@
 // The gap tracker behind a receipt's "longest gap": the longest stretch in which at least one
-// exchange waited and none was answered. Idle time is no gap. A failed exchange does not end the
+// exchange waited and none got a response. Idle time is no gap, nor is a client that takes its time
+// with its request, a response that is long under way, or an open tunnel. A failed exchange does not end the
 // stretch (that is what it measures), unless nobody waits any more.
 //
 // | ms | event            | stretch                                   |

@@ -45,6 +45,8 @@ export class Upstream {
 
   readonly #onIdle: (server: Server) => void;
   readonly #gaps = new GapTracker();
+  /** Exchanges whose request is whole and whose response has not begun. */
+  #waiting = 0;
   #servers: readonly Server[] = [];
   #byId: ReadonlyMap<string, Server> = new Map();
   #settings = { balance: 'round_robin' as Balance, slowStartMs: 0 };
@@ -126,18 +128,36 @@ export class Upstream {
     return Math.max(1, Math.ceil(leastMs / 1000));
   }
 
-  /** An exchange begins to wait for its answer. */
-  began(nowMs: number): void {
+  /** An exchange begins; `isWhole`: its request is here in full, so that it waits for a response. */
+  began(nowMs: number, isWhole = true): void {
     this.counters.requests += 1;
     this.counters.inFlight += 1;
-    this.#gaps.began(this.counters.inFlight, nowMs);
+    if (isWhole) this.waits(nowMs);
   }
 
-  /** Once per `began`. With `beganMs`, an answered exchange's duration goes into the histogram. */
-  ended(result: ExchangeResult, nowMs: number, beganMs?: number): void {
+  /** The request is here in full now, and no response has begun. */
+  waits(nowMs: number): void {
+    this.#waiting += 1;
+    this.#gaps.began(this.#waiting, nowMs);
+  }
+
+  /** A response begins for one that waited. It may take hours to end: nobody waits for it. */
+  responds(nowMs: number): void {
+    this.#waiting -= 1;
+    this.#gaps.ended(true, this.#waiting, nowMs);
+  }
+
+  /**
+   * Once per `began`. With `beganMs`, an answered exchange's duration goes into the histogram.
+   * `isWaiting`: no response has begun before.
+   */
+  ended(result: ExchangeResult, nowMs: number, beganMs?: number, isWaiting = true): void {
     this.counters[result] += 1;
     this.counters.inFlight -= 1;
-    this.#gaps.ended(result === 'answered', this.counters.inFlight, nowMs);
+    if (isWaiting) {
+      this.#waiting -= 1;
+      this.#gaps.ended(result === 'answered', this.#waiting, nowMs);
+    }
     if (result === 'answered' && beganMs !== undefined) {
       recordDuration(this.counters, nowMs - beganMs);
     }
