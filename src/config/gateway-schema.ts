@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { list, section } from './shapes.ts';
-import { duration, integer, onOff, show, size, text } from './values.ts';
+import { choice, duration, integer, onOff, show, size, text } from './values.ts';
 
 const K = 1024;
 
@@ -46,6 +46,13 @@ export const limits = section('Bounds on what a client or a server can make the 
     initial: 0,
     least: 0,
     most: Number.MAX_SAFE_INTEGER,
+  }),
+  client_body_min_rate: size({
+    about:
+      'Bytes per second that a request body has to come with, over every 10s in which the gateway reads it; slower, 408. Waiting for the server does not count against the client. 0 = no limit, for clients that stream.',
+    initial: 240,
+    least: 0,
+    most: 64 * K * K,
   }),
   max_chunk_ext_size: size({
     about: 'Chunk extensions per chunk.',
@@ -97,7 +104,8 @@ export const timeouts = section('How long the gateway waits for what.', {
     initial: '30s',
   }),
   send_timeout: duration({
-    about: 'No progress in writing to the client; then the connection ends.',
+    about:
+      'No progress in writing to the client; then the connection ends. A client that takes a little within each such time is let be, and holds its server as long as the response is larger than `relay_buffer_size`.',
     initial: '60s',
   }),
   keepalive_timeout: duration({
@@ -149,6 +157,12 @@ export const proxy = section('How requests are passed on.', {
     initial: 'off',
   }),
   allow_trace: onOff({ about: 'Pass TRACE; off answers 405.', initial: 'off' }),
+  ignore_client_abort: choice({
+    about:
+      "A client that has ended its side before its response begins. It may be gone, or only done with sending. `off`, nginx's default: taken for gone, the attempt ends. `on`: answered. `ask`: after 1s a `100 Continue` asks; where nobody is left, the attempt ends about 1s later (an HTTP/1.0 client cannot be asked, and is answered).",
+    initial: 'ask',
+    words: ['ask', 'off', 'on'],
+  }),
   via: onOff({ about: 'Add a Via field.', initial: 'off' }),
   show_reason: onOff({
     about:

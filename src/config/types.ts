@@ -39,6 +39,8 @@ export type GatewayLimits = {
   readonly fieldsMax: number;
   /** 0 = no limit. */
   readonly bodyBytesMax: number;
+  /** Bytes per second; 0 = no limit. */
+  readonly bodyMinRate: number;
   readonly chunkExtensionBytesMax: number;
   readonly trailerBytesMax: number;
   readonly responseHeadBytesMax: number;
@@ -77,6 +79,8 @@ export type GatewayConfig = {
   readonly trustedProxies: readonly string[];
   readonly underscoresInHeaders: boolean;
   readonly allowTrace: boolean;
+  /** What becomes of a client's request when it ends its side before the response begins. */
+  readonly ignoreClientAbort: 'ask' | 'off' | 'on';
   readonly via: boolean;
   /** Answers of the gateway itself say why, in X-Sluice-Reason. */
   readonly isReasonShown: boolean;

@@ -18,6 +18,9 @@ type World = {
   /** A client that has sent the text. */
   readonly send: (text: string) => Connection;
   readonly failures: () => number;
+  readonly inFlight: () => number;
+  /** Responses to clients by class of status. */
+  readonly statuses: () => readonly number[];
 };
 
 /** A gateway before one server, which is given each connection and what came on it so far. */
@@ -64,7 +67,9 @@ async function startWorld(
       network.later(() => client.writeText(text), 10);
       return client;
     },
+    inFlight: () => upstreams.get('app')?.counters.inFlight ?? -1,
     failures: () => upstreams.get('app')?.servers[0]?.counters.failures ?? -1,
+    statuses: () => upstreams.get('app')?.counters.statuses ?? [],
   };
 }
 
@@ -121,4 +126,32 @@ test('a slow client excuses the response that it was slow with, not those that f
   slow.writeText('GET /second HTTP/1.1\r\nHost: a\r\n\r\n');
   await world.run(2000);
   assert.equal(world.failures(), 1);
+});
+
+test('a body of a byte per second is refused, and the server is free', async () => {
+  const world = await startWorld(() => {});
+  const client = world.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n');
+  for (let second = 0; second < 15; second += 1) {
+    client.writeText('x');
+    await world.run(1000);
+  }
+  assert.deepEqual(world.statuses().slice(1), [0, 0, 0, 0, 0], 'no answer of a server');
+  assert.equal(world.failures(), 0);
+  assert.equal(world.inFlight(), 0);
+});
+
+test('a body that waits for the server is not too slow', async () => {
+  let server: Connection | undefined;
+  const world = await startWorld((connection, received) => {
+    if (server === undefined) connection.pause();
+    server = connection;
+    if (received.length > 100_000)
+      connection.writeText('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  });
+  world.send(post(100_000));
+  await world.run(50_000);
+  assert.equal(world.inFlight(), 1);
+  server?.resume();
+  await world.run(5000);
+  assert.equal(world.statuses()[2], 1);
 });

@@ -3,6 +3,7 @@
 // is answered. A refused connection is never read as HTTP again. Ends with a lingering close, since
 // closing over unread input would make the kernel throw away our last response.
 
+import { BodyPace } from './body-pace.ts';
 import type { Client, CutBy } from './client.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
 import { Exchange } from './exchange.ts';
@@ -21,6 +22,9 @@ const LINGERING_BYTES_MAX = 64 * 1024 * 1024;
 
 /** To clients beyond the limit: their number changes from one second to the next. */
 const TRY_AGAIN = 'Retry-After: 1\r\n';
+
+/** When a client that has ended its side is asked whether it is still there, and when we listen. */
+const ASK_MS = 1000;
 
 type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
@@ -42,6 +46,8 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   #isEnded = false;
   #isBodyPaused = false;
   #isWaitingForDrain = false;
+  readonly #pace = new BodyPace();
+  #isAskable = false;
   #pendingSeen = 0;
   #discarded = 0;
 
@@ -78,6 +84,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   resumeBody(): void {
     if (!this.#isBodyPaused) return;
     this.#isBodyPaused = false;
+    this.#pace.restart();
     this.connection.resume();
     this.#watchBody();
   }
@@ -207,7 +214,25 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
     else if (this.#state === 'exchange') {
       // A half-closed client still gets its answers, but none from a server to half a request.
       if (!this.#body.done) this.#exchange.bodyRefused(400, 'the request ended in its body');
+      else this.#askIfGone();
     } else if (this.#state !== 'closed' && this.#stash === undefined) this.#leave();
+  }
+
+  /** A FIN looks the same from one that has left and from one that only has no more to send. */
+  #askIfGone(): void {
+    const { ignoreClientAbort } = this.#gateway.config;
+    if (ignoreClientAbort === 'on' || !this.#exchange.isUnanswered) return;
+    if (ignoreClientAbort === 'ask') return this.#gateway.wheel.set(this, ASK_MS);
+    this.#gone(false);
+    this.connection.destroy();
+  }
+
+  #ask(): void {
+    if (!this.#exchange.isUnanswered) return;
+    if (!this.#isAskable) return void this.connection.writeText('');
+    this.#isAskable = false;
+    this.connection.writeText('HTTP/1.1 100 Continue\r\n\r\n');
+    this.#gateway.wheel.set(this, ASK_MS);
   }
 
   onClose(error: string): void {
@@ -230,7 +255,11 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
       case 'head':
         return this.refuse(408, 'the request head came too slowly');
       case 'exchange':
-        return this.#exchange.bodyRefused(408, 'the request body came too slowly');
+        // What is written to one that has left brings a reset, and the next write hears of it.
+        if (!this.#body.done) {
+          return this.#exchange.bodyRefused(408, 'the request body came too slowly');
+        }
+        return this.#ask();
       default:
         return this.destroy();
     }
@@ -264,8 +293,10 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
 
   #beginExchange(head: RequestHead, buffer: Buffer, start: number, end: number): void {
     this.#state = 'exchange';
+    this.#isAskable = head.minor === 1;
     this.#requests += 1;
     this.#gateway.wheel.clear(this);
+    this.#pace.restart();
     this.#body.reset(head.framing, head.contentLength, this.#gateway.config.limits);
     this.#payload.reset(start);
     const stop = this.#body.read(buffer, start, end, this.#payload.collect);
@@ -284,8 +315,11 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
       const { status, reason } = this.#body.refusal;
       return this.#exchange.bodyRefused(status, reason);
     }
-    if (this.#body.done) this.#gateway.wheel.clear(this);
-    else this.#watchBody();
+    const { wheel, config } = this.#gateway;
+    if (this.#body.done) wheel.clear(this);
+    else if (this.#pace.isTooSlow(end - start, wheel.nowMs, config.limits.bodyMinRate)) {
+      return this.#exchange.bodyRefused(408, 'the request body came too slowly');
+    } else this.#watchBody();
     if (stop < end) this.#keepForLater(buffer, stop, end);
     this.#exchange.requestBytes(buffer, this.#payload.start, this.#payload.end, this.#body.done);
   }

@@ -92,9 +92,8 @@ export class Exchange implements Attempt {
     this.#upload.keep(buffer, start, end, this.#isSent);
     if (!this.#isSent || this.#connection === undefined) {
       if (this.#upload.isFull) this.#client.pauseBody();
-      return;
-    }
-    if (!this.#upload.send(this.#connection, '', buffer, start, end)) this.#client.pauseBody();
+    } else if (!this.#upload.send(this.#connection, '', buffer, start, end))
+      this.#client.pauseBody();
   }
 
   /** The client can take more of the response. */
@@ -111,7 +110,6 @@ export class Exchange implements Attempt {
     else this.#endTunnel('client');
   }
 
-  /** The gateway stops. */
   stopped(): void {
     if (!this.isActive) return;
     this.#connection?.discard();
@@ -129,6 +127,10 @@ export class Exchange implements Attempt {
     this.#end('clientGone', reason);
     if (cutBy === '') this.#client.refuse(status, reason);
     else this.#client.cut(cutBy);
+  }
+
+  get isUnanswered(): boolean {
+    return this.#download.cutBy === '';
   }
 
   /** The server has not taken all that the client sent. */
@@ -352,7 +354,7 @@ export class Exchange implements Attempt {
     this.#client.answer(text, keepsAlive);
   }
 
-  /** Settles and forgets: after it the object is ready for the next request. */
+  /** Settles and forgets: ready for the next request. */
   #end(result: Result, reason: string, outcome: Outcome = 'neutral'): void {
     const nowMs = this.#gateway.now();
     this.#server?.settle(outcome, nowMs, reason);
