@@ -62,7 +62,7 @@ class ConsulRegistry implements Registry {
   async read(key: string): Promise<KvEntry | undefined> {
     const reply = await this.#transport.call({ method: 'GET', path: pathOf(key) });
     if (reply.status === 404) {
-      parse(reply, parseState);
+      parse(reply, (answer) => parseState(answer));
       return undefined;
     }
     return parse(reply, ({ body }) => parseEntries(body.toString()))[0];
@@ -70,7 +70,9 @@ class ConsulRegistry implements Registry {
 
   async list(prefix: string): Promise<KvState> {
     const path = `${pathOf(prefix, true)}?recurse`;
-    return parse(await this.#transport.call({ method: 'GET', path }), parseState);
+    return parse(await this.#transport.call({ method: 'GET', path }), (answer) =>
+      parseState(answer),
+    );
   }
 
   async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {

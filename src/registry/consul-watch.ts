@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { parseState } from './consul-answer.ts';
+import { type KnownEntries, parseState } from './consul-answer.ts';
 import type { ConsulTransport } from './consul-transport.ts';
 import type { KvState, Watch, WatchEvents } from './kv.ts';
 
@@ -40,6 +40,7 @@ export function watchPrefix(options: WatchOptions): Watch {
 class ConsulWatch implements Watch {
   readonly #options: WatchOptions;
   readonly #closing = new AbortController();
+  readonly #known: KnownEntries = new Map();
   #failures = 0;
   /** What was told last: undefined before the first answer or failure. */
   #reachable: boolean | undefined;
@@ -96,7 +97,7 @@ class ConsulWatch implements Watch {
     try {
       const outcome = await transport.try(request, timeoutMs, this.#closing.signal);
       if (!('reason' in outcome)) {
-        const state = parseState(outcome);
+        const state = parseState(outcome, this.#known);
         this.#failures = 0;
         if (!this.#closed()) this.#tell(true, '');
         return state;

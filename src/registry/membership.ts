@@ -144,6 +144,7 @@ export class MembershipReader {
 
   #readRecord({ key, value }: KvEntry): Remembered {
     const before = this.#records.get(key);
+    if (before?.value === value) return before;
     if (before !== undefined && Buffer.compare(before.value, value) === 0) return before;
     const read = readInstance(key, value, this.#prefix);
     if ('instance' in read && read.unreadable.length === 0) {
