@@ -180,6 +180,7 @@ test('with every socket in use a request gets 503, nobody is blamed, and the log
   await server.until(() => server.received.filter((head) => head !== '').length === 3);
   assert.match(await rawExchange(t, port, CLOSE), /^HTTP\/1\.1 503 /);
   assert.equal(gateway.figures().noSocket, 1);
+  assert.deepEqual(gateway.figures().upstreams, [{ name: 'app', idle: 0, inUse: 3, connects: 3 }]);
   const app = upstreams.get('app');
   assert.equal(app?.servers[0]?.counters.failures, 0);
   assert.equal(app?.servers[0]?.inFlight, 3);

@@ -6,13 +6,21 @@ import {
   type GatewayPatch,
   RawClient,
   rawExchange,
+  serverState,
   startGateway,
   startHello,
   startRawServer,
 } from '../../test/gateway-builders.ts';
+import { seededRandom } from '../../test/random.ts';
+import { createUpstream } from '../../test/upstreams.ts';
 import type { GatewayOptions } from '../gateway.ts';
+import type { Server } from '../upstream.ts';
+import { ConnectionPool, type Place } from './connection-pool.ts';
 import { nodeTransport } from './node-transport.ts';
+import type { ServerConnection } from './server-connection.ts';
+import { Sockets } from './sockets.ts';
 import type { ConnectionHandler, Transport } from './transport.ts';
+import { Wheel } from './wheel.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
@@ -85,6 +93,84 @@ for (const upstreamKeepalive of [0, 1, 3]) {
     assert.equal(figures()?.connects, 10 - upstreamKeepalive);
   });
 }
+
+for (const [what, patch] of [
+  ['is drained', { admin: 'drain' }],
+  ['is in maint', { admin: 'maint' }],
+  ['is down', { checks: 'down' }],
+  ['is gone', undefined],
+] as const) {
+  test(`a server that ${what} keeps no connection, idle or in flight`, async (t) => {
+    const answers: (() => void)[] = [];
+    const server = await startRawServer(t, (socket) => {
+      answers.push(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+    });
+    const { gateway, port, setServers } = await startGateway(t, [server.port]);
+    const clients = [new RawClient(t, port).send(GET), new RawClient(t, port).send(GET)];
+    await server.until(() => answers.length === 2);
+    answers[0]?.();
+    await Promise.race(clients.map((client) => client.until((text) => text.includes('ok'))));
+    const figures = () => gateway.figures().upstreams[0];
+    assert.deepEqual(figures(), { name: 'app', idle: 1, inUse: 1, connects: 2 });
+    setServers(patch === undefined ? [] : [serverState(server.port, patch)]);
+    assert.deepEqual(figures(), { name: 'app', idle: 0, inUse: 1, connects: 2 });
+    answers[1]?.();
+    await Promise.all(clients.map((client) => client.until((text) => text.includes('ok'))));
+    assert.deepEqual(figures(), { name: 'app', idle: 0, inUse: 0, connects: 2 });
+  });
+}
+
+test('whatever is taken, kept and closed, the newest is taken and the oldest gives way', () => {
+  const random = seededRandom(7);
+  const sockets = new Sockets({ max: () => 10_000, open: () => 0 }, 0);
+  const pool = new ConnectionPool({ keepalive: 'auto', sockets, wheel: new Wheel(() => 0) });
+  const servers = ['a', 'b', 'c'].map((id) => createUpstream([{ id }]).servers[0] as Server);
+  /** Idle ones as they should be, oldest first. */
+  let idle: Place[] = [];
+  const open = (server: Server): Place => {
+    // Of a connection the pool knows no more than this.
+    const connection = {
+      server,
+      connection: {},
+      discard(): void {
+        idle = idle.filter((other) => other !== place);
+        pool.closed(place, true);
+      },
+    } as unknown as ServerConnection;
+    const place: Place = pool.place(connection);
+    place.address = '127.0.0.1';
+    assert.ok(pool.open(place.pool));
+    return place;
+  };
+  const busy: Place[] = [];
+  for (let step = 0; step < 20_000; step += 1) {
+    const server = servers[Math.floor(random() * servers.length)] as Server;
+    const dice = random();
+    if (dice < 0.4) {
+      const expected = idle.findLast(({ pool: { server: its } }) => its === server);
+      const taken = pool.take(server);
+      assert.equal(taken, expected?.connection);
+      idle = idle.filter((place) => place !== expected);
+      busy.push(expected ?? open(server));
+    } else if (dice < 0.8 && busy.length > 0) {
+      const [place] = busy.splice(Math.floor(random() * busy.length), 1) as [Place];
+      idle.push(place);
+      pool.release(place);
+    } else if (dice < 0.9 && idle.length > 0) {
+      idle[Math.floor(random() * idle.length)]?.connection.discard();
+    } else if (dice >= 0.9) {
+      const oldest = idle[0];
+      const left = idle.length - (oldest === undefined ? 0 : 1);
+      assert.equal(pool.evict(), oldest !== undefined);
+      assert.equal(idle.length, left);
+      assert.ok(oldest === undefined || !idle.includes(oldest));
+    }
+    const [figures] = [...pool.figures()];
+    assert.equal(figures?.idle ?? 0, idle.length);
+    assert.equal(figures?.inUse ?? 0, busy.length);
+    assert.equal(sockets.servers, idle.length + busy.length);
+  }
+});
 
 /** Sockets whose `connect` fails with a system code while `failing` says so. */
 function failingTransport(failing: () => string): Transport {
