@@ -151,7 +151,7 @@ test('the verbs plan and deploy', async (t: TestContext) => {
       /service "web": not in .*; known: app/,
     ],
     ['no version', ['deploy', 'app'], /required option '--version <version>'/],
-    ['a version with a blank', ['plan', 'app', '--version', 'v 1'], /without blanks/],
+    ['a version with a blank', ['plan', 'app', '--version', 'v 1'], /write 1 to 128 letters/],
   ];
   for (const [name, argv, message] of wrong) {
     await t.test(`usage: ${name}`, async () => {
