@@ -73,6 +73,8 @@ test('an old peak is forgotten after two windows, a small load keeps what it had
     for (const endMs = nowMs + ms; nowMs < endMs; nowMs += 100) gateway.turn();
   };
   await ask(100);
+  await ask(10);
+  assert.equal(figures()?.idle, 100, 'the peak of a window is not its end');
   pass(16_000);
   await ask(50);
   assert.equal(figures()?.idle, 100, 'the window before still counts');
