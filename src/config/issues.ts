@@ -109,7 +109,7 @@ function unknownKeys(
 /** Paths of the keys that should stand there instead of the unknown ones. */
 function keysAdvised(issue: z.core.$ZodIssueUnrecognizedKeys, path: Path): string[] {
   const known = issue.message.split(' ');
-  return issue.keys.flatMap((key) => {
+  return issue.keys.slice(0, KEYS_SHOWN_MAX).flatMap((key) => {
     const advice = adviceOn(key, placeOf(path), known);
     const wanted = /(?:did you mean "|write )(\w+)/.exec(advice)?.[1];
     return wanted === undefined ? [] : [formatPath([...path, wanted])];

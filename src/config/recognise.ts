@@ -6,6 +6,8 @@ import { foreignWord } from './foreign-words.ts';
 
 /** Below this a file may be a first try with a wrong word; its key deserves an answer. */
 const KEYS_LEAST = 3;
+/** So many tell what a file is; looking for near words among thousands would take seconds. */
+const KEYS_LOOKED_AT = 200;
 
 const KINDS: readonly (readonly [form: RegExp, name: string])[] = [
   [/^\s*(events|http|stream|server|upstream\s+\S+|location\s+.*?)\s*\{/m, 'one of nginx'],
@@ -37,10 +39,11 @@ function isOurMap(keys: readonly string[], known: readonly string[]): boolean {
   if (keys.some((key) => key.startsWith('x-') || known.includes(key))) return true;
   const words = keys.filter((key) => /^[\w.$/-]{1,40}$/.test(key));
   if (words.length === keys.length && keys.length < KEYS_LEAST) return true;
-  const meant = words.filter(
+  const sample = words.slice(0, KEYS_LOOKED_AT);
+  const meant = sample.filter(
     (key) => nearest(key, known) !== undefined || foreignWord(key, '') !== undefined,
   );
-  return meant.length * 2 >= keys.length && keys.length > 0;
+  return meant.length * 2 >= Math.min(keys.length, KEYS_LOOKED_AT);
 }
 
 function isOurText(text: string, data: unknown, known: readonly string[]): boolean {

@@ -33,19 +33,27 @@ export function configReference(): string {
   return lines.join('\n');
 }
 
-/** The maps in which a key stands: `limits`, `upstreams.<name>.servers[]`. */
+/** Key → the maps in which it stands; made once, as a file may have thousands of wrong keys. */
+let places: ReadonlyMap<string, readonly string[]> | undefined;
+
+/** The maps in which a key stands: `limits`, `upstreams.<name>.servers[]`; '' is the top. */
 export function placesOf(key: string): readonly string[] {
-  const places: string[] = [];
+  places ??= readPlaces();
+  return places.get(key) ?? [];
+}
+
+function readPlaces(): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
   const look = (place: string, schema: Schema): void => {
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
       if (typeof property === 'boolean') continue;
-      if (name === key) places.push(place);
+      found.set(name, [...(found.get(name) ?? []), place]);
       const [suffix, within] = keysWithin(property);
       if (within !== undefined) look(`${place === '' ? '' : `${place}.`}${name}${suffix}`, within);
     }
   };
   look('', z.toJSONSchema(fileSchema, { io: 'input' }));
-  return places;
+  return found;
 }
 
 const INTRODUCTION = `# Configuration
