@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   'change-latency': 'From a registry write to the last request',
   'no-loss': 'Requests lost in releases and crashes',
   memory: 'Memory of a worker',
+  balancing: 'Balancing',
   registry: 'Registry',
   http1: 'HTTP/1.1 layer',
 };

@@ -1,6 +1,7 @@
 // The face of the upstream module: named groups of servers, who of them takes the next request and
 // why not the others. Runs in every worker on the hot path; knows no sockets and no registry.
 
+export type { Balanced } from './upstream/balancing/balancer.ts';
 export {
   addServerCounters,
   addUpstreamCounters,
@@ -20,12 +21,16 @@ export {
   type Admin,
   type AdminState,
   type Balance,
+  type BalanceKey,
+  type Balancing,
   type Checks,
   type Eligibility,
   type PageName,
   READY,
+  ROUND_ROBIN,
   type Route,
   type ServerState,
+  type Sticky,
   type TableUpdate,
   type UpstreamChange,
   type UpstreamState,

@@ -11,7 +11,13 @@ import {
   type GatewayTimeouts,
 } from '../src/config.ts';
 import { Gateway, type GatewayOptions } from '../src/gateway.ts';
-import { type Route, type ServerState, UpstreamSet } from '../src/upstream.ts';
+import {
+  type Balancing,
+  ROUND_ROBIN,
+  type Route,
+  type ServerState,
+  UpstreamSet,
+} from '../src/upstream.ts';
 import { serverState as anyServer } from './upstreams.ts';
 
 export type GatewayPatch = Partial<Omit<GatewayConfig, 'limits' | 'timeouts'>> & {
@@ -34,6 +40,8 @@ export function serverState(port: number, patch: Partial<ServerState> = {}): Ser
   return anyServer({ id: `127.0.0.1:${port}`, port, ...patch });
 }
 
+type StartOptions = Partial<GatewayOptions> & { readonly balancing?: Balancing };
+
 export type TestGateway = {
   readonly port: number;
   readonly gateway: Gateway;
@@ -47,7 +55,7 @@ export async function startGateway(
   servers: readonly (number | ServerState)[],
   patch: GatewayPatch = {},
   routes: readonly Route[] = [{ host: '', path: '/', upstream: 'app' }],
-  options: Partial<GatewayOptions> = {},
+  { balancing = ROUND_ROBIN, ...options }: StartOptions = {},
 ): Promise<TestGateway> {
   const upstreams = new UpstreamSet();
   const gateway = new Gateway({ config: gatewayConfig(patch), upstreams, ...options });
@@ -57,7 +65,7 @@ export async function startGateway(
     generation += 1;
     gateway.apply({
       generation,
-      upstreams: [{ name: 'app', balance: 'round_robin', slowStartMs: 0, servers: states }],
+      upstreams: [{ name: 'app', balancing, slowStartMs: 0, servers: states }],
       removed: [],
     });
   };

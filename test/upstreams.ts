@@ -1,6 +1,14 @@
 // Builders for tests that need upstreams: their servers are called a, b, c, …
 
-import { type Server, type ServerState, Upstream, type UpstreamState } from '../src/upstream.ts';
+import {
+  type Balanced,
+  type BalanceKey,
+  ROUND_ROBIN,
+  type Server,
+  type ServerState,
+  Upstream,
+  type UpstreamState,
+} from '../src/upstream.ts';
 
 export function serverState(part: Partial<ServerState> = {}): ServerState {
   return {
@@ -27,7 +35,7 @@ export function upstreamState(
 ): UpstreamState {
   return {
     name: 'web',
-    balance: 'round_robin',
+    balancing: ROUND_ROBIN,
     slowStartMs: 0,
     servers: servers.map((server, index) =>
       serverState({ id: String.fromCharCode(97 + index), port: 9001 + index, ...server }),
@@ -40,8 +48,9 @@ export function createUpstream(
   servers: readonly Partial<ServerState>[],
   part: Partial<UpstreamState> = {},
   onIdle: (server: Server) => void = () => {},
+  random: () => number = Math.random,
 ): Upstream {
-  const upstream = new Upstream('web', onIdle);
+  const upstream = new Upstream('web', onIdle, random);
   upstream.apply(upstreamState(servers, part), 0);
   return upstream;
 }
@@ -50,9 +59,20 @@ export function createUpstream(
 export function pickNames(upstream: Upstream, count: number, nowMs = 0): string {
   let names = '';
   for (let pick = 0; pick < count; pick += 1) {
-    const server = upstream.pick([], nowMs);
+    const server = upstream.pick(request(), nowMs);
     names += server?.id ?? '-';
     server?.settle('success', nowMs);
   }
   return names;
+}
+
+/** A request that has tried these servers; `keys` by kind and name, such as `cookie:id`. */
+export function request(
+  tried: readonly Server[] = [],
+  keys: Readonly<Record<string, string>> = {},
+): Balanced {
+  return {
+    tried,
+    keyOf: ({ kind, name }: BalanceKey) => keys[name === '' ? kind : `${kind}:${name}`] ?? '',
+  };
 }

@@ -7,6 +7,7 @@ import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from '../b
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
 import type { Route } from '../upstream.ts';
+import { balancingOf } from './balance-schema.ts';
 import { asksByKeys, type RequestFile } from './check-schema.ts';
 import type { ConfigFile } from './schema.ts';
 import type { ServiceFile } from './service-schema.ts';
@@ -76,7 +77,7 @@ type ReadSecret = (text: string | undefined, kind?: SecretKind) => string;
 function upstreamOf(name: string, read: UpstreamFile, secret: ReadSecret): UpstreamConfig {
   return {
     name,
-    balance: read.balance,
+    balancing: balancingOf(read),
     slowStartMs: read.slow_start,
     followRegistry: read.registry,
     allowEmpty: read.allow_empty,

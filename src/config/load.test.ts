@@ -7,6 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isSluiceError, messageOf } from '../base/errors.ts';
+import { ROUND_ROBIN } from '../upstream.ts';
 import { defaultConfig, loadConfig, parseConfig } from './load.ts';
 
 const ENVIRONMENT = { WITH_BLANK: 'a b', TOKEN: 's3cret' };
@@ -191,7 +192,7 @@ services:
   const [app, raw] = config.upstreams;
   assert.deepEqual(app, {
     name: 'app',
-    balance: 'least_conn',
+    balancing: { ...ROUND_ROBIN, method: 'least_conn' },
     slowStartMs: 30_000,
     followRegistry: true,
     allowEmpty: true,

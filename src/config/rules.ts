@@ -3,6 +3,7 @@
 
 import { type Environment, FIELD_VALUE, readSecret } from '../base/secrets.ts';
 import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '../base/units.ts';
+import { checkBalancing } from './balance-rules.ts';
 import { fieldNameProblem } from './check-schema.ts';
 import { formatPath, type Path, type Where } from './document.ts';
 import { checkRoutes } from './route-rules.ts';
@@ -238,6 +239,7 @@ function checkUpstream(
       );
     }
   }
+  checkBalancing(value, upstream.path, findings);
   checkCheck(value, upstream.path, environment, findings);
 }
 

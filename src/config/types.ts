@@ -4,7 +4,7 @@
 
 import type { Address } from '../base/units.ts';
 import type { CheckSpec, ProbeSpec } from '../health.ts';
-import type { Balance, Route } from '../upstream.ts';
+import type { Balancing, Route } from '../upstream.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
@@ -22,7 +22,7 @@ export type StaticServer = {
 
 export type UpstreamConfig = {
   readonly name: string;
-  readonly balance: Balance;
+  readonly balancing: Balancing;
   readonly slowStartMs: number;
   readonly servers: readonly StaticServer[];
   /** Follow `<registry.prefix><name>/` in the registry. */

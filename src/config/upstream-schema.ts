@@ -1,6 +1,7 @@
 // The schema of upstreams and routes: servers, checks, where requests go.
 
 import { z } from 'zod';
+import { balanceKeys } from './balance-schema.ts';
 import { requestShape } from './check-schema.ts';
 import { hostProblem, pathProblem } from './route-words.ts';
 import { isSingle, list, section } from './shapes.ts';
@@ -90,12 +91,7 @@ const check = section(
 );
 
 export const upstreamSchema = section('A named group of interchangeable servers.', {
-  balance: choice({
-    about:
-      "`round_robin` is nginx's smooth weighted sequence; `least_conn` prefers the least requests in flight per weight.",
-    initial: 'round_robin',
-    words: ['round_robin', 'least_conn'],
-  }),
+  ...balanceKeys,
   slow_start: duration({
     about: 'Ramp of the weight after a server joins or comes back; never at our own start.',
     initial: '0s',

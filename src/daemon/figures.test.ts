@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { serverState, upstreamState } from '../../test/upstreams.ts';
+import { request, serverState, upstreamState } from '../../test/upstreams.ts';
 import { type Server, UpstreamSet } from '../upstream.ts';
 import { DepartedFigures, WorkerFigures } from './figures.ts';
 import { parseFromWorker, parseToWorker } from './protocol.ts';
@@ -41,7 +41,7 @@ function createWorker(): Worker {
     },
     pick() {
       const upstream = upstreams.get('web');
-      const server = upstream?.pick([], 0);
+      const server = upstream?.pick(request(), 0);
       assert(upstream !== undefined && server !== undefined);
       upstream.began(0);
       return server;

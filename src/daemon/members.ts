@@ -63,8 +63,8 @@ export function upstreamState(
   config: UpstreamConfig,
   members: ReadonlyMap<string, Member>,
 ): UpstreamState {
-  const { name, balance, slowStartMs } = config;
-  return { name, balance, slowStartMs, servers: [...members.values()].map(({ state }) => state) };
+  const { name, balancing, slowStartMs } = config;
+  return { name, balancing, slowStartMs, servers: [...members.values()].map(({ state }) => state) };
 }
 
 /** True when the data plane would see no difference. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { recordingLog } from '../../test/recording-log.ts';
-import { serverState, upstreamState } from '../../test/upstreams.ts';
+import { request, serverState, upstreamState } from '../../test/upstreams.ts';
 import { parseConfig } from '../config.ts';
 import { type Admin, type Checks, UpstreamSet } from '../upstream.ts';
 import { WorkerFigures } from './figures.ts';
@@ -193,7 +193,8 @@ function eject(table: Table): { figures: WorkerFigures; report: (nowMs: number) 
   const state = { ...upstreamState([]), name: 'app' };
   const servers = [A, B].map((id) => serverState({ id, maxFails: 1, failTimeoutMs: 10_000 }));
   upstreams.apply({ ...table.update(), upstreams: [{ ...state, servers }] }, 0);
-  for (let pick = 0; pick < 2; pick += 1) upstreams.get('app')?.pick([], 0)?.settle('failure', 0);
+  for (let pick = 0; pick < 2; pick += 1)
+    upstreams.get('app')?.pick(request(), 0)?.settle('failure', 0);
   const report = (nowMs: number): void =>
     figures.take({
       connections: 0,

@@ -103,7 +103,7 @@ function buildUpstream(
   });
   return {
     name: config.name,
-    balance: config.balance,
+    balance: config.balancing.method,
     eligible: servers.filter(({ eligibility }) => eligibility === 'ok').length,
     servers,
     problems: context.problems,

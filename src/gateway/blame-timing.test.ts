@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gatewayConfig, serverState } from '../../test/gateway-builders.ts';
 import { seededRandom } from '../../test/random.ts';
-import { UpstreamSet } from '../upstream.ts';
+import { ROUND_ROBIN, UpstreamSet } from '../upstream.ts';
 import { Gateway } from './gateway.ts';
 import { MemoryNetwork } from './memory-transport.ts';
 import { type Connection, DEAF, type Transport } from './transport.ts';
@@ -43,7 +43,7 @@ async function startWorld(
   const servers = [serverState(9001)];
   gateway.apply({
     generation: 1,
-    upstreams: [{ name: 'app', balance: 'round_robin', slowStartMs: 0, servers }],
+    upstreams: [{ name: 'app', balancing: ROUND_ROBIN, slowStartMs: 0, servers }],
     removed: [],
   });
   gateway.setRoutes([{ host: '', path: '/', upstream: 'app' }]);

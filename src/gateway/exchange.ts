@@ -9,13 +9,14 @@
 import type { Outcome, Server, Upstream } from '../upstream.ts';
 import { countExchange, countTunnel, countTunnelEnd, type Result } from './account.ts';
 import type { Attempt } from './attempt.ts';
+import { Attempts } from './attempts.ts';
 import type { Client } from './client.ts';
 import type { GatewayContext } from './context.ts';
 import { Download } from './download.ts';
 import type { RequestHead, ResponseHead } from './http1.ts';
 import { interimHeadText, isIdempotent, requestHeadText } from './http1.ts';
 import { answerPage, type Page, type PageRoute } from './pages.ts';
-import { type Failure, mayRetry, outcomeOf } from './retry.ts';
+import { type Failure, mayRetry } from './retry.ts';
 import { ServerConnection } from './server-connection.ts';
 import { NO_BYTES } from './transport.ts';
 import { Tunnel } from './tunnel.ts';
@@ -28,20 +29,16 @@ export class Exchange implements Attempt {
   isActive = false;
   readonly #gateway: GatewayContext;
   readonly #client: Client;
+  readonly #attempts: Attempts;
   readonly #upload: Upload;
   readonly #download = new Download();
   #head: RequestHead | undefined;
   #upstream: Upstream | undefined;
   #server: Server | undefined;
   #connection: ServerConnection | undefined;
-  #tried: Server[] = [];
   #startedMs = 0;
-  #failed: Failure | undefined;
   /** The request of this attempt went to an established connection, if only in part. */
   #isSent = false;
-  #isRetried = false;
-  #isSuspect = false; // A server that had this request gave no whole answer.
-  #isFreshOnly = false;
   #isContinued = false;
   #isWaiting = false; // The request is whole, and no response has begun.
   #tunnel: Tunnel | undefined;
@@ -49,6 +46,7 @@ export class Exchange implements Attempt {
   constructor(gateway: GatewayContext, client: Client) {
     this.#gateway = gateway;
     this.#client = client;
+    this.#attempts = new Attempts(client);
     this.#upload = new Upload(gateway.config.limits.relayBytesMax);
   }
 
@@ -64,6 +62,7 @@ export class Exchange implements Attempt {
   begin(head: RequestHead, buffer: Buffer, start: number, end: number, done: boolean): void {
     const gateway = this.#gateway;
     this.#head = head;
+    this.#attempts.begin(head);
     this.isActive = true;
     this.requestMethod = head.method;
     this.#upload.begin(head.framing, done);
@@ -153,16 +152,17 @@ export class Exchange implements Attempt {
   /** False: no server to try; the client has its answer. */
   #tryNext(upstream: Upstream, buffer: Buffer, start: number, end: number): boolean {
     const nowMs = this.#gateway.now();
-    const server = upstream.pick(this.#tried, nowMs);
+    const server = upstream.pick(this.#attempts, nowMs);
     if (server === undefined) {
-      const failed = this.#failed;
+      const { failed } = this.#attempts;
       if (failed === undefined) this.#answer(503, upstream.refusal(nowMs));
       else this.#answer(failed.status, failed.reason);
       return false;
     }
     this.#server = server;
+    this.#attempts.startedMs = nowMs;
     this.#isSent = false;
-    const idle = this.#isFreshOnly ? undefined : this.#gateway.pool.take(server);
+    const idle = this.#attempts.isFreshOnly ? undefined : this.#gateway.pool.take(server);
     if (idle !== undefined && (isIdempotent(this.requestMethod) || idle.isFresh(nowMs))) {
       idle.adopt(this);
       this.#connection = idle;
@@ -206,25 +206,25 @@ export class Exchange implements Attempt {
     const connection = this.#connection;
     const nowMs = now();
     this.#connection = undefined;
-    this.#failed = failed;
+    this.#attempts.failed = failed;
     if (server === undefined || upstream === undefined || connection === undefined) return;
     // A kept-alive connection that the server had closed says nothing about it. Its other idle ones
     // are likely as dead, so the next attempt takes a new one, on any server.
     const isStale = connection.reused && failed.code === 'closed_early';
     if (isStale) {
       pool.clear(server);
-      this.#isFreshOnly = true;
-    } else this.#tried.push(server);
+      this.#attempts.isFreshOnly = true;
+    } else this.#attempts.tried.push(server);
     this.#server = undefined;
     const outcome = isStale ? 'neutral' : this.#outcome(failed, server, nowMs);
-    server.settle(outcome, nowMs, failed.reason);
+    upstream.settle(server, outcome, nowMs, nowMs - this.#attempts.startedMs, failed.reason);
     const isAllowed =
       mayRetry(failed, {
         idempotent: isIdempotent(this.requestMethod),
         replayable: this.#upload.isReplayable,
         sent: this.#isSent,
       }) &&
-      (config.tries === 0 || this.#tried.length < config.tries) &&
+      (config.tries === 0 || this.#attempts.tried.length < config.tries) &&
       (config.triesTimeoutMs === 0 || nowMs - this.#startedMs < config.triesTimeoutMs);
     if (!isAllowed) this.#answer(failed.status, failed.reason);
     if (!isAllowed || !this.#tryNext(upstream, NO_BYTES, 0, 0)) {
@@ -232,17 +232,12 @@ export class Exchange implements Attempt {
       return;
     }
     server.counters.retried += 1;
-    if (!this.#isRetried) upstream.counters.retried += 1;
-    this.#isRetried = true;
+    if (!this.#attempts.isRetried) upstream.counters.retried += 1;
+    this.#attempts.isRetried = true;
   }
 
   #outcome(failed: Pick<Failure, 'source' | 'retry'>, server: Server, nowMs: number): Outcome {
-    const isFirst = !this.#isSuspect;
-    if (failed.retry !== 'yes') this.#isSuspect = true;
-    return outcomeOf(failed, {
-      isFirst,
-      hasOther: this.#upstream?.hasOther(server, nowMs) === true,
-    });
+    return this.#attempts.outcomeOf(failed, this.#upstream?.hasOther(server, nowMs) === true);
   }
 
   // ---- the response, the tunnel -------------------------------------------------------------
@@ -260,11 +255,14 @@ export class Exchange implements Attempt {
 
   responseHead(head: ResponseHead): void {
     const request = this.#head;
-    if (request === undefined) return;
+    const upstream = this.#upstream;
+    const server = this.#server;
+    if (request === undefined || upstream === undefined || server === undefined) return;
     this.#upload.forget();
     // With the request still on its way, the end of this connection is the only safe next step.
     const mayKeepAlive = this.#upload.isDone && this.#client.mayKeepAlive(request);
-    this.#download.begin(request, head, mayKeepAlive);
+    this.#attempts.tookMs = this.#gateway.now() - this.#attempts.startedMs;
+    this.#download.begin(request, this.#attempts.withCookie(head, upstream, server), mayKeepAlive);
   }
 
   responseBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
@@ -301,7 +299,9 @@ export class Exchange implements Attempt {
     this.#download.status = 101;
     countTunnel(upstream, server);
     upstream.ended('answered', this.#gateway.now(), this.#startedMs, this.#isWaiting);
-    this.#client.connection.writeText(interimHeadText(head));
+    this.#client.connection.writeText(
+      interimHeadText(this.#attempts.withCookie(head, upstream, server)),
+    );
     this.#client.tunnelOpened();
   }
 
@@ -357,8 +357,10 @@ export class Exchange implements Attempt {
   /** Settles and forgets: ready for the next request. */
   #end(result: Result, reason: string, outcome: Outcome = 'neutral'): void {
     const nowMs = this.#gateway.now();
-    this.#server?.settle(outcome, nowMs, reason);
     const upstream = this.#upstream;
+    const server = this.#server;
+    if (server !== undefined)
+      upstream?.settle(server, outcome, nowMs, this.#attempts.tookMs, reason);
     if (upstream !== undefined && this.#tunnel === undefined) {
       countExchange(result, this.#download.status, upstream, this.#server);
       if (result !== 'refused') upstream.ended(result, nowMs, this.#startedMs, this.#isWaiting);
@@ -368,13 +370,9 @@ export class Exchange implements Attempt {
     this.#head = undefined;
     this.#upstream = undefined;
     this.#server = undefined;
-    if (this.#tried.length > 0) this.#tried = [];
-    this.#failed = undefined;
+    this.#attempts.reset();
     this.#upload.forget();
     this.#isSent = false;
-    this.#isRetried = false;
-    this.#isSuspect = false;
-    this.#isFreshOnly = false;
     this.#isContinued = false;
     this.#isWaiting = false;
     this.#tunnel = undefined;
@@ -392,7 +390,9 @@ export class Exchange implements Attempt {
       bytes: this.#download.bodyBytes,
       ms: nowMs - this.#startedMs,
       upstream: this.#upstream?.name ?? '',
-      servers: [...this.#tried, ...(this.#server ? [this.#server] : [])].map(({ id }) => id),
+      servers: [...this.#attempts.tried, ...(this.#server ? [this.#server] : [])].map(
+        ({ id }) => id,
+      ),
       result,
       reason,
     });

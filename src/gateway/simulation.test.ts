@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gatewayConfig, serverState } from '../../test/gateway-builders.ts';
 import { seededRandom } from '../../test/random.ts';
-import { UpstreamSet } from '../upstream.ts';
+import { ROUND_ROBIN, UpstreamSet } from '../upstream.ts';
 import { Gateway } from './gateway.ts';
 import { BodyReader, headEnd, parseRequestHead, parseResponseHead } from './http1.ts';
 import { MemoryNetwork } from './memory-transport.ts';
@@ -281,7 +281,7 @@ async function runWorld(seed: number): Promise<{ answered: number; retried: numb
     upstreams: [
       {
         name: 'app',
-        balance: 'round_robin',
+        balancing: ROUND_ROBIN,
         slowStartMs: 0,
         servers: SERVER_PORTS.map((port) => serverState(port, { failTimeoutMs: 50 })),
       },

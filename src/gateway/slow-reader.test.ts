@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gatewayConfig, serverState } from '../../test/gateway-builders.ts';
-import { UpstreamSet } from '../upstream.ts';
+import { ROUND_ROBIN, UpstreamSet } from '../upstream.ts';
 import { Gateway } from './gateway.ts';
 import { MemoryNetwork } from './memory-transport.ts';
 import { type Connection, type ConnectionHandler, DEAF } from './transport.ts';
@@ -76,7 +76,7 @@ async function startWorld(
   });
   const admin = isOpen ? 'ready' : 'drain';
   const servers = [serverState(9001, { admin })];
-  const upstream = { name: 'app', balance: 'round_robin', slowStartMs: 0, servers } as const;
+  const upstream = { name: 'app', balancing: ROUND_ROBIN, slowStartMs: 0, servers } as const;
   gateway.apply({ generation: 1, upstreams: [upstream], removed: [] });
   gateway.setRoutes([{ host: '', path: '/', upstream: 'app' }]);
   await gateway.listen();

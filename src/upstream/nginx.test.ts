@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { needPeer } from '../../test/peers.ts';
 import { seededRandom } from '../../test/random.ts';
-import { createUpstream } from '../../test/upstreams.ts';
+import { createUpstream, request } from '../../test/upstreams.ts';
 import type { Server } from './server.ts';
-import type { Balance } from './table.ts';
+import { type Balance, ROUND_ROBIN } from './table.ts';
 import type { Upstream } from './upstream.ts';
 
 /** fail_timeout of both: longer than the test, as nginx counts it in whole seconds. */
@@ -97,7 +97,8 @@ test('picks what nginx picks while requests are held and some fail', async (t) =
     const upstream = createOurs(setup);
     const held: { readonly tried: Server[]; begun: Begun }[] = [];
     const compare = (tried: Server[], begun: Begun, step: number): void => {
-      const server = tried.length < setup.members.length ? upstream.pick(tried, 0) : undefined;
+      const server =
+        tried.length < setup.members.length ? upstream.pick(request(tried), 0) : undefined;
       assert.equal(begun.name, server?.id ?? '', `step ${step} of ${JSON.stringify(setup)}`);
       if (server !== undefined) held.push({ tried: [...tried, server], begun });
     };
@@ -152,7 +153,7 @@ function createOurs({ balance, members }: Setup): Upstream {
     backup: member.backup ?? false,
     admin: member.down ? ('maint' as const) : ('ready' as const),
   }));
-  return createUpstream(servers, { balance });
+  return createUpstream(servers, { balancing: { ...ROUND_ROBIN, method: balance } });
 }
 
 /** The servers that one request of ours would be tried on, with nginx's number of tries. */
@@ -160,7 +161,7 @@ function ourAttempts(upstream: Upstream, { members }: Setup): string {
   const tried: Server[] = [];
   const tries = members.filter((member) => !member.down).length;
   while (tried.length < tries) {
-    const server = upstream.pick(tried, 0);
+    const server = upstream.pick(request(tried), 0);
     if (server === undefined) break;
     tried.push(server);
     const isDead = members[server.id.charCodeAt(0) - 97]?.dead ?? false;

@@ -4,13 +4,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/random.ts';
-import { createUpstream, upstreamState } from '../../test/upstreams.ts';
+import { createUpstream, request, upstreamState } from '../../test/upstreams.ts';
 import { eligibility } from './eligibility.ts';
 import type { Outcome, Server } from './server.ts';
-import type { Balance, ServerState } from './table.ts';
+import { type Balance, type Balancing, ROUND_ROBIN, type ServerState } from './table.ts';
 import type { Upstream } from './upstream.ts';
 
+/** Exact shares. */
 const BALANCES: readonly Balance[] = ['round_robin', 'least_conn'];
+const ALL: readonly Balance[] = [...BALANCES, 'least_time', 'random_two', 'hash', 'ip_hash'];
 
 test('each server gets exactly its share in every full round of the weights', () => {
   for (let seed = 1; seed <= 100; seed += 1) {
@@ -18,11 +20,11 @@ test('each server gets exactly its share in every full round of the weights', ()
     const weights = Array.from({ length: dice.between(1, 12) }, () => dice.between(1, 20));
     const upstream = createUpstream(
       weights.map((weight) => ({ weight })),
-      { balance: dice.oneOf(BALANCES) },
+      { balancing: { ...ROUND_ROBIN, method: dice.oneOf(BALANCES) } },
     );
     const round = weights.reduce((sum, weight) => sum + weight, 0);
     for (let pass = 1; pass <= 3; pass += 1) {
-      for (let pick = 0; pick < round; pick += 1) upstream.pick([], 0)?.settle('success', 0);
+      for (let pick = 0; pick < round; pick += 1) upstream.pick(request(), 0)?.settle('success', 0);
       assert.deepEqual(
         upstream.servers.map((server) => server.counters.attempts),
         weights.map((weight) => weight * pass),
@@ -47,12 +49,15 @@ test('servers that are changed in their places are what a whole new table makes 
 /** The same history for two upstreams; the twin gets each change as a whole table. */
 function compareWithTable(dice: Dice, where: string): void {
   const count = dice.oneOf([1, 2, 3, 12, 40]);
-  const settings = { balance: dice.oneOf(BALANCES), slowStartMs: dice.oneOf([0, 2000]) };
+  const settings = { balancing: randomBalancing(dice), slowStartMs: dice.oneOf([0, 2000]) };
   let states = upstreamState(
     Array.from({ length: count }, (_, index) => ({ id: `s${index}`, ...randomState(dice) })),
   ).servers;
-  const [ours, twin] = [createUpstream([]), createUpstream([])];
-  for (const upstream of [ours, twin]) upstream.apply(upstreamState(states, settings), 0);
+  const seed = dice.between(1, 1e6);
+  const [ours, twin] = [0, 1].map(() =>
+    createUpstream(states, settings, () => {}, seededRandom(seed)),
+  );
+  assert(ours !== undefined && twin !== undefined);
   const flying: (readonly [Server, Server])[] = [];
   let nowMs = 0;
   for (let step = 0; step < 300; step += 1) {
@@ -68,18 +73,22 @@ function compareWithTable(dice: Dice, where: string): void {
       twin.apply(upstreamState(states, settings), nowMs);
     } else if (dice.chance(0.6)) {
       const tried = new Set(ours.servers.filter(() => dice.chance(0.05)).map(({ id }) => id));
-      const pick = (upstream: Upstream): Server | undefined =>
-        upstream.pick(
-          upstream.servers.filter(({ id }) => tried.has(id)),
-          nowMs,
-        );
-      const [picked, expected] = [pick(ours), pick(twin)];
+      const keys = randomKeys(dice);
+      const pick = (upstream: Upstream): Server | undefined => {
+        const servers = upstream.servers.filter(({ id }) => tried.has(id));
+        return upstream.pick(request(servers, keys), nowMs);
+      };
+      const picked: Server | undefined = pick(ours);
+      const expected: Server | undefined = pick(twin);
       assert.equal(picked?.id, expected?.id, `${where}, step ${step}`);
       if (picked !== undefined && expected !== undefined) flying.push([picked, expected]);
     } else if (flying.length > 0) {
       const [pair] = flying.splice(dice.between(0, flying.length - 1), 1);
       const outcome = dice.oneOf<Outcome>(['success', 'success', 'failure', 'neutral']);
-      for (const server of pair ?? []) server.settle(outcome, nowMs);
+      const tookMs = dice.between(0, 500);
+      const [mine, theirs] = pair ?? [];
+      if (mine !== undefined) ours.settle(mine, outcome, nowMs, tookMs);
+      if (theirs !== undefined) twin.settle(theirs, outcome, nowMs, tookMs);
     }
     assert.deepEqual(
       ours.servers.map((server) => [server.state, server.fails, eligibility(server, nowMs)]),
@@ -113,10 +122,7 @@ function compareWithScan(dice: Dice, where: string): void {
       for (const upstream of [ours, twin]) upstream.apply(table, nowMs);
     } else if (dice.chance(0.6)) {
       const tried = new Set(ours.servers.filter(() => dice.chance(0.02)).map(({ id }) => id));
-      const picked = ours.pick(
-        ours.servers.filter(({ id }) => tried.has(id)),
-        nowMs,
-      );
+      const picked = ours.pick(request(ours.servers.filter(({ id }) => tried.has(id))), nowMs);
       const expected = scan(twin, tried, nowMs);
       assert.equal(picked?.id, expected?.id, `${where}, step ${step}`);
       if (picked !== undefined && expected !== undefined) flying.push([picked, expected]);
@@ -147,6 +153,20 @@ function scan(upstream: Upstream, tried: ReadonlySet<string>, nowMs: number): Se
     return best;
   }
   return undefined;
+}
+
+function randomBalancing(dice: Dice): Balancing {
+  return {
+    method: dice.oneOf(ALL),
+    key: { kind: 'path', name: '' },
+    loadMax: dice.oneOf([0, 125]),
+    sticky: dice.chance(0.3) ? { cookie: 'at', attributes: '' } : null,
+  };
+}
+
+function randomKeys(dice: Dice): Record<string, string> {
+  const key = String(dice.between(0, 30));
+  return { path: dice.chance(0.1) ? '' : key, client: `10.0.${key}.1` };
 }
 
 function randomState(dice: Dice): Partial<ServerState> {
@@ -219,7 +239,7 @@ class Scenario {
     const able = servers.filter(
       (server) => eligibility(server, this.#nowMs) === 'ok' && !tried.includes(server),
     );
-    const server = this.#upstream.pick(tried, this.#nowMs);
+    const server = this.#upstream.pick(request(tried, randomKeys(this.#dice)), this.#nowMs);
     if (server === undefined) {
       assert.deepEqual(able, [], this.#where);
       return;
@@ -235,7 +255,7 @@ class Scenario {
     const [server] = this.#flying.splice(this.#dice.between(0, this.#flying.length - 1), 1);
     if (server === undefined) return;
     const outcome = this.#dice.oneOf<Outcome>(['success', 'success', 'failure', 'neutral']);
-    server.settle(outcome, this.#nowMs);
+    this.#upstream.settle(server, outcome, this.#nowMs, this.#dice.between(0, 500));
     const isOut = server.gone || server.state.admin !== 'ready';
     if (isOut && !this.#flying.includes(server)) this.#expectedIdle.push(server);
   }
@@ -245,9 +265,9 @@ class Scenario {
     const states = [...'abcdefgh']
       .filter(() => this.#dice.chance(0.7))
       .map((id) => ({ id, ...randomState(this.#dice) }));
-    const balance = this.#dice.oneOf(BALANCES);
+    const balancing = randomBalancing(this.#dice);
     const slowStartMs = this.#dice.oneOf([0, 2000]);
-    this.#upstream.apply(upstreamState(states, { balance, slowStartMs }), this.#nowMs);
+    this.#upstream.apply(upstreamState(states, { balancing, slowStartMs }), this.#nowMs);
     const ids = this.#upstream.servers.map((server) => server.id);
     assert.deepEqual(
       ids,

@@ -36,6 +36,9 @@ export class Server {
   lane: { drop(server: Server): void } | undefined;
   /** Place in that lane's heap. */
   place = -1;
+  /** Recent time to the head of an answer, ms, and when it was; -1: none yet. For least_time. */
+  answerMs = -1;
+  answeredAtMs = 0;
 
   readonly #onIdle: (server: Server) => void;
   #state: ServerState;
@@ -218,5 +221,6 @@ export class Server {
     this.#failedMs = Number.NEGATIVE_INFINITY;
     this.#probedMs = Number.NEGATIVE_INFINITY;
     this.effective = this.#state.weight;
+    this.answerMs = -1;
   }
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUpstream, upstreamState } from '../../test/upstreams.ts';
+import { createUpstream, request, upstreamState } from '../../test/upstreams.ts';
 import { rampFactor } from './slow-start.ts';
 import type { ServerState } from './table.ts';
 import type { Upstream } from './upstream.ts';
@@ -184,7 +184,7 @@ test('with slow_start off nobody ramps', () => {
 function share(upstream: Upstream, id: string, nowMs: number): number {
   let picked = 0;
   for (let pick = 0; pick < 3000; pick += 1) {
-    const server = upstream.pick([], nowMs);
+    const server = upstream.pick(request(), nowMs);
     if (server?.id === id) picked += 1;
     server?.settle('success', nowMs);
   }

@@ -19,7 +19,44 @@ export const READY: Admin = { state: 'ready', owner: '', reason: '', sinceMs: 0 
 /** Verdict of the active checks. unknown: no verdict yet, or no checks configured. */
 export type Checks = 'unknown' | 'up' | 'down';
 
-export type Balance = 'round_robin' | 'least_conn';
+export type Balance =
+  | 'round_robin'
+  | 'least_conn'
+  | 'least_time'
+  | 'random_two'
+  | 'hash'
+  | 'ip_hash';
+
+/** What of a request `hash` goes by. `name` is that of the header, cookie or query parameter. */
+export type BalanceKey = {
+  readonly kind: 'path' | 'uri' | 'host' | 'client' | 'header' | 'cookie' | 'query';
+  readonly name: string;
+};
+
+/** How an upstream chooses. */
+export type Balancing = {
+  readonly method: Balance;
+  /** Of `hash`. */
+  readonly key: BalanceKey;
+  /** Of `hash`: most load of a server in hundredths of the mean per weight; 0 = any. */
+  readonly loadMax: number;
+  /** Null: clients are not kept at a server. */
+  readonly sticky: Sticky | null;
+};
+
+export const ROUND_ROBIN: Balancing = {
+  method: 'round_robin',
+  key: { kind: 'path', name: '' },
+  loadMax: 0,
+  sticky: null,
+};
+
+/** The cookie that keeps a client at its server. */
+export type Sticky = {
+  readonly cookie: string;
+  /** What stands behind `name=value` in Set-Cookie, ready to send: `; Path=/; HttpOnly`. */
+  readonly attributes: string;
+};
 
 /** One server as the data plane needs it. `id` is `host:port`, unique in its upstream. */
 export type ServerState = {
@@ -44,7 +81,7 @@ export type ServerState = {
 
 export type UpstreamState = {
   readonly name: string;
-  readonly balance: Balance;
+  readonly balancing: Balancing;
   /** Ramp of the effective weight after a server comes back; 0 = off. */
   readonly slowStartMs: number;
   /** In the order of the balancer: config file first, then the registry's keys in byte order. */

@@ -3,7 +3,7 @@
 
 import type { Server } from './server.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
-import type { TableUpdate } from './table.ts';
+import { ROUND_ROBIN, type TableUpdate } from './table.ts';
 import { Upstream } from './upstream.ts';
 
 export class UpstreamSet {
@@ -73,7 +73,7 @@ export class UpstreamSet {
     const upstream = this.#upstreams.get(name);
     if (upstream === undefined) return;
     this.#upstreams.delete(name);
-    upstream.apply({ name, balance: 'round_robin', slowStartMs: 0, servers: [] }, nowMs);
+    upstream.apply({ name, balancing: ROUND_ROBIN, slowStartMs: 0, servers: [] }, nowMs);
     if (upstream.isLeaving) this.#leaving.set(name, upstream);
   }
 }

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUpstream, pickNames, upstreamState } from '../../test/upstreams.ts';
+import { createUpstream, pickNames, request, upstreamState } from '../../test/upstreams.ts';
 import { eligibility } from './eligibility.ts';
 import type { Server } from './server.ts';
 import type { Eligibility, ServerState } from './table.ts';
@@ -41,13 +41,13 @@ for (const [state, events, expected] of REASONS) {
     const upstream = createUpstream([open, {}]);
     const server = serverOf(upstream, 'a');
     const others = [serverOf(upstream, 'b')];
-    for (let pick = 0; pick < 2; pick += 1) assert.equal(upstream.pick(others, 0), server);
+    for (let pick = 0; pick < 2; pick += 1) assert.equal(upstream.pick(request(others), 0), server);
     server.settle('neutral', 0);
     if (!(events & BUSY)) server.settle('neutral', 0);
-    if (events & FAILED) upstream.pick(others, 0)?.settle('failure', 0);
+    if (events & FAILED) upstream.pick(request(others), 0)?.settle('failure', 0);
     upstream.apply(upstreamState([state, {}]), 1);
     assert.equal(eligibility(server, 1), expected);
-    assert.equal(upstream.pick(others, 1), expected === 'ok' ? server : undefined);
+    assert.equal(upstream.pick(request(others), 1), expected === 'ok' ? server : undefined);
   });
 }
 
@@ -55,7 +55,7 @@ test('a server that moved is another process: its failures are forgotten, with i
   const at = (...addresses: string[]) => ({ addresses, maxFails: 2 });
   const upstream = createUpstream([at('10.0.0.1'), {}]);
   const server = serverOf(upstream, 'a');
-  upstream.pick([serverOf(upstream, 'b')], 0)?.settle('failure', 0);
+  upstream.pick(request([serverOf(upstream, 'b')]), 0)?.settle('failure', 0);
   upstream.apply(upstreamState([at('10.0.0.1', '10.0.0.2'), {}]), 1);
   assert.equal(server.fails, 1);
   upstream.apply(upstreamState([at('10.0.0.2'), {}]), 2);
@@ -66,7 +66,7 @@ test('max_fails failures eject a server for fail_timeout, then one request probe
   const upstream = createUpstream([{ maxFails: 2, failTimeoutMs: 1000 }, {}]);
   const server = serverOf(upstream, 'a');
   const others = [serverOf(upstream, 'b')];
-  const pick = (nowMs: number): Server | undefined => upstream.pick(others, nowMs);
+  const pick = (nowMs: number): Server | undefined => upstream.pick(request(others), nowMs);
   pick(100)?.settle('failure', 100);
   assert.equal(eligibility(server, 100), 'ok', 'one of two');
   pick(200)?.settle('failure', 200);
@@ -87,41 +87,43 @@ test('a probe that ends neutral leaves the server ejected until the next one', (
   const upstream = createUpstream([{ failTimeoutMs: 1000 }, {}]);
   const server = serverOf(upstream, 'a');
   const others = [serverOf(upstream, 'b')];
-  upstream.pick(others, 0)?.settle('failure', 0);
-  upstream.pick(others, 1001)?.settle('neutral', 1002);
+  upstream.pick(request(others), 0)?.settle('failure', 0);
+  upstream.pick(request(others), 1001)?.settle('neutral', 1002);
   assert.equal(eligibility(server, 1003), 'ejected');
-  assert.equal(upstream.pick(others, 2002), server);
+  assert.equal(upstream.pick(request(others), 2002), server);
 });
 
 test('an answer that was under way when others failed does not clear the failures', () => {
   const upstream = createUpstream([{ maxFails: 2 }, {}]);
   const server = serverOf(upstream, 'a');
   const others = [serverOf(upstream, 'b')];
-  upstream.pick(others, 0);
-  upstream.pick(others, 1)?.settle('failure', 5);
+  upstream.pick(request(others), 0);
+  upstream.pick(request(others), 1)?.settle('failure', 5);
   server.settle('success', 6);
   assert.equal(server.fails, 1);
 });
 
 test('the only server of an upstream is never ejected', () => {
   const upstream = createUpstream([{ maxFails: 1 }]);
-  for (let nowMs = 0; nowMs < 10; nowMs += 1) upstream.pick([], nowMs)?.settle('failure', nowMs);
+  for (let nowMs = 0; nowMs < 10; nowMs += 1)
+    upstream.pick(request(), nowMs)?.settle('failure', nowMs);
   assert.equal(eligibility(serverOf(upstream, 'a'), 10), 'ok');
   assert.equal(upstream.servers[0]?.counters.failures, 10);
 });
 
 test('a server that is left alone while ejected takes requests', () => {
   const upstream = createUpstream([{}, {}]);
-  upstream.pick([], 0)?.settle('failure', 0);
+  upstream.pick(request(), 0)?.settle('failure', 0);
   assert.equal(eligibility(serverOf(upstream, 'a'), 1), 'ejected');
   upstream.apply(upstreamState([{}]), 1);
-  assert.equal(upstream.pick([], 1)?.id, 'a');
+  assert.equal(upstream.pick(request(), 1)?.id, 'a');
 });
 
 test('a server whose only companion is drained or down is not ejected', () => {
   for (const out of [{ admin: 'drain' }, { admin: 'maint' }, { checks: 'down' }] as const) {
     const upstream = createUpstream([{}, out]);
-    for (let nowMs = 0; nowMs < 5; nowMs += 1) upstream.pick([], nowMs)?.settle('failure', nowMs);
+    for (let nowMs = 0; nowMs < 5; nowMs += 1)
+      upstream.pick(request(), nowMs)?.settle('failure', nowMs);
     assert.equal(eligibility(serverOf(upstream, 'a'), 5), 'ok', JSON.stringify(out));
   }
 });
@@ -129,7 +131,7 @@ test('a server whose only companion is drained or down is not ejected', () => {
 test('a server that comes back is not held to what failed before it left', () => {
   for (const out of [{ admin: 'drain' }, { checks: 'down' }] as const) {
     const upstream = createUpstream([{ weight: 4, checks: 'up' }, { checks: 'up' }]);
-    upstream.pick([], 0)?.settle('failure', 0);
+    upstream.pick(request(), 0)?.settle('failure', 0);
     upstream.apply(upstreamState([{ weight: 4, checks: 'up', ...out }, { checks: 'up' }]), 1);
     upstream.apply(upstreamState([{ weight: 4, checks: 'up' }, { checks: 'up' }]), 2);
     const server = serverOf(upstream, 'a');
@@ -141,11 +143,15 @@ test('a server that comes back is not held to what failed before it left', () =>
 test('backups take requests only when no primary is eligible', () => {
   const upstream = createUpstream([{ maxConns: 1 }, { backup: true }, { backup: true }]);
   assert.equal(pickNames(upstream, 4), 'aaaa');
-  const primary = upstream.pick([], 0);
+  const primary = upstream.pick(request(), 0);
   assert.equal(pickNames(upstream, 4), 'bcbc');
   primary?.settle('success', 0);
   assert.equal(pickNames(upstream, 2), 'aa');
-  assert.equal(upstream.pick([serverOf(upstream, 'a')], 0)?.id, 'b', 'also when it was tried');
+  assert.equal(
+    upstream.pick(request([serverOf(upstream, 'a')]), 0)?.id,
+    'b',
+    'also when it was tried',
+  );
 });
 
 test('a changed weight starts the balancing of that server afresh', () => {
@@ -160,8 +166,8 @@ test('a changed weight starts the balancing of that server afresh', () => {
 
 test('a table update keeps the stayers as they are, in flight and counters included', () => {
   const upstream = createUpstream([{}, {}]);
-  const a = upstream.pick([], 0);
-  upstream.pick([], 0)?.settle('failure', 0);
+  const a = upstream.pick(request(), 0);
+  upstream.pick(request(), 0)?.settle('failure', 0);
   const before = upstream.servers.map(({ current, effective, fails }) => [
     current,
     effective,
@@ -188,9 +194,9 @@ test('a table update keeps the stayers as they are, in flight and counters inclu
 test('a removed server finishes, is listed until it is idle, and then says so once', () => {
   const idle: string[] = [];
   const upstream = createUpstream([{}, {}], {}, (server) => idle.push(server.id));
-  const a = upstream.pick([], 0);
-  upstream.pick([], 0)?.settle('success', 0);
-  upstream.pick([serverOf(upstream, 'b')], 0);
+  const a = upstream.pick(request(), 0);
+  upstream.pick(request(), 0)?.settle('success', 0);
+  upstream.pick(request([serverOf(upstream, 'b')]), 0);
   upstream.apply(upstreamState([{ id: 'b' }]), 0);
   assert.equal(a?.gone, true);
   assert.equal(pickNames(upstream, 3), 'bbb');
@@ -213,7 +219,7 @@ test('a removed server finishes, is listed until it is idle, and then says so on
 
 test('a server that returns before it was idle is the same one, its requests still counted', () => {
   const upstream = createUpstream([{}, {}]);
-  const a = upstream.pick([], 0);
+  const a = upstream.pick(request(), 0);
   upstream.apply(upstreamState([{ id: 'b' }]), 0);
   upstream.apply(upstreamState([{}, {}]), 0);
   assert.equal(serverOf(upstream, 'a'), a);
@@ -225,7 +231,7 @@ test('tells when a drained server is idle, and not about a ready one', () => {
   const idle: string[] = [];
   const upstream = createUpstream([{}, {}], {}, (server) => idle.push(server.id));
   pickNames(upstream, 4);
-  const a = upstream.pick([], 0);
+  const a = upstream.pick(request(), 0);
   upstream.apply(upstreamState([{ admin: 'drain' }, {}]), 0);
   assert.deepEqual(idle, []);
   a?.settle('neutral', 0);
@@ -234,7 +240,7 @@ test('tells when a drained server is idle, and not about a ready one', () => {
 
 test('settling more often than picking is a bug and says so', () => {
   const upstream = createUpstream([{}]);
-  const server = upstream.pick([], 0);
+  const server = upstream.pick(request(), 0);
   server?.settle('success', 0);
   assert.throws(() => server?.settle('success', 0), /server a: settled more often than picked/);
 });
@@ -268,7 +274,7 @@ test('a refusal counts the reasons and says where to look', () => {
 test('a refusal tells when to ask again: soonest of what is known', () => {
   const ejecting = { maxFails: 1, failTimeoutMs: 3000 };
   const ejected = createUpstream([ejecting, { ...ejecting, failTimeoutMs: 60_000 }]);
-  for (const now of [0, 0]) ejected.pick([], now)?.settle('failure', now);
+  for (const now of [0, 0]) ejected.pick(request(), now)?.settle('failure', now);
   for (const [upstream, nowMs, seconds] of [
     [createUpstream([]), 0, 5],
     [createUpstream([{ admin: 'drain' }, { checks: 'down' }]), 0, 5],
@@ -290,7 +296,7 @@ test('a set applies updates by upstream, reports its generation and snapshots as
     set.all().map((upstream) => upstream.name),
     ['web', 'api'],
   );
-  const server = set.get('web')?.pick([], 0);
+  const server = set.get('web')?.pick(request(), 0);
   set.apply({ generation: 5, upstreams: [], removed: ['web', 'never there'] }, 0);
   assert.equal(set.get('web'), undefined);
   assert.ok(set.get('api'));
@@ -304,8 +310,8 @@ test('a set applies updates by upstream, reports its generation and snapshots as
 });
 
 test('an upstream without servers refuses instead of failing', () => {
-  assert.equal(createUpstream([]).pick([], 0), undefined);
-  assert.equal(createUpstream([{ admin: 'drain' }]).pick([], 0), undefined);
+  assert.equal(createUpstream([]).pick(request(), 0), undefined);
+  assert.equal(createUpstream([{ admin: 'drain' }]).pick(request(), 0), undefined);
 });
 
 function serverOf(upstream: Upstream, id: string): Server {

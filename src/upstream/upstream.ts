@@ -2,14 +2,17 @@
 // next request?" on the hot path, and keeps the exchange counters and gaps of receipts. `pick` is
 // atomic (choose and count in one step, no await), allocates nothing, and never throws.
 
+import type { Balanced, Balancer } from './balancing/balancer.ts';
+import { isOpen } from './balancing/may-take.ts';
+import { createBalancer } from './balancing/methods.ts';
+import { RoundRobin } from './balancing/round-robin.ts';
+import { StickyServers } from './balancing/sticky.ts';
 import { createUpstreamCounters, type ExchangeResult, recordDuration } from './counters.ts';
 import { eligibility, standingOf } from './eligibility.ts';
 import { GapTracker } from './gaps.ts';
-import { LeastConn } from './least-conn.ts';
-import { RoundRobin } from './round-robin.ts';
-import { Server } from './server.ts';
+import { type Outcome, Server } from './server.ts';
 import type { UpstreamSnapshot } from './snapshot.ts';
-import type { Balance, Eligibility, ServerState, UpstreamState } from './table.ts';
+import { type Eligibility, ROUND_ROBIN, type ServerState, type UpstreamState } from './table.ts';
 
 /** The reasons in the order in which a refusal names them. */
 const REASONS: readonly Eligibility[] = [
@@ -28,45 +31,38 @@ const RETRY_AFTER_MS = 5000;
 /** Takes requests, or waits for what every server of a first table has to wait for. */
 const WAITING: readonly Eligibility[] = ['ok', 'unresolved', 'unchecked'];
 
-/** Chooses among the servers of one tier; replaced at each table update. */
-type Balancer = {
-  pick(tried: readonly Server[], nowMs: number): Server | undefined;
-  /** One more, in its place in the table. */
-  add(server: Server): void;
-  /** One of them less; it has its weight back as it is. */
-  remove(server: Server): void;
-  /** Give the servers' weights back as they are, for the balancer that follows. */
-  close(): void;
-};
-
 export class Upstream {
   readonly name: string;
   readonly counters = createUpstreamCounters();
 
   readonly #onIdle: (server: Server) => void;
+  readonly #random: () => number;
   readonly #gaps = new GapTracker();
   /** Exchanges whose request is whole and whose response has not begun. */
   #waiting = 0;
   #servers: readonly Server[] = [];
   #byId: ReadonlyMap<string, Server> = new Map();
-  #settings = { balance: 'round_robin' as Balance, slowStartMs: 0 };
+  #settings = { balancing: ROUND_ROBIN, slowStartMs: 0 };
   /** How many of them the table lets take requests. */
   #open = 0;
   /** Those that an operator took out. */
   readonly #stopping = new Set<Server>();
   /** Out of the table with requests in flight, by id; a server that rejoins is taken from here. */
   readonly #leaving = new Map<string, Server>();
-  /** Each over the servers of its tier that the table lets take requests, in the table's order. */
-  #primaries: Balancer = new RoundRobin([]);
-  #backups: Balancer = new RoundRobin([]);
+  /** Each over the servers of its tier, in the table's order. */
+  #primaries: Balancer = new RoundRobin({ servers: [] });
+  #backups: Balancer = new RoundRobin({ servers: [] });
+  #sticky: StickyServers | undefined;
   /** Servers whose next admission is a return and starts slowly. */
   readonly #returning = new Set<Server>();
   /** No servers yet: those of the first table that has some are there since our start. */
   #isStarting = true;
 
-  constructor(name: string, onIdle: (server: Server) => void) {
+  /** `random`: 0 … 1, 1 excluded; a test brings its own. */
+  constructor(name: string, onIdle: (server: Server) => void, random: () => number = Math.random) {
     this.name = name;
     this.#onIdle = onIdle;
+    this.#random = random;
   }
 
   /** In the order of the table. */
@@ -89,11 +85,25 @@ export class Upstream {
    * The server for the next attempt, its inFlight and attempts already raised; settle it once.
    * The backups take part only when no primary is eligible. undefined: see `refusal`.
    */
-  pick(tried: readonly Server[], nowMs: number): Server | undefined {
-    const server = this.#primaries.pick(tried, nowMs) ?? this.#backups.pick(tried, nowMs);
+  pick(request: Balanced, nowMs: number): Server | undefined {
+    const server =
+      this.#sticky?.pick(request, nowMs) ??
+      this.#primaries.pick(request, nowMs) ??
+      this.#backups.pick(request, nowMs);
     if (server !== undefined) server.take(nowMs);
-    else if (tried.length === 0) this.counters.refused += 1;
+    else if (request.tried.length === 0) this.counters.refused += 1;
     return server;
+  }
+
+  /** An attempt on a server that `pick` chose has ended; `tookMs` to the head of the answer. */
+  settle(server: Server, outcome: Outcome, nowMs: number, tookMs: number, reason = ''): void {
+    server.settle(outcome, nowMs, reason);
+    this.#balancerOf(server).observe?.(server, outcome, tookMs, nowMs);
+  }
+
+  /** The Set-Cookie line that keeps the client at this server, with CRLF; '' for none. */
+  stickyLine(request: Balanced, server: Server): string {
+    return this.#sticky?.setCookie(request, server) ?? '';
   }
 
   /** Another server may take the requests that `server` would lose when it is ejected. */
@@ -222,18 +232,21 @@ export class Upstream {
     for (const server of known.values()) this.#leave(server);
     this.#servers = [...next.values()];
     this.#byId = next;
-    this.#settings = { balance: state.balance, slowStartMs: state.slowStartMs };
+    this.#settings = { balancing: state.balancing, slowStartMs: state.slowStartMs };
     for (const [position, server] of this.#servers.entries()) server.position = position;
     const open = this.#servers.filter(isOpen);
     this.#open = open.length;
-    const primaries = open.filter((server) => !server.state.backup);
-    const backups = open.filter((server) => server.state.backup);
+    const primaries = this.#servers.filter((server) => !server.state.backup);
+    const backups = this.#servers.filter((server) => server.state.backup);
     for (const tier of [primaries, backups]) {
-      const isCarried = tier.some((server) => this.#carries(server, nowMs));
-      this.#startSlowly(tier, { isCarried, slowStartMs: state.slowStartMs, nowMs });
+      const opened = tier.filter(isOpen);
+      const isCarried = opened.some((server) => this.#carries(server, nowMs));
+      this.#startSlowly(opened, { isCarried, slowStartMs: state.slowStartMs, nowMs });
     }
-    this.#primaries = createBalancer(state.balance, primaries);
-    this.#backups = createBalancer(state.balance, backups);
+    this.#primaries = this.#balance(state, primaries, this.#primaries);
+    this.#backups = this.#balance(state, backups, this.#backups);
+    const { sticky } = state.balancing;
+    this.#sticky = sticky === null ? undefined : new StickyServers(sticky, this.#servers);
     this.#noteOut(this.#servers);
     if (next.size > 0) this.#isStarting = false;
   }
@@ -252,8 +265,10 @@ export class Upstream {
     for (const [server, state] of changed) {
       open += Number(standingOf(state) === 'ok') - Number(isOpen(server));
     }
-    // Whether the one that is left may be ejected is the others' matter: all are looked at anew.
-    if (open !== this.#open && (open === 1 || this.#open === 1)) {
+    // Whether the one that is left may be ejected is the others' matter: all are looked at anew. And
+    // so is what only those hear of that balance over all servers of a tier.
+    const isOthers = open !== this.#open && (open === 1 || this.#open === 1);
+    if (isOthers || changed.some(([server, state]) => isForAll(server.state, state))) {
       const next = new Map(states.map((state) => [state.id, state]));
       const servers = this.#servers.map(({ id, state }) => next.get(id) ?? state);
       this.apply({ name: this.name, ...this.#settings, servers }, nowMs);
@@ -277,6 +292,12 @@ export class Upstream {
     }
     for (const server of opened) this.#balancerOf(server).add(server);
     this.#noteOut(servers);
+  }
+
+  #balance(state: UpstreamState, servers: readonly Server[], before: Balancer): Balancer {
+    const { key, loadMax } = state.balancing;
+    const options = { servers, key, loadMax, random: this.#random, before };
+    return createBalancer(state.balancing.method, options);
   }
 
   #balancerOf({ state }: Server): Balancer {
@@ -340,10 +361,9 @@ export class Upstream {
   }
 }
 
-function isOpen({ state }: Server): boolean {
-  return standingOf(state) === 'ok';
-}
-
-function createBalancer(balance: Balance, servers: readonly Server[]): Balancer {
-  return balance === 'least_conn' ? new LeastConn(servers) : new RoundRobin(servers);
+/** It goes to another tier, or gains weight while it is out. */
+function isForAll(last: ServerState, next: ServerState): boolean {
+  if (last.backup !== next.backup) return true;
+  const isInBoth = standingOf(last) === 'ok' && standingOf(next) === 'ok';
+  return last.weight !== next.weight && !isInBoth;
 }

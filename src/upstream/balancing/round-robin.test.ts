@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUpstream, pickNames } from '../../test/upstreams.ts';
+import { createUpstream, pickNames, request } from '../../../test/upstreams.ts';
 
 const SEQUENCES: readonly { readonly weights: readonly number[]; readonly picks: string }[] = [
   { weights: [1], picks: 'aaa' },
@@ -23,7 +23,7 @@ for (const { weights, picks } of SEQUENCES) {
 test('a failure takes weight / max_fails away, and each pick gives one back', () => {
   const upstream = createUpstream([{ weight: 6, maxFails: 3 }, { weight: 6 }]);
   const [first] = upstream.servers;
-  assert.equal(upstream.pick([], 0), first);
+  assert.equal(upstream.pick(request(), 0), first);
   first?.settle('failure', 0);
   assert.equal(first?.effective, 4);
   pickNames(upstream, 1);
@@ -35,7 +35,7 @@ test('a failure takes weight / max_fails away, and each pick gives one back', ()
 test('a server without max_fails keeps its weight however often it fails', () => {
   const upstream = createUpstream([{ weight: 2, maxFails: 0 }, {}]);
   const [first] = upstream.servers;
-  for (let time = 0; time < 20; time += 1) upstream.pick([], 0)?.settle('failure', 0);
+  for (let time = 0; time < 20; time += 1) upstream.pick(request(), 0)?.settle('failure', 0);
   assert.equal(first?.effective, 2);
 });
 
@@ -43,10 +43,10 @@ test('skips the servers that this exchange has tried, and only for this exchange
   const upstream = createUpstream([{}, {}, {}]);
   const tried = [];
   for (const expected of ['a', 'b', 'c']) {
-    const server = upstream.pick(tried, 0);
+    const server = upstream.pick(request(tried), 0);
     assert.equal(server?.id, expected);
     if (server !== undefined) tried.push(server);
   }
-  assert.equal(upstream.pick(tried, 0), undefined);
-  assert.notEqual(upstream.pick([], 0), undefined);
+  assert.equal(upstream.pick(request(tried), 0), undefined);
+  assert.notEqual(upstream.pick(request(), 0), undefined);
 });

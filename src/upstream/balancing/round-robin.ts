@@ -9,13 +9,15 @@
 //
 // Source: nginx src/http/ngx_http_upstream_round_robin.c, ngx_http_upstream_get_peer.
 
+import type { Server } from '../server.ts';
+import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
 import { Lane } from './lane.ts';
-import type { Server } from './server.ts';
+import { isOpen } from './may-take.ts';
 
 /** Up to this many servers a plain scan is as fast as lanes, or faster. */
 const SCANNED_MAX = 16;
 
-export class RoundRobin {
+export class RoundRobin implements Balancer {
   /** Scanned one by one with each pick. */
   readonly #loose: Server[];
   /** One per weight, none in a small tier; and the same by weight. */
@@ -23,14 +25,12 @@ export class RoundRobin {
   readonly #laneOf = new Map<number, Lane>();
   #size: number;
 
-  /** `servers`: those of a tier that the table lets take requests, in its order. */
-  constructor(servers: readonly Server[]) {
-    this.#loose = [...servers];
-    this.#size = servers.length;
+  constructor({ servers }: Pick<BalancerOptions, 'servers'>) {
+    this.#loose = servers.filter(isOpen);
+    this.#size = this.#loose.length;
   }
 
-  /** undefined when none of them may take a request now, or all that may were tried. */
-  pick(tried: readonly Server[], nowMs: number): Server | undefined {
+  pick({ tried }: Balanced, nowMs: number): Server | undefined {
     if (this.#size > SCANNED_MAX || this.#lanes.length > 0) this.#sort(tried);
     let best: Server | undefined;
     let bestLane: Lane | undefined;

@@ -3,19 +3,19 @@
 //
 // Source: nginx src/http/modules/ngx_http_upstream_least_conn_module.c.
 
+import type { Server } from '../server.ts';
+import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
+import { isOpen, mayTake } from './may-take.ts';
 import { advance } from './round-robin.ts';
-import type { Server } from './server.ts';
 
-export class LeastConn {
+export class LeastConn implements Balancer {
   readonly #servers: Server[];
 
-  /** `servers`: those of a tier that the table lets take requests, in its order. */
-  constructor(servers: readonly Server[]) {
-    this.#servers = [...servers];
+  constructor({ servers }: BalancerOptions) {
+    this.#servers = servers.filter(isOpen);
   }
 
-  /** undefined when none of them may take a request now, or all that may were tried. */
-  pick(tried: readonly Server[], nowMs: number): Server | undefined {
+  pick({ tried }: Balanced, nowMs: number): Server | undefined {
     let least: Server | undefined;
     let isTied = false;
     for (const server of this.#servers) {
@@ -60,13 +60,7 @@ function breakTie(
   return best;
 }
 
-function mayTake(server: Server, tried: readonly Server[], nowMs: number): boolean {
-  return (
-    !server.isEjected(nowMs) && !server.isFull() && (tried.length === 0 || !tried.includes(server))
-  );
-}
-
 /** Below 0 when `a` has less in flight per weight than `b`. */
-function compareLoad(a: Server, b: Server, nowMs: number): number {
+export function compareLoad(a: Server, b: Server, nowMs: number): number {
   return a.inFlight * b.state.weight * b.ramp(nowMs) - b.inFlight * a.state.weight * a.ramp(nowMs);
 }

@@ -1,0 +1,100 @@
+// Consistent hashing by a key of the request: the same key goes to the same server as long as that one
+// may take it, else to the next on the circle (ketama.ts). With a bound on the load no server gets more
+// than `loadMax` hundredths of the mean per weight: a hot key spills over to the next server.
+//
+//   cap(server) = ceil(loadMax / 100 × (in flight of the tier + 1) × weight / weight of the tier)
+//
+// | loadMax 125, in flight a 4, b 1, c 0 | cap = ceil(1.25 × 6 / 3) = 3: a key of a goes on to the next |
+//
+// Source: nginx ngx_http_upstream_hash_module.c; Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing
+// with Bounded Loads" (2016); HAProxy's hash-balance-factor.
+
+import { standingOf } from '../eligibility.ts';
+import type { Server } from '../server.ts';
+import type { BalanceKey } from '../table.ts';
+import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
+import { crc32, Ring, type RingMember } from './ketama.ts';
+import { mayTake } from './may-take.ts';
+import { RoundRobin } from './round-robin.ts';
+
+export class Hash implements Balancer {
+  readonly #servers: readonly Server[];
+  readonly #key: BalanceKey;
+  readonly #loadMax: number;
+  /** For requests without the key: they must not all go to one server. */
+  readonly #keyless: RoundRobin;
+  readonly #members: RingMember[];
+  /** Made with the first pick, and handed on as long as nobody joins, leaves or changes weight. */
+  #ring: Ring | undefined;
+
+  constructor(options: BalancerOptions) {
+    this.#servers = options.servers;
+    this.#members = options.servers.map(ringMember);
+    this.#key = options.key;
+    this.#loadMax = options.loadMax;
+    this.#keyless = new RoundRobin(options);
+    if (options.before instanceof Hash) this.#ring = options.before.#ringFor(this.#members);
+  }
+
+  pick(request: Balanced, nowMs: number): Server | undefined {
+    const key = request.keyOf(this.#key);
+    if (key === '') return this.#keyless.pick(request, nowMs);
+    this.#ring ??= new Ring(this.#members);
+    const ring = this.#ring;
+    const start = ring.find(crc32(key));
+    const most = this.#loadMax > 0 ? this.#mostPerWeight() : Number.POSITIVE_INFINITY;
+    let overloaded: Server | undefined;
+    for (let point = start; point < start + ring.size; point += 1) {
+      const server = this.#servers[ring.ownerAt(point)];
+      if (server === undefined || !mayTake(server, request.tried, nowMs)) continue;
+      if (server.inFlight < Math.ceil(most * server.state.weight)) return server;
+      // Only when the eligible ones are fewer than the bound was made for.
+      overloaded ??= server;
+    }
+    return overloaded;
+  }
+
+  add(server: Server): void {
+    this.#keyless.add(server);
+    const at = this.#servers.indexOf(server);
+    if (this.#members[at]?.weight === server.state.weight) return;
+    this.#members[at] = ringMember(server);
+    this.#ring = undefined;
+  }
+
+  remove(server: Server): void {
+    // Its points stay, and are passed over.
+    this.#keyless.remove(server);
+  }
+
+  close(): void {
+    this.#keyless.close();
+  }
+
+  #ringFor(members: readonly RingMember[]): Ring | undefined {
+    const isSame =
+      members.length === this.#members.length &&
+      members.every((member, at) => isSameMember(member, this.#members[at]));
+    return isSame ? this.#ring : undefined;
+  }
+
+  /** What a server may have in flight per weight. */
+  #mostPerWeight(): number {
+    let inFlight = 1;
+    let weight = 0;
+    for (const server of this.#servers) {
+      if (standingOf(server.state) !== 'ok') continue;
+      inFlight += server.inFlight;
+      weight += server.state.weight;
+    }
+    return ((this.#loadMax / 100) * inFlight) / weight;
+  }
+}
+
+function ringMember({ host, port, state }: Server): RingMember {
+  return { host, port, weight: state.weight };
+}
+
+function isSameMember(a: RingMember, b: RingMember | undefined): boolean {
+  return a.host === b?.host && a.port === b.port && a.weight === b.weight;
+}

@@ -1,0 +1,23 @@
+// The table of methods. The compiler asks for a line here when a word is added to `Balance`.
+
+import type { Balance } from '../table.ts';
+import type { Balancer, BalancerOptions } from './balancer.ts';
+import { Hash } from './hash.ts';
+import { IpHash } from './ip-hash.ts';
+import { LeastConn } from './least-conn.ts';
+import { LeastTime } from './least-time.ts';
+import { RandomTwo } from './random-two.ts';
+import { RoundRobin } from './round-robin.ts';
+
+const METHODS: Readonly<Record<Balance, (options: BalancerOptions) => Balancer>> = {
+  round_robin: (options) => new RoundRobin(options),
+  least_conn: (options) => new LeastConn(options),
+  least_time: (options) => new LeastTime(options),
+  random_two: (options) => new RandomTwo(options),
+  hash: (options) => new Hash(options),
+  ip_hash: (options) => new IpHash(options),
+};
+
+export function createBalancer(balance: Balance, options: BalancerOptions): Balancer {
+  return METHODS[balance](options);
+}

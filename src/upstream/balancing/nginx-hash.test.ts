@@ -1,0 +1,185 @@
+// The same keys and addresses through a real nginx (`hash … consistent`, `ip_hash`) and through our
+// pick, attempt by attempt: a team that moves here keeps its warm caches. nginx plays the servers too,
+// on loopback addresses of one port, because their names go into the hash.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent, get } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { needPeer } from '../../../test/peers.ts';
+import { seededRandom } from '../../../test/random.ts';
+import { createUpstream, request } from '../../../test/upstreams.ts';
+import type { Server } from '../server.ts';
+import { type Balance, ROUND_ROBIN } from '../table.ts';
+
+type Member = {
+  readonly weight?: number;
+  readonly down?: boolean;
+  /** Nobody listens there. */
+  readonly dead?: boolean;
+};
+
+const SETUPS: readonly (readonly Member[])[] = [
+  [{}, {}],
+  [{}, {}, {}, {}, {}],
+  [{ weight: 5 }, { weight: 1 }, { weight: 2 }],
+  [{}, { down: true }, {}, {}],
+  [{ dead: true }, {}, {}],
+  [{ weight: 3, dead: true }, { weight: 2 }, { down: true }, { weight: 4 }, { dead: true }],
+];
+
+const KEYS = 400;
+
+test('hash sends every key where nginx sends it, and its retries after it', async (t) => {
+  await compare(t, 'hash', 'hash $http_x_key consistent;', (random) => {
+    const key = `/k${Math.floor(random() * 1e9).toString(36)}?é`;
+    return { headers: { 'x-key': key }, keys: { path: key } };
+  });
+});
+
+test('ip_hash sends every address where nginx sends it, and its retries after it', async (t) => {
+  await compare(t, 'ip_hash', 'ip_hash;', (random) => {
+    const byte = (): number => Math.floor(random() * 256);
+    const group = (): string => Math.floor(random() * 65_536).toString(16);
+    const address =
+      random() < 0.6
+        ? `${1 + Math.floor(random() * 222)}.${byte()}.${byte()}.${byte()}`
+        : random() < 0.5
+          ? `2001:db8::${group()}:${group()}`
+          : `2001:db8:${group()}:${group()}:${group()}:${group()}:${group()}:${group()}`;
+    return { headers: { 'x-real-ip': address }, keys: { client: address } };
+  });
+});
+
+type Question = {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly keys: Readonly<Record<string, string>>;
+};
+
+async function compare(
+  t: TestContext,
+  method: Balance,
+  line: string,
+  ask: (random: () => number) => Question,
+): Promise<void> {
+  const nginx = await startNginx(t, line);
+  if (nginx === undefined) return;
+  const random = seededRandom(20_261_126);
+  for (const [index, members] of SETUPS.entries()) {
+    const upstream = createUpstream(
+      members.map(({ weight = 1, down }, place) => ({
+        id: `${hostOf(index, place)}:${nginx.port}`,
+        host: hostOf(index, place),
+        port: nginx.port,
+        weight,
+        maxFails: 0,
+        admin: down ? ('maint' as const) : ('ready' as const),
+      })),
+      { balancing: { ...ROUND_ROBIN, method } },
+    );
+    for (let count = 0; count < KEYS; count += 1) {
+      const { headers, keys } = ask(random);
+      const tried: Server[] = [];
+      for (;;) {
+        const server = upstream.pick(request(tried, keys), 0);
+        if (server === undefined) break;
+        tried.push(server);
+        const isDead = members[Number(server.host.split('.')[3]) - 1]?.dead === true;
+        upstream.settle(server, isDead ? 'failure' : 'success', 0, 1);
+        if (!isDead) break;
+      }
+      const ours = tried.map(({ id }) => id).join(', ');
+      assert.equal(ours, await nginx.attempts(index, headers), JSON.stringify({ members, keys }));
+    }
+  }
+}
+
+function hostOf(setup: number, place: number): string {
+  return `127.0.${setup + 1}.${place + 1}`;
+}
+
+async function startNginx(t: TestContext, line: string) {
+  const program = needPeer(t, 'nginx');
+  if (program === undefined) return undefined;
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-nginx-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const port = await freePort();
+  await writeFile(join(folder, 'nginx.conf'), configOf(folder, port, line));
+  const child = spawn(program, ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await exited;
+  });
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const socketPath = join(folder, 'front.sock');
+  const attempts = (setup: number, headers: Readonly<Record<string, string>>): Promise<string> =>
+    new Promise((resolve, reject) => {
+      get({ socketPath, agent, path: `/${setup}`, headers }, (answer) => {
+        answer.resume();
+        answer.on('end', () => resolve(String(answer.headers['x-attempts'])));
+      }).on('error', reject);
+    });
+  for (;;) {
+    assert.equal(child.exitCode, null, 'nginx did not start');
+    try {
+      await attempts(0, { 'x-key': 'ready' });
+      return { port, attempts };
+    } catch {
+      // Not there yet: ask again until it answers or has ended.
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  assert(typeof address === 'object' && address !== null);
+  return address.port;
+}
+
+function configOf(folder: string, port: number, line: string): string {
+  const upstreams = SETUPS.map((members, setup) => {
+    const servers = members.map(
+      ({ weight = 1, down }, place) =>
+        `server ${hostOf(setup, place)}:${port} weight=${weight} max_fails=0${down ? ' down' : ''};`,
+    );
+    return `upstream u${setup} { ${line} ${servers.join('\n')} }`;
+  });
+  const listens = SETUPS.flatMap((members, setup) =>
+    members.flatMap(({ dead }, place) => (dead ? [] : [`listen ${hostOf(setup, place)}:${port};`])),
+  );
+  const locations = SETUPS.map(
+    (_, setup) => `location = /${setup} { proxy_pass http://u${setup}/; }`,
+  );
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${folder}/${kind};`,
+  );
+  return `
+    daemon off; master_process off; worker_processes 1; pid ${folder}/nginx.pid;
+    error_log ${folder}/error.log crit;
+    events { worker_connections 512; }
+    http {
+      access_log off; keepalive_requests 100000; ${temporary.join(' ')}
+      ${upstreams.join('\n')}
+      server {
+        listen unix:${folder}/front.sock;
+        set_real_ip_from unix:; real_ip_header X-Real-IP;
+        add_header X-Attempts $upstream_addr always;
+        ${locations.join('\n')}
+      }
+      server { ${listens.join(' ')} return 200 ok; }
+    }`;
+}
