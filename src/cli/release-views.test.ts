@@ -47,6 +47,7 @@ const turn = (instance: string): Plan['instances'][number] => ({
   leaves: 1,
   serving: true,
   fallback: 'v1',
+  noWayBack: '',
   steps: STEPS,
 });
 

@@ -64,7 +64,7 @@ test('a program that does not exist is an error that names it', async (t) => {
   };
   await assert.rejects(startInstance({ service, instance, launch, release: 'r1' }), {
     code: 'release_failed',
-    message: `${instance}: cannot start "/no/such/program" (ENOENT)`,
+    message: `${instance}: cannot start "/no/such/program": /no/such/program is not an executable file`,
   });
 });
 

@@ -9,6 +9,8 @@ import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
 import { environmentOf } from './environment.ts';
 import { logFile, recordFile, storageError } from './files.ts';
+import { launchProblem } from './launch.ts';
+import { pinned, pinOf } from './pin.ts';
 import { identityAtStart, instanceProcesses, isAlive, MARK, variableOf } from './process-table.ts';
 import type { InstanceRecord, Launch, ProcessRecord } from './record.ts';
 
@@ -35,8 +37,10 @@ export async function startInstance(options: {
   readonly release: string;
 }): Promise<Running> {
   const { service, instance, launch, release } = options;
-  const [program = '', ...rest] = launch.argv;
-  const { values, problem } = environmentOf(launch);
+  // A revert runs what ran, by its real paths; a first start is written down with them.
+  const { launch: real, file } = pinned(launch);
+  const pin = launch.pin ?? pinOf(launch);
+  const { values, problem } = environmentOf(real);
   if (problem !== '') throw new SluiceError('release_failed', `${instance}: ${problem}`);
   const log = await openLog(logFile(service, instance));
   try {
@@ -46,8 +50,10 @@ export async function startInstance(options: {
       SLUICE_VERSION: launch.version,
       SLUICE_RELEASE: release,
     };
-    const child = spawn(program, rest, {
-      cwd: launch.cwd,
+    const [name = '', ...rest] = real.argv;
+    const child = spawn(file, rest, {
+      argv0: name,
+      cwd: real.cwd,
       env: environment,
       detached: true,
       stdio: ['ignore', log.descriptor, log.descriptor],
@@ -64,13 +70,16 @@ export async function startInstance(options: {
     const identity = identityAtStart(pid);
     child.unref();
     return {
-      process: { pid, identity, startedAtMs: Date.now(), release, launch },
+      process: { pid, identity, startedAtMs: Date.now(), release, launch: { ...launch, pin } },
       ended: () => ended,
       logOffset: log.offset,
     };
   } catch (error) {
-    const reason = `${systemCode(error) || messageOf(error)}`;
-    throw new SluiceError('release_failed', `${instance}: cannot start "${program}" (${reason})`, {
+    const code = systemCode(error) || messageOf(error);
+    // The system says ENOENT of a missing folder, program or interpreter alike.
+    const missing = launchProblem({ ...real, argv: [file] }) || 'its interpreter does not exist';
+    const reason = code === 'ENOENT' ? missing : code;
+    throw new SluiceError('release_failed', `${instance}: cannot start "${file}": ${reason}`, {
       cause: error,
     });
   } finally {

@@ -10,6 +10,7 @@
 //   r6.jsonl has no `end`, runner lives    -> locked
 //   r6.jsonl has no `end`, runner is gone  -> r7 may begin, and says what r6 left
 
+import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, open, readdir, readFile, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -126,7 +127,7 @@ async function create(
 ): Promise<Journal | undefined> {
   const id = `r${number}`;
   const file = join(folder, `${id}.jsonl`);
-  const temporary = join(folder, `.${id}.${process.pid}.tmp`);
+  const temporary = join(folder, `.${id}.${process.pid}.${randomUUID()}.tmp`);
   const runner = {
     pid: process.pid,
     identity: identityAtStart(process.pid),

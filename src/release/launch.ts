@@ -79,12 +79,20 @@ export function launchProblem(launch: Launch): string {
     const file = resolve(launch.cwd, program);
     return isProgram(file) ? '' : `${file} is not an executable file`;
   }
-  const path = values['PATH'] ?? '';
-  const found = path.split(delimiter).some((folder) => isProgram(join(folder, program)));
-  return found ? '' : `the program "${program}" is not on the PATH`;
+  const found = findProgram(program, launch.cwd, values['PATH'] ?? '');
+  return found === '' ? `the program "${program}" is not on the PATH` : '';
 }
 
-function isFolder(path: string): boolean {
+/** The real path of the file that a program's name stands for; '' when there is none. */
+export function findProgram(program: string, cwd: string, path: string): string {
+  const files = program.includes('/')
+    ? [resolve(cwd, program)]
+    : path.split(delimiter).map((folder) => resolve(cwd, folder, program));
+  const file = files.find(isProgram);
+  return file === undefined ? '' : realPathOf(file);
+}
+
+export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 

@@ -80,6 +80,7 @@ export function instance(port: number, part: Partial<InstanceSurvey> = {}): Inst
     server: server(id),
     left: '',
     trouble: '',
+    wayBack: { running: '', proven: '' },
     launchProblem: '',
     ...part,
   };

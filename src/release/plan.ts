@@ -76,6 +76,8 @@ export type InstancePlan = {
   readonly serving: boolean;
   /** The version that a revert goes back to; '' = there is none, a failed instance is parked. */
   readonly fallback: string;
+  /** Why a known one cannot be gone back to, in words; '' when it can. */
+  readonly noWayBack: string;
   readonly steps: readonly Step[];
 };
 
@@ -171,13 +173,17 @@ function planInstance(options: {
     instance.answer.ok &&
     process.launch.argv.length > 0 &&
     (isReady || process.release !== left);
-  const fallback = serving ? process?.launch.version : instance.record.proven?.version;
+  const last = serving ? process?.launch.version : instance.record.proven?.version;
+  const noWayBack =
+    last === undefined ? '' : serving ? instance.wayBack.running : instance.wayBack.proven;
+  const why = noWayBack === '' ? '' : `no way back to ${last}: ${noWayBack}`;
   const base = {
     instance: instance.id,
     from: instance.version,
     leaves,
     serving,
-    fallback: fallback ?? '',
+    fallback: noWayBack === '' ? (last ?? '') : '',
+    noWayBack: why,
   };
   const person = server === undefined ? '' : holder(server, left);
   if (person !== '') {
@@ -227,7 +233,8 @@ function absence({ server, left }: InstanceSurvey, { trouble }: Survey): string 
 }
 
 function startStep(launch: Launch, origin: 'config' | 'proven'): Step {
-  const { version, argv, cwd } = launch;
+  const { version } = launch;
+  const { argv, cwd } = launch.pin ?? launch;
   return { kind: 'start', version, origin, argv, cwd, environment: Object.keys(launch.env) };
 }
 
@@ -281,6 +288,12 @@ function notesOf(
       notes.push(
         `${plan.instance} would leave ${plan.leaves} eligible (need ${guard.need}): ` +
           `waits up to ${formatDuration(guard.waitMs)} for another server to come up`,
+      );
+    }
+    const starts = plan.steps.some((step) => step.kind === 'start');
+    if (plan.noWayBack !== '' && starts && service.onFailure === 'revert') {
+      notes.push(
+        `${plan.instance}: ${plan.noWayBack}; if ${options.version} fails there, the instance is parked`,
       );
     }
     if (plan.action === 'keep' && isOutdated(service, found, plan.instance, options.version)) {

@@ -20,6 +20,19 @@ export type Launch = {
    * the same programs. No part of what is configured.
    */
   readonly path: string;
+  /** What was really run; absent before the first start, and in records of old. */
+  readonly pin?: Pin;
+};
+
+/** A launch by real paths, and what the code looked like: path → stamp. See pin.ts. */
+export type Pin = {
+  /** The program's file; '' when it was not found. */
+  readonly file: string;
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly path: string;
+  readonly stamps: Readonly<Record<string, string>>;
 };
 
 export type ProcessRecord = {
@@ -87,18 +100,36 @@ function readProcess(value: unknown): ProcessRecord {
 
 function readLaunch(value: unknown): Launch {
   const argv = field(value, 'argv');
-  const env = field(value, 'env');
+  const pin = field(value, 'pin');
   if (!Array.isArray(argv) || !argv.every((part) => typeof part === 'string')) throw bad('argv');
-  if (typeof env !== 'object' || env === null) throw bad('env');
-  const pairs = Object.entries(env).map(([name, text]): [string, string] => [name, String(text)]);
   return {
     version: string(value, 'version'),
     argv,
     cwd: string(value, 'cwd'),
-    env: Object.fromEntries(pairs),
+    env: texts(value, 'env'),
     inherit: readInherit(field(value, 'inherit')),
     path: field(value, 'path') === null ? (process.env['PATH'] ?? '') : string(value, 'path'),
+    ...(pin === null ? {} : { pin: readPin(pin) }),
   };
+}
+
+function readPin(value: unknown): Pin {
+  const argv = field(value, 'argv');
+  if (!Array.isArray(argv) || !argv.every((part) => typeof part === 'string')) throw bad('argv');
+  return {
+    file: string(value, 'file'),
+    argv,
+    cwd: string(value, 'cwd'),
+    env: texts(value, 'env'),
+    path: string(value, 'path'),
+    stamps: texts(value, 'stamps'),
+  };
+}
+
+function texts(value: unknown, name: string): Record<string, string> {
+  const found = field(value, name);
+  if (typeof found !== 'object' || found === null) throw bad(name);
+  return Object.fromEntries(Object.entries(found).map(([key, text]) => [key, String(text)]));
 }
 
 function readInherit(value: unknown): Launch['inherit'] {

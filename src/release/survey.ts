@@ -10,6 +10,7 @@ import { findProcess } from './command.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { type PastRelease, readHistory } from './journal.ts';
 import { escapeProblem, launchOf, launchProblem } from './launch.ts';
+import { backProblem } from './pin.ts';
 import { type Answer, probe } from './probe.ts';
 import { type InstanceRecord, NO_RECORD, type ProcessRecord, readRecord } from './record.ts';
 import { strangerOn } from './stranger.ts';
@@ -31,6 +32,8 @@ export type InstanceSurvey = {
   readonly left: string;
   /** Why nothing can be said of the instance; '' normally. */
   readonly trouble: string;
+  /** Why a revert cannot bring back what runs now, and what served last; '' when it can. */
+  readonly wayBack: { readonly running: string; readonly proven: string };
   /** Why the wanted version cannot be started; '' when nothing speaks against it. */
   readonly launchProblem: string;
 };
@@ -118,6 +121,10 @@ async function surveyInstance(
     server,
     left: server === undefined || server.admin.state === 'ready' ? '' : leftBy(server, history),
     trouble,
+    wayBack: {
+      running: process === null ? '' : backProblem(process.launch),
+      proven: record.proven === null ? '' : backProblem(record.proven),
+    },
     launchProblem:
       launchProblem(launchOf(service, address, options.version)) ||
       escapeProblem(service, address, options.version),

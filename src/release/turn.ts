@@ -9,6 +9,7 @@ import type { PoolServer } from './control.ts';
 import type { Facts, Fate } from './events.ts';
 import { findDead, findFallen } from './fallen.ts';
 import { launchOf } from './launch.ts';
+import { backProblem } from './pin.ts';
 import { type InstancePlan, planRevert, type Step } from './plan.ts';
 import { type InstanceRecord, writeRecord } from './record.ts';
 import { type Session, troubleOf } from './session.ts';
@@ -158,6 +159,11 @@ export class Turn {
     const { hard } = this.#session.options.interrupts;
     const { proven } = this.#context.record;
     if (this.#session.service.onFailure === 'park' || proven === null) return this.#park(failure);
+    const blocked = backProblem(proven);
+    if (blocked !== '') {
+      const reason = `${failure.reason}; then ${proven.version} could not be brought back: ${blocked}`;
+      return this.#park(fail('rollback_failed', reason, failure.evidence));
+    }
     const pid = this.#context.running?.process.pid ?? 0;
     for (const back of planRevert(this.#session.service, proven, pid)) {
       const outcome = await this.#step(back, true);
