@@ -1,5 +1,13 @@
-// The bench's tools: proxies to compare, wrk, medians and tables.
+// The bench's tools: proxies to compare, other checkouts, wrk, medians and tables.
 
-export { CONTENDERS, type Contender, type Lab, startServers } from './lab/contenders.ts';
+export { checkout } from './lab/checkout.ts';
+export {
+  CONTENDERS,
+  type Contender,
+  type Lab,
+  startServers,
+  startSluice,
+} from './lab/contenders.ts';
+export { BROWSER, posts, puts } from './lab/requests.ts';
 export { machine, median, megabytes, table, whole } from './lab/text.ts';
 export { runWrk, type WrkResult } from './lab/wrk.ts';

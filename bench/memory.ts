@@ -101,7 +101,7 @@ async function measure(
   let errors = 0;
   while (Date.now() - startMs < options.minutes * 60_000) {
     const url = `http://127.0.0.1:${contender.port}/`;
-    const request = { wrk, url, connections: 64, seconds: SAMPLE_SECONDS, bodyBytes: 0 };
+    const request = { wrk, url, connections: 64, seconds: SAMPLE_SECONDS, requests: '' };
     const result = await runWrk({ ...request, folder, prefix: [] });
     requests += result.requests;
     errors += result.errors;

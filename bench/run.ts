@@ -9,6 +9,8 @@ import { machine } from './lab.ts';
 /** In the order of the page. A bench exports `run(): Promise<string>`, a Markdown section. */
 const BENCHES: Readonly<Record<string, string>> = {
   throughput: 'Requests per CPU-second',
+  'before-after': 'Before and after',
+  'change-cost': 'What a change costs',
   'change-latency': 'From a registry write to the last request',
   'no-loss': 'Requests lost in releases and crashes',
   memory: 'Memory of a worker',

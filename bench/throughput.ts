@@ -2,46 +2,89 @@
 // processor time, and at least 3 × those of the best proxy made of Node's own http server. node-relay is
 // no proxy: it shows what Node's sockets alone allow, and so how near any of these can come.
 //
+// Small and large messages at 64 clients with every proxy; heads as browsers send them at 64, 256 and
+// 1,000 clients, with and without an access log, with those that are near.
+//
 // One proxy process on a core of its own, wrk and the two fixed servers (nginx) on the rest, keep-alive
 // on both sides. The proxies take turns within each round; the ratios are taken within a round and
 // their median is reported, because the machine is shared and drifts.
 //
-//   node bench/throughput.ts [--rounds 5] [--seconds 3] [--only sluice,nginx]
+//   node bench/throughput.ts [--rounds 5] [--seconds 3] [--only sluice,nginx] [--loads "256 clients,POST"]
+//     [--beside FOLDER or REVISION]   another state of Sluice takes its turns too, as "before"
 
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Cleanup, cpuSeconds, output, temporaryFolder } from '../demo/stack.ts';
 import { findPeer } from '../test/peers.ts';
 import {
+  BROWSER,
   CONTENDERS,
   type Contender,
+  checkout,
   type Lab,
   median,
+  posts,
   runWrk,
   startServers,
+  startSluice,
   table,
   whole,
 } from './lab.ts';
 
-const CONNECTIONS = 64;
+/** Below that, 1,000 clients and as many servers' connections do not fit. */
+const DESCRIPTORS_MIN = 8192;
 const NODE_CONTENDERS = ['http-proxy-3', 'fast-proxy', 'undici', 'undici-proxy'];
 const STREAMING = ['nginx-streaming'];
 /** Takes one read for one message: not for bodies of many reads. */
 const RELAY = ['node-relay'];
+/** What a load with many clients is worth measuring with. */
+const NEAR = ['sluice', 'before', 'nginx', 'haproxy'];
+/** haproxy writes no files: its log goes to syslog. */
+const LOGGING = ['sluice', 'before', 'nginx'];
 
 type Load = {
   readonly title: string;
+  readonly clients: number;
   readonly responseBytes: number;
-  readonly bodyBytes: number;
-  /** Contenders that differ from another one in other loads alone. */
-  readonly without: readonly string[];
+  /** In wrk's Lua. */
+  readonly requests: string;
+  readonly accessLog: boolean;
+  readonly isFor: (proxy: string) => boolean;
 };
 
+const SMALL: Load = {
+  title: 'small GET (12-byte answer), 64 clients',
+  clients: 64,
+  responseBytes: 0,
+  requests: '',
+  accessLog: false,
+  isFor: (proxy) => !STREAMING.includes(proxy),
+};
 const LOADS: readonly Load[] = [
-  { title: 'small GET (12-byte answer)', responseBytes: 0, bodyBytes: 0, without: STREAMING },
-  { title: 'GET with a 16 kB answer', responseBytes: 16_384, bodyBytes: 0, without: STREAMING },
-  { title: 'POST with a 64 kB body', responseBytes: 0, bodyBytes: 65_536, without: RELAY },
+  SMALL,
+  { ...SMALL, title: 'GET with a 16 kB answer, 64 clients', responseBytes: 16_384 },
+  {
+    ...SMALL,
+    title: 'POST with a 64 kB body, 64 clients',
+    requests: posts(65_536),
+    isFor: (proxy) => !RELAY.includes(proxy),
+  },
+  ...[64, 256, 1000].flatMap((clients) => [
+    browsers(clients, { accessLog: false }),
+    browsers(clients, { accessLog: true }),
+  ]),
 ];
+
+function browsers(clients: number, { accessLog }: { readonly accessLog: boolean }): Load {
+  return {
+    title: `browser's GET, ${clients} clients${accessLog ? ', access log' : ''}`,
+    clients,
+    responseBytes: 0,
+    requests: BROWSER,
+    accessLog,
+    isFor: (proxy) => (accessLog ? LOGGING : NEAR).includes(proxy),
+  };
+}
 
 /** One run of wrk against one proxy. */
 type Cell = {
@@ -59,6 +102,10 @@ export type ThroughputOptions = {
   readonly rounds: number;
   readonly seconds: number;
   readonly only: readonly string[];
+  /** Loads whose title holds one of these; all when there is none. */
+  readonly loads?: readonly string[];
+  /** A checkout that takes part as "before". */
+  readonly beside?: string;
 };
 
 const DEFAULTS: ThroughputOptions = { rounds: 5, seconds: 3, only: Object.keys(CONTENDERS) };
@@ -68,11 +115,21 @@ export async function run(options: ThroughputOptions = DEFAULTS): Promise<string
   if (wrk === undefined || findPeer('nginx') === undefined) {
     throw new Error('throughput: wrk and nginx are needed; see .ci/run');
   }
+  const limit = await output('bash', ['-c', 'ulimit -n']);
+  if (Number(limit) < DESCRIPTORS_MIN) {
+    throw new Error(`throughput: ulimit -n is ${limit.trim()}; raise it to ${DESCRIPTORS_MIN}`);
+  }
+  const { loads = [] } = options;
+  const wanted = LOADS.filter(
+    ({ title }) => loads.length === 0 || loads.some((part) => title.includes(part)),
+  );
   const parts: string[] = [];
-  for (const load of LOADS) parts.push(await compare(load, wrk, options));
+  for (const load of wanted) parts.push(await compare(load, wrk, options));
   return [
-    `One proxy process pinned to its own core where the machine has two, wrk \`-t1 -c${CONNECTIONS}\` ` +
-      'and two fixed nginx servers on the other, keep-alive on both sides, no access log. ' +
+    'One proxy process pinned to its own core where the machine has two, wrk `-t1` and two fixed nginx ' +
+      'servers on the other, keep-alive on both sides, pools with room for every client (nginx: ' +
+      "`keepalive 1000`). A browser's GET has a head of 600 to 1,100 bytes, a thousand different ones. " +
+      "Access logs: Sluice's JSON lines, nginx's `combined buffer=64k flush=1s`. " +
       `${options.rounds} rounds of ${options.seconds} s each, the proxies in turn; medians. ` +
       '"per CPU-second" is requests divided by user + system time of the data-plane process; ' +
       'the ratios are medians of the ratios within each round.',
@@ -87,9 +144,11 @@ async function compare(load: Load, wrk: string, options: ThroughputOptions): Pro
     const pin = (core: number): string[] => (canPin ? ['taskset', '-c', String(core)] : []);
     const base = { cleanup, folder: await temporaryFolder('bench', cleanup) };
     const servers = await startServers({ ...base, prefix: pin(1) }, load.responseBytes);
-    const lab: Lab = { ...base, servers, prefix: pin(0) };
+    const lab: Lab = { ...base, servers, prefix: pin(0), accessLog: load.accessLog };
     const proxies: Contender[] = [];
-    for (const name of options.only.filter((name) => !load.without.includes(name))) {
+    const { beside } = options;
+    if (beside !== undefined) proxies.push(await startSluice('before', lab, beside));
+    for (const name of options.only.filter(load.isFor)) {
       const proxy = await CONTENDERS[name]?.(lab);
       if (proxy === undefined) console.error(`throughput: ${name} is not installed, left out`);
       else proxies.push(proxy);
@@ -97,7 +156,8 @@ async function compare(load: Load, wrk: string, options: ThroughputOptions): Pro
     const measure = async (proxy: Contender, seconds: number): Promise<Cell> => {
       const before = cpuOf(proxy);
       const url = `http://127.0.0.1:${proxy.port}/`;
-      const request = { wrk, url, connections: CONNECTIONS, seconds, bodyBytes: load.bodyBytes };
+      const { clients: connections, requests } = load;
+      const request = { wrk, url, connections, seconds, requests };
       const result = await runWrk({ ...request, folder: base.folder, prefix: pin(1) });
       const after = cpuOf(proxy);
       return {
@@ -147,9 +207,11 @@ function report(
       const cell = cells.get(name);
       return cell === undefined ? [] : [pick(cell)];
     });
-  const ratio = (name: string, other: string): number =>
+  const ratio = (name: string, other: string, pick = perCpuSecond): number =>
     median(
-      rounds.map((cells) => perCpu(cells, name) / perCpu(cells, other)).filter(Number.isFinite),
+      rounds
+        .map((cells) => figure(cells, name, pick) / figure(cells, other, pick))
+        .filter(Number.isFinite),
     );
   const rows = proxies.map(({ name }) => [
     name,
@@ -158,6 +220,7 @@ function report(
     whole(median(of(name, (cell) => cell.perSecond))),
     median(of(name, (cell) => cell.p50)).toFixed(2),
     median(of(name, (cell) => cell.p99)).toFixed(2),
+    ratio(name, 'nginx', (cell) => cell.p99).toFixed(1),
     of(name, (cell) => cell.errors)
       .reduce((sum, errors) => sum + errors, 0)
       .toString(),
@@ -166,7 +229,7 @@ function report(
     proxies.some((proxy) => proxy.name === name),
   ).toSorted((left, right) => ratio(right, 'nginx') - ratio(left, 'nginx'))[0];
   const control = median(of('sluice', (cell) => cell.control)) * 100;
-  const others = ['nginx', 'haproxy', ...NODE_CONTENDERS, ...RELAY].filter((name) =>
+  const others = ['before', 'nginx', 'haproxy', ...NODE_CONTENDERS, ...RELAY].filter((name) =>
     proxies.some((proxy) => proxy.name === name),
   );
   const ratios = others.map(
@@ -186,15 +249,22 @@ function report(
   return [
     `### ${load.title}`,
     table([
-      ['proxy', 'req per CPU-second', '× nginx', 'req/s', 'p50 ms', 'p99 ms', 'errors'],
+      ['proxy', 'req per CPU-second', '× nginx', 'req/s', 'p50 ms', 'p99 ms', '× nginx', 'errors'],
       ...rows,
     ]),
     ...lines,
   ].join('\n\n');
 }
 
-function perCpu(cells: ReadonlyMap<string, Cell>, name: string): number {
-  return cells.get(name)?.perCpuSecond ?? Number.NaN;
+const perCpuSecond = (cell: Cell): number => cell.perCpuSecond;
+
+function figure(
+  cells: ReadonlyMap<string, Cell>,
+  name: string,
+  pick: (cell: Cell) => number,
+): number {
+  const cell = cells.get(name);
+  return cell === undefined ? Number.NaN : pick(cell);
 }
 
 function show(cells: ReadonlyMap<string, Cell>): string {
@@ -207,10 +277,23 @@ if (import.meta.main) {
       rounds: { type: 'string', default: String(DEFAULTS.rounds) },
       seconds: { type: 'string', default: String(DEFAULTS.seconds) },
       only: { type: 'string', default: DEFAULTS.only.join(',') },
+      loads: { type: 'string', default: '' },
+      beside: { type: 'string' },
     },
   });
-  const { rounds, seconds, only } = values;
-  console.log(
-    await run({ rounds: Number(rounds), seconds: Number(seconds), only: only.split(',') }),
-  );
+  const { rounds, seconds, only, loads } = values;
+  const cleanup = new Cleanup();
+  try {
+    const { beside } = values;
+    const text = await run({
+      rounds: Number(rounds),
+      seconds: Number(seconds),
+      only: only.split(','),
+      loads: loads.split(',').filter(Boolean),
+      ...(beside === undefined ? {} : { beside: await checkout(beside, cleanup) }),
+    });
+    console.log(text);
+  } finally {
+    await cleanup.run();
+  }
 }

@@ -1,5 +1,5 @@
 // The proxies under test, each started with one data-plane process in front of the same servers:
-// keep-alive on both sides, no access log, nothing else configured.
+// keep-alive on both sides with room for every connection in the pool, nothing else configured.
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,11 +22,16 @@ export type Lab = {
   readonly prefix: readonly string[];
   /** Where the fixed servers listen. */
   readonly servers: readonly number[];
+  /** Sluice and nginx write an access log, in the way that each does it best. */
+  readonly accessLog?: boolean;
 };
+
+/** Idle server connections that nginx keeps: as many as the most clients of a load. */
+const KEEPALIVE = 1000;
 
 /** The proxies that can be started here; undefined when a program is not installed. */
 export const CONTENDERS: Readonly<Record<string, (lab: Lab) => Promise<Contender | undefined>>> = {
-  sluice: startSluice,
+  sluice: (lab) => startSluice('sluice', lab),
   // nginx reads a whole body before it calls a server; the others, and Sluice, stream it.
   nginx: (lab) => startNginx('nginx', 'client_body_buffer_size 128k;', lab),
   'nginx-streaming': (lab) => startNginx('nginx-streaming', 'proxy_request_buffering off;', lab),
@@ -38,11 +43,13 @@ export const CONTENDERS: Readonly<Record<string, (lab: Lab) => Promise<Contender
   'node-relay': (lab) => startScript('node-relay', lab),
 };
 
-async function startSluice(lab: Lab): Promise<Contender> {
+/** `project` is another checkout, to compare with. */
+export async function startSluice(name: string, lab: Lab, project?: string): Promise<Contender> {
   const stack = await Stack.start({
     cleanup: lab.cleanup,
-    folder: join(lab.folder, 'sluice'),
+    folder: join(lab.folder, name),
     prefix: lab.prefix,
+    ...(project === undefined ? {} : { project }),
     config: ({ gateway, admin, registry }) => `
 state_dir: state
 workers: 1
@@ -51,13 +58,14 @@ listen: 127.0.0.1:${gateway}
 admin: { listen: 127.0.0.1:${admin} }
 registry: { embedded: { listen: 127.0.0.1:${registry} } }
 limits: { keepalive_requests: 1000000000 }
+proxy: { access_log: ${lab.accessLog === true ? 'access.log' : 'off'} }
 upstreams:
   app: { registry: off, servers: [${lab.servers.map((port) => `127.0.0.1:${port}`).join(', ')}] }
 `,
   });
   const { workers } = await stack.status();
   return {
-    name: 'sluice',
+    name,
     port: stack.ports.gateway,
     pids: workers.map(({ pid }) => pid),
     controlPid: stack.pid,
@@ -69,7 +77,7 @@ async function startNginx(name: string, body: string, lab: Lab): Promise<Contend
   const found = await nginx(
     lab,
     name,
-    (listen) => `upstream app { ${servers} keepalive 128; keepalive_requests 1000000000; }
+    (listen) => `upstream app { ${servers} keepalive ${KEEPALIVE}; keepalive_requests 1000000000; }
     server { listen 127.0.0.1:${listen}; location / { ${body}
       proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header X-Forwarded-For $remote_addr; } }`,
@@ -86,10 +94,13 @@ export async function startServers(
   // nginx takes at most 4 kB in one word: longer bodies are a variable, repeated.
   const body = bodyBytes === 0 ? 'hello world\\n' : '$k'.repeat(bodyBytes / 1024);
   const answer = `set $k "${'x'.repeat(1024)}"; return 200 "${body}";`;
-  const found = await nginx({ ...lab, servers: [] }, `servers-${bodyBytes}`, (listen) =>
-    [listen, second]
-      .map((port) => `server { listen 127.0.0.1:${port}; location / { ${answer} } }`)
-      .join('\n'),
+  const found = await nginx(
+    { ...lab, servers: [], accessLog: false },
+    `servers-${bodyBytes}`,
+    (listen) =>
+      [listen, second]
+        .map((port) => `server { listen 127.0.0.1:${port}; location / { ${answer} } }`)
+        .join('\n'),
   );
   if (found === undefined)
     throw new Error('nginx is not installed: no fixed servers to measure with');
@@ -108,11 +119,14 @@ async function nginx(
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${join(lab.folder, `${name}-${kind}`)};`)
     .join('\n');
+  const log = lab.accessLog
+    ? `access_log ${join(lab.folder, `${name}-access.log`)} combined buffer=64k flush=1s;`
+    : 'access_log off;';
   await writeFile(
     file,
-    `worker_processes 1; daemon off; pid ${join(lab.folder, `${name}.pid`)}; error_log stderr error;
+    `worker_processes 1; worker_rlimit_nofile 16384; daemon off; pid ${join(lab.folder, `${name}.pid`)}; error_log stderr error;
 events { worker_connections 16384; }
-http { access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; ${temporary}
+http { ${log} keepalive_requests 1000000000; keepalive_timeout 600s; ${temporary}
 ${http(port)} }
 `,
   );

@@ -19,8 +19,8 @@ export type WrkOptions = {
   readonly url: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Bytes of a POST body; 0 = GET. */
-  readonly bodyBytes: number;
+  /** What is asked for, in wrk's Lua; '' = GET of the url with wrk's own head. */
+  readonly requests: string;
   /** For the request script. */
   readonly folder: string;
   /** The core to run on, when the machine has more than one. */
@@ -28,19 +28,14 @@ export type WrkOptions = {
 };
 
 export async function runWrk(options: WrkOptions): Promise<WrkResult> {
-  const script = join(options.folder, `wrk-${options.bodyBytes}.lua`);
-  const request =
-    options.bodyBytes === 0
-      ? ''
-      : `wrk.method = "POST"\nwrk.body = string.rep("x", ${options.bodyBytes})\n` +
-        'wrk.headers["Content-Type"] = "application/octet-stream"\n';
+  const script = join(options.folder, 'wrk.lua');
   // The summary as one line of numbers: wrk's own text is rounded and meant for people.
   const done =
     'function done(summary, latency, requests)\n' +
     '  local e = summary.errors\n' +
     '  print("RESULT", summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,\n' +
     '    latency:percentile(50), latency:percentile(99))\nend\n';
-  await writeFile(script, request + done);
+  await writeFile(script, options.requests + done);
   const [command = 'wrk', ...argv] = [
     ...options.prefix,
     options.wrk,

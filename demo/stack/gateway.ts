@@ -9,7 +9,8 @@ import { freePorts } from '../../test/peers.ts';
 import { type Child, type Cleanup, listening, start } from './processes.ts';
 
 export const PROJECT = join(import.meta.dirname, '../..');
-const SLUICE = join(PROJECT, 'bin/sluice.js');
+const COMMAND = 'bin/sluice.js';
+const SLUICE = join(PROJECT, COMMAND);
 
 export type Ports = { readonly gateway: number; readonly admin: number; readonly registry: number };
 
@@ -22,6 +23,8 @@ export type StackOptions = {
   readonly consulPort?: number;
   /** Put before the command, for instance to pin it to a core. */
   readonly prefix?: readonly string[];
+  /** Another checkout of this project, whose `sluice serve` is to run. */
+  readonly project?: string;
 };
 
 export class Stack {
@@ -46,7 +49,8 @@ export class Stack {
     const configFile = join(options.folder, 'sluice.yaml');
     await mkdir(options.folder, { recursive: true });
     await writeFile(configFile, options.config(ports));
-    const command = [process.execPath, SLUICE, '-c', configFile, 'serve'];
+    const sluice = join(options.project ?? PROJECT, COMMAND);
+    const command = [process.execPath, sluice, '-c', configFile, 'serve'];
     const [program = '', ...argv] = [...(options.prefix ?? []), ...command];
     const serve = start(program, argv);
     options.cleanup.add(() => serve.stop());
