@@ -134,7 +134,10 @@ function requestOf(
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-function gatewayOf({ listen, limits, timeouts, proxy }: ConfigFile, folder: string): GatewayConfig {
+function gatewayOf(
+  { listen, limits, timeouts, proxy, upstreams }: ConfigFile,
+  folder: string,
+): GatewayConfig {
   return {
     listen,
     limits: {
@@ -169,6 +172,9 @@ function gatewayOf({ listen, limits, timeouts, proxy }: ConfigFile, folder: stri
     trustedProxies: proxy.trusted_proxies,
     underscoresInHeaders: proxy.underscores_in_headers,
     allowTrace: proxy.allow_trace,
+    requestBuffering: Object.fromEntries(
+      Object.entries(upstreams).map(([name, read]) => [name, read.request_buffering]),
+    ),
     ignoreClientAbort: proxy.ignore_client_abort,
     via: proxy.via,
     isReasonShown: proxy.show_reason,

@@ -42,7 +42,7 @@ export const limits = section('Bounds on what a client or a server can make the 
     most: 1000,
   }),
   client_max_body_size: size({
-    about: 'Request body (bodies are streamed, never held); beyond it 413.',
+    about: 'Request body (streamed, and held only by `request_buffering`); beyond it 413.',
     initial: 0,
     least: 0,
     most: Number.MAX_SAFE_INTEGER,

@@ -79,6 +79,8 @@ export type GatewayConfig = {
   readonly trustedProxies: readonly string[];
   readonly underscoresInHeaders: boolean;
   readonly allowTrace: boolean;
+  /** Upstreams whose requests' bodies are held until they are whole, and up to how many bytes. */
+  readonly requestBuffering: Readonly<Record<string, number>>;
   /** What becomes of a client's request when it ends its side before the response begins. */
   readonly ignoreClientAbort: 'ask' | 'off' | 'on';
   readonly via: boolean;

@@ -5,7 +5,7 @@ import { balanceKeys } from './balance-schema.ts';
 import { requestShape } from './check-schema.ts';
 import { hostProblem, pathProblem } from './route-words.ts';
 import { isSingle, list, section } from './shapes.ts';
-import { address, choice, duration, integer, onOff, optionalChoice, text } from './values.ts';
+import { address, choice, duration, integer, onOff, optionalChoice, size, text } from './values.ts';
 
 const server = z
   .preprocess(
@@ -96,6 +96,13 @@ export const upstreamSchema = section('A named group of interchangeable servers.
     about: 'Ramp of the weight after a server joins or comes back; never at our own start.',
     initial: '0s',
     least: '0',
+  }),
+  request_buffering: size({
+    about:
+      'A request whose body is still coming is held up to this size, and a server is asked when it is whole or larger. For servers with a thread per connection, which a slow client would hold. Costs up to this much memory per client connection with such a body; a 100 Continue is sent by the gateway. 0 = bodies are passed on as they come.',
+    initial: 0,
+    least: 0,
+    most: 64 * 1024 * 1024,
   }),
   registry: onOff({
     about:

@@ -6,6 +6,12 @@ import type { Tunnel } from './tunnel.ts';
 /** How an exchange ended; refused: no upstream was involved. */
 export type Result = 'answered' | 'cut' | 'lost' | 'clientGone' | 'refused';
 
+/** Every server that had the request, in order. */
+export function idsOf(tried: readonly Server[], last: Server | undefined): string[] {
+  const ids = tried.map(({ id }) => id);
+  return last === undefined ? ids : [...ids, last.id];
+}
+
 /** A request and its response. `server`: the one that had it at the end. */
 export function countExchange(
   result: Result,

@@ -33,7 +33,7 @@ function answer({ server }: Asked): void {
 async function clientGone({ gateway }: Asked): Promise<void> {
   const app = gateway.upstreams.get('app');
   while (app?.servers[0]?.inFlight !== 0) await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(app.counters.clientGone, 1);
+  assert.equal(app.counters.clientGone, 1, JSON.stringify(app.counters));
   assert.equal(app.servers[0].counters.clientGone, 1);
 }
 

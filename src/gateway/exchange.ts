@@ -7,7 +7,7 @@
 //              └──── attemptFailed ◄─────┘ (nothing relayed yet, and retry.ts allows it)
 
 import type { Outcome, Server, Upstream } from '../upstream.ts';
-import { countExchange, countTunnel, countTunnelEnd, type Result } from './account.ts';
+import { countExchange, countTunnel, countTunnelEnd, idsOf, type Result } from './account.ts';
 import type { Attempt } from './attempt.ts';
 import { Attempts } from './attempts.ts';
 import type { Client } from './client.ts';
@@ -77,7 +77,18 @@ export class Exchange implements Attempt {
     this.#isWaiting = done;
     this.offeredUpgrade =
       head.upgrade === '' ? '' : allowedUpgrade(head.upgrade, gateway.config.upgrade);
-    this.#tryNext(upstream, buffer, start, end);
+    this.#upload.holdBytes = done ? 0 : (gateway.config.requestBuffering[route.upstream] ?? 0);
+    if (this.#upload.holdBytes > 0) this.#hold(buffer, start, end);
+    else this.#tryNext(upstream, buffer, start, end);
+  }
+
+  #hold(buffer: Buffer, start: number, end: number): void {
+    if (this.#head?.expectContinue === true && !this.#isContinued) {
+      this.#isContinued = true;
+      this.#client.connection.writeText('HTTP/1.1 100 Continue\r\n\r\n');
+    }
+    if (this.#upload.hold(buffer, start, end) || this.#upstream === undefined) return;
+    this.#tryNext(this.#upstream, NO_BYTES, 0, 0);
   }
 
   /** More of the request's body. */
@@ -88,6 +99,7 @@ export class Exchange implements Attempt {
       this.#isWaiting = true;
       this.#upstream?.waits(this.#gateway.now());
     }
+    if (this.#upload.holdBytes > 0) return this.#hold(buffer, start, end);
     this.#upload.keep(buffer, start, end, this.#isSent);
     if (!this.#isSent || this.#connection === undefined) {
       if (this.#upload.isFull) this.#client.pauseBody();
@@ -132,7 +144,6 @@ export class Exchange implements Attempt {
     return this.#download.cutBy === '';
   }
 
-  /** The server has not taken all that the client sent. */
   get isServerBehind(): boolean {
     return (this.#connection?.connection.pendingBytes ?? 0) > 0;
   }
@@ -181,7 +192,6 @@ export class Exchange implements Attempt {
     if (this.#connection !== undefined) this.#sendRequest(this.#connection, NO_BYTES, 0, 0);
   }
 
-  /** Head, what was kept of the body, then the piece at hand. */
   #sendRequest(connection: ServerConnection, buffer: Buffer, start: number, end: number): void {
     const head = this.#head;
     if (head === undefined) return;
@@ -216,7 +226,8 @@ export class Exchange implements Attempt {
       this.#attempts.isFreshOnly = true;
     } else this.#attempts.tried.push(server);
     this.#server = undefined;
-    const outcome = isStale ? 'neutral' : this.#outcome(failed, server, nowMs);
+    const hasOther = upstream.hasOther(server, nowMs);
+    const outcome = isStale ? 'neutral' : this.#attempts.outcomeOf(failed, hasOther);
     upstream.settle(server, outcome, nowMs, nowMs - this.#attempts.startedMs, failed.reason);
     const isAllowed =
       mayRetry(failed, {
@@ -235,12 +246,6 @@ export class Exchange implements Attempt {
     if (!this.#attempts.isRetried) upstream.counters.retried += 1;
     this.#attempts.isRetried = true;
   }
-
-  #outcome(failed: Pick<Failure, 'source' | 'retry'>, server: Server, nowMs: number): Outcome {
-    return this.#attempts.outcomeOf(failed, this.#upstream?.hasOther(server, nowMs) === true);
-  }
-
-  // ---- the response, the tunnel -------------------------------------------------------------
 
   responseInterim(head: ResponseHead): void {
     if (this.#head?.minor !== 1) return;
@@ -284,8 +289,8 @@ export class Exchange implements Attempt {
     this.#connection = undefined;
     if (server === undefined) return;
     const { cutBy } = this.#download;
-    const failed = { source, retry: 'no' } as const;
-    this.#end('cut', reason, this.#outcome(failed, server, this.#gateway.now()));
+    const hasOther = this.#upstream?.hasOther(server, this.#gateway.now()) === true;
+    this.#end('cut', reason, this.#attempts.outcomeOf({ source, retry: 'no' }, hasOther));
     this.#client.cut(cutBy || 'reset');
   }
 
@@ -333,8 +338,6 @@ export class Exchange implements Attempt {
     this.#end(reason === '' ? 'answered' : 'cut', reason);
   }
 
-  // ---- ending -------------------------------------------------------------------------------
-
   #finish(): void {
     this.#connection = undefined;
     const { keepsAlive } = this.#download;
@@ -354,7 +357,6 @@ export class Exchange implements Attempt {
     this.#client.answer(text, keepsAlive);
   }
 
-  /** Settles and forgets: ready for the next request. */
   #end(result: Result, reason: string, outcome: Outcome = 'neutral'): void {
     const nowMs = this.#gateway.now();
     const upstream = this.#upstream;
@@ -390,9 +392,7 @@ export class Exchange implements Attempt {
       bytes: this.#download.bodyBytes,
       ms: nowMs - this.#startedMs,
       upstream: this.#upstream?.name ?? '',
-      servers: [...this.#attempts.tried, ...(this.#server ? [this.#server] : [])].map(
-        ({ id }) => id,
-      ),
+      servers: idsOf(this.#attempts.tried, this.#server),
       result,
       reason,
     });

@@ -9,6 +9,8 @@ import { NO_BYTES } from './transport.ts';
 export class Upload {
   /** The client's body is complete. */
   isDone = false;
+  /** More than 0: the body is held, up to this size, and no server is involved yet. */
+  holdBytes = 0;
   readonly #keptBytesMax: number;
   #framing: RequestHead['framing'] = 'none';
   /** All of the body so far, as long as `isReplayable`. */
@@ -24,6 +26,7 @@ export class Upload {
     this.#framing = framing;
     this.isReplayable = true;
     this.isDone = isDone;
+    this.holdBytes = 0;
   }
 
   /** No more should be taken from the client before a server takes what is kept. */
@@ -36,6 +39,14 @@ export class Upload {
     if (end === start || !this.isReplayable) return;
     if (isSent && this.#kept.length + end - start > this.#keptBytesMax) return this.forget();
     this.#kept.add(buffer, start, end);
+  }
+
+  /** Keeps a piece of a body that is held. False: it is whole, or too large to be held any longer. */
+  hold(buffer: Buffer, start: number, end: number): boolean {
+    this.#kept.add(buffer, start, end);
+    if (!this.isDone && this.#kept.length < this.holdBytes) return true;
+    this.holdBytes = 0;
+    return false;
   }
 
   forget(): void {
