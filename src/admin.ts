@@ -11,7 +11,12 @@ export type {
   StatusDocument,
   TunnelCounts,
   UpstreamDocument,
-} from './admin/documents.ts';
-export { type MetricsSource, renderMetrics, type SocketMetrics } from './admin/metrics.ts';
-export { type RenderedPage, renderPage } from './admin/pages.ts';
+} from './admin/contract/documents.ts';
+export {
+  type MetricsSource,
+  type RenderedPage,
+  renderMetrics,
+  renderPage,
+  type SocketMetrics,
+} from './admin/pages.ts';
 export { type AdminServer, serveAdmin } from './admin/server.ts';

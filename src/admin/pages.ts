@@ -1,10 +1,12 @@
-// The pages of nginx's modules by name and raw query, as the control API and the gateway's routes
-// both answer with them.
+// What is read as text and not as a document: the pages of nginx's modules by name and raw query, as the
+// control API and the gateway's routes both answer with them, and the metrics.
 
 import type { PageName } from '../upstream.ts';
-import type { StatusDocument } from './documents.ts';
-import { upstreamListPage } from './list-page.ts';
-import { type StatusFormat, upstreamStatusPage } from './status-page.ts';
+import type { StatusDocument } from './contract/documents.ts';
+import { upstreamListPage } from './pages/list-page.ts';
+import { type StatusFormat, upstreamStatusPage } from './pages/status-page.ts';
+
+export { type MetricsSource, renderMetrics, type SocketMetrics } from './pages/metrics.ts';
 
 export type RenderedPage = { readonly contentType: string; readonly body: string };
 

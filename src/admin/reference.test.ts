@@ -6,15 +6,15 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { server, socketMetrics, status, upstream } from '../../test/admin-documents.ts';
 import { silentLog } from '../base/log.ts';
-import { createApp } from './app.ts';
 import type {
   AdminRequest,
   Control,
   DrainDocument,
   ReceiptDocument,
   TunnelCounts,
-} from './documents.ts';
-import { renderMetrics } from './metrics.ts';
+} from './contract/documents.ts';
+import { renderMetrics } from './pages.ts';
+import { createApp } from './routes/app.ts';
 
 const PAGE = readFileSync(new URL('../../docs/control-api.md', import.meta.url), 'utf8');
 const STATUS = status([upstream('app', [server('127.0.0.1:9001')])]);

@@ -7,8 +7,8 @@ import { boundConnections } from '../base/bounded-server.ts';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
-import { createApp } from './app.ts';
-import type { Control, Readiness } from './documents.ts';
+import type { Control, Readiness } from './contract/documents.ts';
+import { createApp } from './routes/app.ts';
 
 /** Most connections at once. */
 const CONNECTIONS_MAX = 10_000;

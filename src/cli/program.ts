@@ -2,15 +2,15 @@
 
 import { Command, type CommanderError, Option } from 'commander';
 import { packageVersion } from '../base/version.ts';
-import { addCheck } from './check.ts';
-import { addDeploy } from './deploy.ts';
-import { addDrain } from './drain.ts';
-import { addKv } from './kv.ts';
-import { addPlan } from './plan.ts';
-import { addRegistry } from './registry.ts';
-import { addServe } from './serve.ts';
-import { addStatus } from './status.ts';
-import { addWeight } from './weight.ts';
+import { addCheck } from './verbs/check.ts';
+import { addDeploy } from './verbs/deploy.ts';
+import { addDrain } from './verbs/drain.ts';
+import { addKv } from './verbs/kv.ts';
+import { addPlan } from './verbs/plan.ts';
+import { addRegistry } from './verbs/registry.ts';
+import { addServe } from './verbs/serve.ts';
+import { addStatus } from './verbs/status.ts';
+import { addWeight } from './verbs/weight.ts';
 
 const HELP_WIDTH = 80;
 

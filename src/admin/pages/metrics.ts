@@ -1,0 +1,315 @@
+// The daemon's figures as Prometheus text. The values are kept elsewhere (in the workers, summed by
+// the daemon); each scrape fills a registry of its own from one snapshot, so that nothing is counted
+// twice and a server that is gone leaves no series behind. Label values come from closed sets:
+// upstream, server id, eligibility, result and status class.
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  DURATION_BOUNDS_MS,
+  type Eligibility,
+  openTunnels,
+  type ServerCounters,
+  type UpstreamCounters,
+} from '../../upstream.ts';
+import type { ServerDocument, StatusDocument } from '../contract/documents.ts';
+
+/** Descriptors and connections: now, and since the start where they are events. */
+export type SocketMetrics = {
+  readonly processes: readonly {
+    readonly process: string;
+    /** 0 = this system does not tell. */
+    readonly open: number;
+    readonly max: number;
+  }[];
+  readonly clientsMax: number;
+  readonly turnedAway: number;
+  readonly acceptFailures: number;
+  readonly evicted: number;
+  readonly noSocket: number;
+  readonly upstreams: readonly {
+    readonly name: string;
+    readonly idle: number;
+    readonly inUse: number;
+    readonly connects: number;
+  }[];
+};
+
+export type MetricsSource = {
+  readonly status: StatusDocument;
+  /** Workers that ended unasked. */
+  readonly workerCrashes: number;
+  readonly sockets: SocketMetrics;
+  /** Sums over all workers, dead ones included. */
+  readonly upstreams: readonly {
+    readonly name: string;
+    readonly counters: Readonly<UpstreamCounters>;
+    readonly servers: readonly {
+      readonly id: string;
+      readonly counters: Readonly<ServerCounters>;
+    }[];
+  }[];
+};
+
+const ELIGIBILITIES: readonly Eligibility[] = [
+  'ok',
+  'maint',
+  'drain',
+  'unresolved',
+  'down',
+  'unchecked',
+  'ejected',
+  'full',
+];
+const CHECKS: readonly ServerDocument['checks'][] = ['off', 'unknown', 'up', 'down'];
+const CLASSES = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'];
+
+export function renderMetrics(source: MetricsSource): Promise<string> {
+  const registry = new Registry();
+  const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
+    new Gauge({ name, help, labelNames, registers: [registry] });
+  addProgram(source, gauge);
+  addServers(source.status, gauge);
+  addSockets(source.sockets, gauge, registry);
+  addTraffic(source, registry, gauge);
+  return registry.metrics();
+}
+
+type MakeGauge = <T extends string>(name: string, help: string, labels?: readonly T[]) => Gauge<T>;
+
+function addProgram({ status }: MetricsSource, gauge: MakeGauge): void {
+  gauge('sluice_build_info', 'The running version.', ['version']).set(
+    { version: status.version },
+    1,
+  );
+  gauge('sluice_start_time_seconds', 'Start of the primary process, Unix time.').set(
+    status.startedAtMs / 1000,
+  );
+  gauge('sluice_generation', 'Generation of the current table.').set(status.generation);
+  gauge('sluice_workers', 'Worker processes that are alive.').set(status.workers.length);
+  gauge('sluice_client_connections', 'Open client connections.').set(
+    status.workers.reduce((sum, worker) => sum + worker.connections, 0),
+  );
+  gauge('sluice_registry_reachable', '1 when the registry answers.').set(
+    status.registry.reachable ? 1 : 0,
+  );
+  gauge('sluice_registry_index', 'Index of the last membership.').set(status.registry.index);
+  gauge('sluice_registry_last_contact_seconds', 'Last good answer, Unix time; 0 = never.').set(
+    status.registry.lastContactMs / 1000,
+  );
+}
+
+function addServers(status: StatusDocument, gauge: MakeGauge): void {
+  const counts = gauge('sluice_upstream_servers', 'Servers by eligibility.', [
+    'upstream',
+    'eligibility',
+  ]);
+  const checked = gauge('sluice_upstream_checks', 'Servers by the word of the checks.', [
+    'upstream',
+    'checks',
+  ]);
+  const labels = ['upstream', 'server'] as const;
+  const eligible = gauge('sluice_server_eligible', '1 when it may take requests.', labels);
+  const up = gauge('sluice_server_up', 'Verdict of the checks: 1 up, 0 down.', labels);
+  const failing = gauge(
+    'sluice_server_failed_in_a_row',
+    'Attempts that failed since the last answer.',
+    labels,
+  );
+  const weight = gauge('sluice_server_weight', 'Configured weight.', labels);
+  const inFlight = gauge('sluice_server_in_flight_requests', 'Requests not yet settled.', labels);
+  for (const { name: upstream, servers } of status.upstreams) {
+    for (const reason of ELIGIBILITIES) counts.set({ upstream, eligibility: reason }, 0);
+    for (const checks of CHECKS) checked.set({ upstream, checks }, 0);
+    for (const server of servers) {
+      const label = { upstream, server: server.id };
+      counts.inc({ upstream, eligibility: server.eligibility });
+      checked.inc({ upstream, checks: server.checks });
+      failing.set(label, server.failedInARow);
+      eligible.set(label, server.eligibility === 'ok' ? 1 : 0);
+      if (server.checks === 'up' || server.checks === 'down') {
+        up.set(label, server.checks === 'up' ? 1 : 0);
+      }
+      weight.set(label, server.weight);
+      inFlight.set(label, server.inFlight);
+    }
+  }
+}
+
+function addSockets(sockets: SocketMetrics, gauge: MakeGauge, registry: Registry): void {
+  const open = gauge('sluice_descriptors_open', 'Open file descriptors.', ['process']);
+  const max = gauge('sluice_descriptors_max', 'Most that the process may have open.', ['process']);
+  for (const { process, ...descriptors } of sockets.processes) {
+    open.set({ process }, descriptors.open);
+    max.set({ process }, descriptors.max);
+  }
+  gauge('sluice_client_connections_max', 'Client connections that are served at most.').set(
+    sockets.clientsMax,
+  );
+  const events = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
+    new Counter({ name, help, labelNames, registers: [registry] });
+  events('sluice_clients_turned_away_total', 'Clients that got 503: too many.').inc(
+    sockets.turnedAway,
+  );
+  events('sluice_accept_failures_total', 'Clients lost before they were accepted.').inc(
+    sockets.acceptFailures,
+  );
+  events('sluice_idle_evictions_total', 'Idle server connections closed to make room.').inc(
+    sockets.evicted,
+  );
+  events('sluice_no_socket_total', 'Requests that got 503: no room for a server connection.').inc(
+    sockets.noSocket,
+  );
+  const connections = gauge('sluice_upstream_connections', 'Open connections to servers.', [
+    'upstream',
+    'state',
+  ]);
+  const connects = events('sluice_upstream_connects_total', 'Connections opened to servers.', [
+    'upstream',
+  ]);
+  for (const { name: upstream, ...counted } of sockets.upstreams) {
+    connections.set({ upstream, state: 'idle' }, counted.idle);
+    connections.set({ upstream, state: 'in_use' }, counted.inUse);
+    connects.inc({ upstream }, counted.connects);
+  }
+}
+
+function addTraffic(
+  { upstreams, workerCrashes }: MetricsSource,
+  registry: Registry,
+  gauge: MakeGauge,
+): void {
+  const registers = [registry];
+  const crashes = { name: 'sluice_worker_crashes_total', help: 'Workers that ended unasked.' };
+  new Counter({ ...crashes, registers }).inc(workerCrashes);
+  const counter = <T extends string>(name: string, help: string, labelNames: readonly T[]) =>
+    new Counter({ name, help, labelNames, registers });
+  const responses = counter('sluice_upstream_responses_total', 'Responses by status class.', [
+    'upstream',
+    'class',
+  ]);
+  const open = gauge('sluice_upstream_open_tunnels', 'Tunnels open now.', ['upstream']);
+  new UpstreamDurations(registers, upstreams);
+  const ofUpstreams = counters(UPSTREAM_COUNTERS, ['upstream', 'result'], registers);
+  const ofServers = counters(SERVER_COUNTERS, ['upstream', 'server'], registers);
+  for (const { name: upstream, counters: counted, servers } of upstreams) {
+    ofUpstreams(counted, { upstream });
+    open.set({ upstream }, openTunnels(counted));
+    for (const [index, name] of CLASSES.entries()) {
+      responses.inc({ upstream, class: name }, counted.statuses[index] ?? 0);
+    }
+    for (const server of servers) ofServers(server.counters, { upstream, server: server.id });
+  }
+}
+
+type CounterMetric = { readonly name: string; readonly help: string; readonly result?: string };
+
+function results(result: string): CounterMetric {
+  const name = 'sluice_upstream_results_total';
+  return { name, help: 'Requests by how they ended.', result };
+}
+
+function tunnelResults(result: string): CounterMetric {
+  const name = 'sluice_upstream_tunnel_results_total';
+  return { name, help: 'Tunnels by how they ended.', result };
+}
+
+// Every counter is here, so that a new one is not forgotten; null: it is told in another way, or only in
+// receipts.
+
+const UPSTREAM_COUNTERS: Record<keyof UpstreamCounters, CounterMetric | null> = {
+  requests: { name: 'sluice_upstream_requests_total', help: 'Requests begun.' },
+  answered: results('answered'),
+  cut: results('cut'),
+  lost: results('lost'),
+  clientGone: results('client_gone'),
+  refused: {
+    name: 'sluice_upstream_refused_total',
+    help: 'Requests that found no eligible server.',
+  },
+  retried: { name: 'sluice_upstream_retried_total', help: 'Requests with over one attempt.' },
+  tunnels: { name: 'sluice_upstream_tunnels_total', help: 'Upgraded connections opened.' },
+  tunnelsEnded: tunnelResults('ended'),
+  tunnelsCut: tunnelResults('cut'),
+  inFlight: null,
+  statuses: null,
+  durations: null,
+  durationSumMs: null,
+};
+
+const SERVER_COUNTERS: Record<keyof ServerCounters, CounterMetric | null> = {
+  attempts: { name: 'sluice_server_attempts_total', help: 'Attempts sent to the server.' },
+  failures: { name: 'sluice_server_failures_total', help: 'Attempts that failed.' },
+  cut: { name: 'sluice_server_cut_total', help: 'Responses that broke off.' },
+  tunnelsCut: { name: 'sluice_server_tunnels_cut_total', help: 'Tunnels that broke off.' },
+  answered: null,
+  retried: null,
+  lost: null,
+  clientGone: null,
+  tunnels: null,
+  tunnelsEnded: null,
+};
+
+/** Registers the metrics of a table; the answer puts one set of counters into them. */
+function counters<Name extends string>(
+  table: Record<Name, CounterMetric | null>,
+  labelNames: readonly string[],
+  registers: Registry[],
+): (counted: { readonly [Key in Name]: unknown }, labels: Record<string, string>) => void {
+  const metrics = new Map<string, Counter>();
+  // Object.keys does not know the names that the type has.
+  const names = Object.keys(table) as Name[];
+  for (const metric of names.map((key) => table[key])) {
+    if (metric === null || metrics.has(metric.name)) continue;
+    const { name, help } = metric;
+    metrics.set(name, new Counter({ name, help, labelNames, registers }));
+  }
+  return (counted, labels) => {
+    for (const key of names) {
+      const metric = table[key];
+      if (metric === null) continue;
+      const all = metric.result === undefined ? labels : { ...labels, result: metric.result };
+      metrics.get(metric.name)?.inc(all, Number(counted[key]));
+    }
+  };
+}
+
+type DurationValues = ReturnType<Histogram<'upstream' | 'le'>['get']>;
+
+/** A histogram whose buckets were counted elsewhere; prom-client's own only takes observations. */
+class UpstreamDurations extends Histogram<'upstream' | 'le'> {
+  readonly #upstreams: MetricsSource['upstreams'];
+  readonly #empty: Histogram<'upstream' | 'le'>;
+
+  constructor(registers: Registry[], upstreams: MetricsSource['upstreams']) {
+    const name = 'sluice_upstream_duration_seconds';
+    const help = 'Time from request to whole response, answered requests.';
+    super({ name, help, registers });
+    this.#upstreams = upstreams;
+    this.#empty = new Histogram({ name, help, registers: [] });
+  }
+
+  /** What the registry calls when it writes text (and `get` for anything else). */
+  getForPromString(): DurationValues {
+    return this.get();
+  }
+
+  override async get(): DurationValues {
+    const shape = await this.#empty.get();
+    const values = this.#upstreams.flatMap(({ name: upstream, counters }) => {
+      let total = 0;
+      const buckets = counters.durations.map((count, index) => {
+        total += count;
+        const bound = DURATION_BOUNDS_MS[index];
+        const le = bound === undefined ? '+Inf' : bound / 1000;
+        return { metricName: `${shape.name}_bucket`, labels: { upstream, le }, value: total };
+      });
+      const sum = counters.durationSumMs / 1000;
+      return [
+        ...buckets,
+        { metricName: `${shape.name}_sum`, labels: { upstream }, value: sum },
+        { metricName: `${shape.name}_count`, labels: { upstream }, value: total },
+      ];
+    });
+    return { ...shape, values };
+  }
+}

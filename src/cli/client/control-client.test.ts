@@ -1,0 +1,327 @@
+// The control client against servers that answer well, badly, late and never.
+
+import assert from 'node:assert/strict';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { SHARED } from '../../../test/scopes.ts';
+import type { DrainDocument, ReceiptDocument, StatusDocument } from '../../admin.ts';
+import { createControlClient, parseControlUrl } from './control-client.ts';
+
+const READY = { state: 'ready', owner: '', reason: '', sinceMs: 0 } as const;
+const TUNNELS = { opened: 3, ended: 1, cut: 1, open: 1 };
+
+const DRAIN: DrainDocument = {
+  server: '127.0.0.1:9001',
+  admin: { state: 'drain', owner: 'user:alice', reason: 'why', sinceMs: 1 },
+  generation: 7,
+  acknowledged: true,
+  inFlight: 2,
+  tunnels: 1,
+  idle: false,
+  eligibility: 'drain',
+  scope: SHARED,
+};
+const RECEIPT: ReceiptDocument = {
+  id: 'r1',
+  upstream: 'app',
+  openedAtMs: 1,
+  requests: 10,
+  answered: 10,
+  retried: 1,
+  cut: 0,
+  lost: 0,
+  clientGone: 0,
+  stillInFlight: 0,
+  tunnels: TUNNELS,
+  longestGapMs: 3,
+  servers: [
+    {
+      id: '127.0.0.1:9001',
+      attempts: 11,
+      answered: 10,
+      retried: 1,
+      cut: 0,
+      lost: 0,
+      clientGone: 0,
+      tunnels: TUNNELS,
+    },
+  ],
+  scope: SHARED,
+};
+const STATUS: StatusDocument = {
+  version: '0.1.0',
+  generation: 7,
+  startedAtMs: 1,
+  scope: SHARED,
+  workers: [{ id: 1, pid: 2, generation: 7, connections: 0, silentMs: 100 }],
+  registry: {
+    kind: 'embedded',
+    address: '127.0.0.1:8500',
+    reachable: true,
+    index: 3,
+    lastContactMs: 1,
+    trouble: '',
+  },
+  upstreams: [
+    {
+      name: 'app',
+      balance: 'round_robin',
+      eligible: 1,
+      problems: [],
+      servers: [
+        {
+          id: '127.0.0.1:9001',
+          addresses: ['127.0.0.1'],
+          weight: 1,
+          maxFails: 1,
+          failTimeoutMs: 10_000,
+          maxConns: 0,
+          backup: false,
+          source: 'config',
+          admin: READY,
+          checks: 'up',
+          mustPass: true,
+          checkReason: '200 in 1ms',
+          checkType: 'http',
+          checkPort: 0,
+          riseCount: 2,
+          fallCount: 0,
+          eligibility: 'ok',
+          inFlight: 0,
+          requests: 5,
+          failures: 0,
+          failedInARow: 0,
+          lastFailure: '',
+          lastFailureMs: 0,
+          ejectedUntilMs: 0,
+        },
+      ],
+    },
+  ],
+};
+
+test('asks for the status and hands the document on as it is', async (t) => {
+  const { client, seen } = await control(t, answerWith(200, STATUS));
+  assert.deepEqual(await client.status(), STATUS);
+  assert.deepEqual(seen, [{ line: 'GET /api/status', body: '', authorization: undefined }]);
+});
+
+test('sends admin requests, weights and receipts to the paths of the control API', async (t) => {
+  const { client, seen } = await control(t, (request, response) => {
+    const isReceipt = request.url?.includes('receipts') === true;
+    answerWith(200, isReceipt ? RECEIPT : DRAIN)(request, response);
+  });
+  const asked = { state: 'drain', owner: 'user:alice', reason: 'why', keepEligible: 1 } as const;
+  assert.deepEqual(await client.setAdmin('a b', '[::1]:80', asked), DRAIN);
+  await client.setWeight('app', '127.0.0.1:9001', 5);
+  assert.deepEqual(await client.openReceipt('app'), RECEIPT);
+  assert.deepEqual(await client.readReceipt('r/1'), RECEIPT);
+  assert.deepEqual(
+    seen.map(({ line, body }) => `${line} ${body}`.trim()),
+    [
+      `POST /api/upstreams/a%20b/servers/%5B%3A%3A1%5D%3A80/admin ${JSON.stringify(asked)}`,
+      'POST /api/upstreams/app/servers/127.0.0.1%3A9001/weight {"weight":5}',
+      'POST /api/upstreams/app/receipts {}',
+      'GET /api/receipts/r%2F1',
+    ],
+  );
+});
+
+test('carries the bearer token', async (t) => {
+  const { client, seen } = await control(t, answerWith(200, STATUS), { token: 'secret' });
+  await client.status();
+  assert.equal(seen[0]?.authorization, 'Bearer secret');
+});
+
+test('returns metrics as the text they are', async (t) => {
+  const { client } = await control(t, (_request, response) => void response.end('a_total 1\n'));
+  assert.equal(await client.metrics(), 'a_total 1\n');
+});
+
+test('asks again while a wait goes on, and stops when the server is idle', async (t) => {
+  let asked = 0;
+  const { client, seen } = await control(t, (request, response) => {
+    asked += 1;
+    answerWith(200, { ...DRAIN, idle: true, inFlight: 0 })(request, response);
+  });
+  assert.equal((await client.awaitIdle('app', '127.0.0.1:9001', 90_000)).idle, true);
+  assert.equal(asked, 1);
+  assert.equal(seen[0]?.line, 'GET /api/upstreams/app/servers/127.0.0.1%3A9001/idle?wait=30000ms');
+});
+
+test('does not ask in a busy loop when the daemon answers a wait too early', async (t) => {
+  const { client, seen } = await control(t, answerWith(200, DRAIN));
+  assert.equal((await client.awaitIdle('app', '127.0.0.1:9001', 60_000)).idle, false);
+  assert.equal(seen.length, 1);
+});
+
+test('hands back the code, the message and the details of the daemon', async (t) => {
+  const error = {
+    code: 'guard_refused',
+    message: 'upstream "app": 0 would stay',
+    details: { left: 0 },
+  };
+  const { client } = await control(t, answerWith(409, { error }));
+  await assert.rejects(client.status(), {
+    code: 'guard_refused',
+    message: 'upstream "app": 0 would stay',
+    details: { left: 0 },
+  });
+});
+
+test('a code that this version does not know becomes internal', async (t) => {
+  const error = { code: 'constructor', message: 'from the future' };
+  const { client } = await control(t, answerWith(409, { error }));
+  await assert.rejects(client.status(), { code: 'internal', message: 'from the future' });
+});
+
+test('401 says where the token comes from', async (t) => {
+  const error = { code: 'unauthorized', message: 'no bearer token' };
+  const { client } = await control(t, answerWith(401, { error }));
+  await assert.rejects(client.status(), {
+    code: 'unauthorized',
+    message: /^control API 127\.0\.0\.1:\d+: it asks for a token; set SLUICE_TOKEN$/,
+  });
+});
+
+for (const [name, body] of [
+  ['HTML', '<h1>It works!</h1>'],
+  ['JSON of another shape', '{"version":"1"}'],
+  ['a list', '[]'],
+  ['an empty body', ''],
+  ['a document with one wrong field', JSON.stringify({ ...STATUS, generation: '7' })],
+  ['a wrong field deep inside', JSON.stringify({ ...STATUS, workers: [{ id: 1 }] })],
+] as const) {
+  test(`an answer that is ${name} is taken for another program`, async (t) => {
+    const { client } = await control(t, (_request, response) => void response.end(body));
+    await assert.rejects(client.status(), { code: 'unreachable', message: /another program/ });
+  });
+}
+
+test('an error page of another program is named by its status', async (t) => {
+  const { client } = await control(t, (_request, response) => {
+    response.statusCode = 404;
+    response.end('not here');
+  });
+  await assert.rejects(client.status(), {
+    code: 'unreachable',
+    message: /answered status 404 without an error code; is it another program/,
+  });
+});
+
+test('bytes that are not HTTP are unreachable, not a crash', async (t) => {
+  const url = await rawServer(t, (socket) => void socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+  await assert.rejects(createControlClient({ url }).status(), {
+    code: 'unreachable',
+    message: /it does not speak HTTP/,
+  });
+});
+
+test('an answer that breaks off is unreachable', async (t) => {
+  const url = await rawServer(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"ver');
+    socket.once('data', () => socket.destroy());
+  });
+  await assert.rejects(createControlClient({ url }).status(), {
+    code: 'unreachable',
+    message: /the connection broke/,
+  });
+});
+
+test('a server that accepts and says nothing is a timeout', async (t) => {
+  const url = await rawServer(t, () => {});
+  await assert.rejects(createControlClient({ url, timeoutMs: 50 }).status(), {
+    code: 'timeout',
+    message: /^control API 127\.0\.0\.1:\d+: no answer within 50ms/,
+  });
+});
+
+test('a body that never ends is a timeout too', async (t) => {
+  const { client } = await control(t, (_request, response) => void response.write('{'), {
+    timeoutMs: 100,
+  });
+  await assert.rejects(client.status(), { code: 'timeout' });
+});
+
+test('a port on which nothing listens is unreachable and names the command', async () => {
+  const server = createServer();
+  const url = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  await assert.rejects(createControlClient({ url }).status(), {
+    code: 'unreachable',
+    message: /^control API 127\.0\.0\.1:\d+: nothing listens there; start it with "sluice serve"/,
+  });
+});
+
+test('an address is taken with or without http://', () => {
+  assert.equal(parseControlUrl('127.0.0.1:8700').href, 'http://127.0.0.1:8700/');
+  assert.equal(parseControlUrl('http://[::1]:8700').host, '[::1]:8700');
+});
+
+for (const url of [
+  'https://x:1',
+  'http://x:1/path',
+  'http://u:p@x:1',
+  'http://x:1?q',
+  '',
+  'http://x:99999',
+]) {
+  test(`${JSON.stringify(url)} is no control address`, () => {
+    assert.throws(() => parseControlUrl(url), { code: 'usage' });
+  });
+}
+
+type Seen = { line: string; body: string; authorization: string | undefined };
+
+async function control(
+  t: TestContext,
+  answer: RequestListener,
+  options: { token?: string; timeoutMs?: number } = {},
+) {
+  const seen: Seen[] = [];
+  const server = createHttpServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      const line = `${request.method} ${request.url}`;
+      seen.push({ line, body, authorization: request.headers.authorization });
+      answer(request, response);
+    });
+  });
+  const url = await listen(server);
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { client: createControlClient({ url, ...options }), seen };
+}
+
+function answerWith(status: number, document: unknown): RequestListener {
+  return (_request, response) => {
+    response.statusCode = status;
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(document));
+  };
+}
+
+async function rawServer(t: TestContext, onSocket: (socket: Socket) => void): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+    onSocket(socket);
+  });
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return listen(server);
+}
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // A TCP server's address is never a path.
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}

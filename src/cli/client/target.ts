@@ -1,0 +1,134 @@
+// Which configuration, which control API, which registry a verb talks to. The command line beats
+// the environment, which beats the file; without a file the defaults hold.
+
+import { access } from 'node:fs/promises';
+import type { Control } from '../../admin.ts';
+import { SluiceError } from '../../base/errors.ts';
+import { type Address, formatAddress, parseAddress } from '../../base/units.ts';
+import type { Config } from '../../config.ts';
+import type { Registry } from '../../registry.ts';
+import { visible } from '../output.ts';
+import { createControlClient } from './control-client.ts';
+
+/** Options that every verb understands, before or after its name. */
+export type GlobalOptions = {
+  readonly config?: string;
+  readonly control?: string;
+  readonly registry?: string;
+  readonly json?: boolean;
+};
+
+const SERVERS_SHOWN_MAX = 10;
+const CONFIG_FILE = 'sluice.yaml';
+
+/** The file of -c, else ./sluice.yaml if it is there, else the defaults. @throws config_… */
+export async function configOf(options: GlobalOptions): Promise<Config> {
+  const { defaultConfig, loadConfig } = await import('../../config.ts');
+  if (options.config !== undefined) return loadConfig(options.config);
+  const isThere = await access(CONFIG_FILE).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? loadConfig(CONFIG_FILE) : defaultConfig();
+}
+
+/** @throws usage, config_… */
+export async function controlOf(options: GlobalOptions): Promise<Control> {
+  const { url, token } = await controlAddressOf(options);
+  return createControlClient({ url, token });
+}
+
+/** --control or SLUICE_CONTROL, else the file's admin.listen; the token from SLUICE_TOKEN first. */
+async function controlAddressOf(
+  options: GlobalOptions,
+): Promise<{ readonly url: string; readonly token: string }> {
+  const token = process.env['SLUICE_TOKEN'] ?? '';
+  const url = options.control ?? process.env['SLUICE_CONTROL'] ?? '';
+  if (url !== '') return { url, token };
+  const { admin, file } = await configOf(options);
+  if (admin.listen.port === 0) {
+    throw new SluiceError(
+      'usage',
+      `${file}: admin.listen has port 0, so nobody knows the address; name it with --control URL`,
+    );
+  }
+  return {
+    url: `http://${formatAddress(reachable(admin.listen))}`,
+    token: token === '' ? admin.token : token,
+  };
+}
+
+/** An open client of the registry, and the prefix of its upstream records. The caller closes it. */
+export async function registryOf(
+  options: GlobalOptions,
+): Promise<{ readonly registry: Registry; readonly prefix: string }> {
+  const named = options.registry ?? process.env['SLUICE_REGISTRY'] ?? '';
+  const { openConsul } = await import('../../registry.ts');
+  const { silentLog } = await import('../../base/log.ts');
+  if (named !== '') {
+    const addresses = named.split(',').map(parseRegistryAddress);
+    const token = process.env['CONSUL_HTTP_TOKEN'] ?? '';
+    return { registry: openConsul({ addresses, token, log: silentLog }), prefix: 'upstreams/' };
+  }
+  const { registry, file } = await configOf(options);
+  if (registry.kind === 'none') {
+    const message = `${file} has registry: { none: true }, so there is nothing to read or write; name a registry with --registry host:port`;
+    throw new SluiceError('usage', message);
+  }
+  const addresses = registry.kind === 'consul' ? registry.addresses : [reachable(registry.listen)];
+  return {
+    registry: openConsul({ addresses, token: registry.token, log: silentLog }),
+    prefix: registry.prefix,
+  };
+}
+
+function parseRegistryAddress(text: string): Address {
+  const address = parseAddress(
+    text
+      .trim()
+      .replace(/^http:\/\//, '')
+      .replace(/\/$/, ''),
+  );
+  if (address !== undefined) return address;
+  const message = `registry address "${text}" is not host:port; write one like 127.0.0.1:8500`;
+  throw new SluiceError('usage', message);
+}
+
+/** Where to connect for what listens on every address. */
+export function reachable(listen: Address): Address {
+  if (listen.host === '0.0.0.0') return { host: '127.0.0.1', port: listen.port };
+  if (listen.host === '::') return { host: '::1', port: listen.port };
+  return listen;
+}
+
+/**
+ * Refuses a server that is no host:port, with those that may be meant: a bare port or host of the
+ * upstream's servers, arguments in the other order. @throws usage
+ */
+export async function assertServer(
+  control: Control,
+  upstream: string,
+  server: string,
+  verb: string,
+): Promise<void> {
+  if (parseAddress(server) !== undefined) return;
+  const shown = visible(server).slice(0, 60);
+  const refuse = (advice: string): SluiceError =>
+    new SluiceError('usage', `server "${shown}" is not host:port; ${advice}`);
+  if (parseAddress(upstream) !== undefined) {
+    throw refuse(`the upstream comes first: sluice ${verb} ${shown} ${visible(upstream)}`);
+  }
+  // Who cannot be asked says so better than we can here.
+  const { upstreams } = await control.status();
+  const ids = (upstreams.find(({ name }) => name === upstream)?.servers ?? []).map(({ id }) => id);
+  const bare = server.replace(/^:/, '');
+  const meant = ids.filter((id) => id.endsWith(`:${bare}`) || id.startsWith(`${bare}:`));
+  if (meant.length === 1) throw refuse(`did you mean ${meant[0]}?`);
+  const known = meant.length > 1 ? meant : ids;
+  const rest = known.length > SERVERS_SHOWN_MAX ? `, … (${known.length} in all)` : '';
+  throw refuse(
+    known.length === 0
+      ? `see "sluice status ${visible(upstream)}" for its servers`
+      : `the servers of "${visible(upstream)}": ${known.slice(0, SERVERS_SHOWN_MAX).join(', ')}${rest}`,
+  );
+}

@@ -1,0 +1,88 @@
+// `sluice serve`: gateway, registry and control API in one process tree, until it is told to end.
+
+import type { Command } from 'commander';
+import { type Address, formatAddress } from '../../base/units.ts';
+import type { Config } from '../../config.ts';
+import { configOf, type GlobalOptions, reachable } from '../client/target.ts';
+import { keepGoingWithoutReaders, note, warn } from '../output.ts';
+import { LongRun } from '../process-end.ts';
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .summary('run gateway, registry, checks and control API')
+    .description('Run gateway, embedded registry, health checks and control API.')
+    .addHelpText(
+      'after',
+      `
+Without a configuration it serves one upstream "app" on 127.0.0.1:8080, the
+registry on 127.0.0.1:8500 and the control API on 127.0.0.1:8700. SIGTERM,
+SIGINT or SIGQUIT finishes what is in flight (shutdown_timeout); a second one
+ends at once. SIGUSR1 opens the access log anew. Others: docs/signals.md.
+
+Examples:
+  $ sluice serve
+  $ sluice -c /etc/sluice.yaml serve`,
+    )
+    .action(async (_: unknown, command: Command) =>
+      serve(command.optsWithGlobals<GlobalOptions>()),
+    );
+}
+
+async function serve(options: GlobalOptions): Promise<void> {
+  keepGoingWithoutReaders();
+  let openLogAnew = (): string => 'starting; there is no log file to open anew yet';
+  const run = new LongRun({ SIGUSR1: () => openLogAnew() });
+  const config = await configOf(options);
+  for (const warning of config.warnings) warn(warning);
+  const { createLog } = await import('../../base/log.ts');
+  const { startDaemon } = await import('../../daemon.ts');
+  const daemon = await startDaemon(config, { log: createLog(config.logLevel) });
+  openLogAnew = () => {
+    daemon.reopenLogs();
+    return remarkOnLog(config.gateway.accessLog);
+  };
+  // Before it says that it is ready: whoever waited for that may end it at once.
+  const ended = run.untilEnded({
+    timeoutMs: config.shutdownTimeoutMs,
+    kill: () => daemon.kill(),
+    close: () => daemon.close(),
+  });
+  note(welcome(config, daemon.addresses));
+  await ended;
+}
+
+function remarkOnLog(accessLog: string): string {
+  if (accessLog === '') return 'there is no access log (proxy.access_log) to open anew';
+  if (accessLog === '-') return 'the access log is standard output, which cannot be opened anew';
+  return `the workers open ${accessLog} anew`;
+}
+
+type Addresses = {
+  readonly gateway: readonly Address[];
+  readonly admin: Address;
+  readonly registry?: Address | undefined;
+};
+
+/** The addresses, and the one command that gets a newcomer further. */
+function welcome(config: Config, { gateway, admin, registry }: Addresses): string {
+  const control = `http://${formatAddress(reachable(admin))}`;
+  const isDefaultControl = formatAddress(admin) === '127.0.0.1:8700';
+  const option =
+    config.file === '' ? (isDefaultControl ? '' : ` --control ${control}`) : ` -c ${config.file}`;
+  const name = config.upstreams[0]?.name ?? 'app';
+  const lines = [
+    `sluice is ready (pid ${process.pid}, ${config.file === '' ? 'no configuration file: defaults' : config.file})`,
+    ...gateway.map((address) => `  gateway   http://${formatAddress(address)}`),
+    `  control   ${control}`,
+    `  status    ${control}/upstream_status`,
+    ...(registry === undefined ? [] : [`  registry  http://${formatAddress(registry)}/v1/kv/`]),
+    ...(registry === undefined || config.upstreams.some((upstream) => upstream.servers.length > 0)
+      ? [`  try       sluice${option} status`]
+      : [
+          '  try       curl -X PUT -d \'{"weight":1}\' \\',
+          `              http://${formatAddress(reachable(registry))}/v1/kv/${config.registry.prefix}${name}/127.0.0.1:9001`,
+        ]),
+  ];
+  return lines.join('\n');
+}

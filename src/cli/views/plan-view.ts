@@ -1,0 +1,112 @@
+// A release's plan as a block of text: what would happen to each instance, how much capacity is
+// left meanwhile, the settings in force, and what speaks against it. Pure: plan → string.
+
+import { formatDuration } from '../../base/units.ts';
+import { wrap } from '../../base/wrap.ts';
+import type { Plan, PlanStep } from '../../release.ts';
+import { type Paint, table } from '../output.ts';
+
+const LABEL_WIDTH = 10;
+/** Beside the labels. */
+const INDENT = ' '.repeat(LABEL_WIDTH + 3);
+
+/** `width`: columns of the terminal; 0 = nothing is wrapped. */
+export function planText(plan: Plan, paint: Paint, width = 0): string {
+  const from = plan.from.length === 0 ? 'nothing running' : plan.from.join(', ');
+  const turns = plan.instances.filter((instance) => instance.action === 'release');
+  const what =
+    turns.length === 0
+      ? 'nothing to do'
+      : `in place, ${turns.length} of ${count(plan.instances.length, 'instance')}, one at a time`;
+  const settings = settingsOf(plan);
+  const labelled = (label: string, text: string, colour?: 'yellow' | 'red'): string[] =>
+    wrap(text, width === 0 ? 0 : Math.max(1, width - INDENT.length)).map((part, index) => {
+      const name = (index === 0 ? label : '').padEnd(LABEL_WIDTH);
+      return `  ${colour === undefined ? name : paint(colour, name)} ${part}`;
+    });
+  return [
+    `${paint('bold', plan.service)}  ${from} -> ${plan.version}      ${what}`,
+    ...batchLines(plan),
+    ...settings.flatMap(([label, text]) => labelled(label, text)),
+    ...plan.notes.flatMap((text) => labelled('note', text, 'yellow')),
+    ...plan.problems.flatMap(({ message }) => labelled('problem', message, 'red')),
+    plan.problems.length === 0
+      ? 'No problems found. Nothing was changed.'
+      : `${count(plan.problems.length, 'problem')}: a deploy would be refused. Nothing was changed.`,
+    '',
+  ].join('\n');
+}
+
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function batchLines(plan: Plan): readonly string[] {
+  let batch = 0;
+  const labels: string[] = [];
+  const rows = plan.instances.map((instance) => {
+    if (instance.action === 'release') batch += 1;
+    labels.push(instance.action === 'release' ? `batch ${batch}` : instance.action);
+    const capacity =
+      instance.leaves === null
+        ? ''
+        : `leaves ${instance.leaves}/${plan.servers} eligible (need ${plan.need})`;
+    const why = [instance.why, capacity].filter(Boolean).join('; ');
+    return [instance.instance, instance.from === '' ? '-' : instance.from, why];
+  });
+  // The steps have a line of their own: beside the rest they would not fit.
+  return table(rows).flatMap((row, index) => {
+    const steps = plan.instances[index]?.steps.map((step) => step.kind).join(' ') ?? '';
+    const line = `  ${(labels[index] ?? '').padEnd(LABEL_WIDTH)} ${row}`;
+    return steps === '' ? [line] : [line, `${INDENT}${steps}`];
+  });
+}
+
+/** The settings of the steps, from the first instance that has such a step. */
+function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
+  const steps = plan.instances.flatMap((instance) => instance.steps);
+  const drain = find(steps, 'drain');
+  const stop = find(steps, 'stop');
+  const start = find(steps, 'start');
+  const check = find(steps, 'check');
+  const rows: (readonly [string, string])[] = [];
+  if (drain !== undefined) {
+    const then = drain.onTimeout === 'proceed' ? 'then stops anyway' : 'then halts';
+    // Without servers the pool is not known, and 0 would be a claim.
+    const inFlight = plan.servers === 0 ? '' : `; now in flight: ${plan.inFlight}`;
+    rows.push([
+      'drain',
+      `until acknowledged and nothing in flight, at most ${formatDuration(drain.timeoutMs)}, ${then}${inFlight}`,
+    ]);
+  }
+  if (stop !== undefined) rows.push(['stop', `TERM, after ${formatDuration(stop.timeoutMs)} KILL`]);
+  if (start !== undefined) rows.push(['start', `${start.argv.join(' ')}   (in ${start.cwd})`]);
+  if (check !== undefined) {
+    const identity =
+      check.versionHeader === ''
+        ? 'version not checked'
+        : `version from header ${check.versionHeader}`;
+    rows.push([
+      'check',
+      `GET ${check.path} every ${formatDuration(check.intervalMs)}, rise ${check.rise}, deadline ${formatDuration(check.deadlineMs)}, ${identity}`,
+    ]);
+    rows.push(['on failure', failureText(plan)]);
+    if (plan.lastTookMs > 0) {
+      rows.push(['estimate', `${formatDuration(plan.lastTookMs)}, as the last release took`]);
+    }
+  }
+  return rows;
+}
+
+function failureText(plan: Plan): string {
+  return plan.onFailure === 'revert'
+    ? 'revert: the failed instance goes back to the version that last served; the others stay'
+    : 'park: the failed instance stays out of the pool; the others stay';
+}
+
+function find<Kind extends PlanStep['kind']>(
+  steps: readonly PlanStep[],
+  kind: Kind,
+): Extract<PlanStep, { kind: Kind }> | undefined {
+  return steps.find((step): step is Extract<PlanStep, { kind: Kind }> => step.kind === kind);
+}

@@ -1,0 +1,403 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ALONE, SHARED } from '../../../test/scopes.ts';
+import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../../release.ts';
+import type { Paint } from '../output.ts';
+import { eventLine, facts, Heartbeat } from './event-lines.ts';
+import { fold, LiveScreen, liveLines, NOTHING_YET } from './live-view.ts';
+import { planText } from './plan-view.ts';
+import { resultText } from './result-view.ts';
+
+const plain: Paint = (_, text) => text;
+const A = '127.0.0.1:9001';
+const B = '127.0.0.1:9002';
+
+const CHECK = {
+  kind: 'check',
+  version: 'v2',
+  path: '/ping',
+  intervalMs: 1000,
+  timeoutMs: 1000,
+  rise: 2,
+  deadlineMs: 120_000,
+  versionHeader: 'x-app-version',
+} as const;
+
+const STEPS: Plan['instances'][number]['steps'] = [
+  { kind: 'guard', need: 1, waitMs: 120_000, takeOver: '' },
+  { kind: 'drain', timeoutMs: 30_000, onTimeout: 'proceed', need: 1 },
+  { kind: 'stop', timeoutMs: 30_000, pid: 7 },
+  {
+    kind: 'start',
+    version: 'v2',
+    origin: 'config',
+    argv: ['node', 'app.ts'],
+    cwd: '/srv',
+    environment: [],
+  },
+  CHECK,
+  { kind: 'admit' },
+];
+
+const turn = (instance: string): Plan['instances'][number] => ({
+  instance,
+  from: 'v1',
+  why: '',
+  action: 'release',
+  leaves: 1,
+  serving: true,
+  fallback: 'v1',
+  noWayBack: '',
+  steps: STEPS,
+});
+
+const PLAN: Plan = {
+  service: 'app',
+  upstream: 'app',
+  version: 'v2',
+  scope: ALONE,
+  from: ['v1'],
+  eligible: 2,
+  servers: 2,
+  need: 1,
+  inFlight: 7,
+  onFailure: 'revert',
+  instances: [turn(A), turn(B)],
+  problems: [],
+  notes: [],
+  lastTookMs: 192_000,
+};
+
+/** A release event of 12:04:09 and so many ms. */
+function event(body: object, ms = 0): ReleaseEvent {
+  const ts = new Date(Date.UTC(2026, 10, 23, 12, 4, 9) + ms).toISOString();
+  // The tests below give whole bodies; spelling out the union again would only repeat it.
+  return { v: 1, ts, service: 'app', release: 'r42', ...body } as ReleaseEvent;
+}
+
+const step = (name: string, phase: string, ms: number, data: object, at = ms): ReleaseEvent =>
+  event({ type: 'step', instance: A, step: name, phase, ms, revert: false, data }, at);
+
+test('plan: what happens to each instance, and the settings in force', () => {
+  assert.equal(
+    planText(PLAN, plain),
+    `app  v1 -> v2      in place, 2 of 2 instances, one at a time
+  batch 1    127.0.0.1:9001  v1  leaves 1/2 eligible (need 1)
+             guard drain stop start check admit
+  batch 2    127.0.0.1:9002  v1  leaves 1/2 eligible (need 1)
+             guard drain stop start check admit
+  drain      until acknowledged and nothing in flight, at most 30s, then stops anyway; now in flight: 7
+  stop       TERM, after 30s KILL
+  start      node app.ts   (in /srv)
+  check      GET /ping every 1s, rise 2, deadline 2m, version from header x-app-version
+  on failure revert: the failed instance goes back to the version that last served; the others stay
+  estimate   3m12s, as the last release took
+No problems found. Nothing was changed.
+`,
+  );
+});
+
+test('plan: of a pool that is not known no requests are counted', () => {
+  assert.doesNotMatch(planText({ ...PLAN, servers: 0, inFlight: 0 }, plain), /in flight:/);
+});
+
+test('plan: fits a terminal of 80 columns', () => {
+  const message = 'the gateway does not answer; '.repeat(6);
+  const plan: Plan = { ...PLAN, problems: [{ code: 'unreachable', message }], notes: [message] };
+  const lines = planText(plan, plain, 80).split('\n');
+  assert.deepEqual(
+    lines.filter((line) => line.length > 80),
+    [],
+  );
+});
+
+test('plan: what is kept, skipped, taken over and in the way', () => {
+  const plan: Plan = {
+    ...PLAN,
+    from: [],
+    lastTookMs: 0,
+    instances: [
+      { ...turn(A), action: 'keep', why: 'already at v2', from: 'v2', leaves: null, steps: [] },
+      {
+        ...turn(B),
+        action: 'skip',
+        why: 'in maint by user:bob: disk',
+        from: '',
+        leaves: null,
+        steps: [],
+      },
+    ],
+    notes: ['release r41 to v2 died in check of 127.0.0.1:9001 (pid 70)'],
+    problems: [
+      { code: 'preflight_failed', message: 'instance x: port 1 is held by pid 77 (nginx)' },
+    ],
+  };
+  assert.equal(
+    planText(plan, plain),
+    `app  nothing running -> v2      nothing to do
+  keep       127.0.0.1:9001  v2  already at v2
+  skip       127.0.0.1:9002  -   in maint by user:bob: disk
+  note       release r41 to v2 died in check of 127.0.0.1:9001 (pid 70)
+  problem    instance x: port 1 is held by pid 77 (nginx)
+1 problem: a deploy would be refused. Nothing was changed.
+`,
+  );
+});
+
+test('lines: one per event, in UTC, with the fields in a fixed order', () => {
+  const events = [
+    event({ type: 'plan', plan: PLAN }),
+    event({ type: 'note', instance: '', text: 'release r41 died' }),
+    step('drain', 'start', 0, { deadline: '30s', on_timeout: 'proceed' }),
+    step('drain', 'wait', 1000, { in_flight: 2 }),
+    step('drain', 'done', 12_100, { cut: 0 }),
+    step('check', 'failed', 5600, { reason: 'process exited with code 1' }),
+    event({ type: 'traffic', eligible: 1, servers: 2, requests: 1, retried: 0, cut: 0, lost: 0 }),
+    event({
+      type: 'step',
+      instance: A,
+      step: 'stop',
+      phase: 'done',
+      ms: 5,
+      revert: true,
+      data: {},
+    }),
+    event({ type: 'instance', instance: A, fate: 'released', ms: 19_000, text: '' }),
+  ];
+  assert.deepEqual(events.map(eventLine).filter(Boolean), [
+    '12:04:09Z app r42 - plan     done   from=v1 to=v2 instances=2/2 need=1',
+    '12:04:09Z app r42 - note     -      release r41 died',
+    '12:04:09Z app r42 127.0.0.1:9001 drain    start  deadline=30s on_timeout=proceed',
+    '12:04:21Z app r42 127.0.0.1:9001 drain    done   12.1s cut=0',
+    '12:04:14Z app r42 127.0.0.1:9001 check    failed 5.6s reason="process exited with code 1"',
+    '12:04:09Z app r42 127.0.0.1:9001 stop*    done   5ms',
+    '12:04:09Z app r42 127.0.0.1:9001 instance released 19s',
+  ]);
+});
+
+test('lines: facts are quoted where a blank, a quote or nothing would confuse', () => {
+  const data = { a: 1, b: 'x y', c: '', d: 'say "x"', e: true };
+  assert.equal(facts(data), 'a=1 b="x y" c="" d="say \\"x\\"" e=true');
+});
+
+test('lines: a heartbeat every 10 s says what is waited for', () => {
+  const heartbeat = new Heartbeat(0);
+  heartbeat.saw(step('drain', 'start', 0, { deadline: '30s' }), 0);
+  assert.equal(heartbeat.line(9_999), '');
+  heartbeat.saw(step('drain', 'wait', 9_000, { in_flight: 2 }), 9_000);
+  assert.equal(
+    heartbeat.line(10_000),
+    '12:04:19Z app r42 127.0.0.1:9001 drain    wait   10s in_flight=2',
+  );
+  assert.equal(heartbeat.line(11_000), '');
+  assert.equal(
+    heartbeat.line(20_000),
+    '12:04:29Z app r42 127.0.0.1:9001 drain    wait   20s in_flight=2',
+  );
+  heartbeat.saw(step('drain', 'done', 21_000, { cut: 0 }), 21_000);
+  assert.equal(heartbeat.line(60_000), '');
+});
+
+test('live: the running step, who waits, the pool and the traffic, no wider than the terminal', () => {
+  const traffic = {
+    type: 'traffic',
+    eligible: 1,
+    servers: 2,
+    requests: 1204,
+    retried: 1,
+    cut: 0,
+    lost: 0,
+    scope: ALONE,
+  };
+  let state = NOTHING_YET;
+  const stayed: string[] = [];
+  const start = Date.UTC(2026, 10, 23, 12, 4, 9);
+  const feed = (...events: readonly ReleaseEvent[]): void => {
+    for (const one of events) {
+      const next = fold(state, one, plain);
+      state = next.state;
+      stayed.push(...next.lines);
+    }
+  };
+  feed(
+    event({ type: 'plan', plan: PLAN }),
+    step('drain', 'start', 0, { in_flight: 2 }),
+    event(traffic),
+  );
+  assert.deepEqual(liveLines(state, start + 3210, 100, plain), [
+    '◐ 127.0.0.1:9001  drain         3.2s  in_flight=2',
+    '  waiting  127.0.0.1:9002',
+    '  pool 1/2 eligible (need 1)   release 3.2s   0 lost  0 cut  1 retried  1,204 requests',
+  ]);
+  assert.match(liveLines(state, start + 75_000, 79, plain).at(-1) ?? '', / 0 lost {2}0 cut /);
+  assert(liveLines(state, start, 40, plain).every((line) => line.length <= 40));
+  feed(event({ type: 'instance', instance: A, fate: 'released', ms: 2100, text: '' }));
+  assert.deepEqual(liveLines(state, start + 4000, 100, plain), [
+    '  waiting  127.0.0.1:9002',
+    '  pool 1/2 eligible (need 1)   release 4.0s   0 lost  0 cut  1 retried  1,204 requests',
+  ]);
+  feed(event({ type: 'result', result: RESULT }));
+  assert.deepEqual(liveLines(state, start, 100, plain), []);
+  assert.deepEqual(stayed, ['app r42  v1 -> v2', '✔ 127.0.0.1:9001  released      2.1s']);
+});
+
+test('live: the screen takes back exactly the lines that it drew', () => {
+  const written: string[] = [];
+  const screen = new LiveScreen((text) => written.push(text));
+  screen.draw(['head'], ['a', 'b']);
+  screen.draw([], ['c']);
+  screen.draw(['done'], []);
+  screen.draw([], []);
+  assert.deepEqual(written, ['head\na\nb\n', '\x1b[2A\x1b[Jc\n', '\x1b[1A\x1b[Jdone\n']);
+});
+
+const TUNNELS = { opened: 0, ended: 0, cut: 0, open: 0 };
+const COUNTS = { answered: 9118, retried: 0, cut: 0, lost: 0 };
+const SERVER = { clientGone: 0, tunnels: TUNNELS };
+const RECEIPT: ReleaseReceipt = {
+  id: 'x',
+  complete: true,
+  missing: '',
+  requests: 9120,
+  ...COUNTS,
+  clientGone: 0,
+  stillInFlight: 2,
+  tunnels: TUNNELS,
+  longestGapMs: 120,
+  servers: [
+    { id: A, attempts: 4000, ...COUNTS, ...SERVER, answered: 3999 },
+    { id: B, attempts: 5120, ...COUNTS, ...SERVER, answered: 5119 },
+  ],
+  scope: ALONE,
+};
+
+const RESULT: ReleaseResult = {
+  release: 'r42',
+  service: 'app',
+  version: 'v2',
+  outcome: 'failed',
+  code: 'release_failed',
+  exit: 1,
+  reason: 'check failed: process exited with code 1 after 108ms',
+  evidence: ['last probe: connect ECONNREFUSED', 'app log: no config'],
+  instances: [
+    {
+      instance: A,
+      version: 'v1',
+      stranger: '',
+      inPool: true,
+      pool: 'in pool',
+      fate: 'reverted',
+      note: 'v2 failed',
+    },
+    {
+      instance: B,
+      version: '',
+      stranger: '',
+      inPool: false,
+      pool: 'out of the pool: down',
+      fate: 'untouched',
+      note: '',
+    },
+  ],
+  receipt: RECEIPT,
+  next: ['read the log', 'fix it and deploy again'],
+  scope: ALONE,
+  ms: 3200,
+};
+
+test('result: the reason first, then who serves what, the traffic and what to do next', () => {
+  assert.equal(
+    resultText(RESULT, plain),
+    `
+✖ check failed: process exited with code 1 after 108ms
+    last probe: connect ECONNREFUSED
+    app log: no config
+
+Release r42 of app to v2 FAILED after 3.2s (exit 1)
+  127.0.0.1:9001  v1               in pool                reverted: v2 failed
+  127.0.0.1:9002  nothing answers  out of the pool: down  not touched
+  traffic   9,120 requests in, 9,118 answered, 0 retried, 0 cut, 0 lost, 2 in flight now; longest gap 120ms
+            127.0.0.1:9001  4,000 sent  3,999 answered  0 retried  0 cut  0 lost
+            127.0.0.1:9002  5,120 sent  5,119 answered  0 retried  0 cut  0 lost
+  gateway   pid 100 on web-1
+  next      read the log
+            fix it and deploy again
+`,
+  );
+});
+
+test('live: beside other gateways the counts are said to be of one', () => {
+  const counts = { eligible: 1, servers: 2, requests: 4, retried: 0, cut: 0, lost: 0 };
+  const traffic = event({ type: 'traffic', ...counts, scope: SHARED });
+  const { state } = fold(
+    fold(NOTHING_YET, event({ type: 'plan', plan: PLAN }), plain).state,
+    traffic,
+    plain,
+  );
+  assert.match(liveLines(state, 0, 120, plain).at(-1) ?? '', / 4 requests \(this gateway\)$/);
+});
+
+test('result: beside other gateways it says whose word it is, also where nothing was counted', () => {
+  const line =
+    /^ {2}gateway {3}pid 100 on web-1 only; other gateways that follow the Consul at 10.0.0.1:8500 were not asked$/m;
+  const result: ReleaseResult = { ...RESULT, scope: SHARED };
+  assert.match(resultText(result, plain), line);
+  assert.match(resultText({ ...result, receipt: null }, plain), line);
+  assert.doesNotMatch(resultText({ ...RESULT, receipt: null }, plain), /gateway {3}/);
+});
+
+test('result: what was lost is loud, and a quiet release says so', () => {
+  const lossy = { ...RESULT, receipt: { ...RECEIPT, lost: 3, cut: 1, servers: [] } };
+  assert.match(resultText(lossy, plain), /, 1 CUT, 3 LOST, /);
+  const none = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0 };
+  assert.match(resultText({ ...RESULT, receipt: none }, plain), /\n {2}traffic {3}none came in\n/);
+});
+
+test('result: a note that is the reason itself is not said again in the table', () => {
+  const [instance] = RESULT.instances;
+  assert(instance !== undefined);
+  const stuck = { ...instance, fate: 'stuck', note: 'the gateway is away' } as const;
+  const text = resultText({ ...RESULT, reason: stuck.note, instances: [stuck] }, plain);
+  assert.equal(text.split(stuck.note).length, 2);
+});
+
+test('lines: a plan with problems is refused, not done', () => {
+  const problems = [{ code: 'unreachable', message: 'away' }] as const;
+  assert.match(eventLine(event({ type: 'plan', plan: { ...PLAN, problems } })), / plan +refused /);
+});
+
+test('result: tunnels have a line of their own, and those that were cut are loud', () => {
+  const tunnels = { opened: 5, ended: 2, cut: 1, open: 2 };
+  const server = { id: A, attempts: 0, ...COUNTS, ...SERVER, answered: 0, tunnels };
+  const receipt = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0, tunnels };
+  const text = resultText({ ...RESULT, receipt: { ...receipt, servers: [server] } }, plain);
+  assert.match(text, /\n {12}5 tunnels: 2 ended, 1 CUT, 2 open\n/);
+  assert.match(text, / 0 lost +5 tunnels: 2 ended, 1 CUT, 2 open\n/);
+});
+
+test('result: answers to requests from before the receipt are explained', () => {
+  const before = { id: A, attempts: 4, ...COUNTS, ...SERVER, answered: 5 };
+  const text = resultText({ ...RESULT, receipt: { ...RECEIPT, servers: [before] } }, plain);
+  assert.match(text, / 4 sent {2}5 answered {2}.* 0 lost {2}\(some sent before\)$/m);
+});
+
+test('result: a count that ends before the release says so, also when it is zero', () => {
+  const since = 'the gateway restarted, nothing is counted after 12:04:11Z';
+  const cut = { ...RECEIPT, complete: false, missing: since };
+  const line = `\n            INCOMPLETE: ${since}\n`;
+  const text = resultText({ ...RESULT, receipt: cut }, plain);
+  assert(text.includes(`2 in flight then; longest gap 120ms${line}`), text);
+  const none = { ...cut, requests: 0, answered: 0, stillInFlight: 0 };
+  assert(resultText({ ...RESULT, receipt: none }, plain).includes(`none came in${line}`));
+});
+
+test('result: another process on the port is no version', () => {
+  const [first, second] = RESULT.instances;
+  assert(first !== undefined && second !== undefined);
+  const taken = { ...RESULT, instances: [first, { ...second, stranger: 'pid 70 (thief)' }] };
+  assert.match(
+    resultText(taken, plain),
+    /127\.0\.0\.1:9002 {2}port held by pid 70 \(thief\) {2}out /,
+  );
+});

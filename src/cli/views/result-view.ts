@@ -1,0 +1,142 @@
+// The last block of a release: who serves what, why it ended so, what became of the traffic, what to
+// do next. Pure: result → string.
+
+import { isShared, seenBy } from '../../base/scope.ts';
+import { formatDuration } from '../../base/units.ts';
+import type { InstanceResult, ReleaseReceipt, ReleaseResult } from '../../release.ts';
+import { type Paint, table } from '../output.ts';
+
+export function resultText(result: ReleaseResult, paint: Paint): string {
+  const blocks = [
+    ...failureLines(result, paint),
+    `${headline(result, paint)}`,
+    ...table(result.instances.map((instance) => instanceRow(instance, result.reason))).map(
+      (row) => `  ${row}`,
+    ),
+    ...trafficLines(result.receipt, paint),
+    ...gatewayLines(result, paint),
+    ...result.next.map((text, index) => `  ${index === 0 ? 'next' : '    '}      ${text}`),
+  ];
+  return `${blocks.join('\n')}\n`;
+}
+
+function headline(result: ReleaseResult, paint: Paint): string {
+  const name = `Release ${result.release} of ${result.service} to ${result.version}`;
+  const took = formatDuration(result.ms);
+  switch (result.outcome) {
+    case 'succeeded':
+      return `${name} ${paint('green', 'SUCCEEDED')} in ${took}`;
+    case 'unchanged':
+      return `${name}: nothing to do`;
+    case 'refused':
+      return `${name} ${paint('red', 'REFUSED')}, nothing was changed (exit ${result.exit})`;
+    case 'interrupted':
+      return `${name} ${paint('yellow', 'INTERRUPTED')} after ${took} (exit ${result.exit})`;
+    case 'failed':
+      return `${name} ${paint('red', 'FAILED')} after ${took} (exit ${result.exit})`;
+  }
+}
+
+function failureLines(result: ReleaseResult, paint: Paint): readonly string[] {
+  if (result.reason === '') return [''];
+  return [
+    '',
+    `${paint('red', '✖')} ${result.reason}`,
+    ...result.evidence.map((line) => `    ${line}`),
+    '',
+  ];
+}
+
+function instanceRow(instance: InstanceResult, reason: string): readonly string[] {
+  const { version, stranger } = instance;
+  const nobody = stranger === '' ? 'nothing answers' : `port held by ${stranger}`;
+  const runs = version === '' ? nobody : version;
+  return [instance.instance, runs, instance.pool, fateText(instance, reason)];
+}
+
+/** Its note, unless that is the `reason` which stands above the table already. */
+function fateText({ fate, note }: InstanceResult, reason: string): string {
+  const words = {
+    released: 'released',
+    kept: 'kept',
+    skipped: 'skipped',
+    failed: 'failed',
+    reverted: 'reverted',
+    parked: 'parked',
+    stuck: 'LEFT HALF-WAY',
+    untouched: 'not touched',
+  } as const;
+  return note === '' || note === reason ? words[fate] : `${words[fate]}: ${note}`;
+}
+
+/** The receipt. What was lost or cut is said loudly: it is what the release is about. */
+function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly string[] {
+  if (receipt === null) return [];
+  const { requests, answered, retried, cut, lost, clientGone, stillInFlight } = receipt;
+  // Zeros that were never counted must not look like a clean release.
+  const missing = receipt.complete
+    ? []
+    : [`            ${paint('yellow', 'INCOMPLETE')}: ${receipt.missing}`];
+  if (requests + answered + cut + lost + stillInFlight + receipt.tunnels.opened === 0) {
+    return ['  traffic   none came in', ...missing];
+  }
+  const bad = (text: string, number: number): string =>
+    number > 0 ? paint('red', `${amount(number)} ${text.toUpperCase()}`) : `0 ${text}`;
+  const rest = [
+    clientGone > 0 ? `${amount(clientGone)} left by their clients` : '',
+    stillInFlight > 0
+      ? `${amount(stillInFlight)} in flight ${receipt.complete ? 'now' : 'then'}`
+      : '',
+  ].filter(Boolean);
+  const total = [
+    `${amount(requests)} requests in`,
+    `${amount(answered)} answered`,
+    `${amount(retried)} retried`,
+    bad('cut', cut),
+    bad('lost', lost),
+    ...rest,
+  ].join(', ');
+  const gap = `longest gap ${formatDuration(receipt.longestGapMs)}`;
+  const rows = receipt.servers.map((server) => [
+    `            ${server.id}`,
+    `${amount(server.attempts)} sent`,
+    `${amount(server.answered)} answered`,
+    `${amount(server.retried)} retried`,
+    bad('cut', server.cut),
+    bad('lost', server.lost),
+    ...serverNotes(server, paint),
+  ]);
+  const tunnels =
+    receipt.tunnels.opened > 0 ? [`            ${tunnelText(receipt.tunnels, paint)}`] : [];
+  return [`  traffic   ${total}; ${gap}`, ...tunnels, ...missing, ...table(rows)];
+}
+
+type ServerReceipt = ReleaseReceipt['servers'][number];
+
+function serverNotes(server: ServerReceipt, paint: Paint): readonly string[] {
+  const { answered, retried, cut, lost, clientGone, tunnels } = server;
+  const notes = [
+    clientGone > 0 ? `${amount(clientGone)} left by their clients` : '',
+    tunnels.opened > 0 ? tunnelText(tunnels, paint) : '',
+    // What was in flight when the receipt was opened is counted where it ends.
+    answered + retried + cut + lost + clientGone > server.attempts ? '(some sent before)' : '',
+  ].filter(Boolean);
+  return notes.length === 0 ? [] : [notes.join(', ')];
+}
+
+/** Of upgraded connections; their requests are among those that were answered. */
+function tunnelText(tunnels: ReleaseReceipt['tunnels'], paint: Paint): string {
+  const { opened, ended, cut, open } = tunnels;
+  const cutText = cut > 0 ? paint('red', `${amount(cut)} CUT`) : '0 cut';
+  return `${amount(opened)} ${opened === 1 ? 'tunnel' : 'tunnels'}: ${amount(ended)} ended, ${cutText}, ${amount(open)} open`;
+}
+
+/** Whose word all of the above is; with others about, also where nothing was counted. */
+function gatewayLines({ scope, receipt }: ReleaseResult, paint: Paint): readonly string[] {
+  if (scope === null || (receipt === null && !isShared(scope))) return [];
+  return [`  ${isShared(scope) ? paint('yellow', 'gateway') : 'gateway'}   ${seenBy(scope)}`];
+}
+
+function amount(number: number): string {
+  return number.toLocaleString('en');
+}

@@ -1,0 +1,217 @@
+// The status screen, by equality: every state says why in words.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ALONE, SHARED } from '../../../test/scopes.ts';
+import type { ServerDocument, StatusDocument } from '../../admin.ts';
+import { stateOf, statusView, whyOf } from './status-view.ts';
+
+const NOW = 1_000_000;
+
+const SERVER: ServerDocument = {
+  id: '127.0.0.1:9001',
+  addresses: ['127.0.0.1'],
+  weight: 1,
+  maxFails: 1,
+  failTimeoutMs: 10_000,
+  maxConns: 0,
+  backup: false,
+  source: 'config',
+  admin: { state: 'ready', owner: '', reason: '', sinceMs: 0 },
+  checks: 'up',
+  mustPass: true,
+  checkReason: '200 in 4ms',
+  checkType: 'http',
+  checkPort: 0,
+  riseCount: 2,
+  fallCount: 0,
+  eligibility: 'ok',
+  inFlight: 0,
+  requests: 10,
+  failures: 0,
+  failedInARow: 0,
+  lastFailure: '',
+  lastFailureMs: 0,
+  ejectedUntilMs: 0,
+};
+
+const STATUS: StatusDocument = {
+  version: '1.2.3',
+  generation: 7,
+  startedAtMs: NOW - 90_000,
+  scope: ALONE,
+  workers: [
+    { id: 1, pid: 101, generation: 7, connections: 4, silentMs: 100 },
+    { id: 2, pid: 102, generation: 6, connections: 12, silentMs: 12_400 },
+  ],
+  registry: {
+    kind: 'consul',
+    address: '127.0.0.1:8500',
+    reachable: true,
+    index: 42,
+    lastContactMs: NOW,
+    trouble: '',
+  },
+  upstreams: [
+    {
+      name: 'app',
+      balance: 'round_robin',
+      eligible: 1,
+      servers: [
+        SERVER,
+        {
+          ...SERVER,
+          id: '127.0.0.1:9002',
+          weight: 10,
+          eligibility: 'drain',
+          inFlight: 2,
+          requests: 1234,
+          admin: { state: 'drain', owner: 'user:alice', reason: 'kernel', sinceMs: NOW - 3000 },
+        },
+      ],
+      problems: ['upstreams/app/x: no port'],
+    },
+    { name: 'empty', balance: 'least_conn', eligible: 0, servers: [], problems: [] },
+  ],
+};
+
+const plain = { nowMs: NOW, paint: (_: string, text: string) => text, width: 0 };
+
+test('shows the head, the workers and each upstream on one screen', () => {
+  assert.equal(
+    statusView(STATUS, plain),
+    `sluice 1.2.3  up 1m30s, generation 7
+registry   consul at 127.0.0.1:8500, reachable, index 42
+worker 1  pid 101  generation 7           4 connections
+worker 2  pid 102  generation 6 (behind)  12 connections  silent for 12.4s
+           drains wait for pid 102; "kill -KILL 102" replaces it
+
+app  round_robin, 1 of 2 eligible
+  SERVER          STATE  WEIGHT  IN FLIGHT  REQUESTS  FAILED  WHY
+  127.0.0.1:9001  ok          1          0        10       0
+  127.0.0.1:9002  drain      10          2      1234       0  by user:alice 3s ago: kernel
+  problem: upstreams/app/x: no port
+
+empty  least_conn, 0 of 0 eligible
+  no servers: register one with "sluice kv put"
+`,
+  );
+});
+
+test('says that the registry is away and that the last known servers stay in use', () => {
+  const registry = {
+    ...STATUS.registry,
+    reachable: false,
+    lastContactMs: NOW - 60_000,
+    trouble: '127.0.0.1:8500: ECONNREFUSED',
+  };
+  const [, line] = statusView({ ...STATUS, registry }, plain).split('\n');
+  assert.equal(
+    line,
+    'registry   consul at 127.0.0.1:8500, not reachable (last contact 1m ago): 127.0.0.1:8500: ECONNREFUSED; last known servers stay in use',
+  );
+});
+
+test('says that no worker is left', () => {
+  assert.match(
+    statusView({ ...STATUS, workers: [] }, plain),
+    /workers +none: the gateway serves nothing/,
+  );
+});
+
+test('cuts to the width of the terminal', () => {
+  const lines = statusView(STATUS, { ...plain, width: 70 }).split('\n');
+  assert.ok(lines.slice(6).every((line) => line.length <= 70));
+  const whole = statusView(STATUS, plain);
+  const why = whole.slice(whole.lastIndexOf('by ')).split('\n')[0] ?? '';
+  assert.ok(why.length > 10 && lines.join(' ').replace(/ +/g, ' ').includes(why), why);
+});
+
+test('a server that nobody checks is not called ok, and what requests found is said', () => {
+  const unchecked: ServerDocument = { ...SERVER, checks: 'off', checkType: 'none', maxFails: 2 };
+  const failing: ServerDocument = {
+    ...{ ...unchecked, failures: 9, failedInARow: 9, lastFailureMs: NOW - 3000 },
+    lastFailure: 'server 127.0.0.1:9001 refused the connection',
+  };
+  const found = 'attempts failed: server 127.0.0.1:9001 refused the connection (3s ago)';
+  const cases: readonly (readonly [ServerDocument, string, string])[] = [
+    [unchecked, 'not checked', ''],
+    [{ ...failing, failedInARow: 1 }, 'not checked', found.replace('attempts', 'last attempt')],
+    [failing, 'failing', `last 9 ${found}`],
+    [
+      { ...failing, maxFails: 0, failedInARow: 1 },
+      'failing',
+      found.replace('attempts', 'last attempt'),
+    ],
+    [{ ...failing, checks: 'up', checkType: 'http' }, 'failing', `last 9 ${found}`],
+    [
+      { ...failing, eligibility: 'ejected', ejectedUntilMs: NOW + 4000 },
+      'ejected',
+      `2 failed within 10s, back in 4s; last 9 ${found}`,
+    ],
+  ];
+  for (const [server, state, why] of cases) {
+    assert.equal(stateOf(server), state);
+    assert.equal(whyOf(server, NOW), why);
+  }
+  const app = {
+    ...STATUS.upstreams[0],
+    name: 'app',
+    balance: 'round_robin',
+    problems: [],
+  } as const;
+  const view = statusView(
+    { ...STATUS, upstreams: [{ ...app, eligible: 2, servers: [unchecked, failing] }] },
+    plain,
+  );
+  assert.match(view, /^app {2}round_robin, 2 of 2 eligible, 1 failing$/m);
+  assert.match(view, /^ {2}127\.0\.0\.1:9001 {2}not checked /m);
+});
+
+test('beside other gateways the screen says whose view it is; alone it does not', () => {
+  const line =
+    /^gateway {4}pid 100 on web-1, seen alone: others may follow the Consul at 10.0.0.1:8500$/m;
+  const view = { nowMs: NOW, paint: (_: string, text: string) => text, width: 0 };
+  assert.match(statusView({ ...STATUS, scope: SHARED }, view), line);
+  assert.doesNotMatch(statusView(STATUS, view), /^gateway/m);
+});
+
+for (const [change, why] of [
+  [{}, ''],
+  [
+    { eligibility: 'down', checkReason: 'connect ECONNREFUSED' },
+    'check failed: connect ECONNREFUSED',
+  ],
+  [{ eligibility: 'unchecked', checkReason: '' }, 'not probed yet'],
+  [{ eligibility: 'unchecked', checkReason: '500 in 2ms' }, 'has not passed yet: 500 in 2ms'],
+  [{ eligibility: 'ejected', maxFails: 3 }, '3 failed within 10s'],
+  [{ eligibility: 'full', maxConns: 5 }, 'max_conns 5 reached'],
+  [{ backup: true, source: 'held' }, 'backup; held: its record vanished with the whole list'],
+  [
+    {
+      eligibility: 'maint',
+      admin: { state: 'maint', owner: 'kv', reason: 'down=1 in the registry', sinceMs: 0 },
+    },
+    'down in the registry',
+  ],
+] as const) {
+  test(`${JSON.stringify(change)} is told as "${why}"`, () => {
+    assert.equal(whyOf({ ...SERVER, ...change }, NOW), why);
+  });
+}
+
+test('a record in the registry cannot move the cursor of a terminal', () => {
+  const view = statusView(
+    {
+      ...STATUS,
+      registry: { ...STATUS.registry, reachable: false, trouble: 'answered "\x1b[2J"' },
+      upstreams: STATUS.upstreams.map((upstream) => ({
+        ...upstream,
+        problems: ['a\r\nb\x1b[H: no'],
+      })),
+    },
+    { nowMs: NOW, paint: (_, text) => text, width: 0 },
+  );
+  assert.ok(!/[\x1b\r]/.test(view));
+  assert.ok(view.includes('problem: a  b [H: no'));
+});

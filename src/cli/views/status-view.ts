@@ -1,0 +1,188 @@
+// The status document as text: one screen that says who takes traffic, who not and why.
+// Pure: document and clock in, lines out.
+
+import type { ServerDocument, StatusDocument, UpstreamDocument } from '../../admin.ts';
+import { isShared } from '../../base/scope.ts';
+import { formatDuration } from '../../base/units.ts';
+import { wrap } from '../../base/wrap.ts';
+import { cut, type Paint, table, visible } from '../output.ts';
+
+export type ViewOptions = {
+  readonly nowMs: number;
+  readonly paint: Paint;
+  /** Columns of the terminal; 0 = do not cut. */
+  readonly width: number;
+};
+
+export function statusView(status: StatusDocument, options: ViewOptions): string {
+  const blocks = [
+    headOf(status, options),
+    ...status.upstreams.map((upstream) => upstreamView(upstream, options)),
+  ];
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+/** Workers give a sign of life twice a second. */
+const SILENT_MS = 5000;
+
+function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): string[] {
+  const { registry, workers } = status;
+  const up = formatDuration(Math.max(0, nowMs - status.startedAtMs));
+  const address = registry.address === '' ? '' : ` at ${registry.address}`;
+  const isMissing = registry.kind !== 'none' && !registry.reachable;
+  const contact =
+    registry.lastContactMs === 0 ? 'never' : `${ago(registry.lastContactMs, nowMs)} ago`;
+  const health = isMissing
+    ? paint(
+        'red',
+        `not reachable (last contact ${contact}): ${visible(registry.trouble)}; last known servers stay in use`,
+      )
+    : registry.kind === 'none'
+      ? ''
+      : `reachable, index ${registry.index}`;
+  const lines = [
+    `${paint('bold', `sluice ${status.version}`)}  up ${up}, generation ${status.generation}`,
+    `registry   ${registry.kind}${address}${health === '' ? '' : `, ${health}`}`,
+  ];
+  if (isShared(status.scope)) {
+    const { gateway, sharedRegistry } = status.scope;
+    lines.push(`gateway    ${gateway}, seen alone: others may follow ${sharedRegistry}`);
+  }
+  const rows = workers.map((worker) => [
+    `worker ${worker.id}`,
+    `pid ${worker.pid}`,
+    `generation ${worker.generation}${worker.generation === status.generation ? '' : ' (behind)'}`,
+    `${worker.connections} connections`,
+    worker.silentMs < SILENT_MS
+      ? ''
+      : paint('red', `silent for ${formatDuration(worker.silentMs)}`),
+  ]);
+  if (workers.length === 0) lines.push(paint('red', 'workers    none: the gateway serves nothing'));
+  const hanging = workers.filter(({ silentMs }) => silentMs >= SILENT_MS);
+  const hints = hanging.map(
+    ({ pid }) => `           drains wait for pid ${pid}; "kill -KILL ${pid}" replaces it`,
+  );
+  return [...lines, ...table(rows, width), ...hints];
+}
+
+function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewOptions): string[] {
+  const count = `${upstream.eligible} of ${upstream.servers.length} eligible`;
+  const isEmpty = upstream.eligible === 0;
+  const failing = upstream.servers.filter((server) => stateOf(server) === 'failing').length;
+  const lines = [
+    `${paint('bold', upstream.name)}  ${upstream.balance}, ${paint(isEmpty ? 'red' : 'green', count)}${failing === 0 ? '' : paint('red', `, ${failing} failing`)}`,
+  ];
+  if (upstream.servers.length === 0) lines.push('  no servers: register one with "sluice kv put"');
+  else {
+    const rows = upstream.servers.map((server) => [
+      `  ${server.id}`,
+      stateOf(server),
+      server.weight,
+      server.inFlight,
+      server.requests,
+      server.failures,
+      whyOf(server, nowMs),
+    ]);
+    const head = ['  SERVER', 'STATE', 'WEIGHT', 'IN FLIGHT', 'REQUESTS', 'FAILED', 'WHY'];
+    const [title = '', ...body] = table([head, ...rows]);
+    lines.push(paint('dim', cut(title, width)));
+    for (const [index, line] of body.entries()) {
+      const server = upstream.servers[index];
+      const [row = '', ...why] = fitted(line, title.lastIndexOf('WHY'), width);
+      const state = server === undefined ? 'ok' : stateOf(server);
+      lines.push(
+        server === undefined || state === 'ok'
+          ? row
+          : row.replace(` ${state}`, ` ${paint(colourOf(server), state)}`),
+        ...why,
+      );
+    }
+  }
+  for (const problem of upstream.problems)
+    lines.push(`  ${paint('yellow', 'problem:')} ${visible(problem)}`);
+  return lines;
+}
+
+/** A row that is too wide has its reason below it: that is what the screen is looked at for. */
+function fitted(line: string, whyAt: number, width: number): string[] {
+  if (width === 0 || line.length <= width) return [line];
+  const why = wrap(line.slice(whyAt), width - WHY_INDENT.length);
+  return [
+    cut(line.slice(0, whyAt).trimEnd(), width),
+    ...why.map((part) => cut(`${WHY_INDENT}${part}`, width)),
+  ];
+}
+
+const WHY_INDENT = '    ';
+
+/** In red what is broken, dim what nobody has looked at. */
+function colourOf(server: ServerDocument): 'red' | 'yellow' | 'dim' {
+  const state = stateOf(server);
+  if (state === 'not checked') return 'dim';
+  return state === 'down' || state === 'ejected' || state === 'failing' ? 'red' : 'yellow';
+}
+
+/** The eligibility; of an eligible server what is known of it, which is more than that word says. */
+export function stateOf(server: ServerDocument): string {
+  if (server.eligibility !== 'ok') return server.eligibility;
+  if (server.failedInARow >= Math.max(1, server.maxFails)) return 'failing';
+  return server.checks === 'off' ? 'not checked' : 'ok';
+}
+
+/** The reason behind the state, and what else is not usual. */
+export function whyOf(server: ServerDocument, nowMs: number): string {
+  const remarks = [reasonOf(server, nowMs), foundOf(server, nowMs)];
+  if (server.backup) remarks.push('backup');
+  if (server.maxConns > 0 && server.eligibility !== 'full') {
+    remarks.push(`max_conns ${server.maxConns}`);
+  }
+  if (server.source === 'held') remarks.push('held: its record vanished with the whole list');
+  return visible(remarks.filter((remark) => remark !== '').join('; '));
+}
+
+function reasonOf(server: ServerDocument, nowMs: number): string {
+  const { admin } = server;
+  switch (server.eligibility) {
+    case 'drain':
+    case 'maint': {
+      const since = admin.sinceMs === 0 ? '' : ` ${ago(admin.sinceMs, nowMs)} ago`;
+      // The reason says the same in other words.
+      if (admin.owner === 'kv') return `down in the registry${since}`;
+      return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
+    }
+    case 'unresolved':
+      return 'its name has no address; check the name and the DNS of this machine';
+    case 'down':
+      return `check failed: ${server.checkReason}`;
+    case 'unchecked':
+      return server.checkReason === ''
+        ? 'not probed yet'
+        : `has not passed yet: ${server.checkReason}`;
+    case 'ejected': {
+      const failed = `${server.maxFails} failed within ${formatDuration(server.failTimeoutMs)}`;
+      if (server.ejectedUntilMs <= nowMs) return failed;
+      return `${failed}, back in ${formatDuration(server.ejectedUntilMs - nowMs)}`;
+    }
+    case 'full':
+      return `max_conns ${server.maxConns} reached`;
+    case 'ok':
+      return '';
+    default:
+      // A newer daemon may know more reasons.
+      return '';
+  }
+}
+
+/** What requests found, while the last of them failed. */
+function foundOf(
+  { failedInARow, lastFailure, lastFailureMs }: ServerDocument,
+  nowMs: number,
+): string {
+  if (failedInARow === 0) return '';
+  const times = failedInARow === 1 ? 'last attempt failed' : `last ${failedInARow} attempts failed`;
+  return `${times}: ${lastFailure} (${ago(lastFailureMs, nowMs)} ago)`;
+}
+
+function ago(thenMs: number, nowMs: number): string {
+  return formatDuration(Math.max(0, nowMs - thenMs));
+}
