@@ -18,9 +18,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   release: ['base', 'health', 'type upstream', 'type config', 'type admin'],
   snapshot: ['base', 'registry', 'type upstream', 'type health'],
   admin: ['base', 'upstream', 'registry', 'health', 'gateway', 'release', 'snapshot', 'config'],
+  workers: ['base', 'upstream', 'gateway', 'type config'],
+  control: [
+    ...['base', 'upstream', 'registry', 'workers', 'admin'],
+    ...['type config', 'type health', 'type snapshot'],
+  ],
   daemon: [
     ...['base', 'upstream', 'registry', 'health', 'config', 'gateway', 'release', 'snapshot'],
-    'admin',
+    ...['admin', 'workers', 'control'],
   ],
   cli: ['base', 'config', 'registry', 'release', 'daemon', 'type admin', 'type upstream'],
   index: [

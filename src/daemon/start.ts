@@ -8,19 +8,14 @@ import type { Log } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
 import type { Config, ListenAddress } from '../config.ts';
+import { DaemonControl, type Lookup, Names, OutageWatch, systemLookup, Table } from '../control.ts';
 import { descriptorsFor, socketRoom } from '../gateway.ts';
 import { Checker } from '../health.ts';
 import type { Membership, Registry } from '../registry.ts';
 import { lockStateDir, openSnapshot, type Snapshot } from '../snapshot.ts';
-import { DaemonControl } from './control.ts';
+import { bindListeners, Fleet, type TableChanges } from '../workers.ts';
 import { followRegistry, noAnswer, STRONG_DEADLINE_MS } from './first-answer.ts';
-import { Fleet } from './fleet.ts';
-import { bindListeners } from './listeners.ts';
-import { type Lookup, Names, systemLookup } from './names.ts';
-import { OutageWatch } from './outages.ts';
 import { openRegistry } from './registry-source.ts';
-import { Table } from './table.ts';
-import type { TableChanges } from './table-changes.ts';
 import { Teardown } from './teardown.ts';
 
 /** The start waits so long for the addresses of servers given by name, ms. */

@@ -9,7 +9,8 @@ import type { CheckedServer, Verdict } from '../health.ts';
 import type { Instance, Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
 import type { Admin, TableUpdate, UpstreamChange, UpstreamState } from '../upstream.ts';
-import { describeChanges } from './member-changes.ts';
+import { ChangedServers, type ServersChanged, type TableChanges } from '../workers.ts';
+import { describeChanges } from './table/member-changes.ts';
 import {
   changedIds,
   computeChanged,
@@ -18,8 +19,9 @@ import {
   isSameTable,
   type Member,
   upstreamState,
-} from './members.ts';
-import { ChangedServers, type ServersChanged, type TableChanges } from './table-changes.ts';
+} from './table/members.ts';
+
+export type { Member };
 
 /** After a recomputation the next one waits so many times as long as it took, at most that long. */
 const REST_FACTOR = 2;

@@ -10,9 +10,9 @@ import { parseConfig, type UpstreamConfig } from '../config.ts';
 import type { Instance, Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
 import { type Admin, type Eligibility, UpstreamSet } from '../upstream.ts';
+import { ChangedServers } from '../workers.ts';
 import { checkGuard } from './guard.ts';
 import { type KnownUpstream, Table } from './table.ts';
-import { ChangedServers } from './table-changes.ts';
 
 const A = '127.0.0.1:9001';
 const B = '127.0.0.1:9002';

@@ -3,7 +3,7 @@
 
 import type { SocketMetrics } from '../admin.ts';
 import { processDescriptors } from '../base/descriptors.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet } from '../workers.ts';
 
 export function socketMetrics(fleet: Fleet): SocketMetrics {
   const { turnedAway, acceptFailures, evicted, noSocket, connects } = fleet.socketTotals();

@@ -2,8 +2,8 @@
 // together. Pure: facts in, the state for the data plane out; who keeps the facts is table.ts.
 
 import { isIP } from 'node:net';
-import type { StaticServer, UpstreamConfig } from '../config.ts';
-import type { Instance } from '../registry.ts';
+import type { StaticServer, UpstreamConfig } from '../../config.ts';
+import type { Instance } from '../../registry.ts';
 import {
   type Admin,
   type AdminState,
@@ -11,8 +11,8 @@ import {
   READY,
   type ServerState,
   type UpstreamState,
-} from '../upstream.ts';
-import { isSameList } from './names.ts';
+} from '../../upstream.ts';
+import { isSameList } from '../names.ts';
 
 export type Source = 'config' | 'registry' | 'held';
 

@@ -6,10 +6,8 @@ import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
 import type { Membership, RegistryHealth } from '../registry.ts';
 import { type Eligibility, type Findings, openTunnels } from '../upstream.ts';
-import type { WorkerFigures } from './figures.ts';
-import type { Fleet } from './fleet.ts';
-import type { Member } from './members.ts';
-import type { KnownUpstream, Table } from './table.ts';
+import type { Fleet, WorkerFigures } from '../workers.ts';
+import type { KnownUpstream, Member, Table } from './table.ts';
 
 export type StatusSource = {
   readonly version: string;

@@ -10,7 +10,7 @@
 
 import type { Log } from '../base/log.ts';
 import type { Eligibility } from '../upstream.ts';
-import type { WorkerFigures } from './figures.ts';
+import type { WorkerFigures } from '../workers.ts';
 import { memberEligibility } from './status.ts';
 import type { KnownUpstream } from './table.ts';
 

@@ -17,9 +17,7 @@ import {
   type ServerCounters,
   type UpstreamCounters,
 } from '../upstream.ts';
-import type { UpstreamTotals } from './figures.ts';
-import type { Fleet } from './fleet.ts';
-import type { GapWatch } from './protocol.ts';
+import type { Fleet, GapWatch, UpstreamTotals } from '../workers.ts';
 
 /** Open at once; the oldest is closed for the next. */
 const RECEIPTS_MAX = 100;

@@ -6,9 +6,8 @@ import { recordingLog } from '../../test/recording-log.ts';
 import { request, serverState, upstreamState } from '../../test/upstreams.ts';
 import { parseConfig } from '../config.ts';
 import { type Admin, type Checks, UpstreamSet } from '../upstream.ts';
-import { WorkerFigures } from './figures.ts';
+import { Reporter, WorkerFigures } from '../workers.ts';
 import { OutageWatch } from './outages.ts';
-import { Reporter } from './reporter.ts';
 import { Table } from './table.ts';
 
 const A = '127.0.0.1:9001';

@@ -12,9 +12,9 @@ import {
   type UpstreamTotals,
   type WorkerFigures,
 } from './figures.ts';
+import { WorkerLink, type WorkerStart } from './link.ts';
 import type { GapWatch } from './protocol.ts';
 import type { TableChanges } from './table-changes.ts';
-import { WorkerLink, type WorkerStart } from './worker-link.ts';
 
 /** A worker that lived shorter than this counts as part of a crash loop, ms. */
 const SHORT_LIFE_MS = 5000;

@@ -18,14 +18,13 @@ import type { RegistryConfig } from '../config.ts';
 import type { Registry, RegistryHealth } from '../registry.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
 import { type Admin, READY } from '../upstream.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet } from '../workers.ts';
 import { checkGuard } from './guard.ts';
-import type { Member } from './members.ts';
 import { Receipts } from './receipts.ts';
 import { scopeOf } from './scope.ts';
 import { socketMetrics } from './socket-metrics.ts';
 import { buildStatus, inFlight, memberEligibility, openTunnelsOf } from './status.ts';
-import type { KnownUpstream, Table } from './table.ts';
+import type { KnownUpstream, Member, Table } from './table.ts';
 import { writeWeight } from './weight.ts';
 
 /** Figures that a page shows may be this late when a worker does not answer, ms. */

@@ -3,7 +3,7 @@
 
 import { SluiceError } from '../base/errors.ts';
 import type { Eligibility } from '../upstream.ts';
-import type { Member } from './members.ts';
+import type { Member } from './table.ts';
 
 /** Servers named in a refusal. */
 const NAMED_MAX = 5;

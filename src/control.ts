@@ -1,0 +1,7 @@
+// The face of the control module: the table of every server's facts, and what people and releases may
+// read and ask of it. Runs in the primary.
+
+export { DaemonControl } from './control/daemon-control.ts';
+export { type Lookup, Names, systemLookup } from './control/names.ts';
+export { OutageWatch } from './control/outages.ts';
+export { Table } from './control/table.ts';
