@@ -133,6 +133,7 @@ test('a module beside the script that was replaced is seen, data and new files a
   await writeFile(join(root, 'app.js'), '');
   await writeFile(join(root, 'lib', 'a.js'), 'old');
   await writeFile(join(root, 'data.db'), 'old');
+  await writeFile(join(root, 'records.json'), '[]');
   const launch: Launch = {
     ...{ version: 'v1', argv: [NODE, 'app.js'], cwd: root, env: {}, inherit: [] },
     path: process.env['PATH'] ?? '',
@@ -140,6 +141,7 @@ test('a module beside the script that was replaced is seen, data and new files a
   const ran = { ...launch, pin: pinOf(launch) };
   assert.equal(backProblem(ran), '');
   await writeFile(join(root, 'data.db'), 'new data');
+  await writeFile(join(root, 'records.json'), '[1]');
   await writeFile(join(root, 'lib', 'b.js'), 'of the next version');
   assert.equal(backProblem(ran), '');
   await writeFile(join(root, 'lib', 'a.js'), 'new code');

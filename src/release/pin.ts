@@ -11,9 +11,9 @@ import type { Launch, Pin } from './record.ts';
 const STAMPED_MAX = 500;
 const DEPTH_MAX = 5;
 const LOOKED_AT_MAX = 5000;
-/** What an application writes itself while it runs (logs, databases, uploads) is no code. */
+/** What an application, or a release, writes while it runs (logs, databases, JSON) is no code. */
 const CODE =
-  /^\.(?:[cm]?[jt]sx?|json|py|rb|php|pl|lua|sh|jar|war|class|so|wasm|exs?|beam|go|node|html|css)$/;
+  /^\.(?:[cm]?[jt]sx?|py|rb|php|pl|lua|sh|jar|war|class|so|wasm|exs?|beam|go|node|html|css)$/;
 /** Runtimes and tools of the system: an update of theirs is not another version of the application. */
 const OF_THE_SYSTEM = /^\/(?:usr|bin|sbin|lib|nix|snap)\//;
 
