@@ -9,7 +9,7 @@ import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Cleanup, listening, Stack, start, temporaryFolder } from '../demo/stack.ts';
-import { findPeer, freePorts } from '../test/peers.ts';
+import { findPeer, freePorts } from '../test/support/peers/programs.ts';
 import { table } from './lab.ts';
 
 const WEIGHTS = [1, 1, 2, 3, 3];

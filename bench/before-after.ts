@@ -6,7 +6,7 @@
 
 import { parseArgs } from 'node:util';
 import { Cleanup, cpuSeconds, Stack, temporaryFolder } from '../demo/stack.ts';
-import { findPeer } from '../test/peers.ts';
+import { findPeer } from '../test/support/peers/programs.ts';
 import * as changeCost from './change-cost.ts';
 import { checkout, median, puts, runWrk, table } from './lab.ts';
 import * as throughput from './throughput.ts';

@@ -8,7 +8,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Cleanup, residentBytes, temporaryFolder } from '../demo/stack.ts';
-import { findPeer } from '../test/peers.ts';
+import { findPeer } from '../test/support/peers/programs.ts';
 import {
   CONTENDERS,
   type Contender,

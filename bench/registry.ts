@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { silentLog } from '../src/base/log.ts';
 import type { Address } from '../src/base/units.ts';
 import { openStore, serveConsulApi } from '../src/registry.ts';
-import { findPeer, type Scope, startConsul } from '../test/peers.ts';
+import { findPeer, type Scope, startConsul } from '../test/support/peers/programs.ts';
 import { machine, median, table, whole } from './lab.ts';
 
 const ROUNDS = 3;

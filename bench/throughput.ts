@@ -15,7 +15,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Cleanup, cpuSeconds, output, temporaryFolder } from '../demo/stack.ts';
-import { findPeer } from '../test/peers.ts';
+import { findPeer } from '../test/support/peers/programs.ts';
 import {
   BROWSER,
   CONTENDERS,

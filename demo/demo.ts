@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import type { ReceiptDocument } from '../src/admin.ts';
 import { messageOf } from '../src/base/errors.ts';
 import { onHabitualSignals } from '../src/base/signals.ts';
-import { freePorts, startConsul } from '../test/peers.ts';
+import { freePorts, startConsul } from '../test/support/peers/programs.ts';
 import * as acts from './show/acts.ts';
 import { verdict } from './show/receipt.ts';
 import { act, bad, command, fact, line, title } from './show/screen.ts';

@@ -26,8 +26,8 @@ import {
   status,
   temporaryDir,
   until,
-} from './daemon-builders.ts';
-import { startEmbedded } from './registry-builders.ts';
+} from './support/daemon/builders.ts';
+import { startEmbedded } from './support/registry/builders.ts';
 
 test('killed and started again without its registry, it serves what it knew and keeps drains', async (t) => {
   const dir = temporaryDir(t);

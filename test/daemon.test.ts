@@ -23,7 +23,7 @@ import {
   status,
   temporaryDir,
   until,
-} from './daemon-builders.ts';
+} from './support/daemon/builders.ts';
 
 test('a server that is written to the registry gets traffic, checked ones after they passed', async (t) => {
   const daemon = await runDaemon(t, daemonConfig(CHECKED, temporaryDir(t)));

@@ -12,8 +12,8 @@ import type { Result } from '../demo/load.ts';
 import { verdict } from '../demo/show/receipt.ts';
 import type { Kill } from '../demo/show/traffic.ts';
 import type { ReceiptDocument } from '../src/admin.ts';
-import { findPeer, needPeer } from './peers.ts';
-import { ALONE } from './scopes.ts';
+import { ALONE } from './support/base/scopes.ts';
+import { findPeer, needPeer } from './support/peers/programs.ts';
 
 const DEMO = join(import.meta.dirname, '../demo/demo.ts');
 

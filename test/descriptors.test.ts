@@ -7,9 +7,16 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { daemonConfig, get, startServer, status, temporaryDir, until } from './daemon-builders.ts';
+import {
+  daemonConfig,
+  get,
+  startServer,
+  status,
+  temporaryDir,
+  until,
+} from './support/daemon/builders.ts';
 
-const MAIN = new URL('./daemon-process.ts', import.meta.url).pathname;
+const MAIN = new URL('./support/daemon/process.ts', import.meta.url).pathname;
 
 type Limited = {
   readonly gateway: string;

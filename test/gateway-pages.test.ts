@@ -12,8 +12,8 @@ import {
   startServer,
   temporaryDir,
   until,
-} from './daemon-builders.ts';
-import { RawClient } from './gateway-builders.ts';
+} from './support/daemon/builders.ts';
+import { RawClient } from './support/gateway/builders.ts';
 
 const ROUTES = `
 routes:

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StatusDocument } from '../src/admin.ts';
+import { recordingLog } from './support/base/recording-log.ts';
 import {
   daemonConfig,
   freePort,
@@ -13,8 +14,7 @@ import {
   status,
   temporaryDir,
   until,
-} from './daemon-builders.ts';
-import { recordingLog } from './recording-log.ts';
+} from './support/daemon/builders.ts';
 
 test('servers without checks where nobody listens are not called ok, and the outage is an error', async (t) => {
   const { log, lines } = recordingLog();

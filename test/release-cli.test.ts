@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { PROJECT } from '../demo/stack/gateway.ts';
-import { versionOf } from './release-builders.ts';
-import { type ReleaseStack, startReleaseStack } from './release-stack.ts';
+import { versionOf } from './support/release/builders.ts';
+import { type ReleaseStack, startReleaseStack } from './support/release/stack.ts';
 
 type Ended = { readonly code: number | null; readonly stdout: string; readonly stderr: string };
 

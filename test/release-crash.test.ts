@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { type Load, startLoad } from '../demo/load.ts';
-import { versionOf } from './release-builders.ts';
-import { type ReleaseStack, startDeploy, startReleaseStack } from './release-stack.ts';
+import { versionOf } from './support/release/builders.ts';
+import { type ReleaseStack, startDeploy, startReleaseStack } from './support/release/stack.ts';
 
 /** Records of a release of two instances: begin, plan, six steps of each with intent and done. */
 const RECORDS = 2 + 2 * 6 * 2;

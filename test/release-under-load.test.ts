@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startLoad } from '../demo/load.ts';
 import { http } from '../demo/stack/gateway.ts';
-import { versionOf } from './release-builders.ts';
-import { type ReleaseStack, startReleaseStack } from './release-stack.ts';
+import { versionOf } from './support/release/builders.ts';
+import { type ReleaseStack, startReleaseStack } from './support/release/stack.ts';
 
 type Deployed = { readonly code: number; readonly text: string };
 

@@ -8,9 +8,15 @@ import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { COMMAND, type Serving, serve, start, temporaryFolder } from './cli-process.ts';
-import { get, startServer, until } from './daemon-builders.ts';
-import { childrenOf, handles, isPending, isStopped, listeningPorts } from './process-facts.ts';
+import {
+  childrenOf,
+  handles,
+  isPending,
+  isStopped,
+  listeningPorts,
+} from './support/base/process-facts.ts';
+import { COMMAND, type Serving, serve, start, temporaryFolder } from './support/cli/process.ts';
+import { get, startServer, until } from './support/daemon/builders.ts';
 
 const HABITUAL = [
   ...['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGIO'],

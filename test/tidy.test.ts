@@ -191,6 +191,14 @@ test('files have kebab-case names and say what they are', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('what helps tests is under test/support, by the module that it helps', () => {
+  const places = new Set([...Object.keys(ALLOWED), 'peers'].map((name) => `test/support/${name}/`));
+  const wrong = files
+    .filter((file) => file.startsWith('test/') && !file.endsWith('.test.ts'))
+    .filter((file) => !places.has(`${file.split('/').slice(0, 3).join('/')}/`));
+  assert.deepEqual(wrong, []);
+});
+
 test('there are no default exports', () => {
   const wrong = files.filter((file) => /^export default\b/m.test(sources.get(file) ?? ''));
   assert.deepEqual(wrong, []);

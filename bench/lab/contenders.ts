@@ -4,7 +4,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Cleanup, childrenOf, listening, Stack, start } from '../../demo/stack.ts';
-import { findPeer, freePorts } from '../../test/peers.ts';
+import { findPeer, freePorts } from '../../test/support/peers/programs.ts';
 
 export type Contender = {
   readonly name: string;

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { server, socketMetrics, status, upstream } from '../../test/admin-documents.ts';
+import { server, socketMetrics, status, upstream } from '../../test/support/admin/documents.ts';
 import { silentLog } from '../base/log.ts';
 import type {
   AdminRequest,

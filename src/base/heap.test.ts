@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../../test/random.ts';
+import { seededRandom } from '../../test/support/base/random.ts';
 import { Heap } from './heap.ts';
 
 type Item = { due: number; place: number };

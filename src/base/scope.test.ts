@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../test/scopes.ts';
+import { ALONE, SHARED } from '../../test/support/base/scopes.ts';
 import { idleMeaning, notAsked, seenBy } from './scope.ts';
 import { isLoopback } from './units.ts';
 

@@ -12,7 +12,7 @@ import {
   status,
   temporaryDir,
   until,
-} from '../../test/daemon-builders.ts';
+} from '../../test/support/daemon/builders.ts';
 
 async function serve(t: TestContext, address: string, port: number): Promise<Server> {
   const server = createServer((_, response) => response.end(address));

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recordingLog } from '../../test/recording-log.ts';
-import { request, serverState, upstreamState } from '../../test/upstreams.ts';
+import { recordingLog } from '../../test/support/base/recording-log.ts';
+import { request, serverState, upstreamState } from '../../test/support/upstream/builders.ts';
 import { parseConfig } from '../config.ts';
 import { type Admin, type Checks, UpstreamSet } from '../upstream.ts';
 import { Reporter, WorkerFigures } from '../workers.ts';

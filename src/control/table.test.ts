@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../../test/random.ts';
+import { seededRandom } from '../../test/support/base/random.ts';
 import { isSluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { parseConfig, type UpstreamConfig } from '../config.ts';

@@ -10,7 +10,7 @@ import {
   startGateway,
   startHello,
   startRawServer,
-} from '../../test/gateway-builders.ts';
+} from '../../test/support/gateway/builders.ts';
 import { type Balancing, ROUND_ROBIN } from '../upstream.ts';
 
 const STICKY: Balancing = {

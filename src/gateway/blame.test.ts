@@ -10,7 +10,7 @@ import {
   startGateway,
   startRawServer,
   type TestGateway,
-} from '../../test/gateway-builders.ts';
+} from '../../test/support/gateway/builders.ts';
 import type { Server } from '../upstream.ts';
 
 /** What a server does with a path; `hello` to everything else. */

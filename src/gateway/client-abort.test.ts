@@ -9,7 +9,7 @@ import {
   startGateway,
   startRawServer,
   type TestGateway,
-} from '../../test/gateway-builders.ts';
+} from '../../test/support/gateway/builders.ts';
 
 type Asked = { readonly gateway: TestGateway; readonly client: RawClient; readonly server: Socket };
 

@@ -12,7 +12,7 @@ import {
   startGateway,
   startHello,
   startRawServer,
-} from '../../test/gateway-builders.ts';
+} from '../../test/support/gateway/builders.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { descriptorsFor, socketRoom } from './sockets.ts';
 

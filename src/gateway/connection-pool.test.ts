@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { seededRandom } from '../../test/support/base/random.ts';
 import {
   type GatewayPatch,
   RawClient,
@@ -10,9 +11,8 @@ import {
   startGateway,
   startHello,
   startRawServer,
-} from '../../test/gateway-builders.ts';
-import { seededRandom } from '../../test/random.ts';
-import { createUpstream } from '../../test/upstreams.ts';
+} from '../../test/support/gateway/builders.ts';
+import { createUpstream } from '../../test/support/upstream/builders.ts';
 import type { GatewayOptions } from '../gateway.ts';
 import type { Server } from '../upstream.ts';
 import { ConnectionPool, type Place } from './connection-pool.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { BlockList } from 'node:net';
 import { test } from 'node:test';
-import { startNginxAnswers } from '../../test/nginx-answers.ts';
-import { seededRandom } from '../../test/random.ts';
+import { seededRandom } from '../../test/support/base/random.ts';
+import { startNginxAnswers } from '../../test/support/peers/nginx.ts';
 import { AddressSet, ipOf } from './addresses.ts';
 import { Forwarding } from './forwarding.ts';
 import { parseRequestHead, type RequestHead } from './http1.ts';

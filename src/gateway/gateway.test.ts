@@ -11,7 +11,7 @@ import {
   startGateway,
   startHello,
   startRawServer,
-} from '../../test/gateway-builders.ts';
+} from '../../test/support/gateway/builders.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: app\r\n\r\n';
 

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RawClient } from '../../test/gateway-builders.ts';
-import { get, post, startLab } from '../../test/gateway-lab.ts';
+import { RawClient } from '../../test/support/gateway/builders.ts';
+import { get, post, startLab } from '../../test/support/gateway/lab.ts';
 
 const HELD = { requestBuffering: { app: 1000 } };
 

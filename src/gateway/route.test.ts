@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startNginxAnswers } from '../../test/nginx-answers.ts';
-import { seededRandom } from '../../test/random.ts';
+import { seededRandom } from '../../test/support/base/random.ts';
+import { startNginxAnswers } from '../../test/support/peers/nginx.ts';
 import type { Route } from '../upstream.ts';
 import { RouteTable } from './route.ts';
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { RawClient, serverState, startGateway } from '../../test/gateway-builders.ts';
+import { RawClient, serverState, startGateway } from '../../test/support/gateway/builders.ts';
 import { nodeTransport } from './node-transport.ts';
 import { DEAF, type Transport } from './transport.ts';
 

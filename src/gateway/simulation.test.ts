@@ -7,8 +7,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gatewayConfig, serverState } from '../../test/gateway-builders.ts';
-import { seededRandom } from '../../test/random.ts';
+import { seededRandom } from '../../test/support/base/random.ts';
+import { gatewayConfig, serverState } from '../../test/support/gateway/builders.ts';
 import { ROUND_ROBIN, UpstreamSet } from '../upstream.ts';
 import { Gateway } from './gateway.ts';
 import { BodyReader, headEnd, parseRequestHead, parseResponseHead } from './http1.ts';

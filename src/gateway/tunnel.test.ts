@@ -9,7 +9,7 @@ import {
   startGateway,
   startRawServer,
   type TestGateway,
-} from '../../test/gateway-builders.ts';
+} from '../../test/support/gateway/builders.ts';
 import { openTunnels } from '../upstream.ts';
 import { Tunnel } from './tunnel.ts';
 

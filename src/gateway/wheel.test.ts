@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../../test/random.ts';
+import { seededRandom } from '../../test/support/base/random.ts';
 import { type Timed, Wheel } from './wheel.ts';
 
 class Entry implements Timed {

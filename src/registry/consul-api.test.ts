@@ -7,7 +7,13 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { ask, header, parseRaw, sendRaw, startEmbedded } from '../../test/registry-builders.ts';
+import {
+  ask,
+  header,
+  parseRaw,
+  sendRaw,
+  startEmbedded,
+} from '../../test/support/registry/builders.ts';
 import { SluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { serveConsulApi } from './consul-api.ts';

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import { openClient, startEmbedded } from '../../test/registry-builders.ts';
-import { Seen } from '../../test/registry-contract.ts';
+import { openClient, startEmbedded } from '../../test/support/registry/builders.ts';
+import { Seen } from '../../test/support/registry/contract.ts';
 import type { Address } from '../base/units.ts';
 import type { RegistryHealth } from './kv.ts';
 

@@ -4,13 +4,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startConsul } from '../../test/peers.ts';
+import { startConsul } from '../../test/support/peers/programs.ts';
 import {
   type RawAnswer,
   sendRaw,
   startEmbedded,
   temporaryFolder,
-} from '../../test/registry-builders.ts';
+} from '../../test/support/registry/builders.ts';
 
 /** `line`, `line | body`; sent in this order to both. `a/x` and so on build upon each other. */
 const REQUESTS = String.raw`

@@ -1,8 +1,8 @@
 // The contract of every registry, on the embedded one and on a real Consul.
 
-import { startConsul } from '../../test/peers.ts';
-import { openClient, startEmbedded } from '../../test/registry-builders.ts';
-import { registryContract } from '../../test/registry-contract.ts';
+import { startConsul } from '../../test/support/peers/programs.ts';
+import { openClient, startEmbedded } from '../../test/support/registry/builders.ts';
+import { registryContract } from '../../test/support/registry/contract.ts';
 import { embeddedRegistry } from './embedded.ts';
 
 registryContract('embedded', async (t) => {

@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { seededRandom } from '../../test/random.ts';
-import { ask, temporaryFolder } from '../../test/registry-builders.ts';
+import { seededRandom } from '../../test/support/base/random.ts';
+import { ask, temporaryFolder } from '../../test/support/registry/builders.ts';
 import { silentLog } from '../base/log.ts';
 import { serveConsulApi } from './consul-api.ts';
 import { openStore, type Store } from './store.ts';
 
-const WRITER = fileURLToPath(new URL('../../test/registry-writer.ts', import.meta.url));
+const WRITER = fileURLToPath(new URL('../../test/support/registry/writer.ts', import.meta.url));
 
 type Writer = {
   readonly child: ChildProcess;

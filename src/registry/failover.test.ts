@@ -3,9 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ConsulServer, type RunningConsul, startConsul } from '../../test/peers.ts';
-import { openClient, sendRaw } from '../../test/registry-builders.ts';
-import { Seen } from '../../test/registry-contract.ts';
+import {
+  type ConsulServer,
+  type RunningConsul,
+  startConsul,
+} from '../../test/support/peers/programs.ts';
+import { openClient, sendRaw } from '../../test/support/registry/builders.ts';
+import { Seen } from '../../test/support/registry/contract.ts';
 
 test('losing the leader of three costs neither a write nor the watch', async (t) => {
   const consul = await startConsul(t, { servers: 3 });

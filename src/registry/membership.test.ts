@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../../test/random.ts';
-import { openClient, startEmbedded } from '../../test/registry-builders.ts';
+import { seededRandom } from '../../test/support/base/random.ts';
+import { openClient, startEmbedded } from '../../test/support/registry/builders.ts';
 import { silentLog } from '../base/log.ts';
 import type { Membership } from './instance.ts';
 import type { KvEntry, KvState } from './kv.ts';

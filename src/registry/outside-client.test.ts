@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import Consul from 'consul';
-import { startEmbedded } from '../../test/registry-builders.ts';
+import { startEmbedded } from '../../test/support/registry/builders.ts';
 
 type Entry = { readonly Key: string; readonly Value: string };
 

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { temporaryFolder } from '../../test/registry-builders.ts';
+import { temporaryFolder } from '../../test/support/registry/builders.ts';
 import { silentLog } from '../base/log.ts';
 import { FIRST_INDEX } from './key-table.ts';
 import { openStore, type Store } from './store.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, startEmbedded, temporaryFolder } from '../../test/registry-builders.ts';
+import { ask, startEmbedded, temporaryFolder } from '../../test/support/registry/builders.ts';
 import { silentLog } from '../base/log.ts';
 import { openStore } from './store.ts';
 import { parseOperations } from './txn-body.ts';

@@ -10,7 +10,7 @@ import {
   scene,
   versionOf,
   when,
-} from '../../test/release-builders.ts';
+} from '../../test/support/release/builders.ts';
 import type { ReleaseControl } from '../release.ts';
 import { isAlive } from './process-table.ts';
 import { readRecord } from './record.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { buildService, ids, killGroup } from '../../test/release-builders.ts';
+import { buildService, ids, killGroup } from '../../test/support/release/builders.ts';
 import { findProcess, logTail, startInstance } from './command.ts';
 import { logFile, makeFolder, serviceFolder } from './files.ts';
 import { LISTEN, started } from './instance-builders.test.ts';

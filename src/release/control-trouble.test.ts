@@ -3,7 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deploy, fates, pidOf, type Scene, scene, when } from '../../test/release-builders.ts';
+import {
+  deploy,
+  fates,
+  pidOf,
+  type Scene,
+  scene,
+  when,
+} from '../../test/support/release/builders.ts';
 import { SluiceError } from '../base/errors.ts';
 
 /** The next deploy admits the process that runs there, and does not start it again. */

@@ -11,7 +11,7 @@ import {
   FakeControl,
   fates,
   ids,
-} from '../../test/release-builders.ts';
+} from '../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../config.ts';
 import { recordFile } from './files.ts';
 import { isListening } from './probe.ts';

@@ -9,7 +9,7 @@ import {
   fates,
   ids,
   pidOf,
-} from '../../test/release-builders.ts';
+} from '../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../config.ts';
 import { environmentOf, masked } from './environment.ts';
 import { logFile, serviceFolder } from './files.ts';

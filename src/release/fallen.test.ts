@@ -11,7 +11,7 @@ import {
   scene,
   versionOf,
   when,
-} from '../../test/release-builders.ts';
+} from '../../test/support/release/builders.ts';
 import { Interrupts } from './wait.ts';
 
 const APP = join(import.meta.dirname, '..', '..', 'demo', 'app.ts');

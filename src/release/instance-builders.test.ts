@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { buildService, ids } from '../../test/release-builders.ts';
+import { buildService, ids } from '../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../config.ts';
 import { logTail, type Running, startInstance } from './command.ts';
 import { makeFolder, recordFile, serviceFolder } from './files.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deploy, fates, scene, when } from '../../test/release-builders.ts';
+import { deploy, fates, scene, when } from '../../test/support/release/builders.ts';
 import { Interrupts } from './wait.ts';
 
 test('interrupted before the stop: the server is put back, and the next run does the rest', async (t) => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { buildService } from '../../test/release-builders.ts';
+import { buildService } from '../../test/support/release/builders.ts';
 import { journalFolder } from './files.ts';
 import { openJournal, readHistory } from './journal.ts';
 import { identityAtStart } from './process-table.ts';

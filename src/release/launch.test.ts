@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { buildService, deploy, FakeControl, ids } from '../../test/release-builders.ts';
+import { buildService, deploy, FakeControl, ids } from '../../test/support/release/builders.ts';
 import { versionProblem } from '../base/version-name.ts';
 import { escapeProblem } from './launch.ts';
 

@@ -9,7 +9,7 @@ import {
   fates,
   ids,
   versionOf,
-} from '../../test/release-builders.ts';
+} from '../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../config.ts';
 import { startInstance } from './command.ts';
 import { makeFolder, serviceFolder } from './files.ts';

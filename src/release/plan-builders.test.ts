@@ -1,7 +1,7 @@
 // For the tests of this folder: a service and what a survey finds of it, as data. No test itself; by
 // its name it is not published.
 
-import { ALONE } from '../../test/scopes.ts';
+import { ALONE } from '../../test/support/base/scopes.ts';
 import type { ServiceConfig } from '../config.ts';
 import type { PoolServer } from './control.ts';
 import type { PastRelease } from './journal.ts';

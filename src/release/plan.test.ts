@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../test/scopes.ts';
+import { ALONE, SHARED } from '../../test/support/base/scopes.ts';
 import { type InstancePlan, type PlanOptions, planRelease, planRevert } from './plan.ts';
 import {
   drained,

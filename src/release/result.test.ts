@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { deploy, fates, scene, when } from '../../test/release-builders.ts';
+import { deploy, fates, scene, when } from '../../test/support/release/builders.ts';
 import { SluiceError } from '../base/errors.ts';
 import { logFile } from './files.ts';
 

@@ -16,7 +16,7 @@ import {
   scene,
   versionOf,
   when,
-} from '../../test/release-builders.ts';
+} from '../../test/support/release/builders.ts';
 import type { ReleaseEvent } from './events.ts';
 
 /** The data of a step's last event of that phase. */

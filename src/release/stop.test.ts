@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { buildService, ids } from '../../test/release-builders.ts';
+import { buildService, ids } from '../../test/support/release/builders.ts';
 import { findProcess, logTail } from './command.ts';
 import { serviceFolder } from './files.ts';
 import { LISTEN, type Started, started, startedBy, stop } from './instance-builders.test.ts';

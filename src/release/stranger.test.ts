@@ -7,7 +7,7 @@ import {
   ids,
   pidOf,
   scene,
-} from '../../test/release-builders.ts';
+} from '../../test/support/release/builders.ts';
 import { isAlive } from './process-table.ts';
 import { readRecord } from './record.ts';
 

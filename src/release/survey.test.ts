@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { deploy, fates, scene } from '../../test/release-builders.ts';
+import { deploy, fates, scene } from '../../test/support/release/builders.ts';
 import { journalFolder } from './files.ts';
 
 test('an instance stays takeable when the journal of the release that parked it is gone', async (t) => {

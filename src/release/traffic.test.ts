@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { deploy, scene, when } from '../../test/release-builders.ts';
-import { ALONE, SHARED } from '../../test/scopes.ts';
+import { ALONE, SHARED } from '../../test/support/base/scopes.ts';
+import { deploy, scene, when } from '../../test/support/release/builders.ts';
 import { journalFolder } from './files.ts';
 
 test('a receipt that a restart cut off says so in the result and in the journal', async (t) => {

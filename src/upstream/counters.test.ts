@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUpstream } from '../../test/upstreams.ts';
+import { createUpstream } from '../../test/support/upstream/builders.ts';
 import { createUpstreamCounters, DURATION_BOUNDS_MS, recordDuration } from './counters.ts';
 
 test('counts each exchange once, whichever way it ends', () => {

@@ -3,7 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUpstream, pickNames, request, upstreamState } from '../../test/upstreams.ts';
+import {
+  createUpstream,
+  pickNames,
+  request,
+  upstreamState,
+} from '../../test/support/upstream/builders.ts';
 import { eligibility } from './eligibility.ts';
 import type { Server } from './server.ts';
 import type { Eligibility, ServerState } from './table.ts';

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { request, serverState, upstreamState } from '../../test/upstreams.ts';
+import { request, serverState, upstreamState } from '../../test/support/upstream/builders.ts';
 import { type Server, UpstreamSet } from '../upstream.ts';
 import { DepartedFigures, WorkerFigures } from './figures.ts';
 import { parseFromWorker, parseToWorker } from './protocol.ts';

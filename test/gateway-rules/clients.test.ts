@@ -12,8 +12,8 @@ import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Pool } from 'undici';
-import { rawExchange, startGateway, type TestGateway } from '../gateway-builders.ts';
-import { eventually, within } from '../gateway-lab.ts';
+import { rawExchange, startGateway, type TestGateway } from '../support/gateway/builders.ts';
+import { eventually, within } from '../support/gateway/lab.ts';
 
 type Socket = EventEmitter & {
   send(data: Buffer, options?: { readonly binary: boolean }): void;

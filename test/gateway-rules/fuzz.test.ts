@@ -4,9 +4,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RawClient, rawExchange, serverState, startRawServer } from '../gateway-builders.ts';
-import { eventually, get, post, startLab, within } from '../gateway-lab.ts';
-import { seededRandom } from '../random.ts';
+import { seededRandom } from '../support/base/random.ts';
+import {
+  RawClient,
+  rawExchange,
+  serverState,
+  startRawServer,
+} from '../support/gateway/builders.ts';
+import { eventually, get, post, startLab, within } from '../support/gateway/lab.ts';
 
 const ROUNDS = 25;
 const CLIENTS = 40;

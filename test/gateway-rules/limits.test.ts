@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { closedPort, RawClient, rawExchange, startGateway } from '../gateway-builders.ts';
+import { closedPort, RawClient, rawExchange, startGateway } from '../support/gateway/builders.ts';
 import {
   drip,
   eventually,
@@ -13,7 +13,7 @@ import {
   readResponses,
   startLab,
   within,
-} from '../gateway-lab.ts';
+} from '../support/gateway/lab.ts';
 
 test('the deadline of a head is total: bytes now and then do not extend it', async (t) => {
   const lab = await startLab(t, { timeouts: { clientHeaderMs: 400 } });

@@ -10,7 +10,7 @@ import {
   rawExchange,
   serverState,
   startGateway,
-} from '../gateway-builders.ts';
+} from '../support/gateway/builders.ts';
 import {
   answerOk,
   eventually,
@@ -19,7 +19,7 @@ import {
   readResponses,
   startLab,
   within,
-} from '../gateway-lab.ts';
+} from '../support/gateway/lab.ts';
 
 test('a pipelining client that leaves is noticed while its second request waits', async (t) => {
   const lab = await startLab(t, {}, (socket, request) => {

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { RawClient, serverState } from '../gateway-builders.ts';
+import { RawClient, serverState } from '../support/gateway/builders.ts';
 import {
   converse,
   eventually,
@@ -15,7 +15,7 @@ import {
   startLab,
   values,
   within,
-} from '../gateway-lab.ts';
+} from '../support/gateway/lab.ts';
 
 const LAST = 'Connection: close';
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type GatewayPatch, RawClient } from '../gateway-builders.ts';
+import { type GatewayPatch, RawClient } from '../support/gateway/builders.ts';
 import {
   converse,
   drip,
@@ -13,8 +13,8 @@ import {
   startLab,
   values,
   within,
-} from '../gateway-lab.ts';
-import { type Row, readTable } from './table.ts';
+} from '../support/gateway/lab.ts';
+import { type Row, readTable } from '../support/gateway/rule-table.ts';
 
 const ROWS = readTable('requests.txt', 2);
 

@@ -4,9 +4,16 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { RawClient } from '../gateway-builders.ts';
-import { eventually, head, readResponses, startLab, values, within } from '../gateway-lab.ts';
-import { type Row, readTable } from './table.ts';
+import { RawClient } from '../support/gateway/builders.ts';
+import {
+  eventually,
+  head,
+  readResponses,
+  startLab,
+  values,
+  within,
+} from '../support/gateway/lab.ts';
+import { type Row, readTable } from '../support/gateway/rule-table.ts';
 
 type Ending = 'open' | 'fin' | 'reset';
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { server, socketMetrics, status, upstream } from '../../../test/admin-documents.ts';
+import { server, socketMetrics, status, upstream } from '../../../test/support/admin/documents.ts';
 import { upstreamListPage } from './list-page.ts';
 import { renderMetrics } from './metrics.ts';
 import { upstreamStatusPage } from './status-page.ts';

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { server, status, upstream } from '../../../test/admin-documents.ts';
-import { ALONE } from '../../../test/scopes.ts';
+import { server, status, upstream } from '../../../test/support/admin/documents.ts';
+import { ALONE } from '../../../test/support/base/scopes.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
 import type {

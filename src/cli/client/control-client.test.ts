@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { SHARED } from '../../../test/scopes.ts';
+import { SHARED } from '../../../test/support/base/scopes.ts';
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../../admin.ts';
 import { createControlClient, parseControlUrl } from './control-client.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../../test/scopes.ts';
+import { ALONE, SHARED } from '../../../test/support/base/scopes.ts';
 import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../../release.ts';
 import type { Paint } from '../output.ts';
 import { eventLine, facts, Heartbeat } from './event-lines.ts';

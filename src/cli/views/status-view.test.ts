@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../../test/scopes.ts';
+import { ALONE, SHARED } from '../../../test/support/base/scopes.ts';
 import type { ServerDocument, StatusDocument } from '../../admin.ts';
 import { stateOf, statusView, whyOf } from './status-view.ts';
 

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, request as sendRequest } from 'node:http';
 import { type AddressInfo, connect, createServer as createSocketServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { seededRandom } from '../../../test/random.ts';
+import { seededRandom } from '../../../test/support/base/random.ts';
 import { parseRequestHead } from './request-head.ts';
 import { parseResponseHead } from './response-head.ts';
 import { CHUNK_END, chunkHead, LAST_CHUNK, requestHeadText, responseHeadText } from './text.ts';

@@ -9,7 +9,7 @@ import {
   type Expected,
   LIMITS,
   readRequest,
-} from '../../../test/http1-lab.ts';
+} from '../../../test/support/gateway/http1-lab.ts';
 import { BodyReader } from './body.ts';
 import type { RequestHead } from './types.ts';
 

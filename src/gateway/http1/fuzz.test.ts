@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LIMITS, readRequest, readResponse } from '../../../test/http1-lab.ts';
-import { seededRandom } from '../../../test/random.ts';
+import { seededRandom } from '../../../test/support/base/random.ts';
+import { LIMITS, readRequest, readResponse } from '../../../test/support/gateway/http1-lab.ts';
 import { parseRequestHead } from './request-head.ts';
 import { parseResponseHead } from './response-head.ts';
 import { headEnd, skipEmptyLines } from './scan.ts';

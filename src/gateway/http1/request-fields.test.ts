@@ -8,7 +8,7 @@ import {
   LIMITS,
   post,
   readRequest,
-} from '../../../test/http1-lab.ts';
+} from '../../../test/support/gateway/http1-lab.ts';
 import type { RequestHead } from './types.ts';
 
 /** The field lines of a post(): see test/http1-lab.ts. */

@@ -3,7 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertOutcome, type Expected, post, readRequest } from '../../../test/http1-lab.ts';
+import {
+  assertOutcome,
+  type Expected,
+  post,
+  readRequest,
+} from '../../../test/support/gateway/http1-lab.ts';
 import type { RequestHead } from './types.ts';
 
 /** The field lines of a post(): see test/http1-lab.ts. */

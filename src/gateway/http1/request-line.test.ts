@@ -2,7 +2,12 @@
 // case runs whole, cut at every byte and byte by byte.
 
 import { test } from 'node:test';
-import { assertOutcome, type Expected, LIMITS, readRequest } from '../../../test/http1-lab.ts';
+import {
+  assertOutcome,
+  type Expected,
+  LIMITS,
+  readRequest,
+} from '../../../test/support/gateway/http1-lab.ts';
 import type { RequestHead } from './types.ts';
 
 type Case = readonly [name: string, input: string, expected: Expected<RequestHead>];

@@ -2,7 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertOutcome, type Expected, readResponse } from '../../../test/http1-lab.ts';
+import {
+  assertOutcome,
+  type Expected,
+  readResponse,
+} from '../../../test/support/gateway/http1-lab.ts';
 import type { ResponseHead } from './types.ts';
 
 type Case = readonly [

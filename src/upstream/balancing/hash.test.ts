@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUpstream, request, upstreamState } from '../../../test/upstreams.ts';
+import { createUpstream, request, upstreamState } from '../../../test/support/upstream/builders.ts';
 import type { Server } from '../server.ts';
 import { type Balance, type Balancing, ROUND_ROBIN, type ServerState } from '../table.ts';
 import type { Upstream } from '../upstream.ts';

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../../../test/random.ts';
-import { createUpstream, request } from '../../../test/upstreams.ts';
+import { seededRandom } from '../../../test/support/base/random.ts';
+import { createUpstream, request } from '../../../test/support/upstream/builders.ts';
 import type { Server } from '../server.ts';
 import { type Balance, ROUND_ROBIN, type ServerState } from '../table.ts';
 import type { Upstream } from '../upstream.ts';

@@ -11,9 +11,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { needPeer } from '../../../test/peers.ts';
-import { seededRandom } from '../../../test/random.ts';
-import { createUpstream, request } from '../../../test/upstreams.ts';
+import { seededRandom } from '../../../test/support/base/random.ts';
+import { needPeer } from '../../../test/support/peers/programs.ts';
+import { createUpstream, request } from '../../../test/support/upstream/builders.ts';
 import type { Server } from '../server.ts';
 import { type Balance, ROUND_ROBIN } from '../table.ts';
 

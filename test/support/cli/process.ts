@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test';
 
 type Scope = Pick<TestContext, 'after'>;
 
-export const COMMAND = join(import.meta.dirname, '../bin/sluice.js');
+export const COMMAND = join(import.meta.dirname, '../../../bin/sluice.js');
 
 export type Ended = {
   readonly code: number | null;

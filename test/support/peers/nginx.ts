@@ -9,7 +9,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { freePorts, needPeer } from './peers.ts';
+import { freePorts, needPeer } from './programs.ts';
 
 const START_TIMEOUT_MS = 20_000;
 

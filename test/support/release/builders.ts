@@ -8,10 +8,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { SluiceError } from '../src/base/errors.ts';
-import type { Scope } from '../src/base/scope.ts';
-import { formatAddress } from '../src/base/units.ts';
-import type { ServiceConfig } from '../src/config.ts';
+import { SluiceError } from '../../../src/base/errors.ts';
+import type { Scope } from '../../../src/base/scope.ts';
+import { formatAddress } from '../../../src/base/units.ts';
+import type { ServiceConfig } from '../../../src/config.ts';
 import {
   Interrupts,
   type PoolServer,
@@ -22,10 +22,10 @@ import {
   type ReleaseOptions,
   type ReleaseResult,
   runRelease,
-} from '../src/release.ts';
-import { ALONE } from './scopes.ts';
+} from '../../../src/release.ts';
+import { ALONE } from '../base/scopes.ts';
 
-const APP = join(import.meta.dirname, '..', 'demo', 'app.ts');
+const APP = join(import.meta.dirname, '../../..', 'demo', 'app.ts');
 
 /** A service with this many instances on free ports; its processes end and its files go with the test. */
 export async function buildService(

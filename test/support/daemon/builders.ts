@@ -9,10 +9,10 @@ import { type AddressInfo, createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { DrainDocument, StatusDocument } from '../src/admin.ts';
-import { silentLog } from '../src/base/log.ts';
-import { type Config, parseConfig } from '../src/config.ts';
-import { type Daemon, type DaemonOptions, startDaemon } from '../src/daemon.ts';
+import type { DrainDocument, StatusDocument } from '../../../src/admin.ts';
+import { silentLog } from '../../../src/base/log.ts';
+import { type Config, parseConfig } from '../../../src/config.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from '../../../src/daemon.ts';
 
 /** Configurations with the upstream `app`, unchecked and checked. */
 export const PLAIN = 'upstreams: { app: {} }';
@@ -75,7 +75,7 @@ export type ChildDaemon = {
 
 /** A daemon in a process of its own, to be killed. */
 export async function runDaemonProcess(t: Scope, config: Config): Promise<ChildDaemon> {
-  const child = fork(new URL('./daemon-process.ts', import.meta.url), [JSON.stringify(config)], {
+  const child = fork(new URL('./process.ts', import.meta.url), [JSON.stringify(config)], {
     execArgv: [],
   });
   const exited = once(child, 'exit');

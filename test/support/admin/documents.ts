@@ -5,8 +5,8 @@ import type {
   SocketMetrics,
   StatusDocument,
   UpstreamDocument,
-} from '../src/admin.ts';
-import { ALONE } from './scopes.ts';
+} from '../../../src/admin.ts';
+import { ALONE } from '../base/scopes.ts';
 
 export function server(id: string, changes: Partial<ServerDocument> = {}): ServerDocument {
   return {

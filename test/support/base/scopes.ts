@@ -1,6 +1,6 @@
 // The two situations of a gateway: alone with its registry, and beside others.
 
-import type { Scope } from '../src/base/scope.ts';
+import type { Scope } from '../../../src/base/scope.ts';
 
 export const ALONE: Scope = { gateway: 'pid 100 on web-1', sharedRegistry: '' };
 export const SHARED: Scope = {

@@ -13,11 +13,11 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Address } from '../src/base/units.ts';
+import type { Address } from '../../../src/base/units.ts';
 
 export type Peer = 'nginx' | 'haproxy' | 'wrk' | 'etcd' | 'consul';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
 
 /** The part of a test that is needed here, so that a bench can pass its own. */

@@ -4,10 +4,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { PROJECT, Stack } from '../demo/stack/gateway.ts';
-import { Cleanup, start, temporaryFolder } from '../demo/stack/processes.ts';
-import { freePorts } from './peers.ts';
-import { killGroup } from './release-builders.ts';
+import { PROJECT, Stack } from '../../../demo/stack/gateway.ts';
+import { Cleanup, start, temporaryFolder } from '../../../demo/stack/processes.ts';
+import { freePorts } from '../peers/programs.ts';
+import { killGroup } from './builders.ts';
 
 /** Versions that misbehave; every other name is a good version. */
 const BEHAVIOURS: Readonly<Record<string, string>> = {

@@ -15,7 +15,7 @@ import {
   refusePartialRequest,
   refusePartialResponse,
   skipEmptyLines,
-} from '../src/gateway/http1.ts';
+} from '../../../src/gateway/http1.ts';
 
 export const LIMITS: HeadLimits = {
   uriBytesMax: 200,

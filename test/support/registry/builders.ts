@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLog } from '../src/base/log.ts';
-import type { Address } from '../src/base/units.ts';
+import { silentLog } from '../../../src/base/log.ts';
+import type { Address } from '../../../src/base/units.ts';
 import {
   type ConsulApi,
   openConsul,
@@ -14,8 +14,8 @@ import {
   type Registry,
   type Store,
   serveConsulApi,
-} from '../src/registry.ts';
-import type { Scope } from './peers.ts';
+} from '../../../src/registry.ts';
+import type { Scope } from '../peers/programs.ts';
 
 /** An empty folder that is gone after the test. */
 export function temporaryFolder(t: Pick<Scope, 'after'>): string {

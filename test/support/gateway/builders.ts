@@ -9,16 +9,16 @@ import {
   type GatewayConfig,
   type GatewayLimits,
   type GatewayTimeouts,
-} from '../src/config.ts';
-import { Gateway, type GatewayOptions } from '../src/gateway.ts';
+} from '../../../src/config.ts';
+import { Gateway, type GatewayOptions } from '../../../src/gateway.ts';
 import {
   type Balancing,
   ROUND_ROBIN,
   type Route,
   type ServerState,
   UpstreamSet,
-} from '../src/upstream.ts';
-import { serverState as anyServer } from './upstreams.ts';
+} from '../../../src/upstream.ts';
+import { serverState as anyServer } from '../upstream/builders.ts';
 
 export type GatewayPatch = Partial<Omit<GatewayConfig, 'limits' | 'timeouts'>> & {
   readonly limits?: Partial<GatewayLimits>;

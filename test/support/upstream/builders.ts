@@ -8,7 +8,7 @@ import {
   type ServerState,
   Upstream,
   type UpstreamState,
-} from '../src/upstream.ts';
+} from '../../../src/upstream.ts';
 
 export function serverState(part: Partial<ServerState> = {}): ServerState {
   return {

@@ -39,7 +39,10 @@ export type Row = {
 };
 
 export function readTable(file: string, columns: number): Row[] {
-  const [, ...parts] = readFileSync(join(import.meta.dirname, file), 'utf8').split('\n\n');
+  const [, ...parts] = readFileSync(
+    join(import.meta.dirname, '../../gateway-rules', file),
+    'utf8',
+  ).split('\n\n');
   const rows: Row[] = [];
   let section = '';
   for (const line of parts.join('\n').split('\n')) {

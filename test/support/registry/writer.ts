@@ -7,9 +7,9 @@
 
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isSluiceError } from '../src/base/errors.ts';
-import { createLog } from '../src/base/log.ts';
-import { openStore } from '../src/registry.ts';
+import { isSluiceError } from '../../../src/base/errors.ts';
+import { createLog } from '../../../src/base/log.ts';
+import { openStore } from '../../../src/registry.ts';
 
 const [dataDir = '', name = '', bytes = '100', lanes = '4'] = process.argv.slice(2);
 const store = openStore({ dataDir, log: createLog('warn') });

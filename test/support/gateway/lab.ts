@@ -11,7 +11,7 @@ import {
   startGateway,
   startRawServer,
   type TestGateway,
-} from './gateway-builders.ts';
+} from './builders.ts';
 
 const PATIENCE_MS = 20_000;
 

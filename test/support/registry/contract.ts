@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { KvState, Registry } from '../src/registry.ts';
+import type { KvState, Registry } from '../../../src/registry.ts';
 
 /** Opens a client to an empty registry; undefined when the test is skipped. */
 export type StartRegistry = (t: TestContext) => Promise<Registry | undefined>;

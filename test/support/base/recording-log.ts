@@ -1,6 +1,6 @@
 // A log that keeps its lines, for tests that ask what was said.
 
-import type { Log } from '../src/base/log.ts';
+import type { Log } from '../../../src/base/log.ts';
 
 export type Line = {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
