@@ -1,11 +1,9 @@
 // The registry: which instances exist. A KV with indexes and watches, either the embedded store
 // behind Consul's HTTP API or a real Consul; both are reached through the same client.
 
-export { type ConsulApi, serveConsulApi } from './registry/consul-api.ts';
-export { openConsul } from './registry/consul-client.ts';
-export { embeddedRegistry } from './registry/embedded.ts';
-export type { Instance, Membership, Problem } from './registry/instance.ts';
-export { type InstanceRead, readInstance } from './registry/instance-record.ts';
+export { openConsul } from './registry/consul.ts';
+export { type ConsulApi, serveConsulApi } from './registry/consul-server.ts';
+export { embeddedRegistry, openStore, type Store } from './registry/embedded.ts';
 export type {
   DeleteOptions,
   KvEntry,
@@ -16,5 +14,12 @@ export type {
   Watch,
   WatchEvents,
 } from './registry/kv.ts';
-export { type FollowOptions, followMembership } from './registry/membership.ts';
-export { openStore, type Store } from './registry/store.ts';
+export {
+  type FollowOptions,
+  followMembership,
+  type Instance,
+  type InstanceRead,
+  type Membership,
+  type Problem,
+  readInstance,
+} from './registry/records.ts';

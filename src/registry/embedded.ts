@@ -1,20 +1,6 @@
-// The embedded registry for the process that it runs in: reads and writes go through the same client
-// as to a real Consul, so that what works with the one works with the other; its watch is the store's
-// own and says which records changed.
+// The embedded store: records in memory, every write on disk (SQLite) before it is acknowledged.
+// Others reach it through Consul's HTTP API (consul-server.ts), its own process also without.
 
-import type { Registry } from './kv.ts';
-import type { Store } from './store.ts';
-import { watchStore } from './store-watch.ts';
-
-/** `client`: of the store's own API. It is closed with the registry, the store is not. */
-export function embeddedRegistry(client: Registry, store: Store): Registry {
-  return {
-    read: (key) => client.read(key),
-    list: (prefix) => client.list(prefix),
-    put: (key, value, options) => client.put(key, value, options),
-    delete: (key, options) => client.delete(key, options),
-    watch: (prefix, events) => watchStore(store, prefix, events),
-    health: () => ({ ...client.health(), reachable: true, lastContactMs: Date.now() }),
-    close: () => client.close(),
-  };
-}
+export { type Changed, Draft } from './embedded/draft.ts';
+export { embeddedRegistry } from './embedded/own-process.ts';
+export { KEY_BYTES_MAX, openStore, type Store, VALUE_BYTES_MAX } from './embedded/store.ts';

@@ -1,0 +1,318 @@
+// Consul's HTTP API on bare node:http, because its clients depend on the exact case of header names,
+// on the reason phrase, on raw bodies and on HTTP/1.0: no framework may touch them. This file is the
+// server, its limits and the list of endpoints; what they do is in kv-api.ts and txn-api.ts.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { boundConnections } from '../../base/bounded-server.ts';
+import {
+  httpStatus,
+  isSluiceError,
+  messageOf,
+  SluiceError,
+  systemCode,
+} from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { type Address, formatAddress } from '../../base/units.ts';
+import type { Store } from '../embedded.ts';
+import { agentSelf } from './agent-document.ts';
+import {
+  answerBroken,
+  HEAD_BYTES_MAX,
+  HEAD_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+} from './broken-request.ts';
+import {
+  type Answer,
+  emptyAnswer,
+  expectsContinue,
+  jsonAnswer,
+  respond,
+  textAnswer,
+  variedAnswer,
+} from './http-answer.ts';
+import { type Client, KvApi, SESSIONS_MISSING } from './kv-api.ts';
+import { goString, prettyJson } from './kv-json.ts';
+import { ParkedQueries } from './parked-queries.ts';
+import { Pipeline } from './pipeline.ts';
+import { DATACENTER, parseQueryOptions } from './query-options.ts';
+import { locationOf, parseTarget, type Query } from './request-target.ts';
+import { runTransaction } from './txn-api.ts';
+
+const IDLE_TIMEOUT_MS = 120_000;
+const CONNECTIONS_MAX = 25_000;
+/** How much of a refused body is read and dropped, so that the client sees the answer. */
+const DROPPED_BYTES_MAX = 16 * 1024 * 1024;
+const CLOSE_TIMEOUT_MS = 2_000;
+
+export type ConsulApi = { readonly address: Address; close(): Promise<void> };
+
+type Method = 'GET' | 'PUT' | 'DELETE';
+type Handler = (path: string, query: Query, client: Client) => Answer | Promise<Answer>;
+type Endpoint = Readonly<Partial<Record<Method, Handler>>>;
+
+/**
+ * Serves the store on `host:port` (port 0: any free one). The store stays the caller's to close.
+ * @throws address_in_use, address_unavailable
+ */
+export async function serveConsulApi(options: {
+  readonly store: Store;
+  readonly host: string;
+  readonly port: number;
+  readonly log: Log;
+  readonly random?: () => number;
+}): Promise<ConsulApi> {
+  const { store, log } = options;
+  const parked = new ParkedQueries(store);
+  const kv = new KvApi(store, parked, options.random ?? Math.random);
+  const server = createServer({
+    maxHeaderSize: HEAD_BYTES_MAX,
+    headersTimeout: HEAD_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: 5_000,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+    noDelay: true,
+  });
+  // A client that sends its request and then ends its side still gets its answer, as with Consul.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  boundConnections(server, {
+    most: CONNECTIONS_MAX,
+    log,
+    text: 'registry connections dropped: too many; raise the limit of open files (ulimit -n)',
+  });
+  let endpoints: ReadonlyMap<string, Endpoint> = new Map();
+  let closing = false;
+  const pipeline = new Pipeline();
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    handle(request, response, endpoints).then(
+      (answered) => {
+        // Of a body that was not asked for nobody knows whether it comes: as Consul, we close.
+        const unasked = expectsContinue(request) && request.readableFlowing === null;
+        if (closing || unasked) response.shouldKeepAlive = false;
+        respond(request, response, answered);
+      },
+      (error: unknown) => {
+        if (!isSluiceError(error)) {
+          log.error(
+            { method: request.method, reason: messageOf(error) },
+            'registry request failed',
+          );
+        }
+        const status = isSluiceError(error) ? httpStatus(error.code) : 500;
+        respond(request, response, textAnswer(status, messageOf(error)));
+      },
+    );
+  };
+  // With a listener of its own, `Expect: 100-continue` is told to go on only when its body is wanted.
+  for (const event of ['request', 'checkContinue'] as const) {
+    server.on(event, (request: IncomingMessage, response: ServerResponse) =>
+      pipeline.enter(request, response, () => answer(request, response)),
+    );
+  }
+  answerBroken(server, pipeline);
+  await listen(server, options.host, options.port);
+  const bound = server.address();
+  const address = {
+    host: options.host,
+    port: bound !== null && typeof bound === 'object' ? bound.port : options.port,
+  };
+  endpoints = endpointsOf(store, kv, address);
+  server.on('error', (error) => log.error({ reason: error.message }, 'registry listener failed'));
+  log.info({ address: formatAddress(address), index: store.index }, 'registry listens');
+  return {
+    address,
+    close: () => {
+      closing = true;
+      parked.close();
+      return close(server);
+    },
+  };
+}
+
+function endpointsOf(store: Store, kv: KvApi, address: Address): ReadonlyMap<string, Endpoint> {
+  const self = formatAddress(address);
+  const missing: Handler = () => textAnswer(501, SESSIONS_MISSING);
+  const json =
+    (text: string): Handler =>
+    (_path, query) => {
+      const options = parseQueryOptions(query);
+      if ('status' in options) return options;
+      return jsonAnswer(options.pretty ? prettyJson(text) : text);
+    };
+  return new Map<string, Endpoint>([
+    [
+      '/v1/kv/',
+      {
+        GET: (key, query, client) => kv.read(key, query, client),
+        PUT: (key, query, client) => kv.put(key, query, client),
+        DELETE: (key, query, client) => kv.delete(key, query, client),
+      },
+    ],
+    ['/v1/txn', { PUT: (_path, query, client) => runTransaction(store, query, client) }],
+    ['/v1/status/leader', { GET: json(goString(self)) }],
+    ['/v1/status/peers', { GET: json(`[${goString(self)}]`) }],
+    ['/v1/catalog/datacenters', { GET: json(`["${DATACENTER}"]`) }],
+    ['/v1/agent/self', { GET: json(agentSelf(address)) }],
+    ['/v1/session/', { GET: missing, PUT: missing }],
+  ]);
+}
+
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  endpoints: ReadonlyMap<string, Endpoint>,
+): Promise<Answer> {
+  const target = parseTarget(request.url ?? '/');
+  if (target.kind === 'refused') {
+    return target.why === '' ? emptyAnswer(400) : textAnswer(400, target.why);
+  }
+  const { path, rawQuery } = target;
+  // Consul's paths that have others below them end in a slash.
+  if (endpoints.has(`${path}/`)) return moved(request, locationOf(`${path}/`, rawQuery));
+  if (target.kind === 'moved') return moved(request, locationOf(path, rawQuery));
+  const { query } = target;
+  if (path === '/') return rootAnswer();
+  const [name, rest] = endpointName(path);
+  const endpoint = endpoints.get(name);
+  if (endpoint === undefined) return NOT_OFFERED.test(path) ? notOffered(path) : emptyAnswer(404);
+  const allow = ['OPTIONS', ...Object.keys(endpoint)].join(',');
+  const method = request.method ?? '';
+  if (method === 'OPTIONS') return variedAnswer(200, ['Allow', allow]);
+  const handler = isMethod(method) ? endpoint[method] : undefined;
+  if (handler === undefined) {
+    const refused = textAnswer(405, `method ${method} not allowed`);
+    return { ...refused, headers: ['Allow', allow, ...refused.headers] };
+  }
+  return handler(rest, query, clientOf(request, response));
+}
+
+/** The endpoint's name and what follows it: a name that ends in a slash stands for all below it. */
+function endpointName(path: string): readonly [string, string] {
+  for (const prefix of ['/v1/kv/', '/v1/session/']) {
+    if (path.startsWith(prefix)) return [prefix, path.slice(prefix.length)];
+  }
+  return [path, ''];
+}
+
+function isMethod(method: string): method is Method {
+  return method === 'GET' || method === 'PUT' || method === 'DELETE';
+}
+
+/** What Consul has and we do not: an empty 404 would be taken for an empty list. */
+const NOT_OFFERED =
+  /^\/v1\/(acl|agent|catalog|config|connect|coordinate|event|health|internal|operator|query|snapshot)(\/|$)/;
+
+function notOffered(path: string): Answer {
+  return textAnswer(
+    501,
+    `${path} is not offered by this registry: it has /v1/kv, /v1/txn and /v1/status; use a Consul for the rest`,
+  );
+}
+
+function rootAnswer(): Answer {
+  const answer = textAnswer(200, 'Consul Agent');
+  return { ...answer, headers: answer.headers.slice(2) };
+}
+
+function moved(request: IncomingMessage, location: string): Answer {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    return emptyAnswer(301, ['Location', location]);
+  }
+  const href = location.replaceAll('&', '&amp;').replaceAll('"', '&#34;').replaceAll("'", '&#39;');
+  const { body } = textAnswer(301, `<a href="${href}">Moved Permanently</a>.\n\n`);
+  const headers = ['Content-Type', 'text/html; charset=utf-8', 'Location', location];
+  return { status: 301, headers, body };
+}
+
+function clientOf(request: IncomingMessage, response: ServerResponse): Client {
+  const declared = request.headers['content-length'];
+  const declaredBytes = declared === undefined ? 0 : Number(declared);
+  const namespace = request.headers['x-consul-namespace'];
+  return {
+    declaredBytes,
+    namespace: typeof namespace === 'string' ? namespace : '',
+    readBody: (bytesMax) => {
+      if (expectsContinue(request) && declaredBytes <= bytesMax) response.writeContinue();
+      return readBody(request, declaredBytes, bytesMax);
+    },
+    onGone: (callback) => {
+      // 'end': the client ended its side while it waits. It may still read: it is answered at once,
+      // also when the end came while an earlier request of the same connection was answered.
+      if (request.socket.readableEnded) queueMicrotask(callback);
+      request.socket.once('end', callback);
+      response.once('close', callback);
+      return () => {
+        request.socket.removeListener('end', callback);
+        response.removeListener('close', callback);
+      };
+    },
+  };
+}
+
+/** The body, or undefined as soon as it is known to be over the limit; the rest is then dropped. */
+function readBody(
+  request: IncomingMessage,
+  declaredBytes: number,
+  bytesMax: number,
+): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    let refused = declaredBytes > bytesMax;
+    if (refused) resolve(undefined);
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (!refused && bytes > bytesMax) {
+        refused = true;
+        chunks.length = 0;
+        resolve(undefined);
+      }
+      if (!refused) chunks.push(chunk);
+      else if (bytes > DROPPED_BYTES_MAX) request.destroy();
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks)));
+    // Every request closes, most of them long after their body: the error is built for the others.
+    const gone = (): void => {
+      if (refused || request.readableEnded) return;
+      reject(new SluiceError('internal', 'registry: the client went away before its body ended'));
+    };
+    request.on('error', gone);
+    request.on('close', gone);
+  });
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port, backlog: 4096 }, () => {
+        server.removeListener('error', reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    const at = `registry address ${formatAddress({ host, port })}`;
+    if (systemCode(error) === 'EADDRINUSE') {
+      throw new SluiceError(
+        'address_in_use',
+        `${at}: already in use; stop the program that listens there or set another registry.embedded.listen`,
+        { cause: error },
+      );
+    }
+    throw new SluiceError(
+      'address_unavailable',
+      `${at}: cannot listen (${messageOf(error)}); set another registry.embedded.listen`,
+      { cause: error },
+    );
+  }
+}
+
+/** Lets answers that are under way finish, for a bounded time. */
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+  await closed;
+  clearTimeout(timer);
+}

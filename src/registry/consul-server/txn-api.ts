@@ -1,0 +1,146 @@
+// PUT /v1/txn of Consul's HTTP API: up to 64 operations on the KV that happen together or not at
+// all. Operations on nodes, services, checks and sessions are refused.
+
+import { Draft, KEY_BYTES_MAX, type Store, VALUE_BYTES_MAX } from '../embedded.ts';
+import type { KvEntry } from '../kv.ts';
+import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
+import { type Client, SESSIONS_MISSING, tooLarge } from './kv-api.ts';
+import { goString, prettyJson, recordJson } from './kv-json.ts';
+import { parseQueryOptions } from './query-options.ts';
+import type { Query } from './request-target.ts';
+import { type Operation, parseOperations } from './txn-body.ts';
+
+const OPERATIONS_MAX = 64;
+const READS: readonly string[] = [
+  'get',
+  'get-tree',
+  'check-index',
+  'check-session',
+  'check-not-exists',
+];
+
+type Result = { readonly record: KvEntry; readonly withValue: boolean };
+
+/** Thrown inside the group so that what the transaction changed is undone. */
+class Aborted extends Error {
+  readonly failures: readonly string[];
+
+  constructor(failures: readonly string[]) {
+    super('transaction aborted');
+    this.failures = failures;
+  }
+}
+
+export async function runTransaction(store: Store, query: Query, client: Client): Promise<Answer> {
+  const options = parseQueryOptions(query);
+  if ('status' in options) return options;
+  const body = await client.readBody(VALUE_BYTES_MAX);
+  if (body === undefined) return tooLarge(client.declaredBytes, 'txn_max_req_len');
+  const operations = parseOperations(body.toString());
+  if ('refused' in operations) {
+    return textAnswer(400, `Failed to parse body: ${operations.refused}`);
+  }
+  if (operations.length > OPERATIONS_MAX) {
+    return textAnswer(
+      413,
+      `Transaction contains too many operations (${operations.length} > ${OPERATIONS_MAX})`,
+    );
+  }
+  const readOnly = operations.every(({ verb }) => READS.includes(verb) || !VERBS.has(verb));
+  const [status, results, failures] = await settle(store, operations, readOnly);
+  const tail = readOnly
+    ? ',"Index":0,"LastContact":0,"KnownLeader":true,"ConsistencyLevel":""'
+    : '';
+  const json =
+    failures.length > 0
+      ? `{"Results":null,"Errors":[${failures.join(',')}]${tail}}`
+      : `{"Results":[${results.map(resultJson).join(',')}],"Errors":null${tail}}`;
+  const headers = readOnly ? ['X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0'] : [];
+  return jsonAnswer(options.pretty ? prettyJson(json) : json, headers, status);
+}
+
+async function settle(
+  store: Store,
+  operations: readonly Operation[],
+  readOnly: boolean,
+): Promise<readonly [number, readonly Result[], readonly string[]]> {
+  try {
+    const results = readOnly
+      ? applyAll(new Draft(store.table), operations)
+      : await store.transact((draft) => applyAll(draft, operations));
+    return [200, results, []];
+  } catch (error) {
+    if (error instanceof Aborted) return [409, [], error.failures];
+    throw error;
+  }
+}
+
+function applyAll(draft: Draft, operations: readonly Operation[]): readonly Result[] {
+  const results: Result[] = [];
+  const failures: string[] = [];
+  operations.forEach((operation, at) => {
+    const outcome = applyOne(draft, operation);
+    if (typeof outcome !== 'string') results.push(...outcome);
+    else failures.push(`{"OpIndex":${at},"What":${goString(outcome)}}`);
+  });
+  if (failures.length > 0) throw new Aborted(failures);
+  return results;
+}
+
+const VERBS = new Set([
+  ...READS,
+  'set',
+  'cas',
+  'lock',
+  'unlock',
+  'delete',
+  'delete-tree',
+  'delete-cas',
+]);
+
+/** The records to report, or why it failed. */
+function applyOne(draft: Draft, operation: Operation): readonly Result[] | string {
+  const { verb, key, value, flags, index } = operation;
+  if (key === '' && verb !== 'delete-tree') return 'Must provide key';
+  if (!VERBS.has(verb)) return `unknown KV verb ${JSON.stringify(verb)}`;
+  if (Buffer.byteLength(key) > KEY_BYTES_MAX) return `key is over ${KEY_BYTES_MAX} bytes`;
+  const quoted = JSON.stringify(key);
+  const record = draft.read(key);
+  switch (verb) {
+    case 'set':
+      return [{ record: draft.put(key, value, flags), withValue: false }];
+    case 'cas':
+      if ((record?.modifyIndex ?? 0) !== index)
+        return `failed to set key ${quoted}, index is stale`;
+      return [{ record: draft.put(key, value, flags), withValue: false }];
+    case 'get':
+      return record === undefined ? `key ${quoted} doesn't exist` : [{ record, withValue: true }];
+    case 'get-tree':
+      return draft.table.records.values(key).map((each) => ({ record: each, withValue: true }));
+    case 'delete':
+      draft.remove(key);
+      return [];
+    case 'delete-tree':
+      draft.removeTree(key);
+      return [];
+    case 'delete-cas':
+      if (record !== undefined && record.modifyIndex !== index) {
+        return `failed to delete key ${quoted}, index is stale`;
+      }
+      draft.remove(key);
+      return [];
+    case 'check-index':
+      if (record === undefined) return `failed to check index, key ${quoted} doesn't exist`;
+      return record.modifyIndex === index
+        ? [{ record, withValue: false }]
+        : `failed index check for key ${quoted}, current modify index ${record.modifyIndex} != ${index}`;
+    case 'check-not-exists':
+      return record === undefined ? [] : `key ${quoted} exists`;
+    default:
+      return SESSIONS_MISSING;
+  }
+}
+
+function resultJson({ record, withValue }: Result): string {
+  return `{"KV":${recordJson(record, withValue)}}`;
+}

@@ -1,0 +1,3 @@
+// The client of a registry that speaks Consul's HTTP API: a real Consul, or the embedded one.
+
+export { openConsul } from './consul/client.ts';

@@ -1,0 +1,54 @@
+// The KV in memory: what every read and watch is served from. Knows Consul's index rules: the index
+// of a record, of a prefix (its tombstones included) and of the whole store. Pure data: durability
+// is database.ts, order of writes is store.ts.
+//
+// Which index a query answers with (W = the whole store's):
+//   record exists                 its modifyIndex
+//   record absent                 W
+//   prefix with records or graves highest modifyIndex or tombstone under it
+//   prefix with neither           W
+//
+// Tombstones are kept so that a prefix index rises when its keys vanish. Only the newest are kept:
+// the index of the newest one that was dropped becomes the floor below which no prefix index falls,
+// so that it never goes back; the price is one needless wake-up of each watcher per clean-up.
+
+import type { KvEntry } from '../kv.ts';
+import { SortedMap } from './sorted-map.ts';
+
+/**
+ * A new store is at 1, because no answer carries a lower index (the Math.max below): were the first
+ * write 1 as well, whoever watches the empty prefix since 1 would not hear of it.
+ */
+export const FIRST_INDEX = 1;
+
+export class KeyTable {
+  readonly records = new SortedMap<KvEntry>();
+  readonly tombstones = new SortedMap<number>();
+  index = FIRST_INDEX;
+  floor = 0;
+
+  keyIndex(key: string): number {
+    return Math.max(1, this.records.get(key)?.modifyIndex ?? this.index);
+  }
+
+  prefixIndex(prefix: string): number {
+    if (prefix === '') return Math.max(1, this.index);
+    const mark = this.prefixMark(prefix);
+    return Math.max(1, mark === 0 ? this.index : Math.max(mark, this.floor));
+  }
+
+  /** The highest index seen under the prefix, 0 when nothing was ever there: changes exactly when the prefix does. */
+  prefixMark(prefix: string): number {
+    let mark = 0;
+    for (const record of this.records.values(prefix)) mark = Math.max(mark, record.modifyIndex);
+    for (const index of this.tombstones.values(prefix)) mark = Math.max(mark, index);
+    return mark;
+  }
+
+  /** The tombstones to forget so that at most `keep` stay, oldest first. */
+  expiredTombstones(keep: number): [string, number][] {
+    const all = this.tombstones.pairs('');
+    all.sort((left, right) => left[1] - right[1]);
+    return all.slice(0, Math.max(0, all.length - keep));
+  }
+}

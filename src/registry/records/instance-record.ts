@@ -1,0 +1,223 @@
+// A record `<prefix><service>/<host:port>` read as an instance. Pure. The rules are upsync's (see the
+// table in docs/registry.md), with these differences: what cannot be read is said, never taken for
+// "up"; IPv6 addresses and host names are accepted; a backup is a backup.
+//
+// attribute     default  as upsync                              reported, and then
+// weight        1        integer or its text, fraction cut      not 1..65535: 1 (too large: 65535)
+// max_fails     2        the same, from 0                       otherwise: 2 (too large: clamped)
+// fail_timeout  10       whole seconds, from 0                  otherwise: 10 (too large: clamped)
+// down          0        1, "1", true / 0, "0", false           otherwise: unreadable
+// backup        0        the same                               otherwise: unreadable
+// max_conns     the file's, else no limit; ours, upsync has none; 0..1000000, otherwise: as left out
+// Names match without regard to case and the first of two wins. What is not read is said, except
+// names that begin with `x-` or `_`, and `meta` and `tags`: notes that are nobody's mistake.
+
+import { didYouMean } from '../../base/suggest.ts';
+import { type Address, formatAddress, parseAddress } from '../../base/units.ts';
+import type { Instance, Problem } from './instance.ts';
+
+/** upsync decodes a value into 1024 bytes without looking: nginx beside us would be corrupted. */
+const VALUE_BYTES_UPSYNC = 1023;
+const WEIGHT_MAX = 65_535;
+const MAX_FAILS_MAX = 1_000_000;
+const MAX_CONNS_MAX = 1_000_000;
+/** One day: longer is a unit mistaken. */
+const FAIL_TIMEOUT_MAX_S = 86_400;
+
+const KNOWN = ['weight', 'max_fails', 'fail_timeout', 'max_conns', 'down', 'backup'];
+
+/** Words of other programs for what is meant. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  disabled: 'down',
+  disable: 'down',
+  maint: 'down',
+  maintenance: 'down',
+  drain: 'down',
+  maxconn: 'max_conns',
+  max_connections: 'max_conns',
+  timeout: 'fail_timeout',
+  fails: 'max_fails',
+};
+const NOTES = /^(x-|_|meta$|tags$)/i;
+/** Names that are not read, in one message. */
+const NAMES_SHOWN_MAX = 3;
+
+/** The attributes that decide whether a server takes traffic. */
+export type Switch = 'down' | 'backup';
+
+export type InstanceRead =
+  | {
+      readonly instance: Instance;
+      /** What was not taken as it is written. */
+      readonly problems: readonly Problem[];
+      /** Attributes that say nothing readable: `down` is then true here, `backup` false. */
+      readonly unreadable: readonly Switch[];
+      /** An nginx with upsync that follows the same registry would crash on it. */
+      readonly breaksUpsync: boolean;
+    }
+  | { readonly problem: Problem };
+
+export function readInstance(key: string, value: Uint8Array, prefix: string): InstanceRead {
+  const fail = (message: string): InstanceRead => ({ problem: { key, message } });
+  const place = readKey(key, prefix);
+  if (typeof place === 'string') return fail(place);
+  const attributes = readAttributes(value);
+  if (typeof attributes === 'string') return fail(attributes);
+  const problems: Problem[] = [];
+  const say = (message: string): void => {
+    problems.push({ key, message });
+  };
+  const breaksUpsync = value.length > VALUE_BYTES_UPSYNC;
+  if (breaksUpsync) {
+    say(`value of ${value.length} bytes, upsync crashes beyond ${VALUE_BYTES_UPSYNC}; shorten it`);
+  }
+  sayNames(attributes, say);
+  const number = (range: Range): number => readNumber(attributes.values, range, say);
+  const unreadable: Switch[] = [];
+  const flag = (name: Switch): boolean | undefined => {
+    const on = readSwitch(attributes.values.get(name));
+    if (on !== undefined) return on;
+    unreadable.push(name);
+    say(
+      `${name} ${show(attributes.values.get(name))} is neither 0 nor 1; write {"${name}":1} or 0`,
+    );
+    return undefined;
+  };
+  const maxConns = number({ name: 'max_conns', least: 0, most: MAX_CONNS_MAX, otherwise: -1 });
+  const instance: Instance = {
+    id: formatAddress(place.address),
+    service: place.service,
+    ...place.address,
+    weight: number({ name: 'weight', least: 1, most: WEIGHT_MAX, otherwise: 1 }),
+    maxFails: number({ name: 'max_fails', least: 0, most: MAX_FAILS_MAX, otherwise: 2 }),
+    failTimeoutMs:
+      1000 * number({ name: 'fail_timeout', least: 0, most: FAIL_TIMEOUT_MAX_S, otherwise: 10 }),
+    down: flag('down') ?? true,
+    backup: flag('backup') ?? false,
+    ...(maxConns < 0 ? {} : { maxConns }),
+  };
+  return { instance, problems, unreadable, breaksUpsync };
+}
+
+/** Service and address of a key, or what is wrong with it. Segments between the two are ignored. */
+export function readKey(
+  key: string,
+  prefix: string,
+): { readonly service: string; readonly address: Address } | string {
+  if (!key.startsWith(prefix)) return `not under "${prefix}"`;
+  const segments = key.slice(prefix.length).split('/');
+  const service = segments[0] ?? '';
+  const last = segments.at(-1) ?? '';
+  if (segments.length < 2 || service === '') {
+    return `expected ${prefix}<upstream>/<host:port>`;
+  }
+  const address = parseAddress(last);
+  if (address === undefined) return `"${last}" is not host:port with a port of 1 to 65535`;
+  return { service, address };
+}
+
+type Attributes = {
+  /** By lower-case name; the first of two spellings. */
+  readonly values: ReadonlyMap<string, unknown>;
+  /** As they are written. */
+  readonly names: readonly string[];
+  /** Names that stand twice in the same spelling: JSON.parse keeps the last, upsync the first. */
+  readonly twice: readonly string[];
+};
+
+/** The attributes, or what is wrong. An empty value has none: all defaults. */
+function readAttributes(value: Uint8Array): Attributes | string {
+  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    .toString()
+    .replace(/^\ufeff/, '')
+    .trim();
+  if (text === '') return { values: new Map(), names: [], twice: [] };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return `value ${show(text)} is not JSON; write it like {"weight":1}`;
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    return `value ${show(text)} is not a JSON object; write it like {"weight":1}`;
+  }
+  const values = new Map<string, unknown>();
+  const names = Object.keys(parsed);
+  for (const [name, attribute] of Object.entries(parsed)) {
+    const lower = name.toLowerCase();
+    if (!values.has(lower)) values.set(lower, attribute);
+  }
+  const twice = KNOWN.filter((known) => {
+    const written = text.match(new RegExp(`"${known}"\\s*:`, 'gi'))?.length ?? 0;
+    return written > names.filter((name) => name.toLowerCase() === known).length;
+  });
+  // Neither of the two is what is meant, and it decides about traffic.
+  if (twice.includes('down')) return 'value has "down" twice; write it once';
+  return { values, names, twice };
+}
+
+/** Names that mean nothing here, or that others may not understand. */
+function sayNames({ names, twice }: Attributes, say: (message: string) => void): void {
+  const unread: string[] = [];
+  for (const name of names) {
+    const lower = name.toLowerCase();
+    if (KNOWN.includes(lower)) {
+      if (name !== lower) say(`${show(name)} is taken as "${lower}"; did you mean "${lower}"?`);
+    } else if (!NOTES.test(name)) {
+      const synonym = Object.hasOwn(SYNONYMS, lower) ? SYNONYMS[lower] : undefined;
+      const advice = synonym === undefined ? didYouMean(name, KNOWN) : `did you mean "${synonym}"?`;
+      unread.push(`attribute ${show(name)} is not read; ${advice}`);
+    }
+  }
+  for (const message of unread.slice(0, NAMES_SHOWN_MAX)) say(message);
+  const more = unread.length - NAMES_SHOWN_MAX;
+  if (more > 0) say(`and ${more} more attributes that are not read`);
+  for (const name of twice) say(`"${name}" stands twice, and the last counts; write it once`);
+}
+
+type Range = {
+  readonly name: string;
+  readonly least: number;
+  readonly most: number;
+  readonly otherwise: number;
+};
+
+function readNumber(
+  attributes: ReadonlyMap<string, unknown>,
+  range: Range,
+  say: (message: string) => void,
+): number {
+  const { name, least, most, otherwise } = range;
+  const attribute = attributes.get(name);
+  if (attribute === undefined || attribute === null) return otherwise;
+  const value =
+    typeof attribute === 'number'
+      ? Math.trunc(attribute)
+      : typeof attribute === 'string' && /^\d+$/.test(attribute)
+        ? Number(attribute)
+        : Number.NaN;
+  if (value > most) {
+    say(`${name} ${show(attribute)} is over ${most}, taken as ${most}`);
+    return most;
+  }
+  if (value >= least) return value;
+  const advice =
+    name === 'weight' && value === 0 ? ', as upsync does; {"down":1} takes it out' : '';
+  const taken = otherwise < 0 ? 'not counted' : `taken as ${otherwise}`;
+  say(`${name} ${show(attribute)} is not ${least} to ${most}, ${taken}${advice}`);
+  return otherwise;
+}
+
+/** Undefined when it says neither. An absent attribute is off. */
+function readSwitch(attribute: unknown): boolean | undefined {
+  if (attribute === undefined) return false;
+  if (attribute === 1 || attribute === '1' || attribute === true) return true;
+  if (attribute === 0 || attribute === '0' || attribute === false) return false;
+  return undefined;
+}
+
+/** A value as it may stand in a message: short, one line. */
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

@@ -1,0 +1,201 @@
+// Follows the registry's records and turns them into the instances of each service. Keeps what was
+// last known good where a record cannot be read, and brakes when a whole list empties or vanishes:
+// a lost token, a wrong prefix or a wiped registry look exactly like that, and a pool that empties
+// by accident is an outage. Only records whose bytes changed are parsed.
+
+import type { Log } from '../../base/log.ts';
+import { formatAddress } from '../../base/units.ts';
+import type { KvChange, KvEntry, KvState, Registry, RegistryHealth } from '../kv.ts';
+import type { Instance, Membership, Problem } from './instance.ts';
+import { readInstance, readKey } from './instance-record.ts';
+
+export type FollowOptions = {
+  readonly registry: Registry;
+  /** `upstreams/`: ends with a slash. */
+  readonly prefix: string;
+  readonly log: Log;
+  /** The last known good from before our start. */
+  readonly initial?: Membership;
+  /** True: an emptied or vanished list of this service is taken as it is. */
+  readonly allowEmpty?: (service: string) => boolean;
+  /** The whole membership, at the start and after each change. Unchanged lists are the same arrays. */
+  readonly onMembership: (membership: Membership) => void;
+  readonly onHealth?: (health: RegistryHealth) => void;
+};
+
+export function followMembership(options: FollowOptions): { close(): void } {
+  const { registry, prefix, log, onMembership, onHealth } = options;
+  const reader = new MembershipReader(prefix, options.allowEmpty ?? (() => false), options.initial);
+  let told = new Set<string>();
+  const tell = (membership: Membership): void => {
+    told = logNew(log, membership, told);
+    onMembership(membership);
+  };
+  return registry.watch(prefix, {
+    onState: (state) => tell(reader.read(state)),
+    onRecords: (change) => {
+      const membership = reader.change(change);
+      if (membership !== undefined) tell(membership);
+      return membership !== undefined;
+    },
+    ...(onHealth === undefined ? {} : { onHealth }),
+  });
+}
+
+const PROBLEMS_LOGGED_MAX = 20;
+
+/** Logs what was not there the last time. Answers what is there now. */
+function logNew(log: Log, membership: Membership, told: ReadonlySet<string>): Set<string> {
+  const now = new Set<string>();
+  let logged = 0;
+  for (const { key, message } of membership.problems) {
+    const said = `${key} ${message}`;
+    now.add(said);
+    if (told.has(said) || logged >= PROBLEMS_LOGGED_MAX) continue;
+    logged += 1;
+    log.warn({ key, reason: message }, 'registry record has a problem');
+  }
+  return now;
+}
+
+type Remembered = {
+  readonly value: Uint8Array;
+  /** The instance as it stands: of this record, with the last good of what is unreadable. */
+  readonly instance: Instance | undefined;
+  readonly problems: readonly Problem[];
+};
+
+/** The state behind one followed prefix: records by key and lists by service. */
+export class MembershipReader {
+  readonly #prefix: string;
+  readonly #allowEmpty: (service: string) => boolean;
+  #records = new Map<string, Remembered>();
+  /** The last word; undefined before the first. */
+  #membership: Membership | undefined;
+  #services: ReadonlyMap<string, readonly Instance[]>;
+
+  constructor(prefix: string, allowEmpty: (service: string) => boolean, initial?: Membership) {
+    this.#prefix = prefix;
+    this.#allowEmpty = allowEmpty;
+    this.#services = initial?.services ?? new Map();
+  }
+
+  read(state: KvState): Membership {
+    const problems: Problem[] = [];
+    const records = new Map<string, Remembered>();
+    const lists = new Map<string, Instance[]>();
+    const owners = new Map<string, string>();
+    for (const entry of state.entries) {
+      // A folder; nothing is wrong with it.
+      if (entry.key.endsWith('/')) continue;
+      const record = this.#readRecord(entry);
+      records.set(entry.key, record);
+      problems.push(...record.problems);
+      const { instance } = record;
+      if (instance === undefined) continue;
+      const name = `${instance.service}/${instance.id}`;
+      const owner = owners.get(name);
+      if (owner !== undefined) {
+        problems.push({ key: entry.key, message: `the same server as ${owner}, which counts` });
+        continue;
+      }
+      owners.set(name, entry.key);
+      const list = lists.get(instance.service);
+      if (list === undefined) lists.set(instance.service, [instance]);
+      else list.push(instance);
+    }
+    this.#records = records;
+    const held = this.#brake(lists, problems);
+    this.#services = this.#reuse(lists);
+    this.#membership = { index: state.index, services: this.#services, problems, held };
+    return this.#membership;
+  }
+
+  /**
+   * The same as `read` with these records in their places, for the usual case: known records of
+   * listed servers, nothing wrong with them before or after. Undefined for any other, and then
+   * nothing has changed here.
+   */
+  change({ index, entries }: KvChange): Membership | undefined {
+    const last = this.#membership;
+    if (last === undefined || last.held.length > 0) return undefined;
+    const lists = new Map<string, Instance[]>();
+    const records = new Map<string, Remembered>();
+    for (const entry of entries) {
+      const before = this.#records.get(entry.key);
+      const after = this.#readRecord(entry);
+      if (after === before) continue;
+      if (before?.instance === undefined || after.instance === undefined) return undefined;
+      if (before.problems.length > 0 || after.problems.length > 0) return undefined;
+      const { service } = after.instance;
+      const list = lists.get(service) ?? [...(last.services.get(service) ?? [])];
+      // Another record of the same server counts instead of this one.
+      const place = list.indexOf(before.instance);
+      if (place < 0) return undefined;
+      list[place] = after.instance;
+      lists.set(service, list);
+      records.set(entry.key, after);
+    }
+    for (const [key, record] of records) this.#records.set(key, record);
+    if (lists.size > 0) this.#services = new Map([...last.services, ...lists]);
+    this.#membership = { ...last, index, services: this.#services };
+    return this.#membership;
+  }
+
+  #readRecord({ key, value }: KvEntry): Remembered {
+    const before = this.#records.get(key);
+    if (before?.value === value) return before;
+    if (before !== undefined && Buffer.compare(before.value, value) === 0) return before;
+    const read = readInstance(key, value, this.#prefix);
+    if ('instance' in read && read.unreadable.length === 0) {
+      return { value, instance: read.instance, problems: read.problems };
+    }
+    const last = before?.instance ?? this.#lastKnown(key);
+    if ('problem' in read) {
+      const { message } = read.problem;
+      const effect = last === undefined ? 'not added' : 'its last good state is kept';
+      const problems = [{ key, message: `${message} (${effect})` }];
+      return { value, instance: last, problems };
+    }
+    let { instance } = read;
+    if (last !== undefined) {
+      for (const name of read.unreadable) instance = { ...instance, [name]: last[name] };
+    }
+    return { value, instance, problems: read.problems };
+  }
+
+  /** What is known of a record seen for the first time: from before our start, or a held list. */
+  #lastKnown(key: string): Instance | undefined {
+    const place = readKey(key, this.#prefix);
+    if (typeof place === 'string') return undefined;
+    const id = formatAddress(place.address);
+    return this.#services.get(place.service)?.find((instance) => instance.id === id);
+  }
+
+  /** Puts back the last list of each service that had instances and now has none. */
+  #brake(lists: Map<string, Instance[]>, problems: Problem[]): readonly string[] {
+    const held: string[] = [];
+    for (const [service, last] of this.#services) {
+      if (last.length === 0 || lists.has(service) || this.#allowEmpty(service)) continue;
+      lists.set(service, [...last]);
+      held.push(service);
+      problems.push({
+        key: `${this.#prefix}${service}/`,
+        message: `its list of ${last.length} vanished and is held; write a record, or set allow_empty`,
+      });
+    }
+    return held.sort();
+  }
+
+  /** A list that did not change stays the same array, so that others need not compare it. */
+  #reuse(lists: ReadonlyMap<string, readonly Instance[]>): Map<string, readonly Instance[]> {
+    const services = new Map<string, readonly Instance[]>();
+    for (const [service, list] of lists) {
+      const last = this.#services.get(service);
+      const same =
+        last?.length === list.length && list.every((instance, at) => instance === last[at]);
+      services.set(service, same && last !== undefined ? last : list);
+    }
+    return services;
+  }
+}
