@@ -1,7 +1,7 @@
 // What is read as text and not as a document: the pages of nginx's modules by name and raw query, as the
 // control API and the gateway's routes both answer with them, and the metrics.
 
-import type { PageName } from '../upstream.ts';
+import type { PageName } from '../model.ts';
 import type { StatusDocument } from './contract/documents.ts';
 import { upstreamListPage } from './pages/list-page.ts';
 import { type StatusFormat, upstreamStatusPage } from './pages/status-page.ts';

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from '../base/secrets.ts';
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
-import type { Route } from '../upstream.ts';
+import type { Route } from '../model.ts';
 import { balancingOf } from './balance-schema.ts';
 import { asksByKeys, type RequestFile } from './check-schema.ts';
 import type { ConfigFile } from './schema.ts';

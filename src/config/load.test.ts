@@ -7,7 +7,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isSluiceError, messageOf } from '../base/errors.ts';
-import { ROUND_ROBIN } from '../upstream.ts';
+import { ROUND_ROBIN } from '../model.ts';
 import { defaultConfig, loadConfig, parseConfig } from './load.ts';
 
 const ENVIRONMENT = { WITH_BLANK: 'a b', TOKEN: 's3cret' };

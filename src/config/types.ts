@@ -4,7 +4,7 @@
 
 import type { Address } from '../base/units.ts';
 import type { CheckSpec, ProbeSpec } from '../health.ts';
-import type { Balancing, Route } from '../upstream.ts';
+import type { Balancing, Route } from '../model.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 

@@ -15,15 +15,16 @@ import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
+import { type Admin, READY } from '../model.ts';
 import type { Registry, RegistryHealth } from '../registry.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
-import { type Admin, READY } from '../upstream.ts';
 import type { Fleet } from '../workers.ts';
 import { checkGuard } from './guard.ts';
 import { Receipts } from './receipts.ts';
+import { memberEligibility } from './reported.ts';
 import { scopeOf } from './scope.ts';
 import { socketMetrics } from './socket-metrics.ts';
-import { buildStatus, inFlight, memberEligibility, openTunnelsOf } from './status.ts';
+import { buildStatus, inFlight, openTunnelsOf } from './status.ts';
 import type { KnownUpstream, Member, Table } from './table.ts';
 import { writeWeight } from './weight.ts';
 
@@ -169,7 +170,7 @@ export class DaemonControl implements Control {
         server,
         keepEligible,
         members: known.members.values(),
-        eligibility: (member) => memberEligibility(upstream, member, figures),
+        figures,
       });
     }
     const admin = state === 'ready' ? READY : { state, owner, reason, sinceMs: Date.now() };

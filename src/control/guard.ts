@@ -2,7 +2,9 @@
 // verdicts, ejections that workers reported), in the same turn of the event loop as the write.
 
 import { SluiceError } from '../base/errors.ts';
-import type { Eligibility } from '../upstream.ts';
+import { type Eligibility, isCapacity } from '../model.ts';
+import type { WorkerFigures } from '../workers.ts';
+import { memberEligibility } from './reported.ts';
 import type { Member } from './table.ts';
 
 /** Servers named in a refusal. */
@@ -14,19 +16,18 @@ export type GuardQuestion = {
   /** Others that must stay eligible. */
   readonly keepEligible: number;
   readonly members: Iterable<Member>;
-  readonly eligibility: (member: Member) => Eligibility;
+  readonly figures: readonly WorkerFigures[];
 };
 
 /** @throws guard_refused */
 export function checkGuard(question: GuardQuestion): void {
-  const { upstream, server, keepEligible } = question;
+  const { upstream, server, keepEligible, figures } = question;
   let eligible = 0;
   const out: { readonly id: string; readonly eligibility: Eligibility }[] = [];
   for (const member of question.members) {
     if (member.state.id === server) continue;
-    const eligibility = question.eligibility(member);
-    // A full server serves; it only takes no more at this moment.
-    if (eligibility === 'ok' || eligibility === 'full') eligible += 1;
+    const eligibility = memberEligibility(upstream, member, figures);
+    if (isCapacity(eligibility)) eligible += 1;
     else out.push({ id: member.state.id, eligibility });
   }
   if (eligible >= keepEligible) return;

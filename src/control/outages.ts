@@ -9,9 +9,9 @@
 //   no servers since our start                     nothing, until a request is refused
 
 import type { Log } from '../base/log.ts';
-import type { Eligibility } from '../upstream.ts';
+import { type Eligibility, isCapacity } from '../model.ts';
 import type { WorkerFigures } from '../workers.ts';
-import { memberEligibility } from './status.ts';
+import { memberEligibility } from './reported.ts';
 import type { KnownUpstream } from './table.ts';
 
 /** First verdicts that take longer are an outage themselves, ms. */
@@ -19,7 +19,7 @@ const FIRST_VERDICT_MS = 30_000;
 const SAID_EVERY_MS = 10_000;
 
 /** What can be said of an upstream, from good to bad. */
-type Standing = 'fine' | 'backups' | 'waiting' | 'out';
+type Supply = 'fine' | 'backups' | 'waiting' | 'out';
 
 export type OutageOptions = {
   readonly upstreams: () => readonly KnownUpstream[];
@@ -30,7 +30,7 @@ export type OutageOptions = {
 };
 
 class Known {
-  standing: Exclude<Standing, 'waiting'> = 'fine';
+  supply: Exclude<Supply, 'waiting'> = 'fine';
   sinceMs = 0;
   /** Of the last look before the outage, or of the last look. */
   refused = 0;
@@ -62,10 +62,10 @@ export class OutageWatch {
     const refused = total - known.refused;
     if (upstream.members.size > 0) known.hadServers = true;
     const found = this.#judge(upstream, known, { figures, refused, nowMs });
-    const last = known.standing;
+    const last = known.supply;
     const next = found === 'waiting' ? last : found;
     if (next !== last) {
-      known.standing = next;
+      known.supply = next;
       this.#say(upstream, { last, next, refused, figures, lastedMs: nowMs - known.sinceMs });
       known.sinceMs = nowMs;
     } else if (next !== 'out' && refused > 0) {
@@ -86,8 +86,8 @@ export class OutageWatch {
       readonly refused: number;
       readonly nowMs: number;
     },
-  ): Standing {
-    const found = standingOf(upstream, seen.figures);
+  ): Supply {
+    const found = supplyOf(upstream, seen.figures);
     if (found !== 'waiting') known.waitsSinceMs = 0;
     else if (known.waitsSinceMs === 0) known.waitsSinceMs = seen.nowMs;
     else if (seen.nowMs - known.waitsSinceMs > FIRST_VERDICT_MS) return 'out';
@@ -99,8 +99,8 @@ export class OutageWatch {
   #say(
     upstream: KnownUpstream,
     change: {
-      readonly last: Standing;
-      readonly next: Standing;
+      readonly last: Supply;
+      readonly next: Supply;
       readonly refused: number;
       readonly lastedMs: number;
       readonly figures: readonly WorkerFigures[];
@@ -122,23 +122,23 @@ export class OutageWatch {
 }
 
 /** The worst of the workers' views: clients of that worker get it. */
-function standingOf(upstream: KnownUpstream, figures: readonly WorkerFigures[]): Standing {
+function supplyOf(upstream: KnownUpstream, figures: readonly WorkerFigures[]): Supply {
   const views = figures.length === 0 ? [[]] : figures.map((figure) => [figure]);
-  const standings = views.map((view) => standingIn(upstream, view));
-  for (const standing of ['out', 'waiting', 'backups'] as const) {
-    if (standings.includes(standing)) return standing;
+  const supplies = views.map((view) => supplyIn(upstream, view));
+  for (const supply of ['out', 'waiting', 'backups'] as const) {
+    if (supplies.includes(supply)) return supply;
   }
   return 'fine';
 }
 
 /** Looks no further than to the first eligible server, so that thousands cost nothing. */
-function standingIn({ config, members }: KnownUpstream, view: readonly WorkerFigures[]): Standing {
+function supplyIn({ config, members }: KnownUpstream, view: readonly WorkerFigures[]): Supply {
   let hasBackup = false;
   let hasPrimaries = false;
   let waits = false;
   for (const member of members.values()) {
     const eligibility = memberEligibility(config.name, member, view);
-    const serves = eligibility === 'ok' || eligibility === 'full';
+    const serves = isCapacity(eligibility);
     if (member.state.backup) hasBackup ||= serves;
     else if (serves) return 'fine';
     else hasPrimaries = true;

@@ -16,7 +16,7 @@ import {
   openTunnels,
   type ServerCounters,
   type UpstreamCounters,
-} from '../upstream.ts';
+} from '../model.ts';
 import type { Fleet, GapWatch, UpstreamTotals } from '../workers.ts';
 
 /** Open at once; the oldest is closed for the next. */

@@ -4,10 +4,11 @@
 import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
 import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
+import { type Findings, openTunnels } from '../model.ts';
 import type { Membership, RegistryHealth } from '../registry.ts';
-import { type Eligibility, type Findings, openTunnels } from '../upstream.ts';
 import type { Fleet, WorkerFigures } from '../workers.ts';
-import type { KnownUpstream, Member, Table } from './table.ts';
+import { memberEligibility } from './reported.ts';
+import type { KnownUpstream, Table } from './table.ts';
 
 export type StatusSource = {
   readonly version: string;
@@ -43,23 +44,6 @@ export function buildStatus(source: StatusSource): StatusDocument {
       }),
     ),
   };
-}
-
-/** The worst of the workers' views and of what the table itself says. */
-export function memberEligibility(
-  upstream: string,
-  member: Member,
-  figures: readonly WorkerFigures[],
-): Eligibility {
-  const { id, admin, addresses, checks, mustPass } = member.state;
-  if (admin !== 'ready') return admin;
-  if (addresses.length === 0) return 'unresolved';
-  if (checks === 'down') return 'down';
-  if (checks === 'unknown' && mustPass) return 'unchecked';
-  // What else keeps a server out only the workers know; their word on the rest may be older.
-  const views = figures.map((figure) => figure.server(upstream, id)?.eligibility);
-  if (views.includes('ejected')) return 'ejected';
-  return views.includes('full') ? 'full' : 'ok';
 }
 
 function buildUpstream(

@@ -4,14 +4,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
-import { isSluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
 import { parseConfig, type UpstreamConfig } from '../config.ts';
+import type { Admin } from '../model.ts';
 import type { Instance, Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
-import { type Admin, type Eligibility, UpstreamSet } from '../upstream.ts';
+import { UpstreamSet } from '../upstream.ts';
 import { ChangedServers } from '../workers.ts';
-import { checkGuard } from './guard.ts';
 import { type KnownUpstream, Table } from './table.ts';
 
 const A = '127.0.0.1:9001';
@@ -357,31 +356,4 @@ test('ten thousand verdicts in a row are far fewer tables', async () => {
   assert.ok(changes.length < 1000, `${changes.length} tables`);
   assert.equal(states(table).filter((state) => state.endsWith('up')).length, 10_000);
   table.close();
-});
-
-test('the guard counts the others, and names who is out', () => {
-  const { table } = createTable({
-    membership: membership([instance(A), instance(B), instance(C)]),
-  });
-  const ask = (keepEligible: number, views: Readonly<Record<string, Eligibility>>): string => {
-    try {
-      checkGuard({
-        upstream: 'app',
-        server: A,
-        keepEligible,
-        members: app(table).members.values(),
-        eligibility: ({ state }) => views[state.id] ?? 'ok',
-      });
-      return 'allowed';
-    } catch (error) {
-      assert.ok(isSluiceError(error) && error.code === 'guard_refused');
-      return error.message;
-    }
-  };
-  assert.equal(ask(0, { [B]: 'down', [C]: 'down' }), 'allowed');
-  assert.equal(ask(1, { [B]: 'down' }), 'allowed');
-  assert.equal(ask(2, {}), 'allowed');
-  assert.equal(ask(2, { [B]: 'full' }), 'allowed');
-  assert.match(ask(3, {}), /without 127\.0\.0\.1:9001 2 eligible would stay, 3 needed/);
-  assert.match(ask(1, { [B]: 'ejected', [C]: 'unchecked' }), /9002 ejected, 127\.0\.0\.1:9003 unc/);
 });

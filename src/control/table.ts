@@ -6,9 +6,9 @@
 import type { Log } from '../base/log.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { CheckedServer, Verdict } from '../health.ts';
+import type { Admin, TableUpdate, UpstreamChange, UpstreamState } from '../model.ts';
 import type { Instance, Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
-import type { Admin, TableUpdate, UpstreamChange, UpstreamState } from '../upstream.ts';
 import { ChangedServers, type ServersChanged, type TableChanges } from '../workers.ts';
 import { describeChanges } from './table/member-changes.ts';
 import {

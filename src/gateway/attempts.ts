@@ -1,7 +1,8 @@
 // The attempts of one request: who was tried, what came of it, and what a method of balancing may ask
 // about the request. One object per exchange, used again.
 
-import type { Balanced, BalanceKey, Outcome, Server, Upstream } from '../upstream.ts';
+import type { BalanceKey } from '../model.ts';
+import type { Balanced, Outcome, Server, Upstream } from '../upstream.ts';
 import { balanceKey } from './balance-key.ts';
 import type { Client } from './client.ts';
 import type { RequestHead, ResponseHead } from './http1.ts';

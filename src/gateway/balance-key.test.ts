@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BalanceKey } from '../upstream.ts';
+import type { BalanceKey } from '../model.ts';
 import { balanceKey } from './balance-key.ts';
 import { parseRequestHead } from './http1.ts';
 

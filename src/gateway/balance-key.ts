@@ -1,7 +1,7 @@
 // What a balancing key names in a request: its path, a header, a cookie, a query parameter. Values are
 // taken as they came: two spellings of one path are two keys, as they are two entries of a cache.
 
-import type { BalanceKey } from '../upstream.ts';
+import type { BalanceKey } from '../model.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { RequestHead } from './http1.ts';
 

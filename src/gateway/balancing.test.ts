@@ -11,7 +11,7 @@ import {
   startHello,
   startRawServer,
 } from '../../test/support/gateway/builders.ts';
-import { type Balancing, ROUND_ROBIN } from '../upstream.ts';
+import { type Balancing, ROUND_ROBIN } from '../model.ts';
 
 const STICKY: Balancing = {
   ...ROUND_ROBIN,

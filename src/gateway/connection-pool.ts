@@ -6,6 +6,7 @@
 // two windows. A number bounds the idle ones alone. Over all servers: when there is no room for another
 // socket, the connection that has idled longest gives way, whosever it is.
 
+import { isTakenOut, standingOf } from '../model.ts';
 import type { Server } from '../upstream.ts';
 import type { ServerConnection } from './server-connection.ts';
 import type { Sockets } from './sockets.ts';
@@ -270,7 +271,7 @@ export class ConnectionPool implements Timed {
 }
 
 function isKept(server: Server): boolean {
-  return !server.gone && server.state.admin === 'ready' && server.state.checks !== 'down';
+  return !server.gone && !isTakenOut(standingOf(server.state));
 }
 
 function leadsToServer({ address, pool }: Place): boolean {

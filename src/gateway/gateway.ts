@@ -4,7 +4,8 @@
 import { type Descriptors, processDescriptors } from '../base/descriptors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { GatewayConfig, ListenAddress } from '../config.ts';
-import type { Route, TableUpdate, UpstreamSet } from '../upstream.ts';
+import type { Route, TableUpdate } from '../model.ts';
+import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
 import { AddressSet } from './addresses.ts';
 import { ClientConnection } from './client-connection.ts';

@@ -1,7 +1,7 @@
 // Pages of our own on a route: who may see one, and the way to whoever renders it. The data plane
 // has no table of its own to show; it asks (`ReadPage`) and goes on with other requests meanwhile.
 
-import type { PageName } from '../upstream.ts';
+import type { PageName } from '../model.ts';
 import type { AddressSet } from './addresses.ts';
 import type { Client } from './client.ts';
 import type { GatewayContext } from './context.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { startNginxAnswers } from '../../test/support/peers/nginx.ts';
-import type { Route } from '../upstream.ts';
+import type { Route } from '../model.ts';
 import { RouteTable } from './route.ts';
 
 function table(...routes: readonly (readonly [host: string, path: string])[]): RouteTable {

@@ -3,7 +3,7 @@
 // the target is forwarded as it came.
 
 import { normalPath } from '../base/request-path.ts';
-import type { Route } from '../upstream.ts';
+import type { Route } from '../model.ts';
 import { AddressSet } from './addresses.ts';
 import type { PageRoute } from './pages.ts';
 

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gatewayConfig, serverState } from '../../test/support/gateway/builders.ts';
-import { ROUND_ROBIN, UpstreamSet } from '../upstream.ts';
+import { ROUND_ROBIN } from '../model.ts';
+import { UpstreamSet } from '../upstream.ts';
 import { Gateway } from './gateway.ts';
 import { MemoryNetwork } from './memory-transport.ts';
 import { type Connection, type ConnectionHandler, DEAF } from './transport.ts';

@@ -10,7 +10,7 @@ import {
   startRawServer,
   type TestGateway,
 } from '../../test/support/gateway/builders.ts';
-import { openTunnels } from '../upstream.ts';
+import { openTunnels } from '../model.ts';
 import { Tunnel } from './tunnel.ts';
 
 type Open = {

@@ -1,6 +1,6 @@
 // What is checked and what came of it, as plain data.
 
-import type { Checks } from '../upstream.ts';
+import type { Checks } from '../model.ts';
 
 export type StatusClass = 'http_1xx' | 'http_2xx' | 'http_3xx' | 'http_4xx' | 'http_5xx';
 

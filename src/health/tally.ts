@@ -5,7 +5,7 @@
 // | probe   | pass    | pass | fail | void | fail | fail | pass | pass |
 // | verdict | unknown | up   | up   | up   | up   | down | down | up   |
 
-import type { Checks } from '../upstream.ts';
+import type { Checks } from '../model.ts';
 import type { ProbeOutcome } from './probe.ts';
 import type { CheckSpec } from './spec.ts';
 

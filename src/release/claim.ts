@@ -2,7 +2,7 @@
 // maint as well as with undrain, and it is theirs then: the release does not stop what runs there,
 // does not judge it and does not bring anything back.
 
-import type { Admin } from '../upstream.ts';
+import type { Admin } from '../model.ts';
 
 /** Who holds a server whose registry record says `down`. */
 const REGISTRY_OWNER = 'kv';

@@ -5,7 +5,13 @@
 // when all are idle, status is the worst of them; until then nothing is said of the others.
 
 import type { Scope } from '../base/scope.ts';
-import type { Admin, AdminState, Checks, Eligibility } from '../upstream.ts';
+import {
+  type Admin,
+  type AdminState,
+  type Checks,
+  type Eligibility,
+  isCapacity,
+} from '../model.ts';
 
 /** One server of the upstream that a service is released behind. */
 export type PoolServer = {
@@ -91,7 +97,7 @@ export interface ReleaseControl {
 
 /** True when the server counts as capacity, as the control plane's guard counts it. */
 export function isServing(server: PoolServer): boolean {
-  return server.eligibility === 'ok' || server.eligibility === 'full';
+  return isCapacity(server.eligibility);
 }
 
 /** True when taking it out may cost something: `ejected` passes by itself, the rest does not. */

@@ -4,8 +4,8 @@
 // much work up to 30 s).
 
 import { isIP } from 'node:net';
+import type { Admin, AdminState, Checks } from '../model.ts';
 import type { Instance, Membership, Problem } from '../registry.ts';
-import type { Admin, AdminState, Checks } from '../upstream.ts';
 
 /** An operator's or release's word about one server. Ready is the absence of an override. */
 export type Override = {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createUpstream } from '../../test/support/upstream/builders.ts';
-import { createUpstreamCounters, DURATION_BOUNDS_MS, recordDuration } from './counters.ts';
+import { createUpstreamCounters, DURATION_BOUNDS_MS, recordDuration } from '../model.ts';
 
 test('counts each exchange once, whichever way it ends', () => {
   const upstream = createUpstream([{}]);

@@ -13,8 +13,8 @@ import { type TestContext, test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { needPeer } from '../../test/support/peers/programs.ts';
 import { createUpstream, request } from '../../test/support/upstream/builders.ts';
+import { type Balance, ROUND_ROBIN } from '../model.ts';
 import type { Server } from './server.ts';
-import { type Balance, ROUND_ROBIN } from './table.ts';
 import type { Upstream } from './upstream.ts';
 
 /** fail_timeout of both: longer than the test, as nginx counts it in whole seconds. */

@@ -5,9 +5,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { createUpstream, request, upstreamState } from '../../test/support/upstream/builders.ts';
-import { eligibility } from './eligibility.ts';
+import {
+  type Balance,
+  type Balancing,
+  eligibility,
+  ROUND_ROBIN,
+  type ServerState,
+} from '../model.ts';
 import type { Outcome, Server } from './server.ts';
-import { type Balance, type Balancing, ROUND_ROBIN, type ServerState } from './table.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Exact shares. */

@@ -7,10 +7,13 @@
 // neutral here (nginx takes it for a success).
 
 import assert from 'node:assert/strict';
-import { createServerCounters, type ServerCounters } from './counters.ts';
+import {
+  createServerCounters,
+  type Findings,
+  type ServerCounters,
+  type ServerState,
+} from '../model.ts';
 import { rampFactor } from './slow-start.ts';
-import type { Findings } from './snapshot.ts';
-import type { ServerState } from './table.ts';
 
 /**
  * neutral: the client's fault, or it left; says nothing about the server. spared: a failure that is

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createUpstream, request, upstreamState } from '../../test/support/upstream/builders.ts';
+import type { ServerState } from '../model.ts';
 import { rampFactor } from './slow-start.ts';
-import type { ServerState } from './table.ts';
 import type { Upstream } from './upstream.ts';
 
 const SLOW = { slowStartMs: 10_000 };

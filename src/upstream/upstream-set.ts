@@ -1,9 +1,8 @@
 // All upstreams of one worker, and the door through which the control plane's table comes in. An
 // update is applied whole, synchronously: no request sees half of it.
 
+import { ROUND_ROBIN, type TableUpdate, type UpstreamSnapshot } from '../model.ts';
 import type { Server } from './server.ts';
-import type { UpstreamSnapshot } from './snapshot.ts';
-import { ROUND_ROBIN, type TableUpdate } from './table.ts';
 import { Upstream } from './upstream.ts';
 
 export class UpstreamSet {

@@ -9,9 +9,8 @@ import {
   request,
   upstreamState,
 } from '../../test/support/upstream/builders.ts';
-import { eligibility } from './eligibility.ts';
+import { type Eligibility, eligibility, type ServerState } from '../model.ts';
 import type { Server } from './server.ts';
-import type { Eligibility, ServerState } from './table.ts';
 import type { Upstream } from './upstream.ts';
 import { UpstreamSet } from './upstream-set.ts';
 

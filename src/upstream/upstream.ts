@@ -2,34 +2,31 @@
 // next request?" on the hot path, and keeps the exchange counters and gaps of receipts. `pick` is
 // atomic (choose and count in one step, no await), allocates nothing, and never throws.
 
+import {
+  createUpstreamCounters,
+  ELIGIBILITIES,
+  type Eligibility,
+  type ExchangeResult,
+  eligibility,
+  isCapacity,
+  isTakenOut,
+  ROUND_ROBIN,
+  recordDuration,
+  type ServerState,
+  standingOf,
+  type UpstreamSnapshot,
+  type UpstreamState,
+} from '../model.ts';
 import type { Balanced, Balancer } from './balancing/balancer.ts';
 import { isOpen } from './balancing/may-take.ts';
 import { createBalancer } from './balancing/methods.ts';
 import { RoundRobin } from './balancing/round-robin.ts';
 import { StickyServers } from './balancing/sticky.ts';
-import { createUpstreamCounters, type ExchangeResult, recordDuration } from './counters.ts';
-import { eligibility, standingOf } from './eligibility.ts';
 import { GapTracker } from './gaps.ts';
 import { type Outcome, Server } from './server.ts';
-import type { UpstreamSnapshot } from './snapshot.ts';
-import { type Eligibility, ROUND_ROBIN, type ServerState, type UpstreamState } from './table.ts';
-
-/** The reasons in the order in which a refusal names them. */
-const REASONS: readonly Eligibility[] = [
-  'maint',
-  'drain',
-  'unresolved',
-  'down',
-  'unchecked',
-  'ejected',
-  'full',
-];
 
 /** Nobody knows when an operator, a check or the registry brings a server back. */
 const RETRY_AFTER_MS = 5000;
-
-/** Takes requests, or waits for what every server of a first table has to wait for. */
-const WAITING: readonly Eligibility[] = ['ok', 'unresolved', 'unchecked'];
 
 export class Upstream {
   readonly name: string;
@@ -118,7 +115,7 @@ export class Upstream {
       const reason = eligibility(server, nowMs);
       counts.set(reason, (counts.get(reason) ?? 0) + 1);
     }
-    const parts = REASONS.filter((reason) => counts.has(reason)).map(
+    const parts = ELIGIBILITIES.filter((reason) => reason !== 'ok' && counts.has(reason)).map(
       (reason) => `${counts.get(reason)} ${reason}`,
     );
     // Eligible and yet refused: this exchange has tried them.
@@ -132,7 +129,7 @@ export class Upstream {
     let leastMs = RETRY_AFTER_MS;
     for (const server of this.#servers) {
       const reason = eligibility(server, nowMs);
-      if (reason === 'ok' || reason === 'full') return 1;
+      if (isCapacity(reason)) return 1;
       if (reason === 'ejected') leastMs = Math.min(leastMs, server.ejectedForMs(nowMs));
     }
     return Math.max(1, Math.ceil(leastMs / 1000));
@@ -285,8 +282,7 @@ export class Upstream {
       const tier = opened.filter((server) => server.state.backup === isBackup);
       if (!tier.some((server) => this.#returning.has(server))) continue;
       const isCarried = this.#servers.some(
-        (server) =>
-          isOpen(server) && server.state.backup === isBackup && this.#carries(server, nowMs),
+        (server) => server.state.backup === isBackup && this.#carries(server, nowMs),
       );
       this.#startSlowly(tier, { isCarried, slowStartMs: this.#settings.slowStartMs, nowMs });
     }
@@ -344,7 +340,7 @@ export class Upstream {
   }
 
   #carries(server: Server, nowMs: number): boolean {
-    return !this.#returning.has(server) && !server.isEjected(nowMs);
+    return !this.#returning.has(server) && isCapacity(eligibility(server, nowMs));
   }
 
   /**
@@ -355,8 +351,7 @@ export class Upstream {
     for (const server of servers) {
       if (server.state.admin === 'ready') this.#stopping.delete(server);
       else this.#stopping.add(server);
-      const standing = standingOf(server.state);
-      if (!WAITING.includes(standing)) this.#returning.add(server);
+      if (isTakenOut(standingOf(server.state))) this.#returning.add(server);
     }
   }
 }

@@ -10,7 +10,7 @@ import {
   type ServerCounters,
   type ServerSnapshot,
   type UpstreamCounters,
-} from '../upstream.ts';
+} from '../model.ts';
 import type { Report } from './protocol.ts';
 
 /** Servers of one upstream in a worker's figures; beyond that, those that are gone are dropped. */

@@ -5,7 +5,7 @@
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
-import type { TableUpdate } from '../upstream.ts';
+import type { TableUpdate } from '../model.ts';
 import {
   DepartedFigures,
   type SocketTotals,

@@ -7,7 +7,7 @@ import type { Server as NetServer } from 'node:net';
 import { type ErrorCode, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Page, ReadPage } from '../gateway.ts';
-import type { TableUpdate } from '../upstream.ts';
+import type { TableUpdate } from '../model.ts';
 import { WorkerFigures } from './figures.ts';
 import { type FromWorker, type GapWatch, parseFromWorker, type ToWorker } from './protocol.ts';
 import { ChangedServers, type TableChanges } from './table-changes.ts';

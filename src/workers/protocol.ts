@@ -4,13 +4,7 @@
 import type { LogLevel } from '../base/log.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Page, SocketFigures } from '../gateway.ts';
-import type {
-  PageName,
-  Route,
-  ServerSnapshot,
-  TableUpdate,
-  UpstreamCounters,
-} from '../upstream.ts';
+import type { PageName, Route, ServerSnapshot, TableUpdate, UpstreamCounters } from '../model.ts';
 
 export type GapWatch = { readonly id: string; readonly upstream: string };
 

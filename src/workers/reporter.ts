@@ -5,12 +5,11 @@
 import {
   addServerCounters,
   eligibility,
-  type Server,
   type ServerCounters,
   type ServerSnapshot,
   sumOfServerCounters,
-  type UpstreamSet,
-} from '../upstream.ts';
+} from '../model.ts';
+import type { Server, UpstreamSet } from '../upstream.ts';
 import type { BusyServer, UpstreamReport } from './protocol.ts';
 
 /** Ids of servers that are gone whose counters are kept; the oldest are forgotten. */

@@ -2,7 +2,7 @@
 // the daemon gives to the API. The CLI, the release engine and the dashboard read these types.
 
 import type { Scope } from '../../base/scope.ts';
-import type { Admin, AdminState, Balance, Checks, Eligibility } from '../../upstream.ts';
+import type { Admin, AdminState, Balance, Checks, Eligibility } from '../../model.ts';
 
 export type ServerDocument = {
   readonly id: string;

@@ -6,11 +6,11 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import {
   DURATION_BOUNDS_MS,
-  type Eligibility,
+  ELIGIBILITIES,
   openTunnels,
   type ServerCounters,
   type UpstreamCounters,
-} from '../../upstream.ts';
+} from '../../model.ts';
 import type { ServerDocument, StatusDocument } from '../contract/documents.ts';
 
 /** Descriptors and connections: now, and since the start where they are events. */
@@ -50,16 +50,6 @@ export type MetricsSource = {
   }[];
 };
 
-const ELIGIBILITIES: readonly Eligibility[] = [
-  'ok',
-  'maint',
-  'drain',
-  'unresolved',
-  'down',
-  'unchecked',
-  'ejected',
-  'full',
-];
 const CHECKS: readonly ServerDocument['checks'][] = ['off', 'unknown', 'up', 'down'];
 const CLASSES = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'];
 

@@ -3,7 +3,6 @@
 
 import { isIP } from 'node:net';
 import type { StaticServer, UpstreamConfig } from '../../config.ts';
-import type { Instance } from '../../registry.ts';
 import {
   type Admin,
   type AdminState,
@@ -11,7 +10,8 @@ import {
   READY,
   type ServerState,
   type UpstreamState,
-} from '../../upstream.ts';
+} from '../../model.ts';
+import type { Instance } from '../../registry.ts';
 import { isSameList } from '../names.ts';
 
 export type Source = 'config' | 'registry' | 'held';

@@ -1,8 +1,8 @@
 // The face between an upstream and a method of balancing: what a method may know of the request, and
 // what it must offer. A method is one file here, one line in methods.ts and one in the schema.
 
+import type { BalanceKey } from '../../model.ts';
 import type { Outcome, Server } from '../server.ts';
-import type { BalanceKey } from '../table.ts';
 
 /**
  * A request as the methods see it. The exchange is one; a field is only looked up when a method asks.

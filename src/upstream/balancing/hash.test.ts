@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createUpstream, request, upstreamState } from '../../../test/support/upstream/builders.ts';
+import { type Balance, type Balancing, ROUND_ROBIN, type ServerState } from '../../model.ts';
 import type { Server } from '../server.ts';
-import { type Balance, type Balancing, ROUND_ROBIN, type ServerState } from '../table.ts';
 import type { Upstream } from '../upstream.ts';
 import { crc32, Ring } from './ketama.ts';
 

@@ -9,9 +9,8 @@
 // Source: nginx ngx_http_upstream_hash_module.c; Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing
 // with Bounded Loads" (2016); HAProxy's hash-balance-factor.
 
-import { standingOf } from '../eligibility.ts';
+import { type BalanceKey, standingOf } from '../../model.ts';
 import type { Server } from '../server.ts';
-import type { BalanceKey } from '../table.ts';
 import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
 import { crc32, Ring, type RingMember } from './ketama.ts';
 import { mayTake } from './may-take.ts';

@@ -1,6 +1,6 @@
 // What a balancer asks about a server: is it open for requests at all, and may it take this one.
 
-import { eligibility, standingOf } from '../eligibility.ts';
+import { eligibility, standingOf } from '../../model.ts';
 import type { Server } from '../server.ts';
 
 /** As far as the table goes; it holds until the next table. */

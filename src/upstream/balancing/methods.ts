@@ -1,6 +1,6 @@
 // The table of methods. The compiler asks for a line here when a word is added to `Balance`.
 
-import type { Balance } from '../table.ts';
+import type { Balance } from '../../model.ts';
 import type { Balancer, BalancerOptions } from './balancer.ts';
 import { Hash } from './hash.ts';
 import { IpHash } from './ip-hash.ts';

@@ -14,8 +14,8 @@ import { type TestContext, test } from 'node:test';
 import { seededRandom } from '../../../test/support/base/random.ts';
 import { needPeer } from '../../../test/support/peers/programs.ts';
 import { createUpstream, request } from '../../../test/support/upstream/builders.ts';
+import { type Balance, ROUND_ROBIN } from '../../model.ts';
 import type { Server } from '../server.ts';
-import { type Balance, ROUND_ROBIN } from '../table.ts';
 
 type Member = {
   readonly weight?: number;

@@ -9,6 +9,7 @@
 //
 // Source: nginx src/http/ngx_http_upstream_round_robin.c, ngx_http_upstream_get_peer.
 
+import { loadOf } from '../../model.ts';
 import type { Server } from '../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
 import { Lane } from './lane.ts';
@@ -37,7 +38,7 @@ export class RoundRobin implements Balancer {
     let most = 0;
     let total = 0;
     for (const server of this.#loose) {
-      if (server.isEjected(nowMs) || server.isFull() || tried.includes(server)) continue;
+      if (loadOf(server, nowMs) !== 'ok' || tried.includes(server)) continue;
       total += advance(server, nowMs);
       if (best === undefined || isAhead(server, server.current, best, most)) {
         best = server;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createUpstream, request, upstreamState } from '../../../test/support/upstream/builders.ts';
-import { type Balancing, ROUND_ROBIN, type ServerState } from '../table.ts';
+import { type Balancing, ROUND_ROBIN, type ServerState } from '../../model.ts';
 import type { Upstream } from '../upstream.ts';
 
 const STICKY: Balancing = { ...ROUND_ROBIN, sticky: { cookie: 'at', attributes: '; Path=/' } };

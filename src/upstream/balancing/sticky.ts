@@ -5,8 +5,8 @@
 // Source: nginx's `sticky cookie`, HAProxy's `cookie … insert`.
 
 import { hash } from 'node:crypto';
+import type { Sticky } from '../../model.ts';
 import type { Server } from '../server.ts';
-import type { Sticky } from '../table.ts';
 import type { Balanced } from './balancer.ts';
 import { mayTake } from './may-take.ts';
 

@@ -11,13 +11,8 @@ import {
   type GatewayTimeouts,
 } from '../../../src/config.ts';
 import { Gateway, type GatewayOptions } from '../../../src/gateway.ts';
-import {
-  type Balancing,
-  ROUND_ROBIN,
-  type Route,
-  type ServerState,
-  UpstreamSet,
-} from '../../../src/upstream.ts';
+import { type Balancing, ROUND_ROBIN, type Route, type ServerState } from '../../../src/model.ts';
+import { UpstreamSet } from '../../../src/upstream.ts';
 import { serverState as anyServer } from '../upstream/builders.ts';
 
 export type GatewayPatch = Partial<Omit<GatewayConfig, 'limits' | 'timeouts'>> & {

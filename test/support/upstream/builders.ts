@@ -1,14 +1,12 @@
 // Builders for tests that need upstreams: their servers are called a, b, c, …
 
 import {
-  type Balanced,
   type BalanceKey,
   ROUND_ROBIN,
-  type Server,
   type ServerState,
-  Upstream,
   type UpstreamState,
-} from '../../../src/upstream.ts';
+} from '../../../src/model.ts';
+import { type Balanced, type Server, Upstream } from '../../../src/upstream.ts';
 
 export function serverState(part: Partial<ServerState> = {}): ServerState {
   return {

@@ -1,7 +1,7 @@
 // A worker's view of its upstreams as plain data for the primary: counters and each server's state.
 
 import type { ServerCounters, UpstreamCounters } from './counters.ts';
-import type { Eligibility } from './table.ts';
+import type { Eligibility } from './eligibility.ts';
 
 /** What the requests themselves found out about a server. Times are of the wall clock, ms. */
 export type Findings = {

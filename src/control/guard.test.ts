@@ -1,0 +1,127 @@
+// Who counts when a server is to be taken out: by the table, by what the workers report, by both.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { serverState } from '../../test/support/upstream/builders.ts';
+import { isSluiceError } from '../base/errors.ts';
+import {
+  createServerCounters,
+  createUpstreamCounters,
+  type Eligibility,
+  READY,
+  type ServerState,
+} from '../model.ts';
+import { WorkerFigures } from '../workers.ts';
+import { checkGuard } from './guard.ts';
+import { memberEligibility } from './reported.ts';
+import type { Member } from './table.ts';
+
+/** a is taken out, b and c are the others. */
+type Scene = {
+  readonly b?: Partial<ServerState>;
+  readonly c?: Partial<ServerState>;
+  /** Of each worker, what it reported. */
+  readonly workers?: readonly Readonly<Record<string, Eligibility>>[];
+};
+
+function member(id: string, state: Partial<ServerState> = {}): Member {
+  const full = serverState({ id, checks: 'up', mustPass: true, ...state });
+  return { state: full, source: 'config', admin: READY, adminGeneration: 1 };
+}
+
+function report(views: Readonly<Record<string, Eligibility>>, upstream = 'app'): WorkerFigures {
+  const figures = new WorkerFigures();
+  const servers = Object.entries(views).map(([id, eligibility]) => ({
+    ...{ id, eligibility, gone: false, inFlight: 0, fails: 0, counters: createServerCounters() },
+    findings: { failedInARow: 0, lastFailure: '', lastFailureMs: 0, ejectedUntilMs: 0 },
+  }));
+  figures.upstreams.set(upstream, {
+    counters: createUpstreamCounters(),
+    servers: new Map(servers.map((server) => [server.id, server])),
+  });
+  return figures;
+}
+
+/** '' = allowed. */
+function refusal(keepEligible: number, { b = {}, c = {}, workers = [] }: Scene = {}): string {
+  try {
+    checkGuard({
+      upstream: 'app',
+      server: 'a',
+      keepEligible,
+      members: [member('a'), member('b', b), member('c', c)],
+      figures: workers.map((views) => report(views)),
+    });
+    return '';
+  } catch (error) {
+    assert.ok(isSluiceError(error) && error.code === 'guard_refused');
+    return error.message;
+  }
+}
+
+test('the guard counts the others, and not the one that is taken out', () => {
+  assert.equal(refusal(2), '');
+  assert.match(refusal(3), /without a 2 eligible would stay, 3 needed/);
+  assert.equal(refusal(1, { b: { admin: 'maint' } }), '');
+  assert.equal(refusal(0, { b: { admin: 'maint' }, c: { checks: 'down' } }), '');
+});
+
+test('whoever takes no requests is no capacity, and is named with its reason', () => {
+  const out: readonly (readonly [Eligibility, Partial<ServerState>])[] = [
+    ['maint', { admin: 'maint' }],
+    ['drain', { admin: 'drain' }],
+    ['unresolved', { addresses: [] }],
+    ['down', { checks: 'down' }],
+    ['unchecked', { checks: 'unknown' }],
+  ];
+  for (const [reason, b] of out) {
+    assert.equal(refusal(1, { b }), '', 'c is there');
+    assert.match(
+      refusal(2, { b }),
+      new RegExp(`1 eligible would stay, 2 needed \\(b ${reason}\\)`),
+    );
+  }
+});
+
+test('a newcomer that has not passed its checks is no capacity, whatever workers say of it', () => {
+  const b = { checks: 'unknown', mustPass: true } as const;
+  assert.match(refusal(2, { b }), /b unchecked/);
+  assert.match(refusal(2, { b, workers: [{ b: 'ok' }, { b: 'ok' }] }), /b unchecked/);
+  assert.equal(refusal(2, { b: { ...b, checks: 'up' } }), '', 'it passed');
+  assert.equal(refusal(2, { b: { ...b, mustPass: false } }), '', 'it need not pass');
+});
+
+test('one worker that ejected a server is enough; a full server counts', () => {
+  assert.match(refusal(2, { workers: [{ b: 'ok' }, { b: 'ejected' }] }), /b ejected/);
+  assert.equal(refusal(2, { workers: [{ b: 'full' }, { b: 'ok' }] }), '');
+  assert.match(refusal(2, { workers: [{ b: 'full' }, { b: 'ejected' }] }), /b ejected/);
+});
+
+test('what the table says now is newer than what a worker reported', () => {
+  const old = { workers: [{ b: 'down' }, { b: 'unchecked' }] } as const;
+  assert.equal(refusal(2, old), '');
+  assert.match(refusal(2, { b: { admin: 'drain' }, workers: [{ b: 'ejected' }] }), /b drain/);
+});
+
+test('what a worker reported of another upstream is of no account', () => {
+  const other = [report({ b: 'ejected' }, 'other')];
+  assert.equal(memberEligibility('app', member('b'), other), 'ok');
+  assert.equal(memberEligibility('other', member('b'), other), 'ejected');
+  assert.equal(memberEligibility('other', member('b'), [report({ b: 'full' }, 'other')]), 'full');
+});
+
+test('of very many others five are named', () => {
+  const ids = ['1', '2', '3', '4', '5', '6', '7'];
+  const ask = (): void =>
+    checkGuard({
+      ...{ upstream: 'app', server: 'a', keepEligible: 1, figures: [] },
+      members: ids.map((id) => member(id, { admin: 'maint' })),
+    });
+  assert.throws(ask, /\(1 maint, 2 maint, 3 maint, 4 maint, 5 maint, 2 more\)/);
+  const alone = (): void =>
+    checkGuard({
+      ...{ upstream: 'app', server: 'a', keepEligible: 1, figures: [] },
+      members: [member('a')],
+    });
+  assert.throws(alone, /\(there is no other server\)/);
+});

@@ -1,0 +1,44 @@
+// The face of the model module: the words that everybody shares, as plain data that crosses the process
+// boundary, and the few pure questions about them. Knows no sockets, no files and no clock.
+
+export { type Admin, type AdminState, READY } from './model/admin.ts';
+export {
+  type Balance,
+  type BalanceKey,
+  type Balancing,
+  ROUND_ROBIN,
+  type Sticky,
+} from './model/balancing.ts';
+export {
+  addServerCounters,
+  addUpstreamCounters,
+  createServerCounters,
+  createUpstreamCounters,
+  DURATION_BOUNDS_MS,
+  type ExchangeResult,
+  openTunnels,
+  recordDuration,
+  type ServerCounters,
+  sumOfServerCounters,
+  type UpstreamCounters,
+} from './model/counters.ts';
+export {
+  ELIGIBILITIES,
+  type Eligibility,
+  eligibility,
+  isCapacity,
+  isTakenOut,
+  type Judged,
+  loadOf,
+  type Standing,
+  standingOf,
+} from './model/eligibility.ts';
+export type { Findings, ServerSnapshot, UpstreamSnapshot } from './model/figures.ts';
+export type { Checks, ServerState } from './model/server.ts';
+export type {
+  PageName,
+  Route,
+  TableUpdate,
+  UpstreamChange,
+  UpstreamState,
+} from './model/table.ts';

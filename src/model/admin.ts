@@ -1,0 +1,15 @@
+// Operator intent: who took a server out, and how far.
+
+/** ready: normal; drain: no new requests; maint: no requests, no checks. */
+export type AdminState = 'ready' | 'drain' | 'maint';
+
+/** Who took a server out, why and since when (wall clock, ms). Ready has owner and reason ''. */
+export type Admin = {
+  readonly state: AdminState;
+  readonly owner: string;
+  readonly reason: string;
+  readonly sinceMs: number;
+};
+
+/** Nobody took the server out. */
+export const READY: Admin = { state: 'ready', owner: '', reason: '', sinceMs: 0 };

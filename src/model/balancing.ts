@@ -1,0 +1,40 @@
+// How an upstream chooses among its servers, as plain data; the methods are in upstream/balancing/.
+
+export type Balance =
+  | 'round_robin'
+  | 'least_conn'
+  | 'least_time'
+  | 'random_two'
+  | 'hash'
+  | 'ip_hash';
+
+/** What of a request `hash` goes by. `name` is that of the header, cookie or query parameter. */
+export type BalanceKey = {
+  readonly kind: 'path' | 'uri' | 'host' | 'client' | 'header' | 'cookie' | 'query';
+  readonly name: string;
+};
+
+/** How an upstream chooses. */
+export type Balancing = {
+  readonly method: Balance;
+  /** Of `hash`. */
+  readonly key: BalanceKey;
+  /** Of `hash`: most load of a server in hundredths of the mean per weight; 0 = any. */
+  readonly loadMax: number;
+  /** Null: clients are not kept at a server. */
+  readonly sticky: Sticky | null;
+};
+
+export const ROUND_ROBIN: Balancing = {
+  method: 'round_robin',
+  key: { kind: 'path', name: '' },
+  loadMax: 0,
+  sticky: null,
+};
+
+/** The cookie that keeps a client at its server. */
+export type Sticky = {
+  readonly cookie: string;
+  /** What stands behind `name=value` in Set-Cookie, ready to send: `; Path=/; HttpOnly`. */
+  readonly attributes: string;
+};

@@ -1,0 +1,84 @@
+// The one judge of a server: may it take the next request, and if not, why. The first reason in this
+// order is the answer, from the most deliberate to the most fleeting: maint, drain, unresolved, down,
+// unchecked, ejected, full. A worker asks it about its live servers; the primary, for the guard, the
+// status page and the log, about a member of the table and what the workers reported of it.
+
+import type { ServerState } from './server.ts';
+
+/** The same word in CLI, metric and log. */
+export type Eligibility =
+  | 'ok'
+  | 'maint'
+  | 'drain'
+  | 'unresolved'
+  | 'down'
+  | 'unchecked'
+  | 'ejected'
+  | 'full';
+
+/** What the table alone says of a server. */
+export type Standing = Exclude<Eligibility, 'ejected' | 'full'>;
+
+/** Which of them count when one asks whether there are enough servers; in the order of the reasons. */
+const CAPACITY: Readonly<Record<Eligibility, boolean>> = {
+  ok: true,
+  maint: false,
+  drain: false,
+  unresolved: false,
+  down: false,
+  unchecked: false,
+  ejected: false,
+  // It serves; it only takes no more at this moment.
+  full: true,
+};
+
+/** All words, 'ok' first, the reasons in the order in which they are asked for and named. */
+export const ELIGIBILITIES = Object.keys(CAPACITY) as readonly Eligibility[];
+
+/** What is asked about. The two questions are for what requests found out. */
+export interface Judged {
+  readonly state: ServerState;
+  /** It left the table. */
+  readonly gone: boolean;
+  isEjected(nowMs: number): boolean;
+  isFull(): boolean;
+}
+
+export function eligibility(server: Judged, nowMs: number): Eligibility {
+  // A server that left the table behaves as a drained one: it finishes what is in flight.
+  const standing = server.gone ? 'drain' : standingOf(server.state);
+  return standing === 'ok' ? loadOf(server, nowMs) : standing;
+}
+
+/** The part of eligibility that only a table update changes. */
+export function standingOf(state: ServerState): Standing {
+  if (state.admin !== 'ready') return state.admin;
+  if (state.addresses.length === 0) return 'unresolved';
+  if (state.checks === 'down') return 'down';
+  if (state.checks === 'unknown' && state.mustPass) return 'unchecked';
+  return 'ok';
+}
+
+/** The part of eligibility that requests change, of a server that the table lets take them. */
+export function loadOf(server: Judged, nowMs: number): 'ok' | 'ejected' | 'full' {
+  if (server.isEjected(nowMs)) return 'ejected';
+  return server.isFull() ? 'full' : 'ok';
+}
+
+export function isCapacity(eligibility: Eligibility): boolean {
+  return CAPACITY[eligibility];
+}
+
+/** Out by intent or by a verdict; the others take requests, or wait for what a newcomer waits for. */
+export function isTakenOut(standing: Standing): boolean {
+  return TAKEN_OUT[standing];
+}
+
+const TAKEN_OUT: Readonly<Record<Standing, boolean>> = {
+  ok: false,
+  maint: true,
+  drain: true,
+  unresolved: false,
+  down: true,
+  unchecked: false,
+};

@@ -1,0 +1,42 @@
+// The table: all that the data plane knows of the control plane, as plain data. The control plane
+// computes it and sends whole lists, or the servers that changed in their places; a worker swaps it in
+// and acknowledges its generation. Serialisable as JSON: it crosses the process boundary as it is.
+
+import type { Balancing } from './balancing.ts';
+import type { ServerState } from './server.ts';
+
+export type UpstreamState = {
+  readonly name: string;
+  readonly balancing: Balancing;
+  /** Ramp of the effective weight after a server comes back; 0 = off. */
+  readonly slowStartMs: number;
+  /** In the order of the balancer: config file first, then the registry's keys in byte order. */
+  readonly servers: readonly ServerState[];
+};
+
+/** `host` is a lower-case name, `*.name`, or '' for any; `path` is a prefix that starts with `/`. */
+export type Route = { readonly host: string; readonly path: string } & (
+  | { readonly upstream: string }
+  /** `allow`: addresses and CIDR blocks of those who may see the page. */
+  | { readonly page: PageName; readonly allow: readonly string[] }
+);
+
+/** The pages that the gateway itself answers with. */
+export type PageName = 'upstream_status' | 'upstream_list';
+
+/** Servers that stay in their places, with their new states; the others are as they were. */
+export type UpstreamChange = {
+  readonly name: string;
+  readonly servers: readonly ServerState[];
+};
+
+/**
+ * What a worker gets: `upstreams` holds those whose list changed, whole; `changed` those of which some
+ * servers did; `removed` the names of those that are gone.
+ */
+export type TableUpdate = {
+  readonly generation: number;
+  readonly upstreams: readonly UpstreamState[];
+  readonly changed?: readonly UpstreamChange[];
+  readonly removed: readonly string[];
+};
