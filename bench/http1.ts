@@ -9,7 +9,7 @@ import {
   parseResponseHead,
   requestHeadText,
   responseHeadText,
-} from '../src/gateway/http1.ts';
+} from '../src/gateway/http1/syntax.ts';
 import { table } from './lab.ts';
 
 const LIMITS = {

@@ -74,7 +74,7 @@ function importsOf(file: string): Import[] {
 
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
 const isOwn = (target: string): boolean => target.startsWith('src/');
-/** `src/gateway/http1/body.ts` → gateway, `src/gateway.ts` → gateway. */
+/** `src/gateway/http1/syntax/body.ts` → gateway, `src/gateway.ts` → gateway. */
 const moduleOf = (file: string): string => (file.split('/')[1] ?? '').replace(/\.ts$/, '');
 const packageOf = (specifier: string): string =>
   specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
@@ -99,7 +99,7 @@ test('other modules are imported through their face', () => {
     .flatMap((file) => imports.get(file) ?? [])
     .filter(({ from, to }) => {
       if (!isOwn(to) || moduleOf(to) === 'base') return false;
-      // Benches and whole-program tests may use the face of an inner module, such as gateway/http1.
+      // Benches and whole-program tests may use the face of an inner module, such as gateway/http1/syntax.
       if (!isOwn(from)) return !isFace(to);
       return facesAround(to).some(
         (inside) => from !== `${inside}.ts` && !from.startsWith(`${inside}/`),

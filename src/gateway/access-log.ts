@@ -4,7 +4,7 @@
 // that each line is valid JSON in valid UTF-8. No bodies, no header values.
 
 import type { Log } from '../base/log.ts';
-import { LineOutput, type LineOutputOptions } from './line-output.ts';
+import { LineOutput, type LineOutputOptions } from './access-log/line-output.ts';
 
 export type AccessLine = {
   /** The address of who sent the request, as Forwarding knows it. */

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { gatewayConfig, serverState } from '../../test/support/gateway/builders.ts';
+import { MemoryNetwork } from '../../test/support/gateway/memory-network.ts';
 import { ROUND_ROBIN } from '../model.ts';
 import { UpstreamSet } from '../upstream.ts';
 import { Gateway } from './gateway.ts';
-import { MemoryNetwork } from './memory-transport.ts';
 import { type Connection, DEAF, type Transport } from './transport.ts';
 
 const WINDOW_BYTES = 16_384;

@@ -3,9 +3,9 @@ import { BlockList } from 'node:net';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { startNginxAnswers } from '../../test/support/peers/nginx.ts';
-import { AddressSet, ipOf } from './addresses.ts';
-import { Forwarding } from './forwarding.ts';
-import { parseRequestHead, type RequestHead } from './http1.ts';
+
+import { AddressSet, Forwarding, ipOf } from './forwarding.ts';
+import { parseRequestHead, type RequestHead } from './http1/syntax.ts';
 
 const LIMITS = {
   uriBytesMax: 8192,

@@ -11,8 +11,10 @@
 //
 // **Source:** ngx_http_realip_module with `real_ip_recursive on`.
 
-import { type AddressSet, ipOf, peerAddress } from './addresses.ts';
-import { hostOf, type RequestHead } from './http1.ts';
+import { AddressSet, ipOf, peerAddress } from './forwarding/addresses.ts';
+import { hostOf, type RequestHead } from './http1/syntax.ts';
+
+export { AddressSet, ipOf };
 
 /** Elements of X-Forwarded-For that are looked at, from the right; no chain of proxies is so long. */
 const ELEMENTS_MAX = 64;

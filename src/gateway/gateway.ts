@@ -7,18 +7,18 @@ import type { GatewayConfig, ListenAddress } from '../config.ts';
 import type { Route, TableUpdate } from '../model.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
-import { AddressSet } from './addresses.ts';
-import { ClientConnection } from './client-connection.ts';
-import { ConnectionPool, type PoolFigures } from './connection-pool.ts';
 import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
-import { RESPONSE_FIELDS_MAX } from './http1.ts';
-import { nodeTransport } from './node-transport.ts';
-import { OwnAnswers } from './own-answers.ts';
-import type { ReadPage } from './pages.ts';
+import { AddressSet } from './forwarding.ts';
+import { ClientConnection } from './http1/client-side/client-connection.ts';
+import { ConnectionPool, type PoolFigures } from './http1/server-side/connection-pool.ts';
+import { RESPONSE_FIELDS_MAX } from './http1/syntax.ts';
+import { Sockets } from './listener/sockets.ts';
 import { RareLine } from './rare-line.ts';
-import { RouteTable } from './route.ts';
-import { Sockets } from './sockets.ts';
+import { OwnAnswers } from './routing/own-answers.ts';
+import type { ReadPage } from './routing/pages.ts';
+import { RouteTable } from './routing/route.ts';
 import type { Connection, Listening, Transport } from './transport.ts';
+import { nodeTransport } from './transport.ts';
 import { Wheel } from './wheel.ts';
 
 export type GatewayOptions = {

@@ -5,8 +5,7 @@ import { once } from 'node:events';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { RawClient, serverState, startGateway } from '../../test/support/gateway/builders.ts';
-import { nodeTransport } from './node-transport.ts';
-import { DEAF, type Transport } from './transport.ts';
+import { DEAF, nodeTransport, type Transport } from './transport.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const HOLD = 'GET /hold HTTP/1.1\r\nHost: a\r\n\r\n';

@@ -9,11 +9,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { gatewayConfig, serverState } from '../../test/support/gateway/builders.ts';
+import { MemoryNetwork } from '../../test/support/gateway/memory-network.ts';
 import { ROUND_ROBIN } from '../model.ts';
 import { UpstreamSet } from '../upstream.ts';
 import { Gateway } from './gateway.ts';
-import { BodyReader, headEnd, parseRequestHead, parseResponseHead } from './http1.ts';
-import { MemoryNetwork } from './memory-transport.ts';
+import { BodyReader, headEnd, parseRequestHead, parseResponseHead } from './http1/syntax.ts';
 import type { Connection, ConnectionHandler } from './transport.ts';
 
 const SEEDS = 60;

@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gatewayConfig, serverState } from '../../test/support/gateway/builders.ts';
+import { MemoryNetwork } from '../../test/support/gateway/memory-network.ts';
 import { ROUND_ROBIN } from '../model.ts';
 import { UpstreamSet } from '../upstream.ts';
 import { Gateway } from './gateway.ts';
-import { MemoryNetwork } from './memory-transport.ts';
 import { type Connection, type ConnectionHandler, DEAF } from './transport.ts';
 
 const SEND_MS = 5000;

@@ -1,97 +1,14 @@
-// The small face between the gateway and sockets: listen, connect, write with back-pressure, pause,
-// end, destroy. node-transport.ts puts Node's sockets behind it, memory-transport.ts a simulated
-// network. Nothing else in the gateway knows what a socket is.
+// The face of the transport: what the gateway knows of sockets. Node's are behind it, or a simulated
+// network of the tests.
 
-/**
- * Who is told what happens on a connection. A connection has exactly one handler at a time and
- * calls it synchronously; after `onClose` it never calls again.
- */
-export interface ConnectionHandler {
-  /** An outgoing connection is established. */
-  onConnect(): void;
-  /** Bytes came. `buffer` belongs to the transport: valid, and free to scribble on, in this call. */
-  onData(buffer: Buffer, start: number, end: number): void;
-  /** The peer sent its FIN: no more data, but it may still read. */
-  onEnd(): void;
-  /** A `write` that returned false has left the process. */
-  onDrain(): void;
-  /** The connection is gone. `error` is a system code such as ECONNRESET, or ''. */
-  onClose(error: string): void;
-}
-
-export interface Connection {
-  handler: ConnectionHandler;
-  readonly remoteAddress: string;
-  /** Bytes accepted by `write` that the kernel has not taken yet. */
-  readonly pendingBytes: number;
-  /**
-   * Sends `before` (latin1), then buffer[start,end), then `after` (latin1) in one system call
-   * where the kernel lets us. The caller may reuse the buffer at once. Returns false when the
-   * peer is slower than we are: stop producing until `onDrain`.
-   */
-  write(before: string, buffer: Buffer, start: number, end: number, after: string): boolean;
-  writeText(text: string): boolean;
-  /** Stop and go on reading. A paused connection does not report data or FIN. */
-  pause(): void;
-  resume(): void;
-  /** FIN behind what was written; reading goes on. */
-  end(): void;
-  /** Close at once; what was not sent is lost. */
-  destroy(): void;
-  /** Close at once with a RST, so that the peer cannot take the stream for complete. */
-  reset(): void;
-}
-
-export type ListenOptions = {
-  readonly host: string;
-  readonly port: number;
-  /** A bound socket that another process handed over: listen on this one, open none. */
-  readonly handle?: object;
-};
-
-export interface Listening {
-  readonly host: string;
-  readonly port: number;
-  /** No new connections; those that exist live on. */
-  close(): void;
-}
-
-export interface Transport {
-  /**
-   * `onError`: a client was lost before it was a connection; the system's code.
-   * @throws address_in_use, address_unavailable
-   */
-  listen(
-    options: ListenOptions,
-    onConnection: (connection: Connection) => void,
-    onError: (code: string) => void,
-  ): Promise<Listening>;
-  /** Returns at once; the handler hears onConnect or onClose. */
-  connect(host: string, port: number, handler: ConnectionHandler): Connection;
-}
-
-/** For writes that have no body part. */
-export const NO_BYTES: Buffer = Buffer.alloc(0);
-
-/** The handler of a connection that nobody is interested in any more. */
-export const DEAF: ConnectionHandler = {
-  onConnect() {},
-  onData() {},
-  onEnd() {},
-  onDrain() {},
-  onClose() {},
-};
-
-/** In the place of a connection that could not even be begun. */
-export const NO_CONNECTION: Connection = {
-  handler: DEAF,
-  remoteAddress: '',
-  pendingBytes: 0,
-  write: () => true,
-  writeText: () => true,
-  pause() {},
-  resume() {},
-  end() {},
-  destroy() {},
-  reset() {},
-};
+export {
+  type Connection,
+  type ConnectionHandler,
+  DEAF,
+  type Listening,
+  type ListenOptions,
+  NO_BYTES,
+  NO_CONNECTION,
+  type Transport,
+} from './transport/connection.ts';
+export { nodeTransport } from './transport/node-transport.ts';

@@ -11,7 +11,7 @@ import {
   type TestGateway,
 } from '../../test/support/gateway/builders.ts';
 import { openTunnels } from '../model.ts';
-import { Tunnel } from './tunnel.ts';
+import { Tunnel } from './exchange/tunnel.ts';
 
 type Open = {
   readonly gateway: TestGateway;

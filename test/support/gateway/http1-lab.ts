@@ -1,5 +1,5 @@
 // Feeds bytes to the HTTP/1.1 layer in the way the gateway does, in every split, for the tests of
-// src/gateway/http1: what came out must not depend on how the bytes came in (rule 70).
+// src/gateway/http1/syntax: what came out must not depend on how the bytes came in (rule 70).
 
 import { strict as assert } from 'node:assert';
 import {
@@ -15,7 +15,7 @@ import {
   refusePartialRequest,
   refusePartialResponse,
   skipEmptyLines,
-} from '../../../src/gateway/http1.ts';
+} from '../../../src/gateway/http1/syntax.ts';
 
 export const LIMITS: HeadLimits = {
   uriBytesMax: 200,

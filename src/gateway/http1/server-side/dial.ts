@@ -1,0 +1,80 @@
+// Opens one connection to a server: makes room for its socket, and tries the server's addresses one after
+// the other when it has several. Where the system has no descriptor after all, the connection takes the
+// place of an idle one, once.
+
+import type { GatewayContext } from '../../context.ts';
+import { isOutOfDescriptors } from '../../exchange/retry.ts';
+import { type Connection, DEAF, NO_CONNECTION } from '../../transport.ts';
+import type { ServerConnection } from './server-connection.ts';
+
+export class Dial {
+  readonly #gateway: GatewayContext;
+  readonly #caller: ServerConnection;
+  /** The server's when the dial began; a table that comes meanwhile does not change them. */
+  readonly #addresses: readonly string[];
+  #tried = 0;
+  #isEvictedFor = false;
+
+  constructor(gateway: GatewayContext, caller: ServerConnection) {
+    this.#gateway = gateway;
+    this.#caller = caller;
+    this.#addresses = caller.server.state.addresses;
+  }
+
+  /** NO_CONNECTION when there is no room; the caller hears of it as of the system's own word. */
+  first(): Connection {
+    const { server, place } = this.#caller;
+    if (!this.#gateway.pool.open(place.pool)) {
+      setImmediate(() => this.#caller.onClose('EMFILE'));
+      return NO_CONNECTION;
+    }
+    // The one that accepted last, if the server still has it.
+    const isKnown = this.#addresses.includes(server.reachable);
+    return this.#connect((isKnown ? server.reachable : this.#addresses[0]) ?? server.host);
+  }
+
+  /** True: the caller has another connection in the place of the one that failed so. */
+  again(error: string): boolean {
+    const caller = this.#caller;
+    const address = isOutOfDescriptors(error) ? this.#afterEviction() : this.#nextAddress();
+    if (address === undefined) return false;
+    caller.connection.handler = DEAF;
+    caller.connection.destroy();
+    caller.connection = this.#connect(address);
+    return true;
+  }
+
+  succeeded(): void {
+    const { server, place } = this.#caller;
+    server.reachable = place.address;
+  }
+
+  /** The same address, when an idle connection gave way: the system's limit was nearer than ours. */
+  #afterEviction(): string | undefined {
+    const { pool, noSocket } = this.#gateway;
+    const isOurs = this.#caller.connection === NO_CONNECTION;
+    if (isOurs || this.#isEvictedFor || !pool.evict()) {
+      noSocket.note();
+      return undefined;
+    }
+    this.#isEvictedFor = true;
+    this.#tried -= 1;
+    return this.#caller.place.address;
+  }
+
+  #nextAddress(): string | undefined {
+    if (this.#tried >= this.#addresses.length) return undefined;
+    const at = this.#addresses.indexOf(this.#caller.place.address);
+    return this.#addresses[(at + 1) % this.#addresses.length];
+  }
+
+  /** All addresses together have the time for one connect. */
+  #connect(address: string): Connection {
+    const { wheel, config, transport } = this.#gateway;
+    const caller = this.#caller;
+    this.#tried += 1;
+    caller.place.address = address;
+    wheel.set(caller, config.timeouts.connectMs / Math.max(1, this.#addresses.length));
+    return transport.connect(address, caller.server.port, caller);
+  }
+}

@@ -1,0 +1,30 @@
+// Face of the pure HTTP/1.1 layer: bytes and text in, heads, payload ranges and refusals out. Strict
+// both ways: an input is either understood in exactly one way or refused, and what leaves is written
+// anew from what was understood. No sockets, no timers.
+
+export type { BodyLimits, BodySink } from './syntax/body.ts';
+export { BodyReader } from './syntax/body.ts';
+export { hostOf } from './syntax/host.ts';
+export { parseRequestHead } from './syntax/request-head.ts';
+export { parseResponseHead } from './syntax/response-head.ts';
+export {
+  EMPTY_LINES_MAX,
+  HeadScan,
+  headEnd,
+  RESPONSE_FIELDS_MAX,
+  refusePartialRequest,
+  refusePartialResponse,
+  skipEmptyLines,
+} from './syntax/scan.ts';
+export {
+  chunkHead,
+  interimHeadText,
+  isIdempotent,
+  LAST_CHUNK,
+  ownResponseText,
+  refusalText,
+  requestHeadText,
+  responseFraming,
+  responseHeadText,
+} from './syntax/text.ts';
+export type { Framing, HeadLimits, Refusal, RequestHead, ResponseHead } from './syntax/types.ts';
