@@ -9,7 +9,6 @@ export type {
   ReleaseResult,
 } from './release/events.ts';
 export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
-export { runRelease } from './release/run.ts';
-export type { ReleaseOptions } from './release/session.ts';
+export { type ReleaseOptions, runRelease } from './release/run.ts';
 export { survey } from './release/survey.ts';
 export { Interrupts } from './release/wait.ts';

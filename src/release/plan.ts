@@ -16,10 +16,12 @@ import { isShared, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
-import { launchOf } from './launch.ts';
-import { problemsOf } from './problems.ts';
-import type { Launch } from './record.ts';
+import { launchOf } from './drivers/launch.ts';
+import type { Launch } from './journal/instance-record.ts';
+import { problemsOf } from './plan/problems.ts';
 import { type InstanceSurvey, OWNER_PREFIX, type Problem, type Survey } from './survey.ts';
+
+export { addAdvice } from './plan/problems.ts';
 
 export type StepKind = Step['kind'];
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { deploy, fates, scene, when } from '../../test/support/release/builders.ts';
 import { SluiceError } from '../base/errors.ts';
-import { logFile } from './files.ts';
+import { logFile } from './journal/files.ts';
 
 test('a way back that fails: those in traffic are counted, and another version is advised', async (t) => {
   const { service, control, a, b } = await scene(t);

@@ -4,12 +4,11 @@
 import { exitCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
 import { isInPool, type PoolServer } from './control.ts';
+import { strangerAdvice } from './drivers/stranger.ts';
 import type { Fate, InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
-import { logFile } from './files.ts';
-import type { Plan, PlanOptions } from './plan.ts';
-import { addAdvice } from './problems.ts';
+import { logFile } from './journal/files.ts';
+import { addAdvice, type Plan, type PlanOptions } from './plan.ts';
 import type { Failure } from './steps.ts';
-import { strangerAdvice } from './stranger.ts';
 import type { Survey } from './survey.ts';
 
 type Story = {

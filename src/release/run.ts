@@ -1,17 +1,19 @@
 // A release from its lock to its last word: survey, plan, then the turns of the plan's instances, one
 // after the other, and the result. The first instance that fails ends it.
 
-import { masked } from './environment.ts';
+import { masked } from './drivers/environment.ts';
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
-import { findDead, findFallen } from './fallen.ts';
-import { openJournal } from './journal.ts';
+import { openJournal } from './journal/journal.ts';
 import { planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
-import { type ReleaseOptions, Session } from './session.ts';
+import { findDead, findFallen } from './run/fallen.ts';
+import { type ReleaseOptions, Session } from './run/session.ts';
+import { TrafficWatch } from './run/traffic.ts';
+import { Turn } from './run/turn.ts';
 import { type Failure, fail } from './steps.ts';
 import { type Survey, survey } from './survey.ts';
-import { TrafficWatch } from './traffic.ts';
-import { Turn } from './turn.ts';
+
+export type { ReleaseOptions } from './run/session.ts';
 
 /**
  * Resolves with the result, also of a release that failed.

@@ -5,15 +5,15 @@ import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import { isShared, type Scope } from '../base/scope.ts';
 import { type Address, formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
-import { checkInstance, GONE_AFTER_MS, gone } from './check.ts';
-import { claimOn } from './claim.ts';
-import { logEvidence, type Running, startInstance } from './command.ts';
 import { isServing, type PoolServer, type ReleaseControl } from './control.ts';
+import { logEvidence, type Running, startInstance } from './drivers/command.ts';
+import { launchOf } from './drivers/launch.ts';
+import { stopFacts, stopInstance } from './drivers/stop.ts';
 import type { Facts } from './events.ts';
-import { launchOf } from './launch.ts';
+import type { InstanceRecord } from './journal/instance-record.ts';
 import type { Step } from './plan.ts';
-import type { InstanceRecord } from './record.ts';
-import { stopFacts, stopInstance } from './stop.ts';
+import { checkInstance, GONE_AFTER_MS, gone } from './steps/check.ts';
+import { claimOn } from './steps/claim.ts';
 import { pause } from './wait.ts';
 
 /**

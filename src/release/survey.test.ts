@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { deploy, fates, scene } from '../../test/support/release/builders.ts';
-import { journalFolder } from './files.ts';
+import { journalFolder } from './journal/files.ts';
 
 test('an instance stays takeable when the journal of the release that parked it is gone', async (t) => {
   const { service, control, a } = await scene(t, { onFailure: 'park' });

@@ -6,14 +6,19 @@ import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
-import { findProcess } from './command.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
-import { type PastRelease, readHistory } from './journal.ts';
-import { escapeProblem, launchOf, launchProblem } from './launch.ts';
-import { backProblem } from './pin.ts';
+import { findProcess } from './drivers/command.ts';
+import { escapeProblem, launchOf, launchProblem } from './drivers/launch.ts';
+import { backProblem } from './drivers/pin.ts';
+import { strangerOn } from './drivers/stranger.ts';
+import {
+  type InstanceRecord,
+  NO_RECORD,
+  type ProcessRecord,
+  readRecord,
+} from './journal/instance-record.ts';
+import { type PastRelease, readHistory } from './journal/journal.ts';
 import { type Answer, probe } from './probe.ts';
-import { type InstanceRecord, NO_RECORD, type ProcessRecord, readRecord } from './record.ts';
-import { strangerOn } from './stranger.ts';
 
 export type InstanceSurvey = {
   readonly id: string;

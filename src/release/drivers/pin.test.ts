@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import {
+  buildService,
+  deploy,
+  FakeControl,
+  fates,
+  ids,
+  versionOf,
+} from '../../../test/support/release/builders.ts';
+import type { ServiceConfig } from '../../config.ts';
+import { makeFolder, serviceFolder } from '../journal/files.ts';
+import type { Launch } from '../journal/instance-record.ts';
+import { startInstance } from './command.ts';
+import { backProblem, pinned, pinOf } from './pin.ts';
+
+/** An app whose code says its version, as real ones do. */
+const app = (version: string): string => `
+  if ('${version}' === 'bad') process.exit(1);
+  require('http').createServer((_, response) => {
+    response.setHeader('x-app-version', '${version}').end('${version}');
+  }).listen(process.argv[2], '127.0.0.1');`;
+
+type Layout = {
+  readonly service: ServiceConfig;
+  readonly control: FakeControl;
+  readonly root: string;
+  /** As a pipeline does: unpacks the version, and lets `current` lead to it. */
+  readonly unpack: (version: string) => Promise<void>;
+};
+
+async function layout(t: TestContext, start: readonly string[], cwd: string): Promise<Layout> {
+  const built = await buildService(t, 1);
+  const root = built.cwd;
+  const service = {
+    ...built,
+    env: {},
+    cwd: join(root, cwd),
+    start: start.map((word) => word.replace('ROOT', root)),
+  };
+  const unpack = async (version: string): Promise<void> => {
+    await mkdir(join(root, 'releases', version, 'bin'), { recursive: true });
+    await writeFile(join(root, 'releases', version, 'app.cjs'), app(version));
+    const script = `#!/bin/sh\nexec ${process.execPath} "$(dirname "$0")/../app.cjs" "$1"\n`;
+    await writeFile(join(root, 'releases', version, 'bin', 'run'), script, { mode: 0o755 });
+    await symlink(join('releases', version), join(root, 'next'));
+    await rename(join(root, 'next'), join(root, 'current'));
+  };
+  return { service, control: new FakeControl(ids(service)), root, unpack };
+}
+
+const NODE = process.execPath;
+const LINKED: readonly [string, readonly string[], string][] = [
+  ['the folder', [NODE, 'app.cjs', '{port}'], 'current'],
+  ['the script', [NODE, 'ROOT/current/app.cjs', '{port}'], '.'],
+  ['the script, as it is written', [NODE, 'current/app.cjs', '{port}'], '.'],
+  ['an option', ['/usr/bin/env', NODE, '--require=ROOT/current/app.cjs', '-e', '0', '{port}'], '.'],
+  ['the program', ['ROOT/current/bin/run', '{port}'], '.'],
+  ['the program in the folder', ['bin/run', '{port}'], 'current'],
+];
+
+for (const [name, start, cwd] of LINKED) {
+  test(`a revert runs the old code when ${name} leads through a link that was switched`, async (t) => {
+    const { service, control, unpack } = await layout(t, start, cwd);
+    const [id = ''] = ids(service);
+    const header = name === 'an option' ? { ...service, versionHeader: '' } : service;
+    await unpack('v1');
+    assert.deepEqual(fates(await deploy(header, control, 'v1')).length, 1);
+    if (name === 'an option') return;
+    assert.equal(await versionOf(id), 'v1');
+    await unpack('bad');
+    const deployed = await deploy(header, control, 'bad', { allowDowntime: true });
+    assert.deepEqual(fates(deployed), ['v1 in reverted']);
+    assert.equal(await versionOf(id), 'v1');
+    // And once more: the way back of what was brought back is the same.
+    const again = await deploy(header, control, 'bad', { allowDowntime: true });
+    assert.deepEqual(fates(again), ['v1 in reverted']);
+  });
+}
+
+const LOST: readonly [string, RegExp, (root: string) => Promise<unknown>][] = [
+  [
+    'replaced in place',
+    /the code was replaced in place \(.*app\.cjs\)/,
+    (root) => writeFile(join(root, 'releases/v1/app.cjs'), app('bad')),
+  ],
+  [
+    'moved away and another put there',
+    /the code was replaced in place \(.*v1\)|the code was replaced in place/,
+    async (root) => {
+      await rename(join(root, 'releases/v1'), join(root, 'old'));
+      await mkdir(join(root, 'releases/v1'));
+      await writeFile(join(root, 'releases/v1/app.cjs'), app('bad'));
+    },
+  ],
+  [
+    'deleted',
+    /the folder .*releases\/v1 is gone/,
+    (root) => rm(join(root, 'releases/v1'), { recursive: true }),
+  ],
+];
+
+for (const [name, message, lose] of LOST) {
+  test(`code that was ${name} is no way back: said before, and never run by the old name`, async (t) => {
+    const { service, control, root, unpack } = await layout(
+      t,
+      [NODE, 'app.cjs', '{port}'],
+      'current',
+    );
+    await unpack('v1');
+    await deploy(service, control, 'v1');
+    await unpack('bad');
+    await lose(root);
+    const deployed = await deploy(service, control, 'bad', { allowDowntime: true });
+    const notes = deployed.events.flatMap((event) => (event.type === 'note' ? [event.text] : []));
+    assert.match(notes.join('\n'), message);
+    assert.match(
+      notes.join('\n'),
+      /: no way back to v1: .*; if bad fails there, the instance is parked/,
+    );
+    assert.equal(deployed.result.exit, 7);
+    assert.match(deployed.result.reason, /; then v1 could not be brought back: /);
+    assert.match(deployed.result.reason, message);
+    assert.deepEqual(fates(deployed), ['- out parked']);
+  });
+}
+
+test('a module beside the script that was replaced is seen, data and new files are not', async (t) => {
+  const { root, service } = await layout(t, [], '.');
+  await mkdir(join(root, 'lib'));
+  await writeFile(join(root, 'app.js'), '');
+  await writeFile(join(root, 'lib', 'a.js'), 'old');
+  await writeFile(join(root, 'data.db'), 'old');
+  await writeFile(join(root, 'records.json'), '[]');
+  const launch: Launch = {
+    ...{ version: 'v1', argv: [NODE, 'app.js'], cwd: root, env: {}, inherit: [] },
+    path: process.env['PATH'] ?? '',
+  };
+  const ran = { ...launch, pin: pinOf(launch) };
+  assert.equal(backProblem(ran), '');
+  await writeFile(join(root, 'data.db'), 'new data');
+  await writeFile(join(root, 'records.json'), '[1]');
+  await writeFile(join(root, 'lib', 'b.js'), 'of the next version');
+  assert.equal(backProblem(ran), '');
+  await writeFile(join(root, 'lib', 'a.js'), 'new code');
+  assert.match(backProblem(ran), /^the code was replaced in place \(.*lib\/a\.js\)$/);
+  assert.match(
+    backProblem({
+      ...ran,
+      env: { X: 'env:NOT_SET_HERE' },
+      pin: { ...ran.pin, env: { X: 'env:NOT_SET_HERE' } },
+    }),
+    /NOT_SET_HERE is not set/,
+  );
+  assert.equal(service.runDir, root);
+});
+
+test('links in variables are followed, addresses are not touched', async (t) => {
+  const { root, unpack } = await layout(t, [], '.');
+  await unpack('v1');
+  const env = {
+    HOME_DIR: `${root}/current`,
+    LIBS: `${root}/current/bin:/nowhere:${root}`,
+    URL: 'http://tmp/x',
+    REF: 'env:X_Y',
+  };
+  const launch: Launch = {
+    version: 'v1',
+    argv: ['sh'],
+    cwd: root,
+    env,
+    inherit: ['X_Y'],
+    path: '/bin',
+  };
+  process.env['X_Y'] = 'set';
+  t.after(() => delete process.env['X_Y']);
+  assert.deepEqual(pinned({ ...launch, pin: pinOf(launch) }).launch.env, {
+    HOME_DIR: `${root}/releases/v1`,
+    LIBS: `${root}/releases/v1/bin:/nowhere:${root}`,
+    URL: 'http://tmp/x',
+    REF: 'env:X_Y',
+  });
+});
+
+test('a start that fails names what is missing: the folder, the program, its interpreter', async (t) => {
+  const service = await buildService(t, 1);
+  const [instance = ''] = ids(service);
+  await makeFolder(serviceFolder(service));
+  const script = join(service.cwd, 'script');
+  await writeFile(script, '#!/no/such/shell\n', { mode: 0o755 });
+  await copyFile('/bin/true', join(service.cwd, 'true'));
+  const fails = async (cwd: string, program: string, message: RegExp): Promise<void> => {
+    const launch = { version: 'v1', argv: [program], cwd, env: {}, inherit: [], path: '/bin' };
+    const start = startInstance({ service, instance, launch, release: 'r1' });
+    await assert.rejects(start, { code: 'release_failed', message });
+  };
+  await fails(
+    '/no/such/folder',
+    '/bin/true',
+    /: the folder \/no\/such\/folder \(cwd\) does not exist$/,
+  );
+  await fails(
+    service.cwd,
+    'no-such-program',
+    /: the program "no-such-program" is not on the PATH$/,
+  );
+  await fails(service.cwd, script, /: its interpreter does not exist$/);
+  assert.match(await readFile(script, 'utf8'), /no\/such/);
+});

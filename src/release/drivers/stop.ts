@@ -1,0 +1,200 @@
+// Stopping an instance: TERM to its leader alone, so that a leader with children of its own can end
+// them in its order; TERM to what is left once the leader is gone, or has not ended within its share
+// of the time; KILL to what is left after all of it. Never the whole group at once: a wrapper (npm, a
+// shell) is often gone within milliseconds, while the server below it has requests to answer.
+//
+//   stop_timeout 30 s        0        10 s                30 s
+//   leader only              TERM                         KILL
+//   wrapper that goes        TERM (TERM to the rest)      KILL to the rest
+//   wrapper that stays       TERM     TERM to the rest    KILL to both
+
+import { type Address, formatAddress } from '../../base/units.ts';
+import type { ServiceConfig } from '../../config.ts';
+import type { Facts } from '../events.ts';
+import {
+  commandOf,
+  holderOf,
+  instanceProcesses,
+  isAlive,
+  listeningSockets,
+  type ProcessName,
+} from '../hosts/process-table.ts';
+import { recordFile } from '../journal/files.ts';
+import { isListening } from '../probe.ts';
+import { pause } from '../wait.ts';
+import { describe } from './stranger.ts';
+
+/** How often processes that are not our children are looked at. */
+const POLL_MS = 20;
+/** How often the whole process table is read for children that are new. */
+const SCAN_EVERY_MS = 250;
+/** What a leader with children has of the timeout until they are told, too. */
+const LEADER_SHARE = 1 / 3;
+/** How long a killed process may take to leave, and its port to close. */
+const KILL_WAIT_MS = 5000;
+/** How long another process that has the port may keep it once ours are gone: it will not leave for us. */
+const TAKEN_WAIT_MS = 1000;
+const LISTED_MAX = 5;
+
+export type StopOutcome = {
+  /** The strongest signal that was sent; '' when all were gone already. */
+  readonly signal: '' | 'TERM' | 'KILL';
+  /** Who got TERM and KILL, in the order in which they got it. */
+  readonly termed: readonly number[];
+  readonly killed: readonly number[];
+  /** How many besides the leader had to be told. */
+  readonly left: number;
+  /** What did not end, or who has the port now; '' when the instance is gone and its port closed. */
+  readonly trouble: string;
+};
+
+type StopOptions = {
+  readonly service: ServiceConfig;
+  readonly address: Address;
+  readonly process: ProcessName | null;
+  readonly timeoutMs: number;
+  readonly wait?: (data: Facts) => void;
+};
+
+/** Done when all processes of the instance are gone and its port is closed. */
+export async function stopInstance(options: StopOptions): Promise<StopOutcome> {
+  const { service, address, process: leader, timeoutMs } = options;
+  const family = new Family(recordFile(service, formatAddress(address)), leader);
+  await family.scan();
+  const startedMs = performance.now();
+  const deadlineMs = startedMs + timeoutMs;
+  const shareMs = startedMs + timeoutMs * LEADER_SHARE;
+  if (leader !== null && isAlive(leader)) family.signal(leader, 'TERM');
+  for (;;) {
+    const alive = await family.alive();
+    const nowMs = performance.now();
+    if (alive.length === 0 || nowMs >= deadlineMs) break;
+    const hasLeader = leader !== null && isAlive(leader);
+    if (!hasLeader || nowMs >= shareMs) for (const one of alive) family.signal(one, 'TERM');
+    options.wait?.({ leader: hasLeader ? 'alive' : 'gone', left: alive.length });
+    await pause(Math.min(POLL_MS, deadlineMs - nowMs));
+  }
+  const trouble = (await family.kill()) || (await portTrouble(address));
+  return { ...family.account(), trouble };
+}
+
+/** What lives of an instance whose leader has ended; none while the leader lives. */
+export async function leftBehind(
+  service: ServiceConfig,
+  instance: string,
+  leader: ProcessName,
+): Promise<readonly ProcessName[]> {
+  if (isAlive(leader)) return [];
+  return instanceProcesses(recordFile(service, instance), leader);
+}
+
+/** The processes of one instance, and which of them got which signal. */
+class Family {
+  readonly #mark: string;
+  readonly #leader: ProcessName | null;
+  readonly #known = new Map<string, ProcessName>();
+  readonly #termed = new Map<string, number>();
+  readonly #killed = new Map<string, number>();
+  #scannedMs = 0;
+
+  constructor(mark: string, leader: ProcessName | null) {
+    this.#mark = mark;
+    this.#leader = leader;
+  }
+
+  /** What is known stays known when its parent, session or environment do not prove it any more. */
+  async scan(): Promise<void> {
+    const roots = [...this.#known.values()];
+    const found = await instanceProcesses(this.#mark, this.#leader ?? undefined, roots);
+    for (const one of found) this.#known.set(key(one), one);
+    this.#scannedMs = performance.now();
+  }
+
+  /** Those that live now; none only if a fresh look finds none. */
+  async alive(): Promise<readonly ProcessName[]> {
+    const isDue = performance.now() - this.#scannedMs >= SCAN_EVERY_MS;
+    if (isDue || this.#living().length === 0) await this.scan();
+    return this.#living();
+  }
+
+  /** Each process gets each signal once. */
+  signal(one: ProcessName, name: 'TERM' | 'KILL'): void {
+    const sent = name === 'TERM' ? this.#termed : this.#killed;
+    if (sent.has(key(one)) || !isAlive(one)) return;
+    try {
+      process.kill(one.pid, `SIG${name}`);
+      sent.set(key(one), one.pid);
+    } catch {
+      // Gone in the meantime, which is what was wanted; one that may not be signalled stays alive
+      // and is named at the end.
+    }
+  }
+
+  /** Ends what is left; what does not end, in words. */
+  async kill(): Promise<string> {
+    const deadlineMs = performance.now() + KILL_WAIT_MS;
+    for (;;) {
+      const alive = await this.alive();
+      const [first] = alive;
+      if (first === undefined) return '';
+      for (const one of alive) this.signal(one, 'KILL');
+      if (performance.now() > deadlineMs) {
+        const why = this.#killed.has(key(first)) ? 'will not die' : 'may not be signalled by us';
+        const name = `pid ${first.pid} (${await commandOf(first.pid)})`;
+        return `the old process did not end: ${name} ${why}`;
+      }
+      await pause(POLL_MS);
+    }
+  }
+
+  account(): Omit<StopOutcome, 'trouble'> {
+    const others = new Set([...this.#termed.keys(), ...this.#killed.keys()]);
+    if (this.#leader !== null) others.delete(key(this.#leader));
+    return {
+      signal: this.#killed.size > 0 ? 'KILL' : this.#termed.size > 0 ? 'TERM' : '',
+      termed: [...this.#termed.values()],
+      killed: [...this.#killed.values()],
+      left: others.size,
+    };
+  }
+
+  #living(): readonly ProcessName[] {
+    return [...this.#known.values()].filter(isAlive);
+  }
+}
+
+/** Who has the port although ours are gone; '' once it is closed. */
+async function portTrouble(address: Address): Promise<string> {
+  const deadlineMs = performance.now() + KILL_WAIT_MS;
+  let takenAtMs: number | undefined;
+  while (await isListening(address)) {
+    const pid = await holderOf(await listeningSockets(address));
+    const nowMs = performance.now();
+    takenAtMs = pid === undefined ? undefined : (takenAtMs ?? nowMs);
+    if (nowMs > deadlineMs || nowMs > (takenAtMs ?? nowMs) + TAKEN_WAIT_MS) {
+      return pid === undefined
+        ? `port ${address.port} is held by an unknown process`
+        : `port ${address.port} was taken by ${await describe(pid)}, which is not of this instance`;
+    }
+    await pause(POLL_MS);
+  }
+  return '';
+}
+
+/** `signal=KILL left=2 term="11, 12, 13" kill=13`: who got what, where that is more than one TERM. */
+export function stopFacts({ signal, left, termed, killed }: StopOutcome): Facts {
+  return {
+    signal: signal === '' ? 'none' : signal,
+    ...(left === 0 ? {} : { left, term: listed(termed) }),
+    ...(killed.length === 0 ? {} : { kill: listed(killed) }),
+  };
+}
+
+function listed(pids: readonly number[]): string {
+  const more = pids.length > LISTED_MAX ? ` and ${pids.length - LISTED_MAX} more` : '';
+  return `${pids.slice(0, LISTED_MAX).join(', ')}${more}`;
+}
+
+function key({ pid, identity }: ProcessName): string {
+  return `${pid}/${identity}`;
+}

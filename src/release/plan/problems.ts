@@ -1,0 +1,93 @@
+// What speaks against a plan, so that a deploy is refused before anything is touched. Pure.
+
+import type { ErrorCode } from '../../base/errors.ts';
+import { versionProblem } from '../../base/version-name.ts';
+import type { ServiceConfig } from '../../config.ts';
+import { strangerAdvice } from '../drivers/stranger.ts';
+import { locked } from '../journal/journal.ts';
+import type { InstancePlan } from '../plan.ts';
+import type { Problem, Survey } from '../survey.ts';
+
+/** Why a deploy would be refused; the first one's code is its exit code. */
+export function problemsOf(
+  service: ServiceConfig,
+  found: Survey,
+  plans: readonly InstancePlan[],
+  version: string,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  const say = (code: ErrorCode, message: string): void => {
+    problems.push({ code, message });
+  };
+  const wrong = versionProblem(version);
+  if (wrong !== '') say('preflight_failed', wrong);
+  const [last] = found.history;
+  if (last !== undefined && !last.over) {
+    const { code, message } = locked(service, last);
+    problems.push({ code, message });
+  }
+  if (found.trouble !== null) problems.push(found.trouble);
+  for (const instance of found.instances) {
+    const { id, address, stranger, trouble } = instance;
+    if (trouble !== '') say('preflight_failed', trouble);
+    if (found.trouble === null && instance.server === undefined) {
+      say(
+        'preflight_failed',
+        `instance ${id}: upstream "${service.upstream}" has no such server; ${addAdvice(service, id)}`,
+      );
+    }
+    if (stranger !== '') {
+      say(
+        'preflight_failed',
+        `instance ${id}: port ${address.port} is held by ${stranger}; ${strangerAdvice(service)}`,
+      );
+    }
+    const plan = plans.find((candidate) => candidate.instance === id);
+    const starts = plan?.steps.some((step) => step.kind === 'start') === true;
+    if (starts && instance.launchProblem !== '') {
+      say(
+        'preflight_failed',
+        `instance ${id}: ${instance.launchProblem}; see services.${service.name}`,
+      );
+    }
+  }
+  if (plans.every((plan) => plan.action === 'skip') && found.trouble === null) {
+    say(
+      'preflight_failed',
+      `service "${service.name}": every instance is held by somebody; ${UNDRAIN}`,
+    );
+  }
+  problems.push(...guardProblem(service, found, plans));
+  return problems;
+}
+
+/** What puts a server into the upstream. */
+export function addAdvice({ upstream, recordPrefix }: ServiceConfig, id: string): string {
+  if (recordPrefix === '') {
+    return `add it to upstreams.${upstream}.servers of the gateway's configuration, which follows no registry here`;
+  }
+  const key = `${recordPrefix}${id}`;
+  const word = /^[\w./:@%+,[\]-]+$/.test(key) && !key.includes('[') ? key : `'${key}'`;
+  return `add it with: sluice kv put ${word} '{"weight":1}'`;
+}
+
+const UNDRAIN = 'see "sluice status", then "sluice undrain"';
+
+/** A guard that no amount of waiting satisfies: even with every server well there are too few. */
+function guardProblem(
+  service: ServiceConfig,
+  found: Survey,
+  plans: readonly InstancePlan[],
+): readonly Problem[] {
+  const others = found.servers.length - 1;
+  for (const plan of plans) {
+    const guard = plan.steps.find((step) => step.kind === 'guard');
+    if (guard?.need == null || others >= guard.need) continue;
+    const message =
+      `instance ${plan.instance}: taking it out leaves ${others} of ${found.servers.length} servers ` +
+      `in upstream "${service.upstream}" (need ${guard.need}); add an instance, or accept the gap ` +
+      `with --allow-downtime`;
+    return [{ code: 'guard_refused', message }];
+  }
+  return [];
+}

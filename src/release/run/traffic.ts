@@ -1,0 +1,93 @@
+// The receipt of a release: opened before the first step, read every second for the live display,
+// and once more at the end. A gateway that was restarted in between has forgotten it: then the
+// release has the last one that was seen, which says since when it is not complete.
+
+import { isSluiceError, messageOf } from '../../base/errors.ts';
+import { isServing, type Receipt, type ReleaseControl } from '../control.ts';
+import type { ReleaseReceipt } from '../events.ts';
+import { pause } from '../wait.ts';
+import { type Session, troubleOf } from './session.ts';
+
+const LOOK_EVERY_MS = 1000;
+
+export class TrafficWatch {
+  readonly #session: Session;
+  readonly #over = new AbortController();
+  readonly #control: ReleaseControl;
+  #receipt: Receipt;
+  #readAtMs = Date.now();
+  #watching: Promise<void>;
+
+  private constructor(session: Session, receipt: Receipt) {
+    this.#session = session;
+    // Not the patient one: this is for the eyes, and the next look is a second away.
+    this.#control = session.options.control;
+    this.#receipt = receipt;
+    this.#watching = this.#watch();
+  }
+
+  /** Null when no receipt could be opened; a note says why. */
+  static async open(session: Session): Promise<TrafficWatch | null> {
+    let receipt: Receipt | null = null;
+    const trouble = await troubleOf(async () => {
+      receipt = await session.control.openReceipt(session.service.upstream);
+    });
+    if (receipt !== null) return new TrafficWatch(session, receipt);
+    session.emit({ type: 'note', instance: '', text: `no receipt: ${trouble}` });
+    return null;
+  }
+
+  /** The last receipt. */
+  async close(): Promise<ReleaseReceipt> {
+    this.#over.abort();
+    await this.#watching;
+    const missing = await this.#readLast();
+    if (missing === '') await troubleOf(() => this.#show());
+    else this.#session.emit({ type: 'note', instance: '', text: `receipt: ${missing}` });
+    return { ...this.#receipt, complete: missing === '', missing };
+  }
+
+  /** Why it is not complete, or ''. */
+  async #readLast(): Promise<string> {
+    const since = `nothing is counted after ${new Date(this.#readAtMs).toISOString().slice(11, 19)}Z`;
+    try {
+      await this.#read();
+      return '';
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      // Its id is unknown: the process that counted is gone.
+      if (error.code === 'not_found') return `the gateway restarted, ${since}`;
+      return `${messageOf(error)}; ${since}`;
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { signal } = this.#over;
+    for (;;) {
+      await pause(LOOK_EVERY_MS, signal);
+      if (signal.aborted) return;
+      // A failure now is no news: the last look, in close(), says it.
+      await troubleOf(async () => {
+        await this.#read();
+        await this.#show();
+      });
+    }
+  }
+
+  async #read(): Promise<void> {
+    this.#receipt = await this.#control.readReceipt(this.#receipt.id);
+    this.#readAtMs = Date.now();
+  }
+
+  async #show(): Promise<void> {
+    const { upstreams } = await this.#control.status();
+    const { upstream } = this.#session.service;
+    const servers = upstreams.find((candidate) => candidate.name === upstream)?.servers ?? [];
+    const { requests, retried, lost, tunnels, scope } = this.#receipt;
+    // For the eyes one number; the last block tells them apart.
+    const cut = this.#receipt.cut + tunnels.cut;
+    const eligible = servers.filter(isServing).length;
+    const counts = { requests, retried, cut, lost, scope };
+    this.#session.emit({ type: 'traffic', eligible, servers: servers.length, ...counts });
+  }
+}

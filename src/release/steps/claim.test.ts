@@ -1,0 +1,160 @@
+// A person takes an instance, or gives it back, while a release is at work on it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  deploy,
+  fates,
+  heldBy,
+  pidOf,
+  scene,
+  versionOf,
+  when,
+} from '../../../test/support/release/builders.ts';
+import type { ReleaseControl } from '../../release.ts';
+import { isAlive } from '../hosts/process-table.ts';
+import { readRecord } from '../journal/instance-record.ts';
+
+const BOB = 'user:bob';
+
+test('a server that a person takes while it drains is left to the person', async (t) => {
+  const { service, control, a, b } = await scene(t);
+  const pid = await pidOf(service, a);
+  const take = when(a, 'drain', 'start', () => {
+    control.server(a).state = heldBy(BOB, 'maint');
+  });
+  const deployed = await deploy(service, control, 'v2', { ...take });
+  assert.equal(deployed.result.exit, 5, 'the other one is the last one then');
+  assert.deepEqual(fates(deployed), ['v1 out skipped', 'v1 in untouched']);
+  assert.equal(
+    deployed.result.instances[0]?.note,
+    'left to user:bob (maint), who took it while it drained',
+  );
+  assert.equal(control.server(a).state.owner, BOB);
+  assert.equal(await pidOf(service, a), pid);
+  assert.equal(await versionOf(b), 'v1');
+});
+
+for (const state of ['maint', 'ready'] as const) {
+  test(`a server that a person takes after its drain (${state}) is not stopped`, async (t) => {
+    const { service, control, a } = await scene(t);
+    const pid = await pidOf(service, a);
+    const take = when(a, 'stop', 'start', () => {
+      control.server(a).state = heldBy(BOB, state);
+    });
+    const deployed = await deploy(service, control, 'v2', take);
+    assert.match(fates(deployed)[0] ?? '', /^v1 (in|out) skipped$/);
+    assert.equal(await pidOf(service, a), pid);
+    assert.equal(await versionOf(a), 'v1');
+  });
+}
+
+// One is never healthy for the gateway, which would be the end of it otherwise.
+for (const step of ['stop', 'start', 'check'] as const) {
+  for (const state of ['maint', 'drain'] as const) {
+    for (const version of ['v2', 'never-ready']) {
+      const name = `${version}, which a person takes into ${state} at ${step}, is left to the person`;
+      test(`${name}: nothing is killed and nothing brought back`, async (t) => {
+        const { service, control, a } = await scene(t, {
+          env: { VERSION: '{version}' },
+          checkDeadlineMs: 1500,
+        });
+        const take = when(a, step, step === 'check' ? 'start' : 'done', () => {
+          control.server(a).state = heldBy(BOB, state);
+        });
+        if (version === 'never-ready') control.server(a).forced = 'down';
+        const deployed = await deploy(service, control, version, take);
+        const [first] = deployed.result.instances;
+        assert.equal(first?.fate, 'skipped');
+        assert.match(
+          first?.note ?? '',
+          /^left to user:bob \((maint|drain)\), who took it while it/,
+        );
+        assert.equal(control.server(a).state.owner, BOB);
+        assert.equal((await readRecord(service, a)).process?.launch.version, version);
+        assert.equal(
+          deployed.events.some((event) => event.type === 'step' && event.revert),
+          false,
+        );
+        assert.notEqual(deployed.result.code, 'release_failed');
+      });
+    }
+  }
+}
+
+test('a process that a person ends in maint is not held against the version', async (t) => {
+  const { service, control, a } = await scene(t);
+  const take = when(a, 'check', 'start', () => {
+    control.server(a).state = heldBy(BOB, 'maint');
+    void pidOf(service, a).then((pid) => process.kill(pid ?? 0, 'SIGKILL'));
+  });
+  const deployed = await deploy(service, control, 'v2', take);
+  assert.equal(deployed.result.instances[0]?.fate, 'skipped');
+  assert.equal(
+    deployed.events.some((event) => event.type === 'step' && event.revert),
+    false,
+  );
+});
+
+test('a server that a person puts into traffic is judged, and admitted when it is well', async (t) => {
+  const { service, control, a } = await scene(t);
+  const give = when(a, 'start', 'done', () => {
+    control.server(a).state = heldBy(BOB, 'ready');
+  });
+  const deployed = await deploy(service, control, 'v2', give);
+  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+});
+
+test('one that a person put into traffic and that fails ends the release, and is not touched', async (t) => {
+  const { service, control, a } = await scene(t);
+  const give = when(a, 'start', 'done', () => {
+    control.server(a).state = heldBy(BOB, 'ready');
+  });
+  const liar = { ...service, env: { ...service.env, ANSWER_VERSION: 'v1' } };
+  const deployed = await deploy(liar, control, 'v2', give);
+  assert.equal(deployed.result.exit, 1);
+  assert.match(deployed.result.reason, /still answers v1, not v2/);
+  assert.deepEqual(fates(deployed), ['v1 in failed', 'v1 in untouched']);
+  assert.match(
+    deployed.result.instances[0]?.note ?? '',
+    /^left to somebody, who put it into traffic/,
+  );
+  const { process } = await readRecord(service, a);
+  assert(process !== null && isAlive(process) && process.launch.version === 'v2');
+});
+
+test('an old version that a person takes while it is brought back is left to the person', async (t) => {
+  const { service, control, a } = await scene(t);
+  const onEvent: NonNullable<Parameters<typeof deploy>[3]>['onEvent'] = (event) => {
+    const isIt = event.type === 'step' && event.step === 'start' && event.revert;
+    if (isIt && event.phase === 'done') control.server(a).state = heldBy(BOB, 'maint');
+  };
+  const deployed = await deploy(service, control, 'broken', { onEvent });
+  assert.equal(deployed.result.exit, 1);
+  assert.deepEqual(fates(deployed), ['v1 out skipped', 'v1 in untouched']);
+  assert.equal(control.server(a).state.owner, BOB);
+  assert.equal((await readRecord(service, a)).process?.launch.version, 'v1');
+});
+
+test("the registry's down does not condemn the version, which is checked and not admitted", async (t) => {
+  const { service, control, a } = await scene(t, { checkDeadlineMs: 1500 });
+  const take = when(a, 'check', 'start', () => {
+    control.server(a).state = heldBy('kv', 'maint');
+  });
+  // As the daemon does: the registry's word lies over the operator's, and stays.
+  const setAdmin: ReleaseControl['setAdmin'] = async (upstream, id, change) => {
+    const isDown = id === a && control.server(a).state.owner === 'kv';
+    if (!isDown) return control.setAdmin(upstream, id, change);
+    return control.awaitIdle(upstream, id, 0);
+  };
+  const over = new Proxy(control, {
+    get: (target, name) => {
+      if (name === 'setAdmin') return setAdmin;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  const deployed = await deploy(service, over, 'v2', take);
+  assert.equal(fates(deployed)[0], 'v2 out released');
+  assert.equal(deployed.result.instances[0]?.note, 'healthy, but left in maint by kv');
+});
