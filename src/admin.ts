@@ -1,20 +1,20 @@
-// The face of the admin module: the control API, its documents, the status pages and the metrics.
+// The face of the admin module: the control API's server, the status pages and the metrics. What the
+// API says and takes is in admin/contract.ts, which others import for themselves.
 
 export type {
   AdminRequest,
-  Control,
   DrainDocument,
-  Readiness,
   ReceiptDocument,
   ReceiptServer,
   ServerDocument,
   StatusDocument,
+  TextAnswer,
   TunnelCounts,
   UpstreamDocument,
-} from './admin/contract/documents.ts';
+} from './admin/contract.ts';
+export type { Control, Readiness } from './admin/control.ts';
 export {
   type MetricsSource,
-  type RenderedPage,
   renderMetrics,
   renderPage,
   type SocketMetrics,

@@ -1,52 +1,74 @@
-// docs/control-api.md: every route, every field of its documents and every metric is on the page, and
-// no route or metric is there that does not exist.
+// docs/control-api.md: every route with its fields and errors and every metric is on the page, and no
+// route, error or metric is there that does not exist.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { server, socketMetrics, status, upstream } from '../../test/support/admin/documents.ts';
-import { silentLog } from '../base/log.ts';
-import type {
-  AdminRequest,
-  Control,
-  DrainDocument,
-  ReceiptDocument,
-  TunnelCounts,
-} from './contract/documents.ts';
+import { EVERYWHERE, ROUTE_NAMES, type RouteName, routeOf } from './contract.ts';
 import { renderMetrics } from './pages.ts';
-import { createApp } from './routes/app.ts';
 
 const PAGE = readFileSync(new URL('../../docs/control-api.md', import.meta.url), 'utf8');
 const STATUS = status([upstream('app', [server('127.0.0.1:9001')])]);
 
-function never(): never {
-  throw new Error('not asked');
+/** What stands below the heading of each route. */
+const SECTIONS = new Map(
+  PAGE.split(/^#{2,3} /m).flatMap((section) => {
+    const heading = /^`([A-Z]+ \/\S+)`\n/.exec(section)?.[1];
+    return heading === undefined ? [] : [[heading, section] as const];
+  }),
+);
+
+function headingOf(name: RouteName): string {
+  const { method, path } = routeOf(name);
+  return `${method} ${path}`;
 }
 
-const CONTROL: Control = {
-  status: never,
-  setAdmin: never,
-  awaitIdle: never,
-  setWeight: never,
-  openReceipt: never,
-  readReceipt: never,
-  metrics: never,
-};
-
 test('every route has its heading, and every heading its route', () => {
-  const app = createApp({
-    control: CONTROL,
-    readiness: never,
-    host: '127.0.0.1',
-    token: '',
-    log: silentLog,
+  assert.deepEqual([...SECTIONS.keys()].toSorted(), ROUTE_NAMES.map(headingOf).toSorted());
+});
+
+test('what a request carries is named below its route', () => {
+  const missing = ROUTE_NAMES.flatMap((name) => {
+    const { query = {}, body } = routeOf(name);
+    const names = [...(query === 'raw' ? [] : Object.keys(query)), ...(body?.names ?? [])];
+    const section = SECTIONS.get(headingOf(name)) ?? '';
+    return names
+      .filter((key) => !section.includes(`\`${key}\``) && !section.includes(`"${key}"`))
+      .map((key) => `${headingOf(name)}: ${key}`);
   });
-  const routes = app.routes.filter(({ method }) => method !== 'ALL');
-  const headings = [...PAGE.matchAll(/^### `([A-Z]+ \/\S+)`$/gm)].map(([, text]) => text);
-  assert.deepEqual(
-    headings.toSorted(),
-    routes.map(({ method, path }) => `${method} ${path}`).toSorted(),
+  assert.deepEqual(missing, []);
+});
+
+test('every field of an answer is named', () => {
+  const fields = ROUTE_NAMES.flatMap((name) => {
+    const { answer } = routeOf(name);
+    return answer === 'text' ? [] : answer.names;
+  });
+  const missing = new Set(
+    fields.filter((name) => !new RegExp(`[\`"]${name}(\\[\\])?[\`"]`).test(PAGE)),
   );
+  assert.deepEqual([...missing], []);
+});
+
+test('what a route refuses with stands below it, and nothing else does', () => {
+  const wrong = ROUTE_NAMES.flatMap((name) => {
+    const section = SECTIONS.get(headingOf(name)) ?? '';
+    const line = /^Errors: (.*)\.$/m.exec(section)?.[1] ?? '';
+    // What stands in brackets says when.
+    const listed = [...line.replaceAll(/\(.*?\)/g, '').matchAll(/`(\w+)`/g)].map(
+      ([, code]) => code,
+    );
+    const { errors } = routeOf(name);
+    return listed.join() === errors.join() ? [] : [`${headingOf(name)}: ${errors.join()}`];
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test('what every route may refuse with is among the rules for all of it', () => {
+  const rules = PAGE.slice(PAGE.indexOf('## Rules for all of it'), PAGE.indexOf('## Status'));
+  const codes = EVERYWHERE.filter((code) => !rules.includes(`\`${code}\``));
+  assert.deepEqual(codes, []);
 });
 
 test('every metric has its row, and every row its metric', async () => {
@@ -57,30 +79,3 @@ test('every metric has its row, and every row its metric', async () => {
   const rows = [...PAGE.matchAll(/^\| `(sluice_\w+)` \|/gm)].map(([, name]) => name);
   assert.deepEqual(rows.toSorted(), names.toSorted());
 });
-
-// Every field by name; the types make sure that none is left out.
-const DRAIN: Record<keyof DrainDocument, 0> = {
-  ...{ server: 0, admin: 0, generation: 0, acknowledged: 0, inFlight: 0, idle: 0, eligibility: 0 },
-  scope: 0,
-  tunnels: 0,
-};
-const RECEIPT: Record<keyof ReceiptDocument, 0 | Record<keyof TunnelCounts, 0>> = {
-  ...{ id: 0, upstream: 0, openedAtMs: 0, requests: 0, answered: 0, retried: 0, cut: 0, lost: 0 },
-  ...{ clientGone: 0, stillInFlight: 0, longestGapMs: 0, servers: 0, scope: 0 },
-  tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
-};
-const REQUEST: Record<keyof AdminRequest, 0> = {
-  ...{ state: 0, owner: 0, reason: 0, keepEligible: 0, ifOwner: 0 },
-};
-
-test('every field of a document and of a request is named', () => {
-  const fields = [STATUS, DRAIN, RECEIPT, REQUEST].flatMap(fieldsOf);
-  const missing = fields.filter((name) => !new RegExp(`\`${name}(\\[\\])?\``).test(PAGE));
-  assert.deepEqual(missing, []);
-});
-
-function fieldsOf(value: unknown): string[] {
-  if (Array.isArray(value)) return value.flatMap(fieldsOf);
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, inner]) => [name, ...fieldsOf(inner)]);
-}

@@ -7,7 +7,7 @@ import { boundConnections } from '../base/bounded-server.ts';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
-import type { Control, Readiness } from './contract/documents.ts';
+import type { Control, Readiness } from './control.ts';
 import { createApp } from './routes/app.ts';
 
 /** Most connections at once. */

@@ -1,9 +1,36 @@
-// Request bodies and parameters of the control API, from `unknown` to types. Strict: an unknown key
-// is an error, because a misspelt `keepEligible` would silently drop the guard.
+// What a request carries beside its path: bodies and query parameters, from `unknown` to types. Strict:
+// an unknown key is an error, because a misspelt `keepEligible` would silently drop the guard.
 
+import { parseDuration } from '../../base/duration.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { parseDuration } from '../../base/units.ts';
-import type { AdminRequest } from './documents.ts';
+import type { AdminState } from '../../model.ts';
+
+export type AdminRequest = {
+  readonly state: AdminState;
+  /** `user:alice`, `release:r42`. */
+  readonly owner: string;
+  readonly reason: string;
+  /** Refuse (guard_refused) when fewer than this many other servers would stay eligible. */
+  readonly keepEligible?: number;
+  /** Only change an admin state that this owner holds or that is ready; else conflict. */
+  readonly ifOwner?: string;
+};
+
+export type WeightRequest = { readonly weight: number };
+
+/** The body of a request. `names`: every key that it may have. */
+export type Body<Value> = {
+  readonly names: readonly string[];
+  /** @throws usage */
+  parse(body: unknown): Value;
+};
+
+/** One query parameter, both ways. */
+export type Parameter<Value> = {
+  /** Undefined: it was left out. @throws usage */
+  parse(text: string | undefined): Value;
+  format(value: Value): string;
+};
 
 const OWNER_LENGTH_MAX = 200;
 const REASON_LENGTH_MAX = 1000;
@@ -12,50 +39,74 @@ const WAIT_DEFAULT_MS = 30_000;
 /** A longer wait is cut to this; the caller asks again. */
 const WAIT_MAX_MS = 600_000;
 
-const ADMIN_KEYS = ['state', 'owner', 'reason', 'keepEligible', 'ifOwner'];
+// By name, so that the compiler asks for a new key here, too.
+const ADMIN_KEYS: Readonly<Record<keyof AdminRequest, true>> = {
+  state: true,
+  owner: true,
+  reason: true,
+  keepEligible: true,
+  ifOwner: true,
+};
+const STATES: Readonly<Record<AdminState, true>> = { ready: true, drain: true, maint: true };
 
-/** @throws usage */
-export function parseAdminRequest(body: unknown): AdminRequest {
-  const { state, owner, reason = '', keepEligible, ifOwner } = parseObject(body, ADMIN_KEYS);
-  if (state !== 'ready' && state !== 'drain' && state !== 'maint') {
-    throw usage('state', 'must be ready, drain or maint');
-  }
-  if (typeof owner !== 'string' || owner === '' || owner.length > OWNER_LENGTH_MAX) {
-    throw usage('owner', `must be a text of 1 to ${OWNER_LENGTH_MAX} characters, as "user:alice"`);
-  }
-  if (typeof reason !== 'string' || reason.length > REASON_LENGTH_MAX) {
-    throw usage('reason', `must be a text of at most ${REASON_LENGTH_MAX} characters`);
-  }
-  if (keepEligible !== undefined && !isInteger(keepEligible, 0)) {
-    throw usage('keepEligible', 'must be a whole number, 0 or more');
-  }
-  if (ifOwner !== undefined && typeof ifOwner !== 'string') {
-    throw usage('ifOwner', 'must be a text');
-  }
-  return {
-    state,
-    owner,
-    reason,
-    ...(keepEligible === undefined ? {} : { keepEligible }),
-    ...(ifOwner === undefined ? {} : { ifOwner }),
-  };
-}
+export const ADMIN_BODY: Body<AdminRequest> = {
+  names: Object.keys(ADMIN_KEYS),
+  parse: (body) => {
+    const keys = parseObject(body, ADMIN_BODY.names);
+    const { state, owner, reason = '', keepEligible, ifOwner } = keys;
+    if (!isState(state)) throw usage('state', 'must be ready, drain or maint');
+    if (typeof owner !== 'string' || owner === '' || owner.length > OWNER_LENGTH_MAX) {
+      throw usage(
+        'owner',
+        `must be a text of 1 to ${OWNER_LENGTH_MAX} characters, as "user:alice"`,
+      );
+    }
+    if (typeof reason !== 'string' || reason.length > REASON_LENGTH_MAX) {
+      throw usage('reason', `must be a text of at most ${REASON_LENGTH_MAX} characters`);
+    }
+    if (keepEligible !== undefined && !isInteger(keepEligible, 0)) {
+      throw usage('keepEligible', 'must be a whole number, 0 or more');
+    }
+    if (ifOwner !== undefined && typeof ifOwner !== 'string') {
+      throw usage('ifOwner', 'must be a text');
+    }
+    return {
+      state,
+      owner,
+      reason,
+      ...(keepEligible === undefined ? {} : { keepEligible }),
+      ...(ifOwner === undefined ? {} : { ifOwner }),
+    };
+  },
+};
 
-/** @throws usage */
-export function parseWeight(body: unknown): number {
-  const { weight } = parseObject(body, ['weight']);
-  if (!isInteger(weight, 1) || weight > WEIGHT_MAX) {
-    throw usage('weight', `must be a whole number from 1 to ${WEIGHT_MAX}; to stop traffic, drain`);
-  }
-  return weight;
-}
+export const WEIGHT_BODY: Body<WeightRequest> = {
+  names: ['weight'],
+  parse: (body) => {
+    const { weight } = parseObject(body, WEIGHT_BODY.names);
+    if (!isInteger(weight, 1) || weight > WEIGHT_MAX) {
+      throw usage(
+        'weight',
+        `must be a whole number from 1 to ${WEIGHT_MAX}; to stop traffic, drain`,
+      );
+    }
+    return { weight };
+  },
+};
 
-/** Milliseconds. @throws usage */
-export function parseWait(text: string | undefined): number {
-  if (text === undefined) return WAIT_DEFAULT_MS;
-  const ms = parseDuration(text);
-  if (ms === undefined) throw usage('wait', 'must be a duration with its unit, as 30s');
-  return Math.min(ms, WAIT_MAX_MS);
+/** How long to wait at most; milliseconds in the program, a duration with its unit in the query. */
+export const WAIT: Parameter<number> = {
+  parse: (text) => {
+    if (text === undefined) return WAIT_DEFAULT_MS;
+    const ms = parseDuration(text);
+    if (ms === undefined) throw usage('wait', 'must be a duration with its unit, as 30s');
+    return Math.min(ms, WAIT_MAX_MS);
+  },
+  format: (ms) => `${ms}ms`,
+};
+
+function isState(value: unknown): value is AdminState {
+  return typeof value === 'string' && Object.hasOwn(STATES, value);
 }
 
 function parseObject(body: unknown, keys: readonly string[]): Record<string, unknown> {

@@ -4,10 +4,15 @@
 //
 // **Source:** nginx-upsync-module, `upstream_show`.
 
-import type { ServerDocument, UpstreamDocument } from '../contract/documents.ts';
+import type { ServerDocument, StatusDocument, TextAnswer, UpstreamDocument } from '../contract.ts';
+
+/** As with upsync, the whole raw query is the name. */
+export function listPage({ upstreams }: StatusDocument, query: string): TextAnswer {
+  return { contentType: 'text/plain', body: listOf(upstreams, query) };
+}
 
 /** `name` '' = all upstreams, each with a blank line after it; names match in any case. */
-export function upstreamListPage(upstreams: readonly UpstreamDocument[], name: string): string {
+function listOf(upstreams: readonly UpstreamDocument[], name: string): string {
   if (upstreams.length === 0) return 'No upstreams defined';
   if (name === '') return upstreams.map((upstream) => `${section(upstream)}\n`).join('');
   const wanted = name.toLowerCase();

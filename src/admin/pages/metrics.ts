@@ -11,7 +11,10 @@ import {
   type ServerCounters,
   type UpstreamCounters,
 } from '../../model.ts';
-import type { ServerDocument, StatusDocument } from '../contract/documents.ts';
+import type { ServerDocument, StatusDocument } from '../contract.ts';
+
+/** Version 0.0.4 of the format, which every Prometheus reads. */
+export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Descriptors and connections: now, and since the start where they are events. */
 export type SocketMetrics = {

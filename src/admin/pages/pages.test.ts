@@ -3,9 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { server, socketMetrics, status, upstream } from '../../../test/support/admin/documents.ts';
-import { upstreamListPage } from './list-page.ts';
-import { renderMetrics } from './metrics.ts';
-import { upstreamStatusPage } from './status-page.ts';
+import type { StatusDocument, UpstreamDocument } from '../contract.ts';
+import { renderMetrics, renderPage } from '../pages.ts';
 
 const KV_DOWN = {
   state: 'maint',
@@ -15,20 +14,25 @@ const KV_DOWN = {
 } as const;
 const DRAIN = { state: 'drain', owner: 'user:alice', reason: '', sinceMs: 1 } as const;
 
+const listPage = (upstreams: readonly UpstreamDocument[], query: string): string =>
+  renderPage('upstream_list', query, status(upstreams)).body;
+const statusPage = (document: StatusDocument, query: string): string =>
+  renderPage('upstream_status', query, document).body;
+
 const A = '127.0.0.1:28900';
 const B = '127.0.0.1:28901';
 
 test('the list is byte for byte what upsync shows', () => {
   const app = upstream('app', [server(A, { admin: KV_DOWN }), server(B)]);
   assert.equal(
-    upstreamListPage([app], ''),
+    listPage([app], ''),
     'Upstream name: app; Backend server count: 2\n' +
       '        server 127.0.0.1:28900 weight=1 max_fails=2 fail_timeout=10s down;\n' +
       '        server 127.0.0.1:28901 weight=1 max_fails=2 fail_timeout=10s;\n' +
       '\n',
   );
   assert.equal(
-    upstreamListPage([upstream('web', []), app], 'APP'),
+    listPage([upstream('web', []), app], 'APP'),
     'Upstream name: app; Backend server count: 2\n' +
       '        server 127.0.0.1:28900 weight=1 max_fails=2 fail_timeout=10s down;\n' +
       '        server 127.0.0.1:28901 weight=1 max_fails=2 fail_timeout=10s;\n',
@@ -36,7 +40,7 @@ test('the list is byte for byte what upsync shows', () => {
 });
 
 test('the list shows primary servers, intent and not health', () => {
-  const page = upstreamListPage(
+  const page = listPage(
     [
       upstream('app', [
         server(A, { checks: 'down', eligibility: 'down', weight: 7, failTimeoutMs: 1500 }),
@@ -55,9 +59,9 @@ test('the list shows primary servers, intent and not health', () => {
 });
 
 test('the list says when there is nothing to list', () => {
-  assert.equal(upstreamListPage([], ''), 'No upstreams defined');
+  assert.equal(listPage([], ''), 'No upstreams defined');
   assert.equal(
-    upstreamListPage([upstream('app', [])], 'web'),
+    listPage([upstream('app', [])], 'web'),
     'The upstream you requested does not exist. Please double-check the name',
   );
 });
@@ -70,8 +74,7 @@ const STATUS = status([
 ]);
 
 test('the csv status is what the check module writes', () => {
-  const page = (filter: string) =>
-    upstreamStatusPage(STATUS, { format: 'csv', status: filter }).body;
+  const page = (filter: string) => statusPage(STATUS, `format=csv&status=${filter}`);
   assert.equal(
     page(''),
     '0,app,127.0.0.1:28900,down,0,4,http,0\n1,app,127.0.0.1:28901,up,32,0,http,0\n',
@@ -80,23 +83,22 @@ test('the csv status is what the check module writes', () => {
   assert.equal(page('down'), '0,app,127.0.0.1:28900,down,0,4,http,0\n');
   assert.equal(page('UP'), page('up'));
   assert.equal(page('sideways'), page(''));
-  assert.equal(upstreamStatusPage(status([]), { format: 'csv', status: '' }).body, '');
+  assert.equal(statusPage(status([]), 'format=csv'), '');
 });
 
 test('backups stand behind the others, whose index they do not take', () => {
   const app = status([upstream('app', [server(A, { backup: true }), server(B)])]);
-  const { body } = upstreamStatusPage({ ...app, generation: 29 }, { format: 'CSV', status: '' });
+  const body = statusPage({ ...app, generation: 29 }, 'format=CSV');
   assert.deepEqual(
     body.split('\n').map((line) => line.split(',').slice(0, 3).join()),
     [`0,app,${B}`, `1,app,${A}`, ''],
   );
-  const html = upstreamStatusPage({ ...app, generation: 29 }, { format: '', status: '' }).body;
+  const html = statusPage({ ...app, generation: 29 }, '');
   assert.match(html, /server number: 2, generation: 1</);
 });
 
 test('the json status keeps the shape and is valid under every filter', () => {
-  const page = (filter: string) =>
-    upstreamStatusPage(STATUS, { format: 'json', status: filter }).body;
+  const page = (filter: string) => statusPage(STATUS, `format=json&status=${filter}`);
   assert.equal(
     page(''),
     `{"servers": {
@@ -111,7 +113,7 @@ test('the json status keeps the shape and is valid under every filter', () => {
   );
   assert.equal(JSON.parse(page('down')).servers.server.length, 1);
   assert.equal(JSON.parse(page('up')).servers.server[0].index, 1);
-  const empty = upstreamStatusPage(status([]), { format: 'json', status: '' }).body;
+  const empty = statusPage(status([]), 'format=json');
   assert.deepEqual(JSON.parse(empty), { servers: { total: 0, generation: 1, server: [] } });
 });
 
@@ -120,7 +122,7 @@ test('the html status is what the check module writes', () => {
     upstream('app', [server(A, { checks: 'down', riseCount: 0, fallCount: 4 })]),
   ]);
   assert.equal(
-    upstreamStatusPage(one, { format: '', status: '' }).body,
+    statusPage(one, ''),
     `<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN
 "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd">
 <html xmlns="http://www.w3.org/1999/xhtml">
@@ -157,10 +159,7 @@ test('the html status is what the check module writes', () => {
 `,
   );
   const hostile = status([upstream('<b>&"', [server(A)])]);
-  assert.match(
-    upstreamStatusPage(hostile, { format: 'html', status: '' }).body,
-    /<td>&#60;b&#62;&#38;&#34;<\/td>/,
-  );
+  assert.match(statusPage(hostile, 'format=html'), /<td>&#60;b&#62;&#38;&#34;<\/td>/);
 });
 
 test('the status page lists checked servers; one without a verdict counts as it will be served', () => {
@@ -172,7 +171,7 @@ test('the status page lists checked servers; one without a verdict counts as it 
     ]),
   ]);
   assert.equal(
-    upstreamStatusPage(document, { format: 'csv', status: '' }).body,
+    statusPage(document, 'format=csv'),
     '0,app,127.0.0.1:28900,down,32,0,http,0\n1,app,127.0.0.1:28901,up,32,0,tcp,81\n',
   );
 });

@@ -4,9 +4,7 @@
 //
 // **Source:** nginx_upstream_check_module, `check_status`.
 
-import type { ServerDocument, StatusDocument } from '../contract/documents.ts';
-
-export type StatusFormat = 'html' | 'csv' | 'json';
+import type { ServerDocument, StatusDocument, TextAnswer } from '../contract.ts';
 
 type Row = {
   /** Position among all checked servers, also when others are filtered out. */
@@ -19,23 +17,28 @@ type Row = {
 /** The module counts loads of its configuration here; ours is loaded once in a process's life. */
 const GENERATION = 1;
 
+type Format = { readonly contentType: string; readonly write: (rows: readonly Row[]) => string };
+
+const HTML: Format = { contentType: 'text/html', write: html };
+const FORMATS: ReadonlyMap<string, Format> = new Map([
+  ['html', HTML],
+  ['csv', { contentType: 'text/plain', write: csv }],
+  ['json', { contentType: 'application/json', write: json }],
+]);
+
 /** Values in any case; an unknown format is html, an unknown status filters nothing, as in the module. */
-export function upstreamStatusPage(
-  document: StatusDocument,
-  query: { readonly format: string; readonly status: string },
-): { readonly format: StatusFormat; readonly body: string } {
-  const wanted = query.status.toLowerCase();
+export function statusPage(document: StatusDocument, query: string): TextAnswer {
+  // The module finds its parameters in any case of letters, the first of a name.
+  const parameters = new Map<string, string>();
+  for (const [key, value] of new URLSearchParams(query)) {
+    if (!parameters.has(key.toLowerCase())) parameters.set(key.toLowerCase(), value.toLowerCase());
+  }
+  const wanted = parameters.get('status');
   const rows = checkedRows(document).filter(
     (row) => (wanted !== 'up' && wanted !== 'down') || row.status === wanted,
   );
-  switch (query.format.toLowerCase()) {
-    case 'csv':
-      return { format: 'csv', body: csv(rows) };
-    case 'json':
-      return { format: 'json', body: json(rows) };
-    default:
-      return { format: 'html', body: html(rows) };
-  }
+  const { contentType, write } = FORMATS.get(parameters.get('format') ?? '') ?? HTML;
+  return { contentType, body: write(rows) };
 }
 
 function checkedRows(document: StatusDocument): Row[] {

@@ -8,13 +8,8 @@ import { server, status, upstream } from '../../../test/support/admin/documents.
 import { ALONE } from '../../../test/support/base/scopes.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
-import type {
-  AdminRequest,
-  Control,
-  DrainDocument,
-  Readiness,
-  ReceiptDocument,
-} from '../contract/documents.ts';
+import type { AdminRequest, DrainDocument, ReceiptDocument } from '../contract.ts';
+import type { Control, Readiness } from '../control.ts';
 import { type AdminServer, serveAdmin } from '../server.ts';
 
 const DRAINED: DrainDocument = {

@@ -1,5 +1,5 @@
-// The routes of the control API. Each handler reads the request, asks `Control`, and writes a
-// document; what `Control` throws becomes `{ error: { code, message, details } }`. No state here.
+// The control API over HTTP: each route of the contract is read, handed to its handler and answered;
+// what a handler throws becomes `{ error: { code, message, details } }`. No state here.
 
 import { type Context, Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
@@ -12,10 +12,17 @@ import {
   SluiceError,
 } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { Control, Readiness } from '../contract/documents.ts';
-import { parseAdminRequest, parseWait, parseWeight } from '../contract/requests.ts';
-import { renderPage } from '../pages.ts';
+import {
+  ROUTE_NAMES,
+  type Route,
+  type RouteName,
+  routeOf,
+  statusOf,
+  type TextAnswer,
+} from '../contract.ts';
+import type { Control, Readiness } from '../control.ts';
 import { checkAccess } from './access.ts';
+import { createHandlers } from './handlers.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -30,7 +37,16 @@ export type AppOptions = {
 export function createApp(options: AppOptions): Hono {
   const { control, readiness, log } = options;
   const app = new Hono();
-  const server = '/api/upstreams/:upstream/servers/:server';
+  // A route and its handler share their types in `Handlers`, by name; here is any of them.
+  const handlers = createHandlers(control, readiness) as Readonly<
+    Record<RouteName, (input: unknown) => unknown>
+  >;
+  const serve = (name: RouteName): void => {
+    const route = routeOf(name);
+    app.on(route.method, route.path, async (context) =>
+      responseOf(route, await handlers[name](await readInput(route, context))),
+    );
+  };
 
   app.use(
     methodNotAllowed({
@@ -38,12 +54,8 @@ export function createApp(options: AppOptions): Hono {
       onMethodNotAllowed: (context, methods) => wrongMethod(context, methods),
     }),
   );
-  app.get('/healthz', (context) => context.json({ status: 'ok' }));
-  app.get('/readyz', (context) => {
-    const { reason } = readiness();
-    if (reason === '') return context.json({ status: 'ready' });
-    return context.json({ status: 'not ready', reason }, 503);
-  });
+  const isOpen = (name: RouteName): boolean => routeOf(name).isOpen === true;
+  for (const name of ROUTE_NAMES) if (isOpen(name)) serve(name);
   app.use(async (context, next) => {
     if (readiness().isClosing) {
       throw new SluiceError('unreachable', 'sluice: shutting down');
@@ -51,53 +63,11 @@ export function createApp(options: AppOptions): Hono {
     checkAccess(context.req, options);
     await next();
   });
+  for (const name of ROUTE_NAMES) if (!isOpen(name)) serve(name);
 
-  app.get('/api/status', async (context) => context.json(await control.status()));
-  app.get('/api/upstreams/:upstream', async (context) => {
-    const name = context.req.param('upstream');
-    const found = (await control.status()).upstreams.find((upstream) => upstream.name === name);
-    if (found === undefined) throw new SluiceError('not_found', `upstream "${name}": unknown`);
-    return context.json(found);
-  });
-  app.post(`${server}/admin`, async (context) => {
-    const request = parseAdminRequest(await readJson(context));
-    const { upstream, server } = context.req.param();
-    return context.json(await control.setAdmin(upstream, server, request));
-  });
-  app.get(`${server}/idle`, async (context) => {
-    const waitMs = parseWait(context.req.query('wait'));
-    const { upstream, server } = context.req.param();
-    return context.json(await control.awaitIdle(upstream, server, waitMs));
-  });
-  app.post(`${server}/weight`, async (context) => {
-    const weight = parseWeight(await readJson(context));
-    const { upstream, server } = context.req.param();
-    await control.setWeight(upstream, server, weight);
-    return context.json({ server, weight });
-  });
-  app.post('/api/upstreams/:upstream/receipts', async (context) =>
-    context.json(await control.openReceipt(context.req.param('upstream')), 201),
-  );
-  app.get('/api/receipts/:id', async (context) =>
-    context.json(await control.readReceipt(context.req.param('id'))),
-  );
-
-  app.get('/metrics', async (context) =>
-    context.body(await control.metrics(), 200, {
-      'content-type': 'text/plain; version=0.0.4; charset=utf-8',
-    }),
-  );
-  for (const name of ['upstream_list', 'upstream_status'] as const) {
-    app.get(`/${name}`, async (context) => {
-      const query = new URL(context.req.url).search.slice(1);
-      const page = renderPage(name, query, await control.status());
-      return context.body(page.body, 200, { 'content-type': page.contentType });
-    });
-  }
-
-  const paths = app.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path);
+  const paths = ROUTE_NAMES.map((name) => routeOf(name).path).join(', ');
   app.notFound((context) =>
-    errorResponse('not_found', `${context.req.path}: no such page; there are ${paths.join(', ')}`),
+    errorResponse('not_found', `${context.req.path}: no such page; there are ${paths}`),
   );
   app.onError((error) => {
     if (isSluiceError(error)) {
@@ -108,6 +78,28 @@ export function createApp(options: AppOptions): Hono {
     return errorResponse('internal', 'internal error; see the log');
   });
   return app;
+}
+
+/** The names of the path, the query and the body in one object. @throws usage, too_large */
+async function readInput(route: Route, context: Context): Promise<unknown> {
+  const { query, body } = route;
+  const input: Record<string, unknown> = { ...context.req.param() };
+  if (query === 'raw') input['query'] = new URL(context.req.url).search.slice(1);
+  else {
+    for (const [name, parameter] of Object.entries(query ?? {})) {
+      input[name] = parameter.parse(context.req.query(name));
+    }
+  }
+  if (body !== undefined) input['body'] = body.parse(await readJson(context));
+  return input;
+}
+
+function responseOf(route: Route, answer: unknown): Response {
+  const status = statusOf(route, answer);
+  if (route.answer !== 'text') return Response.json(answer, { status });
+  // What the handler of such a route answers with.
+  const { contentType, body } = answer as TextAnswer;
+  return new Response(body, { status, headers: { 'content-type': contentType } });
 }
 
 async function readJson(context: Context): Promise<unknown> {

@@ -109,8 +109,10 @@ test('asks for the status and hands the document on as it is', async (t) => {
 
 test('sends admin requests, weights and receipts to the paths of the control API', async (t) => {
   const { client, seen } = await control(t, (request, response) => {
-    const isReceipt = request.url?.includes('receipts') === true;
-    answerWith(200, isReceipt ? RECEIPT : DRAIN)(request, response);
+    const last = request.url?.split('/').at(-1);
+    const weight = { server: '127.0.0.1:9001', weight: 5 };
+    const document = last === 'admin' ? DRAIN : last === 'weight' ? weight : RECEIPT;
+    answerWith(200, document)(request, response);
   });
   const asked = { state: 'drain', owner: 'user:alice', reason: 'why', keepEligible: 1 } as const;
   assert.deepEqual(await client.setAdmin('a b', '[::1]:80', asked), DRAIN);
@@ -126,6 +128,11 @@ test('sends admin requests, weights and receipts to the paths of the control API
       'GET /api/receipts/r%2F1',
     ],
   );
+});
+
+test('does not take a weight for written because some program said 200', async (t) => {
+  const { client } = await control(t, answerWith(200, { hello: 'world' }));
+  await assert.rejects(client.setWeight('app', '127.0.0.1:9001', 5), { code: 'unreachable' });
 });
 
 test('carries the bearer token', async (t) => {

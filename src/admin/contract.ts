@@ -1,0 +1,35 @@
+// The face of the contract: every route of the control API with what goes in and what comes out. One
+// truth for the server, the CLI and browsers: nothing in here needs Node or another module when it runs.
+
+export {
+  type CallReply,
+  type CallRequest,
+  type Reading,
+  readReply,
+  requestOf,
+} from './contract/call.ts';
+export type {
+  DrainDocument,
+  ReceiptDocument,
+  ReceiptServer,
+  ServerDocument,
+  StatusDocument,
+  TunnelCounts,
+  UpstreamDocument,
+} from './contract/documents.ts';
+export type { AdminRequest } from './contract/requests.ts';
+export {
+  type AnswerOf,
+  type InputOf,
+  type Route,
+  statusOf,
+  type TextAnswer,
+} from './contract/route.ts';
+export {
+  EVERYWHERE,
+  ROUTE_NAMES,
+  ROUTES,
+  type RouteName,
+  type Routes,
+  routeOf,
+} from './contract/routes.ts';

@@ -1,0 +1,111 @@
+// The routes of the control API, each declared once. The server has a handler for every name, the CLI
+// and browsers call them by name, and docs/control-api.md is compared with this table.
+
+import type { ErrorCode } from '../../base/errors.ts';
+import type { PageName } from '../../model.ts';
+import { DRAIN, RECEIPT, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
+import { ADMIN_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
+import type { Route } from './route.ts';
+import { either, object, text, word } from './shape.ts';
+
+const HEALTH = object({ status: word<'ok'>() });
+const READY = either(
+  object({ status: word<'not ready'>(), reason: text }),
+  object({ status: word<'ready'>() }),
+);
+
+/** Every page that a route of the gateway can show is here as well. */
+const PAGES = {
+  upstream_list: {
+    method: 'GET',
+    path: '/upstream_list',
+    query: 'raw',
+    answer: 'text',
+    errors: [],
+  },
+  upstream_status: {
+    method: 'GET',
+    path: '/upstream_status',
+    query: 'raw',
+    answer: 'text',
+    errors: [],
+  },
+} as const satisfies Readonly<Record<PageName, Route>>;
+
+export const ROUTES = {
+  health: { method: 'GET', path: '/healthz', isOpen: true, answer: HEALTH, errors: [] },
+  ready: {
+    method: 'GET',
+    path: '/readyz',
+    isOpen: true,
+    answer: READY,
+    status: { of: (document) => (isReady(document) ? 200 : 503) },
+    errors: [],
+  },
+  status: { method: 'GET', path: '/api/status', answer: STATUS, errors: [] },
+  upstream: {
+    method: 'GET',
+    path: '/api/upstreams/:upstream',
+    answer: UPSTREAM,
+    errors: ['not_found'],
+  },
+  setAdmin: {
+    method: 'POST',
+    path: '/api/upstreams/:upstream/servers/:server/admin',
+    body: ADMIN_BODY,
+    answer: DRAIN,
+    errors: ['not_found', 'conflict', 'guard_refused', 'storage_full', 'storage_failed'],
+  },
+  awaitIdle: {
+    method: 'GET',
+    path: '/api/upstreams/:upstream/servers/:server/idle',
+    query: { wait: WAIT },
+    answer: DRAIN,
+    errors: ['not_found', 'conflict'],
+  },
+  setWeight: {
+    method: 'POST',
+    path: '/api/upstreams/:upstream/servers/:server/weight',
+    body: WEIGHT_BODY,
+    answer: WEIGHT,
+    errors: ['not_found', 'conflict', 'registry_unreachable', 'registry_refused'],
+  },
+  openReceipt: {
+    method: 'POST',
+    path: '/api/upstreams/:upstream/receipts',
+    answer: RECEIPT,
+    status: 201,
+    errors: ['not_found', 'timeout'],
+  },
+  readReceipt: {
+    method: 'GET',
+    path: '/api/receipts/:id',
+    answer: RECEIPT,
+    errors: ['not_found', 'timeout'],
+  },
+  metrics: { method: 'GET', path: '/metrics', answer: 'text', errors: [] },
+  ...PAGES,
+} as const satisfies Readonly<Record<string, Route>>;
+
+export type Routes = typeof ROUTES;
+export type RouteName = keyof Routes;
+
+/** In the order of the table. */
+export const ROUTE_NAMES = Object.keys(ROUTES) as readonly RouteName[];
+
+/** What a client can be told on any route. */
+export const EVERYWHERE: readonly ErrorCode[] = [
+  'unauthorized',
+  'forbidden',
+  'unreachable',
+  'internal',
+];
+
+/** `upstream_list` is the name of a page in the configuration and of its route here. */
+export function routeOf(name: RouteName): Route {
+  return ROUTES[name];
+}
+
+function isReady(document: unknown): boolean {
+  return READY.fits(document) && document.status === 'ready';
+}

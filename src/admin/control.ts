@@ -1,0 +1,24 @@
+// What the control API needs of the daemon. The CLI's client is the same face, over HTTP.
+
+import type { AdminRequest, DrainDocument, ReceiptDocument, StatusDocument } from './contract.ts';
+
+/** @throws not_found, conflict, guard_refused, … as the routes of the contract say */
+export interface Control {
+  status(): Promise<StatusDocument>;
+  setAdmin(upstream: string, server: string, request: AdminRequest): Promise<DrainDocument>;
+  /** Resolves when the server is idle or the time is over, whichever is first. */
+  awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainDocument>;
+  /** Writes the weight into the registry's record, other attributes kept. */
+  setWeight(upstream: string, server: string, weight: number): Promise<void>;
+  openReceipt(upstream: string): Promise<ReceiptDocument>;
+  readReceipt(id: string): Promise<ReceiptDocument>;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+}
+
+export type Readiness = {
+  /** Why clients are not accepted, in words; '' = they are. */
+  readonly reason: string;
+  /** It is shutting down and does nothing more. */
+  readonly isClosing: boolean;
+};

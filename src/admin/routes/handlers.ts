@@ -1,0 +1,45 @@
+// One handler for each route of the contract: asks `Control` and answers with what it says. The compiler
+// refuses a route without one. No HTTP here.
+
+import { SluiceError } from '../../base/errors.ts';
+import type { AnswerOf, InputOf, RouteName, Routes } from '../contract.ts';
+import type { Control, Readiness } from '../control.ts';
+import { METRICS_CONTENT_TYPE, renderPage } from '../pages.ts';
+
+export type Handlers = {
+  readonly [Name in RouteName]: (
+    input: InputOf<Routes[Name]>,
+  ) => AnswerOf<Routes[Name]> | Promise<AnswerOf<Routes[Name]>>;
+};
+
+export function createHandlers(control: Control, readiness: () => Readiness): Handlers {
+  return {
+    health: () => ({ status: 'ok' }),
+    ready: () => {
+      const { reason } = readiness();
+      return reason === '' ? { status: 'ready' } : { status: 'not ready', reason };
+    },
+    status: () => control.status(),
+    upstream: async ({ upstream }) => {
+      const { upstreams } = await control.status();
+      const found = upstreams.find(({ name }) => name === upstream);
+      if (found !== undefined) return found;
+      throw new SluiceError('not_found', `upstream "${upstream}": unknown`);
+    },
+    setAdmin: ({ upstream, server, body }) => control.setAdmin(upstream, server, body),
+    awaitIdle: ({ upstream, server, wait }) => control.awaitIdle(upstream, server, wait),
+    setWeight: async ({ upstream, server, body: { weight } }) => {
+      await control.setWeight(upstream, server, weight);
+      return { server, weight };
+    },
+    openReceipt: ({ upstream }) => control.openReceipt(upstream),
+    readReceipt: ({ id }) => control.readReceipt(id),
+    metrics: async () => ({
+      contentType: METRICS_CONTENT_TYPE,
+      body: await control.metrics(),
+    }),
+    upstream_list: async ({ query }) => renderPage('upstream_list', query, await control.status()),
+    upstream_status: async ({ query }) =>
+      renderPage('upstream_status', query, await control.status()),
+  };
+}
