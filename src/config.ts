@@ -2,6 +2,7 @@
 
 export { defaultConfig, loadConfig, parseConfig } from './config/load.ts';
 export { configReference, configSchema } from './config/reference.ts';
+export { embeddedSettings } from './config/registry-schema.ts';
 export { opennessOf } from './config/rules.ts';
 export type {
   Config,

@@ -6,4 +6,4 @@ export { type ErrorCode, SluiceError } from './base/errors.ts';
 export { createLog, type Log, silentLog } from './base/log.ts';
 export { type Config, defaultConfig, loadConfig, parseConfig } from './config.ts';
 export { type Daemon, startDaemon } from './daemon.ts';
-export { openConsul, openStore, type Registry, serveConsulApi } from './registry.ts';
+export { openConsul, openStore, type RecordStore, serveConsulApi } from './registry.ts';

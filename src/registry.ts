@@ -1,25 +1,34 @@
-// The registry: which instances exist. A KV with indexes and watches, either the embedded store
-// behind Consul's HTTP API or a real Consul; both are reached through the same client.
+// The registry: which servers exist. A source is followed (MembershipSource); most sources are records
+// in a store that can be written (RecordStore), of our own or of a Consul, both behind one client.
 
 export { openConsul } from './registry/consul.ts';
 export { type ConsulApi, serveConsulApi } from './registry/consul-server.ts';
-export { embeddedRegistry, openStore, type Store } from './registry/embedded.ts';
+export { embeddedStore, openStore, type Store } from './registry/embedded.ts';
+export type {
+  FollowOptions,
+  MembershipSource,
+  SourceHealth,
+} from './registry/membership-source.ts';
 export type {
   DeleteOptions,
   KvEntry,
   KvState,
   PutOptions,
-  Registry,
-  RegistryHealth,
+  RecordStore,
   Watch,
   WatchEvents,
-} from './registry/kv.ts';
+} from './registry/record-store.ts';
 export {
-  type FollowOptions,
-  followMembership,
   type Instance,
   type InstanceRead,
   type Membership,
   type Problem,
   readInstance,
+  recordSource,
 } from './registry/records.ts';
+export {
+  kindOf,
+  type OpenedSource,
+  type RegistryKind,
+  type RegistrySettings,
+} from './registry/sources.ts';

@@ -18,6 +18,7 @@ import {
   freePort,
   get,
   isAlive,
+  listeningOn,
   PLAIN,
   runDaemon,
   runDaemonProcess,
@@ -154,7 +155,10 @@ for (const which of ['gateway', 'admin', 'registry'] as const) {
       ...base,
       gateway: { ...base.gateway, listen: [address('gateway')] },
       admin: { ...base.admin, listen: address('admin') },
-      registry: { ...base.registry, listen: address('registry') },
+      registry: {
+        ...base.registry,
+        settings: listeningOn(base.registry.settings, address('registry')),
+      },
     };
     await assert.rejects(
       startDaemon(config, { log: silentLog }),

@@ -9,12 +9,14 @@ import type { CheckSpec } from '../health.ts';
 import type { Route } from '../model.ts';
 import { balancingOf } from './balance-schema.ts';
 import { asksByKeys, type RequestFile } from './check-schema.ts';
+import { chosenKind } from './registry-schema.ts';
 import type { ConfigFile } from './schema.ts';
 import type { ServiceFile } from './service-schema.ts';
 import type {
   Config,
   GatewayConfig,
   RegistryConfig,
+  ServersIn,
   ServiceConfig,
   UpstreamConfig,
 } from './types.ts';
@@ -30,6 +32,7 @@ export function buildConfig(
     const found = readSecret(text, origin.environment, kind);
     return 'value' in found ? found.value : '';
   };
+  const registry = registryOf(read, { folder: origin.folder, stateDir, secret });
   const upstreams = Object.entries(read.upstreams).map(([name, upstream]) =>
     upstreamOf(name, upstream, secret),
   );
@@ -43,7 +46,7 @@ export function buildConfig(
     logLevel: read.log_level,
     gateway: gatewayOf(read, origin.folder),
     admin: { listen: read.admin.listen, token: secret(read.admin.token) },
-    registry: registryOf(read, stateDir, secret(read.registry.consul?.token)),
+    registry,
     upstreams,
     routes: routesOf(read.routes, upstreams),
     services: Object.entries(read.services).map(([name, service]) =>
@@ -52,7 +55,7 @@ export function buildConfig(
         stateDir,
         secret,
         upstreams: read.upstreams,
-        registryPrefix: read.registry.none ? '' : read.registry.prefix,
+        registry,
       }),
     ),
   };
@@ -188,16 +191,27 @@ function gatewayOf(
   };
 }
 
-function registryOf({ registry }: ConfigFile, stateDir: string, token: string): RegistryConfig {
+function registryOf(
+  { registry }: ConfigFile,
+  origin: { folder: string; stateDir: string; secret: ReadSecret },
+): RegistryConfig {
+  const kind = chosenKind(registry);
   return {
-    kind: registry.none ? 'none' : registry.consul === undefined ? 'embedded' : 'consul',
-    listen: registry.embedded?.listen ?? { host: '127.0.0.1', port: 8500 },
-    dataDir: resolve(stateDir, registry.embedded?.data_dir ?? 'registry'),
-    addresses: registry.consul?.addresses ?? [],
-    token,
+    settings: kind.settings(registry, origin),
+    serversIn: kind.serversIn(registry, origin),
     prefix: registry.prefix,
     strongDependency: registry.strong_dependency,
   };
+}
+
+/** Where people add a server of this upstream. */
+function placeOfServers(
+  upstream: string,
+  follows: boolean,
+  { prefix, serversIn: place }: RegistryConfig,
+): ServersIn {
+  if (!follows) return { place: `upstreams.${upstream}.servers of the gateway's configuration` };
+  return place === undefined ? { recordPrefix: `${prefix}${upstream}/` } : { place };
 }
 
 function serviceOf(
@@ -208,20 +222,20 @@ function serviceOf(
     readonly stateDir: string;
     readonly secret: ReadSecret;
     readonly upstreams: ConfigFile['upstreams'];
-    /** '' = there is no registry. */
-    readonly registryPrefix: string;
+    readonly registry: RegistryConfig;
   },
 ): ServiceConfig {
   const { folder, stateDir } = origin;
   const [command = ''] = read.start;
   const upstream = read.upstream ?? name;
   const check = serviceRequest(read, origin.upstreams[upstream]);
-  const { registryPrefix } = origin;
-  const isFollowing = registryPrefix !== '' && origin.upstreams[upstream]?.registry === true;
+  const { registry } = origin;
+  const isFollowing =
+    registry.settings.kind !== 'none' && origin.upstreams[upstream]?.registry === true;
   return {
     name,
     upstream,
-    recordPrefix: isFollowing ? `${registryPrefix}${upstream}/` : '',
+    serversIn: placeOfServers(upstream, isFollowing, registry),
     instances: read.instances,
     start: read.start.length === 1 ? command.trim().split(/\s+/) : read.start,
     env: read.env,

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import { ROUND_ROBIN } from '../model.ts';
@@ -123,8 +123,11 @@ test('reads the defaults without a file', () => {
   assert.equal(config.workers, 1);
   assert.deepEqual(config.gateway.listen, [{ host: '127.0.0.1', port: 8080 }]);
   assert.deepEqual(config.admin, { listen: { host: '127.0.0.1', port: 8700 }, token: '' });
-  assert.equal(config.registry.kind, 'embedded');
-  assert.deepEqual(config.registry.listen, { host: '127.0.0.1', port: 8500 });
+  assert.deepEqual(config.registry.settings, {
+    kind: 'embedded',
+    listen: { host: '127.0.0.1', port: 8500 },
+    dataDir: resolve('.sluice/registry'),
+  });
   assert.deepEqual(config.routes, [{ host: '', path: '/', upstream: 'app' }]);
   assert.equal(config.upstreams.length, 1);
   assert.deepEqual(config.warnings, []);
@@ -178,14 +181,15 @@ services:
   ]);
   assert.equal(config.admin.token, 's3cret');
   assert.deepEqual(config.registry, {
-    kind: 'consul',
-    listen: { host: '127.0.0.1', port: 8500 },
-    dataDir: '/etc/sluice/state/registry',
-    addresses: [
-      { host: '127.0.0.1', port: 8501 },
-      { host: 'consul.local', port: 8500 },
-    ],
-    token: 's3cret',
+    settings: {
+      kind: 'consul',
+      addresses: [
+        { host: '127.0.0.1', port: 8501 },
+        { host: 'consul.local', port: 8500 },
+      ],
+      token: 's3cret',
+    },
+    serversIn: undefined,
     prefix: 'lb/',
     strongDependency: true,
   });

@@ -6,6 +6,7 @@ import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '.
 import { checkBalancing } from './balance-rules.ts';
 import { fieldNameProblem } from './check-schema.ts';
 import { formatPath, type Path, type Where } from './document.ts';
+import { chosenKind, chosenKinds, type RegistryKinds } from './registry-schema.ts';
 import { checkRoutes } from './route-rules.ts';
 import type { ServiceFile } from './service-schema.ts';
 import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
@@ -21,11 +22,7 @@ export type Part<Value> = {
 export type Parts = {
   readonly listen: Part<readonly Address[]>;
   readonly admin: Part<{ listen: Address; token?: string | undefined }>;
-  readonly registry: Part<{
-    embedded?: { listen: Address } | undefined;
-    consul?: { token?: string | undefined } | undefined;
-    none: boolean;
-  }>;
+  readonly registry: Part<RegistryKinds>;
   readonly limits: Part<{ max_uri_size: number; max_head_size: number }>;
   readonly proxy: Part<{ trusted_proxies: readonly string[]; upgrade: readonly string[] }>;
   readonly upstreams: ReadonlyMap<string, Part<UpstreamFile>>;
@@ -68,10 +65,12 @@ function listenersOf(parts: Parts): Listener[] {
     const isGiven = isMap(admin.raw) && admin.raw['listen'] !== undefined;
     listeners.push({ path: ['admin', 'listen'], address: admin.value.listen, isGiven });
   }
-  if (registry.value !== undefined && registry.value.consul === undefined && !registry.value.none) {
-    const address = registry.value.embedded?.listen ?? { host: '127.0.0.1', port: 8500 };
-    const isGiven = isMap(registry.raw) && registry.raw['embedded'] !== undefined;
-    listeners.push({ path: ['registry', 'embedded', 'listen'], address, isGiven });
+  if (registry.value !== undefined) {
+    const kind = chosenKind(registry.value);
+    const address = kind.listen(registry.value);
+    const isGiven = isMap(registry.raw) && registry.raw[kind.kind] !== undefined;
+    if (address !== undefined)
+      listeners.push({ path: ['registry', kind.kind, 'listen'], address, isGiven });
   }
   return listeners;
 }
@@ -128,11 +127,7 @@ function checkRegistry(
 ): void {
   const { value } = registry;
   if (value === undefined) return;
-  const chosen = [
-    value.embedded === undefined ? '' : 'embedded',
-    value.consul === undefined ? '' : 'consul',
-    value.none ? 'none' : '',
-  ].filter((word) => word !== '');
+  const chosen = chosenKinds(value).map(({ kind }) => kind);
   if (chosen.length > 1) {
     const extra = chosen.at(-1) ?? '';
     findings.problem(
@@ -142,10 +137,13 @@ function checkRegistry(
     );
     return;
   }
-  const secret = readSecret(value.consul?.token, environment);
-  if ('problem' in secret) findings.problem(['registry', 'consul', 'token'], secret.problem);
-  const open = value.embedded === undefined ? '' : opennessOf(value.embedded.listen);
-  if (open !== '') findings.warning(['registry', 'embedded', 'listen'], open);
+  const found = chosenKind(value);
+  const secret = readSecret(found.token(value), environment);
+  if ('problem' in secret) findings.problem(['registry', found.kind, 'token'], secret.problem);
+  // The default address is on loopback: what is said here stands in the file.
+  const listen = found.listen(value);
+  const open = listen === undefined ? '' : opennessOf(listen);
+  if (open !== '') findings.warning(['registry', found.kind, 'listen'], open);
   for (const [name, upstream] of upstreams) {
     const follows = upstream.value?.registry === true && !value.none;
     if (upstream.value !== undefined && !follows && upstream.value.servers.length === 0) {

@@ -4,44 +4,11 @@
 
 import { z } from 'zod';
 import { limits, proxy, timeouts } from './gateway-schema.ts';
+import { registry } from './registry-schema.ts';
 import { serviceSchema } from './service-schema.ts';
 import { folder, list, record, secret, section } from './shapes.ts';
 import { routeSchema, upstreamSchema } from './upstream-schema.ts';
-import { address, choice, duration, listenAddress, onOff, show, text } from './values.ts';
-
-const registry = section(
-  'Where the records of servers live. One of `embedded` (the default), `consul`, `none`.',
-  {
-    embedded: section("Our own store, with Consul's KV API.", {
-      listen: listenAddress(
-        'Where the Consul-compatible API listens. It has no access control: keep it on loopback.',
-      ).prefault('127.0.0.1:8500'),
-      data_dir: folder("The store's folder, relative to `state_dir`.", 'registry'),
-    }).optional(),
-    consul: section('A Consul cluster.', {
-      addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
-      token: secret('ACL token.').optional(),
-    }).optional(),
-    none: onOff({ about: 'No registry: the servers of this file alone.', initial: 'off' }),
-    prefix: text({
-      about: 'Prefix of the records; ends with a slash.',
-      kind: 'key prefix',
-      problemOf: (value) => {
-        if (value.startsWith('/'))
-          return `${show(value)} begins with a slash, but keys do not; write upstreams/`;
-        if (!value.endsWith('/'))
-          return `${show(value)} also covers other names that begin like it; write ${value.length > 60 ? 'a slash at its end' : `"${value}/"`}`;
-        return /^[\x21-\x7e]+$/.test(value)
-          ? ''
-          : 'holds blanks or non-ASCII characters; remove them';
-      },
-    }).prefault('upstreams/'),
-    strong_dependency: onOff({
-      about: "Do not start before the registry's first answer.",
-      initial: 'off',
-    }),
-  },
-);
+import { choice, duration, listenAddress, show } from './values.ts';
 
 const admin = section('The control API: CLI, status pages, metrics.', {
   listen: listenAddress('Where it listens.').prefault('127.0.0.1:8700'),

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { messageOf } from '../base/errors.ts';
 import { parseConfig } from './load.ts';
+import type { ServersIn } from './types.ts';
 
-function prefixOf(text: string): string | undefined {
+function placeOf(text: string): ServersIn | undefined {
   const service = 'services: { app: { instances: ["127.0.0.1:1"], start: x } }';
-  return parseConfig(`${text}\n${service}`, 's.yaml', {}).services[0]?.recordPrefix;
+  return parseConfig(`${text}\n${service}`, 's.yaml', {}).services[0]?.serversIn;
 }
 
 function problemOf(env: string): string {
@@ -25,11 +26,14 @@ test('a reference in env is read when somebody deploys, but is one from the begi
   assert.equal(problemOf('inherit_env: all'), '');
 });
 
-test("a service knows where the registry has its upstream's records, or that it has none", () => {
-  assert.equal(prefixOf('upstreams: { app: {} }'), 'upstreams/app/');
-  assert.equal(prefixOf('registry: { prefix: prod/ }\nupstreams: { app: {} }'), 'prod/app/');
+test('a service knows where people add a server of its upstream', () => {
+  const at = (recordPrefix: string): ServersIn => ({ recordPrefix });
+  assert.deepEqual(placeOf('upstreams: { app: {} }'), at('upstreams/app/'));
+  const prod = 'registry: { prefix: prod/ }\nupstreams: { app: {} }';
+  assert.deepEqual(placeOf(prod), at('prod/app/'));
+  const inFile = { place: "upstreams.app.servers of the gateway's configuration" };
   const own = 'upstreams: { app: { registry: false, servers: ["127.0.0.1:1"] } }';
-  assert.equal(prefixOf(own), '');
+  assert.deepEqual(placeOf(own), inFile);
   const none = 'registry: { none: true }\nupstreams: { app: { servers: ["127.0.0.1:1"] } }';
-  assert.equal(prefixOf(none), '');
+  assert.deepEqual(placeOf(none), inFile);
 });

@@ -5,6 +5,7 @@
 import type { Address } from '../base/units.ts';
 import type { CheckSpec, ProbeSpec } from '../health.ts';
 import type { Balancing, Route } from '../model.ts';
+import type { RegistrySettings } from '../registry.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
@@ -93,25 +94,25 @@ export type GatewayConfig = {
 };
 
 export type RegistryConfig = {
-  readonly kind: 'embedded' | 'consul' | 'none';
-  /** Embedded: where the Consul-compatible HTTP API listens. */
-  readonly listen: ListenAddress;
-  readonly dataDir: string;
-  /** Consul: any of these may be asked. */
-  readonly addresses: readonly Address[];
-  readonly token: string;
+  /** Its kind, and what that kind needs. */
+  readonly settings: RegistrySettings;
+  /** Where people write the servers when there are no records to write; undefined: records. */
+  readonly serversIn: string | undefined;
   /** `upstreams/`: ends with a slash. */
   readonly prefix: string;
   /** True: do not start without the registry's first answer. */
   readonly strongDependency: boolean;
 };
 
+/** As records under a prefix, `upstreams/app/`, or in a place that people know, in words. */
+export type ServersIn = { readonly recordPrefix: string } | { readonly place: string };
+
 /** How `sluice deploy` runs the instances of a service by local commands. */
 export type ServiceConfig = {
   readonly name: string;
   readonly upstream: string;
-  /** Before a server's id in the registry, `upstreams/app/`; '' when the upstream follows none. */
-  readonly recordPrefix: string;
+  /** Where people add a server of the upstream. */
+  readonly serversIn: ServersIn;
   /** `host:port` ids, in release order. */
   readonly instances: readonly Address[];
   /** argv; `{version} {host} {port} {id} {service}` are filled in. No shell. */

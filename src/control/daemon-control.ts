@@ -16,7 +16,7 @@ import type { Log } from '../base/log.ts';
 import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
 import { type Admin, READY } from '../model.ts';
-import type { Registry, RegistryHealth } from '../registry.ts';
+import type { OpenedSource, SourceHealth } from '../registry.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
 import type { Fleet } from '../workers.ts';
 import { checkGuard } from './guard.ts';
@@ -37,7 +37,7 @@ export type ControlOptions = {
   readonly fleet: Fleet;
   readonly snapshot: Snapshot;
   readonly registryConfig: RegistryConfig;
-  readonly registry: Registry | undefined;
+  readonly registry: OpenedSource;
   readonly log: Log;
 };
 
@@ -50,7 +50,7 @@ export class DaemonControl implements Control {
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#scope = scopeOf(options.registryConfig);
+    this.#scope = scopeOf(options.registryConfig.settings);
     this.#receipts = new Receipts(options.fleet, this.#scope);
   }
 
@@ -72,12 +72,12 @@ export class DaemonControl implements Control {
     if (this.#closing.signal.aborted) return { reason: 'shutting down', isClosing: true };
     const { fleet, table, registry } = this.#options;
     let reason = fleet.unready();
-    if (reason === '' && registry !== undefined && table.membership === undefined) {
+    if (reason === '' && registry.source !== undefined && table.membership === undefined) {
       const empty = table.upstreams.find(
         ({ config, members }) => config.followRegistry && members.size === 0,
       );
       if (empty !== undefined) {
-        const { address } = registry.health();
+        const { address } = registry.source.health();
         reason = `registry ${address} has not answered yet, and nothing is known of upstream "${empty.config.name}"`;
       }
     }
@@ -110,15 +110,23 @@ export class DaemonControl implements Control {
   async setWeight(upstream: string, server: string, weight: number): Promise<void> {
     const { known } = this.#find(upstream, server);
     const { registry, registryConfig } = this.#options;
-    if (registry === undefined || !known.config.followRegistry) {
+    const { source, store } = registry;
+    const isFollowing = source !== undefined && known.config.followRegistry;
+    if (!isFollowing) {
       throw new SluiceError(
         'conflict',
         `upstream "${upstream}": does not follow a registry; change the weight in the config file`,
       );
     }
+    if (store === undefined) {
+      throw new SluiceError(
+        'conflict',
+        `upstream "${upstream}": its servers come from ${registryConfig.serversIn}, which is only read; change the weight there`,
+      );
+    }
     const configured = known.config.servers.find(({ id }) => id === server);
     const { prefix } = registryConfig;
-    await writeWeight({ registry, prefix, upstream, server, weight, configured });
+    await writeWeight({ store, prefix, upstream, server, weight, configured });
     this.#options.log.info({ upstream, server, weight }, 'weight set');
   }
 
@@ -241,8 +249,8 @@ export class DaemonControl implements Control {
     return this.#options.fleet.refresh({ deadlineMs: REFRESH_MS, strict: false });
   }
 
-  #health(): RegistryHealth | undefined {
-    return this.#options.registry?.health();
+  #health(): SourceHealth | undefined {
+    return this.#options.registry.source?.health();
   }
 
   #findUpstream(name: string): KnownUpstream {

@@ -1,48 +1,39 @@
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
 import { test } from 'node:test';
-import type { RegistryConfig } from '../config.ts';
+import type { RegistrySettings } from '../registry.ts';
 import { scopeOf } from './scope.ts';
 
-const CONFIG: RegistryConfig = {
+const embedded = (host: string, port = 8500): RegistrySettings => ({
   kind: 'embedded',
-  listen: { host: '127.0.0.1', port: 8500 },
+  listen: { host, port },
   dataDir: '',
-  addresses: [],
+});
+const consul = (...hosts: readonly string[]): RegistrySettings => ({
+  kind: 'consul',
+  addresses: hosts.map((host) => ({ host, port: 8500 })),
   token: '',
-  prefix: 'upstreams/',
-  strongDependency: false,
-};
-
-test('names this process as the gateway', () => {
-  assert.equal(scopeOf(CONFIG).gateway, `pid ${process.pid} on ${hostname()}`);
 });
 
-for (const [what, change, registry] of [
-  ['an embedded registry on loopback', {}, ''],
-  ['no registry', { kind: 'none', listen: { host: '0.0.0.0', port: 1 } }, ''],
-  [
-    'the whole network',
-    { listen: { host: '0.0.0.0', port: 8500 } },
-    'the registry on 0.0.0.0:8500',
-  ],
-  ['all of IPv6', { listen: { host: '::', port: 8500 } }, 'the registry on [::]:8500'],
-  ['a LAN address', { listen: { host: '10.0.0.5', port: 1 } }, 'the registry on 10.0.0.5:1'],
-  ['IPv6 loopback', { listen: { host: '::1', port: 8500 } }, ''],
-  ['loopback written as IPv6', { listen: { host: '::ffff:127.0.0.1', port: 8500 } }, ''],
+test('names this process as the gateway', () => {
+  assert.equal(scopeOf({ kind: 'none' }).gateway, `pid ${process.pid} on ${hostname()}`);
+});
+
+const CASES: readonly (readonly [string, RegistrySettings, string])[] = [
+  ['an embedded registry on loopback', embedded('127.0.0.1'), ''],
+  ['no registry', { kind: 'none' }, ''],
+  ['the whole network', embedded('0.0.0.0'), 'the registry on 0.0.0.0:8500'],
+  ['all of IPv6', embedded('::'), 'the registry on [::]:8500'],
+  ['a LAN address', embedded('10.0.0.5', 1), 'the registry on 10.0.0.5:1'],
+  ['IPv6 loopback', embedded('::1'), ''],
+  ['loopback written as IPv6', embedded('::ffff:127.0.0.1'), ''],
   // Its agent here is a door to the same records for everybody.
-  [
-    'a Consul on loopback',
-    { kind: 'consul', addresses: [{ host: '127.0.0.1', port: 8500 }] },
-    'the Consul at 127.0.0.1:8500',
-  ],
-  [
-    'three Consuls',
-    { kind: 'consul', addresses: ['a', 'b', '::1'].map((host) => ({ host, port: 1 })) },
-    'the Consul at a:1, b:1, [::1]:1',
-  ],
-] as const) {
+  ['a Consul on loopback', consul('127.0.0.1'), 'the Consul at 127.0.0.1:8500'],
+  ['three Consuls', consul('a', 'b', '::1'), 'the Consul at a:8500, b:8500, [::1]:8500'],
+];
+
+for (const [what, settings, registry] of CASES) {
   test(`${what}: ${registry === '' ? 'nobody else follows it' : 'others may follow it'}`, () => {
-    assert.equal(scopeOf({ ...CONFIG, ...change }).sharedRegistry, registry);
+    assert.equal(scopeOf(settings).sharedRegistry, registry);
   });
 }

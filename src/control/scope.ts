@@ -4,23 +4,11 @@
 
 import { hostname } from 'node:os';
 import type { Scope } from '../base/scope.ts';
-import { formatAddress, isLoopback } from '../base/units.ts';
-import type { RegistryConfig } from '../config.ts';
+import { kindOf, type RegistrySettings } from '../registry.ts';
 
-export function scopeOf(registry: RegistryConfig): Scope {
+export function scopeOf(registry: RegistrySettings): Scope {
   return {
     gateway: `pid ${process.pid} on ${hostname()}`,
-    sharedRegistry: sharedRegistry(registry),
+    sharedRegistry: kindOf(registry).shared(registry),
   };
-}
-
-function sharedRegistry({ kind, addresses, listen }: RegistryConfig): string {
-  switch (kind) {
-    case 'none':
-      return '';
-    case 'consul':
-      return `the Consul at ${addresses.map(formatAddress).join(', ')}`;
-    case 'embedded':
-      return isLoopback(listen.host) ? '' : `the registry on ${formatAddress(listen)}`;
-  }
 }

@@ -5,7 +5,7 @@ import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.
 import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
 import { type Findings, openTunnels } from '../model.ts';
-import type { Membership, RegistryHealth } from '../registry.ts';
+import type { Membership, SourceHealth } from '../registry.ts';
 import type { Fleet, WorkerFigures } from '../workers.ts';
 import { memberEligibility } from './reported.ts';
 import type { KnownUpstream, Table } from './table.ts';
@@ -17,7 +17,7 @@ export type StatusSource = {
   readonly table: Table;
   readonly fleet: Fleet;
   readonly registry: RegistryConfig;
-  readonly health: RegistryHealth | undefined;
+  readonly health: SourceHealth | undefined;
 };
 
 export function buildStatus(source: StatusSource): StatusDocument {
@@ -136,7 +136,7 @@ function buildRegistry(
   membership: Membership | undefined,
 ): StatusDocument['registry'] {
   return {
-    kind: registry.kind,
+    kind: registry.settings.kind,
     address: health?.address ?? '',
     reachable: health?.reachable ?? true,
     index: membership?.index ?? 0,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { KvEntry, Registry } from '../registry.ts';
+import type { KvEntry, RecordStore } from '../registry.ts';
 import { writeWeight } from './weight.ts';
 
 const ENTRY: KvEntry = {
@@ -15,11 +15,11 @@ const ENTRY: KvEntry = {
 };
 
 /** Its answers come when the test gives them. */
-class StuckRegistry implements Registry {
+class StuckStore implements RecordStore {
   readonly writes: string[] = [];
   readonly reads: ((entry: KvEntry) => void)[] = [];
 
-  read(): Promise<KvEntry> {
+  get(): Promise<KvEntry> {
     return new Promise((resolve) => this.reads.push(resolve));
   }
 
@@ -47,15 +47,15 @@ class StuckRegistry implements Registry {
   close(): void {}
 }
 
-function begin(t: TestContext): { registry: StuckRegistry; written: Promise<void> } {
+function begin(t: TestContext): { store: StuckStore; written: Promise<void> } {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const registry = new StuckRegistry();
+  const store = new StuckStore();
   const which = { prefix: 'upstreams/', upstream: 'app', server: 'a:1', configured: undefined };
-  return { registry, written: writeWeight({ ...which, registry, weight: 2 }) };
+  return { store, written: writeWeight({ ...which, store, weight: 2 }) };
 }
 
 test('gives up on a registry that does not answer, and writes nothing afterwards', async (t) => {
-  const { registry, written } = begin(t);
+  const { store, written } = begin(t);
   t.mock.timers.tick(8000);
   await assert.rejects(written, {
     code: 'registry_unreachable',
@@ -63,16 +63,16 @@ test('gives up on a registry that does not answer, and writes nothing afterwards
       'weight of a:1 in upstream "app": no answer from the registry within 8s; ' +
       'nothing was written; is its process stuck?',
   });
-  registry.reads[0]?.(ENTRY);
+  store.reads[0]?.(ENTRY);
   await new Promise(setImmediate);
-  assert.deepEqual(registry.writes, []);
+  assert.deepEqual(store.writes, []);
 });
 
 test('says that the write may still take effect when it was under way', async (t) => {
-  const { registry, written } = begin(t);
-  registry.reads[0]?.(ENTRY);
+  const { store, written } = begin(t);
+  store.reads[0]?.(ENTRY);
   await new Promise(setImmediate);
-  assert.deepEqual(registry.writes, ['{"weight":2}']);
+  assert.deepEqual(store.writes, ['{"weight":2}']);
   t.mock.timers.tick(8000);
   await assert.rejects(written, { code: 'registry_unreachable', message: /may still change; see/ });
 });

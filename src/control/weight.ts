@@ -4,7 +4,7 @@
 import { messageOf, SluiceError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import type { StaticServer } from '../config.ts';
-import { type KvEntry, type Registry, readInstance } from '../registry.ts';
+import { type KvEntry, type RecordStore, readInstance } from '../registry.ts';
 
 /** Others write too; after so many lost races something is wrong. */
 const TRIES_MAX = 5;
@@ -12,7 +12,7 @@ const TRIES_MAX = 5;
 const DEADLINE_MS = 8000;
 
 export type WeightChange = {
-  readonly registry: Registry;
+  readonly store: RecordStore;
   readonly prefix: string;
   readonly upstream: string;
   readonly server: string;
@@ -52,7 +52,7 @@ export async function writeWeight(change: WeightChange): Promise<void> {
 }
 
 async function write(change: WeightChange, progress: Progress): Promise<void> {
-  const { registry, upstream, server } = change;
+  const { store, upstream, server } = change;
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const entry = await findRecord(change);
     const key = entry?.key ?? `${change.prefix}${upstream}/${server}`;
@@ -61,7 +61,7 @@ async function write(change: WeightChange, progress: Progress): Promise<void> {
     // Whoever asked was told that nothing was written.
     if (progress.isOver) return;
     progress.isSent = true;
-    if (await registry.put(key, JSON.stringify(withWeight(attributes, change.weight)), { cas })) {
+    if (await store.put(key, JSON.stringify(withWeight(attributes, change.weight)), { cas })) {
       return;
     }
   }
@@ -73,11 +73,11 @@ async function write(change: WeightChange, progress: Progress): Promise<void> {
 
 /** Its key is normally made of upstream and id; folders between the two are allowed. */
 async function findRecord(change: WeightChange): Promise<KvEntry | undefined> {
-  const { registry, prefix, upstream, server } = change;
+  const { store, prefix, upstream, server } = change;
   const folder = `${prefix}${upstream}/`;
-  const direct = await registry.read(`${folder}${server}`);
+  const direct = await store.get(`${folder}${server}`);
   if (direct !== undefined) return direct;
-  const { entries } = await registry.list(folder);
+  const { entries } = await store.list(folder);
   return entries.find((entry) => {
     const read = readInstance(entry.key, entry.value, prefix);
     return 'instance' in read && read.instance.id === server;

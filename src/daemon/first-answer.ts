@@ -3,10 +3,9 @@
 // whoever takes over.
 
 import { SluiceError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
 import { formatDuration } from '../base/units.ts';
 import type { Config } from '../config.ts';
-import { followMembership, type Membership, type Registry } from '../registry.ts';
+import type { Membership, MembershipSource } from '../registry.ts';
 
 /** With strong_dependency: how long the registry may take to answer, ms. */
 export const STRONG_DEADLINE_MS = 15_000;
@@ -23,12 +22,11 @@ export type FollowedRegistry = {
 
 export function followRegistry(options: {
   readonly config: Config;
-  readonly registry: Registry;
+  readonly source: MembershipSource;
   readonly initial: Membership | undefined;
   readonly strongDeadlineMs: number;
-  readonly log: Log;
 }): FollowedRegistry {
-  const { config, registry, initial, log } = options;
+  const { config, source, initial } = options;
   const first = Promise.withResolvers<Membership | undefined>();
   const isStrong = config.registry.strongDependency;
   let receive: ((membership: Membership) => void) | undefined;
@@ -37,11 +35,8 @@ export function followRegistry(options: {
     () => first.resolve(undefined),
     isStrong ? options.strongDeadlineMs : WEAK_DEADLINE_MS,
   );
-  const watch = followMembership({
-    registry,
-    prefix: config.registry.prefix,
-    log: log.child({ component: 'registry' }),
-    ...(initial === undefined ? {} : { initial }),
+  const watch = source.follow({
+    initial,
     // What the config does not have serves nobody: there is nothing to hold on to.
     allowEmpty: (service) =>
       config.upstreams.find(({ name }) => name === service)?.allowEmpty !== false,
@@ -68,8 +63,8 @@ export function followRegistry(options: {
   };
 }
 
-export function noAnswer(registry: Registry, deadlineMs: number): SluiceError {
-  const { address, trouble } = registry.health();
+export function noAnswer(source: MembershipSource, deadlineMs: number): SluiceError {
+  const { address, trouble } = source.health();
   const why = trouble === '' ? '' : ` (${trouble})`;
   return new SluiceError(
     'registry_unreachable',

@@ -11,11 +11,10 @@ import type { Config, ListenAddress } from '../config.ts';
 import { DaemonControl, type Lookup, Names, OutageWatch, systemLookup, Table } from '../control.ts';
 import { descriptorsFor, socketRoom } from '../gateway.ts';
 import { Checker } from '../health.ts';
-import type { Membership, Registry } from '../registry.ts';
+import { kindOf, type Membership, type MembershipSource } from '../registry.ts';
 import { lockStateDir, openSnapshot, type Snapshot } from '../snapshot.ts';
 import { bindListeners, Fleet, type TableChanges } from '../workers.ts';
 import { followRegistry, noAnswer, STRONG_DEADLINE_MS } from './first-answer.ts';
-import { openRegistry } from './registry-source.ts';
 import { Teardown } from './teardown.ts';
 
 /** The start waits so long for the addresses of servers given by name, ms. */
@@ -70,7 +69,12 @@ async function start(
   teardown.add(() => lock.release());
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
   teardown.add(() => snapshot.close());
-  const { registry, address } = await openRegistry(config.registry, { log, teardown });
+  const { settings, prefix } = config.registry;
+  const registry = await kindOf(settings).open(settings, {
+    log: log.child({ component: 'registry' }),
+    prefix,
+  });
+  teardown.add(() => registry.close());
   const names = new Names({ lookup, log, remembered: snapshot.memory.names });
   teardown.add(() => names.close());
   const table = await openTable(config, {
@@ -78,7 +82,7 @@ async function start(
     teardown,
     names,
     snapshot,
-    registry,
+    source: registry.source,
     strongDeadlineMs: registryDeadlineMs,
   });
 
@@ -147,7 +151,11 @@ async function start(
   await fleet.listen();
   isStarted = true;
   lookForOutages();
-  const addresses = { gateway: listeners.addresses, admin: admin.address, registry: address };
+  const addresses = {
+    gateway: listeners.addresses,
+    admin: admin.address,
+    registry: registry.address,
+  };
   log.info(
     { ...addresses, workers: config.workers, generation: table.table.generation },
     'started',
@@ -184,24 +192,24 @@ async function openTable(
     readonly teardown: Teardown;
     readonly names: Names;
     readonly snapshot: Snapshot;
-    readonly registry: Registry | undefined;
+    readonly source: MembershipSource | undefined;
     readonly strongDeadlineMs: number;
   },
 ): Promise<OpenTable> {
-  const { log, teardown, names, snapshot, registry, strongDeadlineMs } = options;
+  const { log, teardown, names, snapshot, source, strongDeadlineMs } = options;
   const initial = snapshot.memory.membership;
   // A registry that the config no longer names has no say, not even a remembered one.
-  let membership = registry === undefined ? undefined : initial;
+  let membership = source === undefined ? undefined : initial;
   let handOver = (_: (membership: Membership) => void): void => {};
-  if (registry !== undefined) {
-    const followed = followRegistry({ config, registry, initial, strongDeadlineMs, log });
+  if (source !== undefined) {
+    const followed = followRegistry({ config, source, initial, strongDeadlineMs });
     teardown.add(() => followed.close());
     const first = await followed.first;
     if (first === undefined && config.registry.strongDependency)
-      throw noAnswer(registry, strongDeadlineMs);
+      throw noAnswer(source, strongDeadlineMs);
     if (first === undefined) {
       const from = initial === undefined ? 'config' : 'snapshot';
-      log.warn({ from, address: registry.health().address }, 'starting without the registry');
+      log.warn({ from, address: source.health().address }, 'starting without the registry');
     }
     membership = first ?? initial;
     handOver = followed.handOver;

@@ -3,7 +3,7 @@
 import { startConsul } from '../../test/support/peers/programs.ts';
 import { openClient, startEmbedded } from '../../test/support/registry/builders.ts';
 import { registryContract } from '../../test/support/registry/contract.ts';
-import { embeddedRegistry } from './embedded.ts';
+import { embeddedStore } from './embedded.ts';
 
 registryContract('embedded', async (t) => {
   const { address } = await startEmbedded(t);
@@ -12,7 +12,7 @@ registryContract('embedded', async (t) => {
 
 registryContract('embedded, in its own process', async (t) => {
   const { address, store } = await startEmbedded(t);
-  return embeddedRegistry(openClient(t, [address]), store);
+  return embeddedStore(openClient(t, [address]), store);
 });
 
 registryContract('consul', async (t) => {

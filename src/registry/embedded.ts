@@ -2,5 +2,5 @@
 // Others reach it through Consul's HTTP API (consul-server.ts), its own process also without.
 
 export { type Changed, Draft } from './embedded/draft.ts';
-export { embeddedRegistry } from './embedded/own-process.ts';
+export { embeddedStore } from './embedded/own-process.ts';
 export { KEY_BYTES_MAX, openStore, type Store, VALUE_BYTES_MAX } from './embedded/store.ts';

@@ -2,4 +2,4 @@
 
 export type { Instance, Membership, Problem } from './records/instance.ts';
 export { type InstanceRead, readInstance } from './records/instance-record.ts';
-export { type FollowOptions, followMembership } from './records/membership.ts';
+export { recordSource } from './records/membership.ts';

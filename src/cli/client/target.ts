@@ -6,7 +6,7 @@ import type { Control } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { type Address, formatAddress, parseAddress } from '../../base/units.ts';
 import type { Config } from '../../config.ts';
-import type { Registry } from '../../registry.ts';
+import type { RecordStore } from '../../registry.ts';
 import { visible } from '../output.ts';
 import { createControlClient } from './control-client.ts';
 
@@ -61,25 +61,23 @@ async function controlAddressOf(
 /** An open client of the registry, and the prefix of its upstream records. The caller closes it. */
 export async function registryOf(
   options: GlobalOptions,
-): Promise<{ readonly registry: Registry; readonly prefix: string }> {
+): Promise<{ readonly registry: RecordStore; readonly prefix: string }> {
   const named = options.registry ?? process.env['SLUICE_REGISTRY'] ?? '';
-  const { openConsul } = await import('../../registry.ts');
+  const { kindOf, openConsul } = await import('../../registry.ts');
   const { silentLog } = await import('../../base/log.ts');
   if (named !== '') {
     const addresses = named.split(',').map(parseRegistryAddress);
     const token = process.env['CONSUL_HTTP_TOKEN'] ?? '';
     return { registry: openConsul({ addresses, token, log: silentLog }), prefix: 'upstreams/' };
   }
-  const { registry, file } = await configOf(options);
-  if (registry.kind === 'none') {
-    const message = `${file} has registry: { none: true }, so there is nothing to read or write; name a registry with --registry host:port`;
-    throw new SluiceError('usage', message);
-  }
-  const addresses = registry.kind === 'consul' ? registry.addresses : [reachable(registry.listen)];
-  return {
-    registry: openConsul({ addresses, token: registry.token, log: silentLog }),
-    prefix: registry.prefix,
-  };
+  const { registry: config, file } = await configOf(options);
+  const { settings, prefix, serversIn } = config;
+  const registry = kindOf(settings).openStore(settings, silentLog);
+  if (registry !== undefined) return { registry, prefix };
+  throw new SluiceError(
+    'usage',
+    `${file}: the servers come from ${serversIn}, so there are no records to read or write; change the servers there, or name a registry with --registry host:port`,
+  );
 }
 
 function parseRegistryAddress(text: string): Address {

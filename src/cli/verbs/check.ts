@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { formatAddress } from '../../base/units.ts';
 import type { Config } from '../../config.ts';
+import type { RegistrySettings } from '../../registry.ts';
 import { configOf, type GlobalOptions } from '../client/target.ts';
 import { paint, print, printJson, warn } from '../output.ts';
 
@@ -34,38 +35,36 @@ Examples:
         ...(file === undefined ? {} : { config: file }),
       });
       for (const warning of config.warnings) warn(warning);
-      if (options.json === true) printJson(withoutSecrets(config));
-      else print(summary(config));
+      const { settings } = config.registry;
+      const { kindOf } = await import('../../registry.ts');
+      const kind = kindOf(settings);
+      if (options.json === true) printJson(withoutSecrets(config, kind.withoutSecrets(settings)));
+      else print(summary(config, kind.describe(settings)));
     });
 }
 
-function withoutSecrets(config: Config): Config {
-  const hidden = (secret: string): string => (secret === '' ? '' : '(set)');
+function withoutSecrets(config: Config, settings: RegistrySettings): unknown {
+  const { settings: _, ...registry } = config.registry;
   return {
     ...config,
-    admin: { ...config.admin, token: hidden(config.admin.token) },
-    registry: { ...config.registry, token: hidden(config.registry.token) },
+    admin: { ...config.admin, token: config.admin.token === '' ? '' : '(set)' },
+    registry: { ...settings, ...registry },
   };
 }
 
-function summary(config: Config): string {
-  const { registry } = config;
-  const kinds = {
-    embedded: `embedded on ${formatAddress(registry.listen)}, data in ${registry.dataDir}`,
-    consul: `Consul at ${registry.addresses.map(formatAddress).join(', ')}`,
-    none: 'none',
-  };
+function summary(config: Config, registry: string): string {
+  const { settings, prefix, serversIn } = config.registry;
   const lines = [
     `${config.file === '' ? 'no file, defaults' : config.file}: ${paint('green', 'ok')}`,
     `  gateway    ${config.gateway.listen.map(formatAddress).join(', ')}`,
     `  admin      ${formatAddress(config.admin.listen)}${config.admin.token === '' ? '' : ' (token)'}`,
-    `  registry   ${kinds[registry.kind]}`,
+    `  registry   ${registry}`,
   ];
   for (const upstream of config.upstreams) {
     const count = upstream.servers.length;
     const checked = upstream.check === null ? 'not checked' : `${upstream.check.type} checks`;
-    const follows = upstream.followRegistry && registry.kind !== 'none';
-    const records = follows ? ` and ${registry.prefix}${upstream.name}/` : '';
+    const follows = upstream.followRegistry && settings.kind !== 'none';
+    const records = follows ? ` and ${serversIn ?? `${prefix}${upstream.name}/`}` : '';
     lines.push(
       `  upstream   ${upstream.name}: ${count} ${count === 1 ? 'server' : 'servers'}${records}, ${checked}`,
     );

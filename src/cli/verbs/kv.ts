@@ -3,7 +3,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../../base/errors.ts';
-import type { KvEntry, Registry } from '../../registry.ts';
+import type { KvEntry, RecordStore } from '../../registry.ts';
 import { type GlobalOptions, registryOf } from '../client/target.ts';
 import { print, printJson, table, visible, warn, widthOf } from '../output.ts';
 
@@ -53,7 +53,7 @@ function addGet(kv: Command): void {
     .option('--json', 'the whole record, its value in base64')
     .action((key: string, _: unknown, command: Command) =>
       withRegistry(command, async ({ registry }, options) => {
-        const entry = await registry.read(key);
+        const entry = await registry.get(key);
         if (entry === undefined)
           throw new SluiceError('not_found', `there is no key "${key}"; see "sluice kv ls"`);
         if (options.json === true) printJson(recordOf(entry));
@@ -130,7 +130,7 @@ function addRm(kv: Command): void {
     );
 }
 
-async function remove(registry: Registry, key: string, options: KvOptions): Promise<void> {
+async function remove(registry: RecordStore, key: string, options: KvOptions): Promise<void> {
   let count: number;
   if (options.recurse === true) {
     count = (await registry.list(key)).entries.length;
@@ -142,7 +142,7 @@ async function remove(registry: Registry, key: string, options: KvOptions): Prom
     }
     await registry.delete(key, { recurse: true });
   } else {
-    const known = await registry.read(parseKey(key));
+    const known = await registry.get(parseKey(key));
     if (known === undefined) {
       throw new SluiceError('not_found', `there is no key "${key}"; a prefix needs --recurse`);
     }
@@ -181,7 +181,7 @@ async function remarksOn(
 
 async function withRegistry(
   command: Command,
-  act: (target: { registry: Registry; prefix: string }, options: KvOptions) => Promise<void>,
+  act: (target: { registry: RecordStore; prefix: string }, options: KvOptions) => Promise<void>,
 ): Promise<void> {
   const options = command.optsWithGlobals<KvOptions>();
   const target = await registryOf(options);

@@ -41,12 +41,13 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
   const run = new LongRun();
   const config = await configOf(options);
   const { createLog } = await import('../../base/log.ts');
-  const { opennessOf } = await import('../../config.ts');
+  const { embeddedSettings, opennessOf } = await import('../../config.ts');
   const { openStore, serveConsulApi } = await import('../../registry.ts');
   const log = createLog(config.logLevel, { component: 'registry' });
-  const listen = options.listen ?? config.registry.listen;
-  const dataDir =
-    options.dataDir === undefined ? config.registry.dataDir : resolve(options.dataDir);
+  const { settings } = config.registry;
+  const own = settings.kind === 'embedded' ? settings : embeddedSettings(config.stateDir);
+  const listen = options.listen ?? own.listen;
+  const dataDir = options.dataDir === undefined ? own.dataDir : resolve(options.dataDir);
   const open = opennessOf(listen);
   if (open !== '') warn(open);
   let store: ReturnType<typeof openStore> | undefined;

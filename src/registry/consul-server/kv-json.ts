@@ -1,7 +1,7 @@
 // Records as Consul writes them in JSON: field order, base64 values, null for an empty value, Go's
 // escapes. The text of a record is made once and kept with it.
 
-import type { KvEntry } from '../kv.ts';
+import type { KvEntry } from '../record-store.ts';
 
 const texts = new WeakMap<KvEntry, string>();
 /** Longer texts are made anew each time rather than held twice in memory. */

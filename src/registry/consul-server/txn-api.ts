@@ -2,7 +2,7 @@
 // all. Operations on nodes, services, checks and sessions are refused.
 
 import { Draft, KEY_BYTES_MAX, type Store, VALUE_BYTES_MAX } from '../embedded.ts';
-import type { KvEntry } from '../kv.ts';
+import type { KvEntry } from '../record-store.ts';
 import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
 import { type Client, SESSIONS_MISSING, tooLarge } from './kv-api.ts';
 import { goString, prettyJson, recordJson } from './kv-json.ts';

@@ -1,7 +1,7 @@
 // What a registry answers, read with distrust: everything that is not exactly a Consul answer is an
 // error, so that garbage, a half body or another program's page never passes for an empty list.
 
-import type { KvEntry, KvState } from '../kv.ts';
+import type { KvEntry, KvState } from '../record-store.ts';
 import type { ConsulReply } from './exchange.ts';
 
 /**

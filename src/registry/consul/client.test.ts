@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { openClient, startEmbedded } from '../../../test/support/registry/builders.ts';
 import { Seen } from '../../../test/support/registry/contract.ts';
 import type { Address } from '../../base/units.ts';
-import type { RegistryHealth } from '../kv.ts';
+import type { SourceHealth } from '../membership-source.ts';
 
 type Script = (request: IncomingMessage, response: ServerResponse, count: number) => void;
 
@@ -112,7 +112,7 @@ for (const [name, lie] of Object.entries(LIES)) {
     });
     const registry = openClient(t, [liar.address], { random: () => 0 });
     const seen = new Seen();
-    const health: RegistryHealth[] = [];
+    const health: SourceHealth[] = [];
     const watch = registry.watch('w/', {
       onState: seen.onState,
       onHealth: (each) => health.push(each),
@@ -206,7 +206,7 @@ test('when nobody listens the error names all addresses and what to do', async (
     ],
     { random: () => 0 },
   );
-  await assert.rejects(registry.read('a'), {
+  await assert.rejects(registry.get('a'), {
     code: 'registry_unreachable',
     message: /127\.0\.0\.1:1, 127\.0\.0\.1:2: nobody listens .*ECONNREFUSED.*start the registry/,
   });

@@ -4,16 +4,16 @@
 import { messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { Address } from '../../base/units.ts';
+import type { SourceHealth } from '../membership-source.ts';
 import type {
   DeleteOptions,
   KvEntry,
   KvState,
   PutOptions,
-  Registry,
-  RegistryHealth,
+  RecordStore,
   Watch,
   WatchEvents,
-} from '../kv.ts';
+} from '../record-store.ts';
 import { parseDone, parseEntries, parseState } from './answer.ts';
 import type { ConsulReply } from './exchange.ts';
 import { ConsulTransport } from './transport.ts';
@@ -35,8 +35,8 @@ export function openConsul(options: {
   /** How long a blocking query of a watch waits. */
   readonly waitMs?: number;
   readonly random?: () => number;
-}): Registry {
-  return new ConsulRegistry(
+}): RecordStore {
+  return new ConsulStore(
     new ConsulTransport({
       addresses: options.addresses,
       token: options.token ?? '',
@@ -48,7 +48,7 @@ export function openConsul(options: {
   );
 }
 
-class ConsulRegistry implements Registry {
+class ConsulStore implements RecordStore {
   readonly #transport: ConsulTransport;
   readonly #log: Log;
   readonly #waitMs: number;
@@ -59,7 +59,7 @@ class ConsulRegistry implements Registry {
     this.#waitMs = waitMs;
   }
 
-  async read(key: string): Promise<KvEntry | undefined> {
+  async get(key: string): Promise<KvEntry | undefined> {
     const reply = await this.#transport.call({ method: 'GET', path: pathOf(key) });
     if (reply.status === 404) {
       parse(reply, (answer) => parseState(answer));
@@ -106,7 +106,7 @@ class ConsulRegistry implements Registry {
     });
   }
 
-  health(): RegistryHealth {
+  health(): SourceHealth {
     return this.#transport.health;
   }
 

@@ -30,7 +30,7 @@ test('losing the leader of three costs neither a write nor the watch', async (t)
   // The address that the client used first may be the dead one: it finds another by itself.
   assert.equal(await registry.put('w/a', '1'), true);
   await seen.until('a=1');
-  const entry = await registry.read('w/a');
+  const entry = await registry.get('w/a');
   assert.equal(await registry.put('w/a', '2', { cas: entry?.modifyIndex ?? 0 }), true);
   await seen.until('a=2');
   assert(

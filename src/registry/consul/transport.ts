@@ -6,7 +6,7 @@ import { Agent } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SluiceError } from '../../base/errors.ts';
 import { type Address, formatAddress, formatDuration } from '../../base/units.ts';
-import type { RegistryHealth } from '../kv.ts';
+import type { SourceHealth } from '../membership-source.ts';
 import {
   type ConsulReply,
   type ConsulRequest,
@@ -33,7 +33,7 @@ export class ConsulTransport {
   readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 15_000, maxFreeSockets: 8 });
   readonly #closing = new AbortController();
   #current = 0;
-  #health: RegistryHealth;
+  #health: SourceHealth;
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -45,7 +45,7 @@ export class ConsulTransport {
     };
   }
 
-  get health(): RegistryHealth {
+  get health(): SourceHealth {
     return this.#health;
   }
 

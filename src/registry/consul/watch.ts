@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { KvState, Watch, WatchEvents } from '../kv.ts';
+import type { KvState, Watch, WatchEvents } from '../record-store.ts';
 import { type KnownEntries, parseState } from './answer.ts';
 import type { ConsulTransport } from './transport.ts';
 

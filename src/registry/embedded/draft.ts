@@ -2,7 +2,7 @@
 // each seeing those before it, and undone when the group cannot be committed. All of it happens in
 // one synchronous stretch, so nobody ever reads what is not durable.
 
-import type { KvEntry } from '../kv.ts';
+import type { KvEntry } from '../record-store.ts';
 import type { KeyTable } from './key-table.ts';
 
 /** What changed: one record, or everything under a prefix. */

@@ -12,7 +12,7 @@
 // the index of the newest one that was dropped becomes the floor below which no prefix index falls,
 // so that it never goes back; the price is one needless wake-up of each watcher per clean-up.
 
-import type { KvEntry } from '../kv.ts';
+import type { KvEntry } from '../record-store.ts';
 import { SortedMap } from './sorted-map.ts';
 
 /**

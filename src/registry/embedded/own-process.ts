@@ -2,14 +2,14 @@
 // as to a real Consul, so that what works with the one works with the other; its watch is the store's
 // own and says which records changed.
 
-import type { Registry } from '../kv.ts';
+import type { RecordStore } from '../record-store.ts';
 import type { Store } from './store.ts';
 import { watchStore } from './store-watch.ts';
 
 /** `client`: of the store's own API. It is closed with the registry, the store is not. */
-export function embeddedRegistry(client: Registry, store: Store): Registry {
+export function embeddedStore(client: RecordStore, store: Store): RecordStore {
   return {
-    read: (key) => client.read(key),
+    get: (key) => client.get(key),
     list: (prefix) => client.list(prefix),
     put: (key, value, options) => client.put(key, value, options),
     delete: (key, options) => client.delete(key, options),

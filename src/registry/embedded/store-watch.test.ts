@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { temporaryFolder } from '../../../test/support/registry/builders.ts';
 import { silentLog } from '../../base/log.ts';
-import type { KvEntry } from '../kv.ts';
+import type { KvEntry } from '../record-store.ts';
 import { openStore, type Store } from './store.ts';
 import { watchStore } from './store-watch.ts';
 

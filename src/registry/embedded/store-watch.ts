@@ -2,7 +2,7 @@
 // as the records that it changed, so that one of thousands costs as much as one of ten. The same
 // face as consul/watch.ts, without HTTP between; what others see of the store goes through its API.
 
-import type { KvEntry, Watch, WatchEvents } from '../kv.ts';
+import type { KvEntry, Watch, WatchEvents } from '../record-store.ts';
 import type { Changed } from './draft.ts';
 import type { Store } from './store.ts';
 

@@ -5,7 +5,7 @@
 
 import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { DeleteOptions, KvEntry, KvState, PutOptions } from '../kv.ts';
+import type { DeleteOptions, KvEntry, KvState, PutOptions } from '../record-store.ts';
 import { Database } from './database.ts';
 import { type Changed, Draft } from './draft.ts';
 import type { KeyTable } from './key-table.ts';

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { seededRandom } from '../../../test/support/base/random.ts';
 import { openClient, startEmbedded } from '../../../test/support/registry/builders.ts';
 import { silentLog } from '../../base/log.ts';
-import type { KvEntry, KvState } from '../kv.ts';
+import type { KvEntry, KvState } from '../record-store.ts';
 import type { Membership } from './instance.ts';
-import { followMembership, MembershipReader } from './membership.ts';
+import { MembershipReader, recordSource } from './membership.ts';
 
 const A = '127.0.0.1:1';
 const B = '127.0.0.1:2';
@@ -143,10 +143,8 @@ test('follows a registry over HTTP, change by change', async (t) => {
   await registry.put(`upstreams/app/${A}`, '{"weight":1}');
   const seen: Membership[] = [];
   let arrived = (): void => {};
-  const follower = followMembership({
-    registry,
-    prefix: 'upstreams/',
-    log: silentLog,
+  const source = recordSource({ store: registry, prefix: 'upstreams/', log: silentLog });
+  const follower = source.follow({
     onMembership: (membership) => {
       seen.push(membership);
       arrived();

@@ -5,57 +5,63 @@
 
 import type { Log } from '../../base/log.ts';
 import { formatAddress } from '../../base/units.ts';
-import type { KvChange, KvEntry, KvState, Registry, RegistryHealth } from '../kv.ts';
+import type { MembershipSource } from '../membership-source.ts';
+import type { KvChange, KvEntry, KvState, RecordStore } from '../record-store.ts';
 import type { Instance, Membership, Problem } from './instance.ts';
 import { readInstance, readKey } from './instance-record.ts';
 
-export type FollowOptions = {
-  readonly registry: Registry;
-  /** `upstreams/`: ends with a slash. */
+/** The servers that the records under a prefix (it ends with a slash) describe. */
+export function recordSource(options: {
+  readonly store: RecordStore;
   readonly prefix: string;
   readonly log: Log;
-  /** The last known good from before our start. */
-  readonly initial?: Membership;
-  /** True: an emptied or vanished list of this service is taken as it is. */
-  readonly allowEmpty?: (service: string) => boolean;
-  /** The whole membership, at the start and after each change. Unchanged lists are the same arrays. */
-  readonly onMembership: (membership: Membership) => void;
-  readonly onHealth?: (health: RegistryHealth) => void;
-};
-
-export function followMembership(options: FollowOptions): { close(): void } {
-  const { registry, prefix, log, onMembership, onHealth } = options;
-  const reader = new MembershipReader(prefix, options.allowEmpty ?? (() => false), options.initial);
-  let told = new Set<string>();
-  const tell = (membership: Membership): void => {
-    told = logNew(log, membership, told);
-    onMembership(membership);
-  };
-  return registry.watch(prefix, {
-    onState: (state) => tell(reader.read(state)),
-    onRecords: (change) => {
-      const membership = reader.change(change);
-      if (membership !== undefined) tell(membership);
-      return membership !== undefined;
+}): MembershipSource {
+  const { store, prefix, log } = options;
+  return {
+    follow({ onMembership, onHealth, allowEmpty, initial }) {
+      const reader = new MembershipReader(prefix, allowEmpty, initial);
+      const said = new ProblemLog(log);
+      const tell = (membership: Membership): void => {
+        said.note(membership);
+        onMembership(membership);
+      };
+      return store.watch(prefix, {
+        onState: (state) => tell(reader.read(state)),
+        onRecords: (change) => {
+          const membership = reader.change(change);
+          if (membership !== undefined) tell(membership);
+          return membership !== undefined;
+        },
+        ...(onHealth === undefined ? {} : { onHealth }),
+      });
     },
-    ...(onHealth === undefined ? {} : { onHealth }),
-  });
+    health: () => store.health(),
+  };
 }
 
 const PROBLEMS_LOGGED_MAX = 20;
 
-/** Logs what was not there the last time. Answers what is there now. */
-function logNew(log: Log, membership: Membership, told: ReadonlySet<string>): Set<string> {
-  const now = new Set<string>();
-  let logged = 0;
-  for (const { key, message } of membership.problems) {
-    const said = `${key} ${message}`;
-    now.add(said);
-    if (told.has(said) || logged >= PROBLEMS_LOGGED_MAX) continue;
-    logged += 1;
-    log.warn({ key, reason: message }, 'registry record has a problem');
+/** Logs each problem when it appears, not as long as it stays. */
+export class ProblemLog {
+  readonly #log: Log;
+  #told: ReadonlySet<string> = new Set();
+
+  constructor(log: Log) {
+    this.#log = log;
   }
-  return now;
+
+  note(membership: Membership): void {
+    const now = new Set<string>();
+    let logged = 0;
+    for (const { key, message } of membership.problems) {
+      const said = `${key} ${message}`;
+      now.add(said);
+      if (this.#told.has(said) || logged >= PROBLEMS_LOGGED_MAX) continue;
+      logged += 1;
+      this.#log.warn({ key, reason: message }, 'registry record has a problem');
+    }
+    this.#told = now;
+  }
 }
 
 type Remembered = {
@@ -74,7 +80,11 @@ export class MembershipReader {
   #membership: Membership | undefined;
   #services: ReadonlyMap<string, readonly Instance[]>;
 
-  constructor(prefix: string, allowEmpty: (service: string) => boolean, initial?: Membership) {
+  constructor(
+    prefix: string,
+    allowEmpty: (service: string) => boolean = () => false,
+    initial?: Membership,
+  ) {
     this.#prefix = prefix;
     this.#allowEmpty = allowEmpty;
     this.#services = initial?.services ?? new Map();

@@ -12,7 +12,7 @@ import type { InstanceSurvey, Survey } from '../survey.ts';
 export const SERVICE: ServiceConfig = {
   name: 'app',
   upstream: 'app',
-  recordPrefix: 'upstreams/app/',
+  serversIn: { recordPrefix: 'upstreams/app/' },
   instances: [],
   start: ['node', 'app.ts', '-p', '{port}'],
   inheritEnv: [],

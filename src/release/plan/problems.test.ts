@@ -72,13 +72,17 @@ test('plan: a version that is no name is refused first', () => {
   );
 });
 
-test('what puts a server into the upstream has the prefix of the configuration, or is its file', () => {
+test('what puts a server into the upstream has the prefix of the configuration, or is a place', () => {
   const advice = (recordPrefix: string): string =>
-    addAdvice({ ...SERVICE, recordPrefix }, '10.0.0.1:80');
+    addAdvice({ ...SERVICE, serversIn: { recordPrefix } }, '10.0.0.1:80');
   const end = `10.0.0.1:80 '{"weight":1}'`;
   assert.equal(advice('upstreams/app/'), `add it with: sluice kv put upstreams/app/${end}`);
   assert.equal(advice('prod/eu/app/'), `add it with: sluice kv put prod/eu/app/${end}`);
   assert.match(advice('a b/app/'), /kv put 'a b\/app\/10\.0\.0\.1:80' '/);
-  assert.match(advice(''), /^add it to upstreams\.app\.servers of /);
+  const serversIn = { place: 'the file /srv/servers.yaml' };
+  assert.equal(
+    addAdvice({ ...SERVICE, serversIn }, '10.0.0.1:80'),
+    'add it to the file /srv/servers.yaml',
+  );
   assert.match(addAdvice(SERVICE, '[::1]:80'), /kv put 'upstreams\/app\/\[::1\]:80' '/);
 });

@@ -62,11 +62,9 @@ export function problemsOf(
 }
 
 /** What puts a server into the upstream. */
-export function addAdvice({ upstream, recordPrefix }: ServiceConfig, id: string): string {
-  if (recordPrefix === '') {
-    return `add it to upstreams.${upstream}.servers of the gateway's configuration, which follows no registry here`;
-  }
-  const key = `${recordPrefix}${id}`;
+export function addAdvice({ serversIn }: ServiceConfig, id: string): string {
+  if ('place' in serversIn) return `add it to ${serversIn.place}`;
+  const key = `${serversIn.recordPrefix}${id}`;
   const word = /^[\w./:@%+,[\]-]+$/.test(key) && !key.includes('[') ? key : `'${key}'`;
   return `add it with: sluice kv put ${word} '{"weight":1}'`;
 }

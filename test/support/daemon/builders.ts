@@ -11,8 +11,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { DrainDocument, StatusDocument } from '../../../src/admin.ts';
 import { silentLog } from '../../../src/base/log.ts';
+import type { Address } from '../../../src/base/units.ts';
 import { type Config, parseConfig } from '../../../src/config.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from '../../../src/daemon.ts';
+import type { RegistrySettings } from '../../../src/registry.ts';
 
 /** Configurations with the upstream `app`, unchecked and checked. */
 export const PLAIN = 'upstreams: { app: {} }';
@@ -48,8 +50,13 @@ export function daemonConfig(yaml: string, dir: string): Config {
     ...config,
     gateway: { ...config.gateway, listen: [free] },
     admin: { ...config.admin, listen: free },
-    registry: { ...config.registry, listen: free },
+    registry: { ...config.registry, settings: listeningOn(config.registry.settings, free) },
   };
+}
+
+/** The same registry, at that address if it is one that listens. */
+export function listeningOn(settings: RegistrySettings, listen: Address): RegistrySettings {
+  return settings.kind === 'embedded' ? { ...settings, listen } : settings;
 }
 
 export type RunningDaemon = Daemon & {

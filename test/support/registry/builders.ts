@@ -11,7 +11,7 @@ import {
   type ConsulApi,
   openConsul,
   openStore,
-  type Registry,
+  type RecordStore,
   type Store,
   serveConsulApi,
 } from '../../../src/registry.ts';
@@ -55,7 +55,7 @@ export function openClient(
   t: Pick<Scope, 'after'>,
   addresses: readonly Address[],
   options: Partial<Parameters<typeof openConsul>[0]> = {},
-): Registry {
+): RecordStore {
   const registry = openConsul({ addresses, log: silentLog, ...options });
   t.after(() => registry.close());
   return registry;

@@ -3,15 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { KvState, Registry } from '../../../src/registry.ts';
+import type { KvState, RecordStore } from '../../../src/registry.ts';
 
 /** Opens a client to an empty registry; undefined when the test is skipped. */
-export type StartRegistry = (t: TestContext) => Promise<Registry | undefined>;
+export type StartRegistry = (t: TestContext) => Promise<RecordStore | undefined>;
 
 export function registryContract(name: string, start: StartRegistry): void {
   const check = (
     what: string,
-    run: (registry: Registry, t: TestContext) => Promise<void>,
+    run: (registry: RecordStore, t: TestContext) => Promise<void>,
   ): void => {
     test(`${name}: ${what}`, async (t) => {
       const registry = await start(t);
@@ -22,20 +22,20 @@ export function registryContract(name: string, start: StartRegistry): void {
   check('reads back what was written, byte for byte', async (registry) => {
     const value = Buffer.from([0, 255, 10, 13, 34, 92]);
     assert.equal(await registry.put('a/b', value, { flags: '18446744073709551615' }), true);
-    const entry = await registry.read('a/b');
+    const entry = await registry.get('a/b');
     assert.deepEqual(Buffer.from(entry?.value ?? []), value);
     assert.equal(entry?.flags, '18446744073709551615');
     assert.equal(entry?.createIndex, entry?.modifyIndex);
-    assert.equal(await registry.read('a'), undefined);
+    assert.equal(await registry.get('a'), undefined);
     await registry.put('a/empty', '');
-    assert.equal((await registry.read('a/empty'))?.value.length, 0);
+    assert.equal((await registry.get('a/empty'))?.value.length, 0);
   });
 
   check('carries keys of all kinds', async (registry) => {
     const keys = ['ä/ö ü', 'a+b', 'a&b=c?d#e', 'a%2Fb', '😀', '"quoted"', 'up/[::1]:80', 'dir/'];
     for (const key of keys) assert.equal(await registry.put(key, key), true, key);
     for (const key of keys) {
-      assert.equal(Buffer.from((await registry.read(key))?.value ?? []).toString(), key, key);
+      assert.equal(Buffer.from((await registry.get(key))?.value ?? []).toString(), key, key);
     }
     const listed = (await registry.list('')).entries.map((entry) => entry.key);
     assert.deepEqual(
@@ -56,18 +56,18 @@ export function registryContract(name: string, start: StartRegistry): void {
     await assert.rejects(registry.put('larger', Buffer.alloc(512 * 1024 + 1)), {
       code: 'too_large',
     });
-    assert.equal((await registry.read('large'))?.value.length, 512 * 1024);
+    assert.equal((await registry.get('large'))?.value.length, 512 * 1024);
   });
 
   check('writes with cas only over what was read', async (registry) => {
     assert.equal(await registry.put('a', '1', { cas: 0 }), true);
     assert.equal(await registry.put('a', '2', { cas: 0 }), false);
-    const entry = await registry.read('a');
+    const entry = await registry.get('a');
     assert(entry !== undefined);
     assert.equal(await registry.put('a', '2', { cas: entry.modifyIndex }), true);
     assert.equal(await registry.put('a', '3', { cas: entry.modifyIndex }), false);
     assert.equal(await registry.delete('a', { cas: entry.modifyIndex }), false);
-    const now = await registry.read('a');
+    const now = await registry.get('a');
     assert.equal(now?.createIndex, entry.createIndex);
     assert.equal(await registry.delete('a', { cas: now?.modifyIndex ?? 0 }), true);
     assert.equal(await registry.delete('a'), true, 'deleting what is absent is no failure');

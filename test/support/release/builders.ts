@@ -38,7 +38,7 @@ export async function buildService(
   const service: ServiceConfig = {
     name: 'app',
     upstream: 'app',
-    recordPrefix: 'upstreams/app/',
+    serversIn: { recordPrefix: 'upstreams/app/' },
     instances: ports.map((port) => ({ host: '127.0.0.1', port })),
     start: [process.execPath, APP, '-h', '{host}', '-p', '{port}'],
     inheritEnv: [],

@@ -1,5 +1,8 @@
-// The face that every registry shows: a KV with indexes and watches, whatever stands behind it.
+// Records that can be read, written and watched: what a registry is for whoever changes it. Not every
+// source of servers has such a store; who only wants to know the servers follows a MembershipSource.
 // Consul's words (index, wait, session) stay in this folder.
+
+import type { SourceHealth } from './membership-source.ts';
 
 /** One record. `value` is the raw bytes; `flags` is an unsigned 64-bit number as text. */
 export type KvEntry = {
@@ -25,17 +28,6 @@ export type PutOptions = {
 
 export type DeleteOptions = { readonly recurse?: boolean; readonly cas?: number };
 
-/** How the registry is doing, for status pages and `strong_dependency`. */
-export type RegistryHealth = {
-  readonly reachable: boolean;
-  /** The address in use, `host:port`. */
-  readonly address: string;
-  /** Wall clock of the last good answer, ms; 0 = never. */
-  readonly lastContactMs: number;
-  /** The last failure, '' when the last call was good. */
-  readonly trouble: string;
-};
-
 export type WatchEvents = {
   /** The prefix as it now is: at the start and after every change. Latest wins, never a queue. */
   readonly onState: (state: KvState) => void;
@@ -45,7 +37,7 @@ export type WatchEvents = {
    */
   readonly onRecords?: (change: KvChange) => boolean;
   /** The registry went away (reachable false, once) or came back (once). */
-  readonly onHealth?: (health: RegistryHealth) => void;
+  readonly onHealth?: (health: SourceHealth) => void;
 };
 
 export type Watch = { close(): void };
@@ -54,13 +46,13 @@ export type Watch = { close(): void };
  * @throws registry_unreachable when no address answers within the deadline,
  *   registry_refused when the registry said no (403, 400, …), too_large for a value over 512 KiB.
  */
-export interface Registry {
-  read(key: string): Promise<KvEntry | undefined>;
+export interface RecordStore {
+  get(key: string): Promise<KvEntry | undefined>;
   list(prefix: string): Promise<KvState>;
   /** False when `cas` did not match. */
   put(key: string, value: Uint8Array | string, options?: PutOptions): Promise<boolean>;
   delete(key: string, options?: DeleteOptions): Promise<boolean>;
   watch(prefix: string, events: WatchEvents): Watch;
-  health(): RegistryHealth;
+  health(): SourceHealth;
   close(): void;
 }

@@ -1,0 +1,52 @@
+// Our own store. The daemon writes it through the same client as a real Consul, so that what works with
+// the one works with the other; it hears of changes without HTTP between. Other processes, and other
+// gateways where it listens beyond loopback, use its Consul-compatible API.
+
+import { type Address, formatAddress, isLoopback } from '../../base/units.ts';
+import { openConsul } from '../consul.ts';
+import { serveConsulApi } from '../consul-server.ts';
+import { embeddedStore, openStore } from '../embedded.ts';
+import { recordSource } from '../records.ts';
+import type { SourceKind } from './source-kind.ts';
+
+export type EmbeddedSettings = {
+  readonly kind: 'embedded';
+  /** Where the Consul-compatible HTTP API listens. */
+  readonly listen: Address;
+  readonly dataDir: string;
+};
+
+export const embedded: SourceKind<EmbeddedSettings> = {
+  describe: ({ listen, dataDir }) => `embedded on ${formatAddress(listen)}, data in ${dataDir}`,
+  shared: ({ listen }) =>
+    isLoopback(listen.host) ? '' : `the registry on ${formatAddress(listen)}`,
+  withoutSecrets: (settings) => settings,
+  openStore: ({ listen }, log) => openConsul({ addresses: [reachable(listen)], log }),
+  open: async ({ listen, dataDir }, { log, prefix }) => {
+    const disk = openStore({ dataDir, log });
+    try {
+      const api = await serveConsulApi({ store: disk, ...listen, log });
+      const client = openConsul({ addresses: [reachable(api.address)], log });
+      const store = embeddedStore(client, disk);
+      return {
+        source: recordSource({ store, prefix, log }),
+        store,
+        address: api.address,
+        close: async () => {
+          store.close();
+          await api.close();
+          disk.close();
+        },
+      };
+    } catch (error) {
+      disk.close();
+      throw error;
+    }
+  },
+};
+
+/** A wildcard address is for listening; one connects to loopback. */
+function reachable({ host, port }: Address): Address {
+  if (host === '0.0.0.0') return { host: '127.0.0.1', port };
+  return host === '::' ? { host: '::1', port } : { host, port };
+}

@@ -1,0 +1,38 @@
+// What there is to know about one kind of registry. A new kind is a file beside this one with such a
+// value, a line in ../sources.ts and its keys in config/registry-schema.ts; whatever is forgotten of
+// that does not compile.
+
+import type { Log } from '../../base/log.ts';
+import type { Address } from '../../base/units.ts';
+import type { MembershipSource } from '../membership-source.ts';
+import type { RecordStore } from '../record-store.ts';
+
+export type OpenContext = {
+  readonly log: Log;
+  /** Of the records, where the source has records; ends with a slash. */
+  readonly prefix: string;
+};
+
+/** A source of servers as the daemon uses it. */
+export type OpenedSource = {
+  /** Undefined: the servers come from the config file alone. */
+  readonly source: MembershipSource | undefined;
+  /** Undefined: the servers cannot be written from here. */
+  readonly store: RecordStore | undefined;
+  /** Where the embedded registry's API listens. */
+  readonly address: Address | undefined;
+  close(): Promise<void>;
+};
+
+export type SourceKind<Settings> = {
+  /** What it is and where, in a few words. */
+  describe(settings: Settings): string;
+  /** What other gateways may follow as well, `the Consul at …`; '' when none can. */
+  shared(settings: Settings): string;
+  /** The settings as they may be shown. */
+  withoutSecrets(settings: Settings): Settings;
+  /** Its records for another process than the daemon; undefined when it has none. */
+  openStore(settings: Settings, log: Log): RecordStore | undefined;
+  /** Opens it for the daemon. What was opened before a failure is closed again. */
+  open(settings: Settings, context: OpenContext): Promise<OpenedSource>;
+};
