@@ -2,15 +2,7 @@
 
 import { Command, type CommanderError, Option } from 'commander';
 import { packageVersion } from '../base/version.ts';
-import { addCheck } from './verbs/check.ts';
-import { addDeploy } from './verbs/deploy.ts';
-import { addDrain } from './verbs/drain.ts';
-import { addKv } from './verbs/kv.ts';
-import { addPlan } from './verbs/plan.ts';
-import { addRegistry } from './verbs/registry.ts';
-import { addServe } from './verbs/serve.ts';
-import { addStatus } from './verbs/status.ts';
-import { addWeight } from './verbs/weight.ts';
+import { addVerbs } from './verbs.ts';
 
 const HELP_WIDTH = 80;
 
@@ -26,18 +18,7 @@ export function createProgram(): Command {
     .configureHelp({ helpWidth: HELP_WIDTH, subcommandTerm: (command) => command.name() })
     // Usage errors are thrown; failure.ts says them, as text or as JSON.
     .configureOutput({ outputError: () => {} });
-  program.commandsGroup('Run:');
-  addServe(program);
-  addRegistry(program);
-  addCheck(program);
-  program.commandsGroup('Look and steer:');
-  addStatus(program);
-  addDrain(program);
-  addWeight(program);
-  addKv(program);
-  program.commandsGroup('Release:');
-  addPlan(program);
-  addDeploy(program);
+  addVerbs(program);
   for (const option of globalOptions()) program.addOption(option);
   for (const command of program.commands) acceptGlobals(command);
   rememberVerb(program);

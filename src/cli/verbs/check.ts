@@ -7,9 +7,8 @@ import type { RegistrySettings } from '../../registry.ts';
 import { configOf, type GlobalOptions } from '../client/target.ts';
 import { paint, print, printJson, warn } from '../output.ts';
 
-export function addCheck(program: Command): void {
-  program
-    .command('check')
+export function defineCheck(verb: Command): void {
+  verb
     .summary('check the configuration; name every problem')
     .description('Check the configuration; name every problem as file:line:col.')
     .argument('[file]', 'configuration file (default: as -c)')

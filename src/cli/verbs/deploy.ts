@@ -28,8 +28,8 @@ type Show = {
   readonly close: () => void;
 };
 
-export function addDeploy(program: Command): void {
-  addReleaseOptions(program.command('deploy'))
+export function defineDeploy(verb: Command): void {
+  addReleaseOptions(verb)
     .summary('release a version, instance by instance')
     .description(
       'Release a version, instance by instance: each is drained before it is stopped, so that no request through this gateway is lost.',

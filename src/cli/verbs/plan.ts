@@ -10,8 +10,8 @@ const EXIT_CHANGES = 20;
 
 type PlanVerbOptions = ReleaseVerbOptions & { readonly detailedExitcode?: boolean };
 
-export function addPlan(program: Command): void {
-  addReleaseOptions(program.command('plan'))
+export function definePlan(verb: Command): void {
+  addReleaseOptions(verb)
     .summary('show what a deploy would do')
     .description('Show what a deploy would do, step by step. Changes nothing.')
     .option('--detailed-exitcode', 'exit 20 when there is something to do')

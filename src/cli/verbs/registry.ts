@@ -12,9 +12,8 @@ const CLOSE_MS = 5_000;
 
 type RegistryOptions = GlobalOptions & { readonly listen?: Address; readonly dataDir?: string };
 
-export function addRegistry(program: Command): void {
-  program
-    .command('registry')
+export function defineRegistry(verb: Command): void {
+  verb
     .summary('run the embedded registry alone')
     .description("Run the embedded registry alone: Consul's KV API on a durable store.")
     .option(

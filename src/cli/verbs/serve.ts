@@ -7,9 +7,8 @@ import { configOf, type GlobalOptions, reachable } from '../client/target.ts';
 import { keepGoingWithoutReaders, note, warn } from '../output.ts';
 import { LongRun } from '../process-end.ts';
 
-export function addServe(program: Command): void {
-  program
-    .command('serve')
+export function defineServe(verb: Command): void {
+  verb
     .summary('run gateway, registry, checks and control API')
     .description('Run gateway, embedded registry, health checks and control API.')
     .addHelpText(

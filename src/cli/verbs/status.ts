@@ -14,9 +14,8 @@ const HOME = '\x1b[H\x1b[J';
 
 type StatusOptions = GlobalOptions & { readonly watch?: boolean };
 
-export function addStatus(program: Command): void {
-  program
-    .command('status')
+export function defineStatus(verb: Command): void {
+  verb
     .summary('show who takes traffic, who not and why')
     .description('Show who takes traffic, who not and why; workers; registry.')
     .argument('[upstream]', 'only this upstream')

@@ -7,9 +7,8 @@ import { print, printJson, visible, warn } from '../output.ts';
 
 const WEIGHT_MAX = 65_535;
 
-export function addWeight(program: Command): void {
-  program
-    .command('weight')
+export function defineWeight(verb: Command): void {
+  verb
     .summary('set the share of requests of a server')
     .description("Set a server's share of requests in its registry record.")
     .argument('<upstream>')

@@ -1,0 +1,42 @@
+// Every verb of the command line: a file each, a line each here. Their order and groups are those of the
+// help; `sluice kv` has verbs of its own. What people type who come from other programs is in foreign-verbs.ts.
+
+import type { Command } from 'commander';
+import { defineCheck } from './verbs/check.ts';
+import { defineDeploy } from './verbs/deploy.ts';
+import { defineDrain } from './verbs/drain.ts';
+import { defineKv } from './verbs/kv.ts';
+import { defineMaint } from './verbs/maint.ts';
+import { definePlan } from './verbs/plan.ts';
+import { defineRegistry } from './verbs/registry.ts';
+import { defineServe } from './verbs/serve.ts';
+import { defineStatus } from './verbs/status.ts';
+import { defineUndrain } from './verbs/undrain.ts';
+import { defineWeight } from './verbs/weight.ts';
+
+type Definition = {
+  readonly group: 'Run:' | 'Look and steer:' | 'Release:';
+  /** Gives the command its arguments, options, help and action. */
+  readonly define: (verb: Command) => void;
+};
+
+const VERBS: Readonly<Record<string, Definition>> = {
+  serve: { group: 'Run:', define: defineServe },
+  registry: { group: 'Run:', define: defineRegistry },
+  check: { group: 'Run:', define: defineCheck },
+  status: { group: 'Look and steer:', define: defineStatus },
+  drain: { group: 'Look and steer:', define: defineDrain },
+  maint: { group: 'Look and steer:', define: defineMaint },
+  undrain: { group: 'Look and steer:', define: defineUndrain },
+  weight: { group: 'Look and steer:', define: defineWeight },
+  kv: { group: 'Look and steer:', define: defineKv },
+  plan: { group: 'Release:', define: definePlan },
+  deploy: { group: 'Release:', define: defineDeploy },
+};
+
+export function addVerbs(program: Command): void {
+  for (const [name, { group, define }] of Object.entries(VERBS)) {
+    program.commandsGroup(group);
+    define(program.command(name));
+  }
+}

@@ -1,0 +1,58 @@
+// `sluice undrain`: puts a server back, whether drain or maint took it out, and says when it takes
+// traffic again and when it does not.
+
+import type { Command } from 'commander';
+import type { AdminRequest } from '../../admin.ts';
+import { SluiceError } from '../../base/errors.ts';
+import { isShared, notAsked } from '../../base/scope.ts';
+import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
+import { print, printJson } from '../output.ts';
+import { operator } from './operator.ts';
+
+/** How long to wait for the workers' acknowledgement. */
+const ACKNOWLEDGE_MS = 5_000;
+
+export function defineUndrain(verb: Command): void {
+  verb
+    .summary('put a server back after drain or maint')
+    .description('Put a server back after drain or maint.')
+    .argument('<upstream>')
+    .argument('<server>', 'host:port')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  $ sluice undrain app 127.0.0.1:9001')
+    .action((upstream: string, server: string, _: unknown, command: Command) =>
+      putBack(upstream, server, command.optsWithGlobals<GlobalOptions>()),
+    );
+}
+
+async function putBack(upstream: string, server: string, options: GlobalOptions): Promise<void> {
+  const control = await controlOf(options);
+  await assertServer(control, upstream, server, 'undrain');
+  const request: AdminRequest = { state: 'ready', owner: operator(), reason: '' };
+  let drain = await control.setAdmin(upstream, server, request);
+  // The wait ends at once when the server is idle; what counts here is the acknowledgement.
+  if (!drain.acknowledged) drain = await control.awaitIdle(upstream, server, ACKNOWLEDGE_MS);
+  if (options.json === true) printJson(drain);
+  if (drain.admin.state !== 'ready') {
+    const remedy =
+      drain.admin.owner === 'kv'
+        ? `its registry record says down; sluice kv put the record of ${server} with "down":0`
+        : drain.admin.owner === 'config'
+          ? 'the config file says "down: on"; remove it there and restart'
+          : `${drain.admin.owner} holds it`;
+    throw new SluiceError(
+      'conflict',
+      `${server} of ${upstream}: still ${drain.admin.state}; ${remedy}`,
+    );
+  }
+  if (options.json === true) return;
+  const eligible =
+    drain.eligibility === 'ok'
+      ? 'takes traffic'
+      : `not eligible yet (${drain.eligibility}); see "sluice status ${upstream}"`;
+  const others = isShared(drain.scope) ? `; ${notAsked(drain.scope)}` : '';
+  const acknowledged = drain.acknowledged ? 'acknowledged' : 'not yet acknowledged';
+  print(
+    `${server} of ${upstream}: ready, generation ${drain.generation} ${acknowledged}, ${eligible}${others}`,
+  );
+}
