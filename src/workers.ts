@@ -4,6 +4,6 @@
 export { bindListeners, type Listeners } from './workers/bind.ts';
 export { type UpstreamTotals, WorkerFigures } from './workers/figures.ts';
 export { Fleet } from './workers/fleet.ts';
-export type { GapWatch } from './workers/protocol.ts';
+export type { GapWatch, WorkerConfig } from './workers/protocol.ts';
 export { Reporter } from './workers/reporter.ts';
 export { ChangedServers, type ServersChanged, type TableChanges } from './workers/table-changes.ts';

@@ -6,6 +6,7 @@
 // it does not accept a connection.
 
 import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
 import { systemCode } from '../base/errors.ts';
 import { Heap } from '../base/heap.ts';
 import type { Log } from '../base/log.ts';
@@ -49,6 +50,8 @@ export class Names {
   readonly #waiting = new Set<() => void>();
   #onChange: (names: ReadonlySet<string>) => void = () => {};
   #used: () => ReadonlySet<string> = () => new Set(this.#entries.keys());
+  /** Soon in use. */
+  #expected: ReadonlySet<string> = new Set();
   #asking = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -91,6 +94,17 @@ export class Names {
     return entry.addresses;
   }
 
+  /**
+   * Asks for the names among these hosts, which will be in use when it resolves: when every name was
+   * asked for once, or the time is over.
+   */
+  async expect(hosts: ReadonlySet<string>, deadlineMs: number): Promise<void> {
+    this.#expected = hosts;
+    for (const host of hosts) if (isIP(host) === 0) this.addresses(host);
+    await this.settled(deadlineMs);
+    this.#expected = new Set();
+  }
+
   /** For the snapshot. */
   remembered(): RememberedName[] {
     return [...this.#entries.values()].map(({ name, addresses }) => ({ name, addresses }));
@@ -119,7 +133,7 @@ export class Names {
     if ((this.#queue.first?.dueMs ?? Number.POSITIVE_INFINITY) > this.#now()) return;
     const used = this.#used();
     for (const [name, entry] of this.#entries) {
-      if (used.has(name)) continue;
+      if (used.has(name) || this.#expected.has(name)) continue;
       this.#entries.delete(name);
       this.#queue.remove(entry);
     }

@@ -23,9 +23,8 @@ function scene(yaml: string) {
   const figures: WorkerFigures[] = [];
   let refused = 0;
   const table = new Table({
-    upstreams: parseConfig(yaml, '/tmp/sluice.yaml').upstreams,
     log: recordingLog().log,
-    generation: 1,
+    generation: 0,
     membership: undefined,
     overrides: [],
     verdicts: [],
@@ -34,6 +33,7 @@ function scene(yaml: string) {
     onMembers: () => {},
     onMember: () => {},
   });
+  table.setUpstreams(parseConfig(yaml, '/tmp/sluice.yaml').upstreams);
   const watch = new OutageWatch({
     upstreams: () => table.upstreams,
     figures: () => figures,

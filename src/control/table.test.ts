@@ -72,9 +72,8 @@ function createTable(
     gathered: new ChangedServers(),
   };
   const table = new Table({
-    upstreams: upstreams(options.yaml ?? 'upstreams: { app: { check: { type: tcp } } }'),
     log: silentLog,
-    generation: 10,
+    generation: 9,
     membership: options.membership,
     overrides: options.overrides ?? [],
     verdicts: options.verdicts ?? [],
@@ -95,6 +94,7 @@ function createTable(
       seen.probed.push(servers.map(({ id, initial }) => `${id} ${initial?.checks ?? '-'}`));
     },
   });
+  table.setUpstreams(upstreams(options.yaml ?? 'upstreams: { app: { check: { type: tcp } } }'));
   return Object.assign(seen, { table });
 }
 
@@ -227,7 +227,7 @@ test('intent about an upstream that the config lost for a while is kept', () => 
   const override = { upstream: 'gone', server: A, admin: MAINT };
   const { table } = createTable({ membership: membership([instance(B)]), overrides: [override] });
   table.setOverride('app', B, DRAIN);
-  assert.deepEqual(table.overrides(), [{ upstream: 'app', server: B, admin: DRAIN }, override]);
+  assert.deepEqual(table.overrides(), [override, { upstream: 'app', server: B, admin: DRAIN }]);
 });
 
 test("down in the registry is probed on, an operator's maint is not and forgets the verdict", () => {

@@ -3,10 +3,17 @@
 // of servers that stay in their places costs what those servers cost; one of the list costs the list. A
 // burst of changes is put together: after a recomputation that took long, the next one waits.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../base/log.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { CheckedServer, Verdict } from '../health.ts';
-import type { Admin, TableUpdate, UpstreamChange, UpstreamState } from '../model.ts';
+import {
+  type Admin,
+  standingOf,
+  type TableUpdate,
+  type UpstreamChange,
+  type UpstreamState,
+} from '../model.ts';
 import type { Instance, Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
 import { ChangedServers, type ServersChanged, type TableChanges } from '../workers.ts';
@@ -20,6 +27,8 @@ import {
   type Member,
   upstreamState,
 } from './table/members.ts';
+import { checkedServer, isListed } from './table/probing.ts';
+import { changedInstances, registeredIn } from './table/registered.ts';
 
 export type { Member };
 
@@ -28,9 +37,8 @@ const REST_FACTOR = 2;
 const REST_MAX_MS = 100;
 
 export type TableOptions = {
-  readonly upstreams: readonly UpstreamConfig[];
   readonly log: Log;
-  /** The first generation. */
+  /** The last one that is not this table's. */
   readonly generation: number;
   readonly membership: Membership | undefined;
   readonly overrides: readonly Override[];
@@ -52,19 +60,28 @@ export type KnownUpstream = {
   readonly config: UpstreamConfig;
   /** In the balancer's order. */
   readonly members: ReadonlyMap<string, Member>;
-  readonly overrides: Map<string, Admin>;
-  readonly verdicts: Map<string, RememberedVerdict>;
+  readonly overrides: ReadonlyMap<string, Admin>;
+  readonly verdicts: ReadonlyMap<string, RememberedVerdict>;
 };
 
 type Upstream = KnownUpstream & {
+  config: UpstreamConfig;
   members: Map<string, Member>;
+  /** Let in without a verdict: they took requests when the configuration began to ask for one. */
+  readonly admitted: Set<string>;
+  readonly overrides: Map<string, Admin>;
+  readonly verdicts: Map<string, RememberedVerdict>;
   /** What the registry has of it, by id. */
   registered: Map<string, Instance>;
 };
 
 export class Table {
   readonly #options: TableOptions;
-  readonly #upstreams: ReadonlyMap<string, Upstream>;
+  #upstreams: ReadonlyMap<string, Upstream> = new Map();
+  /** By upstream, also of those that the config does not have at present. */
+  readonly #overrides = new Map<string, Map<string, Admin>>();
+  /** Of an earlier run, for the upstreams of the first configuration. */
+  #remembered: readonly RememberedVerdict[];
   /** To recompute. */
   readonly #dirty = new ChangedServers();
   /** Whether they are to be probed may have changed, too. */
@@ -78,31 +95,35 @@ export class Table {
     this.#options = options;
     this.#generation = options.generation;
     this.#membership = options.membership;
-    this.#upstreams = new Map(
-      options.upstreams.map((config) => [
-        config.name,
-        {
-          config,
-          members: new Map<string, Member>(),
-          registered: registeredIn(options.membership, config),
-          overrides: new Map(
-            options.overrides
-              .filter(({ upstream }) => upstream === config.name)
-              .map(({ server, admin }) => [server, admin]),
-          ),
-          verdicts: new Map(
-            options.verdicts
-              // Nobody would ever correct the verdict of a check that is gone from the config.
-              .filter(({ upstream }) => upstream === config.name && config.check !== null)
-              .map((verdict) => [verdict.server, verdict]),
-          ),
-        },
-      ]),
-    );
-    for (const upstream of this.#upstreams.values()) {
-      this.#recompute(upstream, 'all');
-      this.#tellChecker(upstream);
+    this.#remembered = options.verdicts;
+    for (const { upstream, server, admin } of options.overrides) {
+      this.#overridesOf(upstream).set(server, admin);
     }
+  }
+
+  /**
+   * These upstreams, in this order, from now on. What is known of a server stays with its id. Returns
+   * what the data plane must hear of, removed ones included, with a generation of its own.
+   */
+  setUpstreams(configs: readonly UpstreamConfig[]): TableChanges {
+    const last = this.#upstreams;
+    const changes = new Map<string, ServersChanged>();
+    this.#generation += 1;
+    const next = configs.map((config) => last.get(config.name) ?? this.#create(config));
+    this.#upstreams = new Map(next.map((upstream) => [upstream.config.name, upstream]));
+    this.#remembered = [];
+    for (const config of configs) {
+      const upstream = this.#upstreams.get(config.name);
+      const before = last.get(config.name)?.config;
+      if (upstream === undefined || isDeepStrictEqual(before, config)) continue;
+      if (this.#reconfigure(upstream, config, before)) changes.set(config.name, 'all');
+    }
+    for (const [name, { config }] of last) {
+      if (this.#upstreams.has(name)) continue;
+      changes.set(name, 'all');
+      this.#options.onMembers(config, []);
+    }
+    return changes;
   }
 
   get generation(): number {
@@ -138,7 +159,8 @@ export class Table {
         changed.push({ name: config.name, servers: states });
       }
     }
-    return { generation: this.#generation, upstreams, changed, removed: [] };
+    const removed = [...(changes?.keys() ?? [])].filter((name) => !this.#upstreams.has(name));
+    return { generation: this.#generation, upstreams, changed, removed };
   }
 
   setMembership(membership: Membership): void {
@@ -187,6 +209,7 @@ export class Table {
     const { changed, ...remembered } = verdict;
     upstream.verdicts.set(verdict.server, remembered);
     if (!changed) return;
+    upstream.admitted.delete(verdict.server);
     this.#dirty.add(verdict.upstream, new Set([verdict.server]));
     this.#schedule();
   }
@@ -197,6 +220,7 @@ export class Table {
     if (known === undefined) return;
     if (admin.state === 'ready') known.overrides.delete(server);
     else known.overrides.set(server, admin);
+    if (admin.state === 'maint') known.admitted.delete(server);
     this.#dirty.add(upstream, new Set([server]));
     this.#probing.add(upstream, new Set([server]));
     this.#flush();
@@ -204,13 +228,9 @@ export class Table {
 
   /** All, also those about upstreams that the config does not have at present. */
   overrides(): Override[] {
-    const known = this.upstreams.flatMap(({ config, overrides }) =>
-      [...overrides].map(([server, admin]) => ({ upstream: config.name, server, admin })),
+    return [...this.#overrides].flatMap(([upstream, overrides]) =>
+      [...overrides].map(([server, admin]) => ({ upstream, server, admin })),
     );
-    const foreign = this.#options.overrides.filter(
-      ({ upstream }) => !this.#upstreams.has(upstream),
-    );
-    return [...known, ...foreign];
   }
 
   verdicts(): RememberedVerdict[] {
@@ -256,12 +276,53 @@ export class Table {
     this.#restUntilMs = endMs + Math.min(REST_MAX_MS, REST_FACTOR * (endMs - startMs));
   }
 
+  #create(config: UpstreamConfig): Upstream {
+    const { name } = config;
+    const remembered = this.#remembered.filter(({ upstream }) => upstream === name);
+    return {
+      config,
+      members: new Map(),
+      admitted: new Set(),
+      registered: new Map(),
+      overrides: this.#overridesOf(name),
+      verdicts: new Map(remembered.map((verdict) => [verdict.server, verdict])),
+    };
+  }
+
+  /** True when the data plane would see a difference. `before`: undefined for a new one. */
+  #reconfigure(upstream: Upstream, config: UpstreamConfig, before?: UpstreamConfig): boolean {
+    upstream.config = config;
+    upstream.registered = registeredIn(this.#membership, config);
+    // Nobody would ever correct the verdict of a check that is gone from the config.
+    if (config.check === null) upstream.verdicts.clear();
+    // Who serves now is not taken out for want of a verdict that nobody asked for until now.
+    for (const [id, { state }] of upstream.members) {
+      if (standingOf(state) === 'ok' && state.checks !== 'up') upstream.admitted.add(id);
+    }
+    const changed = this.#recompute(upstream, 'all') === 'all';
+    this.#tellChecker(upstream);
+    return (
+      changed ||
+      config.slowStartMs !== before?.slowStartMs ||
+      !isDeepStrictEqual(config.balancing, before?.balancing)
+    );
+  }
+
+  #overridesOf(upstream: string): Map<string, Admin> {
+    const known = this.#overrides.get(upstream) ?? new Map<string, Admin>();
+    this.#overrides.set(upstream, known);
+    return known;
+  }
+
   /** What the data plane must hear of. */
   #recompute(upstream: Upstream, servers: ServersChanged): ServersChanged {
     const { members } = upstream;
     const facts = this.#factsOf(upstream);
     if (servers === 'all') {
       upstream.members = computeMembers(facts);
+      for (const id of upstream.admitted) {
+        if (!upstream.members.has(id)) upstream.admitted.delete(id);
+      }
       this.#log(upstream, members, upstream.members);
       return isSameTable(members, upstream.members) ? new Set() : 'all';
     }
@@ -284,7 +345,7 @@ export class Table {
     }
   }
 
-  #factsOf({ config, members, registered, overrides, verdicts }: Upstream): Facts {
+  #factsOf({ config, members, registered, overrides, verdicts, admitted }: Upstream): Facts {
     return {
       config,
       registered,
@@ -296,6 +357,7 @@ export class Table {
         overrides.get(server)?.state === 'maint'
           ? 'unknown'
           : (verdicts.get(server)?.checks ?? 'unknown'),
+      mustPass: (server) => config.check?.defaultDown === true && !admitted.has(server),
       last: members,
       nowMs: Date.now(),
       generation: this.#generation,
@@ -316,54 +378,6 @@ export class Table {
     for (const id of verdicts.keys()) if (!isListed(upstream, id)) verdicts.delete(id);
     this.#options.onMembers(config, probed);
   }
-}
-
-/** False: its verdict is forgotten. */
-function isListed({ members, overrides }: KnownUpstream, id: string): boolean {
-  return members.has(id) && overrides.get(id)?.state !== 'maint';
-}
-
-/** Undefined: not to be probed. Without an address there is nothing to probe, yet the verdict stays. */
-function checkedServer(upstream: KnownUpstream, id: string): CheckedServer | undefined {
-  const state = upstream.members.get(id)?.state;
-  if (state === undefined || !isListed(upstream, id) || state.addresses.length === 0) {
-    return undefined;
-  }
-  const { host, port, addresses } = state;
-  const initial = upstream.verdicts.get(id);
-  const server = { id, host, port, addresses };
-  return initial === undefined ? server : { ...server, initial };
-}
-
-function registeredIn(
-  membership: Membership | undefined,
-  { name, followRegistry }: UpstreamConfig,
-): Map<string, Instance> {
-  const instances = followRegistry ? (membership?.services.get(name) ?? []) : [];
-  return new Map(instances.map((instance) => [instance.id, instance]));
-}
-
-/** What is different in the list of an upstream: those in their places, or the list itself. */
-function changedInstances(
-  name: string,
-  last: Membership | undefined,
-  next: Membership,
-): readonly Instance[] | 'all' {
-  if (last === undefined) return 'all';
-  const isHeld = next.held.includes(name);
-  if (last.held.includes(name) !== isHeld) return 'all';
-  const before = last.services.get(name);
-  const after = next.services.get(name);
-  if (before === after) return [];
-  if (before === undefined || after === undefined || before.length !== after.length) return 'all';
-  const changed: Instance[] = [];
-  for (const [place, instance] of after.entries()) {
-    const known = before[place];
-    if (known === instance) continue;
-    if (known?.id !== instance.id) return 'all';
-    changed.push(instance);
-  }
-  return changed;
 }
 
 function entryOf<T>(map: ReadonlyMap<string, T>, id: string): readonly (readonly [string, T])[] {

@@ -4,7 +4,7 @@
 
 import { SluiceError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
-import type { Config } from '../config.ts';
+import type { RegistryConfig } from '../config.ts';
 import type { Membership, MembershipSource } from '../registry.ts';
 
 /** With strong_dependency: how long the registry may take to answer, ms. */
@@ -21,14 +21,16 @@ export type FollowedRegistry = {
 };
 
 export function followRegistry(options: {
-  readonly config: Config;
+  readonly config: RegistryConfig;
+  /** An emptied or vanished list of this upstream is taken as it is. */
+  readonly allowEmpty: (upstream: string) => boolean;
   readonly source: MembershipSource;
   readonly initial: Membership | undefined;
   readonly strongDeadlineMs: number;
 }): FollowedRegistry {
   const { config, source, initial } = options;
   const first = Promise.withResolvers<Membership | undefined>();
-  const isStrong = config.registry.strongDependency;
+  const isStrong = config.strongDependency;
   let receive: ((membership: Membership) => void) | undefined;
   let latest: Membership | undefined;
   const timer = setTimeout(
@@ -37,9 +39,7 @@ export function followRegistry(options: {
   );
   const watch = source.follow({
     initial,
-    // What the config does not have serves nobody: there is nothing to hold on to.
-    allowEmpty: (service) =>
-      config.upstreams.find(({ name }) => name === service)?.allowEmpty !== false,
+    allowEmpty: options.allowEmpty,
     onMembership: (membership) => {
       latest = membership;
       first.resolve(membership);

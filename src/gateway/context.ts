@@ -1,5 +1,5 @@
-// What every connection of one gateway shares. Built once in gateway.ts; the routes are swapped
-// whole, everything else stays.
+// What every connection of one gateway shares. Built once in gateway.ts; the routes and what comes from
+// the configuration are swapped whole, everything else stays.
 
 import type { Log } from '../base/log.ts';
 import type { GatewayConfig } from '../config.ts';
@@ -21,9 +21,9 @@ import type { Wheel } from './wheel.ts';
 export const IDLE_GRACE_MS = 300;
 
 export type GatewayContext = {
-  readonly config: GatewayConfig;
-  readonly headLimits: HeadLimits;
-  readonly responseBodyLimits: BodyLimits;
+  config: GatewayConfig;
+  headLimits: HeadLimits;
+  responseBodyLimits: BodyLimits;
   readonly log: Log;
   readonly transport: Transport;
   readonly wheel: Wheel;
@@ -32,12 +32,12 @@ export type GatewayContext = {
   /** Requests that got a 503 because there was no descriptor for a server connection. */
   readonly noSocket: RareLine;
   readonly upstreams: UpstreamSet;
-  readonly accessLog: AccessLog | undefined;
+  accessLog: AccessLog | undefined;
   readonly ownAnswers: OwnAnswers;
   /** undefined: nobody renders pages. */
   readonly readPage: ReadPage | undefined;
   /** Peers that are proxies of ours. */
-  readonly trusted: AddressSet;
+  trusted: AddressSet;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   routes: RouteTable;

@@ -81,20 +81,7 @@ export class Gateway {
       ),
     );
     this.#context = {
-      config,
-      headLimits: {
-        uriBytesMax: config.limits.uriBytesMax,
-        headBytesMax: config.limits.headBytesMax,
-        fieldsMax: config.limits.fieldsMax,
-        underscoresInHeaders: config.underscoresInHeaders,
-        allowTrace: config.allowTrace,
-      },
-      responseBodyLimits: {
-        chunkExtensionBytesMax: config.limits.chunkExtensionBytesMax,
-        trailerBytesMax: config.limits.trailerBytesMax,
-        bodyBytesMax: 0,
-        fieldsMax: RESPONSE_FIELDS_MAX,
-      },
+      ...settingsOf(config),
       log,
       transport: options.transport ?? nodeTransport,
       wheel,
@@ -104,10 +91,9 @@ export class Gateway {
         log.warn({ requests: count, ...socketFields(sockets) }, NO_SOCKET_TEXT),
       ),
       upstreams: options.upstreams,
-      accessLog: config.accessLog === '' ? undefined : new AccessLog(config.accessLog, log),
+      accessLog: accessLogOf(config, log),
       ownAnswers: new OwnAnswers({ log, wheel, isReasonShown: config.isReasonShown, now }),
       readPage: options.readPage,
-      trusted: new AddressSet(config.trustedProxies),
       now,
       routes: new RouteTable([]),
       isClosing: false,
@@ -141,6 +127,22 @@ export class Gateway {
       throw error;
     }
     return this.#listening.map(({ host, port }) => ({ host, port }));
+  }
+
+  /**
+   * Other settings from now on; `listen` stays as it is. What a connection or a request has under way
+   * ends by the ones that it began with where it keeps them: whom to trust, buffers, running deadlines.
+   */
+  configure(config: GatewayConfig): void {
+    const context = this.#context;
+    const last = context.config;
+    Object.assign(context, settingsOf(config));
+    context.sockets.limit(config.limits.connectionsMax);
+    context.pool.keep(config.limits.upstreamKeepalive);
+    context.ownAnswers.showReason(config.isReasonShown);
+    if (config.accessLog === last.accessLog) return;
+    void context.accessLog?.close();
+    context.accessLog = accessLogOf(config, context.log);
   }
 
   setRoutes(routes: readonly Route[]): void {
@@ -266,6 +268,31 @@ export class Gateway {
     this.#away.delete(client);
     this.#context.sockets.away -= 1;
   };
+}
+
+/** What of the context comes from the configuration alone. */
+function settingsOf(config: GatewayConfig) {
+  return {
+    config,
+    headLimits: {
+      uriBytesMax: config.limits.uriBytesMax,
+      headBytesMax: config.limits.headBytesMax,
+      fieldsMax: config.limits.fieldsMax,
+      underscoresInHeaders: config.underscoresInHeaders,
+      allowTrace: config.allowTrace,
+    },
+    responseBodyLimits: {
+      chunkExtensionBytesMax: config.limits.chunkExtensionBytesMax,
+      trailerBytesMax: config.limits.trailerBytesMax,
+      bodyBytesMax: 0,
+      fieldsMax: RESPONSE_FIELDS_MAX,
+    },
+    trusted: new AddressSet(config.trustedProxies),
+  } satisfies Partial<GatewayContext>;
+}
+
+function accessLogOf({ accessLog }: GatewayConfig, log: Log): AccessLog | undefined {
+  return accessLog === '' ? undefined : new AccessLog(accessLog, log);
 }
 
 const RAISE = 'raise the limit of open files (ulimit -n; systemd: LimitNOFILE=)';

@@ -5,11 +5,17 @@ import { ROUND_ROBIN, type TableUpdate, type UpstreamSnapshot } from '../model.t
 import type { Server } from './server.ts';
 import { Upstream } from './upstream.ts';
 
+/** A reload removes a few at a time; this bounds what years of them leave. */
+const REMOVED_MAX = 200;
+
 export class UpstreamSet {
   readonly #onIdle: (upstream: string, server: Server) => void;
   readonly #upstreams = new Map<string, Upstream>();
-  /** Removed ones whose servers still have requests in flight; one that comes back is taken again. */
-  readonly #leaving = new Map<string, Upstream>();
+  /**
+   * Removed ones: their servers may have requests in flight, and one that comes back goes on counting
+   * where it was. Without servers they cost little; the oldest are forgotten.
+   */
+  readonly #removed = new Map<string, Upstream>();
   #generation = 0;
 
   /**
@@ -31,7 +37,7 @@ export class UpstreamSet {
 
   /** Servers that take no new requests and finish what they have. */
   *stopping(): Generator<Server> {
-    for (const upstreams of [this.#upstreams, this.#leaving]) {
+    for (const upstreams of [this.#upstreams, this.#removed]) {
       for (const upstream of upstreams.values()) yield* upstream.stopping();
     }
   }
@@ -40,14 +46,19 @@ export class UpstreamSet {
     return [...this.#upstreams.values()];
   }
 
+  /** Those that are gone from the table and still known. */
+  removed(): readonly Upstream[] {
+    return [...this.#removed.values()];
+  }
+
   apply(update: TableUpdate, nowMs: number): void {
     for (const name of update.removed) this.#remove(name, nowMs);
     for (const state of update.upstreams) {
       const upstream =
         this.#upstreams.get(state.name) ??
-        this.#leaving.get(state.name) ??
+        this.#removed.get(state.name) ??
         this.#create(state.name);
-      this.#leaving.delete(state.name);
+      this.#removed.delete(state.name);
       this.#upstreams.set(state.name, upstream);
       upstream.apply(state, nowMs);
     }
@@ -62,10 +73,7 @@ export class UpstreamSet {
   }
 
   #create(name: string): Upstream {
-    return new Upstream(name, (server) => {
-      if (this.#leaving.get(name)?.isLeaving === false) this.#leaving.delete(name);
-      this.#onIdle(name, server);
-    });
+    return new Upstream(name, (server) => this.#onIdle(name, server));
   }
 
   #remove(name: string, nowMs: number): void {
@@ -73,6 +81,10 @@ export class UpstreamSet {
     if (upstream === undefined) return;
     this.#upstreams.delete(name);
     upstream.apply({ name, balancing: ROUND_ROBIN, slowStartMs: 0, servers: [] }, nowMs);
-    if (upstream.isLeaving) this.#leaving.set(name, upstream);
+    this.#removed.set(name, upstream);
+    for (const [oldest, { isLeaving }] of this.#removed) {
+      if (this.#removed.size <= REMOVED_MAX) break;
+      if (!isLeaving) this.#removed.delete(oldest);
+    }
   }
 }

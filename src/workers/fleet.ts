@@ -2,8 +2,9 @@
 // replaced at once (with a growing pause when that happens again and again), its figures kept, its
 // requests in flight counted lost. The others notice nothing.
 
+import assert from 'node:assert/strict';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import type { Log, LogLevel } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
 import type { TableUpdate } from '../model.ts';
 import {
@@ -12,8 +13,8 @@ import {
   type UpstreamTotals,
   type WorkerFigures,
 } from './figures.ts';
-import { WorkerLink, type WorkerStart } from './link.ts';
-import type { GapWatch } from './protocol.ts';
+import { WorkerLink } from './link.ts';
+import type { GapWatch, WorkerConfig } from './protocol.ts';
 import type { TableChanges } from './table-changes.ts';
 
 /** A worker that lived shorter than this counts as part of a crash loop, ms. */
@@ -31,7 +32,7 @@ const KILL_GRACE_MS = 2000;
 
 export type FleetOptions = {
   readonly workers: number;
-  readonly start: Omit<WorkerStart, 'gaps'>;
+  readonly logLevel: LogLevel;
   readonly handles: readonly object[];
   readonly log: Log;
   readonly table: (changes?: TableChanges) => TableUpdate;
@@ -52,6 +53,8 @@ export class Fleet {
   /** Workers that somebody asked to end: another is in their place, or will be in a moment. */
   readonly #leaving = new Set<WorkerLink>();
   readonly #watch: NodeJS.Timeout;
+  /** Undefined: there are no workers yet. */
+  #config: WorkerConfig | undefined;
   #shortLives = 0;
   #crashes = 0;
   #isListening = false;
@@ -61,7 +64,6 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    for (let id = 1; id <= options.workers; id += 1) this.#spawn(id);
     this.#watch = setInterval(() => this.#nameSilent(), SILENT_MS / 5).unref();
   }
 
@@ -93,6 +95,15 @@ export class Fleet {
     }
   }
 
+  /** In force in each worker together with these changes of the table. The first one starts them. */
+  configure(config: WorkerConfig, changes: TableChanges): void {
+    const isFirst = this.#config === undefined;
+    this.#config = config;
+    for (const link of this.#links) link.configure(config, changes);
+    if (!isFirst) return;
+    for (let id = 1; id <= this.#options.workers; id += 1) this.#spawn(id);
+  }
+
   update(changes: TableChanges): void {
     for (const link of this.#links) link.update(changes);
   }
@@ -100,6 +111,23 @@ export class Fleet {
   /** Every worker that may hold a client has this generation or a later one in force. */
   isAcknowledged(generation: number): boolean {
     return this.links.every((link) => link.acknowledged >= generation);
+  }
+
+  /** Resolves with true when `isAcknowledged`, with false when the time is over. */
+  acknowledged(generation: number, deadlineMs: number): Promise<boolean> {
+    const isDone = (): boolean => this.#isClosing || this.isAcknowledged(generation);
+    if (isDone()) return Promise.resolve(this.isAcknowledged(generation));
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        unwatch();
+        resolve(this.isAcknowledged(generation));
+      };
+      const timer = setTimeout(finish, deadlineMs);
+      const unwatch = this.watch(() => {
+        if (isDone()) finish();
+      });
+    });
   }
 
   /** Requests in flight on a server that takes no new ones; exact when acknowledged and 0. */
@@ -192,10 +220,12 @@ export class Fleet {
   }
 
   #spawn(id: number): WorkerLink {
-    const { start, handles, log, table, readPage } = this.#options;
+    const config = this.#config;
+    assert(config !== undefined, 'the first configuration starts the workers');
+    const { logLevel, handles, log, table, readPage } = this.#options;
     const link = new WorkerLink({
       id,
-      start: { ...start, gaps: [...this.#gaps.values()] },
+      start: { logLevel, config, gaps: [...this.#gaps.values()] },
       handles,
       log,
       table,
@@ -231,7 +261,7 @@ export class Fleet {
       this.#leaving.add(link);
       const fields = { worker: link.id, pid: link.pid, signal };
       this.#options.log.warn(fields, 'worker was asked to end: it finishes, another replaces it');
-      const close = (): void => link.close(this.#options.start.shutdownTimeoutMs);
+      const close = (): void => link.close(this.#config?.shutdownTimeoutMs ?? 0);
       // Then clients do not wait; also when it cannot serve: that is said, and tried again.
       this.#spawn(link.id).listening.then(close, close);
     }, GROUP_MS);

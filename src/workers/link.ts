@@ -9,7 +9,13 @@ import type { Log } from '../base/log.ts';
 import type { Page, ReadPage } from '../gateway.ts';
 import type { TableUpdate } from '../model.ts';
 import { WorkerFigures } from './figures.ts';
-import { type FromWorker, type GapWatch, parseFromWorker, type ToWorker } from './protocol.ts';
+import {
+  type FromWorker,
+  type GapWatch,
+  parseFromWorker,
+  type ToWorker,
+  type WorkerConfig,
+} from './protocol.ts';
 import { ChangedServers, type TableChanges } from './table-changes.ts';
 
 /** In development this is TypeScript, in the published package JavaScript. */
@@ -65,6 +71,8 @@ export class WorkerLink {
   readonly #busy = new Map<string, number>();
   readonly #reports = new Map<number, Waiter>();
   readonly #changed = new ChangedServers();
+  /** To be sent with the next table. */
+  #config: WorkerConfig | undefined;
   #listeningWaiter: Waiter | undefined;
   #acknowledged = 0;
   #isListening = false;
@@ -134,6 +142,12 @@ export class WorkerLink {
     this.#sendTable();
   }
 
+  /** As `update`, together with a new configuration. */
+  configure(config: WorkerConfig, changes: TableChanges): void {
+    this.#config = config;
+    this.update(changes);
+  }
+
   /** Requests in flight on a server that takes no new ones, as of the last ack; 0 when idle. */
   busy(upstream: string, server: string): number {
     return this.#busy.get(busyKey(upstream, server)) ?? 0;
@@ -195,10 +209,15 @@ export class WorkerLink {
   }
 
   #sendTable(): void {
-    if (this.#acknowledged < this.#sent || this.#changed.isEmpty) return;
+    if (this.#acknowledged < this.#sent) return;
+    const config = this.#config;
+    if (config === undefined && this.#changed.isEmpty) return;
     const update = this.#options.table(this.#changed.take());
     this.#sent = update.generation;
-    this.#send({ kind: 'table', update });
+    this.#config = undefined;
+    this.#send(
+      config === undefined ? { kind: 'table', update } : { kind: 'config', config, update },
+    );
   }
 
   #send(message: ToWorker, handle?: object): void {

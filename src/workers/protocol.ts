@@ -8,15 +8,20 @@ import type { PageName, Route, ServerSnapshot, TableUpdate, UpstreamCounters } f
 
 export type GapWatch = { readonly id: string; readonly upstream: string };
 
+/** What a worker takes from the configuration, at its start and again with each change. */
+export type WorkerConfig = {
+  readonly gateway: GatewayConfig;
+  readonly routes: readonly Route[];
+  readonly shutdownTimeoutMs: number;
+};
+
 export type ToWorker =
   | {
       /** First of all messages; answered by an ack of the table's generation. */
       readonly kind: 'start';
       readonly worker: number;
-      readonly gateway: GatewayConfig;
-      readonly routes: readonly Route[];
       readonly logLevel: LogLevel;
-      readonly shutdownTimeoutMs: number;
+      readonly config: WorkerConfig;
       readonly table: TableUpdate;
       /** Receipts that are open: their gaps are watched from now on. */
       readonly gaps: readonly GapWatch[];
@@ -26,6 +31,8 @@ export type ToWorker =
   /** All sockets are there: accept. Answered by `listening` or `failed`. */
   | { readonly kind: 'listen' }
   | { readonly kind: 'table'; readonly update: TableUpdate }
+  /** A new configuration and the table of that moment, put in force together; answered by an ack. */
+  | { readonly kind: 'config'; readonly config: WorkerConfig; readonly update: TableUpdate }
   | { readonly kind: 'report'; readonly request: number }
   | { readonly kind: 'open-gap'; readonly gap: GapWatch }
   | { readonly kind: 'close-gap'; readonly gap: GapWatch }
@@ -77,10 +84,11 @@ export type FromWorker =
   | { readonly kind: 'report'; readonly request: number; readonly report: Report };
 
 const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
-  start: ['worker', 'gateway', 'routes', 'logLevel', 'shutdownTimeoutMs', 'table', 'gaps'],
+  start: ['worker', 'logLevel', 'config', 'table', 'gaps'],
   listener: [],
   listen: [],
   table: ['update'],
+  config: ['config', 'update'],
   report: ['request'],
   'open-gap': ['gap'],
   'close-gap': ['gap'],

@@ -39,7 +39,7 @@ export class Reporter {
   }
 
   report(nowMs: number): UpstreamReport[] {
-    const upstreams = this.#upstreams.all();
+    const upstreams = [...this.#upstreams.all(), ...this.#upstreams.removed()];
     const changed = new Map<string, ServerSnapshot[]>();
     this.look();
     for (const [server, seen] of this.#seen) {

@@ -8,7 +8,13 @@ import { ENDING } from '../base/signals.ts';
 import { Gateway } from '../gateway.ts';
 import { UpstreamSet } from '../upstream.ts';
 import { PageRequests } from './page-requests.ts';
-import { type FromWorker, type GapWatch, parseToWorker, type ToWorker } from './protocol.ts';
+import {
+  type FromWorker,
+  type GapWatch,
+  parseToWorker,
+  type ToWorker,
+  type WorkerConfig,
+} from './protocol.ts';
 import { Reporter } from './reporter.ts';
 
 /** How often the figures go to the primary unasked, ms. */
@@ -23,7 +29,7 @@ class Worker {
   readonly #upstreams: UpstreamSet;
   readonly #reporter: Reporter;
   readonly #gateway: Gateway;
-  readonly #shutdownTimeoutMs: number;
+  #shutdownTimeoutMs = 0;
   readonly #handles: object[] = [];
   readonly #pages = new PageRequests(send);
   readonly #gaps = new Map<string, GapWatch>();
@@ -36,14 +42,13 @@ class Worker {
       onIdle: (upstream, server) => send({ kind: 'idle', upstream, server: server.id }),
     });
     this.#reporter = new Reporter(this.#upstreams);
-    this.#shutdownTimeoutMs = start.shutdownTimeoutMs;
     this.#gateway = new Gateway({
-      config: start.gateway,
+      config: start.config.gateway,
       log: this.#log,
       upstreams: this.#upstreams,
       readPage: this.#pages.read,
     });
-    this.#gateway.setRoutes(start.routes);
+    this.#configure(start.config);
     this.#apply(start.table);
     for (const gap of start.gaps) this.#openGap(gap);
     this.#clock = setInterval(() => this.#report(0), REPORT_INTERVAL_MS);
@@ -60,6 +65,10 @@ class Worker {
         void this.#listen();
         break;
       case 'table':
+        this.#apply(message.update);
+        break;
+      case 'config':
+        this.#configure(message.config);
         this.#apply(message.update);
         break;
       case 'report':
@@ -99,6 +108,13 @@ class Worker {
     // With the channel closed nothing holds the process any more; what was sent still arrives.
     if (process.connected) process.disconnect();
     process.exitCode = 0;
+  }
+
+  /** Routes to an upstream that comes or goes are in force in the same turn as the table. */
+  #configure({ gateway, routes, shutdownTimeoutMs }: WorkerConfig): void {
+    this.#shutdownTimeoutMs = shutdownTimeoutMs;
+    this.#gateway.configure(gateway);
+    this.#gateway.setRoutes(routes);
   }
 
   #apply(update: Start['table']): void {

@@ -32,6 +32,8 @@ export type Facts = {
   readonly isHeld: boolean;
   readonly overrides: ReadonlyMap<string, Admin>;
   readonly checks: (server: string) => Checks;
+  /** It takes no requests before it has passed its checks. */
+  readonly mustPass: (server: string) => boolean;
   /** Of a host name. */
   readonly addresses: (name: string) => readonly string[];
   /** The members before, for what must not jump. */
@@ -128,7 +130,7 @@ function recordOf(
 }
 
 function computeMember(record: Record, facts: Facts): Member {
-  const { config, overrides, last, nowMs, generation } = facts;
+  const { overrides, last, nowMs, generation } = facts;
   const { id, host, port, weight, maxFails, failTimeoutMs, maxConns, backup } = record;
   const before = last.get(id);
   const wanted = stricter(overrides.get(id) ?? READY, recordAdmin(record, nowMs));
@@ -148,7 +150,7 @@ function computeMember(record: Record, facts: Facts): Member {
       backup,
       admin: admin.state,
       checks: facts.checks(id),
-      mustPass: config.check?.defaultDown === true,
+      mustPass: facts.mustPass(id),
     },
     source: record.source,
     admin,

@@ -52,7 +52,7 @@ export class Sockets {
   /** True: it is the descriptors that bound the clients, not the configuration. */
   isShort = false;
   readonly #descriptors: Descriptors;
-  readonly #wanted: number;
+  #wanted: number;
   #socketsMax = 0;
 
   /** `clientsWanted`: 0 = as many as there is room for. */
@@ -60,6 +60,12 @@ export class Sockets {
     this.#descriptors = descriptors;
     this.#wanted = clientsWanted;
     this.max = descriptors.max();
+    this.measure();
+  }
+
+  /** Another number of clients is wanted from now on; those beyond it stay. */
+  limit(clientsWanted: number): void {
+    this.#wanted = clientsWanted;
     this.measure();
   }
 

@@ -42,7 +42,7 @@ export type OwnAnswersOptions = {
 
 export class OwnAnswers {
   readonly #log: Log;
-  readonly #isReasonShown: boolean;
+  #isReasonShown: boolean;
   readonly #wheel: Wheel;
   readonly #now: () => number;
   /** By status and upstream. */
@@ -53,6 +53,10 @@ export class OwnAnswers {
     this.#isReasonShown = options.isReasonShown;
     this.#wheel = options.wheel;
     this.#now = options.now;
+  }
+
+  showReason(isShown: boolean): void {
+    this.#isReasonShown = isShown;
   }
 
   /** The whole response. */

@@ -63,7 +63,7 @@ export class ConnectionPool implements Timed {
   evicted = 0;
   readonly #servers = new Map<Server, ServerPool>();
   readonly #figures = new Map<string, PoolFigures>();
-  readonly #keepalive: number | 'auto';
+  #keepalive: number | 'auto';
   readonly #sockets: Sockets;
   readonly #wheel: Wheel;
   /** Of all servers, by the time since which they idle. */
@@ -185,6 +185,12 @@ export class ConnectionPool implements Timed {
   destroy(): void {
     this.#wheel.forget(this);
     for (const server of this.#servers.keys()) this.clear(server);
+  }
+
+  /** So many idle connections per server from now on. */
+  keep(keepalive: number | 'auto'): void {
+    this.#keepalive = keepalive;
+    for (const pool of this.#servers.values()) this.#trim(pool);
   }
 
   /** A window is over: what nobody needed in this one and the one before is closed. */

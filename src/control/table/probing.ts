@@ -1,0 +1,29 @@
+// Who of an upstream's members is probed, and from which verdict the checks go on.
+
+import type { CheckedServer } from '../../health.ts';
+import type { Admin } from '../../model.ts';
+import type { RememberedVerdict } from '../../snapshot.ts';
+import type { Member } from './members.ts';
+
+export type Probed = {
+  readonly members: ReadonlyMap<string, Member>;
+  readonly overrides: ReadonlyMap<string, Admin>;
+  readonly verdicts: ReadonlyMap<string, RememberedVerdict>;
+};
+
+/** False: its verdict is forgotten. */
+export function isListed({ members, overrides }: Probed, id: string): boolean {
+  return members.has(id) && overrides.get(id)?.state !== 'maint';
+}
+
+/** Undefined: not to be probed. Without an address there is nothing to probe, yet the verdict stays. */
+export function checkedServer(upstream: Probed, id: string): CheckedServer | undefined {
+  const state = upstream.members.get(id)?.state;
+  if (state === undefined || !isListed(upstream, id) || state.addresses.length === 0) {
+    return undefined;
+  }
+  const { host, port, addresses } = state;
+  const initial = upstream.verdicts.get(id);
+  const server = { id, host, port, addresses };
+  return initial === undefined ? server : { ...server, initial };
+}

@@ -1,0 +1,105 @@
+// Puts a configuration in force: the first one, on parts that have no upstreams, routes and workers yet,
+// and every later one, while requests are in flight. What is known of a server stays with its id, what
+// is in flight ends where it is, and a worker takes routes, settings and upstreams in one step. What
+// cannot change while the daemon runs keeps its value, and that is said.
+
+import { processDescriptors } from '../base/descriptors.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Config, ListenAddress, UpstreamConfig } from '../config.ts';
+import { descriptorsFor, socketRoom } from '../gateway.ts';
+import type { Membership } from '../registry.ts';
+import { type ConfigChanges, compareConfigs } from './config-changes.ts';
+import type { Parts } from './parts.ts';
+
+/** The addresses of servers given by name may take so long, ms. */
+const NAMES_DEADLINE_MS = 2000;
+
+export type Applied = Omit<ConfigChanges, 'effective'> & {
+  /** Of the table that the configuration came with. */
+  readonly generation: number;
+};
+
+export class LiveConfig {
+  readonly #parts: Parts;
+  readonly #log: Log;
+  #config: Config | undefined;
+  #isClosed = false;
+  /** One at a time, in the order in which they came. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: Parts, log: Log) {
+    this.#parts = parts;
+    this.#log = log;
+  }
+
+  /** Undefined before the first. */
+  get config(): Config | undefined {
+    return this.#config;
+  }
+
+  /** What comes from now on, or waits, is refused. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** Resolves when it is on its way to every worker. @throws conflict, after `close` */
+  applyConfig(next: Config): Promise<Applied> {
+    const applied = this.#last.then(() => this.#apply(next));
+    this.#last = applied.catch(() => {});
+    return applied;
+  }
+
+  async #apply(next: Config): Promise<Applied> {
+    const { table, names, fleet, listeners } = this.#parts;
+    const { upstreams } = next;
+    await names.expect(hostsOf(upstreams, table.membership), NAMES_DEADLINE_MS);
+    if (this.#isClosed) {
+      throw new SluiceError('conflict', 'configuration: not applied, sluice is shutting down');
+    }
+    // Nothing is awaited from here on: table and workers change in one turn.
+    const { effective, ...changes } = compareConfigs(this.#config, next);
+    const isFirst = this.#config === undefined;
+    this.#config = effective;
+    if (changes.keys.includes('limits.max_connections')) warnOfClients(effective, this.#log);
+    fleet.configure(workerConfig(effective, listeners.addresses), table.setUpstreams(upstreams));
+    this.#parts.changed();
+    const applied = { ...changes, generation: table.generation };
+    if (!isFirst) this.#say(applied);
+    return applied;
+  }
+
+  #say({ upstreams, keys, kept, generation }: Applied): void {
+    this.#log.info({ generation, keys, ...upstreams }, 'configuration applied');
+    for (const { key, reason } of kept) {
+      this.#log.warn({ key, reason }, 'setting keeps its value until sluice is started again');
+    }
+  }
+}
+
+function workerConfig(config: Config, listen: readonly ListenAddress[]) {
+  const { gateway, routes, shutdownTimeoutMs } = config;
+  return { gateway: { ...gateway, listen }, routes, shutdownTimeoutMs };
+}
+
+/** Of all servers that these upstreams will have. */
+function hostsOf(upstreams: readonly UpstreamConfig[], membership?: Membership): Set<string> {
+  const hosts = new Set<string>();
+  for (const { name, servers, followRegistry } of upstreams) {
+    const instances = followRegistry ? (membership?.services.get(name) ?? []) : [];
+    for (const { host } of [...servers, ...instances]) hosts.add(host);
+  }
+  return hosts;
+}
+
+/** Each worker has the limit of open files that we have; a promise that it cannot keep is said now. */
+function warnOfClients({ gateway }: Config, log: Log): void {
+  const wanted = gateway.limits.connectionsMax;
+  const descriptorsMax = processDescriptors.max();
+  const clientsMax = socketRoom(descriptorsMax).clients;
+  if (wanted <= clientsMax) return;
+  log.warn(
+    { maxConnections: wanted, clientsMax, descriptorsMax, needed: descriptorsFor(wanted) },
+    'max_connections cannot hold: each worker turns clients away from clientsMax on; raise the limit of open files (ulimit -n; systemd: LimitNOFILE=) to needed, or lower max_connections',
+  );
+}
