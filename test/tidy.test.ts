@@ -16,7 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   health: ['base', 'model'],
   config: ['base', 'model', 'type health', 'type gateway', 'type registry'],
   gateway: ['base', 'model', 'upstream', 'type config'],
-  release: ['base', 'model', 'health', 'type config', 'type admin'],
+  release: ['base', 'model', 'health', 'type config', 'type admin/contract'],
   snapshot: ['base', 'model', 'registry', 'type health'],
   // Runs in a browser, too; whoever speaks with the control API imports it and not the server.
   'admin/contract': ['base', 'type model'],
