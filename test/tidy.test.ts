@@ -205,6 +205,22 @@ test('what helps tests is under test/support, by the module that it helps', () =
   assert.deepEqual(wrong, []);
 });
 
+test('every file of src is part of the program: what only tests use is not published', () => {
+  // What bin/, package.json and a new process begin with.
+  const begins = ['src/cli.ts', 'src/index.ts', 'src/workers/worker-process.ts'];
+  const used = new Set<string>();
+  const visit = (file: string): void => {
+    if (used.has(file)) return;
+    used.add(file);
+    for (const { to } of imports.get(file) ?? []) if (isOwn(to)) visit(to);
+  };
+  for (const file of begins) visit(file);
+  assert.deepEqual(
+    program.filter((file) => !used.has(file)),
+    [],
+  );
+});
+
 test('there are no default exports', () => {
   const wrong = files.filter((file) => /^export default\b/m.test(sources.get(file) ?? ''));
   assert.deepEqual(wrong, []);
