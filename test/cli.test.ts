@@ -58,6 +58,40 @@ test('a drain waits for what is in flight, and its exit code means idle on this 
   assert.deepEqual(await response, { status: 200, body: 'done' });
 });
 
+test('a drain that ends before its time says how long it really waited, and why', async (t) => {
+  const held = await startServer(t);
+  const daemon = await serve(t, `upstreams: { app: { servers: ["${held.id}"] } }\n`);
+  const response = get(`${daemon.gateway}/hold`);
+  await until('the request is in flight', () => held.held.length === 1);
+  const drain = async () => {
+    const child = start(['drain', 'app', held.id, '--wait', '10m', ...daemon.here]);
+    const said = { out: '', err: '' };
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      said.out += text;
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said.err += text;
+    });
+    await until('the drain waits', () => said.out.includes('1 in flight'));
+    return { ended: once(child, 'close'), said };
+  };
+
+  const taken = await drain();
+  assert.equal((await sluice(['undrain', 'app', held.id, ...daemon.here])).code, 0);
+  assert.deepEqual(await taken.ended, [1, null]);
+  assert.match(taken.said.err, /1 still in flight after [\d.]+m?s, when it was set to ready; see/);
+
+  const cut = await drain();
+  daemon.child.kill('SIGTERM');
+  assert.deepEqual(await cut.ended, [1, null]);
+  assert.match(
+    cut.said.err,
+    /1 still in flight after [\d.]+m?s; it stays in drain: Sluice did not wait the whole 10m, as when it shuts down;/,
+  );
+  held.held[0]?.end('done');
+  assert.equal((await response).status, 200);
+});
+
 test('beside other gateways nothing is said to be safe that they were not asked about', async (t) => {
   const server = await startServer(t);
   const port = await freePort();

@@ -55,6 +55,7 @@ const CHAINS: readonly (readonly [given: string, client: string, chain: string])
   ['1.1.1.1, ::ffff:10.1.2.3', '1.1.1.1', undefined],
   ['1.1.1.1, 192.0.2.9', '1.1.1.1', undefined],
   ['unknown', '10.0.0.1', ''],
+  ['1.2.3.4, \xa05.6.7.8', '10.0.0.1', ''],
   ['1.2.3.4, unknown, 10.0.0.7', '10.0.0.7', '10.0.0.7'],
   ['garbage, 5.6.7.8', '5.6.7.8', '5.6.7.8'],
   ...[
@@ -137,7 +138,9 @@ for (const [name, given, expected] of [
   ['Proto', 'https;x', 'http'],
   ['Proto', '"https"', 'http'],
   ['Proto', 'javascript', 'http'],
+  ['Proto', '\xa0https', 'http'],
   ['Host', 'b.example', 'b.example'],
+  ['Host', 'b.example\xa0', 'app'],
   ['Host', 'a.example, b.example:80', 'b.example:80'],
   ['Host', '[::1]:80', '[::1]:80'],
   ['Host', 'a.example/path', 'app'],

@@ -92,7 +92,7 @@ function chainOf(forwardedFor: string, peer: string, trusted: AddressSet): Chain
   for (let count = 0; end > 0; count += 1) {
     if (count === ELEMENTS_MAX) return { kept, client, isKnown: !isWalking };
     const comma = forwardedFor.lastIndexOf(',', end - 1);
-    const element = forwardedFor.slice(comma + 1, end).trim();
+    const element = trimmed(forwardedFor, comma + 1, end);
     end = comma;
     if (element === '') continue;
     const address = ipOf(element);
@@ -110,7 +110,16 @@ function chainOf(forwardedFor: string, peer: string, trusted: AddressSet): Chain
 function lastElement(list: string): string {
   let end = list.length;
   while (end > 0 && ', \t'.includes(list.charAt(end - 1))) end -= 1;
-  return end === 0 ? '' : list.slice(list.lastIndexOf(',', end - 1) + 1, end).trim();
+  return end === 0 ? '' : trimmed(list, list.lastIndexOf(',', end - 1) + 1, end);
+}
+
+/** Without blanks and tabs around it. Not trim(): a no-break space is no part of an address. */
+function trimmed(list: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isBlank(list.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(list.charCodeAt(end - 1))) end -= 1;
+  return list.slice(start, end);
 }
 
 /** Some proxies name the scheme of a WebSocket. What is no scheme leaves the truth: this is http. */
@@ -122,4 +131,8 @@ function schemeOf(text: string): 'http' | 'https' {
 function forwardedHost(head: RequestHead): string {
   const host = lastElement(head.forwardedHost);
   return host !== '' && hostOf(host) !== undefined ? host : head.authority;
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }

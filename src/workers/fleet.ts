@@ -15,6 +15,7 @@ import {
 } from './figures.ts';
 import { WorkerLink } from './link.ts';
 import type { GapWatch, WorkerConfig } from './protocol.ts';
+import { SILENCE_LOOK_MS, SilenceWatch } from './silence.ts';
 import type { TableChanges } from './table-changes.ts';
 
 /** A worker that lived shorter than this counts as part of a crash loop, ms. */
@@ -23,8 +24,6 @@ const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5000;
 /** All workers accept clients within this time, ms. */
 const START_DEADLINE_MS = 60_000;
-/** Without a sign of life for so long, a worker hangs, ms. */
-const SILENT_MS = 5000;
 /** A signal to the whole process group has reached the primary too by then, ms. */
 const GROUP_MS = 250;
 /** From a worker's own deadline to SIGKILL, ms. */
@@ -48,8 +47,7 @@ export class Fleet {
   readonly #gaps = new Map<string, GapWatch>();
   readonly #watchers = new Set<() => void>();
   readonly #pauses = new Set<NodeJS.Timeout>();
-  /** Workers that were said to hang. */
-  readonly #silent = new Set<WorkerLink>();
+  readonly #silence: SilenceWatch;
   /** Workers that somebody asked to end: another is in their place, or will be in a moment. */
   readonly #leaving = new Set<WorkerLink>();
   readonly #watch: NodeJS.Timeout;
@@ -64,7 +62,9 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    this.#watch = setInterval(() => this.#nameSilent(), SILENT_MS / 5).unref();
+    this.#silence = new SilenceWatch(options.log, performance.now());
+    const look = (): void => this.#silence.look(this.#links, performance.now());
+    this.#watch = setInterval(look, SILENCE_LOOK_MS).unref();
   }
 
   /** By id. */
@@ -243,7 +243,7 @@ export class Fleet {
 
   #ended(link: WorkerLink, how: string): void {
     this.#links.delete(link);
-    this.#silent.delete(link);
+    this.#silence.forget(link);
     this.#departed.bury(link.figures);
     if (this.#leaving.delete(link))
       this.#options.log.info({ worker: link.id, pid: link.pid, how }, 'worker ended as asked');
@@ -287,19 +287,6 @@ export class Fleet {
       this.#spawn(link.id);
     }, pauseMs);
     this.#pauses.add(pause);
-  }
-
-  /** A hanging worker is only named: killing it would cut what it may still finish. */
-  #nameSilent(): void {
-    for (const link of this.#links) {
-      const fields = { worker: link.id, pid: link.pid, silentMs: Math.round(link.silentMs) };
-      if (link.silentMs < SILENT_MS) {
-        if (this.#silent.delete(link)) this.#options.log.info(fields, 'worker answers again');
-      } else if (!this.#silent.has(link)) {
-        this.#silent.add(link);
-        this.#options.log.warn(fields, 'worker does not answer; drains wait for it');
-      }
-    }
   }
 
   #progress(): void {

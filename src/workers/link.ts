@@ -126,7 +126,12 @@ export class WorkerLink {
     return this.#isListening;
   }
 
-  /** Since its last message: it sends its figures twice a second, unless it hangs. */
+  /** Its last message: it sends its figures twice a second, unless it hangs. */
+  get heardMs(): number {
+    return this.#heardMs;
+  }
+
+  /** Since then. */
   get silentMs(): number {
     return performance.now() - this.#heardMs;
   }

@@ -68,7 +68,14 @@ async function takeOut(
     drain = await control.awaitIdle(upstream, server, options.wait);
   }
   if (options.json === true) printJson(drain);
-  if (options.wait !== false && !drain.idle) throw notIdle(drain, upstream, options.wait);
+  if (options.wait !== false && !drain.idle) {
+    throw notIdle(drain, {
+      upstream,
+      state,
+      waitMs: options.wait,
+      waitedMs: performance.now() - startedAt,
+    });
+  }
   if (options.json === true) return;
   if (drain.idle) {
     const took = formatDuration(performance.now() - startedAt);
@@ -94,15 +101,37 @@ function inFlightText({ inFlight, tunnels }: DrainDocument, still = ''): string 
   return `${text}, ${tunnels} of them open ${tunnels === 1 ? 'tunnel' : 'tunnels'}`;
 }
 
-function notIdle(drain: DrainDocument, upstream: string, waitMs: number): SluiceError {
+/** The wait ends early when somebody takes the word back, or when the daemon shuts down. */
+function notIdle(
+  drain: DrainDocument,
+  asked: {
+    readonly upstream: string;
+    readonly state: 'drain' | 'maint';
+    readonly waitMs: number;
+    readonly waitedMs: number;
+  },
+): SluiceError {
+  const { server, admin } = drain;
+  const { upstream, state, waitMs, waitedMs } = asked;
+  const details = { details: { ...drain } };
   const what = drain.acknowledged
     ? inFlightText(drain, 'still ')
     : `generation ${drain.generation} is not acknowledged by every worker`;
-  return new SluiceError(
-    'timeout',
-    `${drain.server} of ${upstream}: ${what} after ${formatDuration(waitMs)}; it stays in ${drain.admin.state}: wait longer with --wait, or put it back with "sluice undrain ${upstream} ${drain.server}"`,
-    { details: { ...drain } },
-  );
+  const isEarly = waitedMs < waitMs / 2;
+  const after = formatDuration(isEarly ? Math.max(1, Math.round(waitedMs)) : waitMs);
+  const object = `${server} of ${upstream}: ${what} after ${after}`;
+  if (admin.state !== state) {
+    const by = admin.owner === '' ? '' : ` by ${admin.owner}`;
+    return new SluiceError(
+      'conflict',
+      `${object}, when it was set to ${admin.state}${by}; see "sluice status ${upstream}"`,
+      details,
+    );
+  }
+  const remedy = isEarly
+    ? `Sluice did not wait the whole ${formatDuration(waitMs)}, as when it shuts down; see "sluice status", then ask again`
+    : `wait longer with --wait, or put it back with "sluice undrain ${upstream} ${server}"`;
+  return new SluiceError('timeout', `${object}; it stays in ${state}: ${remedy}`, details);
 }
 
 /** Not refused: an operator may want it. Not silent either. */

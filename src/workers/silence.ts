@@ -1,0 +1,46 @@
+// Names the workers that give no sign of life, once each. Only named: to kill one would cut what it may
+// still finish. Time in which this process itself stood still (SIGSTOP, a paused machine) says
+// nothing about a worker.
+
+import type { Log } from '../base/log.ts';
+
+/** Without a sign of life for so long, a worker hangs, ms. */
+const SILENT_MS = 5000;
+export const SILENCE_LOOK_MS = SILENT_MS / 5;
+
+type Link = { readonly id: number; readonly pid: number; readonly heardMs: number };
+
+export class SilenceWatch {
+  readonly #log: Log;
+  readonly #silent = new Set<Link>();
+  #lookedMs: number;
+  /** Nothing could be heard before. */
+  #awakeMs: number;
+
+  constructor(log: Log, nowMs: number) {
+    this.#log = log;
+    this.#lookedMs = nowMs;
+    this.#awakeMs = nowMs;
+  }
+
+  /** Every SILENCE_LOOK_MS. `nowMs` is monotonic. */
+  look(links: Iterable<Link>, nowMs: number): void {
+    if (nowMs - this.#lookedMs > 2 * SILENCE_LOOK_MS) this.#awakeMs = nowMs;
+    this.#lookedMs = nowMs;
+    for (const link of links) {
+      const fields = { worker: link.id, pid: link.pid, silentMs: Math.round(nowMs - link.heardMs) };
+      const isSilent = nowMs - Math.max(link.heardMs, this.#awakeMs) >= SILENT_MS;
+      if (isSilent && !this.#silent.has(link)) {
+        this.#silent.add(link);
+        this.#log.warn(fields, 'worker does not answer; drains wait for it');
+      } else if (!isSilent && link.heardMs >= this.#awakeMs && this.#silent.delete(link)) {
+        this.#log.info(fields, 'worker answers again');
+      }
+    }
+  }
+
+  /** It has ended. */
+  forget(link: Link): void {
+    this.#silent.delete(link);
+  }
+}
