@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildService, ids, killGroup } from '../../../test/support/release/builders.ts';
 import { isAlive } from '../hosts/process-table.ts';
 import { logFile, makeFolder, serviceFolder } from '../journal/files.ts';
 import { NO_RECORD, readRecord, writeRecord } from '../journal/instance-record.ts';
 import { findProcess, logTail, startInstance } from './command.ts';
-import { LISTEN, started } from './instance-builders.test.ts';
+import { LISTEN, started, startedBy } from './instance-builders.test.ts';
 import { launchProblem } from './launch.ts';
 import { strangerOn } from './stranger.ts';
 
@@ -41,6 +42,22 @@ test('a process whose runner died before it wrote the record is found by its mar
   assert.equal(found?.release, 'r1');
   const [address = { host: '', port: 0 }] = it.service.instances;
   assert.equal(await strangerOn(it.service, address, found), '');
+});
+
+test('what a leader that ended has left behind is known by the command of the record', async (t) => {
+  const it = await startedBy(t, async (port, folder) => {
+    const file = join(folder, 'server.cjs');
+    await writeFile(file, `const port = ${port}; ${LISTEN}`);
+    return ['/bin/sh', '-c', `${process.execPath} ${file} & exit 0`];
+  });
+  const { process: leader } = it.running;
+  while (it.running.ended() === '') await new Promise((resolve) => setTimeout(resolve, 5));
+  const found = await findProcess(it.service, it.instance, { process: leader, proven: null });
+  assert.notEqual(found?.pid, leader.pid);
+  assert.deepEqual(found?.launch, leader.launch);
+  const other = { ...leader, release: 'r0' };
+  const old = await findProcess(it.service, it.instance, { process: other, proven: null });
+  assert.deepEqual(old?.launch.argv, []);
 });
 
 test("the operator's token does not reach the instance", async (t) => {

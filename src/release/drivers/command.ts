@@ -125,6 +125,11 @@ export async function findProcess(
   const { pid, identity } = found;
   const version = await variableOf(pid, 'SLUICE_VERSION');
   const release = await variableOf(pid, 'SLUICE_RELEASE');
+  // What the recorded process has left behind when it ended runs by the same command.
+  const { release: known = '', launch: same } = record.process ?? {};
+  if (same?.version === version && known === release) {
+    return { pid, identity, startedAtMs: record.process?.startedAtMs ?? 0, release, launch: same };
+  }
   const launch: Launch = { version, argv: [], cwd: '', env: {}, inherit: [], path: '' };
   return { pid, identity, startedAtMs: 0, release, launch };
 }

@@ -59,6 +59,9 @@ const LINKED: readonly [string, readonly string[], string][] = [
   ['an option', ['/usr/bin/env', NODE, '--require=ROOT/current/app.cjs', '-e', '0', '{port}'], '.'],
   ['the program', ['ROOT/current/bin/run', '{port}'], '.'],
   ['the program in the folder', ['bin/run', '{port}'], 'current'],
+  ["a shell's cd", ['/bin/sh', '-c', `cd 'ROOT/current' && exec ${NODE} app.cjs {port}`], '.'],
+  ["a shell's command", ['/bin/sh', '-c', `${NODE} ROOT/current/app.cjs {port}; true`], '.'],
+  ['a variable in a word', ['env', 'A=ROOT/current', 'sh', '-c', '$A/bin/run {port}'], '.'],
 ];
 
 for (const [name, start, cwd] of LINKED) {
@@ -79,6 +82,72 @@ for (const [name, start, cwd] of LINKED) {
     assert.deepEqual(fates(again), ['v1 in reverted']);
   });
 }
+
+/** What leads to the code where only a shell knows from which folder. */
+const RELATIVE: readonly [readonly string[], Readonly<Record<string, string>>][] = [
+  [['/bin/sh', '-c', `cd current; ${NODE} app.cjs {port}; true`], {}],
+  [['/bin/sh', '-c', `exec ${NODE} current/app.cjs {port}`], {}],
+  [['env', 'A=current/app.cjs', '/bin/sh', '-c', `exec ${NODE} $A {port}`], {}],
+  [['/bin/sh', '-c', `exec ${NODE} $A/app.cjs {port}`], { A: 'current' }],
+];
+
+for (const [start, env] of RELATIVE) {
+  test(`a link in "${start.join(' ').replace(NODE, 'node')}" that was switched is no way back`, async (t) => {
+    const { service: built, control, unpack } = await layout(t, start, '.');
+    const service = { ...built, env };
+    await unpack('v1');
+    await deploy(service, control, 'v1');
+    await unpack('bad');
+    const deployed = await deploy(service, control, 'bad', { allowDowntime: true });
+    const notes = deployed.events.flatMap((event) => (event.type === 'note' ? [event.text] : []));
+    assert.match(notes.join('\n'), /no way back to v1: \S*\/current\S* leads to other code now;/);
+    assert.equal(deployed.result.exit, 7);
+  });
+}
+
+for (const start of [
+  ['/bin/sh', '-c', 'node main.cjs 80; true'],
+  ['python3', '-m', 'parts.main'],
+  ['gunicorn', 'parts.main:app'],
+  ['npm', 'start'],
+]) {
+  test(`the code that "${start.join(' ')}" runs is looked at`, async (t) => {
+    const { root } = await layout(t, [], '.');
+    await mkdir(join(root, 'parts'));
+    const files = ['main.cjs', 'parts/main.py', 'parts/other.js'].map((name) => join(root, name));
+    for (const file of files) await writeFile(file, 'old');
+    await writeFile(join(root, 'package.json'), '{}');
+    const launch: Launch = {
+      ...{ version: 'v1', argv: ['/bin/true'], cwd: root, env: {}, inherit: [], path: '/usr/bin' },
+    };
+    const ran = { ...launch, pin: pinOf({ ...launch, argv: start }) };
+    const named = start[0] === 'npm' || start[0] === '/bin/sh' ? files[0] : files[1];
+    assert(named !== undefined && named in ran.pin.stamps, Object.keys(ran.pin.stamps).join(' '));
+  });
+}
+
+test('the python of a venv keeps its name, and a link that a text names is followed', async (t) => {
+  const { root, unpack } = await layout(t, [], '.');
+  await unpack('v1');
+  await mkdir(join(root, 'releases/v1/venv'));
+  await symlink(process.execPath, join(root, 'releases/v1/venv/python'));
+  const argv = [
+    'nohup',
+    'current/venv/python',
+    `${root}/current/app.cjs`,
+    `exec ${root}/current/venv/python -u "$0" http:/${root}/current`,
+  ];
+  const launch: Launch = {
+    ...{ version: 'v1', argv, cwd: root, env: {}, inherit: [], path: '/usr/bin' },
+  };
+  const real = `${root}/releases/v1`;
+  assert.deepEqual(pinOf(launch).argv, [
+    'nohup',
+    `${real}/venv/python`,
+    `${real}/app.cjs`,
+    `exec ${real}/venv/python -u "$0" http:/${root}/current`,
+  ]);
+});
 
 const LOST: readonly [string, RegExp, (root: string) => Promise<unknown>][] = [
   [

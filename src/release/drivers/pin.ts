@@ -6,7 +6,7 @@ import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { basename, delimiter, dirname, extname, join, resolve } from 'node:path';
 import type { Launch, Pin } from '../journal/instance-record.ts';
 import { environmentOf } from './environment.ts';
-import { findProgram, isFolder, launchProblem, realPathOf } from './launch.ts';
+import { findProgram, isFolder, isProgram, launchProblem, realPathOf } from './launch.ts';
 
 const STAMPED_MAX = 500;
 const DEPTH_MAX = 5;
@@ -16,6 +16,10 @@ const CODE =
   /^\.(?:[cm]?[jt]sx?|py|rb|php|pl|lua|sh|jar|war|class|so|wasm|exs?|beam|go|node|html|css)$/;
 /** Runtimes and tools of the system: an update of theirs is not another version of the application. */
 const OF_THE_SYSTEM = /^\/(?:usr|bin|sbin|lib|nix|snap)\//;
+/** What can be a path in a shell's command, and an absolute one that is no part of a name or a URL. */
+const NAMES_IN_TEXT = /[\w@%+.,/-]+/g;
+const PATHS_IN_TEXT = /(?<![\w@%+.,:/~$*?{}\]-])\/[\w@%+.,/-]+/g;
+const SAFE_IN_TEXT = /^[\w@%+.,/-]+$/;
 
 /** Taken at the start; not for a launch that has one already. */
 export function pinOf(launch: Launch): Pin {
@@ -24,14 +28,17 @@ export function pinOf(launch: Launch): Pin {
   const { values } = environmentOf(launch);
   const file = findProgram(program, launch.cwd, values['PATH'] ?? '');
   const argv = [namedOf(program, launch.cwd, cwd), ...rest.map((word) => realWord(word, cwd))];
-  const env = Object.entries(launch.env).map(([name, text]) => [name, realList(text)] as const);
+  const env = Object.fromEntries(
+    Object.entries(launch.env).map(([name, text]) => [name, realList(text)]),
+  );
+  const texts = [...argv.slice(1), ...Object.values(env)];
   return {
     file,
     argv,
     cwd,
-    env: Object.fromEntries(env),
+    env,
     path: realList(launch.path),
-    stamps: stampsOf(program.includes('/') ? file : '', rest, cwd),
+    stamps: stampsOf(program.includes('/') ? file : '', rest, cwd, texts),
   };
 }
 
@@ -56,7 +63,9 @@ export function backProblem(launch: Launch): string {
   for (const [path, stamp] of Object.entries(launch.pin?.stamps ?? {})) {
     const now = stampOf(path);
     if (now === '') return `${path} is gone`;
-    if (now !== stamp) return `the code was replaced in place (${path})`;
+    if (now === stamp) continue;
+    const isLink = realPathOf(path) !== path;
+    return isLink ? `${path} leads to other code now` : `the code was replaced in place (${path})`;
   }
   return '';
 }
@@ -72,8 +81,21 @@ function namedOf(program: string, cwd: string, real: string): string {
 /** `app.js`, `--config=current/app.conf`: a word that is a path, where links are in it. */
 function realWord(word: string, cwd: string): string {
   const [, option = '', path = ''] = /^(-[\w-]+=)?(.*)$/s.exec(word) ?? [];
-  const real = path === '' ? '' : realPathOf(resolve(cwd, path));
-  return real === '' || real === resolve(cwd, path) ? word : `${option}${real}`;
+  const real = path === '' ? '' : realOf(resolve(cwd, path));
+  if (real === '') return word.replace(PATHS_IN_TEXT, realInText);
+  return real === resolve(cwd, path) ? word : `${option}${real}`;
+}
+
+/** `cd /srv/current && exec node app.js`: what cannot be taken for something else by the shell. */
+function realInText(path: string): string {
+  const real = realOf(path);
+  return SAFE_IN_TEXT.test(real) && real !== resolve(path) ? real : path;
+}
+
+/** Of a program its own name stays: by it busybox, or the python of a venv, knows what it is. */
+function realOf(path: string): string {
+  const real = realPathOf(path);
+  return isProgram(real) ? join(realPathOf(dirname(path)), basename(path)) : real;
 }
 
 /** Absolute paths in a value, which may be a list of them as PATH is. */
@@ -85,25 +107,42 @@ function realList(text: string): string {
   return parts.map((part) => real(part) || part).join(delimiter);
 }
 
-/** The folder as such, the program's file, and the code files around what is started. */
-function stampsOf(file: string, rest: readonly string[], cwd: string): Record<string, string> {
+/**
+ * The folder as such, the program's file, the code files around what is started, and the links that
+ * the texts still go through: relative ones in a shell's command, of which nobody knows from where.
+ */
+function stampsOf(
+  file: string,
+  rest: readonly string[],
+  cwd: string,
+  texts: readonly string[],
+): Record<string, string> {
   const stamps = new Map<string, string>();
   const add = (path: string): void => {
     const stamp = stampOf(path);
     if (stamp !== '' && stamps.size < STAMPED_MAX) stamps.set(path, stamp);
   };
   add(cwd);
+  const isOurs = (path: string): boolean =>
+    path !== '' && !OF_THE_SYSTEM.test(path) && !/\/node_modules\//.test(path);
   const words = rest.map((word) => (word === '' ? '' : realPathOf(resolve(cwd, word))));
-  const files = [OF_THE_SYSTEM.test(file) ? '' : file, ...words].filter((path) => {
-    return path !== '' && !OF_THE_SYSTEM.test(path) && !/\/node_modules\//.test(path);
-  });
+  const files = [file, ...words].filter(isOurs);
   for (const path of files) add(path);
+  const named: string[] = [];
+  for (const name of texts.flatMap((text) => text.match(NAMES_IN_TEXT) ?? [])) {
+    const path = resolve(cwd, name);
+    const real = realPathOf(path) || realPathOf(`${resolve(cwd, name.replaceAll('.', '/'))}.py`);
+    if (!isOurs(real)) continue;
+    named.push(real);
+    if (real !== path) add(realPathOf(path) === '' ? real : path);
+  }
   const manifest = join(cwd, 'package.json');
   if (stampOf(manifest) !== '') add(manifest);
   // The first one is the application; what follows may be data.
-  const first = files.find((path) => !isFolder(path)) ?? files[0];
+  const known = [...files, ...named].filter((path) => path !== cwd);
+  const first = known.find((path) => !isFolder(path)) ?? known[0] ?? realPathOf(manifest);
   const budget = { left: LOOKED_AT_MAX };
-  if (first !== undefined) walk(isFolder(first) ? first : dirname(first), add, DEPTH_MAX, budget);
+  if (first !== '') walk(isFolder(first) ? first : dirname(first), add, DEPTH_MAX, budget);
   return Object.fromEntries(stamps);
 }
 
