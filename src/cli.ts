@@ -1,7 +1,7 @@
 // The command line: parses the arguments, runs one verb, turns what it throws into one line on
 // standard error and an exit code. Heavy modules load inside the verb that needs them.
 
-import { exitCodeOf, reportFailure } from './cli/failure.ts';
+import { exitCodeOf, reportError } from './cli/error-report.ts';
 import { quietEpipe } from './cli/output.ts';
 import { createProgram } from './cli/program.ts';
 
@@ -11,7 +11,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     await createProgram().parseAsync([...argv]);
   } catch (error) {
-    reportFailure(error, { asJson: argv.includes('--json') });
+    reportError(error, { asJson: argv.includes('--json') });
     process.exitCode = exitCodeOf(error);
   }
 }

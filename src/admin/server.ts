@@ -1,5 +1,5 @@
-// The control API's listener: node:http around the Hono app of app.ts. Answers are JSON; also what
-// Node itself refuses (a malformed request) ends here and not in the app.
+// The control API's listener: node:http around the Hono app of app.ts. What Node itself refuses
+// (a malformed request) is answered here, as JSON too.
 
 import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';

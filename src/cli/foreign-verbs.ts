@@ -1,5 +1,5 @@
 // What people type who come from systemctl, nginx, haproxy, consul and docker, and which verb does it
-// here. Said after "unknown command"; nothing is ever run for a guess.
+// here. Said after "unknown command"; no verb is run on a guess.
 
 const SERVE = '"sluice serve" runs the gateway, in the foreground';
 const STOP =

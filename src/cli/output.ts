@@ -35,12 +35,12 @@ export function printJson(document: unknown): void {
 }
 
 /** A remark beside the result: to people, on standard error. */
-export function note(text: string): void {
+export function remark(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
 export function warn(text: string): void {
-  note(`${paint('yellow', 'warning:', process.stderr)} ${text}`);
+  remark(`${paint('yellow', 'warning:', process.stderr)} ${text}`);
 }
 
 /**
@@ -52,7 +52,7 @@ export function quietEpipe(): void {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
       if (stream === process.stderr) return;
-      note(
+      remark(
         `sluice: standard output: not written (${error.code}); free some space or send it elsewhere`,
       );
       process.exit(1);
@@ -60,7 +60,7 @@ export function quietEpipe(): void {
   }
 }
 
-/** For verbs that must not end with their readers: a gateway whose log pipe closed serves on. */
+/** For verbs that go on when nobody reads their output: a gateway whose log pipe closed still serves. */
 export function keepGoingWithoutReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.removeAllListeners('error');
@@ -103,7 +103,7 @@ export function table(rows: readonly (readonly (string | number)[])[], width = 0
   });
 }
 
-/** With a sign where it was cut; width 0 = never. */
+/** With … where it was cut; width 0 = never. */
 export function cut(line: string, width: number): string {
   return width > 0 && line.length > width ? `${line.slice(0, width - 1)}…` : line;
 }

@@ -11,9 +11,9 @@ import {
   onHabitualSignals,
 } from '../base/signals.ts';
 import { formatDuration } from '../base/units.ts';
-import { note } from './output.ts';
+import { remark } from './output.ts';
 
-/** Beyond the deadline given to `close`, for it to notice. */
+/** How long after its deadline `close` may still take, ms. */
 const GRACE_MS = 5_000;
 const EXIT_OVERDUE = 1;
 /** The same remark again within that time is left out, ms. */
@@ -27,10 +27,10 @@ type Closing = {
   readonly timeoutMs: number;
 };
 
-/** What a signal did, for the remark; called when it comes. */
-export type Answers = Partial<Record<HabitualSignal, () => string>>;
+/** What a signal did; called when it comes, the text is the remark. */
+export type SignalRemarks = Partial<Record<HabitualSignal, () => string>>;
 
-const REMARKS: Answers = {
+const REMARKS: SignalRemarks = {
   SIGHUP: () => 'there is nothing to reload; restart to apply a changed configuration',
   SIGUSR1: () => 'there is no log file to open anew; this log is standard error',
   SIGUSR2: () => 'no new program takes over from a running one; restart to run another version',
@@ -42,16 +42,16 @@ const REMARKS: Answers = {
 };
 
 export class LongRun {
-  readonly #answers: Answers;
-  /** Now: of a terminal that went away it is not known any more. */
+  readonly #remarks: SignalRemarks;
+  /** Asked at the start: once a terminal is gone, isatty(0) is false. */
   readonly #hadTerminal = isatty(0);
   readonly #saidMs = new Map<HabitualSignal, number>();
-  /** Until there is something to close, an end is an end. */
+  /** Until there is something to close, the process just ends. */
   #end = (signal: EndingSignal | 'SIGHUP'): void => process.exit(128 + constants.signals[signal]);
 
   /** From now on no signal ends, stops or opens anything by mistake. */
-  constructor(answers: Answers = {}) {
-    this.#answers = { ...REMARKS, ...answers };
+  constructor(remarks: SignalRemarks = {}) {
+    this.#remarks = { ...REMARKS, ...remarks };
     onHabitualSignals((signal) => {
       if (signal === 'SIGHUP' && this.#hadTerminal && !isatty(0)) this.#end(signal);
       else this.#remark(signal);
@@ -64,12 +64,12 @@ export class LongRun {
     let isClosing = false;
     this.#end = (signal) => {
       if (isClosing) {
-        note(`sluice: second ${signal}: ended at once`);
+        remark(`sluice: second ${signal}: ended at once`);
         kill();
         process.exit(128 + constants.signals[signal]);
       }
       isClosing = true;
-      note(
+      remark(
         `sluice: ${signal}: finishing what is in flight, at most ${formatDuration(timeoutMs)}; again to end at once`,
       );
       first.resolve();
@@ -77,9 +77,9 @@ export class LongRun {
     const onEnding = (signal: EndingSignal): void => this.#end(signal);
     for (const signal of ENDING) process.on(signal, onEnding);
     await first.promise;
-    // What does not close in time must not keep the process: an orderly end is no longer to be had.
+    // It did not close in time: end without it.
     const overdue = setTimeout(() => {
-      note(`sluice: not closed ${formatDuration(GRACE_MS)} after shutdown_timeout: ended anyway`);
+      remark(`sluice: not closed ${formatDuration(GRACE_MS)} after shutdown_timeout: ended anyway`);
       kill();
       process.exit(EXIT_OVERDUE);
     }, timeoutMs + GRACE_MS);
@@ -92,11 +92,11 @@ export class LongRun {
   }
 
   #remark(signal: HabitualSignal): void {
-    const text = this.#answers[signal]?.() ?? 'it has no meaning here; nothing changes';
+    const text = this.#remarks[signal]?.() ?? 'it has no meaning here; nothing changes';
     const nowMs = performance.now();
     const saidMs = this.#saidMs.get(signal);
     if (saidMs !== undefined && nowMs - saidMs < REMARK_EVERY_MS) return;
     this.#saidMs.set(signal, nowMs);
-    note(`sluice: ${signal}: ${text}`);
+    remark(`sluice: ${signal}: ${text}`);
   }
 }

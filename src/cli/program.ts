@@ -12,11 +12,11 @@ export function createProgram(): Command {
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help of a command')
-    // Options after a verb are the verb's: `deploy --version v2` must not print our version.
+    // Options after a verb belong to it: `deploy --version v2` must not print the version of sluice.
     .enablePositionalOptions()
     // Arguments are in each verb's own help; here they would leave no room for what it does.
     .configureHelp({ helpWidth: HELP_WIDTH, subcommandTerm: (command) => command.name() })
-    // Usage errors are thrown; failure.ts says them, as text or as JSON.
+    // Usage errors are thrown; error-report.ts says them, as text or as JSON.
     .configureOutput({ outputError: () => {} });
   addVerbs(program);
   for (const option of globalOptions()) program.addOption(option);

@@ -1,5 +1,5 @@
 // The daemon's figures as Prometheus text. The values are kept elsewhere (in the workers, summed by
-// the daemon); each scrape fills a registry of its own from one snapshot, so that nothing is counted
+// the daemon); each scrape fills a new registry from them, so that nothing is counted
 // twice and a server that is gone leaves no series behind. Label values come from closed sets:
 // upstream, server id, eligibility, result and status class.
 
@@ -53,7 +53,13 @@ export type MetricsSource = {
   }[];
 };
 
-const CHECKS: readonly ServerDocument['checks'][] = ['off', 'unknown', 'up', 'down'];
+/** The value of sluice_server_up; null: no series. */
+const CHECKS: Readonly<Record<ServerDocument['checks'], number | null>> = {
+  off: null,
+  unknown: null,
+  up: 1,
+  down: 0,
+};
 const CLASSES = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'];
 
 export function renderMetrics(source: MetricsSource): Promise<string> {
@@ -112,16 +118,15 @@ function addServers(status: StatusDocument, gauge: MakeGauge): void {
   const inFlight = gauge('sluice_server_in_flight_requests', 'Requests not yet settled.', labels);
   for (const { name: upstream, servers } of status.upstreams) {
     for (const reason of ELIGIBILITIES) counts.set({ upstream, eligibility: reason }, 0);
-    for (const checks of CHECKS) checked.set({ upstream, checks }, 0);
+    for (const checks of Object.keys(CHECKS)) checked.set({ upstream, checks }, 0);
     for (const server of servers) {
       const label = { upstream, server: server.id };
       counts.inc({ upstream, eligibility: server.eligibility });
       checked.inc({ upstream, checks: server.checks });
       failing.set(label, server.failedInARow);
       eligible.set(label, server.eligibility === 'ok' ? 1 : 0);
-      if (server.checks === 'up' || server.checks === 'down') {
-        up.set(label, server.checks === 'up' ? 1 : 0);
-      }
+      const verdict = CHECKS[server.checks];
+      if (verdict !== null) up.set(label, verdict);
       weight.set(label, server.weight);
       inFlight.set(label, server.inFlight);
     }
@@ -206,8 +211,7 @@ function tunnelResults(result: string): CounterMetric {
   return { name, help: 'Tunnels by how they ended.', result };
 }
 
-// Every counter is here, so that a new one is not forgotten; null: it is told in another way, or only in
-// receipts.
+// Every counter is here, so that a new one is not forgotten; null: no metric, or one made in another way.
 
 const UPSTREAM_COUNTERS: Record<keyof UpstreamCounters, CounterMetric | null> = {
   requests: { name: 'sluice_upstream_requests_total', help: 'Requests begun.' },
@@ -242,7 +246,7 @@ const SERVER_COUNTERS: Record<keyof ServerCounters, CounterMetric | null> = {
   tunnelsEnded: null,
 };
 
-/** Registers the metrics of a table; the answer puts one set of counters into them. */
+/** Registers the metrics of a table; the function that it returns adds one set of counters to them. */
 function counters<Name extends string>(
   table: Record<Name, CounterMetric | null>,
   labelNames: readonly string[],

@@ -176,7 +176,7 @@ test('the status page lists checked servers; one without a verdict counts as it 
   );
 });
 
-test('the metrics carry what the snapshot says, buckets cumulative', async () => {
+test('the metrics carry what was counted, buckets cumulative', async () => {
   const durations = new Array<number>(16).fill(0);
   durations[0] = 3;
   durations[15] = 1;

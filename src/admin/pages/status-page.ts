@@ -50,11 +50,11 @@ function checkedRows(document: StatusDocument): Row[] {
         .map((server) => ({ upstream: name, server })),
     )
     .filter(({ server }) => server.checkType !== 'none')
-    .map(({ upstream, server }, index) => ({ index, upstream, status: statusOf(server), server }));
+    .map(({ upstream, server }, index) => ({ index, upstream, status: verdictOf(server), server }));
 }
 
-function statusOf(server: ServerDocument): 'up' | 'down' {
-  // The page has checked servers alone, and no word for one that is not known.
+function verdictOf(server: ServerDocument): 'up' | 'down' {
+  // The page knows up and down only.
   if (server.checks === 'up' || server.checks === 'down') return server.checks;
   return server.mustPass ? 'down' : 'up';
 }

@@ -107,7 +107,7 @@ async function awaitIdle(
   }
 }
 
-/** In our words: the daemon's are for those who write HTTP. */
+/** The daemon's message names the HTTP header; here it is an environment variable. */
 function badToken({ base, token }: Endpoint): SluiceError {
   const what = token === '' ? 'it asks for a token; set' : 'it does not accept the token; check';
   return new SluiceError('unauthorized', `control API ${base.host}: ${what} SLUICE_TOKEN`);

@@ -116,7 +116,7 @@ export async function assertServer(
   if (parseAddress(upstream) !== undefined) {
     throw refuse(`the upstream comes first: sluice ${verb} ${shown} ${visible(upstream)}`);
   }
-  // Who cannot be asked says so better than we can here.
+  // When the control API does not answer, its error says so.
   const { upstreams } = await control.status();
   const ids = (upstreams.find(({ name }) => name === upstream)?.servers ?? []).map(({ id }) => id);
   const bare = server.replace(/^:/, '');

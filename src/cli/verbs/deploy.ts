@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { ENDING, onHabitualSignals } from '../../base/signals.ts';
 import type { ReleaseEvent, ReleaseResult } from '../../release.ts';
-import { keepGoingWithoutReaders, note, paint } from '../output.ts';
+import { keepGoingWithoutReaders, paint, remark } from '../output.ts';
 import { eventLine, Heartbeat } from '../views/event-lines.ts';
 import { fold, LiveScreen, liveLines, NOTHING_YET } from '../views/live-view.ts';
 import { resultText } from '../views/result-view.ts';
@@ -15,7 +15,7 @@ const REDRAW_EVERY_MS = 100;
 const LOOK_EVERY_MS = 1000;
 /** For a terminal that does not tell its width. */
 const COLUMNS_UNKNOWN = 80;
-/** SIGHUP too: a release ends with the terminal that shows it. */
+/** SIGHUP too: it comes when the terminal is closed. */
 const SIGNALS = [...ENDING, 'SIGHUP'] as const;
 
 type DeployOptions = ReleaseVerbOptions & { readonly plain?: boolean };
@@ -62,7 +62,7 @@ Example:
       const { service, control } = await releaseTarget(name, options);
       const interrupts = new Interrupts();
       const { version, force = false, allowDowntime = false } = options;
-      // A release that stopped with its reader would stop between two steps.
+      // When the reader of the output goes away, the release goes on: it may be between two steps.
       keepGoingWithoutReaders();
       onHabitualSignals(() => {});
       const show = showFor(options);
@@ -84,7 +84,7 @@ Example:
       }
       if (options.json !== true) process.stdout.write(resultText(result, paint));
       process.exitCode = result.exit;
-      // Instances that were started are on their own; a second interrupt may leave a wait behind.
+      // Started instances do not need this process; after a second interrupt a wait may still keep it.
       if (interrupts.hard.aborted) process.exit(result.exit);
     });
 }
@@ -94,7 +94,7 @@ function showFor(options: DeployOptions): Show {
     const onEvent = (event: ReleaseEvent): void => {
       process.stdout.write(`${JSON.stringify(event)}\n`);
     };
-    return { onEvent, remark: note, close: () => {} };
+    return { onEvent, remark, close: () => {} };
   }
   return process.stdout.isTTY && options.plain !== true ? showLive() : showLines();
 }
@@ -129,7 +129,7 @@ function showLines(): Show {
       heartbeat.saw(event, performance.now());
       say(eventLine(event));
     },
-    remark: note,
+    remark,
     close: () => clearInterval(timer),
   };
 }

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import { type Address, formatAddress, parseAddress } from '../../base/units.ts';
 import { configOf, type GlobalOptions, reachable } from '../client/target.ts';
-import { keepGoingWithoutReaders, note, warn } from '../output.ts';
+import { keepGoingWithoutReaders, remark, warn } from '../output.ts';
 import { LongRun } from '../process-end.ts';
 
 const CLOSE_MS = 5_000;
@@ -59,7 +59,7 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
     throw inOptions(error, options);
   }
   const opened = store;
-  // Before it says that it is ready: whoever waited for that may end it at once.
+  // Signals are handled before it says that it is ready: whoever waits for that may send one at once.
   const ended = run.untilEnded({
     timeoutMs: CLOSE_MS,
     kill: () => {},
@@ -68,11 +68,11 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
       opened.close();
     },
   });
-  note(welcome(api.address, dataDir));
+  remark(welcome(api.address, dataDir));
   await ended;
 }
 
-/** What was set by an option is to be changed there, and not in a file that may not exist. */
+/** Names the option instead of the config key where the option was given. */
 function inOptions(error: unknown, { listen, dataDir }: RegistryOptions): unknown {
   if (!isSluiceError(error)) return error;
   let { message } = error;

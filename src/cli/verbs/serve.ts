@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { Config } from '../../config.ts';
 import { configOf, type GlobalOptions, reachable } from '../client/target.ts';
-import { keepGoingWithoutReaders, note, warn } from '../output.ts';
+import { keepGoingWithoutReaders, remark, warn } from '../output.ts';
 import { LongRun } from '../process-end.ts';
 
 export function defineServe(verb: Command): void {
@@ -41,13 +41,13 @@ async function serve(options: GlobalOptions): Promise<void> {
     daemon.reopenLogs();
     return remarkOnLog(config.gateway.accessLog);
   };
-  // Before it says that it is ready: whoever waited for that may end it at once.
+  // Signals are handled before it says that it is ready: whoever waits for that may send one at once.
   const ended = run.untilEnded({
     timeoutMs: config.shutdownTimeoutMs,
     kill: () => daemon.kill(),
     close: () => daemon.close(),
   });
-  note(welcome(config, daemon.addresses));
+  remark(welcome(config, daemon.addresses));
   await ended;
 }
 

@@ -20,7 +20,7 @@ type OutOptions = GlobalOptions & {
 };
 
 export function defineTakeOut(verb: Command, state: 'drain' | 'maint', about: string): Command {
-  // Both set one option, so the last would win without a word.
+  // Both set the same option: the last one would win silently.
   const given = new Set<string>();
   for (const name of ['wait', 'no-wait']) verb.on(`option:${name}`, () => given.add(name));
   verb.hook('preAction', () => {
@@ -134,7 +134,7 @@ function notIdle(
   return new SluiceError('timeout', `${object}; it stays in ${state}: ${remedy}`, details);
 }
 
-/** Not refused: an operator may want it. Not silent either. */
+/** The operator may want it, so it is not refused, but said. */
 async function warnWhenEmpty(control: Control, upstream: string): Promise<void> {
   const status = await control.status();
   const found = status.upstreams.find((document) => document.name === upstream);

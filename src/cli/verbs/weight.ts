@@ -29,9 +29,9 @@ export function defineWeight(verb: Command): void {
     );
 }
 
-/** What the gateway has to say of the record, which keeps its other attributes. */
+/** Warns of what the gateway cannot read in the record; the write kept its other attributes. */
 async function sayProblems(control: Control, upstream: string, server: string): Promise<void> {
-  // The weight is written: that its remarks cannot be had is no failure.
+  // The weight is written, so the verb succeeds even when the status cannot be read.
   const status = await control.status().catch(() => undefined);
   const found = status?.upstreams.find(({ name }) => name === upstream);
   for (const problem of found?.problems ?? []) {

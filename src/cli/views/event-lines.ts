@@ -1,5 +1,5 @@
 // A release as lines of a log, for CI jobs and pipes: one line per event, UTC time, fields in a fixed
-// order, no cursor codes, and a sign of life with what is waited for when nothing moved for 10 s.
+// order, no cursor codes, and after 10 s without an event a line that says what is waited for.
 // Pure: event → line; the caller owns the clock.
 //
 //   12:04:09Z app r42 127.0.0.1:9001 drain    start  deadline=30s on_timeout=proceed
@@ -16,15 +16,15 @@ export function eventLine(event: ReleaseEvent): string {
     case 'plan': {
       const { plan } = event;
       const from = plan.from.join(',') || 'nothing';
-      const turns = plan.instances.filter((instance) => instance.action === 'release').length;
-      const instances = `${turns}/${plan.instances.length}`;
+      const released = plan.instances.filter(({ action }) => action === 'release').length;
+      const instances = `${released}/${plan.instances.length}`;
       return line(
         event,
         '-',
         'plan',
         // A plan with problems is not carried out; the result says which.
         plan.problems.length === 0 ? 'done' : 'refused',
-        facts({ from, to: plan.version, instances, need: plan.need }),
+        fields({ from, to: plan.version, instances, need: plan.need }),
       );
     }
     case 'note':
@@ -33,7 +33,7 @@ export function eventLine(event: ReleaseEvent): string {
       if (event.phase === 'wait') return '';
       const took = event.phase === 'start' ? '' : `${formatDuration(event.ms)} `;
       const step = event.revert ? `${event.step}*` : event.step;
-      return line(event, event.instance, step, event.phase, `${took}${facts(event.data)}`);
+      return line(event, event.instance, step, event.phase, `${took}${fields(event.data)}`);
     }
     case 'instance': {
       const text = event.text === '' ? '' : ` ${event.text}`;
@@ -51,7 +51,7 @@ export function eventLine(event: ReleaseEvent): string {
   }
 }
 
-/** Remembers what is going on, to say it when nothing else is said. */
+/** Remembers the step that runs, and says it again when no other line was written for a while. */
 export class Heartbeat {
   #saidMs: number;
   #last: Extract<ReleaseEvent, { type: 'step' }> | null = null;
@@ -76,7 +76,7 @@ export class Heartbeat {
     this.#saidMs = nowMs;
     const ms = last.ms + nowMs - this.#atMs;
     const ts = new Date(Date.parse(last.ts) + nowMs - this.#atMs).toISOString();
-    const text = `${formatDuration(ms)} ${facts(last.data)}`;
+    const text = `${formatDuration(ms)} ${fields(last.data)}`;
     return line(
       { ...last, ts },
       last.instance,
@@ -108,7 +108,7 @@ function line(
 }
 
 /** `in_flight=1 last="200 in 4ms"`: quoted where a blank would split it. */
-export function facts(data: Readonly<Record<string, string | number | boolean>>): string {
+export function fields(data: Readonly<Record<string, string | number | boolean>>): string {
   return Object.entries(data)
     .map(([name, value]) => {
       const text = String(value);

@@ -6,7 +6,7 @@ import { isShared } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Plan, ReleaseEvent } from '../../release.ts';
 import { cut, type Paint } from '../output.ts';
-import { facts } from './event-lines.ts';
+import { fields } from './event-lines.ts';
 
 type StepEvent = Extract<ReleaseEvent, { type: 'step' }>;
 type TrafficEvent = Extract<ReleaseEvent, { type: 'traffic' }>;
@@ -69,7 +69,7 @@ export function liveLines(state: LiveState, nowMs: number, width: number, paint:
     const sinceMs = step.ms + Math.max(0, nowMs - Date.parse(step.ts));
     const name = `${step.revert ? 'revert: ' : ''}${step.step}`.padEnd(9);
     const time = seconds(step.phase === 'done' ? step.ms : sinceMs).padStart(7);
-    const row = `${step.instance}  ${name}  ${time}  ${facts(step.data)}`;
+    const row = `${step.instance}  ${name}  ${time}  ${fields(step.data)}`;
     lines.push(`${paint('yellow', '◐')} ${cut(row, width - 2)}`);
   }
   const waiting = plan.instances

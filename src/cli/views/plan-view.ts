@@ -13,11 +13,11 @@ const INDENT = ' '.repeat(LABEL_WIDTH + 3);
 /** `width`: columns of the terminal; 0 = nothing is wrapped. */
 export function planText(plan: Plan, paint: Paint, width = 0): string {
   const from = plan.from.length === 0 ? 'nothing running' : plan.from.join(', ');
-  const turns = plan.instances.filter((instance) => instance.action === 'release');
+  const released = plan.instances.filter(({ action }) => action === 'release');
   const what =
-    turns.length === 0
+    released.length === 0
       ? 'nothing to do'
-      : `in place, ${turns.length} of ${count(plan.instances.length, 'instance')}, one at a time`;
+      : `in place, ${released.length} of ${count(plan.instances.length, 'instance')}, one at a time`;
   const settings = settingsOf(plan);
   const labelled = (label: string, text: string, colour?: 'yellow' | 'red'): string[] =>
     wrap(text, width === 0 ? 0 : Math.max(1, width - INDENT.length)).map((part, index) => {
@@ -72,7 +72,7 @@ function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
   const rows: (readonly [string, string])[] = [];
   if (drain !== undefined) {
     const then = drain.onTimeout === 'proceed' ? 'then stops anyway' : 'then halts';
-    // Without servers the pool is not known, and 0 would be a claim.
+    // Without servers nothing was counted, so 0 would be wrong.
     const inFlight = plan.servers === 0 ? '' : `; now in flight: ${plan.inFlight}`;
     rows.push([
       'drain',

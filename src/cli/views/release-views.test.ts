@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ALONE, SHARED } from '../../../test/support/base/scopes.ts';
 import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../../release.ts';
 import type { Paint } from '../output.ts';
-import { eventLine, facts, Heartbeat } from './event-lines.ts';
+import { eventLine, fields, Heartbeat } from './event-lines.ts';
 import { fold, LiveScreen, liveLines, NOTHING_YET } from './live-view.ts';
 import { planText } from './plan-view.ts';
 import { resultText } from './result-view.ts';
@@ -175,9 +175,9 @@ test('lines: one per event, in UTC, with the fields in a fixed order', () => {
   ]);
 });
 
-test('lines: facts are quoted where a blank, a quote or nothing would confuse', () => {
+test('lines: fields are quoted where a blank, a quote or nothing would confuse', () => {
   const data = { a: 1, b: 'x y', c: '', d: 'say "x"', e: true };
-  assert.equal(facts(data), 'a=1 b="x y" c="" d="say \\"x\\"" e=true');
+  assert.equal(fields(data), 'a=1 b="x y" c="" d="say \\"x\\"" e=true');
 });
 
 test('lines: a heartbeat every 10 s says what is waited for', () => {

@@ -54,7 +54,7 @@ function instanceRow(instance: InstanceResult, reason: string): readonly string[
   return [instance.instance, runs, instance.pool, fateText(instance, reason)];
 }
 
-/** Its note, unless that is the `reason` which stands above the table already. */
+/** With its note, unless the same text stands above the table as the reason. */
 function fateText({ fate, note }: InstanceResult, reason: string): string {
   const words = {
     released: 'released',
@@ -69,7 +69,7 @@ function fateText({ fate, note }: InstanceResult, reason: string): string {
   return note === '' || note === reason ? words[fate] : `${words[fate]}: ${note}`;
 }
 
-/** The receipt. What was lost or cut is said loudly: it is what the release is about. */
+/** The receipt. Lost and cut requests stand out: a release must have none. */
 function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly string[] {
   if (receipt === null) return [];
   const { requests, answered, retried, cut, lost, clientGone, stillInFlight } = receipt;
@@ -131,7 +131,7 @@ function tunnelText(tunnels: ReleaseReceipt['tunnels'], paint: Paint): string {
   return `${amount(opened)} ${opened === 1 ? 'tunnel' : 'tunnels'}: ${amount(ended)} ended, ${cutText}, ${amount(open)} open`;
 }
 
-/** Whose word all of the above is; with others about, also where nothing was counted. */
+/** Which gateway all of this is about. Said without a receipt only where there may be others. */
 function gatewayLines({ scope, receipt }: ReleaseResult, paint: Paint): readonly string[] {
   if (scope === null || (receipt === null && !isShared(scope))) return [];
   return [`  ${isShared(scope) ? paint('yellow', 'gateway') : 'gateway'}   ${seenBy(scope)}`];

@@ -186,6 +186,10 @@ for (const [change, why] of [
   [{ eligibility: 'unchecked', checkReason: '500 in 2ms' }, 'has not passed yet: 500 in 2ms'],
   [{ eligibility: 'ejected', maxFails: 3 }, '3 failed within 10s'],
   [{ eligibility: 'full', maxConns: 5 }, 'max_conns 5 reached'],
+  [
+    { eligibility: 'unresolved' },
+    'its name has no address; check the name and the DNS of this machine',
+  ],
   [{ backup: true, source: 'held' }, 'backup; held: its record vanished with the whole list'],
   [
     {
@@ -199,6 +203,34 @@ for (const [change, why] of [
     assert.equal(whyOf({ ...SERVER, ...change }, NOW), why);
   });
 }
+
+test('colours say how bad a state is; an eligible server has none', () => {
+  const paint = (colour: string, text: string): string => `<${colour} ${text}>`;
+  const shown = (change: Partial<ServerDocument>): string | undefined => {
+    const upstream = { name: 'app', balance: 'round_robin', eligible: 1, problems: [] } as const;
+    const upstreams = [{ ...upstream, servers: [{ ...SERVER, ...change }] }];
+    const view = statusView({ ...STATUS, upstreams }, { nowMs: NOW, paint, width: 0 });
+    return /127\.0\.0\.1:9001 +(<.*?>|\S+)/.exec(view)?.[1];
+  };
+  assert.equal(shown({}), 'ok');
+  assert.equal(shown({ checks: 'off' }), '<dim not checked>');
+  assert.equal(shown({ failedInARow: 1 }), '<red failing>');
+  assert.equal(shown({ eligibility: 'down' }), '<red down>');
+  assert.equal(shown({ eligibility: 'ejected' }), '<red ejected>');
+  for (const eligibility of ['maint', 'drain', 'unresolved', 'unchecked', 'full'] as const) {
+    assert.equal(shown({ eligibility }), `<yellow ${eligibility}>`);
+  }
+});
+
+test('a reason that only a newer daemon knows is shown as it is', () => {
+  const server: ServerDocument = { ...SERVER, eligibility: JSON.parse('"constructor"') };
+  assert.equal(stateOf(server), 'constructor');
+  assert.equal(whyOf(server, NOW), '');
+  const upstreams = STATUS.upstreams.map((upstream) => ({ ...upstream, servers: [server] }));
+  const paint = (colour: string, text: string): string => `<${colour} ${text}>`;
+  const view = statusView({ ...STATUS, upstreams }, { nowMs: NOW, paint, width: 0 });
+  assert.match(view, /<yellow constructor>/);
+});
 
 test('a record in the registry cannot move the cursor of a terminal', () => {
   const view = statusView(

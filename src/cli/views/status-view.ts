@@ -5,6 +5,7 @@ import type { ServerDocument, StatusDocument, UpstreamDocument } from '../../adm
 import { isShared } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
 import { wrap } from '../../base/wrap.ts';
+import type { Eligibility } from '../../model.ts';
 import { cut, type Paint, table, visible } from '../output.ts';
 
 export type ViewOptions = {
@@ -90,10 +91,10 @@ function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewO
       const server = upstream.servers[index];
       const [row = '', ...why] = fitted(line, title.lastIndexOf('WHY'), width);
       const state = server === undefined ? 'ok' : stateOf(server);
+      // A newer daemon may know more states.
+      const colour = Object.hasOwn(COLOURS, state) ? COLOURS[state] : 'yellow';
       lines.push(
-        server === undefined || state === 'ok'
-          ? row
-          : row.replace(` ${state}`, ` ${paint(colourOf(server), state)}`),
+        colour === null ? row : row.replace(` ${state}`, ` ${paint(colour, state)}`),
         ...why,
       );
     }
@@ -103,7 +104,7 @@ function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewO
   return lines;
 }
 
-/** A row that is too wide has its reason below it: that is what the screen is looked at for. */
+/** A row that is too wide has its reason on the next lines: it must not be cut off. */
 function fitted(line: string, whyAt: number, width: number): string[] {
   if (width === 0 || line.length <= width) return [line];
   const why = wrap(line.slice(whyAt), width - WHY_INDENT.length);
@@ -115,15 +116,25 @@ function fitted(line: string, whyAt: number, width: number): string[] {
 
 const WHY_INDENT = '    ';
 
-/** In red what is broken, dim what nobody has looked at. */
-function colourOf(server: ServerDocument): 'red' | 'yellow' | 'dim' {
-  const state = stateOf(server);
-  if (state === 'not checked') return 'dim';
-  return state === 'down' || state === 'ejected' || state === 'failing' ? 'red' : 'yellow';
-}
+/** What the STATE column can say. */
+type State = Eligibility | 'failing' | 'not checked';
 
-/** The eligibility; of an eligible server what is known of it, which is more than that word says. */
-export function stateOf(server: ServerDocument): string {
+/** In red what is broken, dim what nobody has looked at; null: as the rest of the row. */
+const COLOURS: Readonly<Record<State, 'red' | 'yellow' | 'dim' | null>> = {
+  ok: null,
+  maint: 'yellow',
+  drain: 'yellow',
+  unresolved: 'yellow',
+  down: 'red',
+  unchecked: 'yellow',
+  ejected: 'red',
+  full: 'yellow',
+  failing: 'red',
+  'not checked': 'dim',
+};
+
+/** The eligibility; of an eligible server what else is known of it. */
+export function stateOf(server: ServerDocument): State {
   if (server.eligibility !== 'ok') return server.eligibility;
   if (server.failedInARow >= Math.max(1, server.maxFails)) return 'failing';
   return server.checks === 'off' ? 'not checked' : 'ok';
@@ -141,36 +152,34 @@ export function whyOf(server: ServerDocument, nowMs: number): string {
 }
 
 function reasonOf(server: ServerDocument, nowMs: number): string {
-  const { admin } = server;
-  switch (server.eligibility) {
-    case 'drain':
-    case 'maint': {
-      const since = admin.sinceMs === 0 ? '' : ` ${ago(admin.sinceMs, nowMs)} ago`;
-      // The reason says the same in other words.
-      if (admin.owner === 'kv') return `down in the registry${since}`;
-      return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
-    }
-    case 'unresolved':
-      return 'its name has no address; check the name and the DNS of this machine';
-    case 'down':
-      return `check failed: ${server.checkReason}`;
-    case 'unchecked':
-      return server.checkReason === ''
-        ? 'not probed yet'
-        : `has not passed yet: ${server.checkReason}`;
-    case 'ejected': {
-      const failed = `${server.maxFails} failed within ${formatDuration(server.failTimeoutMs)}`;
-      if (server.ejectedUntilMs <= nowMs) return failed;
-      return `${failed}, back in ${formatDuration(server.ejectedUntilMs - nowMs)}`;
-    }
-    case 'full':
-      return `max_conns ${server.maxConns} reached`;
-    case 'ok':
-      return '';
-    default:
-      // A newer daemon may know more reasons.
-      return '';
-  }
+  const { eligibility } = server;
+  // A newer daemon may know more reasons.
+  return Object.hasOwn(REASONS, eligibility) ? REASONS[eligibility](server, nowMs) : '';
+}
+
+const REASONS: Readonly<Record<Eligibility, (server: ServerDocument, nowMs: number) => string>> = {
+  ok: () => '',
+  drain: intentOf,
+  maint: intentOf,
+  unresolved: () => 'its name has no address; check the name and the DNS of this machine',
+  down: ({ checkReason }) => `check failed: ${checkReason}`,
+  unchecked: ({ checkReason }) =>
+    checkReason === '' ? 'not probed yet' : `has not passed yet: ${checkReason}`,
+  ejected: ({ maxFails, failTimeoutMs, ejectedUntilMs }, nowMs) => {
+    const failed = `${maxFails} failed within ${formatDuration(failTimeoutMs)}`;
+    return ejectedUntilMs <= nowMs
+      ? failed
+      : `${failed}, back in ${formatDuration(ejectedUntilMs - nowMs)}`;
+  },
+  full: ({ maxConns }) => `max_conns ${maxConns} reached`,
+};
+
+/** Who took it out, when and why. */
+function intentOf({ admin }: ServerDocument, nowMs: number): string {
+  const since = admin.sinceMs === 0 ? '' : ` ${ago(admin.sinceMs, nowMs)} ago`;
+  // Its reason says the same in other words.
+  if (admin.owner === 'kv') return `down in the registry${since}`;
+  return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
 }
 
 /** What requests found, while the last of them failed. */

@@ -32,7 +32,7 @@ export function defineLs(verb: Command): void {
     );
 }
 
-/** Cut for the eyes alone: who reads it from a pipe wants the value. */
+/** Cut on a terminal only; a pipe gets the whole value. */
 function valueShown(entry: KvEntry): string {
   const text = visible(Buffer.from(entry.value).toString('utf8'));
   return process.stdout.isTTY && text.length > VALUE_SHOWN_LENGTH

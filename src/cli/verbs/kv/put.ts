@@ -38,8 +38,8 @@ export function definePut(verb: Command): void {
 }
 
 /**
- * What gateways will report of the record. Refused is what they could not read at all, and keep the
- * server's last good state instead; what they read with a remark is written with it.
+ * What gateways will report of the record. A record that they cannot read is refused: they would keep
+ * the server's last good state instead. One that they read with a remark is written.
  */
 async function remarksOn(
   key: string,

@@ -1,4 +1,4 @@
-// `sluice kv rm`: removes a record, or all under a prefix for who says so twice.
+// `sluice kv rm`: removes a record; all under a prefix need --recurse and --yes.
 
 import type { Command } from 'commander';
 import { SluiceError } from '../../../base/errors.ts';

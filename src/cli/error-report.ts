@@ -1,4 +1,4 @@
-// What a failure looks like to people and scripts: `sluice: message` on standard error, or one JSON
+// What an error looks like to people and scripts: `sluice: message` on standard error, or one JSON
 // object there with --json, and the exit code of base/errors.ts.
 
 import { CommanderError } from 'commander';
@@ -15,11 +15,11 @@ export function exitCodeOf(error: unknown): number {
   return isSluiceError(error) ? exitCode(error.code) : 1;
 }
 
-export function reportFailure(error: unknown, { asJson }: { asJson: boolean }): void {
+export function reportError(error: unknown, { asJson }: { asJson: boolean }): void {
   // Help and version are printed already; a verb that is missing prints help too.
   if (error instanceof CommanderError && isPrinted(error)) return;
-  const failure = error instanceof CommanderError ? usageError(error) : error;
-  process.stderr.write(asJson ? `${failureJson(failure)}\n` : failureText(failure));
+  const ours = error instanceof CommanderError ? usageError(error) : error;
+  process.stderr.write(asJson ? `${errorJson(ours)}\n` : errorText(ours));
 }
 
 function isPrinted(error: CommanderError): boolean {
@@ -41,7 +41,7 @@ function usageError(error: CommanderError): SluiceError {
   );
 }
 
-/** What a word of another program is called here; better than the nearest spelling. */
+/** The verb or option that does the same here; better advice than a word that is spelled alike. */
 function adviceOn(message: string, verb: string): string {
   const command = /^unknown command '(.*?)'/.exec(message)?.[1];
   if (command !== undefined) return verbAdvice(command, verb);
@@ -59,16 +59,16 @@ function inOurWords(message: string): string {
     .replace(option, (_, name, value, why) => `${name} "${value}": ${lower(why)}`);
 }
 
-function failureJson(error: unknown): string {
+function errorJson(error: unknown): string {
   const code = isSluiceError(error) ? error.code : 'internal';
   const details = isSluiceError(error) ? error.details : {};
   return JSON.stringify({ error: { code, message: messageOf(error), details } });
 }
 
-function failureText(error: unknown): string {
+function errorText(error: unknown): string {
   const name = paint('red', 'sluice:', process.stderr);
   if (!isSluiceError(error)) {
-    // Not expected: a bug. The stack is what its report needs.
+    // A bug. Whoever reports it needs the stack.
     const stack = error instanceof Error ? error.stack : String(error);
     return `${name} internal error, please report it\n${stack}\n`;
   }

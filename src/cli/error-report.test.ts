@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { errorCodes, exitCode, httpStatus, SluiceError } from '../base/errors.ts';
-import { exitCodeOf } from './failure.ts';
+import { exitCodeOf } from './error-report.ts';
 
 test('docs/errors.md lists every code with its exit code and status', () => {
   const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
