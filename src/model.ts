@@ -35,6 +35,21 @@ export {
 } from './model/eligibility.ts';
 export type { Findings, ServerSnapshot, UpstreamSnapshot } from './model/figures.ts';
 export type { Checks, ServerState } from './model/server.ts';
+export {
+  ATTRIBUTE_FIELDS,
+  type AttributeField,
+  attributesFrom,
+  type FlagName,
+  isSameAttributes,
+  type RecordAttributes,
+  SERVER_ATTRIBUTES,
+  type ServerAttributes,
+  STATE_FIELDS,
+  type StateAttributes,
+  stateAttributes,
+  unitOf,
+  withFile,
+} from './model/server-attributes.ts';
 export type {
   PageName,
   Route,

@@ -24,6 +24,7 @@ export {
   type Membership,
   type Problem,
   readInstance,
+  recordOf,
   recordSource,
 } from './registry/records.ts';
 export {

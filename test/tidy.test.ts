@@ -19,7 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   release: ['base', 'model', 'health', 'type config', 'type admin/contract'],
   snapshot: ['base', 'model', 'registry', 'type health'],
   // Runs in a browser, too; whoever speaks with the control API imports it and not the server.
-  'admin/contract': ['base', 'type model'],
+  'admin/contract': ['base', 'model'],
   admin: ['base', 'model', 'admin/contract'],
   workers: ['base', 'model', 'upstream', 'gateway', 'type config'],
   control: [

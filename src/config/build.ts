@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from '../base/secrets.ts';
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
-import type { Route } from '../model.ts';
+import { attributesFrom, type Route, type ServerAttributes } from '../model.ts';
 import { balancingOf } from './balance-schema.ts';
 import { asksByKeys, type RequestFile } from './check-schema.ts';
 import { chosenKind } from './registry-schema.ts';
@@ -88,12 +88,7 @@ function upstreamOf(name: string, read: UpstreamFile, secret: ReadSecret): Upstr
       id: formatAddress(server.address),
       host: server.address.host,
       port: server.address.port,
-      weight: server.weight,
-      maxFails: server.max_fails,
-      failTimeoutMs: server.fail_timeout,
-      maxConns: server.max_conns,
-      backup: server.backup,
-      down: server.down,
+      ...attributesFrom<ServerAttributes>(({ name }) => server[name]),
     })),
     check: read.check === undefined ? null : checkOf(read.check, secret),
   };

@@ -4,21 +4,15 @@
 
 import type { Address } from '../base/units.ts';
 import type { CheckSpec, ProbeSpec } from '../health.ts';
-import type { Balancing, Route } from '../model.ts';
+import type { Balancing, Route, ServerAttributes } from '../model.ts';
 import type { RegistrySettings } from '../registry.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
-export type StaticServer = {
+export type StaticServer = ServerAttributes & {
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  readonly weight: number;
-  readonly maxFails: number;
-  readonly failTimeoutMs: number;
-  readonly maxConns: number;
-  readonly backup: boolean;
-  readonly down: boolean;
 };
 
 export type UpstreamConfig = {

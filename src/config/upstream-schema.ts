@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { balanceKeys } from './balance-schema.ts';
 import { requestShape } from './check-schema.ts';
 import { hostProblem, pathProblem } from './route-words.ts';
+import { serverAttributeKeys } from './server-schema.ts';
 import { isSingle, list, section } from './shapes.ts';
 import { address, choice, duration, integer, onOff, optionalChoice, size, text } from './values.ts';
 
@@ -12,38 +13,7 @@ const server = z
     (value) => (isSingle(value) ? { address: value } : value),
     section('One server: `host:port`, or a map.', {
       address: address('Where the server listens; also its id.'),
-      weight: integer({
-        about: 'Share of requests relative to the other servers.',
-        initial: 1,
-        least: 1,
-        most: 65_535,
-      }),
-      max_fails: integer({
-        about: 'Failed attempts within `fail_timeout` that eject the server; 0 never ejects.',
-        initial: 1,
-        least: 0,
-        most: 65_535,
-      }),
-      fail_timeout: duration({
-        about: 'The window for `max_fails`, and how long an ejected server stays out.',
-        initial: '10s',
-        least: '0',
-      }),
-      max_conns: integer({
-        about: 'Most requests in flight per worker; 0 = no limit.',
-        initial: 0,
-        least: 0,
-        most: 1_000_000,
-      }),
-      backup: onOff({
-        about: 'Takes requests only when no other server is eligible.',
-        initial: 'off',
-      }),
-      down: onOff({
-        about:
-          'No requests, as long as it stands here and the registry has no record of the server.',
-        initial: 'off',
-      }),
+      ...serverAttributeKeys,
     }),
   )
   .meta({ description: 'One server: `host:port`, or a map.', 'x-short': 'string' });

@@ -5,10 +5,12 @@
 import { z } from 'zod';
 import { didYouMean } from '../base/suggest.ts';
 import { type Address, parseAddress, parseDuration, parseSize } from '../base/units.ts';
+import { SERVER_ATTRIBUTES } from '../model.ts';
 
 /** The longest timer that Node can hold is 24.8 days. */
 const DURATION_MS_MAX = 24 * 86_400_000;
 const TEXT_LENGTH_MAX = 4096;
+const ATTRIBUTE_NAMES = new Set<string>(Object.values(SERVER_ATTRIBUTES).map(({ name }) => name));
 
 /** Words for what is 0 here. */
 const NO_LIMIT = /^(unlimited|infinite|infinity|inf|none|never|off|no)$/i;
@@ -250,7 +252,7 @@ function addressProblem(input: unknown, portMin: number, example: string): strin
     if (parseAddress(second) !== undefined)
       return `${shown} is more than one address; write a list: [${first}, ${second}]`;
     const [name = '', value = 'on'] = second.split('=');
-    if (portMin > 0 && /^(weight|max_fails|fail_timeout|max_conns|backup|down)$/.test(name)) {
+    if (portMin > 0 && ATTRIBUTE_NAMES.has(name)) {
       return `${shown} is an address with attributes; write a map: { address: ${first}, ${name}: ${value.slice(0, 20)} }`;
     }
     return `${shown} has words after the address; write ${first}`;

@@ -4,7 +4,7 @@
 import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
 import type { Scope } from '../base/scope.ts';
 import type { RegistryConfig } from '../config.ts';
-import { type Findings, openTunnels } from '../model.ts';
+import { type Findings, openTunnels, stateAttributes } from '../model.ts';
 import type { Membership, SourceHealth } from '../registry.ts';
 import type { Fleet, WorkerFigures } from '../workers.ts';
 import { memberEligibility } from './reported.ts';
@@ -62,11 +62,7 @@ function buildUpstream(
     return {
       id: state.id,
       addresses: state.addresses,
-      weight: state.weight,
-      maxFails: state.maxFails,
-      failTimeoutMs: state.failTimeoutMs,
-      maxConns: state.maxConns,
-      backup: state.backup,
+      ...stateAttributes(state),
       source,
       admin,
       checks: config.check === null ? 'off' : state.checks,

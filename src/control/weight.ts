@@ -4,7 +4,7 @@
 import { messageOf, SluiceError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import type { StaticServer } from '../config.ts';
-import { type KvEntry, type RecordStore, readInstance } from '../registry.ts';
+import { type KvEntry, type RecordStore, readInstance, recordOf } from '../registry.ts';
 
 /** Others write too; after so many lost races something is wrong. */
 const TRIES_MAX = 5;
@@ -94,14 +94,7 @@ function fromConfig(change: WeightChange): Record<string, unknown> {
   if (configured.failTimeoutMs % 1000 !== 0) {
     throw inFile(change, 'has a fail_timeout that is not in whole seconds, as a record needs it');
   }
-  return {
-    weight: configured.weight,
-    max_fails: configured.maxFails,
-    fail_timeout: configured.failTimeoutMs / 1000,
-    down: 0,
-    backup: configured.backup ? 1 : 0,
-    ...(configured.maxConns === 0 ? {} : { max_conns: configured.maxConns }),
-  };
+  return recordOf(configured);
 }
 
 function inFile({ server, upstream }: WeightChange, what: string): SluiceError {

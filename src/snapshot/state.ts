@@ -4,7 +4,13 @@
 // much work up to 30 s).
 
 import { isIP } from 'node:net';
-import type { Admin, AdminState, Checks } from '../model.ts';
+import {
+  type Admin,
+  type AdminState,
+  attributesFrom,
+  type Checks,
+  type RecordAttributes,
+} from '../model.ts';
 import type { Instance, Membership, Problem } from '../registry.ts';
 
 /** An operator's or release's word about one server. Ready is the absence of an override. */
@@ -108,16 +114,20 @@ function parseService(value: unknown): readonly [string, readonly Instance[]] | 
 
 function parseInstance(value: unknown): Instance | undefined {
   if (!isRecord(value)) return undefined;
-  const { id, service, host, port, weight, maxFails, failTimeoutMs, down, backup, maxConns } =
-    value;
+  const { id, service, host, port } = value;
   if (!isText(id) || !isText(service) || !isText(host) || !isCount(port)) return undefined;
-  if (!isCount(weight) || weight < 1 || !isCount(maxFails) || !isCount(failTimeoutMs)) {
-    return undefined;
-  }
-  if (typeof down !== 'boolean' || typeof backup !== 'boolean') return undefined;
-  if (maxConns !== undefined && !isCount(maxConns)) return undefined;
-  const limit = maxConns === undefined ? {} : { maxConns };
-  return { id, service, host, port, weight, maxFails, failTimeoutMs, down, backup, ...limit };
+  let isGood = true;
+  const attributes = attributesFrom<RecordAttributes>((attribute, field) => {
+    const read = value[field];
+    if (attribute.unit === 'flag') {
+      isGood &&= typeof read === 'boolean';
+      return read === true;
+    }
+    if (read === undefined && attribute.record.initial === null) return undefined;
+    isGood &&= isCount(read) && read >= attribute.least;
+    return isCount(read) ? read : undefined;
+  });
+  return isGood ? { id, service, host, port, ...attributes } : undefined;
 }
 
 function parseProblem(value: unknown): Problem | undefined {

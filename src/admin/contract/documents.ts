@@ -3,7 +3,15 @@
 // dashboards read them.
 
 import type { Scope } from '../../base/scope.ts';
-import type { Admin, Balance, Checks, Eligibility } from '../../model.ts';
+import {
+  type Admin,
+  type Balance,
+  type Checks,
+  type Eligibility,
+  SERVER_ATTRIBUTES,
+  STATE_FIELDS,
+  type StateAttributes,
+} from '../../model.ts';
 import { flag, list, number, object, type Shape, text, type ValueOf, word } from './shape.ts';
 
 const ADMIN: Shape<Admin> = object({
@@ -15,15 +23,22 @@ const ADMIN: Shape<Admin> = object({
 
 const SCOPE: Shape<Scope> = object({ gateway: text, sharedRegistry: text });
 
+type AttributeShapes = {
+  readonly [Field in keyof StateAttributes]: StateAttributes[Field] extends boolean
+    ? typeof flag
+    : typeof number;
+};
+
+// Object.fromEntries does not know the names, which are those of the declaration.
+const ATTRIBUTES = Object.fromEntries(
+  STATE_FIELDS.map((field) => [field, SERVER_ATTRIBUTES[field].unit === 'flag' ? flag : number]),
+) as AttributeShapes;
+
 export const SERVER = object({
   id: text,
   /** The first is used; more than one, or other than in the id, where the server is given by name. */
   addresses: list(text),
-  weight: number,
-  maxFails: number,
-  failTimeoutMs: number,
-  maxConns: number,
-  backup: flag,
+  ...ATTRIBUTES,
   /** Where the record is from: the config file, the registry, or held after the list vanished. */
   source: word<'config' | 'registry' | 'held'>(),
   admin: ADMIN,

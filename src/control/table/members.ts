@@ -7,9 +7,12 @@ import {
   type Admin,
   type AdminState,
   type Checks,
+  isSameAttributes,
   READY,
   type ServerState,
+  stateAttributes,
   type UpstreamState,
+  withFile,
 } from '../../model.ts';
 import type { Instance } from '../../registry.ts';
 import { isSameList } from '../names.ts';
@@ -124,14 +127,14 @@ function recordOf(
 ): Record | undefined {
   const source = isHeld ? 'held' : 'registry';
   if (instance !== undefined) {
-    return { ...instance, maxConns: instance.maxConns ?? server?.maxConns ?? 0, source };
+    return { ...instance, ...withFile(instance, server), source };
   }
   return server === undefined ? undefined : { ...server, source: 'config' };
 }
 
 function computeMember(record: Record, facts: Facts): Member {
   const { overrides, last, nowMs, generation } = facts;
-  const { id, host, port, weight, maxFails, failTimeoutMs, maxConns, backup } = record;
+  const { id, host, port } = record;
   const before = last.get(id);
   const wanted = stricter(overrides.get(id) ?? READY, recordAdmin(record, nowMs));
   // Down since it was first seen down, not since the last time it was looked at.
@@ -143,11 +146,7 @@ function computeMember(record: Record, facts: Facts): Member {
       port,
       // The id says the host: that of an address never changes.
       addresses: isIP(host) === 0 ? facts.addresses(host) : (before?.state.addresses ?? [host]),
-      weight,
-      maxFails,
-      failTimeoutMs,
-      maxConns,
-      backup,
+      ...stateAttributes(record),
       admin: admin.state,
       checks: facts.checks(id),
       mustPass: facts.mustPass(id),
@@ -174,11 +173,7 @@ function isSameIntent(a: Admin, b: Admin): boolean {
 function isSameState(a: ServerState, b: ServerState): boolean {
   return (
     a.id === b.id &&
-    a.weight === b.weight &&
-    a.maxFails === b.maxFails &&
-    a.failTimeoutMs === b.failTimeoutMs &&
-    a.maxConns === b.maxConns &&
-    a.backup === b.backup &&
+    isSameAttributes(a, b) &&
     a.admin === b.admin &&
     a.checks === b.checks &&
     a.mustPass === b.mustPass &&

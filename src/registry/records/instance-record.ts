@@ -14,17 +14,21 @@
 
 import { didYouMean } from '../../base/suggest.ts';
 import { type Address, formatAddress, parseAddress } from '../../base/units.ts';
+import {
+  ATTRIBUTE_FIELDS,
+  attributesFrom,
+  type FlagName,
+  type RecordAttributes,
+  SERVER_ATTRIBUTES,
+  type ServerAttributes,
+  unitOf,
+} from '../../model.ts';
 import type { Instance, Problem } from './instance.ts';
 
 /** upsync decodes a value into 1024 bytes without looking: nginx beside us would be corrupted. */
 const VALUE_BYTES_UPSYNC = 1023;
-const WEIGHT_MAX = 65_535;
-const MAX_FAILS_MAX = 1_000_000;
-const MAX_CONNS_MAX = 1_000_000;
-/** One day: longer is a unit mistaken. */
-const FAIL_TIMEOUT_MAX_S = 86_400;
 
-const KNOWN = ['weight', 'max_fails', 'fail_timeout', 'max_conns', 'down', 'backup'];
+const KNOWN: readonly string[] = Object.values(SERVER_ATTRIBUTES).map(({ name }) => name);
 
 /** Words of other programs for what is meant. */
 const SYNONYMS: Readonly<Record<string, string>> = {
@@ -42,16 +46,13 @@ const NOTES = /^(x-|_|meta$|tags$)/i;
 /** Names that are not read, in one message. */
 const NAMES_SHOWN_MAX = 3;
 
-/** The attributes that decide whether a server takes traffic. */
-export type Switch = 'down' | 'backup';
-
 export type InstanceRead =
   | {
       readonly instance: Instance;
       /** What was not taken as it is written. */
       readonly problems: readonly Problem[];
       /** Attributes that say nothing readable: `down` is then true here, `backup` false. */
-      readonly unreadable: readonly Switch[];
+      readonly unreadable: readonly FlagName[];
       /** An nginx with upsync that follows the same registry would crash on it. */
       readonly breaksUpsync: boolean;
     }
@@ -72,9 +73,9 @@ export function readInstance(key: string, value: Uint8Array, prefix: string): In
     say(`value of ${value.length} bytes, upsync crashes beyond ${VALUE_BYTES_UPSYNC}; shorten it`);
   }
   sayNames(attributes, say);
-  const number = (range: Range): number => readNumber(attributes.values, range, say);
-  const unreadable: Switch[] = [];
-  const flag = (name: Switch): boolean | undefined => {
+  const number = (range: Range): number | null => readNumber(attributes.values, range, say);
+  const unreadable: FlagName[] = [];
+  const flag = (name: FlagName): boolean | undefined => {
     const on = readSwitch(attributes.values.get(name));
     if (on !== undefined) return on;
     unreadable.push(name);
@@ -83,20 +84,32 @@ export function readInstance(key: string, value: Uint8Array, prefix: string): In
     );
     return undefined;
   };
-  const maxConns = number({ name: 'max_conns', least: 0, most: MAX_CONNS_MAX, otherwise: -1 });
   const instance: Instance = {
     id: formatAddress(place.address),
     service: place.service,
     ...place.address,
-    weight: number({ name: 'weight', least: 1, most: WEIGHT_MAX, otherwise: 1 }),
-    maxFails: number({ name: 'max_fails', least: 0, most: MAX_FAILS_MAX, otherwise: 2 }),
-    failTimeoutMs:
-      1000 * number({ name: 'fail_timeout', least: 0, most: FAIL_TIMEOUT_MAX_S, otherwise: 10 }),
-    down: flag('down') ?? true,
-    backup: flag('backup') ?? false,
-    ...(maxConns < 0 ? {} : { maxConns }),
+    ...attributesFrom<RecordAttributes>((attribute) => {
+      if (attribute.unit === 'flag') return flag(attribute.name) ?? attribute.record.unreadable;
+      const { name, least, record } = attribute;
+      const value = number({ name, least, most: record.most, otherwise: record.initial });
+      return value === null ? undefined : value * unitOf(attribute);
+    }),
   };
   return { instance, problems, unreadable, breaksUpsync };
+}
+
+/** The attributes as a record has them; what it may leave to the file is left out at the file's default. */
+export function recordOf(server: ServerAttributes): Record<string, number> {
+  const record: Record<string, number> = {};
+  for (const field of ATTRIBUTE_FIELDS) {
+    const attribute = SERVER_ATTRIBUTES[field];
+    const value = Number(server[field]);
+    if (attribute.unit === 'flag') record[attribute.name] = value;
+    else if (attribute.record.initial !== null || value !== attribute.file.initial) {
+      record[attribute.name] = value / unitOf(attribute);
+    }
+  }
+  return record;
 }
 
 /** Service and address of a key, or what is wrong with it. Segments between the two are ignored. */
@@ -179,14 +192,15 @@ type Range = {
   readonly name: string;
   readonly least: number;
   readonly most: number;
-  readonly otherwise: number;
+  /** Null: it is left out. */
+  readonly otherwise: number | null;
 };
 
 function readNumber(
   attributes: ReadonlyMap<string, unknown>,
   range: Range,
   say: (message: string) => void,
-): number {
+): number | null {
   const { name, least, most, otherwise } = range;
   const attribute = attributes.get(name);
   if (attribute === undefined || attribute === null) return otherwise;
@@ -203,7 +217,7 @@ function readNumber(
   if (value >= least) return value;
   const advice =
     name === 'weight' && value === 0 ? ', as upsync does; {"down":1} takes it out' : '';
-  const taken = otherwise < 0 ? 'not counted' : `taken as ${otherwise}`;
+  const taken = otherwise === null ? 'not counted' : `taken as ${otherwise}`;
   say(`${name} ${show(attribute)} is not ${least} to ${most}, ${taken}${advice}`);
   return otherwise;
 }

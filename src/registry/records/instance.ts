@@ -1,18 +1,13 @@
 // What the registry says about one server, read from a record `upstreams/<name>/<host:port>`.
 
-export type Instance = {
+import type { RecordAttributes } from '../../model.ts';
+
+export type Instance = RecordAttributes & {
   /** `host:port`: the last segment of the key, canonical. */
   readonly id: string;
   readonly service: string;
   readonly host: string;
   readonly port: number;
-  readonly weight: number;
-  readonly maxFails: number;
-  readonly failTimeoutMs: number;
-  readonly down: boolean;
-  readonly backup: boolean;
-  /** Left out: as in the config file, else no limit. */
-  readonly maxConns?: number;
 };
 
 /** A record that could not be taken as it is: reported by name, its neighbours untouched. */
