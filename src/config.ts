@@ -10,6 +10,7 @@ export type {
   GatewayLimits,
   GatewayTimeouts,
   ListenAddress,
+  ListenerConfig,
   RegistryConfig,
   ServiceConfig,
   StaticServer,

@@ -53,7 +53,7 @@ test('killed and started again without its registry, it serves what it knew and 
   // Probes an hour apart: a verdict can only be a remembered one. The port is the old one, which
   // the workers of the killed primary are only just letting go.
   const rare = daemonConfig(`${consul}\n${CHECKED.replace('50ms', '1h')}`, dir);
-  const listen = [{ host: '127.0.0.1', port: Number(new URL(first.gateway).port) }];
+  const listen = [{ id: 'test', host: '127.0.0.1', port: Number(new URL(first.gateway).port) }];
   const second = await runDaemon(t, { ...rare, gateway: { ...rare.gateway, listen } });
   await until('the old workers have ended', () => workers.every((pid) => !isAlive(pid)));
   assert.deepEqual(await eligibleServers(second.control), [b.id]);
@@ -153,7 +153,7 @@ for (const which of ['gateway', 'admin', 'registry'] as const) {
     const base = daemonConfig(PLAIN, dir);
     const config = {
       ...base,
-      gateway: { ...base.gateway, listen: [address('gateway')] },
+      gateway: { ...base.gateway, listen: [{ id: 'test', ...address('gateway') }] },
       admin: { ...base.admin, listen: address('admin') },
       registry: {
         ...base.registry,

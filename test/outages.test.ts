@@ -73,7 +73,7 @@ test('ready is said when the gateway accepts and not before, and no longer while
   const starting = runDaemon(t, {
     ...config,
     admin: { ...config.admin, listen: { host: '127.0.0.1', port: control } },
-    gateway: { ...config.gateway, listen: [{ host: '127.0.0.1', port: gateway }] },
+    gateway: { ...config.gateway, listen: [{ id: 'test', host: '127.0.0.1', port: gateway }] },
   });
   const ask = async (path: string): Promise<string> => {
     const response = await fetch(`http://127.0.0.1:${control}${path}`);

@@ -110,13 +110,29 @@ test('other modules are imported through their face', () => {
     .flatMap((file) => imports.get(file) ?? [])
     .filter(({ from, to }) => {
       if (!isOwn(to) || moduleOf(to) === 'base') return false;
-      // Benches and whole-program tests may use the face of an inner module, such as gateway/http1/syntax.
-      if (!isOwn(from)) return !isFace(to);
+      // Tests and benches may use the face of an inner module, such as gateway/http1/syntax.
+      if (isFace(to) && (!isOwn(from) || from.endsWith('.test.ts'))) return false;
+      if (!isOwn(from)) return true;
       if (to === `src/${moduleOf(to)}.ts`) return false;
       return facesAround(to).some(
         (inside) => from !== `${inside}.ts` && !from.startsWith(`${inside}/`),
       );
     });
+  assert.deepEqual(wrong.map(show), []);
+});
+
+test('inside the gateway the exchange knows no version of HTTP, and text knows no connection', () => {
+  const inside: Readonly<Record<string, RegExp>> = {
+    'src/gateway/exchange': /^src\/gateway\/(http1|listener|gateway)/,
+    'src/gateway/routing': /^src\/gateway\/(http1|listener|exchange|transport|gateway)/,
+    'src/gateway/http1/syntax': /^src\/gateway\/(?!http1\/syntax|message|host)/,
+    'src/gateway/transport': /^src\/gateway\/(?!transport)/,
+  };
+  const wrong = program
+    .flatMap((file) => imports.get(file) ?? [])
+    .filter(({ from, to }) =>
+      Object.entries(inside).some(([folder, no]) => from.startsWith(folder) && no.test(to)),
+    );
   assert.deepEqual(wrong.map(show), []);
 });
 

@@ -137,7 +137,7 @@ function gatewayOf(
   folder: string,
 ): GatewayConfig {
   return {
-    listen,
+    listen: listen.map((address) => ({ id: formatAddress(address), ...address })),
     limits: {
       uriBytesMax: limits.max_uri_size,
       headBytesMax: limits.max_head_size,

@@ -121,7 +121,9 @@ test('reads the defaults without a file', () => {
   const config = defaultConfig({});
   assert.equal(config.file, '');
   assert.equal(config.workers, 1);
-  assert.deepEqual(config.gateway.listen, [{ host: '127.0.0.1', port: 8080 }]);
+  assert.deepEqual(config.gateway.listen, [
+    { id: '127.0.0.1:8080', host: '127.0.0.1', port: 8080 },
+  ]);
   assert.deepEqual(config.admin, { listen: { host: '127.0.0.1', port: 8700 }, token: '' });
   assert.deepEqual(config.registry.settings, {
     kind: 'embedded',
@@ -176,8 +178,8 @@ services:
   assert.equal(config.stateDir, '/etc/sluice/state');
   assert.equal(config.workers, availableParallelism());
   assert.deepEqual(config.gateway.listen, [
-    { host: '127.0.0.1', port: 0 },
-    { host: '::1', port: 8081 },
+    { id: '127.0.0.1:0', host: '127.0.0.1', port: 0 },
+    { id: '[::1]:8081', host: '::1', port: 8081 },
   ]);
   assert.equal(config.admin.token, 's3cret');
   assert.deepEqual(config.registry, {

@@ -9,6 +9,12 @@ import type { RegistrySettings } from '../registry.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
+/** Where clients come in. */
+export type ListenerConfig = ListenAddress & {
+  /** Unique: the address as it is configured. */
+  readonly id: string;
+};
+
 export type StaticServer = ServerAttributes & {
   readonly id: string;
   readonly host: string;
@@ -63,7 +69,7 @@ export type GatewayTimeouts = {
 };
 
 export type GatewayConfig = {
-  readonly listen: readonly ListenAddress[];
+  readonly listen: readonly ListenerConfig[];
   readonly limits: GatewayLimits;
   readonly timeouts: GatewayTimeouts;
   /** Most attempts of one request; 0 = one per server. */

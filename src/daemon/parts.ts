@@ -11,7 +11,7 @@ import { DaemonControl, type Lookup, Names, OutageWatch, Table } from '../contro
 import { Checker } from '../health.ts';
 import { kindOf, type Membership, type MembershipSource } from '../registry.ts';
 import { lockStateDir, openSnapshot, type Snapshot } from '../snapshot.ts';
-import { bindListeners, Fleet, type Listeners } from '../workers.ts';
+import { type BoundListeners, bindListeners, Fleet } from '../workers.ts';
 import { type FollowedRegistry, followRegistry, noAnswer } from './first-answer.ts';
 import { Strangers } from './strangers.ts';
 import type { Teardown } from './teardown.ts';
@@ -19,7 +19,7 @@ import type { Teardown } from './teardown.ts';
 export type Parts = {
   readonly table: Table;
   readonly names: Names;
-  readonly listeners: Listeners;
+  readonly listeners: BoundListeners;
   readonly fleet: Fleet;
   /** Where the embedded registry's API listens. */
   readonly registryAddress: Address | undefined;

@@ -6,7 +6,7 @@
 import { processDescriptors } from '../base/descriptors.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { Config, ListenAddress, UpstreamConfig } from '../config.ts';
+import type { Config, ListenerConfig, UpstreamConfig } from '../config.ts';
 import { descriptorsFor, socketRoom } from '../gateway.ts';
 import type { Membership } from '../registry.ts';
 import { type ConfigChanges, compareConfigs } from './config-changes.ts';
@@ -77,7 +77,7 @@ export class LiveConfig {
   }
 }
 
-function workerConfig(config: Config, listen: readonly ListenAddress[]) {
+function workerConfig(config: Config, listen: readonly ListenerConfig[]) {
   const { gateway, routes, shutdownTimeoutMs } = config;
   return { gateway: { ...gateway, listen }, routes, shutdownTimeoutMs };
 }

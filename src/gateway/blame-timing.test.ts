@@ -36,7 +36,7 @@ async function startWorld(
   });
   const upstreams = new UpstreamSet();
   const gateway = new Gateway({
-    config: gatewayConfig({ listen: [{ host: '127.0.0.1', port: 80 }] }),
+    config: gatewayConfig({ listen: [{ id: 'test', host: '127.0.0.1', port: 80 }] }),
     upstreams,
     transport: wrap(network),
     now: () => network.nowMs,

@@ -14,7 +14,7 @@ import {
   startRawServer,
 } from '../../test/support/gateway/builders.ts';
 import { type Log, silentLog } from '../base/log.ts';
-import { descriptorsFor, socketRoom } from './listener/sockets.ts';
+import { descriptorsFor, socketRoom } from './listener.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const CLOSE = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';

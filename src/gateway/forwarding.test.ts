@@ -5,7 +5,8 @@ import { seededRandom } from '../../test/support/base/random.ts';
 import { startNginxAnswers } from '../../test/support/peers/nginx.ts';
 
 import { AddressSet, Forwarding, ipOf } from './forwarding.ts';
-import { parseRequestHead, type RequestHead } from './http1/syntax.ts';
+import { parseRequestHead } from './http1/syntax.ts';
+import type { RequestHead } from './message.ts';
 
 const LIMITS = {
   uriBytesMax: 8192,
@@ -23,8 +24,8 @@ function headWith(...lines: readonly string[]): RequestHead {
   return head;
 }
 
-function forwarding(peer = '10.0.0.1'): Forwarding {
-  return new Forwarding(peer, new AddressSet(TRUSTED), false);
+function forwarding(peer = '10.0.0.1', scheme: 'http' | 'https' = 'http'): Forwarding {
+  return new Forwarding({ remoteAddress: peer, scheme }, new AddressSet(TRUSTED), false);
 }
 
 /** Name → value of the lines for a request with these lines. */
@@ -239,7 +240,7 @@ test('the client is the one that nginx finds', async (t) => {
   );
   if (nginx === undefined) return;
   const ours = new Forwarding(
-    '127.0.0.1',
+    { remoteAddress: '127.0.0.1', scheme: 'http' },
     new AddressSet(['127.0.0.1', ...TRUSTED.slice(0, 2)]),
     false,
   );

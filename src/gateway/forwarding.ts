@@ -12,7 +12,9 @@
 // **Source:** ngx_http_realip_module with `real_ip_recursive on`.
 
 import { AddressSet, ipOf, peerAddress } from './forwarding/addresses.ts';
-import { hostOf, type RequestHead } from './http1/syntax.ts';
+import { hostOf } from './host.ts';
+import type { RequestHead } from './message.ts';
+import type { Connection } from './transport.ts';
 
 export { AddressSet, ipOf };
 
@@ -29,26 +31,31 @@ type Chain = {
   readonly isKnown: boolean;
 };
 
+/** What a connection tells about its other end. */
+export type Peer = Pick<Connection, 'remoteAddress' | 'scheme'>;
+
 /** What the requests of one client connection say about the client. */
 export class Forwarding {
   readonly #peer: string;
   readonly #trusted: AddressSet;
   readonly #isTrusted: boolean;
   readonly #via: string;
+  readonly #scheme: Connection['scheme'];
   /** The lines of a peer that is not trusted, up to the value of X-Forwarded-Host. */
   readonly #lines: string;
   /** Of the last X-Forwarded-For: a request is asked about more than once. */
   #chain: Chain;
   #forwardedFor = '';
 
-  constructor(remoteAddress: string, trusted: AddressSet, isViaOn: boolean) {
-    const peer = peerAddress(remoteAddress);
+  constructor(connection: Peer, trusted: AddressSet, isViaOn: boolean) {
+    const peer = peerAddress(connection.remoteAddress);
+    this.#scheme = connection.scheme;
     this.#peer = peer;
     this.#chain = { kept: '', client: peer, isKnown: true };
     this.#trusted = trusted;
     this.#isTrusted = trusted.has(peer);
     this.#via = isViaOn ? 'Via: 1.1 sluice\r\n' : '';
-    this.#lines = `X-Forwarded-For: ${peer}\r\nX-Real-IP: ${peer}\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: `;
+    this.#lines = `X-Forwarded-For: ${peer}\r\nX-Real-IP: ${peer}\r\nX-Forwarded-Proto: ${connection.scheme}\r\nX-Forwarded-Host: `;
   }
 
   /** The lines for a request, each with CRLF. */
@@ -58,7 +65,7 @@ export class Forwarding {
     const before = kept === '' ? '' : `${kept}, `;
     return (
       `X-Forwarded-For: ${before}${this.#peer}\r\nX-Real-IP: ${client}\r\n` +
-      `X-Forwarded-Proto: ${schemeOf(lastElement(head.forwardedProto))}\r\n` +
+      `X-Forwarded-Proto: ${schemeOf(lastElement(head.forwardedProto), this.#scheme)}\r\n` +
       `X-Forwarded-Host: ${forwardedHost(head)}\r\n${this.#via}`
     );
   }
@@ -122,10 +129,18 @@ function trimmed(list: string, from: number, to: number): string {
   return list.slice(start, end);
 }
 
-/** Some proxies name the scheme of a WebSocket. What is no scheme leaves the truth: this is http. */
-function schemeOf(text: string): 'http' | 'https' {
-  const scheme = text.toLowerCase();
-  return scheme === 'https' || scheme === 'wss' ? 'https' : 'http';
+/** Some proxies name the scheme of a WebSocket. What is no scheme leaves the truth: `own`. */
+function schemeOf(text: string, own: Connection['scheme']): Connection['scheme'] {
+  switch (text.toLowerCase()) {
+    case 'https':
+    case 'wss':
+      return 'https';
+    case 'http':
+    case 'ws':
+      return 'http';
+    default:
+      return own;
+  }
 }
 
 function forwardedHost(head: RequestHead): string {

@@ -7,18 +7,20 @@ import type { GatewayConfig, ListenAddress } from '../config.ts';
 import type { Route, TableUpdate } from '../model.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
-import { type GatewayContext, IDLE_GRACE_MS } from './context.ts';
-import { AddressSet } from './forwarding.ts';
-import { ClientConnection } from './http1/client-side/client-connection.ts';
-import { ConnectionPool, type PoolFigures } from './http1/server-side/connection-pool.ts';
-import { RESPONSE_FIELDS_MAX } from './http1/syntax.ts';
-import { Sockets } from './listener/sockets.ts';
+import type { ExchangeContext } from './exchange.ts';
+import {
+  ClientConnection,
+  ConnectionPool,
+  type Http1Context,
+  Http1ServerStreams,
+  http1Settings,
+  IDLE_GRACE_MS,
+  type PoolFigures,
+} from './http1.ts';
+import { Listeners, RAISE, Sockets, socketFields } from './listener.ts';
 import { RareLine } from './rare-line.ts';
-import { OwnAnswers } from './routing/own-answers.ts';
-import type { ReadPage } from './routing/pages.ts';
-import { RouteTable } from './routing/route.ts';
-import type { Connection, Listening, Transport } from './transport.ts';
-import { nodeTransport } from './transport.ts';
+import { OwnAnswers, type ReadPage, RouteTable } from './routing.ts';
+import { nodeTransport, type Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
 
 export type GatewayOptions = {
@@ -52,52 +54,46 @@ export type SocketFigures = {
 };
 
 export class Gateway {
-  readonly #context: GatewayContext;
-  readonly #clients = new Set<ClientConnection>();
-  /** Turned away: they have their 503 and linger, the oldest first. */
-  readonly #away = new Set<ClientConnection>();
-  readonly #turnedAway: RareLine;
-  /** The last one: because of max_connections, not for want of descriptors. */
-  #isAwayByConfig = false;
-  readonly #acceptFailures: RareLine;
-  #acceptError = '';
-  #listening: Listening[] = [];
-  #onEmpty: (() => void) | undefined;
+  readonly #wheel: Wheel;
+  readonly #sockets: Sockets;
+  readonly #listeners: Listeners;
+  readonly #http1: Http1Context;
+  readonly #exchange: ExchangeContext;
 
   constructor(options: GatewayOptions) {
-    const { config } = options;
+    const { config, upstreams, readPage } = options;
+    const { limits } = config;
     const log = options.log ?? silentLog;
     const now = options.now ?? (() => performance.now());
+    const transport = options.transport ?? nodeTransport;
     const wheel = new Wheel(now);
-    const sockets = new Sockets(
-      options.descriptors ?? processDescriptors,
-      config.limits.connectionsMax,
-    );
-    this.#turnedAway = new RareLine(wheel, (count) => this.#sayTurnedAway(count));
-    this.#acceptFailures = new RareLine(wheel, (count) =>
-      log.warn(
-        { clients: count, code: this.#acceptError },
-        'clients lost before they were accepted',
-      ),
-    );
-    this.#context = {
-      ...settingsOf(config),
-      log,
-      transport: options.transport ?? nodeTransport,
-      wheel,
-      sockets,
-      pool: new ConnectionPool({ keepalive: config.limits.upstreamKeepalive, sockets, wheel }),
+    const sockets = new Sockets(options.descriptors ?? processDescriptors, limits.connectionsMax);
+    const pool = new ConnectionPool({ keepalive: limits.upstreamKeepalive, sockets, wheel });
+    this.#wheel = wheel;
+    this.#sockets = sockets;
+    this.#http1 = {
+      ...{ log, transport, wheel, pool, now },
+      ...http1Settings(config),
       noSocket: new RareLine(wheel, (count) =>
         log.warn({ requests: count, ...socketFields(sockets) }, NO_SOCKET_TEXT),
       ),
-      upstreams: options.upstreams,
-      accessLog: accessLogOf(config, log),
-      ownAnswers: new OwnAnswers({ log, wheel, isReasonShown: config.isReasonShown, now }),
-      readPage: options.readPage,
-      now,
-      routes: new RouteTable([]),
       isClosing: false,
     };
+    this.#exchange = {
+      ...{ config, upstreams, readPage, now },
+      streams: new Http1ServerStreams(this.#http1),
+      accessLog: accessLogOf(config, log),
+      ownAnswers: new OwnAnswers({ log, wheel, isReasonShown: config.isReasonShown, now }),
+      routes: new RouteTable([]),
+    };
+    const clientSide = { http1: this.#http1, exchange: this.#exchange };
+    this.#listeners = new Listeners({
+      ...{ transport, wheel, log, sockets },
+      makeRoom: () => pool.makeRoom(),
+      // What the client speaks decides: HTTP/1 is all there is.
+      serve: (connection, _listener, onClosed) =>
+        new ClientConnection(clientSide, connection, onClosed),
+    });
   }
 
   /**
@@ -106,27 +102,18 @@ export class Gateway {
    * @throws address_in_use, address_unavailable
    */
   async listen(handles: readonly object[] = []): Promise<readonly ListenAddress[]> {
-    this.#context.wheel.start();
+    this.#wheel.start();
     try {
-      for (const [index, { host, port }] of this.#context.config.listen.entries()) {
-        const handle = handles[index];
-        const options = handle === undefined ? { host, port } : { host, port, handle };
-        this.#listening.push(
-          await this.#context.transport.listen(
-            options,
-            (connection) => this.#accept(connection),
-            (code) => {
-              this.#acceptError = code;
-              this.#acceptFailures.note();
-            },
-          ),
-        );
+      const addresses: ListenAddress[] = [];
+      for (const [index, listener] of this.#exchange.config.listen.entries()) {
+        const { host, port } = await this.#listeners.open(listener, handles[index]);
+        addresses.push({ host, port });
       }
+      return addresses;
     } catch (error) {
       this.destroy();
       throw error;
     }
-    return this.#listening.map(({ host, port }) => ({ host, port }));
   }
 
   /**
@@ -134,47 +121,48 @@ export class Gateway {
    * ends by the ones that it began with where it keeps them: whom to trust, buffers, running deadlines.
    */
   configure(config: GatewayConfig): void {
-    const context = this.#context;
-    const last = context.config;
-    Object.assign(context, settingsOf(config));
-    context.sockets.limit(config.limits.connectionsMax);
-    context.pool.keep(config.limits.upstreamKeepalive);
-    context.ownAnswers.showReason(config.isReasonShown);
+    const last = this.#exchange.config;
+    Object.assign(this.#http1, http1Settings(config));
+    this.#exchange.config = config;
+    this.#sockets.limit(config.limits.connectionsMax);
+    this.#http1.pool.keep(config.limits.upstreamKeepalive);
+    this.#exchange.ownAnswers.showReason(config.isReasonShown);
     if (config.accessLog === last.accessLog) return;
-    void context.accessLog?.close();
-    context.accessLog = accessLogOf(config, context.log);
+    void this.#exchange.accessLog?.close();
+    this.#exchange.accessLog = accessLogOf(config, this.#http1.log);
   }
 
   setRoutes(routes: readonly Route[]): void {
-    this.#context.routes = new RouteTable(routes);
+    this.#exchange.routes = new RouteTable(routes);
   }
 
   /** Swaps in what changed. From this moment no new request goes to a server that was taken out. */
   apply(update: TableUpdate): void {
-    this.#context.upstreams.apply(update, this.#context.now());
-    this.#context.pool.sweep();
+    this.#exchange.upstreams.apply(update, this.#exchange.now());
+    this.#http1.pool.sweep();
   }
 
   /** What is logged from now on goes into a new file, where the old one was renamed. */
   reopenLogs(): void {
-    this.#context.accessLog?.reopen();
+    this.#exchange.accessLog?.reopen();
   }
 
   /** Client connections open now. */
   connections(): number {
-    return this.#clients.size;
+    return this.#listeners.size;
   }
 
   /** Measures what is open, too: call it now and then. */
   figures(): SocketFigures {
-    const { sockets, pool, noSocket } = this.#context;
+    const { pool, noSocket } = this.#http1;
+    const sockets = this.#sockets;
     sockets.measure();
     return {
       descriptorsOpen: sockets.open,
       descriptorsMax: sockets.max,
       clientsMax: sockets.clientsMax,
-      turnedAway: this.#turnedAway.total,
-      acceptFailures: this.#acceptFailures.total,
+      turnedAway: this.#listeners.turnedAway,
+      acceptFailures: this.#listeners.acceptFailures,
       evicted: pool.evicted,
       noSocket: noSocket.total,
       upstreams: [...pool.figures()],
@@ -183,127 +171,39 @@ export class Gateway {
 
   /** Turns the timer wheel by hand; for a simulation with a clock of its own. */
   turn(): void {
-    this.#context.wheel.turn();
+    this.#wheel.turn();
   }
 
   /** Stops accepting, finishes what is in flight, and cuts what is left after `deadlineMs`. */
   async close(deadlineMs: number): Promise<void> {
-    this.#context.isClosing = true;
-    for (const listening of this.#listening.splice(0)) listening.close();
-    const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-      if (this.#clients.size === 0) resolve();
-    });
-    const closeIdle = (): void => {
-      for (const client of this.#clients) client.closeIfIdle();
-    };
+    this.#http1.isClosing = true;
+    this.#listeners.stopAccepting();
+    const closeIdle = (): void => this.#listeners.closeIdle();
     const grace = setTimeout(closeIdle, Math.min(IDLE_GRACE_MS, deadlineMs));
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, deadlineMs);
     });
-    await Promise.race([empty, deadline]);
+    await Promise.race([this.#listeners.empty(), deadline]);
     clearTimeout(grace);
     clearTimeout(timer);
     this.destroy();
-    await this.#context.accessLog?.close();
+    await this.#exchange.accessLog?.close();
   }
 
   destroy(): void {
-    this.#context.isClosing = true;
-    for (const listening of this.#listening.splice(0)) listening.close();
-    for (const client of [...this.#clients, ...this.#away]) client.destroy();
-    this.#context.pool.destroy();
-    for (const line of [this.#turnedAway, this.#acceptFailures, this.#context.noSocket]) {
-      line.close();
-    }
-    this.#context.ownAnswers.close();
-    this.#context.wheel.stop();
-    void this.#context.accessLog?.close();
+    this.#http1.isClosing = true;
+    this.#listeners.destroy();
+    this.#http1.pool.destroy();
+    this.#http1.noSocket.close();
+    this.#exchange.ownAnswers.close();
+    this.#wheel.stop();
+    void this.#exchange.accessLog?.close();
   }
-
-  #accept(connection: Connection): void {
-    const { sockets, pool } = this.#context;
-    const isBound = sockets.clients >= sockets.clientsMax;
-    if (isBound || !pool.makeRoom()) {
-      this.#isAwayByConfig = isBound && !sockets.isShort;
-      this.#turnAway(connection);
-      return;
-    }
-    sockets.clients += 1;
-    this.#clients.add(new ClientConnection(this.#context, connection, this.#onClosed));
-  }
-
-  /** A 503 and a lingering close. In a flood those that linger longest make room: they have theirs. */
-  #turnAway(connection: Connection): void {
-    const { sockets } = this.#context;
-    this.#turnedAway.note();
-    for (const longest of this.#away) {
-      if (sockets.away < sockets.awayMax) break;
-      longest.destroy();
-    }
-    const client = new ClientConnection(this.#context, connection, this.#onAwayClosed);
-    sockets.away += 1;
-    this.#away.add(client);
-    client.refuse(503, 'too many connections');
-  }
-
-  /** Nothing else shows it: a connection that is turned away has sent no request yet. */
-  #sayTurnedAway(count: number): void {
-    const { sockets, log } = this.#context;
-    const total = this.#turnedAway.total;
-    log.warn(
-      { turnedAway: count, turnedAwayTotal: total, ...socketFields(sockets) },
-      this.#isAwayByConfig ? TURNED_AWAY_TEXT : TURNED_AWAY_BY_SYSTEM_TEXT,
-    );
-  }
-
-  readonly #onClosed = (client: ClientConnection): void => {
-    this.#clients.delete(client);
-    this.#context.sockets.clients -= 1;
-    if (this.#clients.size === 0) this.#onEmpty?.();
-  };
-
-  readonly #onAwayClosed = (client: ClientConnection): void => {
-    this.#away.delete(client);
-    this.#context.sockets.away -= 1;
-  };
 }
 
-/** What of the context comes from the configuration alone. */
-function settingsOf(config: GatewayConfig) {
-  return {
-    config,
-    headLimits: {
-      uriBytesMax: config.limits.uriBytesMax,
-      headBytesMax: config.limits.headBytesMax,
-      fieldsMax: config.limits.fieldsMax,
-      underscoresInHeaders: config.underscoresInHeaders,
-      allowTrace: config.allowTrace,
-    },
-    responseBodyLimits: {
-      chunkExtensionBytesMax: config.limits.chunkExtensionBytesMax,
-      trailerBytesMax: config.limits.trailerBytesMax,
-      bodyBytesMax: 0,
-      fieldsMax: RESPONSE_FIELDS_MAX,
-    },
-    trusted: new AddressSet(config.trustedProxies),
-  } satisfies Partial<GatewayContext>;
-}
+const NO_SOCKET_TEXT = `requests answered 503: no descriptor left for a connection to a server; ${RAISE}`;
 
 function accessLogOf({ accessLog }: GatewayConfig, log: Log): AccessLog | undefined {
   return accessLog === '' ? undefined : new AccessLog(accessLog, log);
-}
-
-const RAISE = 'raise the limit of open files (ulimit -n; systemd: LimitNOFILE=)';
-const TURNED_AWAY_TEXT =
-  'clients turned away with 503: as many are connected as max_connections allows; raise it';
-const TURNED_AWAY_BY_SYSTEM_TEXT = `clients turned away with 503: no descriptors left for them; ${RAISE}`;
-const NO_SOCKET_TEXT = `requests answered 503: no descriptor left for a connection to a server; ${RAISE}`;
-
-function socketFields({ clients, clientsMax, servers, open, max }: Sockets): object {
-  return {
-    ...{ clients, clientsMax, serverConnections: servers },
-    ...{ descriptorsOpen: open, descriptorsMax: max },
-  };
 }

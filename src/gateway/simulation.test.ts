@@ -270,7 +270,7 @@ async function runWorld(seed: number): Promise<{ answered: number; retried: numb
   const upstreams = new UpstreamSet();
   const gateway = new Gateway({
     config: gatewayConfig({
-      listen: [{ host: '127.0.0.1', port: 80 }],
+      listen: [{ id: 'test', host: '127.0.0.1', port: 80 }],
       // Every other world holds bodies, some of them beyond the size.
       requestBuffering: { app: seed % 2 === 0 ? 50_000 : 0 },
       timeouts: { responseMs: 2000, readMs: 2000, sendMs: 5000, clientBodyMs: 5000 },

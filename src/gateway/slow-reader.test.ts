@@ -68,7 +68,7 @@ async function startWorld(
   const upstreams = new UpstreamSet();
   const gateway = new Gateway({
     config: gatewayConfig({
-      listen: [{ host: '127.0.0.1', port: 80 }],
+      listen: [{ id: 'test', host: '127.0.0.1', port: 80 }],
       timeouts: { sendMs: SEND_MS, lingeringMs: 1000 },
     }),
     upstreams,

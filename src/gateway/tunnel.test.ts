@@ -11,7 +11,6 @@ import {
   type TestGateway,
 } from '../../test/support/gateway/builders.ts';
 import { openTunnels } from '../model.ts';
-import { Tunnel } from './exchange/tunnel.ts';
 
 type Open = {
   readonly gateway: TestGateway;
@@ -165,44 +164,3 @@ test('an open tunnel is answered, in flight on its server, and no gap', async (t
   open.client.socket.destroy();
   assert.deepEqual(await settled(open), { answered: 1, open: 0, ended: 1, cut: 0 });
 });
-
-test('finds the Close frame in every split, behind messages of every length', () => {
-  const lengths = [0, 1, 125, 126, 300, 65_535, 65_536];
-  for (const mask of [false, true]) {
-    const frames = lengths.map((length) => frame(0x2, length, mask));
-    // Payloads are full of bytes that look like a Close frame.
-    const bytes = Buffer.concat([...frames, frame(0x8, 2, mask)]);
-    for (const step of [1, 2, 3, 7, 1000, bytes.length]) {
-      const tunnel = new Tunnel('websocket');
-      tunnel.endedBy('server');
-      const closeAt = bytes.length - frame(0x8, 2, mask).length;
-      for (let at = 0; at < bytes.length; at += step) {
-        const end = Math.min(at + step, bytes.length);
-        if (at + step <= closeAt) assert.notEqual(tunnel.whyCut(false), '', `too early at ${at}`);
-        tunnel.serverSent(bytes, at, end);
-      }
-      assert.equal(tunnel.whyCut(false), '', `mask ${mask}, step ${step}`);
-    }
-  }
-});
-
-function frame(opcode: number, length: number, isMasked: boolean): Buffer {
-  const head = [0x80 | opcode];
-  const bit = isMasked ? 0x80 : 0;
-  if (length < 126) head.push(bit | length);
-  else if (length < 65_536) head.push(bit | 126, length >> 8, length & 255);
-  else
-    head.push(
-      bit | 127,
-      0,
-      0,
-      0,
-      0,
-      length >>> 24,
-      (length >> 16) & 255,
-      (length >> 8) & 255,
-      length & 255,
-    );
-  if (isMasked) head.push(0x88, 0x88, 0x88, 0x88);
-  return Buffer.concat([Buffer.from(head), Buffer.alloc(length, 0x88)]);
-}

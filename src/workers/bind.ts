@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import { formatAddress } from '../base/units.ts';
-import type { ListenAddress } from '../config.ts';
+import type { ListenAddress, ListenerConfig } from '../config.ts';
 
 /** What Node calls a TCP wrap: a bound socket below net.Server. */
 type TcpHandle = {
@@ -19,9 +19,9 @@ type TcpHandle = {
 
 type Bound = { readonly handle: TcpHandle; readonly port: number };
 
-export type Listeners = {
+export type BoundListeners = {
   /** As configured, with the real port where 0 was asked for. */
-  readonly addresses: readonly ListenAddress[];
+  readonly addresses: readonly ListenerConfig[];
   readonly handles: readonly object[];
   close(): void;
 };
@@ -31,14 +31,14 @@ const RETRY_FOR_MS = 1000;
 const RETRY_PAUSE_MS = 20;
 
 /** Binds all or none; nobody can connect yet. @throws address_in_use, address_unavailable */
-export async function bindListeners(wanted: readonly ListenAddress[]): Promise<Listeners> {
+export async function bindListeners(wanted: readonly ListenerConfig[]): Promise<BoundListeners> {
   const handles: TcpHandle[] = [];
-  const addresses: ListenAddress[] = [];
+  const addresses: ListenerConfig[] = [];
   try {
     for (const address of wanted) {
       const { handle, port } = await bindPatiently(address);
       handles.push(handle);
-      addresses.push({ host: address.host, port });
+      addresses.push({ ...address, port });
     }
   } catch (error) {
     for (const handle of handles) handle.close();

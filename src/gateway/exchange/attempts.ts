@@ -1,37 +1,58 @@
-// The attempts of one request: who was tried, what came of it, and what a method of balancing may ask
-// about the request. One object per exchange, used again.
+// The attempts of one request: who was tried, what came of it, whether another one may follow, and what
+// a method of balancing may ask about the request.
 
 import type { BalanceKey } from '../../model.ts';
 import type { Balanced, Outcome, Server, Upstream } from '../../upstream.ts';
-import type { RequestHead, ResponseHead } from '../http1/syntax.ts';
+import { isIdempotent, type RequestHead, type ResponseHead } from '../message.ts';
 import { balanceKey } from './balance-key.ts';
-import type { Client } from './client-stream.ts';
-import { type Failure, outcomeOf } from './retry.ts';
+import type { ClientStream } from './client-stream.ts';
+import { type Failure, mayRetry, outcomeOf } from './retry.ts';
+
+const NONE: readonly Server[] = [];
+
+/** How many attempts are allowed, and for how long; 0 = no limit. */
+export type TryLimits = { readonly tries: number; readonly triesTimeoutMs: number };
 
 export class Attempts implements Balanced {
-  tried: Server[] = [];
+  tried = NONE;
+  readonly isIdempotent: boolean;
   /** Of the attempt under way: when it began, and how long until the head of its answer. */
   startedMs = 0;
   tookMs = 0;
+  /** A byte of the request was handed to an established connection. */
+  isSent = false;
   failed: Failure | undefined;
   isRetried = false;
   /** The next one takes a new connection. */
   isFreshOnly = false;
   /** A server that had this request gave no whole answer. */
   #isSuspect = false;
-  #head: RequestHead | undefined;
-  readonly #client: Client;
+  readonly #head: RequestHead;
+  readonly #client: ClientStream;
 
-  constructor(client: Client) {
+  constructor(head: RequestHead, client: ClientStream) {
+    this.#head = head;
     this.#client = client;
+    this.isIdempotent = isIdempotent(head.method);
   }
 
-  begin(head: RequestHead): void {
-    this.#head = head;
+  begin(nowMs: number): void {
+    this.startedMs = nowMs;
+    this.isSent = false;
+  }
+
+  /** `isReplayable`: the body so far is at hand. `sinceMs`: since the request came. */
+  mayGoOn(failed: Failure, isReplayable: boolean, limits: TryLimits, sinceMs: number): boolean {
+    const { isIdempotent: idempotent, isSent: sent } = this;
+    return (
+      mayRetry(failed, { idempotent, replayable: isReplayable, sent }) &&
+      (limits.tries === 0 || this.tried.length < limits.tries) &&
+      (limits.triesTimeoutMs === 0 || sinceMs < limits.triesTimeoutMs)
+    );
   }
 
   keyOf(key: BalanceKey): string {
-    return this.#head === undefined ? '' : balanceKey(this.#head, this.#client, key);
+    return balanceKey(this.#head, this.#client, key);
   }
 
   /** With the cookie that keeps the client at its server, where there is one. */
@@ -45,15 +66,5 @@ export class Attempts implements Balanced {
     const isFirst = !this.#isSuspect;
     if (failed.retry !== 'yes') this.#isSuspect = true;
     return outcomeOf(failed, { isFirst, hasOther });
-  }
-
-  reset(): void {
-    if (this.tried.length > 0) this.tried = [];
-    this.tookMs = 0;
-    this.failed = undefined;
-    this.isRetried = false;
-    this.isFreshOnly = false;
-    this.#isSuspect = false;
-    this.#head = undefined;
   }
 }

@@ -3,7 +3,7 @@
 
 import type { BalanceKey } from '../../model.ts';
 import type { Forwarding } from '../forwarding.ts';
-import type { RequestHead } from '../http1/syntax.ts';
+import type { RequestHead } from '../message.ts';
 
 type Who = { readonly forwarding: Pick<Forwarding, 'client'> };
 

@@ -4,7 +4,6 @@
 
 export type { BodyLimits, BodySink } from './syntax/body.ts';
 export { BodyReader } from './syntax/body.ts';
-export { hostOf } from './syntax/host.ts';
 export { parseRequestHead } from './syntax/request-head.ts';
 export { parseResponseHead } from './syntax/response-head.ts';
 export {
@@ -19,7 +18,6 @@ export {
 export {
   chunkHead,
   interimHeadText,
-  isIdempotent,
   LAST_CHUNK,
   ownResponseText,
   refusalText,
@@ -27,4 +25,4 @@ export {
   responseFraming,
   responseHeadText,
 } from './syntax/text.ts';
-export type { Framing, HeadLimits, Refusal, RequestHead, ResponseHead } from './syntax/types.ts';
+export type { HeadLimits, Http1Request, Http1Response, Refusal } from './syntax/types.ts';

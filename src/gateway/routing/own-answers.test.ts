@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLog } from '../../base/log.ts';
+import { ownResponseText } from '../http1/syntax.ts';
 import { Wheel } from '../wheel.ts';
 import { OwnAnswers } from './own-answers.ts';
 
@@ -18,7 +19,10 @@ function own(options: { isReasonShown?: boolean; onWarn?: (fields: unknown) => v
   });
   return {
     say: (status: number, method = 'GET') =>
-      answers.compose({ status, reason: SECRETS, upstream: undefined, method, keepsAlive: true }),
+      ownResponseText({
+        ...answers.compose({ status, reason: SECRETS, upstream: undefined }),
+        ...{ requestMethod: method, keepAlive: true },
+      }),
     wait: (ms: number) => {
       nowMs += ms;
       wheel.turn();

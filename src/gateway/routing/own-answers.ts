@@ -5,7 +5,7 @@
 
 import type { Log } from '../../base/log.ts';
 import type { Upstream } from '../../upstream.ts';
-import { ownResponseText } from '../http1/syntax.ts';
+import type { OwnResponse } from '../message.ts';
 import { RareLine } from '../rare-line.ts';
 import type { Wheel } from '../wheel.ts';
 import type { Page } from './pages.ts';
@@ -27,8 +27,6 @@ export type OwnAnswer = {
   readonly reason: string;
   /** Whose servers could not answer; undefined: no route, or no such upstream. */
   readonly upstream: Upstream | undefined;
-  readonly method: string;
-  readonly keepsAlive: boolean;
   /** Instead of a text. */
   readonly page?: Page | undefined;
 };
@@ -59,8 +57,7 @@ export class OwnAnswers {
     this.#isReasonShown = isShown;
   }
 
-  /** The whole response. */
-  compose(answer: OwnAnswer): string {
+  compose(answer: OwnAnswer): OwnResponse {
     const nowMs = this.#now();
     const { status, reason, upstream, page } = answer;
     if (status >= 500) this.#note(answer);
@@ -72,13 +69,7 @@ export class OwnAnswers {
       fields += `Retry-After: ${upstream?.retryAfterSeconds(nowMs) ?? RETRY_AFTER_S}\r\n`;
     }
     if (this.#isReasonShown && reason !== '') fields += `X-Sluice-Reason: ${printable(reason)}\r\n`;
-    return ownResponseText({
-      status,
-      fields,
-      body: page?.body ?? `sluice: ${TEXTS[status] ?? reason}\n`,
-      keepAlive: answer.keepsAlive,
-      requestMethod: answer.method,
-    });
+    return { status, fields, body: page?.body ?? `sluice: ${TEXTS[status] ?? reason}\n` };
   }
 
   /** The reason is that of the last such answer. */

@@ -2,10 +2,8 @@
 // has no table of its own to show; it asks (`ReadPage`) and goes on with other requests meanwhile.
 
 import type { PageName } from '../../model.ts';
-import type { GatewayContext } from '../context.ts';
-import type { Client } from '../exchange/client-stream.ts';
-import type { AddressSet } from '../forwarding.ts';
-import type { RequestHead } from '../http1/syntax.ts';
+import type { AddressSet, Forwarding } from '../forwarding.ts';
+import type { RequestHead } from '../message.ts';
 
 export type Page = { readonly contentType: string; readonly body: string };
 
@@ -23,8 +21,8 @@ export type PageAnswer = {
 
 export type PageRequest = {
   readonly head: RequestHead;
-  readonly client: Pick<Client, 'forwarding'>;
-  readonly gateway: Pick<GatewayContext, 'readPage'>;
+  readonly client: { readonly forwarding: Pick<Forwarding, 'isAmong'> };
+  readonly gateway: { readonly readPage: ReadPage | undefined };
 };
 
 export async function answerPage(route: PageRoute, request: PageRequest): Promise<PageAnswer> {

@@ -22,6 +22,12 @@ export interface ConnectionHandler {
 export interface Connection {
   handler: ConnectionHandler;
   readonly remoteAddress: string;
+  /** https: the bytes are protected on their way. */
+  readonly scheme: 'http' | 'https';
+  /** What both ends agreed to speak (ALPN); '' = they did not talk about it. */
+  readonly protocol: string;
+  /** The name by which the client wanted to reach us (SNI), lower case; '' = it named none. */
+  readonly serverName: string;
   /** Bytes accepted by `write` that the kernel has not taken yet. */
   readonly pendingBytes: number;
   /**
@@ -86,6 +92,9 @@ export const DEAF: ConnectionHandler = {
 export const NO_CONNECTION: Connection = {
   handler: DEAF,
   remoteAddress: '',
+  scheme: 'http',
+  protocol: '',
+  serverName: '',
   pendingBytes: 0,
   write: () => true,
   writeText: () => true,

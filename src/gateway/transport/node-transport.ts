@@ -42,6 +42,9 @@ function scratchFor(bytes: number): number {
 class NodeConnection implements Connection {
   handler: ConnectionHandler;
   readonly remoteAddress: string;
+  readonly scheme = 'http';
+  readonly protocol = '';
+  readonly serverName = '';
   readonly #socket: Socket;
   #error = '';
   #waitsForDrain = false;

@@ -48,7 +48,7 @@ export function daemonConfig(yaml: string, dir: string): Config {
   const free = { host: '127.0.0.1', port: 0 };
   return {
     ...config,
-    gateway: { ...config.gateway, listen: [free] },
+    gateway: { ...config.gateway, listen: [{ id: 'test', ...free }] },
     admin: { ...config.admin, listen: free },
     registry: { ...config.registry, settings: listeningOn(config.registry.settings, free) },
   };

@@ -24,7 +24,7 @@ export function gatewayConfig(patch: GatewayPatch = {}): GatewayConfig {
   const { gateway } = defaultConfig();
   return {
     ...gateway,
-    listen: [{ host: '127.0.0.1', port: 0 }],
+    listen: [{ id: 'test', host: '127.0.0.1', port: 0 }],
     ...patch,
     limits: { ...gateway.limits, ...patch.limits },
     timeouts: { ...gateway.timeouts, ...patch.timeouts },

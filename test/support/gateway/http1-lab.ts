@@ -6,12 +6,12 @@ import {
   BodyReader,
   type HeadLimits,
   HeadScan,
+  type Http1Request,
+  type Http1Response,
   headEnd,
   parseRequestHead,
   parseResponseHead,
   type Refusal,
-  type RequestHead,
-  type ResponseHead,
   refusePartialRequest,
   refusePartialResponse,
   skipEmptyLines,
@@ -56,7 +56,7 @@ export function readRequest(
   input: string,
   limits: HeadLimits = LIMITS,
   bodyLimits = BODY_LIMITS,
-): Outcome<RequestHead> {
+): Outcome<Http1Request> {
   return readInEverySplit(input, {
     skip: (buffer) => skipEmptyLines(buffer, 0, buffer.length),
     parse: (text) => parseRequestHead(text, limits),
@@ -69,7 +69,7 @@ export function readResponse(
   input: string,
   requestMethod = 'GET',
   headBytesMax = 1000,
-): Outcome<ResponseHead> {
+): Outcome<Http1Response> {
   return readInEverySplit(input, {
     skip: () => 0,
     parse: (text) => parseResponseHead(text, requestMethod, headBytesMax),

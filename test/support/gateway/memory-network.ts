@@ -112,6 +112,9 @@ function isAfter(left: Event | undefined, right: Event): boolean {
 class MemoryConnection implements Connection {
   handler: ConnectionHandler;
   readonly remoteAddress: string;
+  readonly scheme = 'http';
+  readonly protocol = '';
+  readonly serverName = '';
   peer: MemoryConnection | undefined;
   isOpen = false;
   isClosed = false;

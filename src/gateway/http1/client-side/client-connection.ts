@@ -3,16 +3,14 @@
 // is answered. A refused connection is never read as HTTP again. Ends with a lingering close, since
 // closing over unread input would make the kernel throw away our last response.
 
-import { type GatewayContext, IDLE_GRACE_MS } from '../../context.ts';
-import type { Client, CutBy } from '../../exchange/client-stream.ts';
-import { Exchange } from '../../exchange/exchange.ts';
+import { type ClientStreamHandler, Exchange, type ExchangeContext } from '../../exchange.ts';
 import { Forwarding } from '../../forwarding.ts';
 import type { Connection, ConnectionHandler } from '../../transport.ts';
 import type { Timed } from '../../wheel.ts';
-import { Payload } from '../payload.ts';
-import { BodyReader, parseRequestHead, type RequestHead, refusalText } from '../syntax.ts';
-import { BodyPace } from './body-pace.ts';
-import { HeadReader } from './head-reader.ts';
+import { type Http1Context, IDLE_GRACE_MS } from '../context.ts';
+import { type Http1Request, refusalText } from '../syntax.ts';
+import { type CutBy, Http1ClientStream, type StreamCarrier } from './http1-client-stream.ts';
+import { RequestReader } from './request-reader.ts';
 
 /**
  * What is read and thrown away after our FIN, at most; the time is the usual end of it. A client that
@@ -28,17 +26,21 @@ const ASK_MS = 1000;
 
 type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
-export class ClientConnection implements Client, ConnectionHandler, Timed {
+/** Of one gateway: what its client connections stand on, and what their exchanges do. */
+export type ClientSide = { readonly http1: Http1Context; readonly exchange: ExchangeContext };
+
+export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
-  readonly connection: Connection;
   readonly forwarding: Forwarding;
-  readonly #gateway: GatewayContext;
-  readonly #exchange: Exchange;
+  readonly #connection: Connection;
+  readonly #gateway: Http1Context;
+  readonly #exchanges: ExchangeContext;
   readonly #onClosed: (client: ClientConnection) => void;
-  readonly #heads = new HeadReader();
-  readonly #body = new BodyReader();
-  readonly #payload = new Payload();
+  readonly #reader: RequestReader;
+  /** Of the request under way, or of the last one. */
+  #stream: Http1ClientStream | undefined;
+  #exchange: ClientStreamHandler | undefined;
   #state: State = 'idle';
   #requests = 0;
   /** Bytes behind the request that is being answered. */
@@ -46,61 +48,69 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   #isEnded = false;
   #isBodyPaused = false;
   #isWaitingForDrain = false;
-  readonly #pace = new BodyPace();
-  #isAskable = false;
   #pendingSeen = 0;
   #discarded = 0;
 
   constructor(
-    gateway: GatewayContext,
+    { http1, exchange }: ClientSide,
     connection: Connection,
     onClosed: (client: ClientConnection) => void,
   ) {
-    this.#gateway = gateway;
-    this.connection = connection;
+    this.#gateway = http1;
+    this.#exchanges = exchange;
+    this.#connection = connection;
     this.#onClosed = onClosed;
-    this.#exchange = new Exchange(gateway, this);
-    const { trusted, config } = gateway;
-    this.forwarding = new Forwarding(connection.remoteAddress, trusted, config.via);
+    this.#reader = new RequestReader(http1);
+    this.forwarding = new Forwarding(connection, http1.trusted, http1.config.via);
     connection.handler = this;
     // The first request's head is due from the accept on.
-    gateway.wheel.set(this, config.timeouts.clientHeaderMs);
+    http1.wheel.set(this, http1.config.timeouts.clientHeaderMs);
   }
 
-  // ---- for the exchange ---------------------------------------------------------------------
+  // ---- for the stream -----------------------------------------------------------------------
 
-  mayKeepAlive(head: RequestHead): boolean {
-    const { limits } = this.#gateway.config;
-    return head.keepAlive && !this.#gateway.isClosing && this.#requests < limits.keepaliveRequests;
+  /** With the request still on its way, the end of the connection is the only safe next step. */
+  mayKeepAlive(request: Http1Request): boolean {
+    const { config, isClosing } = this.#gateway;
+    const isLast = isClosing || this.#requests >= config.limits.keepaliveRequests;
+    return this.#reader.isDone && request.keepAlive && !isLast;
   }
 
   pauseBody(): void {
-    if (this.#isBodyPaused || (this.#state === 'exchange' && this.#body.done)) return;
+    if (this.#isBodyPaused || (this.#state === 'exchange' && this.#reader.isDone)) return;
     this.#isBodyPaused = true;
-    this.connection.pause();
+    this.#connection.pause();
     this.#watchBody();
   }
 
   resumeBody(): void {
     if (!this.#isBodyPaused) return;
     this.#isBodyPaused = false;
-    this.#pace.restart();
-    this.connection.resume();
+    this.#reader.restartPace();
+    this.#connection.resume();
     this.#watchBody();
   }
 
-  /** A write did not go through at once: the client has `send_timeout` to make progress. */
-  waitForDrain(): void {
-    if (this.#isWaitingForDrain) return;
-    this.#isWaitingForDrain = true;
-    this.#pendingSeen = this.connection.pendingBytes;
-    this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
+  write(before: string, buffer: Buffer, start: number, end: number, after: string): boolean {
+    return this.#isTaken(this.#connection.write(before, buffer, start, end, after));
   }
 
-  /** The response is on its way in full. */
-  exchangeDone(keepsAlive: boolean): void {
+  writeText(text: string): boolean {
+    return this.#isTaken(this.#connection.writeText(text));
+  }
+
+  /** When a write did not go through at once, the client has `send_timeout` to make progress. */
+  #isTaken(isThrough: boolean): boolean {
+    if (isThrough || this.#isWaitingForDrain) return isThrough;
+    this.#isWaitingForDrain = true;
+    this.#pendingSeen = this.#connection.pendingBytes;
+    this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
+    return false;
+  }
+
+  responseSent(keepsAlive: boolean): void {
     if (this.#state === 'closed') return;
-    if (!keepsAlive || !this.#body.done) return this.#linger();
+    if (!keepsAlive || !this.#reader.isDone) return this.#linger();
     this.#state = 'idle';
     if (!this.#isWaitingForDrain) this.#watchIdle();
     if (this.#stash !== undefined) {
@@ -111,43 +121,45 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
     else this.resumeBody();
   }
 
-  /** An answer of our own instead of a server's. */
-  answer(text: string, keepsAlive: boolean): void {
-    if (!this.connection.writeText(text)) this.waitForDrain();
-    this.exchangeDone(keepsAlive);
-  }
-
   /** An answer of our own to bytes that cannot be trusted to hold another request. */
   refuse(status: number, reason: string): void {
     if (this.#state === 'closed' || this.#state === 'linger') return;
     this.#gateway.log.debug(
-      { client: this.connection.remoteAddress, status, reason },
+      { client: this.#connection.remoteAddress, status, reason },
       'request refused',
     );
     const fields = status === 503 ? TRY_AGAIN : '';
-    this.connection.writeText(refusalText(status, `sluice: ${reason}\n`, false, fields));
+    this.#connection.writeText(refusalText(status, `sluice: ${reason}\n`, false, fields));
     this.#linger();
   }
 
-  /** A response that cannot be completed: the client must see that it is not complete. */
   cut(by: CutBy): void {
     if (this.#state === 'closed') return;
-    if (by === 'end') return this.#linger();
-    this.#gone(true);
-    this.connection.reset();
+    if (by === 'end') this.#linger();
+    else this.#reset();
   }
 
-  tunnelOpened(): void {
+  #reset(): void {
+    this.#gone(true);
+    this.#connection.reset();
+  }
+
+  openTunnel(headText: string): void {
     this.#state = 'tunnel';
     this.#gateway.wheel.clear(this);
+    this.writeText(headText);
     const stash = this.#stash;
     this.#stash = undefined;
-    if (stash !== undefined) this.#exchange.tunnelFromClient(stash, 0, stash.length);
-    if (this.#isEnded) this.#exchange.tunnelEndedByClient();
+    if (stash !== undefined) this.#exchange?.tunnelFromClient(stash, 0, stash.length);
+    if (this.#isEnded) this.#exchange?.tunnelEndedByClient();
     else this.resumeBody();
   }
 
-  tunnelClosed(): void {
+  endTunnel(): void {
+    this.#connection.end();
+  }
+
+  closeTunnel(): void {
     if (this.#state !== 'closed') this.#leave();
   }
 
@@ -158,11 +170,11 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
 
   destroy(): void {
     if (this.#state === 'closed') return;
-    this.#exchange.stopped();
+    this.#exchange?.stopped();
     // A response under way must not look complete.
-    if (this.#state === 'exchange' || this.connection.pendingBytes > 0) return this.cut('reset');
+    if (this.#state === 'exchange' || this.#connection.pendingBytes > 0) return this.#reset();
     this.#gone(false);
-    this.connection.destroy();
+    this.#connection.destroy();
   }
 
   // ---- events -------------------------------------------------------------------------------
@@ -178,10 +190,10 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
         }
         return this.#readHead(buffer, start, end);
       case 'exchange':
-        if (this.#body.done) return this.#keepForLater(buffer, start, end);
+        if (this.#reader.isDone) return this.#keepForLater(buffer, start, end);
         return this.#readBody(buffer, start, end);
       case 'tunnel':
-        return this.#exchange.tunnelFromClient(buffer, start, end);
+        return this.#exchange?.tunnelFromClient(buffer, start, end);
       case 'linger':
         this.#discarded += end - start;
         if (this.#discarded > LINGERING_BYTES_MAX) this.destroy();
@@ -199,7 +211,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
       case 'tunnel':
         wheel.clear(this);
         this.#watchBody();
-        return this.#exchange.clientDrained();
+        return this.#exchange?.clientDrained();
       case 'idle':
         this.#watchIdle();
         return this.#unstash();
@@ -210,10 +222,10 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
 
   onEnd(): void {
     this.#isEnded = true;
-    if (this.#state === 'tunnel') this.#exchange.tunnelEndedByClient();
+    if (this.#state === 'tunnel') this.#exchange?.tunnelEndedByClient();
     else if (this.#state === 'exchange') {
       // A half-closed client still gets its answers, but none from a server to half a request.
-      if (!this.#body.done) this.#exchange.bodyRefused(400, 'the request ended in its body');
+      if (!this.#reader.isDone) this.#exchange?.bodyRefused(400, 'the request ended in its body');
       else this.#askIfGone();
     } else if (this.#state !== 'closed' && this.#stash === undefined) this.#leave();
   }
@@ -221,33 +233,25 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   /** A FIN looks the same from one that has left and from one that only has no more to send. */
   #askIfGone(): void {
     const { ignoreClientAbort } = this.#gateway.config;
-    if (ignoreClientAbort === 'on' || !this.#exchange.isUnanswered) return;
+    if (ignoreClientAbort === 'on' || this.#stream?.isUnanswered !== true) return;
     if (ignoreClientAbort === 'ask') return this.#gateway.wheel.set(this, ASK_MS);
     this.#gone(false);
-    this.connection.destroy();
-  }
-
-  #ask(): void {
-    if (!this.#exchange.isUnanswered) return;
-    if (!this.#isAskable) return void this.connection.writeText('');
-    this.#isAskable = false;
-    this.connection.writeText('HTTP/1.1 100 Continue\r\n\r\n');
-    this.#gateway.wheel.set(this, ASK_MS);
+    this.#connection.destroy();
   }
 
   onClose(error: string): void {
     if (this.#state === 'closed') return;
     // A tunnel that both sides have ended: the server still takes the last bytes, and the close of
     // its connection calls tunnelClosed.
-    if (this.#state === 'tunnel' && error === '' && this.#exchange.isServerBehind) return;
+    if (this.#state === 'tunnel' && error === '' && this.#exchange?.isServerBehind === true) return;
     this.#gone(error !== '');
   }
 
   onDeadline(): void {
-    const pending = this.connection.pendingBytes;
+    const pending = this.#connection.pendingBytes;
     if (this.#state === 'linger' ? pending > 0 : this.#isWaitingForDrain) {
       // A slow reader is let be as long as it reads. What the others got must not look complete.
-      if (pending >= this.#pendingSeen) return this.cut('reset');
+      if (pending >= this.#pendingSeen) return this.#reset();
       this.#pendingSeen = pending;
       return this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
     }
@@ -255,11 +259,11 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
       case 'head':
         return this.refuse(408, 'the request head came too slowly');
       case 'exchange':
-        // What is written to one that has left brings a reset, and the next write hears of it.
-        if (!this.#body.done) {
-          return this.#exchange.bodyRefused(408, 'the request body came too slowly');
+        if (!this.#reader.isDone) {
+          return this.#exchange?.bodyRefused(408, 'the request body came too slowly');
         }
-        return this.#ask();
+        if (this.#stream?.ask() === true) this.#gateway.wheel.set(this, ASK_MS);
+        return;
       default:
         return this.destroy();
     }
@@ -268,66 +272,58 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   // ---- reading requests ---------------------------------------------------------------------
 
   #readHead(data: Buffer, from: number, to: number): void {
-    const text = this.#heads.read(data, from, to);
-    if (text === undefined) {
-      if (this.#heads.isPartial) this.#waitForHead();
-      return;
-    }
-    const head = parseRequestHead(text, this.#gateway.headLimits);
-    if (head.kind === 'refusal') return this.refuse(head.status, head.reason);
-    this.#beginExchange(head, this.#heads.buffer, this.#heads.start, this.#heads.end);
+    const head = this.#reader.readHead(data, from, to);
+    if (head?.kind === 'refusal') return this.refuse(head.status, head.reason);
+    if (head !== undefined) this.#beginExchange(head);
+    else if (this.#reader.isInHead) this.#waitForHead();
   }
 
   #waitForHead(): void {
-    if (this.#state === 'idle') {
-      this.#state = 'head';
-      // Total, from the first byte: a byte now and then does not extend it (rule 77). The first
-      // head of a connection is due from the accept on.
-      if (this.#requests > 0) {
-        this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientHeaderMs);
-      }
-    }
-    const refused = this.#heads.refusal(this.#gateway.headLimits);
-    if (refused !== undefined) this.refuse(refused.status, refused.reason);
+    if (this.#state === 'head') return;
+    this.#state = 'head';
+    // Total, from the first byte: a byte now and then does not extend it (rule 77). The first
+    // head of a connection is due from the accept on.
+    if (this.#requests === 0) return;
+    this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientHeaderMs);
   }
 
-  #beginExchange(head: RequestHead, buffer: Buffer, start: number, end: number): void {
+  #beginExchange(head: Http1Request): void {
+    const reader = this.#reader;
     this.#state = 'exchange';
-    this.#isAskable = head.minor === 1;
     this.#requests += 1;
     this.#gateway.wheel.clear(this);
-    this.#pace.restart();
-    this.#body.reset(head.framing, head.contentLength, this.#gateway.config.limits);
-    this.#payload.reset(start);
-    const stop = this.#body.read(buffer, start, end, this.#payload.collect);
-    if (this.#body.refusal !== undefined) {
-      return this.refuse(this.#body.refusal.status, this.#body.refusal.reason);
-    }
-    if (stop < end) this.#keepForLater(buffer, stop, end);
-    if (!this.#body.done) this.#watchBody();
-    this.#exchange.begin(head, buffer, this.#payload.start, this.#payload.end, this.#body.done);
+    const refusal = reader.beginBody(head);
+    if (refusal !== undefined) return this.refuse(refusal.status, refusal.reason);
+    this.#keepRest();
+    if (!reader.isDone) this.#watchBody();
+    // Whatever belongs to one request alone is in these two, and ends with them.
+    const stream = new Http1ClientStream(this, head);
+    const exchange = new Exchange(this.#exchanges, stream, head);
+    this.#stream = stream;
+    this.#exchange = exchange;
+    exchange.begin(reader.buffer, reader.payload.start, reader.payload.end, reader.isDone);
   }
 
   #readBody(buffer: Buffer, start: number, end: number): void {
-    this.#payload.reset(start);
-    const stop = this.#body.read(buffer, start, end, this.#payload.collect);
-    if (this.#body.refusal !== undefined) {
-      const { status, reason } = this.#body.refusal;
-      return this.#exchange.bodyRefused(status, reason);
-    }
-    const { wheel, config } = this.#gateway;
-    if (this.#body.done) wheel.clear(this);
-    else if (this.#pace.isTooSlow(end - start, wheel.nowMs, config.limits.bodyMinRate)) {
-      return this.#exchange.bodyRefused(408, 'the request body came too slowly');
-    } else this.#watchBody();
+    const reader = this.#reader;
+    const { wheel } = this.#gateway;
+    const refusal = reader.readBody(buffer, start, end, wheel.nowMs);
+    if (refusal) return this.#exchange?.bodyRefused(refusal.status, refusal.reason);
+    if (reader.isDone) wheel.clear(this);
+    else this.#watchBody();
+    this.#keepRest();
+    this.#exchange?.requestBytes(buffer, reader.payload.start, reader.payload.end, reader.isDone);
+  }
+
+  #keepRest(): void {
+    const { buffer, stop, end } = this.#reader;
     if (stop < end) this.#keepForLater(buffer, stop, end);
-    this.#exchange.requestBytes(buffer, this.#payload.start, this.#payload.end, this.#body.done);
   }
 
   /** The client owes us body bytes, unless it is us who do not read or who owe it a write. */
   #watchBody(): void {
     if (this.#isWaitingForDrain || this.#state !== 'exchange') return;
-    if (this.#isBodyPaused || this.#body.done) this.#gateway.wheel.clear(this);
+    if (this.#isBodyPaused || this.#reader.isDone) this.#gateway.wheel.clear(this);
     else this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientBodyMs);
   }
 
@@ -343,7 +339,7 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
       this.#stash === undefined ? Buffer.from(piece) : Buffer.concat([this.#stash, piece]);
     if (this.#isBodyPaused) return;
     this.#isBodyPaused = true;
-    this.connection.pause();
+    this.#connection.pause();
   }
 
   readonly #unstash = (): void => {
@@ -367,11 +363,11 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
   #linger(): void {
     this.#state = 'linger';
     this.#stash = undefined;
-    this.#heads.clear();
-    this.connection.end();
+    this.#reader.clear();
+    this.#connection.end();
     const { lingeringMs, sendMs } = this.#gateway.config.timeouts;
     // The lingering time runs from our FIN on, which waits behind what the client has to take.
-    this.#pendingSeen = this.connection.pendingBytes;
+    this.#pendingSeen = this.#connection.pendingBytes;
     this.#gateway.wheel.set(this, this.#pendingSeen > 0 ? sendMs : lingeringMs);
     if (this.#isEnded) return;
     this.#isBodyPaused = true;
@@ -380,16 +376,16 @@ export class ClientConnection implements Client, ConnectionHandler, Timed {
 
   /** Nothing keeps us any more but bytes on their way to the client, and what it may still send. */
   #leave(): void {
-    if (this.#isEnded && this.connection.pendingBytes === 0) this.destroy();
+    if (this.#isEnded && this.#connection.pendingBytes === 0) this.destroy();
     else this.#linger();
   }
 
   #gone(isBroken: boolean): void {
     this.#state = 'closed';
     this.#stash = undefined;
-    this.#heads.clear();
+    this.#reader.clear();
     this.#gateway.wheel.forget(this);
-    this.#exchange.clientGone(isBroken);
+    this.#exchange?.clientGone(isBroken);
     this.#onClosed(this);
   }
 }

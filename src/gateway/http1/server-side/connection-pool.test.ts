@@ -15,7 +15,7 @@ import {
 import { createUpstream } from '../../../../test/support/upstream/builders.ts';
 import type { GatewayOptions } from '../../../gateway.ts';
 import type { Server } from '../../../upstream.ts';
-import { Sockets } from '../../listener/sockets.ts';
+import { Sockets } from '../../listener.ts';
 import type { ConnectionHandler, Transport } from '../../transport.ts';
 import { nodeTransport } from '../../transport.ts';
 import { Wheel } from '../../wheel.ts';

@@ -8,7 +8,7 @@
 
 import { isTakenOut, standingOf } from '../../../model.ts';
 import type { Server } from '../../../upstream.ts';
-import type { Sockets } from '../../listener/sockets.ts';
+import type { Sockets } from '../../listener.ts';
 import { NO_CONNECTION } from '../../transport.ts';
 import type { Timed, Wheel } from '../../wheel.ts';
 import type { ServerConnection } from './server-connection.ts';

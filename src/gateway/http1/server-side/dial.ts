@@ -2,20 +2,20 @@
 // the other when it has several. Where the system has no descriptor after all, the connection takes the
 // place of an idle one, once.
 
-import type { GatewayContext } from '../../context.ts';
-import { isOutOfDescriptors } from '../../exchange/retry.ts';
+import { isOutOfDescriptors } from '../../exchange.ts';
 import { type Connection, DEAF, NO_CONNECTION } from '../../transport.ts';
+import type { Http1Context } from '../context.ts';
 import type { ServerConnection } from './server-connection.ts';
 
 export class Dial {
-  readonly #gateway: GatewayContext;
+  readonly #gateway: Http1Context;
   readonly #caller: ServerConnection;
   /** The server's when the dial began; a table that comes meanwhile does not change them. */
   readonly #addresses: readonly string[];
   #tried = 0;
   #isEvictedFor = false;
 
-  constructor(gateway: GatewayContext, caller: ServerConnection) {
+  constructor(gateway: Http1Context, caller: ServerConnection) {
     this.#gateway = gateway;
     this.#caller = caller;
     this.#addresses = caller.server.state.addresses;

@@ -3,25 +3,27 @@
 // failures go to the exchange as values.
 
 import type { Server } from '../../../upstream.ts';
-import type { GatewayContext } from '../../context.ts';
 import {
   badResponse,
   closedEarly,
   connectFailure,
   type Failure,
   failure,
+  isOffered,
+  type ServerStream,
+  type ServerStreamHandler,
   whileSending,
-} from '../../exchange/retry.ts';
-import type { Attempt } from '../../exchange/server-stream.ts';
-import { isOffered } from '../../exchange/upgrade.ts';
+} from '../../exchange.ts';
+import type { RequestHead } from '../../message.ts';
 import { type Connection, type ConnectionHandler, NO_BYTES } from '../../transport.ts';
 import type { Timed } from '../../wheel.ts';
-import { HeadBuffer } from '../head-buffer.ts';
+import type { Http1Context } from '../context.ts';
 import { Payload } from '../payload.ts';
-import type { ResponseHead } from '../syntax.ts';
-import { BodyReader, headEnd, parseResponseHead } from '../syntax.ts';
+import { BodyReader, type Http1Response, parseResponseHead } from '../syntax.ts';
 import type { Place } from './connection-pool.ts';
 import { Dial } from './dial.ts';
+import { RequestWriter } from './request-writer.ts';
+import { ResponseHeads } from './response-heads.ts';
 
 /** Interim responses before the final one; more is a server gone wild (rule 50). */
 const INTERIM_MAX = 100;
@@ -34,18 +36,17 @@ const FRESH_MS = 50;
 /** reserved: for an exchange that sends when the connection has proved to be still open. */
 type State = 'connecting' | 'idle' | 'reserved' | 'head' | 'body' | 'tunnel' | 'closed';
 
-export class ServerConnection implements ConnectionHandler, Timed {
+export class ServerConnection implements ServerStream, ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
   readonly server: Server;
   readonly place: Place;
   connection: Connection;
   /** True when an exchange before this one has used the connection. */
-  reused = false;
-  readonly #gateway: GatewayContext;
-  #attempt: Attempt | undefined;
+  isReused = false;
+  readonly #gateway: Http1Context;
+  #attempt: ServerStreamHandler | undefined;
   #state: State = 'connecting';
-  #requestSent = false;
   /** A write did not go through at once. */
   #isBlocked = false;
   /** Not read, because the client is slower; at any time of this response. */
@@ -56,11 +57,12 @@ export class ServerConnection implements ConnectionHandler, Timed {
   #interims = 0;
   #idleSinceMs = 0;
   readonly #dial: Dial;
-  readonly #partial = new HeadBuffer();
+  readonly #request = new RequestWriter();
+  readonly #heads = new ResponseHeads();
   readonly #body = new BodyReader();
   readonly #payload = new Payload();
 
-  constructor(gateway: GatewayContext, server: Server, attempt: Attempt) {
+  constructor(gateway: Http1Context, server: Server, attempt: ServerStreamHandler) {
     this.#gateway = gateway;
     this.server = server;
     this.#attempt = attempt;
@@ -71,10 +73,10 @@ export class ServerConnection implements ConnectionHandler, Timed {
   }
 
   /** Takes an idle connection out of the pool for another exchange. */
-  adopt(attempt: Attempt): void {
+  adopt(attempt: ServerStreamHandler): void {
     this.#attempt = attempt;
     this.#gateway.wheel.clear(this);
-    this.reused = true;
+    this.isReused = true;
     this.#expectResponse();
   }
 
@@ -88,10 +90,10 @@ export class ServerConnection implements ConnectionHandler, Timed {
    * the event loop, in which a FIN or reset that is already here is heard of. Nothing was sent
    * then, and another connection is as good.
    */
-  reserve(attempt: Attempt): void {
+  reserve(attempt: ServerStreamHandler): void {
     this.#attempt = attempt;
     this.#gateway.wheel.clear(this);
-    this.reused = true;
+    this.isReused = true;
     this.#state = 'reserved';
     const send = (): void => {
       if (this.#state !== 'reserved') return;
@@ -104,25 +106,36 @@ export class ServerConnection implements ConnectionHandler, Timed {
 
   #expectResponse(): void {
     this.#state = 'head';
-    this.#requestSent = false;
+    this.#request.reset();
     this.#wasPaused = false;
     this.#interims = 0;
   }
 
   // ---- sending ------------------------------------------------------------------------------
 
-  /** Head, or a piece of the body, or both. False: wait for serverDrained. */
-  send(before: string, buffer: Buffer, start: number, end: number, after: string): boolean {
-    const ok = this.connection.write(before, buffer, start, end, after);
+  get isReady(): boolean {
+    return this.#state === 'head';
+  }
+
+  get isBehind(): boolean {
+    return this.connection.pendingBytes > 0;
+  }
+
+  begin(head: RequestHead, extra: string, protocol: string): void {
+    this.#request.begin(head, extra, protocol);
+  }
+
+  send(buffer: Buffer, start: number, end: number, done: boolean): boolean {
+    const ok = this.#request.send(this.connection, buffer, start, end, done);
     if (!ok) this.#isBlocked = true;
-    if (!ok || this.#state === 'tunnel') this.#watch();
+    // With the whole request the response is due.
+    const isDue = done && this.#state === 'head';
+    if (!ok || isDue || this.#state === 'tunnel') this.#watch();
     return ok;
   }
 
-  /** The request is complete: the response is due. */
-  requestSent(): void {
-    this.#requestSent = true;
-    if (this.#state === 'head') this.#watch();
+  endTunnel(): void {
+    this.connection.end();
   }
 
   /** The client is slower than the server: stop reading, and do not blame the server for it. */
@@ -140,7 +153,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
     this.#watch();
   }
 
-  /** The exchange has no more use for the connection: closes it without telling the exchange. */
+  /** Closes it without telling the exchange. */
   discard(isBroken = false): void {
     this.#attempt = undefined;
     this.#close(isBroken);
@@ -154,7 +167,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
     else if (this.#isPaused) wheel.clear(this);
     else if (this.#state === 'body') wheel.set(this, readMs);
     else if (this.#state === 'tunnel') wheel.set(this, tunnelMs);
-    else if (this.#requestSent) wheel.set(this, responseMs);
+    else if (this.#request.isDone) wheel.set(this, responseMs);
     else wheel.clear(this);
   }
 
@@ -234,7 +247,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
         return this.#notConnected('ETIMEDOUT');
       case 'head':
         return this.#lost(
-          this.#requestSent && this.connection.pendingBytes === 0
+          this.#request.isDone && this.connection.pendingBytes === 0
             ? failure('response_timeout', `server ${server.id} did not answer in time`)
             : failure('send_timeout', `server ${server.id} did not take the request in time`),
         );
@@ -253,58 +266,33 @@ export class ServerConnection implements ConnectionHandler, Timed {
   // ---- reading the response -----------------------------------------------------------------
 
   #readHead(data: Buffer, from: number, to: number): void {
-    let buffer = data;
-    let start = from;
-    let end = to;
-    let stop: number;
-    if (this.#partial.length === 0) {
-      stop = headEnd(buffer, start, end);
-    } else {
-      this.#partial.append(buffer, start, end);
-      stop = this.#partial.end();
-      if (stop === -1) return this.#checkPartial();
-      buffer = this.#partial.bytes;
-      start = 0;
-      end = this.#partial.length;
-      this.#partial.clear();
-    }
+    const heads = this.#heads;
+    const headBytesMax = this.#gateway.config.limits.responseHeadBytesMax;
     const attempt = this.#attempt;
     if (attempt === undefined) return this.#close();
-    const headBytesMax = this.#gateway.config.limits.responseHeadBytesMax;
-    while (stop !== -1) {
-      const text = buffer.toString('latin1', start, stop);
+    for (let text = heads.read(data, from, to); text !== undefined; text = heads.next()) {
       const head = parseResponseHead(text, attempt.requestMethod, headBytesMax);
       if (head.kind === 'refusal') return this.#lost(badResponse(this.server.id, head.reason));
-      start = stop;
-      if (head.status === 101) return this.#openTunnel(head, buffer, start, end);
-      if (head.status >= 200) return this.#beginBody(head, buffer, start, end);
+      if (head.status === 101) return this.#openTunnel(head);
+      if (head.status >= 200) return this.#beginBody(head);
       this.#interims += 1;
       if (this.#interims > INTERIM_MAX) {
         return this.#lost(badResponse(this.server.id, 'too many interim responses'));
       }
       attempt.responseInterim(head);
       if (this.#attempt !== attempt) return; // The client went away meanwhile.
-      stop = headEnd(buffer, start, end);
     }
-    if (start < end) {
-      this.#partial.append(buffer, start, end);
-      this.#checkPartial();
-    }
-  }
-
-  #checkPartial(): void {
-    const { responseHeadBytesMax } = this.#gateway.config.limits;
-    const refused = this.#partial.refuseResponse(responseHeadBytesMax);
+    const refused = heads.refusal(headBytesMax);
     if (refused !== undefined) this.#lost(badResponse(this.server.id, refused.reason));
   }
 
   #closedEarly(what: string, code = ''): Failure {
     const { id } = this.server;
     if (this.#interims > 0) return badResponse(id, 'an interim response alone');
-    return closedEarly(id, this.#partial.length > 0, what, code);
+    return closedEarly(id, this.#heads.isPartial, what, code);
   }
 
-  #beginBody(head: ResponseHead, buffer: Buffer, start: number, end: number): void {
+  #beginBody(head: Http1Response): void {
     this.#state = 'body';
     this.#keepAlive = head.keepAlive && head.framing !== 'close';
     if (head.keepAliveSeconds >= 0) {
@@ -314,7 +302,9 @@ export class ServerConnection implements ConnectionHandler, Timed {
     }
     this.#body.reset(head.framing, head.contentLength, this.#gateway.responseBodyLimits);
     this.#attempt?.responseHead(head);
-    if (this.#state === 'body') this.#readBody(buffer, start, end);
+    if (this.#state !== 'body') return;
+    const { buffer, start, end } = this.#heads;
+    this.#readBody(buffer, start, end);
   }
 
   #readBody(buffer: Buffer, start: number, end: number): void {
@@ -341,7 +331,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
     // Interim responses in the same read may have stopped it: it must not idle deaf.
     this.resume();
     const isReusable =
-      isClean && this.#keepAlive && this.#requestSent && this.connection.pendingBytes === 0;
+      isClean && this.#keepAlive && this.#request.isDone && this.connection.pendingBytes === 0;
     this.#attempt = undefined;
     if (isReusable) {
       this.#state = 'idle';
@@ -352,7 +342,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
     attempt?.responseBytes(buffer, start, end, true);
   }
 
-  #openTunnel(head: ResponseHead, buffer: Buffer, start: number, end: number): void {
+  #openTunnel(head: Http1Response): void {
     const attempt = this.#attempt;
     if (attempt === undefined) return this.#close();
     if (!isOffered(attempt.offeredUpgrade, head.upgrade)) {
@@ -361,6 +351,7 @@ export class ServerConnection implements ConnectionHandler, Timed {
     this.#state = 'tunnel';
     this.#watch();
     attempt.tunnelOpened(head);
+    const { buffer, start, end } = this.#heads;
     if (start < end && this.#attempt === attempt) attempt.tunnelBytes(buffer, start, end);
   }
 
@@ -379,11 +370,11 @@ export class ServerConnection implements ConnectionHandler, Timed {
 
   /** The request is not whole yet, or the server has not taken all of it. */
   get #isSending(): boolean {
-    return !this.#requestSent || this.connection.pendingBytes > 0;
+    return !this.#request.isDone || this.connection.pendingBytes > 0;
   }
 
   /** Closes, and returns whom to tell. */
-  #leave(): Attempt | undefined {
+  #leave(): ServerStreamHandler | undefined {
     const attempt = this.#attempt;
     this.discard();
     return attempt;

@@ -11,9 +11,9 @@ import {
   readRequest,
 } from '../../../../test/support/gateway/http1-lab.ts';
 import { BodyReader } from './body.ts';
-import type { RequestHead } from './types.ts';
+import type { Http1Request } from './types.ts';
 
-type Case = readonly [name: string, body: string, expected: Expected<RequestHead>];
+type Case = readonly [name: string, body: string, expected: Expected<Http1Request>];
 
 const CHUNKED = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 const END = '0\r\n\r\n';

@@ -9,7 +9,7 @@ import { parseRequestHead } from './request-head.ts';
 import { parseResponseHead } from './response-head.ts';
 import { headEnd, skipEmptyLines } from './scan.ts';
 import { requestHeadText, responseFraming, responseHeadText } from './text.ts';
-import type { RequestHead, ResponseHead } from './types.ts';
+import type { Http1Request, Http1Response } from './types.ts';
 
 const SEED = 20_261_123;
 
@@ -146,7 +146,7 @@ test('mutated messages: every split of head and body agrees', () => {
   assert(complete > 300, `only ${complete} were complete`);
 });
 
-function assertSameRequest(head: RequestHead, input: string): void {
+function assertSameRequest(head: Http1Request, input: string): void {
   const text = requestHeadText(head, '', head.framing);
   assertClean(text, head.framing === 'none' ? 0 : 1, input);
   const again = parseRequestHead(text, { ...LIMITS, headBytesMax: 2000 });
@@ -165,7 +165,7 @@ function assertSameRequest(head: RequestHead, input: string): void {
   );
 }
 
-function assertSameResponse(head: ResponseHead, input: string): void {
+function assertSameResponse(head: Http1Response, input: string): void {
   const framing = responseFraming(head.framing, 1);
   const text = responseHeadText(head, {
     requestMethod: 'GET',

@@ -9,10 +9,10 @@ import {
   post,
   readRequest,
 } from '../../../../test/support/gateway/http1-lab.ts';
-import type { RequestHead } from './types.ts';
+import type { Http1Request } from './types.ts';
 
 /** The field lines of a post(): see test/support/gateway/http1-lab.ts. */
-type Case = readonly [name: string, lines: string, expected: Expected<RequestHead>];
+type Case = readonly [name: string, lines: string, expected: Expected<Http1Request>];
 
 const NAMES: readonly Case[] = [
   ['14 every token sign', "!#$%&'*+-.^`|~aZ9: v\r\n", { fields: "!#$%&'*+-.^`|~aZ9: v\r\n" }],

@@ -9,10 +9,10 @@ import {
   post,
   readRequest,
 } from '../../../../test/support/gateway/http1-lab.ts';
-import type { RequestHead } from './types.ts';
+import type { Http1Request } from './types.ts';
 
 /** The field lines of a post(): see test/support/gateway/http1-lab.ts. */
-type Case = readonly [name: string, lines: string, expected: Expected<RequestHead>];
+type Case = readonly [name: string, lines: string, expected: Expected<Http1Request>];
 
 const LENGTHS: readonly Case[] = [
   ['25 cl and te', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', 400],

@@ -2,6 +2,7 @@
 // the fields, then the rules on Host, framing, Expect and Upgrade. Whatever two readers could
 // understand in two ways is refused, never repaired.
 
+import { hostOf, isSameAuthority } from '../../host.ts';
 import { FieldPass } from './fields.ts';
 import {
   hasWord,
@@ -13,9 +14,8 @@ import {
   TOKEN_CLASS,
   tokenList,
 } from './grammar.ts';
-import { hostOf, isSameAuthority } from './host.ts';
 import { HeadScan, METHOD_BYTES_MAX, targetProblem } from './scan.ts';
-import type { HeadLimits, Refusal, RequestHead } from './types.ts';
+import type { HeadLimits, Http1Request, Refusal } from './types.ts';
 
 const LINE = `[${TOKEN_CLASS}]+ [\\x21\\x22\\x24-\\x7e]+ HTTP/1\\.[0-9]\\r\\n`;
 
@@ -37,7 +37,7 @@ const RULES_UNDERSCORES = { isRequest: true, underscoresInHeaders: true };
  * `text` is one head up to and including its empty line, leading empty lines skipped.
  * **Source:** RFC 9112 2 to 6, RFC 9110 5, 7 and 10.1.1; reference rules 1 to 33 and 43 to 56.
  */
-export function parseRequestHead(text: string, limits: HeadLimits): RequestHead | Refusal {
+export function parseRequestHead(text: string, limits: HeadLimits): Http1Request | Refusal {
   const isPlain = PLAIN.test(text);
   if (!isPlain && !VALID.test(text)) return refuseSyntax(text, limits);
   const methodEnd = text.indexOf(' ');
@@ -82,7 +82,7 @@ export function parseRequestHead(text: string, limits: HeadLimits): RequestHead 
   }
 
   // Message length (rules 25 to 32).
-  let framing: RequestHead['framing'] = 'none';
+  let framing: Http1Request['framing'] = 'none';
   let contentLength = 0;
   if (pass.transferEncodings > 0) {
     if (minor === 0) return refuse(400, 'transfer-encoding in http/1.0');

@@ -8,9 +8,9 @@ import {
   LIMITS,
   readRequest,
 } from '../../../../test/support/gateway/http1-lab.ts';
-import type { RequestHead } from './types.ts';
+import type { Http1Request } from './types.ts';
 
-type Case = readonly [name: string, input: string, expected: Expected<RequestHead>];
+type Case = readonly [name: string, input: string, expected: Expected<Http1Request>];
 
 const END = ' HTTP/1.1\r\nHost: a\r\n\r\n';
 

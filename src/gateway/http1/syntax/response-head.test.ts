@@ -7,12 +7,12 @@ import {
   type Expected,
   readResponse,
 } from '../../../../test/support/gateway/http1-lab.ts';
-import type { ResponseHead } from './types.ts';
+import type { Http1Response } from './types.ts';
 
 type Case = readonly [
   name: string,
   input: string,
-  expected: Expected<ResponseHead>,
+  expected: Expected<Http1Response>,
   requestMethod?: string,
 ];
 

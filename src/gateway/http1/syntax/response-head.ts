@@ -13,7 +13,7 @@ import {
 } from './grammar.ts';
 import { upgradeTokens } from './request-head.ts';
 import { HeadScan, RESPONSE_FIELDS_MAX } from './scan.ts';
-import type { Framing, Refusal, ResponseHead } from './types.ts';
+import type { Framing, Http1Response, Refusal } from './types.ts';
 
 const LINE = `HTTP/1\\.[01] [1-5][0-9]{2}(?: [${TEXT_CLASS}]*)?\\r\\n`;
 
@@ -34,7 +34,7 @@ export function parseResponseHead(
   text: string,
   requestMethod: string,
   headBytesMax: number,
-): ResponseHead | Refusal {
+): Http1Response | Refusal {
   const isPlain = PLAIN.test(text);
   if ((!isPlain && !VALID.test(text)) || text.length > headBytesMax) {
     return refuseSyntax(text, headBytesMax);

@@ -3,19 +3,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from '../../../../test/support/gateway/http1-lab.ts';
+import { isIdempotent } from '../../message.ts';
 import { parseRequestHead } from './request-head.ts';
 import { parseResponseHead } from './response-head.ts';
 import {
   chunkHead,
   interimHeadText,
-  isIdempotent,
   LAST_CHUNK,
   refusalText,
   requestHeadText,
   responseFraming,
   responseHeadText,
 } from './text.ts';
-import type { RequestHead, ResponseHead } from './types.ts';
+import type { Http1Request, Http1Response } from './types.ts';
 
 test('a request gets our version, its Host first, and the gateway’s own lines last', () => {
   const head = request(
@@ -174,13 +174,13 @@ test('idempotent methods', () => {
   }
 });
 
-function request(text: string): RequestHead {
+function request(text: string): Http1Request {
   const head = parseRequestHead(text, LIMITS);
   assert(head.kind === 'request', JSON.stringify(head));
   return head;
 }
 
-function response(text: string, requestMethod = 'GET'): ResponseHead {
+function response(text: string, requestMethod = 'GET'): Http1Response {
   const head = parseResponseHead(text, requestMethod, 1000);
   assert(head.kind === 'response', JSON.stringify(head));
   return head;

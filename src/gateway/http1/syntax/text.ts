@@ -2,7 +2,7 @@
 // our own version, our own Connection field and exactly one framing field (or none).
 
 import { strict as assert } from 'node:assert';
-import type { Framing, RequestHead, ResponseHead } from './types.ts';
+import type { Framing, RequestHead, ResponseHead } from '../../message.ts';
 
 /** The end of a chunked body: last chunk, no trailers. */
 export const LAST_CHUNK = '0\r\n\r\n';
@@ -121,21 +121,6 @@ function connectionLine(keepAlive: boolean, clientMinor: 0 | 1): string {
 
 function upgradeLines(protocol: string): string {
   return `Connection: upgrade\r\nUpgrade: ${protocol}\r\n`;
-}
-
-/** Methods that may be sent twice (RFC 9110 9.2.2). Case-sensitive; unknown ones are not. */
-export function isIdempotent(method: string): boolean {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-    case 'OPTIONS':
-    case 'PUT':
-    case 'DELETE':
-    case 'TRACE':
-      return true;
-    default:
-      return false;
-  }
 }
 
 /** The statuses that a gateway answers with (rule 76). */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BodyPace } from './http1/client-side/body-pace.ts';
+import { BodyPace } from './body-pace.ts';
 
 /** Reads of `bytes` each `everyMs`; answers when it was too slow, ms, or -1. */
 function slowAt(bytes: number, everyMs: number, rate = 240): number {

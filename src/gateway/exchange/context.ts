@@ -1,0 +1,21 @@
+// What every exchange of one gateway works with. The routes and what comes from the configuration are
+// swapped whole, everything else stays.
+
+import type { GatewayConfig } from '../../config.ts';
+import type { UpstreamSet } from '../../upstream.ts';
+import type { AccessLog } from '../access-log.ts';
+import type { OwnAnswers, ReadPage, RouteTable } from '../routing.ts';
+import type { ServerStreams } from './server-stream.ts';
+
+export type ExchangeContext = {
+  config: GatewayConfig;
+  readonly upstreams: UpstreamSet;
+  readonly streams: ServerStreams;
+  accessLog: AccessLog | undefined;
+  readonly ownAnswers: OwnAnswers;
+  /** undefined: nobody renders pages. */
+  readonly readPage: ReadPage | undefined;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  routes: RouteTable;
+};

@@ -1,0 +1,160 @@
+// The client's side of one exchange over HTTP/1: the response's head is written with the first piece of
+// the body, and the body is framed anew as the client's version asks for. One object per request.
+
+import type { ClientStream } from '../../exchange.ts';
+import type { Forwarding } from '../../forwarding.ts';
+import type { OwnResponse, ResponseHead } from '../../message.ts';
+import {
+  chunkHead,
+  type Http1Request,
+  interimHeadText,
+  LAST_CHUNK,
+  ownResponseText,
+  responseFraming,
+  responseHeadText,
+} from '../syntax.ts';
+
+/**
+ * end: the response's own framing shows what is missing, so that a FIN is enough and what was written
+ * before it, earlier responses too, still arrives. reset: nothing else would show it (rule 64).
+ */
+export type CutBy = 'end' | 'reset';
+
+/** What a stream wants of the connection that carries it. */
+export interface StreamCarrier {
+  readonly forwarding: Forwarding;
+  /** The request is whole, and another one may follow this one. */
+  mayKeepAlive(request: Http1Request): boolean;
+  /** As of a Connection. False: the exchange hears clientDrained. */
+  write(before: string, buffer: Buffer, start: number, end: number, after: string): boolean;
+  writeText(text: string): boolean;
+  pauseBody(): void;
+  resumeBody(): void;
+  /** The response is on its way in full. */
+  responseSent(keepsAlive: boolean): void;
+  refuse(status: number, reason: string): void;
+  cut(by: CutBy): void;
+  openTunnel(headText: string): void;
+  endTunnel(): void;
+  closeTunnel(): void;
+}
+
+const CONTINUE_TEXT = 'HTTP/1.1 100 Continue\r\n\r\n';
+
+export class Http1ClientStream implements ClientStream {
+  readonly #carrier: StreamCarrier;
+  readonly #request: Http1Request;
+  /** '' as long as no response has begun. */
+  #cutBy: CutBy | '' = '';
+  #keepsAlive = false;
+  #isChunked = false;
+  #headText = '';
+  #isAsked = false;
+
+  constructor(carrier: StreamCarrier, request: Http1Request) {
+    this.#carrier = carrier;
+    this.#request = request;
+  }
+
+  get forwarding(): Forwarding {
+    return this.#carrier.forwarding;
+  }
+
+  get takesInterims(): boolean {
+    return this.#request.minor === 1;
+  }
+
+  get isUnanswered(): boolean {
+    return this.#cutBy === '';
+  }
+
+  /**
+   * Asks whether the client is still there: what is written to one that has left brings a reset, and
+   * the next write hears of it. True: ask once more.
+   */
+  ask(): boolean {
+    if (!this.isUnanswered) return false;
+    const isFirst = this.takesInterims && !this.#isAsked;
+    this.#isAsked = true;
+    this.#carrier.writeText(isFirst ? CONTINUE_TEXT : '');
+    return isFirst;
+  }
+
+  pauseBody(): void {
+    this.#carrier.pauseBody();
+  }
+
+  resumeBody(): void {
+    this.#carrier.resumeBody();
+  }
+
+  sendContinue(): void {
+    this.#carrier.writeText(CONTINUE_TEXT);
+  }
+
+  sendInterim(head: ResponseHead): boolean {
+    return this.#carrier.writeText(interimHeadText(head));
+  }
+
+  begin(head: ResponseHead): void {
+    const request = this.#request;
+    const framing = responseFraming(head.framing, request.minor);
+    this.#cutBy = framing === 'close' || request.minor === 0 ? 'reset' : 'end';
+    this.#isChunked = framing === 'chunked';
+    this.#keepsAlive = framing !== 'close' && this.#carrier.mayKeepAlive(request);
+    this.#headText = responseHeadText(head, {
+      requestMethod: request.method,
+      clientMinor: request.minor,
+      framing,
+      keepAlive: this.#keepsAlive,
+    });
+  }
+
+  send(buffer: Buffer, start: number, end: number, done: boolean): boolean {
+    let before = this.#headText;
+    let after = '';
+    this.#headText = '';
+    const bodyBytes = end - start;
+    if (this.#isChunked) {
+      if (bodyBytes > 0) {
+        before += chunkHead(bodyBytes);
+        after = done ? `\r\n${LAST_CHUNK}` : '\r\n';
+      } else if (done) after = LAST_CHUNK;
+    }
+    const isAny = before !== '' || bodyBytes > 0 || after !== '';
+    return !isAny || this.#carrier.write(before, buffer, start, end, after);
+  }
+
+  done(): void {
+    this.#carrier.responseSent(this.#keepsAlive);
+  }
+
+  answer({ status, fields, body }: OwnResponse): void {
+    const keepAlive = this.#carrier.mayKeepAlive(this.#request);
+    const requestMethod = this.#request.method;
+    const text = ownResponseText({ status, fields, body, keepAlive, requestMethod });
+    this.#carrier.writeText(text);
+    this.#carrier.responseSent(keepAlive);
+  }
+
+  refuse(status: number, reason: string): void {
+    this.#carrier.refuse(status, reason);
+  }
+
+  cut(): void {
+    this.#carrier.cut(this.#cutBy === 'end' ? 'end' : 'reset');
+  }
+
+  openTunnel(head: ResponseHead): void {
+    this.#cutBy = 'reset';
+    this.#carrier.openTunnel(interimHeadText(head));
+  }
+
+  endTunnel(): void {
+    this.#carrier.endTunnel();
+  }
+
+  closeTunnel(): void {
+    this.#carrier.closeTunnel();
+  }
+}

@@ -1,0 +1,56 @@
+// What every HTTP/1 connection of one gateway works with, to clients and to servers.
+
+import type { Log } from '../../base/log.ts';
+import type { GatewayConfig } from '../../config.ts';
+import { AddressSet } from '../forwarding.ts';
+import type { RareLine } from '../rare-line.ts';
+import type { Transport } from '../transport.ts';
+import type { Wheel } from '../wheel.ts';
+import type { RequestLimits } from './client-side/request-reader.ts';
+import type { ConnectionPool } from './server-side/connection-pool.ts';
+import { type BodyLimits, RESPONSE_FIELDS_MAX } from './syntax.ts';
+
+/** What comes from the configuration: swapped whole when there is another one. */
+export type Http1Settings = {
+  config: GatewayConfig;
+  requestLimits: RequestLimits;
+  responseBodyLimits: BodyLimits;
+  /** Peers that are proxies of ours. */
+  trusted: AddressSet;
+};
+
+export type Http1Context = Http1Settings & {
+  readonly log: Log;
+  readonly transport: Transport;
+  readonly wheel: Wheel;
+  readonly pool: ConnectionPool;
+  /** Requests that got a 503 because there was no descriptor for a server connection. */
+  readonly noSocket: RareLine;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Shutting down: no response promises another request. */
+  isClosing: boolean;
+};
+
+/**
+ * How long a shutdown leaves idle client connections open, so that a request that is just being sent on
+ * one is answered (with `Connection: close`) instead of reset.
+ */
+export const IDLE_GRACE_MS = 300;
+
+export function http1Settings(config: GatewayConfig): Http1Settings {
+  const { limits, underscoresInHeaders, allowTrace } = config;
+  const { uriBytesMax, headBytesMax, fieldsMax, chunkExtensionBytesMax, trailerBytesMax } = limits;
+  return {
+    config,
+    requestLimits: {
+      head: { uriBytesMax, headBytesMax, fieldsMax, underscoresInHeaders, allowTrace },
+      body: limits,
+    },
+    responseBodyLimits: {
+      ...{ chunkExtensionBytesMax, trailerBytesMax },
+      ...{ bodyBytesMax: 0, fieldsMax: RESPONSE_FIELDS_MAX },
+    },
+    trusted: new AddressSet(config.trustedProxies),
+  };
+}

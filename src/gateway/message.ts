@@ -1,0 +1,73 @@
+// A request and a response as every version of HTTP has them: what an exchange works with. Whoever
+// reads one from a connection has checked it; whoever writes one says the same in its own words.
+
+/**
+ * How far the end of a body is known beforehand. none: there is no body. length: it has `contentLength`
+ * bytes. chunked: it ends where its sender says so. close, of responses: it ends with the connection,
+ * and nothing tells a cut one from a whole one.
+ */
+export type Framing = 'none' | 'length' | 'chunked' | 'close';
+
+export type RequestHead = {
+  readonly method: string;
+  /** Path and query (or `*`), byte-exact. */
+  readonly target: string;
+  /** Lower case, without port; '' when empty or absent (HTTP/1.0). For routing. */
+  readonly host: string;
+  /** Host as it is passed on: with its port, as it came. */
+  readonly authority: string;
+  /**
+   * The end-to-end fields, each checked and written as `Name: value CRLF`. Host, framing, hop-by-hop
+   * fields, Expect, X-Forwarded-*, X-Real-IP and Forwarded are not in it.
+   */
+  readonly fields: string;
+  /** The client's X-Forwarded-For ('' when absent, joined by ', '); for trusted peers only. */
+  readonly forwardedFor: string;
+  /** The client's last X-Forwarded-Proto and -Host that are not empty; for trusted peers only. */
+  readonly forwardedProto: string;
+  readonly forwardedHost: string;
+  readonly framing: Exclude<Framing, 'close'>;
+  /** Bytes; 0 unless framing is length. */
+  readonly contentLength: number;
+  /** The client waits for a 100 before it sends its body. */
+  readonly expectContinue: boolean;
+  /** Protocols that the client would change to, lower case, `a, b`; '' = none. */
+  readonly upgrade: string;
+};
+
+/** A final response, or an interim one (100 to 199). */
+export type ResponseHead = {
+  readonly status: number;
+  /** Printable reason phrase, may be ''. */
+  readonly reason: string;
+  /** The end-to-end fields, as for requests. */
+  readonly fields: string;
+  readonly framing: Framing;
+  /** Bytes of the body, or on HEAD and 304 the value to pass on; -1 when not given. */
+  readonly contentLength: number;
+  /** With 101 the protocol that the server has changed to; '' when absent. */
+  readonly upgrade: string;
+};
+
+/** A whole response that the gateway gives itself. `body` is text. */
+export type OwnResponse = {
+  readonly status: number;
+  /** Ready lines, each with CRLF. */
+  readonly fields: string;
+  readonly body: string;
+};
+
+/** Methods that may be sent twice (RFC 9110 9.2.2). Case-sensitive; unknown ones are not. */
+export function isIdempotent(method: string): boolean {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'OPTIONS':
+    case 'PUT':
+    case 'DELETE':
+    case 'TRACE':
+      return true;
+    default:
+      return false;
+  }
+}
