@@ -13,7 +13,7 @@ export type Facts = Readonly<Record<string, string | number | boolean>>;
  * How one instance came out of it. `failed` is followed by `reverted`, `parked` or `stuck`; the
  * latter is left half-way, for the next release. `untouched`: as it was before.
  */
-export type Fate =
+export type InstanceOutcome =
   | 'released'
   | 'kept'
   | 'skipped'
@@ -40,7 +40,7 @@ type Happening =
   | {
       readonly type: 'instance';
       readonly instance: string;
-      readonly fate: Fate;
+      readonly outcome: InstanceOutcome;
       readonly ms: number;
       readonly text: string;
     }
@@ -78,7 +78,7 @@ export type InstanceResult = {
   readonly inPool: boolean;
   /** `in pool`, `out of the pool: maint by release:r7`, `pool not known`. */
   readonly pool: string;
-  readonly fate: Fate;
+  readonly outcome: InstanceOutcome;
   readonly note: string;
 };
 

@@ -23,47 +23,49 @@ import { type InstanceSurvey, OWNER_PREFIX, type Problem, type Survey } from './
 
 export { addAdvice } from './plan/problems.ts';
 
-export type StepKind = Step['kind'];
+/** What the plan settles of each kind of step. */
+type StepSettings = {
+  /** Takes the server out of the pool, atomically with the question whether that is allowed. */
+  readonly guard: {
+    /** Other servers that must stay eligible; null = nothing to lose, no question. */
+    readonly need: number | null;
+    readonly waitMs: number;
+    /** The ended release that holds the server now; '' = nobody does. */
+    readonly takeOver: string;
+  };
+  readonly drain: {
+    readonly timeoutMs: number;
+    readonly onTimeout: 'proceed' | 'halt';
+    /** As in guard: checked again until the process is told to stop. */
+    readonly need: number | null;
+  };
+  readonly stop: { readonly timeoutMs: number; readonly pid: number };
+  readonly start: {
+    readonly version: string;
+    /** `proven`: the launch in the instance's record, which also has its environment. */
+    readonly origin: 'config' | 'proven';
+    readonly argv: readonly string[];
+    readonly cwd: string;
+    /** Names only: values may be secrets, and plans are printed and journaled. */
+    readonly environment: readonly string[];
+  };
+  readonly check: {
+    readonly version: string;
+    readonly path: string;
+    readonly intervalMs: number;
+    readonly timeoutMs: number;
+    readonly rise: number;
+    readonly deadlineMs: number;
+    readonly versionHeader: string;
+  };
+  readonly admit: object;
+};
 
-export type Step =
-  | {
-      /** Takes the server out of the pool, atomically with the question whether that is allowed. */
-      readonly kind: 'guard';
-      /** Other servers that must stay eligible; null = nothing to lose, no question. */
-      readonly need: number | null;
-      readonly waitMs: number;
-      /** The ended release that holds the server now; '' = nobody does. */
-      readonly takeOver: string;
-    }
-  | {
-      readonly kind: 'drain';
-      readonly timeoutMs: number;
-      readonly onTimeout: 'proceed' | 'halt';
-      /** As in guard: checked again until the process is told to stop. */
-      readonly need: number | null;
-    }
-  | { readonly kind: 'stop'; readonly timeoutMs: number; readonly pid: number }
-  | {
-      readonly kind: 'start';
-      readonly version: string;
-      /** `proven`: the launch in the instance's record, which also has its environment. */
-      readonly origin: 'config' | 'proven';
-      readonly argv: readonly string[];
-      readonly cwd: string;
-      /** Names only: values may be secrets, and plans are printed and journaled. */
-      readonly environment: readonly string[];
-    }
-  | {
-      readonly kind: 'check';
-      readonly version: string;
-      readonly path: string;
-      readonly intervalMs: number;
-      readonly timeoutMs: number;
-      readonly rise: number;
-      readonly deadlineMs: number;
-      readonly versionHeader: string;
-    }
-  | { readonly kind: 'admit' };
+export type StepKind = keyof StepSettings;
+
+export type Step<Kind extends StepKind = StepKind> = {
+  [One in Kind]: { readonly kind: One } & StepSettings[One];
+}[Kind];
 
 export type InstancePlan = {
   readonly instance: string;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { deploy, fates, scene, when } from '../../test/support/release/builders.ts';
+import { deploy, outcomes, scene, when } from '../../test/support/release/builders.ts';
 import { SluiceError } from '../base/errors.ts';
 import { logFile } from './journal/files.ts';
 
@@ -18,7 +18,7 @@ test('a way back that fails: those in traffic are counted, and another version i
   };
   const deployed = await deploy({ ...service, checkDeadlineMs: 300 }, control, 'v2', blind);
   assert.equal(deployed.result.exit, 7);
-  assert.equal(deployed.result.instances[0]?.fate, 'stuck');
+  assert.equal(deployed.result.instances[0]?.outcome, 'stuck');
   assert.deepEqual(deployed.result.next, [
     'act now: 0 of 2 instances take traffic',
     'deploy a version that works',
@@ -34,7 +34,7 @@ test('a foreign process on the port is what is advised about, not the version', 
   });
   const deployed = await deploy(service, control, 'v2', steal);
   assert.equal(deployed.result.exit, 7);
-  assert.equal(fates(deployed)[1], 'v1 in untouched');
+  assert.equal(outcomes(deployed)[1], 'v1 in untouched');
   const next = deployed.result.next.join('\n');
   assert.match(next, /\nact now: 1 of 2 instances take traffic\n/);
   assert.match(

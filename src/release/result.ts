@@ -5,10 +5,11 @@ import { exitCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
 import { isInPool, type PoolServer } from './control.ts';
 import { strangerAdvice } from './drivers/stranger.ts';
-import type { Fate, InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
+import type { InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { logFile } from './journal/files.ts';
 import { addAdvice, type Plan, type PlanOptions } from './plan.ts';
-import type { Failure } from './steps.ts';
+import type { Settled } from './run.ts';
+import type { Failure } from './step-end.ts';
 import type { Survey } from './survey.ts';
 
 type Story = {
@@ -21,7 +22,7 @@ type Story = {
   readonly storage: Failure | null;
   /** Refused before anything was done. */
   readonly isRefused: boolean;
-  readonly fates: ReadonlyMap<string, { readonly fate: Fate; readonly note: string }>;
+  readonly settled: ReadonlyMap<string, Settled>;
   readonly receipt: ReleaseReceipt | null;
   /** The signal that interrupted it, '' for none. */
   readonly signal: string;
@@ -40,21 +41,21 @@ const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
 export function describeResult(story: Story, seen: Survey): ReleaseResult {
   const { service, plan, failure } = story;
   const instances = seen.instances.map((instance): InstanceResult => {
-    const { fate = 'untouched', note = '' } = story.fates.get(instance.id) ?? {};
+    const { outcome = 'untouched', note = '' } = story.settled.get(instance.id) ?? {};
     // Why is said once, below or above the table, and not in each of its rows.
     const pool = seen.trouble === null ? poolText(instance.server) : 'pool not known';
     const inPool = instance.server !== undefined && isInPool(instance.server);
     const { id, stranger } = instance;
     const version = stranger === '' ? instance.version : '';
-    return { instance: id, version, stranger, inPool, pool, fate, note };
+    return { instance: id, version, stranger, inPool, pool, outcome, note };
   });
-  const released = instances.some((instance) => instance.fate === 'released');
+  const released = instances.some((instance) => instance.outcome === 'released');
   return {
     release: story.release,
     service: service.name,
     version: plan.version,
     outcome: outcomeOf(story, released),
-    code: failure === null ? '' : failureCode(failure),
+    code: failure?.code ?? '',
     exit: exitOf(story),
     reason: failure?.reason ?? '',
     evidence: [
@@ -69,9 +70,9 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
   };
 }
 
-/** Why the pool at the end is not known, unless the reason of the failure is just that. */
+/** Why the pool at the end is not known, unless the release failed of just that. */
 function unseen({ failure }: Story, { trouble }: Survey): readonly string[] {
-  if (trouble === null || failure?.reason.includes(trouble.message) === true) return [];
+  if (trouble === null || failure?.code === trouble.code) return [];
   return [
     `see what is in the pool ("sluice status"); at the end it was not known: ${trouble.message}`,
   ];
@@ -83,23 +84,10 @@ function outcomeOf(story: Story, released: boolean): ReleaseResult['outcome'] {
   return story.failure.code === 'interrupted' ? 'interrupted' : 'failed';
 }
 
-function failureCode(failure: Failure): ReleaseResult['code'] {
-  switch (failure.code) {
-    case 'gone':
-      return 'conflict';
-    case 'taken':
-    case 'breach':
-      return 'internal'; // They never end a release: the run takes care of them.
-    default:
-      return failure.code;
-  }
-}
-
 function exitOf(story: Story): number {
   if (story.failure === null) return 0;
-  const code = failureCode(story.failure);
-  if (code === 'interrupted') return 128 + (SIGNAL_NUMBERS[story.signal] ?? 2);
-  return code === '' ? 0 : exitCode(code);
+  const { code } = story.failure;
+  return code === 'interrupted' ? 128 + (SIGNAL_NUMBERS[story.signal] ?? 2) : exitCode(code);
 }
 
 function poolText(server: PoolServer | undefined): string {
@@ -117,23 +105,34 @@ function nextSteps(
 ): readonly string[] {
   const { service, failure, isRefused } = story;
   const { isWhole, again } = sameCommand(story);
-  const skipped = instances.filter((instance) => instance.fate === 'skipped');
+  const skipped = instances.filter((instance) => instance.outcome === 'skipped');
   const out = skipped.map(
     (instance) =>
       `${instance.instance} was left alone (${instance.note}); when it is free again: ${again}`,
   );
   if (failure === null || isRefused) return out;
-  const stuck = instances.filter((instance) => instance.fate === 'stuck');
-  const parked = instances.filter((instance) => instance.fate === 'parked');
-  const logs = [...parked, ...instances.filter((instance) => instance.fate === 'reverted')].map(
+  const stuck = instances.filter((instance) => instance.outcome === 'stuck');
+  const parked = instances.filter((instance) => instance.outcome === 'parked');
+  const logs = [...parked, ...instances.filter((instance) => instance.outcome === 'reverted')].map(
     (instance) => `read ${logFile(service, instance.instance)}`,
   );
-  const stuckText = stuck.map(({ instance, note }) => {
-    const state = note.startsWith('runs ') ? note : 'is left half-way';
+  const stuckText = stuck.map(({ instance }) => {
+    const { runs } = story.settled.get(instance) ?? {};
+    const state = runs === undefined ? 'is left half-way' : `runs ${runs}, not admitted`;
     return `${instance} ${state}; the next deploy takes it up first`;
   });
   const held = seen.instances.some((instance) => instance.stranger !== '');
   const remedies = remediesOf(story, seen).map((text) => `${text}, then: ${again}`);
+  if (failure.isServerRemoved === true) {
+    const missing = instances.filter((instance) => instance.pool === NOT_THERE);
+    return [
+      ...stuckText,
+      ...missing.map(
+        ({ instance }) => `${instance} is in no pool; ${addAdvice(service, instance)}`,
+      ),
+      `then: ${again}; or take the instance out of services.${service.name}: its process runs on until you stop it`,
+    ];
+  }
   switch (failure.code) {
     case 'interrupted':
       return [
@@ -152,16 +151,6 @@ function nextSteps(
       return [...stuckText, `free some space (the reason names the file), then: ${again}`];
     case 'storage_failed':
       return [...stuckText, `see that the file can be written, then: ${again}`];
-    case 'gone': {
-      const missing = instances.filter((instance) => instance.pool === NOT_THERE);
-      return [
-        ...stuckText,
-        ...missing.map(
-          ({ instance }) => `${instance} is in no pool; ${addAdvice(service, instance)}`,
-        ),
-        `then: ${again}; or take the instance out of services.${service.name}: its process runs on until you stop it`,
-      ];
-    }
     case 'rollback_failed':
       return [
         ...logs,

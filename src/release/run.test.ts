@@ -8,10 +8,10 @@ import {
   buildService,
   deploy,
   FakeControl,
-  fates,
   freePorts,
   ids,
   journalOf,
+  outcomes,
   pidOf,
   scene,
   versionOf,
@@ -31,7 +31,7 @@ test('rolls a version out, one instance after the other, each step in the journa
   const { service, control, a, b } = await scene(t);
   const pids = [await pidOf(service, a), await pidOf(service, b)];
   const deployed = await deploy(service, control, 'v2');
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
   assert.equal(deployed.result.exit, 0);
   const checked = deployed.events.find(
     (event) => event.type === 'step' && event.step === 'check' && event.phase === 'done',
@@ -40,11 +40,11 @@ test('rolls a version out, one instance after the other, each step in the journa
   assert.deepEqual(Object.keys(checked.data), ['answer', 'version', 'passes']);
   assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`, `${b} drain`, `${b} ready`]);
   assert.equal(control.eligibleMin, 1);
-  const turn = ['guard', 'drain', 'stop', 'start', 'check', 'admit'].flatMap((step) => [
+  const steps = ['guard', 'drain', 'stop', 'start', 'check', 'admit'].flatMap((step) => [
     `intent ${step}`,
     `done ${step}`,
   ]);
-  assert.deepEqual(await journalOf(service, 'r2'), ['begin', 'plan', ...turn, ...turn, 'end']);
+  assert.deepEqual(await journalOf(service, 'r2'), ['begin', 'plan', ...steps, ...steps, 'end']);
   assert.notDeepEqual([await pidOf(service, a), await pidOf(service, b)], pids);
 });
 
@@ -57,7 +57,7 @@ test('a version that is there already is left alone, unless forced', async (t) =
   assert.deepEqual(control.calls, []);
   assert.equal(await pidOf(service, a), pid);
   const forced = await deploy(service, control, 'v1', { force: true });
-  assert.deepEqual(fates(forced), ['v1 in released', 'v1 in released']);
+  assert.deepEqual(outcomes(forced), ['v1 in released', 'v1 in released']);
   assert.notEqual(await pidOf(service, a), pid);
 });
 
@@ -71,7 +71,7 @@ test('a version that dies at start is noticed at once, and the old one brought b
     'last probe: connect ECONNREFUSED',
     `app log: app broken on ${a}: cannot load ./config/prod.json: no such file`,
   ]);
-  assert.deepEqual(fates(deployed), ['v1 in reverted', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 in reverted', 'v1 in untouched']);
   assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
   assert.equal(await pidOf(service, b), pid);
 });
@@ -88,12 +88,12 @@ test('with on_failure park the failed instance stays out, and the next release t
   const { service, control, a, b } = await scene(t, { onFailure: 'park' });
   const failed = await deploy(service, control, 'broken');
   assert.equal(failed.result.exit, 1);
-  assert.deepEqual(fates(failed), ['- out parked', 'v1 in untouched']);
+  assert.deepEqual(outcomes(failed), ['- out parked', 'v1 in untouched']);
   assert.equal(control.server(a).state.state, 'maint');
   assert.equal(control.server(a).state.owner, 'release:r2');
   control.calls.length = 0;
   const fixed = await deploy(service, control, 'v2');
-  assert.deepEqual(fates(fixed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(fixed), ['v2 in released', 'v2 in released']);
   assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`, `${b} drain`, `${b} ready`]);
 });
 
@@ -102,9 +102,9 @@ test('a failed first deploy has nothing to go back to and is parked', async (t) 
   const control = new FakeControl(ids(service));
   const failed = await deploy(service, control, 'broken');
   assert.equal(failed.result.exit, 1);
-  assert.deepEqual(fates(failed), ['- out parked', '- out untouched']);
+  assert.deepEqual(outcomes(failed), ['- out parked', '- out untouched']);
   const fixed = await deploy(service, control, 'v1');
-  assert.deepEqual(fates(fixed), ['v1 in released', 'v1 in released']);
+  assert.deepEqual(outcomes(fixed), ['v1 in released', 'v1 in released']);
 });
 
 test('an app that answers another version is not the release, however healthy', async (t) => {
@@ -114,14 +114,14 @@ test('an app that answers another version is not the release, however healthy', 
   const port = a.split(':')[1];
   const wrong = new RegExp(`^check failed: port ${port} still answers v1, not v2 \\(pid \\d+\\)$`);
   assert.match(deployed.result.reason, wrong);
-  assert.deepEqual(fates(deployed), ['v1 in reverted', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 in reverted', 'v1 in untouched']);
 });
 
 test('an app that binds late is waited for', async (t) => {
   const { service, control } = await scene(t);
   const late = { ...service, env: { ...service.env, LATE_MS: '300' } };
   const deployed = await deploy(late, control, 'v2');
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
 });
 
 test('an app that is never ready fails at the deadline, with what it answered', async (t) => {
@@ -148,7 +148,7 @@ test('the gateway has to find it healthy too', async (t) => {
   );
   // The old version cannot be admitted either while the gateway does not see it.
   assert.equal(deployed.result.exit, 7);
-  assert.deepEqual(fates(deployed), ['v1 out parked', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 out parked', 'v1 in untouched']);
 });
 
 test('a process that ignores TERM is killed after the deadline', async (t) => {
@@ -158,7 +158,7 @@ test('a process that ignores TERM is killed after the deadline', async (t) => {
   });
   const pid = await pidOf(service, b);
   const deployed = await deploy(service, control, 'v2');
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
   assert.deepEqual(stepData(deployed.events, 'stop', 'done'), { signal: 'KILL', kill: `${pid}` });
 });
 
@@ -219,7 +219,7 @@ test('a guard that refuses changes nothing and ends with its own exit code', asy
   const deployed = await deploy(service, control, 'v2');
   assert.equal(deployed.result.exit, 5);
   assert.deepEqual(control.calls, []);
-  assert.deepEqual(fates(deployed), ['v1 in untouched', 'v1 out skipped']);
+  assert.deepEqual(outcomes(deployed), ['v1 in untouched', 'v1 out skipped']);
   assert.equal(control.server(b).state.owner, 'user:bob');
 });
 
@@ -230,7 +230,7 @@ test('a guard that waits goes on when the capacity is back', async (t) => {
     control.server(b).state = { state: 'ready', owner: '', reason: '', sinceMs: 0 };
   };
   const deployed = await deploy(service, control, 'v2');
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v1 in skipped']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v1 in skipped']);
   assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
 });
 
@@ -294,7 +294,7 @@ test('an old version that cannot be brought back is parked, with its own exit co
   const deployed = await deploy(service, control, 'v2', lose);
   assert.equal(deployed.result.exit, 7);
   assert.match(deployed.result.reason, /then v1 could not be brought back: .*app-v1\.ts is gone$/);
-  assert.deepEqual(fates(deployed), ['- out parked', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['- out parked', 'v1 in untouched']);
 });
 
 test('an instance that died is started again by a deploy of the same version', async (t) => {
@@ -302,7 +302,7 @@ test('an instance that died is started again by a deploy of the same version', a
   process.kill((await pidOf(service, a)) ?? 0, 'SIGKILL');
   while ((await versionOf(a)) !== '') await new Promise((resolve) => setTimeout(resolve, 10));
   const deployed = await deploy(service, control, 'v1');
-  assert.deepEqual(fates(deployed), ['v1 in released', 'v1 in kept']);
+  assert.deepEqual(outcomes(deployed), ['v1 in released', 'v1 in kept']);
 });
 
 test('two releases of one service at the same time: the second is refused and named the first', async (t) => {
@@ -313,7 +313,7 @@ test('two releases of one service at the same time: the second is refused and na
     second.catch(() => {}); // Looked at below.
   });
   const deployed = await deploy(service, control, 'v2', both);
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
   await assert.rejects(second, {
     code: 'locked',
     message: new RegExp(`release r2 to v2 by .* \\(pid ${process.pid}\\) has been running for `),

@@ -1,19 +1,19 @@
-// A release from its lock to its last word: survey, plan, then the turns of the plan's instances, one
-// after the other, and the result. The first instance that fails ends it.
+// A release from its lock to its last word: survey, plan, then the plan's instances, one after the
+// other, and the result. The first instance that fails ends it.
 
 import { masked } from './drivers/environment.ts';
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
 import { openJournal } from './journal/journal.ts';
-import { planRelease } from './plan.ts';
+import { type Plan, planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
-import { findDead, findFallen } from './run/fallen.ts';
-import { type ReleaseOptions, Session } from './run/session.ts';
+import { Release, type ReleaseOptions } from './run/release.ts';
+import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { TrafficWatch } from './run/traffic.ts';
-import { Turn } from './run/turn.ts';
-import { type Failure, fail } from './steps.ts';
+import type { Failure } from './step-end.ts';
 import { type Survey, survey } from './survey.ts';
 
-export type { ReleaseOptions } from './run/session.ts';
+export type { InstanceRun } from './run/instance-run.ts';
+export type { ReleaseOptions, Settled } from './run/release.ts';
 
 /**
  * Resolves with the result, also of a release that failed.
@@ -23,95 +23,118 @@ export type { ReleaseOptions } from './run/session.ts';
 export async function runRelease(options: ReleaseOptions): Promise<ReleaseResult> {
   const journal = await openJournal(options.service, options.version);
   try {
-    return await run(new Session(options, journal));
+    return await run(new Release(options, journal));
   } finally {
     await journal.close();
   }
 }
 
-async function run(session: Session): Promise<ReleaseResult> {
+/** What came of the plan's instances, and the survey that was taken at the end. */
+type End = {
+  readonly failure: Failure | null;
+  readonly receipt: ReleaseReceipt | null;
+  readonly seen: Survey;
+};
+
+async function run(release: Release): Promise<ReleaseResult> {
   const startedMs = performance.now();
-  const { service, release, options } = session;
-  const { version, control } = options;
-  const question = { service, version, control, self: release };
-  const found = await survey(question);
+  const { service, options } = release;
+  const found = await surveyFor(release);
   const plan = planRelease(service, found, options);
-  await session.write({ kind: 'plan', data: { plan } });
-  session.emit({ type: 'plan', plan });
-  for (const text of plan.notes) session.emit({ type: 'note', instance: '', text });
+  await release.write({ kind: 'plan', data: { plan } });
+  release.emit({ type: 'plan', plan });
+  for (const text of plan.notes) release.emit({ type: 'note', instance: '', text });
 
-  let failure: Failure | null = null;
-  let receipt: ReleaseReceipt | null = null;
-  let seen: Survey | null = null;
   const [problem] = plan.problems;
-  if (problem !== undefined) failure = fail(problem.code, problem.message);
-  else {
-    for (const { instance, action, why } of plan.instances) {
-      if (action === 'keep') session.settle(instance, 'kept', why);
-      if (action === 'skip') session.settle(instance, 'skipped', why);
-    }
-    const turns = plan.instances.filter(({ action }) => action === 'release');
-    const traffic = turns.length === 0 ? null : await TrafficWatch.open(session);
-    for (const entry of turns) {
-      failure = options.interrupts.soft.aborted
-        ? fail('interrupted', 'interrupted')
-        : session.storage;
-      const instance = found.instances.find((candidate) => candidate.id === entry.instance);
-      if (failure !== null || instance === undefined) break;
-      failure = await Turn.run(session, entry, instance);
-      if (failure !== null) break;
-    }
-    // One that dies while the survey is taken would be called a success on which nothing answers.
-    do {
-      failure = await takeBackFallen(session, failure);
-      seen = await survey(question);
-    } while (failure === null && session.storage === null && (await findDead(session)) !== null);
-    receipt = (await traffic?.close()) ?? null;
-  }
-
+  const end: End =
+    problem === undefined
+      ? await carryOut(release, plan, found)
+      : {
+          failure: { code: problem.code, reason: problem.message, evidence: [] },
+          receipt: null,
+          seen: await surveyFor(release),
+        };
   const story = {
     service,
-    release,
+    release: release.id,
     plan,
     options,
-    failure: failure ?? session.storage,
+    failure: end.failure ?? release.storage,
     isRefused: problem !== undefined,
-    storage: session.storage,
-    fates: session.fates,
-    receipt,
+    storage: release.storage,
+    settled: release.settled,
+    receipt: end.receipt,
     signal: options.interrupts.name,
     ms: Math.round(performance.now() - startedMs),
   };
-  const result = describeResult(story, seen ?? (await survey(question)));
-  const { outcome, code, reason, exit } = result;
-  await session.write({ kind: 'end', data: { outcome, code, reason, exit, receipt } });
-  session.emit({ type: 'result', result });
-  return masked(result, session.secrets);
+  const result = describeResult(story, end.seen);
+  const { outcome, code, reason, exit, receipt } = result;
+  await release.write({ kind: 'end', data: { outcome, code, reason, exit, receipt } });
+  release.emit({ type: 'result', result });
+  return masked(result, release.secrets);
+}
+
+function surveyFor(release: Release): Promise<Survey> {
+  const { version, control } = release.options;
+  return survey({ service: release.service, version, control, self: release.id });
+}
+
+/** The instances of the plan, one after the other, then the last look at what was released. */
+async function carryOut(release: Release, plan: Plan, found: Survey): Promise<End> {
+  for (const { instance, action, why } of plan.instances) {
+    if (action === 'keep') release.settle(instance, { outcome: 'kept', note: why });
+    if (action === 'skip') release.settle(instance, { outcome: 'skipped', note: why });
+  }
+  const entries = plan.instances.filter(({ action }) => action === 'release');
+  const traffic = entries.length === 0 ? null : await TrafficWatch.open(release);
+  let failure: Failure | null = null;
+  for (const entry of entries) {
+    failure = release.options.interrupts.soft.aborted
+      ? { code: 'interrupted', reason: 'interrupted', evidence: [] }
+      : release.storage;
+    const instance = found.instances.find((candidate) => candidate.id === entry.instance);
+    if (failure !== null || instance === undefined) break;
+    failure = await releaseInstance(release, entry, instance);
+    if (failure !== null) break;
+  }
+  // One that dies while the survey is taken would be called a success on which nothing answers.
+  let seen: Survey;
+  do {
+    failure = await takeBackFailed(release, failure);
+    seen = await surveyFor(release);
+  } while (
+    failure === null &&
+    release.storage === null &&
+    (await release.released.findDead()) !== null
+  );
+  return { failure, receipt: (await traffic?.close()) ?? null, seen };
 }
 
 /** The last look at what was released, also when another instance's failure has ended the release. */
-async function takeBackFallen(session: Session, failure: Failure | null): Promise<Failure | null> {
+async function takeBackFailed(release: Release, failure: Failure | null): Promise<Failure | null> {
   let first = failure;
   for (;;) {
-    if (session.storage !== null || (first !== null && !VERDICTS.has(first.code))) return first;
-    const fallen = await findFallen(session);
-    const released = session.released.get(fallen?.fallen ?? '');
-    if (fallen === null || released === undefined) return first;
-    // After an interrupt nothing new is begun; but what died is not called a success.
-    if (session.options.interrupts.soft.aborted) {
-      session.settle(fallen.fallen ?? '', 'failed', fallen.reason);
-      return first ?? fallen;
+    if (release.storage !== null || (first !== null && !LOOKED_AT_AFTER.has(first.code))) {
+      return first;
     }
-    const outcome = await released.takeBack(fallen);
-    const isFirst = first === null || first.fallen === fallen.fallen;
+    const found = await release.released.findFailed();
+    const failed = found === null ? undefined : release.released.of(found);
+    if (found === null || failed === undefined) return first;
+    // After an interrupt nothing new is begun; but what died is not called a success.
+    if (release.options.interrupts.soft.aborted) {
+      failed.settle('failed', found.reason);
+      return first ?? found;
+    }
+    const ended = await takeBack(failed, found);
+    const isFirst = first === null || first.releasedBefore === found.releasedBefore;
     // Too few others are a consequence of it; and a way back that failed is the worst to say.
-    const isWorse = first?.code === 'guard_refused' || outcome.code === 'rollback_failed';
-    if (isFirst || isWorse) first = outcome;
+    const isWorse = first?.code === 'guard_refused' || ended.code === 'rollback_failed';
+    if (isFirst || isWorse) first = ended;
   }
 }
 
-/** Ends of a release at which the instances released before are looked at once more. */
-const VERDICTS: ReadonlySet<Failure['code']> = new Set([
+/** Ends of a release after which the instances released before are looked at once more. */
+const LOOKED_AT_AFTER: ReadonlySet<Failure['code']> = new Set([
   'release_failed',
   'guard_refused',
   'rollback_failed',

@@ -41,7 +41,7 @@ export function eventLine(event: ReleaseEvent): string {
         event,
         event.instance,
         'instance',
-        event.fate,
+        event.outcome,
         `${formatDuration(event.ms)}${text}`,
       );
     }

@@ -51,8 +51,8 @@ export function fold(
     case 'instance': {
       const settled = [...state.settled, event.instance];
       const took = event.ms === 0 ? '' : formatDuration(event.ms).padStart(7);
-      const words = [event.instance, event.fate.padEnd(9), took, event.text];
-      const text = `${mark(event.fate, paint)} ${words.filter(Boolean).join('  ')}`;
+      const words = [event.instance, event.outcome.padEnd(9), took, event.text];
+      const text = `${mark(event.outcome, paint)} ${words.filter(Boolean).join('  ')}`;
       return { state: { ...state, step: null, settled }, lines: [text] };
     }
     case 'result':
@@ -109,8 +109,11 @@ export class LiveScreen {
   }
 }
 
-function mark(fate: Extract<ReleaseEvent, { type: 'instance' }>['fate'], paint: Paint): string {
-  switch (fate) {
+function mark(
+  outcome: Extract<ReleaseEvent, { type: 'instance' }>['outcome'],
+  paint: Paint,
+): string {
+  switch (outcome) {
     case 'released':
     case 'kept':
       return paint('green', '✔');

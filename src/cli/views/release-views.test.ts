@@ -39,7 +39,7 @@ const STEPS: Plan['instances'][number]['steps'] = [
   { kind: 'admit' },
 ];
 
-const turn = (instance: string): Plan['instances'][number] => ({
+const releasedPlan = (instance: string): Plan['instances'][number] => ({
   instance,
   from: 'v1',
   why: '',
@@ -62,7 +62,7 @@ const PLAN: Plan = {
   need: 1,
   inFlight: 7,
   onFailure: 'revert',
-  instances: [turn(A), turn(B)],
+  instances: [releasedPlan(A), releasedPlan(B)],
   problems: [],
   notes: [],
   lastTookMs: 192_000,
@@ -117,9 +117,16 @@ test('plan: what is kept, skipped, taken over and in the way', () => {
     from: [],
     lastTookMs: 0,
     instances: [
-      { ...turn(A), action: 'keep', why: 'already at v2', from: 'v2', leaves: null, steps: [] },
       {
-        ...turn(B),
+        ...releasedPlan(A),
+        action: 'keep',
+        why: 'already at v2',
+        from: 'v2',
+        leaves: null,
+        steps: [],
+      },
+      {
+        ...releasedPlan(B),
         action: 'skip',
         why: 'in maint by user:bob: disk',
         from: '',
@@ -162,7 +169,7 @@ test('lines: one per event, in UTC, with the fields in a fixed order', () => {
       revert: true,
       data: {},
     }),
-    event({ type: 'instance', instance: A, fate: 'released', ms: 19_000, text: '' }),
+    event({ type: 'instance', instance: A, outcome: 'released', ms: 19_000, text: '' }),
   ];
   assert.deepEqual(events.map(eventLine).filter(Boolean), [
     '12:04:09Z app r42 - plan     done   from=v1 to=v2 instances=2/2 need=1',
@@ -231,7 +238,7 @@ test('live: the running step, who waits, the pool and the traffic, no wider than
   ]);
   assert.match(liveLines(state, start + 75_000, 79, plain).at(-1) ?? '', / 0 lost {2}0 cut /);
   assert(liveLines(state, start, 40, plain).every((line) => line.length <= 40));
-  feed(event({ type: 'instance', instance: A, fate: 'released', ms: 2100, text: '' }));
+  feed(event({ type: 'instance', instance: A, outcome: 'released', ms: 2100, text: '' }));
   assert.deepEqual(liveLines(state, start + 4000, 100, plain), [
     '  waiting  127.0.0.1:9002',
     '  pool 1/2 eligible (need 1)   release 4.0s   0 lost  0 cut  1 retried  1,204 requests',
@@ -287,7 +294,7 @@ const RESULT: ReleaseResult = {
       stranger: '',
       inPool: true,
       pool: 'in pool',
-      fate: 'reverted',
+      outcome: 'reverted',
       note: 'v2 failed',
     },
     {
@@ -296,7 +303,7 @@ const RESULT: ReleaseResult = {
       stranger: '',
       inPool: false,
       pool: 'out of the pool: down',
-      fate: 'untouched',
+      outcome: 'untouched',
       note: '',
     },
   ],
@@ -357,7 +364,7 @@ test('result: what was lost is loud, and a quiet release says so', () => {
 test('result: a note that is the reason itself is not said again in the table', () => {
   const [instance] = RESULT.instances;
   assert(instance !== undefined);
-  const stuck = { ...instance, fate: 'stuck', note: 'the gateway is away' } as const;
+  const stuck = { ...instance, outcome: 'stuck', note: 'the gateway is away' } as const;
   const text = resultText({ ...RESULT, reason: stuck.note, instances: [stuck] }, plain);
   assert.equal(text.split(stuck.note).length, 2);
 });

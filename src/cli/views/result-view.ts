@@ -51,11 +51,11 @@ function instanceRow(instance: InstanceResult, reason: string): readonly string[
   const { version, stranger } = instance;
   const nobody = stranger === '' ? 'nothing answers' : `port held by ${stranger}`;
   const runs = version === '' ? nobody : version;
-  return [instance.instance, runs, instance.pool, fateText(instance, reason)];
+  return [instance.instance, runs, instance.pool, outcomeText(instance, reason)];
 }
 
 /** With its note, unless the same text stands above the table as the reason. */
-function fateText({ fate, note }: InstanceResult, reason: string): string {
+function outcomeText({ outcome, note }: InstanceResult, reason: string): string {
   const words = {
     released: 'released',
     kept: 'kept',
@@ -66,7 +66,7 @@ function fateText({ fate, note }: InstanceResult, reason: string): string {
     stuck: 'LEFT HALF-WAY',
     untouched: 'not touched',
   } as const;
-  return note === '' || note === reason ? words[fate] : `${words[fate]}: ${note}`;
+  return note === '' || note === reason ? words[outcome] : `${words[outcome]}: ${note}`;
 }
 
 /** The receipt. Lost and cut requests stand out: a release must have none. */

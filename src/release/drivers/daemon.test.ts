@@ -9,8 +9,8 @@ import {
   type Deployed,
   deploy,
   FakeControl,
-  fates,
   ids,
+  outcomes,
 } from '../../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../../config.ts';
 import { instanceProcesses } from '../hosts/process-table.ts';
@@ -51,7 +51,7 @@ for (const script of ['APP & exit 0', 'setsid APP & exit 0', '(setsid APP &) ; e
         deployed.result.reason,
         /^check failed: process exited with code \d after \S+ and left pid \d+ \(.*\) running; the start command must stay in the foreground$/,
       );
-      assert.deepEqual(fates(deployed), ['- out parked']);
+      assert.deepEqual(outcomes(deployed), ['- out parked']);
       assert.equal(left, 0);
       const [address = { host: '', port: 0 }] = service.instances;
       assert.equal(await isListening(address), false);

@@ -6,8 +6,8 @@ import {
   buildService,
   deploy,
   FakeControl,
-  fates,
   ids,
+  outcomes,
   pidOf,
 } from '../../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../../config.ts';
@@ -116,5 +116,5 @@ test('a revert reads the references of the old launch anew', async (t) => {
   await deploy(service, control, 'v1');
   const broken = { ...service, env: { VERSION: 'broken' } };
   const deployed = await deploy(broken, control, 'v2', { allowDowntime: true });
-  assert.deepEqual(fates(deployed), ['v1 in reverted']);
+  assert.deepEqual(outcomes(deployed), ['v1 in reverted']);
 });

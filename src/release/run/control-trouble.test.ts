@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   deploy,
-  fates,
+  outcomes,
   pidOf,
   type Scene,
   scene,
@@ -17,13 +17,13 @@ import { SluiceError } from '../../base/errors.ts';
 async function assertTakenUp({ service, control, a }: Scene, version: string): Promise<void> {
   const pid = await pidOf(service, a);
   const rest = await deploy(service, control, version);
-  assert.deepEqual(fates(rest), [`${version} in released`, `${version} in released`]);
+  assert.deepEqual(outcomes(rest), [`${version} in released`, `${version} in released`]);
   assert.equal(await pidOf(service, a), pid);
   assert.equal(control.eligibleMin, 1);
 }
 
 test('a control plane that goes away before the check leaves the new version running', async (t) => {
-  const it = await scene(t, { checkDeadlineMs: 1000 });
+  const it = await scene(t);
   const leave = when(it.a, 'start', 'done', () => {
     it.control.isAway = true;
   });
@@ -31,7 +31,7 @@ test('a control plane that goes away before the check leaves the new version run
   assert.equal(result.exit, 9, result.reason);
   assert(!events.some((event) => event.type === 'step' && event.revert));
   assert.equal(result.instances[0]?.version, 'v2');
-  assert.equal(result.instances[0]?.fate, 'stuck');
+  assert.equal(result.instances[0]?.outcome, 'stuck');
   assert.deepEqual(result.next, [
     `${it.a} runs v2, not admitted; the next deploy takes it up first`,
     'start the control plane again (sluice serve), then: sluice deploy app --version v2',
@@ -54,8 +54,8 @@ test("while the control plane is waited for, the check's deadline does not run",
       return status();
     };
   });
-  const deployed = await deploy(service, control, 'v2', { ...silent, patienceMs: 20_000 });
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  const deployed = await deploy(service, control, 'v2', { ...silent, controlRetryMs: 20_000 });
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
   assert(asked > 2);
 });
 
@@ -68,9 +68,9 @@ test('a process that dies while the control plane is waited for is noticed', asy
       control.isAway = false;
     }, 1000);
   });
-  const deployed = await deploy(service, control, 'v2', { ...die, patienceMs: 20_000 });
+  const deployed = await deploy(service, control, 'v2', { ...die, controlRetryMs: 20_000 });
   assert.match(deployed.result.reason, /^check failed: process was ended by SIGKILL after /);
-  assert.deepEqual(fates(deployed), ['v1 in reverted', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 in reverted', 'v1 in untouched']);
 });
 
 test('a control plane that cannot write at admit leaves the new version running', async (t) => {
@@ -82,7 +82,7 @@ test('a control plane that cannot write at admit leaves the new version running'
   assert.equal(result.exit, 1);
   assert.equal(result.code, 'storage_full');
   assert(!events.some((event) => event.type === 'step' && event.revert));
-  assert.deepEqual(fates({ result, events }), ['v2 out stuck', 'v1 in untouched']);
+  assert.deepEqual(outcomes({ result, events }), ['v2 out stuck', 'v1 in untouched']);
   assert.match(result.instances[0]?.pool ?? '', /^out of the pool: drain by release:r2/);
   assert.deepEqual(result.next, [
     `${it.a} runs v2, not admitted; the next deploy takes it up first`,
@@ -99,7 +99,7 @@ test('an old version that was brought back and cannot be admitted is left runnin
   };
   const deployed = await deploy(it.service, it.control, 'broken');
   assert.equal(deployed.result.exit, 1);
-  assert.deepEqual(fates(deployed), ['v1 out stuck', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 out stuck', 'v1 in untouched']);
   assert.match(
     deployed.result.reason,
     /; then v1 was not admitted: intent.json: the disk is full$/,
@@ -107,7 +107,7 @@ test('an old version that was brought back and cannot be admitted is left runnin
   it.control.onChange = () => {};
   const pid = await pidOf(it.service, it.a);
   const rest = await deploy(it.service, it.control, 'v1');
-  assert.deepEqual(fates(rest), ['v1 in released', 'v1 in kept']);
+  assert.deepEqual(outcomes(rest), ['v1 in released', 'v1 in kept']);
   assert.equal(await pidOf(it.service, it.a), pid);
 });
 
@@ -125,7 +125,7 @@ test('a record that is deleted meanwhile ends the release soon, and the process 
     assert.equal(result.reason, 'its record is gone: upstream "app" has no such server any more');
     assert(result.ms < 10_000, 'the deadline of the check is 20 s');
     assert(!events.some((event) => event.type === 'step' && event.revert));
-    assert.deepEqual(fates({ result, events }), ['v2 out stuck', 'v1 in untouched']);
+    assert.deepEqual(outcomes({ result, events }), ['v2 out stuck', 'v1 in untouched']);
     assert.deepEqual(result.next, [
       `${a} runs v2, not admitted; the next deploy takes it up first`,
       `${a} is in no pool; add it with: sluice kv put upstreams/app/${a} '{"weight":1}'`,
@@ -144,5 +144,5 @@ test('a record that is replaced by deleting and writing it is not gone', async (
     setTimeout(() => control.servers.set(a, before), 700);
   });
   const deployed = await deploy(service, control, 'v2', replace);
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deploy, fates, scene, when } from '../../../test/support/release/builders.ts';
+import { deploy, outcomes, scene, when } from '../../../test/support/release/builders.ts';
 import { Interrupts } from '../wait.ts';
 
 test('interrupted before the stop: the server is put back, and the next run does the rest', async (t) => {
@@ -10,7 +10,7 @@ test('interrupted before the stop: the server is put back, and the next run does
   const stop = when(a, 'drain', 'wait', () => interrupts.raise('SIGINT'));
   const deployed = await deploy(service, control, 'v2', { interrupts, ...stop });
   assert.equal(deployed.result.exit, 130);
-  assert.deepEqual(fates(deployed), ['v1 in untouched', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 in untouched', 'v1 in untouched']);
   assert.deepEqual(control.calls, [`${a} drain`, `${a} ready`]);
   assert.match(deployed.result.next.join(' '), /sluice deploy app --version v2$/);
   control.server(a).inFlight = 0;
@@ -23,9 +23,9 @@ test('interrupted after the stop: this instance is finished, the next one not be
   const stop = when(a, 'stop', 'start', () => interrupts.raise('SIGTERM'));
   const deployed = await deploy(service, control, 'v2', { interrupts, ...stop });
   assert.equal(deployed.result.exit, 143);
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v1 in untouched']);
   const rest = await deploy(service, control, 'v2');
-  assert.deepEqual(fates(rest), ['v2 in kept', 'v2 in released']);
+  assert.deepEqual(outcomes(rest), ['v2 in kept', 'v2 in released']);
 });
 
 test('a forced release that is interrupted names a command that does something', async (t) => {
@@ -58,10 +58,10 @@ test('interrupted twice: stops at once and says what it leaves, which the next r
   });
   const deployed = await deploy(slow, control, 'v2', { interrupts, ...stop });
   assert.equal(deployed.result.exit, 130);
-  assert.deepEqual(fates(deployed), ['v2 out stuck', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v2 out stuck', 'v1 in untouched']);
   assert.match(deployed.result.next.join(' '), /left half-way/);
   const rest = await deploy(service, control, 'v3');
-  assert.deepEqual(fates(rest), ['v3 in released', 'v3 in released']);
+  assert.deepEqual(outcomes(rest), ['v3 in released', 'v3 in released']);
   assert.equal(control.eligibleMin, 1);
 });
 
@@ -72,11 +72,11 @@ test('a control plane that goes away after the stop leaves the rest alone', asyn
   });
   const deployed = await deploy(service, control, 'v2', leave);
   assert.equal(deployed.result.exit, 9);
-  assert.equal(deployed.result.instances[0]?.fate, 'stuck');
+  assert.equal(deployed.result.instances[0]?.outcome, 'stuck');
   assert.equal(deployed.result.instances[0]?.pool, 'pool not known');
   control.isAway = false;
   const rest = await deploy(service, control, 'v2');
-  assert.deepEqual(fates(rest), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(rest), ['v2 in released', 'v2 in released']);
 });
 
 test('a control plane that is away for a moment is waited for', async (t) => {
@@ -87,6 +87,6 @@ test('a control plane that is away for a moment is waited for', async (t) => {
       control.isAway = false;
     }, 300);
   });
-  const deployed = await deploy(service, control, 'v2', { ...leave, patienceMs: 20_000 });
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  const deployed = await deploy(service, control, 'v2', { ...leave, controlRetryMs: 20_000 });
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
 });

@@ -6,34 +6,34 @@ import { isSluiceError, messageOf } from '../../base/errors.ts';
 import { isServing, type Receipt, type ReleaseControl } from '../control.ts';
 import type { ReleaseReceipt } from '../events.ts';
 import { pause } from '../wait.ts';
-import { type Session, troubleOf } from './session.ts';
+import { type Release, troubleOf } from './release.ts';
 
 const LOOK_EVERY_MS = 1000;
 
 export class TrafficWatch {
-  readonly #session: Session;
+  readonly #release: Release;
   readonly #over = new AbortController();
   readonly #control: ReleaseControl;
   #receipt: Receipt;
   #readAtMs = Date.now();
   #watching: Promise<void>;
 
-  private constructor(session: Session, receipt: Receipt) {
-    this.#session = session;
-    // Not the patient one: this is for the eyes, and the next look is a second away.
-    this.#control = session.options.control;
+  private constructor(release: Release, receipt: Receipt) {
+    this.#release = release;
+    // Not the one that asks again: this is for the eyes, and the next look is a second away.
+    this.#control = release.options.control;
     this.#receipt = receipt;
     this.#watching = this.#watch();
   }
 
   /** Null when no receipt could be opened; a note says why. */
-  static async open(session: Session): Promise<TrafficWatch | null> {
+  static async open(release: Release): Promise<TrafficWatch | null> {
     let receipt: Receipt | null = null;
     const trouble = await troubleOf(async () => {
-      receipt = await session.control.openReceipt(session.service.upstream);
+      receipt = await release.control.openReceipt(release.service.upstream);
     });
-    if (receipt !== null) return new TrafficWatch(session, receipt);
-    session.emit({ type: 'note', instance: '', text: `no receipt: ${trouble}` });
+    if (receipt !== null) return new TrafficWatch(release, receipt);
+    release.emit({ type: 'note', instance: '', text: `no receipt: ${trouble}` });
     return null;
   }
 
@@ -43,7 +43,7 @@ export class TrafficWatch {
     await this.#watching;
     const missing = await this.#readLast();
     if (missing === '') await troubleOf(() => this.#show());
-    else this.#session.emit({ type: 'note', instance: '', text: `receipt: ${missing}` });
+    else this.#release.emit({ type: 'note', instance: '', text: `receipt: ${missing}` });
     return { ...this.#receipt, complete: missing === '', missing };
   }
 
@@ -80,14 +80,12 @@ export class TrafficWatch {
   }
 
   async #show(): Promise<void> {
-    const { upstreams } = await this.#control.status();
-    const { upstream } = this.#session.service;
-    const servers = upstreams.find((candidate) => candidate.name === upstream)?.servers ?? [];
+    const servers = (await this.#release.serversNow()) ?? [];
     const { requests, retried, lost, tunnels, scope } = this.#receipt;
     // For the eyes one number; the last block tells them apart.
     const cut = this.#receipt.cut + tunnels.cut;
     const eligible = servers.filter(isServing).length;
     const counts = { requests, retried, cut, lost, scope };
-    this.#session.emit({ type: 'traffic', eligible, servers: servers.length, ...counts });
+    this.#release.emit({ type: 'traffic', eligible, servers: servers.length, ...counts });
   }
 }

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   deploy,
-  fates,
   heldBy,
+  outcomes,
   pidOf,
   scene,
   versionOf,
@@ -25,7 +25,7 @@ test('a server that a person takes while it drains is left to the person', async
   });
   const deployed = await deploy(service, control, 'v2', { ...take });
   assert.equal(deployed.result.exit, 5, 'the other one is the last one then');
-  assert.deepEqual(fates(deployed), ['v1 out skipped', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 out skipped', 'v1 in untouched']);
   assert.equal(
     deployed.result.instances[0]?.note,
     'left to user:bob (maint), who took it while it drained',
@@ -43,7 +43,7 @@ for (const state of ['maint', 'ready'] as const) {
       control.server(a).state = heldBy(BOB, state);
     });
     const deployed = await deploy(service, control, 'v2', take);
-    assert.match(fates(deployed)[0] ?? '', /^v1 (in|out) skipped$/);
+    assert.match(outcomes(deployed)[0] ?? '', /^v1 (in|out) skipped$/);
     assert.equal(await pidOf(service, a), pid);
     assert.equal(await versionOf(a), 'v1');
   });
@@ -65,7 +65,7 @@ for (const step of ['stop', 'start', 'check'] as const) {
         if (version === 'never-ready') control.server(a).forced = 'down';
         const deployed = await deploy(service, control, version, take);
         const [first] = deployed.result.instances;
-        assert.equal(first?.fate, 'skipped');
+        assert.equal(first?.outcome, 'skipped');
         assert.match(
           first?.note ?? '',
           /^left to user:bob \((maint|drain)\), who took it while it/,
@@ -89,7 +89,7 @@ test('a process that a person ends in maint is not held against the version', as
     void pidOf(service, a).then((pid) => process.kill(pid ?? 0, 'SIGKILL'));
   });
   const deployed = await deploy(service, control, 'v2', take);
-  assert.equal(deployed.result.instances[0]?.fate, 'skipped');
+  assert.equal(deployed.result.instances[0]?.outcome, 'skipped');
   assert.equal(
     deployed.events.some((event) => event.type === 'step' && event.revert),
     false,
@@ -102,7 +102,7 @@ test('a server that a person puts into traffic is judged, and admitted when it i
     control.server(a).state = heldBy(BOB, 'ready');
   });
   const deployed = await deploy(service, control, 'v2', give);
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
 });
 
 test('one that a person put into traffic and that fails ends the release, and is not touched', async (t) => {
@@ -114,7 +114,7 @@ test('one that a person put into traffic and that fails ends the release, and is
   const deployed = await deploy(liar, control, 'v2', give);
   assert.equal(deployed.result.exit, 1);
   assert.match(deployed.result.reason, /still answers v1, not v2/);
-  assert.deepEqual(fates(deployed), ['v1 in failed', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 in failed', 'v1 in untouched']);
   assert.match(
     deployed.result.instances[0]?.note ?? '',
     /^left to somebody, who put it into traffic/,
@@ -131,7 +131,7 @@ test('an old version that a person takes while it is brought back is left to the
   };
   const deployed = await deploy(service, control, 'broken', { onEvent });
   assert.equal(deployed.result.exit, 1);
-  assert.deepEqual(fates(deployed), ['v1 out skipped', 'v1 in untouched']);
+  assert.deepEqual(outcomes(deployed), ['v1 out skipped', 'v1 in untouched']);
   assert.equal(control.server(a).state.owner, BOB);
   assert.equal((await readRecord(service, a)).process?.launch.version, 'v1');
 });
@@ -155,6 +155,6 @@ test("the registry's down does not condemn the version, which is checked and not
     },
   });
   const deployed = await deploy(service, over, 'v2', take);
-  assert.equal(fates(deployed)[0], 'v2 out released');
+  assert.equal(outcomes(deployed)[0], 'v2 out released');
   assert.equal(deployed.result.instances[0]?.note, 'healthy, but left in maint by kv');
 });

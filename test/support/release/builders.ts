@@ -124,7 +124,7 @@ export async function deploy(
     force: false,
     allowDowntime: false,
     interrupts: new Interrupts(),
-    patienceMs: 0,
+    controlRetryMs: 0,
     ...part,
     onEvent: (event) => {
       events.push(event);
@@ -153,10 +153,10 @@ export async function scene(t: TestContext, part: Partial<ServiceConfig> = {}): 
   return { service, control, a, b };
 }
 
-/** `v2 in released` per instance: the version that answers, in or out of the pool, its fate. */
-export function fates({ result }: Deployed): string[] {
-  return result.instances.map(({ version, inPool, fate }) => {
-    return `${version || '-'} ${inPool ? 'in' : 'out'} ${fate}`;
+/** `v2 in released` per instance: the version that answers, in or out of the pool, its outcome. */
+export function outcomes({ result }: Deployed): string[] {
+  return result.instances.map(({ version, inPool, outcome }) => {
+    return `${version || '-'} ${inPool ? 'in' : 'out'} ${outcome}`;
   });
 }
 

@@ -1,19 +1,19 @@
-// What all parts of a running release share: its journal, its events, the control plane, and how
-// each instance came out so far. It decides nothing.
+// One release under way: its journal, its events, the control plane, and how each instance came out
+// so far. All parts of the run share it, and it alone writes these; it decides nothing.
 
 import { isSluiceError, messageOf } from '../../base/errors.ts';
 import type { ServiceConfig } from '../../config.ts';
-import type { ReleaseControl } from '../control.ts';
-import type { Running } from '../drivers/command.ts';
+import type { PoolServer, ReleaseControl } from '../control.ts';
 import { masked, secretsOf } from '../drivers/environment.ts';
-import type { EventBody, Fate, ReleaseEvent } from '../events.ts';
+import type { EventBody, InstanceOutcome, ReleaseEvent } from '../events.ts';
 import type { Launch } from '../journal/instance-record.ts';
 import type { Journal, JournalRecord } from '../journal/journal.ts';
 import type { PlanOptions } from '../plan.ts';
-import { type Failure, fail } from '../steps.ts';
+import type { Failure } from '../step-end.ts';
 import { OWNER_PREFIX } from '../survey.ts';
 import type { Interrupts } from '../wait.ts';
-import { patient } from './patience.ts';
+import { withRetry } from './control-retry.ts';
+import { ReleasedInstances } from './released-instances.ts';
 
 export type ReleaseOptions = PlanOptions & {
   readonly service: ServiceConfig;
@@ -21,41 +21,40 @@ export type ReleaseOptions = PlanOptions & {
   readonly interrupts: Interrupts;
   /** Called for each event, in order; must not throw. */
   readonly onEvent: (event: ReleaseEvent) => void;
-  /** How long a control plane that is away is waited for; default 30 s. */
-  readonly patienceMs?: number;
+  /** How long a control plane that is away is asked again; default 30 s. */
+  readonly controlRetryMs?: number;
 };
 
-/** An instance that this release has put into traffic. */
-export type Released = {
-  readonly running: Running;
-  /** Takes it out and back to the version that served before; the failure that the release ends with. */
-  readonly takeBack: (failure: Failure) => Promise<Failure>;
+/** How an instance came out, and why. `runs`: the version that runs there, drained and not admitted. */
+export type Settled = {
+  readonly outcome: InstanceOutcome;
+  readonly note: string;
+  readonly runs?: string;
 };
 
-const PATIENCE_MS = 30_000;
+const CONTROL_RETRY_MS = 30_000;
 
-export class Session {
+export class Release {
   readonly options: ReleaseOptions;
   readonly service: ServiceConfig;
-  /** The id of the release. */
-  readonly release: string;
+  readonly id: string;
   /** Its name as the owner of an admin state. */
   readonly owner: string;
-  /** Waits for a control plane that is away, unless the release was interrupted. */
+  /** Asks again while the control plane is away, unless the release was interrupted. */
   readonly control: ReleaseControl;
-  readonly fates = new Map<string, { readonly fate: Fate; readonly note: string }>();
+  readonly settled = new Map<string, Settled>();
+  readonly released = new ReleasedInstances();
   readonly secrets = new Set<string>();
-  readonly released = new Map<string, Released>();
   readonly #journal: Journal;
   #storage: Failure | null = null;
 
   constructor(options: ReleaseOptions, journal: Journal) {
     this.options = options;
     this.service = options.service;
-    this.release = journal.id;
+    this.id = journal.id;
     this.owner = `${OWNER_PREFIX}${journal.id}`;
-    this.control = patient(options.control, {
-      patienceMs: options.patienceMs ?? PATIENCE_MS,
+    this.control = withRetry(options.control, {
+      retryForMs: options.controlRetryMs ?? CONTROL_RETRY_MS,
       stop: options.interrupts.soft,
     });
     this.#journal = journal;
@@ -82,7 +81,7 @@ export class Session {
     } catch (error) {
       if (!isSluiceError(error)) throw error;
       if (this.#storage !== null) return;
-      this.#storage = fail(error.code, messageOf(error));
+      this.#storage = { code: error.code, reason: messageOf(error), evidence: [] };
       this.emit({ type: 'note', instance: '', text: messageOf(error) });
     }
   }
@@ -92,16 +91,36 @@ export class Session {
     this.#storage ??= failure;
   }
 
+  /** The servers of the upstream as the control plane sees them; it is asked again while it is away. */
+  async servers(): Promise<readonly PoolServer[]> {
+    return this.#serversBy(this.control);
+  }
+
+  /** The same without waiting: null while it cannot be asked. */
+  async serversNow(): Promise<readonly PoolServer[] | null> {
+    let servers: readonly PoolServer[] | null = null;
+    await troubleOf(async () => {
+      servers = await this.#serversBy(this.options.control);
+    });
+    return servers;
+  }
+
+  async #serversBy(control: ReleaseControl): Promise<readonly PoolServer[]> {
+    const { upstreams } = await control.status();
+    return upstreams.find(({ name }) => name === this.service.upstream)?.servers ?? [];
+  }
+
   emit(body: EventBody): void {
-    const { service, release } = this;
+    const { service, id } = this;
     const ts = new Date().toISOString();
-    const event = { v: 1, ts, service: service.name, release, ...body } as const;
+    const event = { v: 1, ts, service: service.name, release: id, ...body } as const;
     this.options.onEvent(masked(event, this.secrets));
   }
 
-  settle(instance: string, fate: Fate, note: string, ms = 0): void {
-    this.fates.set(instance, { fate, note });
-    this.emit({ type: 'instance', instance, fate, ms: Math.round(ms), text: note });
+  settle(instance: string, settled: Settled, ms = 0): void {
+    this.settled.set(instance, settled);
+    const { outcome, note: text } = settled;
+    this.emit({ type: 'instance', instance, outcome, ms: Math.round(ms), text });
   }
 }
 

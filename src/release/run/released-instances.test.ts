@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import {
   deploy,
-  fates,
+  outcomes,
   pidOf,
   type Scene,
   scene,
@@ -38,7 +38,7 @@ for (const [where, step, phase] of [
     assert.equal(exit, 1);
     assert.equal(reason, `${a}: its process exited with code 3 after it had been released`);
     assert.equal(evidence.at(-1), 'app log: out of luck');
-    assert.deepEqual(fates(deployed), ['v1 in reverted', 'v1 in untouched']);
+    assert.deepEqual(outcomes(deployed), ['v1 in reverted', 'v1 in untouched']);
     assert.equal(await pidOf(service, b), pid);
     assert.match(next.join('\n'), /^read .*\.log\nfix it and deploy again$/);
     assert(ms < 30_000, 'the guard is not waited for');
@@ -57,7 +57,7 @@ test('one that dies during the last look is not called a success', async (t) => 
   });
   let looks = 0;
   control.status = async () => {
-    // The first status after the last turn is the look back, the second is the survey's.
+    // The first status after the last instance is the look back, the second is the survey's.
     if (isAdmitted) looks += 1;
     if (looks === 2) {
       await end(it, a, 'SIGKILL');
@@ -67,7 +67,7 @@ test('one that dies during the last look is not called a success', async (t) => 
   };
   const { result, events } = await deployed;
   assert.equal(result.exit, 1);
-  assert.deepEqual(fates({ result, events }), ['v1 in reverted', 'v2 in released']);
+  assert.deepEqual(outcomes({ result, events }), ['v1 in reverted', 'v2 in released']);
 });
 
 test('one that is down for the gateway after its release is taken back too', async (t) => {
@@ -84,7 +84,7 @@ test('one that is down for the gateway after its release is taken back too', asy
   });
   assert.equal(deployed.result.exit, 1);
   assert.match(deployed.result.reason, /: is down for 3s \(.*\) after it had been released$/);
-  assert.deepEqual(fates(deployed), ['v1 in reverted', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v1 in reverted', 'v2 in released']);
 });
 
 test('one that a restarted gateway has to see up again first is waited for', async (t) => {
@@ -96,7 +96,7 @@ test('one that a restarted gateway has to see up again first is waited for', asy
     }, 800);
   });
   const deployed = await deploy(service, control, 'v2', pause);
-  assert.deepEqual(fates(deployed), ['v2 in released', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
 });
 
 test('with on_failure park it is taken out, and the next release comes to it first', async (t) => {
@@ -107,9 +107,9 @@ test('with on_failure park it is taken out, and the next release comes to it fir
   const deployed = await deploy(service, control, 'v2', kill);
   assert.equal(deployed.result.exit, 1);
   assert.match(deployed.result.reason, /: its process was ended by SIGKILL after it had been /);
-  assert.deepEqual(fates(deployed), ['- out parked', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['- out parked', 'v2 in released']);
   const fixed = await deploy(service, control, 'v3');
-  assert.deepEqual(fates(fixed), ['v3 in released', 'v3 in released']);
+  assert.deepEqual(outcomes(fixed), ['v3 in released', 'v3 in released']);
 });
 
 test('after an interrupt one that has died is named, and nothing new is begun', async (t) => {
@@ -121,6 +121,6 @@ test('after an interrupt one that has died is named, and nothing new is begun', 
   });
   const deployed = await deploy(service, control, 'v2', { interrupts, ...kill });
   assert.equal(deployed.result.exit, 1);
-  assert.deepEqual(fates(deployed), ['- out failed', 'v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['- out failed', 'v2 in released']);
   assert(!control.calls.slice(4).includes(`${a} drain`));
 });

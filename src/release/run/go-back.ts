@@ -1,0 +1,86 @@
+// What happens to an instance on which the version failed: the version that served last is brought
+// back, once. Where that is not wanted or not possible, the instance is parked: out of traffic, for a
+// person or the next release.
+
+import { backProblem } from '../drivers/pin.ts';
+import { leftBehind } from '../drivers/stop.ts';
+import { planRevert, type Step } from '../plan.ts';
+import type { Failure } from '../step-end.ts';
+import type { InstanceRun } from './instance-run.ts';
+import { runJournaled } from './journaled-step.ts';
+
+const PARK_REASON_LENGTH = 200;
+
+/** The failure that the release ends with. */
+export async function goBack(run: InstanceRun, failure: Failure): Promise<Failure> {
+  const { hard } = run.release.options.interrupts;
+  const { proven } = run.record;
+  if (run.service.onFailure === 'park' || proven === null) return park(run, failure);
+  const notBack = `${failure.reason}; then ${proven.version} could not be brought back`;
+  const blocked = backProblem(proven);
+  if (blocked !== '') {
+    const { evidence } = failure;
+    return park(run, { code: 'rollback_failed', reason: `${notBack}: ${blocked}`, evidence });
+  }
+  const pid = run.running?.process.pid ?? 0;
+  for (const step of planRevert(run.service, proven, pid)) {
+    const end = await runJournaled(run, step, true);
+    if (end.kind === 'done') continue;
+    if (end.kind !== 'failed') {
+      run.settle(step.kind === 'admit' ? 'reverted' : 'skipped', end.reason);
+      return failure;
+    }
+    const second = end.failure;
+    if (hard.aborted) {
+      run.settle('stuck', second.reason);
+      return second;
+    }
+    // Both often die of the same: what both say is said once.
+    const evidence = [...new Set([...failure.evidence, ...second.evidence])];
+    if (saysNothingOfVersion(step, second)) {
+      const reason = `${failure.reason}; then ${proven.version} was not admitted: ${second.reason}`;
+      return leaveRunning(run, { ...second, reason, evidence }, proven.version);
+    }
+    const code = second.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
+    const both: Failure = { code, reason: `${notBack}: ${second.reason}`, evidence };
+    if (second.inTraffic === undefined) return park(run, both);
+    run.settle('failed', second.inTraffic);
+    return both;
+  }
+  run.settle('reverted', `${run.release.options.version} failed`);
+  return failure;
+}
+
+/**
+ * The control plane could not be asked or could not write, which says nothing against a process that
+ * has answered well. To kill it for that would put the instance where the same call fails again.
+ */
+export function saysNothingOfVersion(step: Step, failure: Failure): boolean {
+  return (step.kind === 'check' || step.kind === 'admit') && failure.code !== 'release_failed';
+}
+
+/** A process that nothing speaks against runs on, drained; the next deploy judges and admits it. */
+export function leaveRunning(run: InstanceRun, failure: Failure, version: string): Failure {
+  run.settle('stuck', `runs ${version}, not admitted`, version);
+  return failure;
+}
+
+/** Keeps the server out of traffic until a person, or the next release, takes it up. */
+async function park(run: InstanceRun, failure: Failure): Promise<Failure> {
+  await stopLeftBehind(run);
+  const reason = `release ${run.release.id}: ${failure.reason}`;
+  const trouble = await run.setAdmin('maint', reason.slice(0, PARK_REASON_LENGTH));
+  await run.note({ parked: trouble === '', trouble });
+  run.settle(trouble === '' ? 'parked' : 'stuck', trouble);
+  return failure;
+}
+
+/** A process that is alive is parked as it is, to be looked at; but not what a dead one has left. */
+async function stopLeftBehind(run: InstanceRun): Promise<void> {
+  const { service, instance, running } = run;
+  if (running === null) return;
+  const left = await leftBehind(service, instance, running.process);
+  if (left.length === 0) return;
+  const { pid } = running.process;
+  await runJournaled(run, { kind: 'stop', timeoutMs: service.stopTimeoutMs, pid }, true);
+}

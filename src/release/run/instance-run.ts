@@ -1,0 +1,115 @@
+// The state of one instance under release, and the small things that every step does with it: save
+// the record, look at the server, change its admin state, say what is waited for. It decides nothing:
+// what a step's end means is in release-instance.ts and go-back.ts.
+
+import type { Address } from '../../base/units.ts';
+import type { ServiceConfig } from '../../config.ts';
+import type { AdminState } from '../../model.ts';
+import type { PoolServer } from '../control.ts';
+import { adoptProcess, type Running } from '../drivers/command.ts';
+import { launchOf } from '../drivers/launch.ts';
+import type { Facts } from '../events.ts';
+import { type InstanceRecord, writeRecord } from '../journal/instance-record.ts';
+import type { InstancePlan } from '../plan.ts';
+import type { InstanceSurvey } from '../survey.ts';
+import { type Release, type Settled, troubleOf } from './release.ts';
+
+export class InstanceRun {
+  readonly release: Release;
+  readonly plan: InstancePlan;
+  readonly found: InstanceSurvey;
+  readonly startedMs = performance.now();
+  /** The process that runs now; null when none does. */
+  running: Running | null;
+  /** The guard has given us the server. */
+  isHeld = false;
+  /** The old process was told to stop, or a new one judged: there is no way back from there. */
+  isTouched = false;
+  /** It had been released, and failed: it is taken out again whatever became of the others. */
+  isTakenBack = false;
+  /** Time already spent waiting for the guard, ms. */
+  guardWaitedMs = 0;
+  /** Says what is waited for; the step under way sets it. */
+  wait: (facts: Facts) => void = () => {};
+  #record: InstanceRecord;
+
+  private constructor(
+    release: Release,
+    plan: InstancePlan,
+    found: InstanceSurvey,
+    state: { readonly record: InstanceRecord; readonly running: Running | null },
+  ) {
+    this.release = release;
+    this.plan = plan;
+    this.found = found;
+    this.running = state.running;
+    this.#record = state.record;
+  }
+
+  /** What serves now is what a revert brings back: written down while nothing has changed yet. */
+  static async open(
+    release: Release,
+    plan: InstancePlan,
+    found: InstanceSurvey,
+  ): Promise<InstanceRun> {
+    const { service } = release;
+    const { process, address } = found;
+    const proven = plan.serving && process !== null ? process.launch : found.record.proven;
+    release.keepSecret(process?.launch ?? null);
+    release.keepSecret(proven);
+    release.keepSecret(launchOf(service, address, release.options.version));
+    const running = process === null ? null : await adoptProcess(service, plan.instance, process);
+    const run = new InstanceRun(release, plan, found, { record: { process, proven }, running });
+    await run.save({});
+    return run;
+  }
+
+  get service(): ServiceConfig {
+    return this.release.service;
+  }
+
+  get instance(): string {
+    return this.plan.instance;
+  }
+
+  get address(): Address {
+    return this.found.address;
+  }
+
+  get record(): InstanceRecord {
+    return this.#record;
+  }
+
+  /** Never throws: a full disk is dealt with at the end of the instance. */
+  async save(change: Partial<InstanceRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...change };
+    const record = this.#record;
+    await this.release.keep(() => writeRecord(this.service, this.instance, record));
+  }
+
+  /** The server now; it waits while the control plane is away. Undefined when it is gone. */
+  async server(): Promise<PoolServer | undefined> {
+    return (await this.release.servers()).find(({ id }) => id === this.instance);
+  }
+
+  /** The same without waiting: undefined also while the control plane cannot be asked. */
+  async serverNow(): Promise<PoolServer | undefined> {
+    return (await this.release.serversNow())?.find(({ id }) => id === this.instance);
+  }
+
+  /** Changes the server's admin state while it is ours. Why not, or ''. */
+  setAdmin(state: AdminState, reason: string): Promise<string> {
+    const { control, owner } = this.release;
+    const change = { state, owner, reason, ifOwner: owner };
+    return troubleOf(() => control.setAdmin(this.service.upstream, this.instance, change));
+  }
+
+  note(facts: Facts): Promise<void> {
+    return this.release.write({ kind: 'note', instance: this.instance, data: facts });
+  }
+
+  settle(outcome: Settled['outcome'], note: string, runs?: string): void {
+    const settled = { outcome, note, ...(runs === undefined ? {} : { runs }) };
+    this.release.settle(this.instance, settled, performance.now() - this.startedMs);
+  }
+}

@@ -1,0 +1,69 @@
+// One step with its journal records and events around it. Steps themselves write none.
+
+import type { Facts } from '../events.ts';
+import type { Step } from '../plan.ts';
+import { failed, type StepEnd } from '../step-end.ts';
+import { runStep, startFacts, touches } from '../steps.ts';
+import { pause } from '../wait.ts';
+import type { InstanceRun } from './instance-run.ts';
+
+/** Between two events `wait` of one step. */
+const WAIT_EVENT_EVERY_MS = 1000;
+
+/** `revert`: the step brings the old version back. A second interrupt ends the waiting for it. */
+export async function runJournaled(
+  run: InstanceRun,
+  step: Step,
+  revert: boolean,
+): Promise<StepEnd> {
+  const { release, instance } = run;
+  const startedMs = performance.now();
+  const say = (phase: 'start' | 'wait' | 'done' | 'failed', data: Facts): void => {
+    const ms = Math.round(performance.now() - startedMs);
+    release.emit({ type: 'step', instance, step: step.kind, phase, ms, revert, data });
+  };
+  const write = (kind: 'intent' | 'done' | 'failed', data: Facts): Promise<void> =>
+    release.write({ kind, instance, step: step.kind, data: { revert, ...data } });
+  await write('intent', {});
+  if (release.storage !== null && !run.isTouched) {
+    return { kind: 'failed', failure: release.storage };
+  }
+  run.isTouched ||= touches(step);
+  say('start', startFacts(step));
+  let saidMs = startedMs;
+  run.wait = (facts) => {
+    if (performance.now() - saidMs < WAIT_EVENT_EVERY_MS) return;
+    saidMs = performance.now();
+    say('wait', facts);
+  };
+  const end = await unlessAborted(release.options.interrupts.hard, runStep(step, run));
+  if (end.kind === 'done') {
+    run.isHeld = true;
+    await write('done', end.facts);
+    say('done', end.facts);
+    return end;
+  }
+  const { code, reason } =
+    end.kind === 'failed' ? end.failure : { code: end.kind, reason: end.reason };
+  await write('failed', { code, reason });
+  say('failed', { reason });
+  // The instance's log, which is on our disk and not on the control plane's.
+  const isStorage = code === 'storage_full' || code === 'storage_failed';
+  if (end.kind === 'failed' && isStorage && step.kind === 'start') {
+    release.storageFailed(end.failure);
+  }
+  return end;
+}
+
+async function unlessAborted(hard: AbortSignal, step: Promise<StepEnd>): Promise<StepEnd> {
+  const settled = new AbortController();
+  const stopped = (async (): Promise<StepEnd> => {
+    while (!hard.aborted && !settled.signal.aborted) await pause(60_000, hard, settled.signal);
+    return failed('interrupted', 'interrupted twice: stopped at once');
+  })();
+  try {
+    return await Promise.race([step, stopped]);
+  } finally {
+    settled.abort();
+  }
+}

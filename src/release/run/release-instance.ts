@@ -1,0 +1,93 @@
+// One instance from its first step to its outcome. What a failure means depends on how far it came:
+// before the old process was told to stop, the server just goes back into traffic; after it, see
+// go-back.ts. Other instances are never touched by it.
+
+import type { InstancePlan, Step } from '../plan.ts';
+import type { Failure } from '../step-end.ts';
+import type { InstanceSurvey } from '../survey.ts';
+import { goBack, leaveRunning, saysNothingOfVersion } from './go-back.ts';
+import { InstanceRun } from './instance-run.ts';
+import { runJournaled } from './journaled-step.ts';
+import type { Release } from './release.ts';
+
+/** Null when the release may go on with the next instance. */
+export async function releaseInstance(
+  release: Release,
+  plan: InstancePlan,
+  found: InstanceSurvey,
+): Promise<Failure | null> {
+  const run = await InstanceRun.open(release, plan, found);
+  const { steps } = plan;
+  let next = 0;
+  for (let step = steps[next]; step !== undefined; step = steps[next]) {
+    const end = await runJournaled(run, step, false);
+    switch (end.kind) {
+      case 'done':
+        next += 1;
+        break;
+      case 'too_few_others':
+        await putBack(run);
+        run.isHeld = false;
+        next = 0;
+        break;
+      case 'taken_over':
+        // At the admit it has passed its check; before that nothing is said of the version.
+        run.settle(step.kind === 'admit' ? 'released' : 'skipped', end.reason);
+        return null;
+      case 'failed':
+        return onFailure(run, step, end.failure);
+    }
+  }
+  run.settle('released', '');
+  release.released.add(run);
+  return null;
+}
+
+/** The version failed here after its release: as if it had failed before, but the pool comes first. */
+export async function takeBack(run: InstanceRun, failure: Failure): Promise<Failure> {
+  const { drainTimeoutMs, guardWaitMs } = run.service;
+  run.release.released.remove(run);
+  run.settle('failed', failure.reason);
+  // It serves nobody, so taking it out costs nothing; one that is alive may still have requests.
+  const out: readonly Step[] = [
+    { kind: 'guard', need: null, waitMs: guardWaitMs, takeOver: '' },
+    { kind: 'drain', timeoutMs: drainTimeoutMs, onTimeout: 'proceed', need: null },
+  ];
+  run.isTakenBack = true;
+  for (const step of out) {
+    const end = await runJournaled(run, step, true);
+    if (end.kind === 'done') continue;
+    if (end.kind === 'failed') run.settle('stuck', end.failure.reason);
+    return failure;
+  }
+  return goBack(run, failure);
+}
+
+async function onFailure(run: InstanceRun, step: Step, failure: Failure): Promise<Failure> {
+  const { hard } = run.release.options.interrupts;
+  if (!run.isTouched) {
+    // A change whose answer never came may have been made.
+    const isChanged = run.isHeld || failure.code === 'unreachable';
+    const trouble = hard.aborted ? failure.reason : isChanged ? await putBack(run) : '';
+    run.settle(trouble === '' ? 'untouched' : 'stuck', trouble);
+    return failure;
+  }
+  if (hard.aborted) {
+    run.settle('stuck', failure.reason);
+    return failure;
+  }
+  if (saysNothingOfVersion(step, failure)) {
+    return leaveRunning(run, failure, run.release.options.version);
+  }
+  run.settle('failed', failure.inTraffic ?? failure.reason);
+  return failure.inTraffic === undefined ? goBack(run, failure) : failure;
+}
+
+/** Undoes guard and drain: the server is again what it was. Why not, or ''. */
+async function putBack(run: InstanceRun): Promise<string> {
+  const admin = run.found.server?.admin;
+  const state = run.plan.serving ? 'ready' : (admin?.state ?? 'ready');
+  const trouble = await run.setAdmin(state, state === 'ready' ? '' : (admin?.reason ?? ''));
+  await run.note({ put_back: state, trouble });
+  return trouble;
+}

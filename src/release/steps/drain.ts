@@ -1,0 +1,65 @@
+// Drain: over when every worker has acknowledged and nothing is in flight, not after a time. While it
+// lasts, the rest of the pool is watched.
+
+import { formatDuration } from '../../base/units.ts';
+import { isServing } from '../control.ts';
+import type { InstanceRun } from '../run.ts';
+import { done, failed } from '../step-end.ts';
+import type { StepDefinition } from '../steps.ts';
+import { pause } from '../wait.ts';
+import { claimOn } from './claim.ts';
+import { otherGateways } from './pool.ts';
+
+const LOOK_EVERY_MS = 500;
+
+export const drain: StepDefinition<'drain'> = {
+  touches: false,
+  facts: ({ timeoutMs, onTimeout }) => {
+    return { deadline: formatDuration(timeoutMs), on_timeout: onTimeout };
+  },
+  run: async (step, run) => {
+    const { release, instance, service } = run;
+    const { control, owner } = release;
+    const { soft } = release.options.interrupts;
+    const deadlineMs = performance.now() + step.timeoutMs;
+    for (;;) {
+      if (soft.aborted) return failed('interrupted', 'interrupted while draining');
+      const leftMs = Math.max(0, deadlineMs - performance.now());
+      const sliceMs = Math.min(LOOK_EVERY_MS, leftMs);
+      const askedMs = performance.now();
+      const state = await control.awaitIdle(service.upstream, instance, Math.ceil(sliceMs));
+      const earlyMs = sliceMs - (performance.now() - askedMs);
+      const { inFlight, acknowledged } = state;
+      const claim = claimOn(state.admin, owner);
+      if (claim !== '') return { kind: 'taken_over', reason: `${claim} while it drained` };
+      const failure = run.isTakenBack ? null : await release.released.findDead();
+      if (failure !== null) return { kind: 'failed', failure };
+      if (step.need !== null) {
+        const others = await othersServing(run);
+        if (others < step.need) {
+          const reason = `only ${others} other servers eligible (need ${step.need})`;
+          return { kind: 'too_few_others', reason };
+        }
+      }
+      if (state.idle) return done({ cut: 0, ...otherGateways(state.scope) });
+      if (leftMs > 0) {
+        run.wait({ in_flight: inFlight, acknowledged });
+        // A daemon that shuts down waits no more: the question is not asked in a busy loop.
+        if (earlyMs > 0) await pause(earlyMs, soft);
+        continue;
+      }
+      const waited = formatDuration(step.timeoutMs);
+      if (step.onTimeout === 'proceed') {
+        return done({ cut: inFlight, waited, ...otherGateways(state.scope) });
+      }
+      const workers = acknowledged ? '' : ', not acknowledged by every worker';
+      const reason = `drain not over after ${waited}: ${inFlight} in flight${workers}`;
+      return failed('release_failed', `${reason} (drain.on_timeout: halt)`);
+    }
+  },
+};
+
+async function othersServing(run: InstanceRun): Promise<number> {
+  const servers = await run.release.servers();
+  return servers.filter((server) => server.id !== run.instance && isServing(server)).length;
+}
