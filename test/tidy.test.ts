@@ -237,6 +237,20 @@ test('every file of src is part of the program: what only tests use is not publi
   );
 });
 
+test('every numbered HTTP rule that a comment cites is in docs/design/http-rules.md', () => {
+  const page = readFileSync(join(root, 'docs/design/http-rules.md'), 'utf8');
+  const known = new Set([...page.matchAll(/^\| (\d+) \|/gm)].map(([, number]) => number));
+  const unknown = [...sources].flatMap(([file, text]) =>
+    [...text.matchAll(/\/\/.*|^ *\*.*/gm)]
+      .flatMap(([line]) => [...line.matchAll(/\brules? (\d+(?:(?:, | and | to )\d+)*)/g)])
+      .flatMap(([, list]) => list?.match(/\d+/g) ?? [])
+      .filter((number) => !known.has(number))
+      .map((number) => `${file}: rule ${number}`),
+  );
+  assert.deepEqual(unknown, []);
+  assert.equal(known.size, 83);
+});
+
 test('there are no default exports', () => {
   const wrong = files.filter((file) => /^export default\b/m.test(sources.get(file) ?? ''));
   assert.deepEqual(wrong, []);

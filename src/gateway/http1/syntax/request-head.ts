@@ -35,7 +35,7 @@ const RULES_UNDERSCORES = { isRequest: true, underscoresInHeaders: true };
 
 /**
  * `text` is one head up to and including its empty line, leading empty lines skipped.
- * **Source:** RFC 9112 2 to 6, RFC 9110 5, 7 and 10.1.1; reference rules 1 to 33 and 43 to 56.
+ * **Source:** RFC 9112 2 to 6, RFC 9110 5, 7 and 10.1.1; rules 1 to 33 and 43 to 56.
  */
 export function parseRequestHead(text: string, limits: HeadLimits): Http1Request | Refusal {
   const isPlain = PLAIN.test(text);

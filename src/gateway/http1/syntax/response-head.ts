@@ -28,7 +28,7 @@ const RULES = { isRequest: false, underscoresInHeaders: true };
 
 /**
  * `text` is one head up to and including its empty line; `requestMethod` decides about the body.
- * **Source:** RFC 9112 4 and 6.3; reference rules 57 to 63.
+ * **Source:** RFC 9112 4 and 6.3; rules 57 to 63.
  */
 export function parseResponseHead(
   text: string,
