@@ -163,7 +163,7 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     ),
     ...every(
       ['type', 'kind', 'backend'],
-      'write one of embedded: {}, consul: { addresses: 127.0.0.1:8500 }, none: on',
+      'write one of embedded: {}, consul: { addresses: 127.0.0.1:8500 }, file: { path: servers.yaml }, none: on',
     ),
   },
   admin: {

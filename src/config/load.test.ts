@@ -117,6 +117,19 @@ test('never shows a secret', () => {
   assert.doesNotMatch(message, /hunter|a b/);
 });
 
+test('the path of a file of servers starts at the folder of the configuration', () => {
+  for (const [path, expected] of [
+    ['servers.yaml', '/etc/sluice/servers.yaml'],
+    ['../run/servers.json', '/etc/run/servers.json'],
+    ['/srv/servers.yaml', '/srv/servers.yaml'],
+  ] as const) {
+    const text = `registry: { file: { path: ${path} } }`;
+    const { settings, serversIn } = parseConfig(text, '/etc/sluice/sluice.yaml', {}).registry;
+    assert.deepEqual(settings, { kind: 'file', path: expected });
+    assert.equal(serversIn, `the file ${expected}`);
+  }
+});
+
 test('reads the defaults without a file', () => {
   const config = defaultConfig({});
   assert.equal(config.file, '');

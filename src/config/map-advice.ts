@@ -47,6 +47,8 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
       return `write registry: { embedded: {} }, ${NAMED} or registry: { none: on }`;
     case 'registry.consul':
       return write(`addresses: ${first || '127.0.0.1:8500'}`);
+    case 'registry.file':
+      return write(`path: ${WORD.test(word) ? word : 'servers.yaml'}`);
     case 'registry.embedded':
       return first === '' ? 'write embedded: {}' : write(`listen: ${first}`);
     case 'admin':

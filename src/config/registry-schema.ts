@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Address } from '../base/units.ts';
 import type { RegistryKind, RegistrySettings } from '../registry.ts';
-import { folder, list, secret, section } from './shapes.ts';
+import { folder, list, pathProblem, secret, section } from './shapes.ts';
 import { address, listenAddress, onOff, show, text } from './values.ts';
 
 const KEYS = {
@@ -18,6 +18,13 @@ const KEYS = {
   consul: section('A Consul cluster.', {
     addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
     token: secret('ACL token.').optional(),
+  }).optional(),
+  file: section('A file of servers, read again when it changes.', {
+    path: text({
+      about: 'YAML or JSON, relative to this file; see docs/registry.md.',
+      kind: 'path',
+      problemOf: (value) => pathProblem(value, 'a path'),
+    }),
   }).optional(),
   none: onOff({ about: 'No registry: the servers of this file alone.', initial: 'off' }),
 } satisfies Readonly<Record<RegistryKind, z.ZodType>>;
@@ -97,6 +104,17 @@ const MEANINGS: { readonly [Kind in RegistryKind]: Meaning<Kind> } = {
     listen: () => undefined,
     token: ({ consul }) => consul?.token,
     serversIn: () => undefined,
+  },
+  file: {
+    kind: 'file',
+    isChosen: ({ file }) => file !== undefined,
+    settings: ({ file }, { folder: from }) => ({
+      kind: 'file',
+      path: resolve(from, file?.path ?? ''),
+    }),
+    listen: () => undefined,
+    token: () => undefined,
+    serversIn: ({ file }, { folder: from }) => `the file ${resolve(from, file?.path ?? '')}`,
   },
   none: {
     kind: 'none',

@@ -52,13 +52,15 @@ export const folder = (about: string, initial: string) =>
   text({
     about,
     kind: 'path',
-    problemOf: (value) =>
-      value === ''
-        ? 'is empty; write a folder'
-        : value.startsWith('~')
-          ? `${show(value)} begins with ~, which no shell replaces here; write the whole path`
-          : '',
+    problemOf: (value) => pathProblem(value, 'a folder'),
   }).prefault(initial);
+
+export function pathProblem(value: string, wanted: string): string {
+  if (value === '') return `is empty; write ${wanted}`;
+  return value.startsWith('~')
+    ? `${show(value)} begins with ~, which no shell replaces here; write the whole path`
+    : '';
+}
 
 export const secret = (about: string) =>
   text({

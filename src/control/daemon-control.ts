@@ -77,8 +77,9 @@ export class DaemonControl implements Control {
         ({ config, members }) => config.followRegistry && members.size === 0,
       );
       if (empty !== undefined) {
-        const { address } = registry.source.health();
-        reason = `registry ${address} has not answered yet, and nothing is known of upstream "${empty.config.name}"`;
+        const { address, trouble } = registry.source.health();
+        const why = trouble === '' ? '' : ` (${trouble})`;
+        reason = `registry ${address} has not answered yet, and nothing is known of upstream "${empty.config.name}"${why}`;
       }
     }
     return { reason, isClosing: false };

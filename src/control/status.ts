@@ -40,7 +40,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
       buildUpstream(upstream, {
         fleet,
         figures,
-        problems: problemsOf(upstream.config.name, source.registry.prefix, table.membership),
+        problems: problemsOf(upstream.config.name, table.membership),
       }),
     ),
   };
@@ -120,10 +120,9 @@ export function openTunnelsOf(
   }, 0);
 }
 
-function problemsOf(upstream: string, prefix: string, membership?: Membership): string[] {
-  const folder = `${prefix}${upstream}/`;
+function problemsOf(upstream: string, membership: Membership | undefined): string[] {
   return (membership?.problems ?? [])
-    .filter(({ key }) => key.startsWith(folder))
+    .filter(({ service }) => service === upstream)
     .map(({ key, message }) => `${key}: ${message}`);
 }
 
@@ -134,6 +133,7 @@ function buildRegistry(
   return {
     kind: registry.settings.kind,
     address: health?.address ?? '',
+    recordPrefix: registry.serversIn === undefined ? registry.prefix : '',
     reachable: health?.reachable ?? true,
     index: membership?.index ?? 0,
     lastContactMs: health?.lastContactMs ?? 0,

@@ -68,6 +68,6 @@ export function noAnswer(source: MembershipSource, deadlineMs: number): SluiceEr
   const why = trouble === '' ? '' : ` (${trouble})`;
   return new SluiceError(
     'registry_unreachable',
-    `registry ${address}: no answer within ${formatDuration(deadlineMs)}${why}; start it, correct its address, or set "registry.strong_dependency: off"`,
+    `registry ${address}: no answer within ${formatDuration(deadlineMs)}${why}; start it or mend it, correct its address, or set "registry.strong_dependency: off"`,
   );
 }

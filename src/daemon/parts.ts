@@ -6,7 +6,7 @@ import { renderPage, serveAdmin } from '../admin.ts';
 import type { Log } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
-import type { Config } from '../config.ts';
+import { type Config, readDocument } from '../config.ts';
 import { DaemonControl, type Lookup, Names, OutageWatch, Table } from '../control.ts';
 import { Checker } from '../health.ts';
 import { kindOf, type Membership, type MembershipSource } from '../registry.ts';
@@ -48,8 +48,11 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
   teardown.add(() => snapshot.close());
   const { settings, prefix } = config.registry;
-  const registryLog = log.child({ component: 'registry' });
-  const registry = await kindOf(settings).open(settings, { log: registryLog, prefix });
+  const registry = await kindOf(settings).open(settings, {
+    log: log.child({ component: 'registry' }),
+    prefix,
+    readDocument,
+  });
   teardown.add(() => registry.close());
   const names = new Names({ lookup: options.lookup, log, remembered: snapshot.memory.names });
   teardown.add(() => names.close());

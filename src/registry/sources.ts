@@ -2,6 +2,7 @@
 
 import { type ConsulSettings, consul } from './sources/consul.ts';
 import { type EmbeddedSettings, embedded } from './sources/embedded.ts';
+import { type FileSettings, file } from './sources/file.ts';
 import { type NoSettings, none } from './sources/none.ts';
 import type { SourceKind } from './sources/source-kind.ts';
 
@@ -10,12 +11,14 @@ export type { OpenedSource } from './sources/source-kind.ts';
 type SettingsByKind = {
   readonly embedded: EmbeddedSettings;
   readonly consul: ConsulSettings;
+  readonly file: FileSettings;
   readonly none: NoSettings;
 };
 
 const KINDS: { readonly [Kind in RegistryKind]: SourceKind<SettingsByKind[Kind]> } = {
   embedded,
   consul,
+  file,
   none,
 };
 

@@ -132,7 +132,9 @@ function parseInstance(value: unknown): Instance | undefined {
 
 function parseProblem(value: unknown): Problem | undefined {
   if (!isRecord(value) || !isText(value['key']) || !isText(value['message'])) return undefined;
-  return { key: value['key'], message: value['message'] };
+  // Snapshots of older versions do not say whose list it concerns.
+  const service = isText(value['service']) ? value['service'] : '';
+  return { service, key: value['key'], message: value['message'] };
 }
 
 function parseList<T>(

@@ -97,7 +97,10 @@ export const STATUS = object({
   ),
   registry: object({
     kind: text,
+    /** `host:port`, or the path of a file. */
     address: text,
+    /** `upstreams/`; '' where the servers are no records, so that nothing here can write them. */
+    recordPrefix: text,
     reachable: flag,
     index: number,
     lastContactMs: number,

@@ -57,6 +57,7 @@ const STATUS: StatusDocument = {
   workers: [{ id: 1, pid: 2, generation: 7, connections: 0, silentMs: 100 }],
   registry: {
     kind: 'embedded',
+    recordPrefix: 'upstreams/',
     address: '127.0.0.1:8500',
     reachable: true,
     index: 3,

@@ -68,7 +68,8 @@ export async function registryOf(
   if (named !== '') {
     const addresses = named.split(',').map(parseRegistryAddress);
     const token = process.env['CONSUL_HTTP_TOKEN'] ?? '';
-    return { registry: openConsul({ addresses, token, log: silentLog }), prefix: 'upstreams/' };
+    const prefix = await prefixOf(options);
+    return { registry: openConsul({ addresses, token, log: silentLog }), prefix };
   }
   const { registry: config, file } = await configOf(options);
   const { settings, prefix, serversIn } = config;
@@ -78,6 +79,16 @@ export async function registryOf(
     'usage',
     `${file}: the servers come from ${serversIn}, so there are no records to read or write; change the servers there, or name a registry with --registry host:port`,
   );
+}
+
+/** Of the records. Who names a registry needs no configuration, and is not stopped by a broken one. */
+async function prefixOf(options: GlobalOptions): Promise<string> {
+  const { defaultConfig } = await import('../../config.ts');
+  const config =
+    options.config === undefined
+      ? await configOf(options).catch(() => defaultConfig())
+      : await configOf(options);
+  return config.registry.prefix;
 }
 
 function parseRegistryAddress(text: string): Address {

@@ -68,7 +68,7 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
       opened.close();
     },
   });
-  remark(welcome(api.address, dataDir));
+  remark(welcome(api.address, dataDir, config.registry.prefix));
   await ended;
 }
 
@@ -81,11 +81,11 @@ function inOptions(error: unknown, { listen, dataDir }: RegistryOptions): unknow
   return new SluiceError(error.code, message, { cause: error, details: { ...error.details } });
 }
 
-export function welcome(address: Address, dataDir: string): string {
+export function welcome(address: Address, dataDir: string, prefix: string): string {
   const here = formatAddress(reachable(address));
   return [
     `sluice registry: http://${formatAddress(address)}/v1/kv/ (data in ${dataDir})`,
-    `try: curl -X PUT -d '{"weight":1}' http://${here}/v1/kv/upstreams/app/127.0.0.1:9001`,
+    `try: curl -X PUT -d '{"weight":1}' http://${here}/v1/kv/${prefix}app/127.0.0.1:9001`,
   ].join('\n');
 }
 

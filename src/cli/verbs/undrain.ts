@@ -2,11 +2,11 @@
 // traffic again and when it does not.
 
 import type { Command } from 'commander';
-import type { AdminRequest } from '../../admin.ts';
+import type { AdminRequest, Control } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { isShared, notAsked } from '../../base/scope.ts';
 import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
-import { print, printJson } from '../output.ts';
+import { print, printJson, visible } from '../output.ts';
 import { operator } from './operator.ts';
 
 /** How long to wait for the workers' acknowledgement. */
@@ -36,7 +36,7 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
   if (drain.admin.state !== 'ready') {
     const remedy =
       drain.admin.owner === 'kv'
-        ? `its registry record says down; sluice kv put the record of ${server} with "down":0`
+        ? await downAdvice(control, upstream, server)
         : drain.admin.owner === 'config'
           ? 'the config file says "down: on"; remove it there and restart'
           : `${drain.admin.owner} holds it`;
@@ -55,4 +55,12 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
   print(
     `${server} of ${upstream}: ready, generation ${drain.generation} ${acknowledged}, ${eligible}${others}`,
   );
+}
+
+/** What lets a server in that its record says to be down. */
+async function downAdvice(control: Control, upstream: string, server: string): Promise<string> {
+  const { address, recordPrefix } = (await control.status()).registry;
+  return recordPrefix === ''
+    ? `${visible(address)} says that it is down; change it there`
+    : `its registry record says down; sluice kv put ${visible(`${recordPrefix}${upstream}/${server}`)} with "down":0`;
 }

@@ -46,6 +46,7 @@ const STATUS: StatusDocument = {
   ],
   registry: {
     kind: 'consul',
+    recordPrefix: 'upstreams/',
     address: '127.0.0.1:8500',
     reachable: true,
     index: 42,
@@ -108,7 +109,7 @@ test('says that the registry is away and that the last known servers stay in use
   const [, line] = statusView({ ...STATUS, registry }, plain).split('\n');
   assert.equal(
     line,
-    'registry   consul at 127.0.0.1:8500, not reachable (last contact 1m ago): 127.0.0.1:8500: ECONNREFUSED; last known servers stay in use',
+    'registry   consul at 127.0.0.1:8500, cannot be read (last read 1m ago): 127.0.0.1:8500: ECONNREFUSED; last known servers stay in use',
   );
 });
 

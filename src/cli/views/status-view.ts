@@ -29,18 +29,18 @@ const SILENT_MS = 5000;
 function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): string[] {
   const { registry, workers } = status;
   const up = formatDuration(Math.max(0, nowMs - status.startedAtMs));
-  const address = registry.address === '' ? '' : ` at ${registry.address}`;
+  const address = registry.address === '' ? '' : ` at ${visible(registry.address)}`;
   const isMissing = registry.kind !== 'none' && !registry.reachable;
   const contact =
     registry.lastContactMs === 0 ? 'never' : `${ago(registry.lastContactMs, nowMs)} ago`;
   const health = isMissing
     ? paint(
         'red',
-        `not reachable (last contact ${contact}): ${visible(registry.trouble)}; last known servers stay in use`,
+        `cannot be read (last read ${contact}): ${visible(registry.trouble)}; last known servers stay in use`,
       )
     : registry.kind === 'none'
       ? ''
-      : `reachable, index ${registry.index}`;
+      : `reachable, index ${registry.index}${registry.recordPrefix === '' ? ', only read' : ''}`;
   const lines = [
     `${paint('bold', `sluice ${status.version}`)}  up ${up}, generation ${status.generation}`,
     `registry   ${registry.kind}${address}${health === '' ? '' : `, ${health}`}`,

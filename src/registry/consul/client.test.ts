@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { openClient, startEmbedded } from '../../../test/support/registry/builders.ts';
-import { Seen } from '../../../test/support/registry/contract.ts';
+import { Seen } from '../../../test/support/registry/store-contract.ts';
 import type { Address } from '../../base/units.ts';
 import type { SourceHealth } from '../membership-source.ts';
 

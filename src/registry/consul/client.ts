@@ -125,7 +125,7 @@ function pathOf(key: string, emptyAllowed = false): string {
   if (unclean || (key === '' && !emptyAllowed)) {
     throw new SluiceError(
       'registry_refused',
-      `key "${key}": empty, "." and ".." segments cannot be stored; write it like upstreams/app/127.0.0.1:80`,
+      `key "${key}": empty, "." and ".." segments cannot be stored; write it without them`,
     );
   }
   if (/[\p{Cc}]/u.test(key)) {

@@ -9,7 +9,7 @@ import {
   startConsul,
 } from '../../../test/support/peers/programs.ts';
 import { openClient, sendRaw } from '../../../test/support/registry/builders.ts';
-import { Seen } from '../../../test/support/registry/contract.ts';
+import { Seen } from '../../../test/support/registry/store-contract.ts';
 
 test('losing the leader of three costs neither a write nor the watch', async (t) => {
   const consul = await startConsul(t, { servers: 3 });

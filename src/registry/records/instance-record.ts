@@ -59,14 +59,15 @@ export type InstanceRead =
   | { readonly problem: Problem };
 
 export function readInstance(key: string, value: Uint8Array, prefix: string): InstanceRead {
-  const fail = (message: string): InstanceRead => ({ problem: { key, message } });
+  const service = serviceOf(key, prefix);
+  const fail = (message: string): InstanceRead => ({ problem: { service, key, message } });
   const place = readKey(key, prefix);
   if (typeof place === 'string') return fail(place);
   const attributes = readAttributes(value);
   if (typeof attributes === 'string') return fail(attributes);
   const problems: Problem[] = [];
   const say = (message: string): void => {
-    problems.push({ key, message });
+    problems.push({ service, key, message });
   };
   const breaksUpsync = value.length > VALUE_BYTES_UPSYNC;
   if (breaksUpsync) {
@@ -110,6 +111,11 @@ export function recordOf(server: ServerAttributes): Record<string, number> {
     }
   }
   return record;
+}
+
+function serviceOf(key: string, prefix: string): string {
+  const end = key.startsWith(prefix) ? key.indexOf('/', prefix.length) : -1;
+  return end === -1 ? '' : key.slice(prefix.length, end);
 }
 
 /** Service and address of a key, or what is wrong with it. Segments between the two are ignored. */

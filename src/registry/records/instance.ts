@@ -11,7 +11,15 @@ export type Instance = RecordAttributes & {
 };
 
 /** A record that could not be taken as it is: reported by name, its neighbours untouched. */
-export type Problem = { readonly key: string; readonly message: string };
+export type Problem = {
+  /** Whose list it concerns; '' when the key does not say. */
+  readonly service: string;
+  readonly key: string;
+  readonly message: string;
+};
+
+/** A record as far as it describes a server. */
+export type RecordText = { readonly key: string; readonly value: Uint8Array };
 
 /** Which instances exist, after last-good and the brake were applied. */
 export type Membership = {

@@ -6,8 +6,8 @@
 import type { Log } from '../../base/log.ts';
 import { formatAddress } from '../../base/units.ts';
 import type { MembershipSource } from '../membership-source.ts';
-import type { KvChange, KvEntry, KvState, RecordStore } from '../record-store.ts';
-import type { Instance, Membership, Problem } from './instance.ts';
+import type { KvChange, RecordStore } from '../record-store.ts';
+import type { Instance, Membership, Problem, RecordText } from './instance.ts';
 import { readInstance, readKey } from './instance-record.ts';
 
 /** The servers that the records under a prefix (it ends with a slash) describe. */
@@ -90,7 +90,7 @@ export class MembershipReader {
     this.#services = initial?.services ?? new Map();
   }
 
-  read(state: KvState): Membership {
+  read(state: { readonly index: number; readonly entries: readonly RecordText[] }): Membership {
     const problems: Problem[] = [];
     const records = new Map<string, Remembered>();
     const lists = new Map<string, Instance[]>();
@@ -106,7 +106,11 @@ export class MembershipReader {
       const name = `${instance.service}/${instance.id}`;
       const owner = owners.get(name);
       if (owner !== undefined) {
-        problems.push({ key: entry.key, message: `the same server as ${owner}, which counts` });
+        problems.push({
+          service: instance.service,
+          key: entry.key,
+          message: `the same server as ${owner}, which counts`,
+        });
         continue;
       }
       owners.set(name, entry.key);
@@ -152,7 +156,7 @@ export class MembershipReader {
     return this.#membership;
   }
 
-  #readRecord({ key, value }: KvEntry): Remembered {
+  #readRecord({ key, value }: RecordText): Remembered {
     const before = this.#records.get(key);
     if (before?.value === value) return before;
     if (before !== undefined && Buffer.compare(before.value, value) === 0) return before;
@@ -162,9 +166,9 @@ export class MembershipReader {
     }
     const last = before?.instance ?? this.#lastKnown(key);
     if ('problem' in read) {
-      const { message } = read.problem;
+      const { service, message } = read.problem;
       const effect = last === undefined ? 'not added' : 'its last good state is kept';
-      const problems = [{ key, message: `${message} (${effect})` }];
+      const problems = [{ service, key, message: `${message} (${effect})` }];
       return { value, instance: last, problems };
     }
     let { instance } = read;
@@ -190,8 +194,9 @@ export class MembershipReader {
       lists.set(service, [...last]);
       held.push(service);
       problems.push({
+        service,
         key: `${this.#prefix}${service}/`,
-        message: `its list of ${last.length} vanished and is held; write a record, or set allow_empty`,
+        message: `its list of ${last.length} vanished and is held; write a server, or set allow_empty`,
       });
     }
     return held.sort();

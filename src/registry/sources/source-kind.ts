@@ -4,6 +4,7 @@
 
 import type { Log } from '../../base/log.ts';
 import type { Address } from '../../base/units.ts';
+import type { ReadDocument } from '../file.ts';
 import type { MembershipSource } from '../membership-source.ts';
 import type { RecordStore } from '../record-store.ts';
 
@@ -11,6 +12,8 @@ export type OpenContext = {
   readonly log: Log;
   /** Of the records, where the source has records; ends with a slash. */
   readonly prefix: string;
+  /** How a source reads YAML or JSON, with the places of what is wrong in it. */
+  readonly readDocument: ReadDocument;
 };
 
 /** A source of servers as the daemon uses it. */

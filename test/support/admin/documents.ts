@@ -52,6 +52,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
     workers: [{ id: 1, pid: 100, generation: 1, connections: 3, silentMs: 100 }],
     registry: {
       kind: 'embedded',
+      recordPrefix: 'upstreams/',
       address: '127.0.0.1:8500',
       reachable: true,
       index: 12,

@@ -1,21 +1,21 @@
-// The contract of every registry, on the embedded one and on a real Consul.
+// The contract of every store of records, on the embedded one and on a real Consul.
 
 import { startConsul } from '../../test/support/peers/programs.ts';
 import { openClient, startEmbedded } from '../../test/support/registry/builders.ts';
-import { registryContract } from '../../test/support/registry/contract.ts';
+import { storeContract } from '../../test/support/registry/store-contract.ts';
 import { embeddedStore } from './embedded.ts';
 
-registryContract('embedded', async (t) => {
+storeContract('embedded', async (t) => {
   const { address } = await startEmbedded(t);
   return openClient(t, [address], { waitMs: 5_000 });
 });
 
-registryContract('embedded, in its own process', async (t) => {
+storeContract('embedded, in its own process', async (t) => {
   const { address, store } = await startEmbedded(t);
   return embeddedStore(openClient(t, [address]), store);
 });
 
-registryContract('consul', async (t) => {
+storeContract('consul', async (t) => {
   const consul = await startConsul(t);
   return consul === undefined ? undefined : openClient(t, consul.addresses, { waitMs: 5_000 });
 });

@@ -1,14 +1,13 @@
-// What every registry must do, whatever stands behind it: run against the embedded one and a real
-// Consul, both through our client.
+// What every store of records must do, whatever stands behind it.
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { KvState, RecordStore } from '../../../src/registry.ts';
 
-/** Opens a client to an empty registry; undefined when the test is skipped. */
-export type StartRegistry = (t: TestContext) => Promise<RecordStore | undefined>;
+/** Opens an empty store; undefined when the test is skipped. */
+export type StartStore = (t: TestContext) => Promise<RecordStore | undefined>;
 
-export function registryContract(name: string, start: StartRegistry): void {
+export function storeContract(name: string, start: StartStore): void {
   const check = (
     what: string,
     run: (registry: RecordStore, t: TestContext) => Promise<void>,

@@ -1,0 +1,227 @@
+// What every source of servers must do, whatever stands behind it.
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { FollowOptions, Membership, MembershipSource } from '../../../src/registry.ts';
+
+/** Attributes by `host:port`, by upstream. */
+export type Servers = Readonly<Record<string, Readonly<Record<string, object>>>>;
+
+export type StartedSource = {
+  readonly source: MembershipSource;
+  /** Makes these the only servers that are written down. */
+  write(servers: Servers): Promise<void>;
+};
+
+/** Starts a source of no servers; undefined when the test is skipped. */
+export type StartSource = (t: TestContext) => Promise<StartedSource | undefined>;
+
+const A = '127.0.0.1:1';
+const B = '[::1]:2';
+const C = 'localhost:3';
+
+export function sourceContract(name: string, start: StartSource): void {
+  const check = (
+    what: string,
+    run: (started: StartedSource, t: TestContext) => Promise<void>,
+  ): void => {
+    test(`${name}: ${what}`, async (t) => {
+      const started = await start(t);
+      if (started !== undefined) await run(started, t);
+    });
+  };
+
+  check('tells who is there at the start, and every change', async ({ source, write }, t) => {
+    await write({ app: { [A]: {}, [B]: { weight: 3 } } });
+    const told = new Told(t, source);
+    await told.until(`app: ${A} ${B}*3`);
+    await write({ app: { [A]: {}, [B]: { weight: 5, down: 1 } } });
+    await told.until(`app: ${A} ${B}*5-down`);
+    await write({ app: { [A]: {}, [C]: { backup: 1 } } });
+    await told.until(`app: ${A} ${C}-backup`);
+    await write({ app: { [C]: {} }, web: { [A]: { max_conns: 7 } } });
+    await told.until(`app: ${C}; web: ${A}`);
+    assert.equal(told.last.services.get('web')?.[0]?.maxConns, 7);
+    assert.deepEqual(told.last.problems, []);
+  });
+
+  check('gives every attribute what a record gives it', async ({ source, write }, t) => {
+    const attributes = { weight: '4', max_fails: 5, fail_timeout: 6, max_conns: 7, backup: true };
+    await write({ app: { [A]: {}, [B]: attributes } });
+    const told = new Told(t, source);
+    await told.until(`app: ${A} ${B}*4-backup`);
+    const list = told.last.services.get('app') ?? [];
+    const plain = { weight: 1, maxFails: 2, failTimeoutMs: 10_000, down: false, backup: false };
+    assert.deepEqual(
+      list.find(({ id }) => id === A),
+      { id: A, service: 'app', host: '127.0.0.1', port: 1, ...plain },
+    );
+    const all = { weight: 4, maxFails: 5, failTimeoutMs: 6000, maxConns: 7, down: false };
+    assert.deepEqual(
+      list.find(({ id }) => id === B),
+      { id: B, service: 'app', host: '::1', port: 2, ...all, backup: true },
+    );
+  });
+
+  check('keeps the last good of what cannot be read, and names it', async (started, t) => {
+    const { source, write } = started;
+    await write({ app: { [A]: { down: 1 }, [B]: {} } });
+    const told = new Told(t, source);
+    await told.until(`app: ${A}-down ${B}`);
+    await write({ app: { [A]: { down: 'perhaps' }, [B]: { weight: 2 } } });
+    await told.until(`app: ${A}-down ${B}*2`);
+    const [problem, ...more] = told.last.problems;
+    assert.deepEqual(more, []);
+    assert.equal(problem?.service, 'app');
+    assert.match(problem?.key ?? '', /app\/127\.0\.0\.1:1$/);
+    assert.match(problem?.message ?? '', /"perhaps" is neither 0 nor 1/);
+    await write({ app: { [A]: {}, [B]: { weight: 2 } } });
+    await told.until(`app: ${A} ${B}*2`);
+    assert.deepEqual(told.last.problems, []);
+  });
+
+  check('holds a list that empties or vanishes, until somebody is there', async (started, t) => {
+    const { source, write } = started;
+    await write({ app: { [A]: {} }, web: { [B]: {} } });
+    const told = new Told(t, source);
+    await told.until(`app: ${A}; web: ${B}`);
+    await write({ app: {}, web: { [B]: { weight: 2 } } });
+    await told.untilHeld('app');
+    await told.until(`app: ${A}; web: ${B}*2`);
+    assert.equal(told.last.problems[0]?.service, 'app');
+    await write({});
+    await told.untilHeld('app,web');
+    await write({ app: { [C]: {} } });
+    await told.until(`app: ${C}; web: ${B}*2`);
+    assert.deepEqual(told.last.held, ['web']);
+  });
+
+  check('takes an emptied list as it is where that is allowed', async ({ source, write }, t) => {
+    await write({ app: { [A]: {} }, web: { [A]: {} } });
+    const told = new Told(t, source, { allowEmpty: (service) => service === 'app' });
+    await told.until(`app: ${A}; web: ${A}`);
+    await write({ web: { [A]: {} } });
+    await told.until(`web: ${A}`);
+    assert.deepEqual(told.last.held, []);
+  });
+
+  check('what was known before the start counts as last good', async ({ source, write }, t) => {
+    await write({ app: { [A]: { down: 1 } } });
+    const before = new Told(t, source);
+    await before.until(`app: ${A}-down`);
+    await write({ app: { [A]: { down: 'perhaps' } } });
+    const told = new Told(t, source, { initial: before.last });
+    await told.until(`app: ${A}-down`);
+    assert.equal(told.last.problems.length, 1);
+    await write({});
+    await told.untilHeld('app');
+    assert.equal(told.shown, `app: ${A}-down`);
+  });
+
+  check('a list that did not change is the same array', async ({ source, write }, t) => {
+    await write({ app: { [A]: {} }, web: { [B]: {} } });
+    const told = new Told(t, source);
+    await told.until(`app: ${A}; web: ${B}`);
+    const web = told.last.services.get('web');
+    await write({ app: { [A]: { weight: 2 } }, web: { [B]: {} } });
+    await told.until(`app: ${A}*2; web: ${B}`);
+    assert.equal(told.last.services.get('web'), web);
+  });
+
+  check('each follower is told, and one that closed is not', async ({ source, write }, t) => {
+    await write({ app: { [A]: {} } });
+    const [one, two] = [new Told(t, source), new Told(t, source)];
+    await Promise.all([one.until(`app: ${A}`), two.until(`app: ${A}`)]);
+    one.close();
+    await write({ app: { [B]: {} } });
+    await two.until(`app: ${B}`);
+    assert.equal(one.shown, `app: ${A}`);
+  });
+
+  check('says that it is well, once', async ({ source, write }, t) => {
+    await write({ app: { [A]: {} } });
+    const told = new Told(t, source);
+    await told.until(`app: ${A}`);
+    await write({ app: { [B]: {} } });
+    await told.until(`app: ${B}`);
+    assert.ok(told.health.every((reachable) => reachable));
+    assert.ok(told.health.length <= 1);
+    const { reachable, trouble, lastContactMs, address } = source.health();
+    assert.deepEqual([reachable, trouble], [true, '']);
+    assert.ok(lastContactMs > 0);
+    assert.notEqual(address, '');
+  });
+}
+
+/** What a follower was told, and a way to await it. */
+export class Told {
+  readonly health: boolean[] = [];
+  #membership: Membership | undefined;
+  #arrived: () => void = () => {};
+  readonly #follower: { close(): void };
+
+  constructor(t: TestContext, source: MembershipSource, options: Partial<FollowOptions> = {}) {
+    this.#follower = source.follow({
+      ...options,
+      onMembership: (membership) => {
+        this.#membership = membership;
+        this.#arrived();
+      },
+      onHealth: ({ reachable }) => {
+        this.health.push(reachable);
+        this.#arrived();
+      },
+    });
+    t.after(() => this.close());
+  }
+
+  get last(): Membership {
+    return this.#membership ?? assert.fail('nothing was told');
+  }
+
+  /** `app: 127.0.0.1:1*2-down; web: …`, sorted. */
+  get shown(): string {
+    const lists = [...(this.#membership?.services ?? [])].filter(([, list]) => list.length > 0);
+    return lists
+      .map(([service, list]) => {
+        const servers = list.map(({ id, weight, down, backup }) =>
+          [id, weight === 1 ? '' : `*${weight}`, down ? '-down' : '', backup ? '-backup' : ''].join(
+            '',
+          ),
+        );
+        return `${service}: ${servers.toSorted(bySize).join(' ')}`;
+      })
+      .toSorted()
+      .join('; ');
+  }
+
+  until(shown: string): Promise<void> {
+    return this.#await(() => this.shown === shown);
+  }
+
+  untilHeld(services: string): Promise<void> {
+    return this.#await(() => this.#membership?.held.join() === services);
+  }
+
+  untilHealth(reachable: boolean): Promise<void> {
+    return this.#await(() => this.health.at(-1) === reachable);
+  }
+
+  close(): void {
+    this.#follower.close();
+  }
+
+  async #await(isThere: () => boolean): Promise<void> {
+    while (!isThere()) {
+      await new Promise<void>((resolve) => {
+        this.#arrived = resolve;
+      });
+    }
+  }
+}
+
+/** By the port, which all three have another one of. */
+function bySize(a: string, b: string): number {
+  const port = (text: string): number => Number(/:(\d+)(?:[*-].*)?$/.exec(text)?.[1]);
+  return port(a) - port(b);
+}
