@@ -22,6 +22,7 @@ import { type AccessLine, AccessLog } from './access-log.ts';
 
 const LINE: AccessLine = {
   client: '127.0.0.1',
+  listener: '0.0.0.0:80',
   request: { method: 'GET', host: 'app.example', target: '/' },
   status: 200,
   bytes: 3,
@@ -80,6 +81,7 @@ test('a line has the fields of the exchange', async (t) => {
   const { time, ...rest } = first ?? {};
   assert.deepEqual(rest, {
     client: '127.0.0.1',
+    listener: '0.0.0.0:80',
     method: 'GET',
     host: 'app.example',
     target: '/',

@@ -157,6 +157,19 @@ for (const [name, given, expected] of [
   });
 }
 
+for (const [given, expected] of [
+  ['', 'https'],
+  ['javascript', 'https'],
+  ['http', 'http'],
+  ['ws', 'http'],
+  ['wss', 'https'],
+] as const) {
+  test(`x-forwarded-proto "${given}" of a trusted proxy over https is ${expected}`, () => {
+    const text = forwarding('10.0.0.1', 'https').text(headWith(`X-Forwarded-Proto: ${given}`));
+    assert.match(text, new RegExp(`X-Forwarded-Proto: ${expected}\r\n`));
+  });
+}
+
 test('a peer that is no trusted proxy has no say', () => {
   const lines = [
     'X-Forwarded-For: 6.6.6.6',

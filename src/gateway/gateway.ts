@@ -91,8 +91,8 @@ export class Gateway {
       ...{ transport, wheel, log, sockets },
       makeRoom: () => pool.makeRoom(),
       // What the client speaks decides: HTTP/1 is all there is.
-      serve: (connection, _listener, onClosed) =>
-        new ClientConnection(clientSide, connection, onClosed),
+      serve: (connection, { id }, onClosed) =>
+        new ClientConnection(clientSide, { connection, listener: id }, onClosed),
     });
   }
 

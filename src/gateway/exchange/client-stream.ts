@@ -13,6 +13,8 @@ import type { OwnResponse, ResponseHead } from '../message.ts';
 export interface ClientStream {
   /** What the gateway itself says about the client. */
   readonly forwarding: Forwarding;
+  /** The id of the listener that the client came in by. */
+  readonly listener: string;
   /** False: the client knows no interim responses. */
   readonly takesInterims: boolean;
   /** Stop and go on reading the request's body, or the tunnel. */

@@ -359,6 +359,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
   #log(result: Result, reason: string, nowMs: number): void {
     this.#gateway.accessLog?.write({
       client: this.#client.forwarding.client(this.#head),
+      listener: this.#client.listener,
       request: this.#head,
       status: this.#status,
       bytes: this.#bodyBytes,

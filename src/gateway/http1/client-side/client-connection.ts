@@ -29,10 +29,14 @@ type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 /** Of one gateway: what its client connections stand on, and what their exchanges do. */
 export type ClientSide = { readonly http1: Http1Context; readonly exchange: ExchangeContext };
 
+/** A client's connection, and the id of the listener that it came in by. */
+export type Accepted = { readonly connection: Connection; readonly listener: string };
+
 export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
   readonly forwarding: Forwarding;
+  readonly listener: string;
   readonly #connection: Connection;
   readonly #gateway: Http1Context;
   readonly #exchanges: ExchangeContext;
@@ -53,12 +57,13 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
 
   constructor(
     { http1, exchange }: ClientSide,
-    connection: Connection,
+    { connection, listener }: Accepted,
     onClosed: (client: ClientConnection) => void,
   ) {
     this.#gateway = http1;
     this.#exchanges = exchange;
     this.#connection = connection;
+    this.listener = listener;
     this.#onClosed = onClosed;
     this.#reader = new RequestReader(http1);
     this.forwarding = new Forwarding(connection, http1.trusted, http1.config.via);

@@ -23,6 +23,7 @@ export type CutBy = 'end' | 'reset';
 /** What a stream wants of the connection that carries it. */
 export interface StreamCarrier {
   readonly forwarding: Forwarding;
+  readonly listener: string;
   /** The request is whole, and another one may follow this one. */
   mayKeepAlive(request: Http1Request): boolean;
   /** As of a Connection. False: the exchange hears clientDrained. */
@@ -58,6 +59,10 @@ export class Http1ClientStream implements ClientStream {
 
   get forwarding(): Forwarding {
     return this.#carrier.forwarding;
+  }
+
+  get listener(): string {
+    return this.#carrier.listener;
   }
 
   get takesInterims(): boolean {
