@@ -2,73 +2,109 @@
 // gone, or it may only have no more to send.
 
 import assert from 'node:assert/strict';
-import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import {
-  RawClient,
-  startGateway,
-  startRawServer,
-  type TestGateway,
-} from '../../test/support/gateway/builders.ts';
+  type Simulated,
+  type SimulatedPeer,
+  simulate,
+} from '../../test/support/gateway/simulated.ts';
 
-type Asked = { readonly gateway: TestGateway; readonly client: RawClient; readonly server: Socket };
+type Asked = Simulated & { readonly asking: SimulatedPeer };
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 async function begin(
   t: TestContext,
   ignoreClientAbort: 'ask' | 'off' | 'on',
   version = 'HTTP/1.1',
 ): Promise<Asked> {
-  const asked = Promise.withResolvers<Socket>();
-  const raw = await startRawServer(t, (socket) => asked.resolve(socket));
-  const gateway = await startGateway(t, [raw.port], { ignoreClientAbort });
-  const client = new RawClient(t, gateway.port);
-  client.send(`GET / ${version}\r\nHost: a\r\n\r\n`);
-  return { gateway, client, server: await asked.promise };
+  const simulated = await simulate(t, { ignoreClientAbort });
+  const asking = simulated.client();
+  asking.send(`GET / ${version}\r\nHost: a\r\n\r\n`);
+  await simulated.pass(100);
+  assert.match(simulated.servers[0]?.text ?? '', /^GET \/ /);
+  return { ...simulated, asking };
 }
 
-function answer({ server }: Asked): void {
-  server.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi');
+async function answer({ servers, pass }: Asked): Promise<void> {
+  servers[0]?.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi');
+  await pass(100);
 }
 
-async function clientGone({ gateway }: Asked): Promise<void> {
-  const app = gateway.upstreams.get('app');
-  while (app?.servers[0]?.inFlight !== 0) await new Promise((resolve) => setImmediate(resolve));
+function assertGone({ app, servers }: Asked): void {
+  assert.equal(app.servers[0]?.inFlight, 0);
   assert.equal(app.counters.clientGone, 1, JSON.stringify(app.counters));
   assert.equal(app.servers[0].counters.clientGone, 1);
+  assert.equal(servers[0]?.isEnded, true, 'the server is not left to work on');
 }
 
 test('ask: a client that has left ends the attempt', async (t) => {
   const asked = await begin(t, 'ask');
-  asked.client.socket.destroy();
-  await clientGone(asked);
+  asked.asking.destroy();
+  await asked.pass(900);
+  assert.equal(asked.app.counters.clientGone, 0, 'not before it was asked');
+  await asked.pass(2000);
+  assertGone(asked);
 });
 
-test('ask: a client that only ended its side is asked and gets its answer', async (t) => {
+test('ask: an HTTP/1.0 client that has left ends the attempt', async (t) => {
+  const asked = await begin(t, 'ask', 'HTTP/1.0');
+  asked.asking.reset();
+  await asked.pass(3000);
+  assertGone(asked);
+});
+
+test('ask: a client that only ended its side is asked once and gets its answer', async (t) => {
   const asked = await begin(t, 'ask');
-  asked.client.socket.end();
-  await asked.client.until((text) => text === 'HTTP/1.1 100 Continue\r\n\r\n');
-  answer(asked);
-  assert.match(await asked.client.ended(), /100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*hi$/);
+  asked.asking.end();
+  await asked.pass(10_000);
+  assert.equal(asked.asking.text, CONTINUE);
+  await answer(asked);
+  assert.match(asked.asking.text, /100 Continue\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*hi$/);
+  assert.equal(asked.asking.isEnded, true);
+});
+
+test('ask: a client whose answer has begun is not asked', async (t) => {
+  const asked = await begin(t, 'ask');
+  asked.servers[0]?.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh');
+  await asked.pass(100);
+  asked.asking.end();
+  await asked.pass(10_000);
+  asked.servers[0]?.send('i');
+  await asked.pass(100);
+  assert.match(asked.asking.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhi$/);
 });
 
 test('ask: an HTTP/1.0 client is not sent what it does not know', async (t) => {
   const asked = await begin(t, 'ask', 'HTTP/1.0');
-  asked.client.socket.end();
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  answer(asked);
-  assert.match(await asked.client.ended(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*hi$/);
+  asked.asking.end();
+  await asked.pass(10_000);
+  await answer(asked);
+  assert.match(asked.asking.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*hi$/);
 });
 
 test('off: the end of its side ends the attempt', async (t) => {
   const asked = await begin(t, 'off');
-  asked.client.socket.end();
-  await clientGone(asked);
+  asked.asking.end();
+  await asked.pass(100);
+  assertGone(asked);
+});
+
+test('off: a client whose answer has begun gets the rest', async (t) => {
+  const asked = await begin(t, 'off');
+  asked.servers[0]?.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh');
+  await asked.pass(100);
+  asked.asking.end();
+  await asked.pass(100);
+  asked.servers[0]?.send('i');
+  await asked.pass(100);
+  assert.match(asked.asking.text, /hi$/);
 });
 
 test('on: a client that ended its side is answered and never asked', async (t) => {
   const asked = await begin(t, 'on');
-  asked.client.socket.end();
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  answer(asked);
-  assert.match(await asked.client.ended(), /^HTTP\/1\.1 200 OK\r\n[\s\S]*hi$/);
+  asked.asking.end();
+  await asked.pass(10_000);
+  await answer(asked);
+  assert.match(asked.asking.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*hi$/);
 });

@@ -3,6 +3,7 @@
 // reading and leave. Seeded: a failure names its seed. What must hold for every seed:
 //   - a response belongs to its request, whole or visibly cut, in the order of the requests;
 //   - a server sees whole, unmixed requests, and no non-idempotent one twice;
+//   - what one end of a tunnel gets is a beginning of what the other end sent;
 //   - at the end nothing is in flight and the counters add up.
 
 import assert from 'node:assert/strict';
@@ -74,6 +75,13 @@ class Framer {
     this.#inBody = true;
   }
 
+  /** What is behind the last head: a tunnel's bytes. */
+  rest(): string {
+    const text = this.#bytes.toString('latin1');
+    this.#bytes = Buffer.alloc(0);
+    return text;
+  }
+
   /** The payload when the body is complete. */
   body(isEnd = false): string | undefined {
     if (!this.#inBody) return undefined;
@@ -87,6 +95,27 @@ class Framer {
   }
 }
 
+/** One end of a tunnel: every byte says whose it is. */
+class TunnelEnd {
+  #got = '';
+  readonly #id: string;
+  readonly #world: World;
+
+  constructor(world: World, id: string) {
+    this.#world = world;
+    this.#id = id;
+  }
+
+  /** All that came, if it is nobody else's. */
+  take(text: string): string {
+    this.#got += text;
+    if (this.#got !== bodyFor(this.#id, this.#got.length)) {
+      this.#world.problems.push(`mixed tunnel of ${this.#id}`);
+    }
+    return this.#got;
+  }
+}
+
 /** Answers each request with its own id in every byte, or misbehaves. */
 class ScriptedServer implements ConnectionHandler {
   readonly #world: World;
@@ -94,6 +123,7 @@ class ScriptedServer implements ConnectionHandler {
   readonly #framer = new Framer();
   #id = '';
   #isClosed = false;
+  #tunnel: TunnelEnd | undefined;
 
   constructor(world: World, connection: Connection) {
     this.#world = world;
@@ -117,6 +147,7 @@ class ScriptedServer implements ConnectionHandler {
   onData(buffer: Buffer, start: number, end: number): void {
     this.#framer.push(buffer, start, end);
     if (this.#world.random() < 0.01) return this.#connection.reset();
+    if (this.#tunnel !== undefined) return this.#echo(this.#framer.rest());
     const text = this.#framer.head();
     if (text !== undefined) {
       const head = parseRequestHead(text, HEAD_LIMITS);
@@ -127,6 +158,7 @@ class ScriptedServer implements ConnectionHandler {
         return this.#connection.reset();
       }
       this.#id = head.target.slice(1);
+      if (head.upgrade !== '' && this.#world.random() < 0.9) return this.#openTunnel();
       this.#framer.begin(head.framing, head.contentLength);
     }
     const body = this.#framer.body();
@@ -140,6 +172,20 @@ class ScriptedServer implements ConnectionHandler {
     if (fate < 0.07) return this.#connection.end();
     if (fate < 0.08) return; // Never answers: the gateway has to time out.
     network.later(() => this.#answer(id), random() * 30);
+  }
+
+  #openTunnel(): void {
+    this.#tunnel = new TunnelEnd(this.#world, this.#id);
+    this.#connection.writeText(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+    );
+    this.#echo(this.#framer.rest());
+  }
+
+  #echo(text: string): void {
+    this.#tunnel?.take(text);
+    if (text !== '') this.#connection.writeText(text);
+    if (this.#world.random() < 0.01) this.#connection.end();
   }
 
   #answer(id: string): void {
@@ -171,6 +217,11 @@ class ScriptedServer implements ConnectionHandler {
 
 class ScriptedClient implements ConnectionHandler {
   answered = 0;
+  /** Bytes that came back through a tunnel. */
+  echoed = 0;
+  #tunnel: TunnelEnd | undefined;
+  #upgradeId = '';
+  #said = '';
   readonly #world: World;
   readonly #connection: Connection;
   readonly #framer = new Framer();
@@ -189,6 +240,11 @@ class ScriptedClient implements ConnectionHandler {
       methods.set(id, method);
       this.#ids.push(id);
       text += request(id, method, random);
+    }
+    if (random() < 0.4) {
+      this.#upgradeId = `${name}-tunnel`;
+      this.#ids.push(this.#upgradeId);
+      text += `GET /${this.#upgradeId} HTTP/1.1\r\nHost: app\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n`;
     }
     // Some clients pipeline everything, some leave early, some stop reading for a while.
     network.later(() => this.#connection.writeText(text), random() * 200);
@@ -215,6 +271,7 @@ class ScriptedClient implements ConnectionHandler {
 
   onData(buffer: Buffer, start: number, end: number): void {
     this.#framer.push(buffer, start, end);
+    if (this.#tunnel !== undefined) return this.#hearEcho();
     for (;;) {
       if (this.#current === undefined) {
         const text = this.#framer.head();
@@ -224,6 +281,7 @@ class ScriptedClient implements ConnectionHandler {
           this.#world.problems.push(`client got a bad head: ${JSON.stringify(text.slice(0, 80))}`);
           return this.#connection.reset();
         }
+        if (head.status === 101) return this.#talk();
         if (head.status < 200) continue;
         const id = /^X-Id: (.*)\r$/m.exec(text)?.[1] ?? '';
         this.#expectedLength = Number(/^X-Length: (\d+)\r$/m.exec(text)?.[1] ?? -1);
@@ -234,6 +292,22 @@ class ScriptedClient implements ConnectionHandler {
       if (body === undefined) return;
       this.#check(body);
     }
+  }
+
+  /** Says all at once, some of it perhaps beyond what fits, and leaves when it has it back. */
+  #talk(): void {
+    const { problems, random } = this.#world;
+    const expected = this.#ids[this.answered];
+    if (expected !== this.#upgradeId) problems.push(`a tunnel for request ${expected}`);
+    this.#tunnel = new TunnelEnd(this.#world, this.#upgradeId);
+    this.#said = bodyFor(this.#upgradeId, 1 + Math.floor(random() ** 3 * 100_000));
+    this.#connection.writeText(this.#said);
+    this.#hearEcho();
+  }
+
+  #hearEcho(): void {
+    this.echoed = this.#tunnel?.take(this.#framer.rest()).length ?? 0;
+    if (this.echoed === this.#said.length) this.#connection.end();
   }
 
   #check(body: string): void {
@@ -263,7 +337,9 @@ function request(id: string, method: string, random: () => number): string {
   return `${head}Transfer-Encoding: chunked\r\n\r\n${coded.join('')}0\r\n\r\n`;
 }
 
-async function runWorld(seed: number): Promise<{ answered: number; retried: number }> {
+type Outcome = { readonly answered: number; readonly retried: number; readonly echoed: number };
+
+async function runWorld(seed: number): Promise<Outcome> {
   const random = seededRandom(seed);
   const network = new MemoryNetwork({ random, delayMsMax: 5, windowBytes: 16_384 });
   const world: World = { random, network, executions: new Map(), problems: [] };
@@ -273,7 +349,13 @@ async function runWorld(seed: number): Promise<{ answered: number; retried: numb
       listen: [{ id: 'test', host: '127.0.0.1', port: 80 }],
       // Every other world holds bodies, some of them beyond the size.
       requestBuffering: { app: seed % 2 === 0 ? 50_000 : 0 },
-      timeouts: { responseMs: 2000, readMs: 2000, sendMs: 5000, clientBodyMs: 5000 },
+      timeouts: {
+        tunnelMs: 20_000,
+        responseMs: 2000,
+        readMs: 2000,
+        sendMs: 5000,
+        clientBodyMs: 5000,
+      },
     }),
     upstreams,
     transport: network,
@@ -321,22 +403,31 @@ async function runWorld(seed: number): Promise<{ answered: number; retried: numb
   if (inFlight !== 0) world.problems.push(`${inFlight} exchanges never ended`);
   if (requests !== answered + cut + lost + clientGone)
     world.problems.push('counters do not add up');
+  const { tunnels, tunnelsEnded, tunnelsCut } = app.counters;
+  if (tunnels !== tunnelsEnded + tunnelsCut) world.problems.push('tunnels do not add up');
   if (gateway.connections() !== 0) world.problems.push(`${gateway.connections()} clients left`);
   gateway.destroy();
   assert.deepEqual(world.problems, [], `seed ${seed}`);
-  return { answered: clients.reduce((sum, client) => sum + client.answered, 0), retried };
+  return {
+    answered: clients.reduce((sum, client) => sum + client.answered, 0),
+    echoed: clients.filter((client) => client.echoed > 0).length,
+    retried,
+  };
 }
 
 test('holds its promises on a hostile network, whatever the seed', async () => {
   let answered = 0;
   let retried = 0;
+  let echoed = 0;
   const first = Number(process.env['SLUICE_SEED'] ?? 1);
   for (let seed = first; seed < first + SEEDS; seed += 1) {
     const result = await runWorld(seed);
     answered += result.answered;
     retried += result.retried;
+    echoed += result.echoed;
   }
   // A simulation in which nothing happens proves nothing.
   assert.ok(answered > SEEDS * CLIENTS * 2, `only ${answered} answers`);
   assert.ok(retried > SEEDS, `only ${retried} retries`);
+  assert.ok(echoed > SEEDS / 2, `only ${echoed} tunnels`);
 });
