@@ -12,7 +12,7 @@ export type {
   TunnelCounts,
   UpstreamDocument,
 } from './admin/contract.ts';
-export type { Control, Readiness } from './admin/control.ts';
+export { type Control, type Readiness, shuttingDown } from './admin/control.ts';
 export {
   type MetricsSource,
   renderMetrics,

@@ -1,5 +1,6 @@
 // What the control API needs of the daemon. The CLI's client is the same face, over HTTP.
 
+import { SluiceError } from '../base/errors.ts';
 import type { AdminRequest, DrainDocument, ReceiptDocument, StatusDocument } from './contract.ts';
 
 /** @throws not_found, conflict, guard_refused, … as the routes of the contract say */
@@ -22,3 +23,9 @@ export type Readiness = {
   /** It is shutting down and does nothing more. */
   readonly isClosing: boolean;
 };
+
+/** What a question meets from then on; one that was waiting, too. */
+export function shuttingDown(): SluiceError {
+  const text = 'Sluice is shutting down: it finishes what is in flight, and answers nothing else';
+  return new SluiceError('unreachable', text);
+}

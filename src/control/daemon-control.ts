@@ -10,7 +10,7 @@ import type {
   ReceiptDocument,
   StatusDocument,
 } from '../admin.ts';
-import { renderMetrics } from '../admin.ts';
+import { renderMetrics, shuttingDown } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Scope } from '../base/scope.ts';
@@ -105,7 +105,9 @@ export class DaemonControl implements Control {
       () => !this.#isOut(upstream, server) || this.#isIdle(upstream, server),
       timeoutMs,
     );
-    return this.#drainDocument(upstream, server);
+    const drain = await this.#drainDocument(upstream, server);
+    if (this.#closing.signal.aborted && !drain.idle) throw shuttingDown();
+    return drain;
   }
 
   async setWeight(upstream: string, server: string, weight: number): Promise<void> {

@@ -20,7 +20,7 @@ import {
   statusOf,
   type TextAnswer,
 } from '../contract.ts';
-import type { Control, Readiness } from '../control.ts';
+import { type Control, type Readiness, shuttingDown } from '../control.ts';
 import { checkAccess } from './access.ts';
 import { createHandlers } from './handlers.ts';
 
@@ -57,9 +57,7 @@ export function createApp(options: AppOptions): Hono {
   const isOpen = (name: RouteName): boolean => routeOf(name).isOpen === true;
   for (const name of ROUTE_NAMES) if (isOpen(name)) serve(name);
   app.use(async (context, next) => {
-    if (readiness().isClosing) {
-      throw new SluiceError('unreachable', 'sluice: shutting down');
-    }
+    if (readiness().isClosing) throw shuttingDown();
     checkAccess(context.req, options);
     await next();
   });

@@ -101,7 +101,7 @@ function inFlightText({ inFlight, tunnels }: DrainDocument, still = ''): string 
   return `${text}, ${tunnels} of them open ${tunnels === 1 ? 'tunnel' : 'tunnels'}`;
 }
 
-/** The wait ends early when somebody takes the word back, or when the daemon shuts down. */
+/** The wait ends early when somebody takes the word back. */
 function notIdle(
   drain: DrainDocument,
   asked: {
@@ -114,24 +114,23 @@ function notIdle(
   const { server, admin } = drain;
   const { upstream, state, waitMs, waitedMs } = asked;
   const details = { details: { ...drain } };
-  const what = drain.acknowledged
-    ? inFlightText(drain, 'still ')
-    : `generation ${drain.generation} is not acknowledged by every worker`;
-  const isEarly = waitedMs < waitMs / 2;
-  const after = formatDuration(isEarly ? Math.max(1, Math.round(waitedMs)) : waitMs);
-  const object = `${server} of ${upstream}: ${what} after ${after}`;
   if (admin.state !== state) {
     const by = admin.owner === '' ? '' : ` by ${admin.owner}`;
+    const after = formatDuration(Math.ceil(waitedMs));
     return new SluiceError(
       'conflict',
-      `${object}, when it was set to ${admin.state}${by}; see "sluice status ${upstream}"`,
+      `${server} of ${upstream}: set to ${admin.state}${by} after ${after}, ${inFlightText(drain, 'still ')}; see "sluice status ${upstream}"`,
       details,
     );
   }
-  const remedy = isEarly
-    ? `Sluice did not wait the whole ${formatDuration(waitMs)}, as when it shuts down; see "sluice status", then ask again`
-    : `wait longer with --wait, or put it back with "sluice undrain ${upstream} ${server}"`;
-  return new SluiceError('timeout', `${object}; it stays in ${state}: ${remedy}`, details);
+  const what = drain.acknowledged
+    ? inFlightText(drain, 'still ')
+    : `generation ${drain.generation} is not acknowledged by every worker`;
+  return new SluiceError(
+    'timeout',
+    `${server} of ${upstream}: ${what} after ${formatDuration(waitMs)}; it stays in ${state}: wait longer with --wait, or put it back with "sluice undrain ${upstream} ${server}"`,
+    details,
+  );
 }
 
 /** The operator may want it, so it is not refused, but said. */

@@ -6,7 +6,6 @@ import { isServing } from '../control.ts';
 import type { InstanceRun } from '../run.ts';
 import { done, failed } from '../step-end.ts';
 import type { StepDefinition } from '../steps.ts';
-import { pause } from '../wait.ts';
 import { claimOn } from './claim.ts';
 import { otherGateways } from './pool.ts';
 
@@ -26,9 +25,7 @@ export const drain: StepDefinition<'drain'> = {
       if (soft.aborted) return failed('interrupted', 'interrupted while draining');
       const leftMs = Math.max(0, deadlineMs - performance.now());
       const sliceMs = Math.min(LOOK_EVERY_MS, leftMs);
-      const askedMs = performance.now();
       const state = await control.awaitIdle(service.upstream, instance, Math.ceil(sliceMs));
-      const earlyMs = sliceMs - (performance.now() - askedMs);
       const { inFlight, acknowledged } = state;
       const claim = claimOn(state.admin, owner);
       if (claim !== '') return { kind: 'taken_over', reason: `${claim} while it drained` };
@@ -44,8 +41,6 @@ export const drain: StepDefinition<'drain'> = {
       if (state.idle) return done({ cut: 0, ...otherGateways(state.scope) });
       if (leftMs > 0) {
         run.wait({ in_flight: inFlight, acknowledged });
-        // A daemon that shuts down waits no more: the question is not asked in a busy loop.
-        if (earlyMs > 0) await pause(earlyMs, soft);
         continue;
       }
       const waited = formatDuration(step.timeoutMs);
