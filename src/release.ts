@@ -2,6 +2,7 @@
 // this machine. Survey and plan are for looking, runRelease is for doing.
 
 export type { PoolServer, PoolStatus, Receipt, ReleaseControl } from './release/control.ts';
+export { masked } from './release/drivers/environment.ts';
 export type {
   InstanceResult,
   ReleaseEvent,
@@ -10,5 +11,5 @@ export type {
 } from './release/events.ts';
 export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
 export { type ReleaseOptions, runRelease } from './release/run.ts';
-export { survey } from './release/survey.ts';
+export { secretsIn, survey } from './release/survey.ts';
 export { Interrupts } from './release/wait.ts';

@@ -7,7 +7,13 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 type Secret = { readonly value: string } | { readonly problem: string };
 
-export type SecretKind = { readonly name: string; readonly form: RegExp; readonly problem: string };
+export type SecretKind = {
+  readonly name: string;
+  readonly form: RegExp;
+  readonly problem: string;
+  /** Default: 4096. */
+  readonly lengthMax?: number;
+};
 
 const TOKEN: SecretKind = {
   name: 'the secret',
@@ -22,7 +28,7 @@ export const FIELD_VALUE: SecretKind = {
   problem: 'holds line ends or characters beyond latin1; a field value is one line',
 };
 
-const SECRET_BYTES_MAX = 4096;
+const LENGTH_MAX = 4096;
 const SHOWN_MAX = 60;
 
 /** The secret that `text` is or refers to. A file's first line counts; `''` when there is none. */
@@ -38,7 +44,8 @@ export function readSecret(
     const name = text.slice('env:'.length);
     const value = environment[name];
     if (value === undefined || value === '') {
-      return { problem: `environment variable ${name} is not set; set it, or remove this key` };
+      const what = value === undefined ? 'not set' : 'empty';
+      return { problem: `environment variable ${name} is ${what}; set it, or remove this key` };
     }
     return checked(value, `environment variable ${name}`, kind);
   }
@@ -74,8 +81,9 @@ function quoted(text: string): string {
 
 /** It becomes a header value, so it must be able to be one. */
 function checked(value: string, source: string, kind: SecretKind): Secret {
-  if (value.length > SECRET_BYTES_MAX) {
-    return { problem: `${source} is longer than ${SECRET_BYTES_MAX} characters; shorten it` };
+  const { lengthMax = LENGTH_MAX } = kind;
+  if (value.length > lengthMax) {
+    return { problem: `${source} is longer than ${lengthMax} characters; shorten it` };
   }
   if (kind.form.test(value)) return { value };
   return { problem: `${source} ${kind.problem}` };

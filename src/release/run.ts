@@ -10,7 +10,7 @@ import { Release, type ReleaseOptions } from './run/release.ts';
 import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { TrafficWatch } from './run/traffic.ts';
 import type { Failure } from './step-end.ts';
-import { type Survey, survey } from './survey.ts';
+import { type Survey, secretsIn, survey } from './survey.ts';
 
 export type { InstanceRun } from './run/instance-run.ts';
 export type { ReleaseOptions, Settled } from './run/release.ts';
@@ -40,6 +40,7 @@ async function run(release: Release): Promise<ReleaseResult> {
   const startedMs = performance.now();
   const { service, options } = release;
   const found = await surveyFor(release);
+  for (const secret of secretsIn(found, service, options.version)) release.secrets.add(secret);
   const plan = planRelease(service, found, options);
   await release.write({ kind: 'plan', data: { plan } });
   release.emit({ type: 'plan', plan });

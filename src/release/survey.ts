@@ -8,6 +8,7 @@ import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { findProcess } from './drivers/command.ts';
+import { secretsOf } from './drivers/environment.ts';
 import { escapeProblem, launchOf, launchProblem } from './drivers/launch.ts';
 import { backProblem } from './drivers/pin.ts';
 import { strangerOn } from './drivers/stranger.ts';
@@ -91,6 +92,19 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     service.instances.map((address) => surveyInstance({ ...options, address, servers, history })),
   );
   return { instances, servers, scope, trouble, history };
+}
+
+/** What the wanted launches and those of now and before refer to: it must not be written or shown. */
+export function secretsIn(
+  found: Survey,
+  service: ServiceConfig,
+  version: string,
+): ReadonlySet<string> {
+  const launches = found.instances.flatMap(({ address, process, record }) => [
+    launchOf(service, address, version),
+    ...[process?.launch, record.process?.launch, record.proven].filter((launch) => launch != null),
+  ]);
+  return new Set(launches.flatMap((launch) => secretsOf(launch)));
 }
 
 async function surveyInstance(

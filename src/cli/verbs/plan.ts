@@ -27,11 +27,12 @@ Example:
     )
     .action(async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<PlanVerbOptions>();
-      const { planRelease, survey } = await import('../../release.ts');
+      const { masked, planRelease, secretsIn, survey } = await import('../../release.ts');
       const { service, control } = await releaseTarget(name, options);
       const { version, force = false, allowDowntime = false } = options;
       const found = await survey({ service, control, version, self: '' });
-      const plan = planRelease(service, found, { version, force, allowDowntime });
+      const whole = planRelease(service, found, { version, force, allowDowntime });
+      const plan = masked(whole, secretsIn(found, service, version));
       if (options.json === true) printJson(plan);
       else print(planText(plan, paint, widthOf(process.stdout)));
       const [problem] = plan.problems;

@@ -153,6 +153,8 @@ export async function logTail(
       );
       const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
       if (lines.at(-1) === '') lines.pop();
+      // The rest of a line may be the rest of a secret, which nobody would know.
+      if (from > offset) lines.shift();
       // An app's output goes to a terminal: escape sequences and other controls are taken out.
       return lines.slice(-TAIL_LINES).map((line) => printable(line).slice(0, LINE_LENGTH_MAX));
     } finally {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { inspect } from 'node:util';
 import {
   buildService,
   deploy,
@@ -13,7 +14,7 @@ import {
 import type { ServiceConfig } from '../../config.ts';
 import { logFile, serviceFolder } from '../journal/files.ts';
 import type { Launch } from '../journal/instance-record.ts';
-import { environmentOf, masked } from './environment.ts';
+import { environmentOf, masked, secretsOf } from './environment.ts';
 
 const LAUNCH: Launch = { version: 'v1', argv: ['x'], cwd: '/', env: {}, inherit: [], path: '/bin' };
 const SHELL = {
@@ -62,6 +63,53 @@ test('secrets are masked in texts, not in names', () => {
   assert.deepEqual(masked({ instance: ['the instance', 1, null, true] }, secrets), {
     instance: ['the ***', 1, null, true],
   });
+});
+
+const PEM = '-----BEGIN KEY-----\nMIIEvQ/aaaaaa"bbbbbb\nZZ9\\cccccc dddddd\n-----END KEY-----';
+const PRINTED: readonly [string, (secret: string) => readonly string[]][] = [
+  ['as it is', (secret) => [secret]],
+  ['line by line', (secret) => secret.split('\n').map((line) => `  ${line}`)],
+  ['on one line', (secret) => [secret.replaceAll('\n', ' ')]],
+  ['as JSON', (secret) => [JSON.stringify({ secret })]],
+  ['by the console', (secret) => inspect({ secret }).split('\n')],
+  ['in a URL', (secret) => [`x://u:${encodeURIComponent(secret)}@h`, encodeURI(secret)]],
+  ['in Base64', (secret) => [Buffer.from(secret).toString('base64')]],
+  ['cut off', (secret) => [`--key=${secret.slice(0, 12)}`, `a (--key=${secret.slice(0, 9)}…) b`]],
+];
+
+for (const [name, print] of PRINTED) {
+  test(`a secret that is printed ${name} is masked`, () => {
+    for (const value of [PEM, 'hunter2-"with\\quotes\'', 'x'.repeat(900)]) {
+      const launch = { ...LAUNCH, env: { A: 'env:A_SECRET' } };
+      const secrets = new Set(secretsOf(launch, { A_SECRET: value }));
+      const shown = masked(print(value), secrets).join('\n');
+      assert.doesNotMatch(shown, /MIIEv|aaaaa|ccccc|END|hunter|quotes|xxx|%20KEY|SElJR/, shown);
+      assert.match(shown, /\*\*\*/);
+    }
+  });
+}
+
+test('what is no secret stays: texts without one, and short values', () => {
+  const launch = { ...LAUNCH, env: { A: 'env:A', B: 'env:B' } };
+  const secrets = new Set(secretsOf(launch, { A: 'postgres://u:p@h/db', B: 'v1' }));
+  assert.equal(masked('no postgres here, v1', secrets), 'no postgres here, v1');
+});
+
+test('a secret in the command line of a process reaches neither plan nor control plane', async (t) => {
+  setVariable(t, 'TEST_SECRET', 's3cr3t-value');
+  const child = `sh -c 'touch up; sleep 60; :' --password=$PASSWORD`;
+  const script = `${child} & until [ -e up ]; do sleep 0.01; done; exit 0`;
+  const service = await buildService(t, 1, {
+    env: { PASSWORD: 'env:TEST_SECRET' },
+    start: ['/bin/sh', '-c', script],
+    onFailure: 'park',
+  });
+  const [id = ''] = ids(service);
+  const control = new FakeControl([id]);
+  const deployed = await deploy(service, control, 'v1');
+  assert.match(deployed.result.reason, /and left pid \d+ \(.*\*\*\*/);
+  assert.match(JSON.stringify(await control.status()), /and left pid/);
+  assert.doesNotMatch(JSON.stringify([deployed, await control.status()]), /s3cr3t-value/);
 });
 
 function setVariable(t: TestContext, name: string, value: string): void {

@@ -20,6 +20,7 @@ type Candidate = ProcessName & Stat & { readonly mark: string };
 const HAS_PROC = process.platform === 'linux';
 /** The state LISTEN in /proc/net/tcp. */
 const LISTEN_STATE = '0A';
+const COMMAND_LENGTH_MAX = 120;
 
 /**
  * Names one process on this machine, across reuse of its pid and across a reboot; undefined when
@@ -140,7 +141,10 @@ export async function holderOf(
 /** The command line of a process, shortened for a message; '' when it is not known. */
 export async function commandOf(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return text.split('\0').join(' ').trim().slice(0, 120);
+  const command = text.split('\0').join(' ').trim();
+  return command.length > COMMAND_LENGTH_MAX
+    ? `${command.slice(0, COMMAND_LENGTH_MAX - 1)}…`
+    : command;
 }
 
 /** `user alice`, else `user 1001`. */

@@ -2,6 +2,7 @@
 // back, once. Where that is not wanted or not possible, the instance is parked: out of traffic, for a
 // person or the next release.
 
+import { masked } from '../drivers/environment.ts';
 import { backProblem } from '../drivers/pin.ts';
 import { leftBehind } from '../drivers/stop.ts';
 import { planRevert, type Step } from '../plan.ts';
@@ -68,7 +69,8 @@ export function leaveRunning(run: InstanceRun, failure: Failure, version: string
 /** Keeps the server out of traffic until a person, or the next release, takes it up. */
 async function park(run: InstanceRun, failure: Failure): Promise<Failure> {
   await stopLeftBehind(run);
-  const reason = `release ${run.release.id}: ${failure.reason}`;
+  const { id, secrets } = run.release;
+  const reason = masked(`release ${id}: ${failure.reason}`, secrets);
   const trouble = await run.setAdmin('maint', reason.slice(0, PARK_REASON_LENGTH));
   await run.note({ parked: trouble === '', trouble });
   run.settle(trouble === '' ? 'parked' : 'stuck', trouble);

@@ -7,7 +7,6 @@ import type { ServiceConfig } from '../../config.ts';
 import type { AdminState } from '../../model.ts';
 import type { PoolServer } from '../control.ts';
 import { adoptProcess, type Running } from '../drivers/command.ts';
-import { launchOf } from '../drivers/launch.ts';
 import type { Facts } from '../events.ts';
 import { type InstanceRecord, writeRecord } from '../journal/instance-record.ts';
 import type { InstancePlan } from '../plan.ts';
@@ -53,11 +52,8 @@ export class InstanceRun {
     found: InstanceSurvey,
   ): Promise<InstanceRun> {
     const { service } = release;
-    const { process, address } = found;
+    const { process } = found;
     const proven = plan.serving && process !== null ? process.launch : found.record.proven;
-    release.keepSecret(process?.launch ?? null);
-    release.keepSecret(proven);
-    release.keepSecret(launchOf(service, address, release.options.version));
     const running = process === null ? null : await adoptProcess(service, plan.instance, process);
     const run = new InstanceRun(release, plan, found, { record: { process, proven }, running });
     await run.save({});

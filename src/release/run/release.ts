@@ -4,9 +4,8 @@
 import { isSluiceError, messageOf } from '../../base/errors.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { PoolServer, ReleaseControl } from '../control.ts';
-import { masked, secretsOf } from '../drivers/environment.ts';
+import { masked } from '../drivers/environment.ts';
 import type { EventBody, InstanceOutcome, ReleaseEvent } from '../events.ts';
-import type { Launch } from '../journal/instance-record.ts';
 import type { Journal, JournalRecord } from '../journal/journal.ts';
 import type { PlanOptions } from '../plan.ts';
 import type { Failure } from '../step-end.ts';
@@ -44,6 +43,7 @@ export class Release {
   readonly control: ReleaseControl;
   readonly settled = new Map<string, Settled>();
   readonly released = new ReleasedInstances();
+  /** What must not appear in anything that is written, shown or said to the control plane. */
   readonly secrets = new Set<string>();
   readonly #journal: Journal;
   #storage: Failure | null = null;
@@ -67,11 +67,6 @@ export class Release {
 
   write(record: JournalRecord): Promise<void> {
     return this.keep(() => this.#journal.write(masked(record, this.secrets)));
-  }
-
-  /** What the launch refers to must not appear in anything that is written or shown. */
-  keepSecret(launch: Launch | null): void {
-    for (const secret of launch === null ? [] : secretsOf(launch)) this.secrets.add(secret);
   }
 
   /** A write that may fail without ending what is under way: an instance is not left half-way for it. */
