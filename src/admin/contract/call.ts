@@ -37,6 +37,8 @@ export type Reading<Answer> =
   | { readonly kind: 'unknown' };
 
 const ERROR = object({ error: object({ code: text, message: text }) });
+// Told beside the message; a fault in them is no reason not to tell the rest.
+const DETAILS = object({});
 
 export function requestOf<Name extends RouteName>(
   name: Name,
@@ -64,13 +66,13 @@ export function readReply<Name extends RouteName>(
   const document = fromJson(reply.text);
   if (isGood(reply) || !ERROR.fits(document)) return { kind: 'unknown' };
   const { code, message } = document.error;
-  const details = 'details' in document.error ? document.error.details : undefined;
+  const details = 'details' in document.error ? document.error.details : {};
   return {
     kind: 'error',
     // A newer daemon may have more codes.
     code: isErrorCode(code) ? code : 'internal',
     message,
-    details: typeof details === 'object' && details !== null ? { ...details } : {},
+    details: DETAILS.fits(details) ? { ...details } : {},
   };
 }
 

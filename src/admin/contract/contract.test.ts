@@ -6,6 +6,7 @@ import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 import { server, status, upstream } from '../../../test/support/admin/documents.ts';
 import { type CallReply, readReply, requestOf } from '../contract.ts';
+import { ADMIN_BODY, WEIGHT_BODY } from './requests.ts';
 import { either, flag, list, number, object, text, word } from './shape.ts';
 
 const SOURCE = join(import.meta.dirname, '../..');
@@ -117,6 +118,67 @@ test('a reply is an answer of the route, an error of ours, or of another program
   // What says that all is well is believed about nothing else.
   assert.deepEqual(readReply('status', reply(200, { error })), { kind: 'unknown' });
   assert.deepEqual(readReply('status', reply(404, document)), { kind: 'unknown' });
+});
+
+test('details of an error are an object, or none', () => {
+  for (const details of [undefined, null, 'text', 5]) {
+    const error = { code: 'conflict', message: 'no', details };
+    assert.deepEqual(readReply('status', reply(409, { error })), {
+      kind: 'error',
+      ...error,
+      details: {},
+    });
+  }
+});
+
+test('only a status from 200 to 299 says that all is well', () => {
+  const document = status([]);
+  const kinds = [100, 199, 200, 299, 300, 304].map(
+    (code) => readReply('status', reply(code, document)).kind,
+  );
+  assert.deepEqual(kinds, ['unknown', 'unknown', 'answer', 'answer', 'unknown', 'unknown']);
+  // Another good status than the one that the route has.
+  const receipt = readReply('setWeight', reply(201, { server: 'a:1', weight: 1 }));
+  assert.equal(receipt.kind, 'answer');
+});
+
+const ASKED = { state: 'drain', owner: 'user:alice' } as const;
+
+test('an admin request is read with what it leaves out', () => {
+  assert.deepEqual(ADMIN_BODY.parse(ASKED), { ...ASKED, reason: '' });
+  const whole = { ...ASKED, reason: 'why', keepEligible: 0, ifOwner: '' };
+  assert.deepEqual(ADMIN_BODY.parse(whole), whole);
+  const longest = { ...ASKED, owner: 'x'.repeat(200), reason: 'x'.repeat(1000) };
+  assert.deepEqual(ADMIN_BODY.parse(longest), longest);
+});
+
+test('a body is refused by the key that is wrong', () => {
+  const bodies: readonly (readonly [unknown, RegExp])[] = [
+    ...[null, undefined, 'text', 7, true, []].map(
+      (body) => [body, /^request body: must be an object with state, owner, reason/] as const,
+    ),
+    [{ ...ASKED, state: ['ready'] }, /"state" must/],
+    [{ ...ASKED, state: 'toString' }, /"state" must/],
+    [{ ...ASKED, owner: 1 }, /"owner" must/],
+    [{ ...ASKED, owner: 'x'.repeat(201) }, /"owner" must/],
+    [{ ...ASKED, reason: 1 }, /"reason" must/],
+    [{ ...ASKED, reason: null }, /"reason" must/],
+    [{ ...ASKED, reason: 'x'.repeat(1001) }, /"reason" must/],
+    [{ ...ASKED, keepEligible: '1' }, /"keepEligible" must/],
+    [{ ...ASKED, keepEligible: 0.5 }, /"keepEligible" must/],
+    [{ ...ASKED, ifOwner: 1 }, /"ifOwner" must/],
+    [{ ...ASKED, ifOwner: null }, /"ifOwner" must/],
+  ];
+  for (const [body, message] of bodies) {
+    assert.throws(() => ADMIN_BODY.parse(body), { code: 'usage', message }, JSON.stringify(body));
+  }
+});
+
+test('a weight is a whole number from 1 to 65535', () => {
+  for (const weight of [1, 65_535]) assert.deepEqual(WEIGHT_BODY.parse({ weight }), { weight });
+  for (const weight of [0, -1, 65_536, 1.5, '1', null, undefined]) {
+    assert.throws(() => WEIGHT_BODY.parse({ weight }), { code: 'usage' });
+  }
 });
 
 test('not ready is an answer with 503, and nothing else is with that', () => {

@@ -83,6 +83,7 @@ test('the csv status is what the check module writes', () => {
   assert.equal(page('down'), '0,app,127.0.0.1:28900,down,0,4,http,0\n');
   assert.equal(page('UP'), page('up'));
   assert.equal(page('sideways'), page(''));
+  assert.equal(statusPage(STATUS, 'FORMAT=Csv&Status=up&status=down'), page('up'));
   assert.equal(statusPage(status([]), 'format=csv'), '');
 });
 

@@ -6,9 +6,19 @@ import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { server, status, upstream } from '../../../test/support/admin/documents.ts';
 import { ALONE } from '../../../test/support/base/scopes.ts';
-import { SluiceError } from '../../base/errors.ts';
+import { type ErrorCode, httpStatus, SluiceError } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
-import type { AdminRequest, DrainDocument, ReceiptDocument } from '../contract.ts';
+import {
+  type AdminRequest,
+  type CallRequest,
+  type DrainDocument,
+  type ReceiptDocument,
+  ROUTE_NAMES,
+  type RouteName,
+  readReply,
+  requestOf,
+  routeOf,
+} from '../contract.ts';
 import type { Control, Readiness } from '../control.ts';
 import { type AdminServer, serveAdmin } from '../server.ts';
 
@@ -72,13 +82,14 @@ async function start(
   t: TestContext,
   options: {
     readonly calls?: Call[];
+    readonly control?: Control;
     readonly token?: string;
     readonly host?: string;
     readonly readiness?: () => Readiness;
   } = {},
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const admin = await serveAdmin({
-    control: fakeControl(options.calls ?? []),
+    control: options.control ?? fakeControl(options.calls ?? []),
     readiness: options.readiness ?? (() => ({ reason: '', isClosing: false })),
     host: options.host ?? '127.0.0.1',
     port: 0,
@@ -213,6 +224,52 @@ test('what the control refuses keeps its code; a fault of ours tells nothing', a
   assert.doesNotMatch(await bug.text(), /secret detail/);
 });
 
+test('every error that a route declares is told with its code and status', async (t) => {
+  let code: ErrorCode = 'internal';
+  const refuse = (): never => {
+    throw new SluiceError(code, 'refused');
+  };
+  const control: Control = {
+    ...{ status: refuse, setAdmin: refuse, awaitIdle: refuse, setWeight: refuse },
+    ...{ openReceipt: refuse, readReceipt: refuse, metrics: refuse },
+  };
+  const { url } = await start(t, { control });
+  const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
+    ...{ health: null, ready: null },
+    status: requestOf('status', {}),
+    upstream: requestOf('upstream', { upstream: 'app' }),
+    setAdmin: requestOf('setAdmin', {
+      ...{ upstream: 'app', server: 'a:1' },
+      body: { state: 'drain', owner: 'a', reason: '' },
+    }),
+    awaitIdle: requestOf('awaitIdle', { upstream: 'app', server: 'a:1', wait: 1 }),
+    setWeight: requestOf('setWeight', { upstream: 'app', server: 'a:1', body: { weight: 1 } }),
+    openReceipt: requestOf('openReceipt', { upstream: 'app' }),
+    readReceipt: requestOf('readReceipt', { id: 'r1' }),
+    metrics: requestOf('metrics', {}),
+    upstream_list: requestOf('upstream_list', { query: 'app' }),
+    upstream_status: requestOf('upstream_status', { query: 'format=csv' }),
+  };
+  for (const name of ROUTE_NAMES) {
+    const asked = inputs[name];
+    if (asked === null) continue;
+    for (code of [...routeOf(name).errors, 'internal' as const]) {
+      const { path, ...rest } = asked;
+      const response = await fetch(`${url}${path}`, rest);
+      const reply = {
+        status: response.status,
+        contentType: response.headers.get('content-type') ?? '',
+        text: await response.text(),
+      };
+      assert.equal(reply.status, httpStatus(code), `${name} ${code}`);
+      const expected = { kind: 'error', code, message: 'refused', details: {} };
+      assert.deepEqual(readReply(name, reply), expected, name);
+      // Only this one asks for something that the client could send.
+      assert.equal(response.headers.get('www-authenticate'), null);
+    }
+  }
+});
+
 test('an unknown path is 404, a wrong method 405 with Allow, both JSON', async (t) => {
   const { url } = await start(t);
   const unknown = await fetch(`${url}/nowhere`);
@@ -234,7 +291,7 @@ test('an unknown path is 404, a wrong method 405 with Allow, both JSON', async (
   assert.equal(read.headers.get('allow'), 'POST');
 });
 
-test('a body over the limit is 413, with and without a length', async (t) => {
+test('a body over the limit is 413, with and without a length, and before its end', async (t) => {
   const { url, admin } = await start(t);
   const body = 'x'.repeat(70_000);
   const response = await fetch(`${url}${SERVER_PATH}/admin`, { method: 'POST', body });
@@ -242,7 +299,7 @@ test('a body over the limit is 413, with and without a length', async (t) => {
   const chunk = `1000\r\n${'x'.repeat(4096)}\r\n`;
   const answer = await raw(
     admin.address.port,
-    `POST ${SERVER_PATH}/admin HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(20)}0\r\n\r\n`,
+    `POST ${SERVER_PATH}/admin HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(20)}`,
   );
   assert.match(answer, /^HTTP\/1\.1 413 /);
 });

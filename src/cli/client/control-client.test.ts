@@ -133,7 +133,10 @@ test('sends admin requests, weights and receipts to the paths of the control API
 
 test('does not take a weight for written because some program said 200', async (t) => {
   const { client } = await control(t, answerWith(200, { hello: 'world' }));
-  await assert.rejects(client.setWeight('app', '127.0.0.1:9001', 5), { code: 'unreachable' });
+  await assert.rejects(client.setWeight('app', '127.0.0.1:9001', 5), {
+    code: 'unreachable',
+    message: /answered status 200 with an unknown body/,
+  });
 });
 
 test('carries the bearer token', async (t) => {
@@ -156,6 +159,31 @@ test('asks again while a wait goes on, and stops when the server is idle', async
   assert.equal((await client.awaitIdle('app', '127.0.0.1:9001', 90_000)).idle, true);
   assert.equal(asked, 1);
   assert.equal(seen[0]?.line, 'GET /api/upstreams/app/servers/127.0.0.1%3A9001/idle?wait=30000ms');
+});
+
+test('a long wait is asked for in parts, until its end', async (t) => {
+  let nowMs = 0;
+  t.mock.method(performance, 'now', () => nowMs);
+  const { client, seen } = await control(t, (request, response) => {
+    nowMs += Number(/wait=(\d+)ms/.exec(request.url ?? '')?.[1]);
+    answerWith(200, DRAIN)(request, response);
+  });
+  assert.equal((await client.awaitIdle('app', 'a:1', 70_000)).idle, false);
+  assert.deepEqual(
+    seen.map(({ line }) => line.split('?')[1]),
+    ['wait=30000ms', 'wait=30000ms', 'wait=10000ms'],
+  );
+});
+
+test('a server that is idle after a long wait is not asked about again', async (t) => {
+  let nowMs = 0;
+  t.mock.method(performance, 'now', () => nowMs);
+  const { client, seen } = await control(t, (request, response) => {
+    nowMs += 29_000;
+    answerWith(200, { ...DRAIN, idle: true })(request, response);
+  });
+  assert.equal((await client.awaitIdle('app', 'a:1', 70_000)).idle, true);
+  assert.equal(seen.length, 1);
 });
 
 test('does not ask in a busy loop when the daemon answers a wait too early', async (t) => {
@@ -193,6 +221,15 @@ test('401 says where the token comes from', async (t) => {
   });
 });
 
+test('401 with a token says that it is not accepted', async (t) => {
+  const error = { code: 'unauthorized', message: 'wrong bearer token' };
+  const { client } = await control(t, answerWith(401, { error }), { token: 'secret' });
+  await assert.rejects(client.status(), {
+    code: 'unauthorized',
+    message: /: it does not accept the token; check SLUICE_TOKEN$/,
+  });
+});
+
 for (const [name, body] of [
   ['HTML', '<h1>It works!</h1>'],
   ['JSON of another shape', '{"version":"1"}'],
@@ -206,6 +243,21 @@ for (const [name, body] of [
     await assert.rejects(client.status(), { code: 'unreachable', message: /another program/ });
   });
 }
+
+test('an answer without end is given up at a limit, and taken for another program', async (t) => {
+  const part = Buffer.alloc(1024 * 1024);
+  const { client } = await control(t, (_request, response) => {
+    const more = (): void => {
+      while (!response.destroyed && response.write(part));
+    };
+    response.on('drain', more);
+    more();
+  });
+  await assert.rejects(client.status(), {
+    code: 'unreachable',
+    message: /answered more than 67108864 bytes; is it another program/,
+  });
+});
 
 test('an error page of another program is named by its status', async (t) => {
   const { client } = await control(t, (_request, response) => {
