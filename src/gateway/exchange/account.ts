@@ -1,10 +1,11 @@
 // What an exchange leaves behind in the counters when it ends.
 
+import type { ExchangeResult } from '../../model.ts';
 import type { Server, Upstream } from '../../upstream.ts';
 import type { Tunnel } from './tunnel.ts';
 
 /** How an exchange ended; refused: no upstream was involved. */
-export type Result = 'answered' | 'cut' | 'lost' | 'clientGone' | 'refused';
+export type Result = ExchangeResult | 'refused';
 
 /** Every server that had the request, in order. */
 export function idsOf(tried: readonly Server[], last: Server | undefined): string[] {

@@ -130,5 +130,5 @@ export type Attempted = {
 /** True when another attempt cannot do the work twice. Source: RFC 9110 9.2.2, RFC 9112 9.3.1. */
 export function mayRetry(failed: Failure, attempted: Attempted): boolean {
   if (failed.retry === 'no' || !attempted.replayable) return false;
-  return !attempted.sent || (attempted.idempotent && failed.retry === 'if-idempotent');
+  return !attempted.sent || attempted.idempotent;
 }

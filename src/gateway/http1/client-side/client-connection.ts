@@ -14,7 +14,7 @@ import { RequestReader } from './request-reader.ts';
 
 /**
  * What is read and thrown away after our FIN, at most; the time is the usual end of it. A client that
- * is in the middle of its upload sends on for a while, and a reset would take its answer away.
+ * is in the middle of its body sends on for a while, and a reset would take its answer away.
  */
 const LINGERING_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -42,7 +42,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   readonly #exchanges: ExchangeContext;
   readonly #onClosed: (client: ClientConnection) => void;
   readonly #reader: RequestReader;
-  /** Of the request under way, or of the last one. */
+  /** Of the request under way. */
   #stream: Http1ClientStream | undefined;
   #exchange: ClientStreamHandler | undefined;
   #state: State = 'idle';
@@ -114,6 +114,9 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   }
 
   responseSent(keepsAlive: boolean): void {
+    // A connection that idles holds on to nothing of the request.
+    this.#stream = undefined;
+    this.#exchange = undefined;
     if (this.#state === 'closed') return;
     if (!keepsAlive || !this.#reader.isDone) return this.#linger();
     this.#state = 'idle';
@@ -247,7 +250,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   onClose(error: string): void {
     if (this.#state === 'closed') return;
     // A tunnel that both sides have ended: the server still takes the last bytes, and the close of
-    // its connection calls tunnelClosed.
+    // its connection calls closeTunnel.
     if (this.#state === 'tunnel' && error === '' && this.#exchange?.isServerBehind === true) return;
     this.#gone(error !== '');
   }

@@ -49,6 +49,11 @@ export class ResponseHeads {
     return text;
   }
 
+  /** Nothing is needed any more of what was read. */
+  release(): void {
+    this.buffer = NO_BYTES;
+  }
+
   /** What is wrong already with the part that is here. */
   refusal(headBytesMax: number): Refusal | undefined {
     return this.isPartial ? this.#partial.refuseResponse(headBytesMax) : undefined;

@@ -335,6 +335,7 @@ export class ServerConnection implements ServerStream, ConnectionHandler, Timed 
     this.#attempt = undefined;
     if (isReusable) {
       this.#state = 'idle';
+      this.#heads.release();
       this.#idleSinceMs = this.#gateway.now();
       this.#gateway.wheel.set(this, this.#idleMsMax);
       this.#gateway.pool.release(this.place);
