@@ -6,9 +6,9 @@ import type { AdminRequest, Control, DrainDocument } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { idleMeaning, isShared, notAsked } from '../../base/scope.ts';
 import { formatDuration, parseDuration } from '../../base/units.ts';
+import { operator } from '../client/operator.ts';
 import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
 import { paint, print, printJson, warn } from '../output.ts';
-import { operator } from './operator.ts';
 
 const WAIT_MS = 30_000;
 

@@ -5,9 +5,9 @@ import type { Command } from 'commander';
 import type { AdminRequest, Control } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { isShared, notAsked } from '../../base/scope.ts';
+import { operator } from '../client/operator.ts';
 import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
 import { print, printJson, visible } from '../output.ts';
-import { operator } from './operator.ts';
 
 /** How long to wait for the workers' acknowledgement. */
 const ACKNOWLEDGE_MS = 5_000;
