@@ -179,7 +179,7 @@ export const proxy = section('How requests are passed on.', {
       text({
         about: '',
         kind: 'path',
-        problemOf: (value) => (value === '' ? 'is empty; write off, - or a path' : ''),
+        problemOf: accessLogProblem,
       }),
     )
     .prefault('off')
@@ -188,3 +188,17 @@ export const proxy = section('How requests are passed on.', {
       'x-value': 'off, -, path',
     }),
 });
+
+/** Words of nginx and others that would become the name of a file. */
+function accessLogProblem(value: string): string {
+  if (value === '') return 'is empty; write off, - or a path';
+  if (/^(stdout|console|\/dev\/stdout)$/i.test(value))
+    return `"${value}" is standard output; write - for it`;
+  if (/^(syslog|journald?|stderr|none|no|json|yes)(:|$)/i.test(value))
+    return `"${value}" is not offered; write off, - (standard output) or a path`;
+  const path = /^\S+/.exec(value)?.[0] ?? '';
+  // A path with blanks of its own is rare; a format behind a path is nginx's way.
+  return /^\S+\s+(\w+$|\w+\s+\w+=|\w+=)/.test(value)
+    ? `"${value}" has a format or a buffer behind the path, which is not offered: lines are JSON; write ${path}`
+    : '';
+}

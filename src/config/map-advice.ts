@@ -61,6 +61,11 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
       );
     case 'upstreams.<name>':
       return write(`servers: ${servers}`);
+    case 'upstreams.<name>.sticky':
+      if (OFF.test(word)) return 'leave it out, and clients are not kept at a server';
+      return ON.test(word) || !/^[\w-]{1,40}$/.test(word)
+        ? 'write sticky: {}, or sticky: { cookie: sluice }'
+        : write(`cookie: ${word}`);
     case 'upstreams.<name>.check':
     case 'services.<name>.check':
       return checkAdvice(place, word, write);
