@@ -81,7 +81,7 @@ test('releases under mixed load', async (t: TestContext) => {
       const hung = http('POST', it.stack.ports.gateway, '/hang', 'x').catch(() => undefined);
       await inFlight(it, 1);
       const { text } = await deploy(it, 'v4', 0);
-      assert.match(text, /drain {4}done .* cut=1 waited=2s/);
+      assert.match(text, /drain {4}done .* left=1 waited=2s/);
       assert.match(text, /1 LOST/);
       assert.equal((await hung)?.status, 502);
       assert.equal(await serving(it), 'v4 v4, 2 eligible');

@@ -40,7 +40,7 @@ test('a foreign process on the port is what is advised about, not the version', 
   assert.match(
     next,
     new RegExp(
-      `\nport ${port} is held by pid ${process.pid} \\(.*\\); no release kept in .* started it, and it may serve requests: leave it; .*, then: sluice deploy app --version v2$`,
+      `\nport ${port} is held by pid ${process.pid} \\(.*\\); it is not known as started by a release kept in .*, and it may serve requests: leave it; .*, then: sluice deploy app --version v2$`,
     ),
   );
 });

@@ -177,7 +177,7 @@ test('the old process is told to stop only when nothing is in flight', async (t)
   assert.equal(deployed.result.outcome, 'succeeded');
 });
 
-test('a drain that is not over in time is cut short, and what is cut is counted', async (t) => {
+test('a drain that is not over in time is cut short, and says what was left', async (t) => {
   const { service, control, a } = await scene(t, { drainTimeoutMs: 100 });
   control.server(a).inFlight = 2;
   const stopped = when(a, 'stop', 'done', () => {
@@ -187,7 +187,7 @@ test('a drain that is not over in time is cut short, and what is cut is counted'
   const drained = deployed.events.find(
     (event) => event.type === 'step' && event.step === 'drain' && event.phase === 'done',
   );
-  assert.deepEqual(drained?.type === 'step' && drained.data, { cut: 2, waited: '100ms' });
+  assert.deepEqual(drained?.type === 'step' && drained.data, { left: 2, waited: '100ms' });
   assert.equal(deployed.result.outcome, 'succeeded');
 });
 

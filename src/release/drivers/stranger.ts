@@ -55,8 +55,9 @@ export async function describe(pid: number): Promise<string> {
 /** The ways on that harm nobody. */
 export function strangerAdvice(service: ServiceConfig): string {
   return (
-    `no release kept in ${service.runDir} started it, and it may serve requests: leave it; deploy ` +
-    'from the checkout (its state_dir) and as the user that started it, or give the instance another ' +
-    `port in services.${service.name}.instances`
+    `it is not known as started by a release kept in ${service.runDir} (a start command that goes into ` +
+    'the background and clears its environment leaves such a one), and it may serve requests: leave it; ' +
+    'deploy from the checkout (its state_dir) and as the user that started it, or give the instance ' +
+    `another port in services.${service.name}.instances`
   );
 }

@@ -45,7 +45,8 @@ export const drain: StepDefinition<'drain'> = {
       }
       const waited = formatDuration(step.timeoutMs);
       if (step.onTimeout === 'proceed') {
-        return done({ cut: inFlight, waited, ...otherGateways(state.scope) });
+        // What becomes of them is seen later, and in the receipt: some may end, or be sent elsewhere.
+        return done({ left: inFlight, waited, ...otherGateways(state.scope) });
       }
       const workers = acknowledged ? '' : ', not acknowledged by every worker';
       const reason = `drain not over after ${waited}: ${inFlight} in flight${workers}`;
