@@ -196,12 +196,14 @@ test('a kept-alive connection that died is replaced without blaming the server',
 
 test('a POST is not lost to a kept-alive connection that the server has just closed', async (t) => {
   const server = await startHello(t);
-  const { port } = await startGateway(t, [server.port]);
+  let laterMs = 0;
+  const now = () => performance.now() + laterMs;
+  const { port } = await startGateway(t, [server.port], {}, undefined, { now });
   const client = new RawClient(t, port);
   const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n';
   for (let round = 1; round <= 20; round += 1) {
     // Long enough for the connection to be looked at again before it is used.
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    laterMs += 60;
     // Both reach the gateway in the same turn: the end of the connection, and a request for it.
     if (round % 2 === 0) server.connections.at(-1)?.resetAndDestroy();
     else server.connections.at(-1)?.end();
