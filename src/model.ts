@@ -34,6 +34,7 @@ export {
   standingOf,
 } from './model/eligibility.ts';
 export type { Findings, ServerSnapshot, UpstreamSnapshot } from './model/figures.ts';
+export { isRecordOwner, type Owner, ownerText, parseOwner } from './model/owner.ts';
 export type { Checks, ServerState } from './model/server.ts';
 export {
   ATTRIBUTE_FIELDS,

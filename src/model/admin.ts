@@ -3,7 +3,7 @@
 /** ready: normal; drain: no new requests; maint: no requests, no checks. */
 export type AdminState = 'ready' | 'drain' | 'maint';
 
-/** Who took a server out, why and since when (wall clock, ms). Ready has owner and reason ''. */
+/** Who took a server out (see owner.ts), why and since when (wall clock, ms). Ready has owner and reason ''. */
 export type Admin = {
   readonly state: AdminState;
   readonly owner: string;

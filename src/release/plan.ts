@@ -15,11 +15,12 @@
 import { isShared, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
+import { ownerText } from '../model.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
 import { launchOf } from './drivers/launch.ts';
 import type { Launch } from './journal/instance-record.ts';
 import { problemsOf } from './plan/problems.ts';
-import { type InstanceSurvey, OWNER_PREFIX, type Problem, type Survey } from './survey.ts';
+import { type InstanceSurvey, type Problem, type Survey } from './survey.ts';
 
 export { addAdvice } from './plan/problems.ts';
 
@@ -200,7 +201,7 @@ function planInstance(options: {
     kind: 'guard',
     need: takesTraffic ? need : null,
     waitMs: service.guardWaitMs,
-    takeOver: left === '' ? '' : `${OWNER_PREFIX}${left}`,
+    takeOver: left === '' ? '' : ownerText({ kind: 'release', id: left }),
   };
   const arrive: readonly Step[] = [checkStep(service, version), { kind: 'admit' }];
   if (atVersion && !force) {

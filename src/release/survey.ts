@@ -6,6 +6,7 @@ import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
+import { parseOwner } from '../model.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { findProcess } from './drivers/command.ts';
 import { secretsOf } from './drivers/environment.ts';
@@ -65,8 +66,6 @@ type SurveyOptions = {
   /** The release that asks, '' for none: it is not a part of the history. */
   readonly self: string;
 };
-
-export const OWNER_PREFIX = 'release:';
 
 /** An unreachable control plane is reported as `trouble`: the rest holds without it. */
 export async function survey(options: SurveyOptions): Promise<Survey> {
@@ -157,7 +156,8 @@ async function surveyInstance(
  * journal does not know the pool, and may not be able to ask.
  */
 function leftBy({ admin }: PoolServer, history: readonly PastRelease[]): string {
-  const id = admin.owner.startsWith(OWNER_PREFIX) ? admin.owner.slice(OWNER_PREFIX.length) : '';
+  const owner = parseOwner(admin.owner);
+  const id = owner.kind === 'release' ? owner.id : '';
   const past = history.find((release) => release.id === id);
   if (past !== undefined) return past.over ? id : '';
   const number = Number(/^r([1-9]\d{0,8})$/.exec(id)?.[1] ?? Number.POSITIVE_INFINITY);

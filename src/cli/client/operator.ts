@@ -1,13 +1,18 @@
 // Who changes a server's admin state by hand: the person whose shell it is.
 
 import { userInfo } from 'node:os';
+import { ownerText } from '../../model.ts';
 
-/** `user:alice` */
+/** As an owner: `user:alice`. */
 export function operator(): string {
+  return ownerText({ kind: 'person', name: userName() });
+}
+
+function userName(): string {
   try {
-    return `user:${userInfo().username}`;
+    return userInfo().username;
   } catch {
     // A container's user id may have no name.
-    return `user:${process.env['USER'] ?? process.getuid?.() ?? 'unknown'}`;
+    return `${process.env['USER'] ?? process.getuid?.() ?? 'unknown'}`;
   }
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { AdminRequest, Control } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { isShared, notAsked } from '../../base/scope.ts';
+import { parseOwner } from '../../model.ts';
 import { operator } from '../client/operator.ts';
 import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
 import { print, printJson, visible } from '../output.ts';
@@ -34,10 +35,11 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
   if (!drain.acknowledged) drain = await control.awaitIdle(upstream, server, ACKNOWLEDGE_MS);
   if (options.json === true) printJson(drain);
   if (drain.admin.state !== 'ready') {
+    const { kind } = parseOwner(drain.admin.owner);
     const remedy =
-      drain.admin.owner === 'kv'
+      kind === 'registry'
         ? await downAdvice(control, upstream, server)
-        : drain.admin.owner === 'config'
+        : kind === 'config'
           ? 'the config file says "down: on"; remove it there and restart'
           : `${drain.admin.owner} holds it`;
     throw new SluiceError(

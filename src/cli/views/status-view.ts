@@ -5,7 +5,7 @@ import type { ServerDocument, StatusDocument, UpstreamDocument } from '../../adm
 import { isShared } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
 import { wrap } from '../../base/wrap.ts';
-import type { Eligibility } from '../../model.ts';
+import { type Eligibility, parseOwner } from '../../model.ts';
 import { cut, type Paint, table, visible } from '../output.ts';
 
 export type ViewOptions = {
@@ -178,7 +178,7 @@ const REASONS: Readonly<Record<Eligibility, (server: ServerDocument, nowMs: numb
 function intentOf({ admin }: ServerDocument, nowMs: number): string {
   const since = admin.sinceMs === 0 ? '' : ` ${ago(admin.sinceMs, nowMs)} ago`;
   // Its reason says the same in other words.
-  if (admin.owner === 'kv') return `down in the registry${since}`;
+  if (parseOwner(admin.owner).kind === 'registry') return `down in the registry${since}`;
   return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
 }
 

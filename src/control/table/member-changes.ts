@@ -1,6 +1,7 @@
 // What changed between two lists of members, as lines for the log: who joined, who left, whom the
 // registry took out or put back. What operators do is logged where they ask for it.
 
+import { parseOwner } from '../../model.ts';
 import type { Member } from './members.ts';
 
 /** Ids in one line; of more only the number is said. */
@@ -34,7 +35,7 @@ export function describeChanges(
 }
 
 function isDown(member: Member): boolean {
-  return member.admin.owner === 'kv';
+  return parseOwner(member.admin.owner).kind === 'registry';
 }
 
 function line(message: string, ids: readonly string[]): ChangeLine {

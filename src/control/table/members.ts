@@ -7,7 +7,9 @@ import {
   type Admin,
   type AdminState,
   type Checks,
+  isRecordOwner,
   isSameAttributes,
+  ownerText,
   READY,
   type ServerState,
   stateAttributes,
@@ -159,15 +161,19 @@ function computeMember(record: Record, facts: Facts): Member {
 
 function recordAdmin(record: Record, nowMs: number): Admin {
   if (!record.down) return READY;
-  return record.source === 'config'
-    ? { state: 'maint', owner: 'config', reason: 'down in the config file', sinceMs: nowMs }
-    : { state: 'maint', owner: 'kv', reason: 'down=1 in the registry', sinceMs: nowMs };
+  const isFile = record.source === 'config';
+  return {
+    state: 'maint',
+    owner: ownerText({ kind: isFile ? 'config' : 'registry' }),
+    reason: isFile ? 'down in the config file' : 'down=1 in the registry',
+    sinceMs: nowMs,
+  };
 }
 
 function isSameIntent(a: Admin, b: Admin): boolean {
   if (a.state !== b.state || a.owner !== b.owner || a.reason !== b.reason) return false;
   // An override carries its own time; a record's is the time of the first look.
-  return a.sinceMs === b.sinceMs || a.owner === 'kv' || a.owner === 'config';
+  return a.sinceMs === b.sinceMs || isRecordOwner(a.owner);
 }
 
 function isSameState(a: ServerState, b: ServerState): boolean {

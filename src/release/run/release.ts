@@ -3,13 +3,13 @@
 
 import { isSluiceError, messageOf } from '../../base/errors.ts';
 import type { ServiceConfig } from '../../config.ts';
+import { ownerText } from '../../model.ts';
 import type { PoolServer, ReleaseControl } from '../control.ts';
 import { masked } from '../drivers/environment.ts';
 import type { EventBody, InstanceOutcome, ReleaseEvent } from '../events.ts';
 import type { Journal, JournalRecord } from '../journal/journal.ts';
 import type { PlanOptions } from '../plan.ts';
 import type { Failure } from '../step-end.ts';
-import { OWNER_PREFIX } from '../survey.ts';
 import type { Interrupts } from '../wait.ts';
 import { withRetry } from './control-retry.ts';
 import { ReleasedInstances } from './released-instances.ts';
@@ -52,7 +52,7 @@ export class Release {
     this.options = options;
     this.service = options.service;
     this.id = journal.id;
-    this.owner = `${OWNER_PREFIX}${journal.id}`;
+    this.owner = ownerText({ kind: 'release', id: journal.id });
     this.control = withRetry(options.control, {
       retryForMs: options.controlRetryMs ?? CONTROL_RETRY_MS,
       stop: options.interrupts.soft,

@@ -2,16 +2,13 @@
 // maint as well as with undrain, and it is theirs then: the release does not stop what runs there,
 // does not judge it and does not bring anything back.
 
-import type { Admin } from '../../model.ts';
-
-/** Who holds a server whose registry record says `down`. */
-const REGISTRY_OWNER = 'kv';
+import { type Admin, parseOwner } from '../../model.ts';
 
 /** In words, '' when it is still ours: `left to user:bob (maint: disk), who took it`. */
 export function claimOn(admin: Admin, owner: string): string {
   if (admin.state === 'ready') return 'left to somebody, who put it into traffic';
   // The registry's own `down` lies over our drain and is nobody's claim on it.
-  if (admin.owner === owner || admin.owner === REGISTRY_OWNER) return '';
+  if (admin.owner === owner || parseOwner(admin.owner).kind === 'registry') return '';
   const reason = admin.reason === '' ? '' : `: ${admin.reason}`;
   return `left to ${admin.owner || 'somebody'} (${admin.state}${reason}), who took it`;
 }
