@@ -3,8 +3,8 @@
 export { readDocument } from './config/document.ts';
 export { defaultConfig, loadConfig, parseConfig } from './config/load.ts';
 export { configReference, configSchema } from './config/reference.ts';
-export { embeddedSettings } from './config/registry-schema.ts';
-export { opennessOf } from './config/rules.ts';
+export { opennessOf } from './config/rules/upstreams.ts';
+export { embeddedSettings } from './config/sections/registry.ts';
 export type {
   Config,
   GatewayConfig,

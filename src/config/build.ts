@@ -7,11 +7,12 @@ import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from '../b
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
 import { attributesFrom, type Route, type ServerAttributes } from '../model.ts';
-import { balancingOf } from './balance-schema.ts';
-import { asksByKeys, type RequestFile } from './check-schema.ts';
-import { chosenKind } from './registry-schema.ts';
 import type { ConfigFile } from './schema.ts';
-import type { ServiceFile } from './service-schema.ts';
+import { balancingOf } from './sections/balance.ts';
+import { asksByKeys, type RequestFile } from './sections/check.ts';
+import { chosenKind } from './sections/registry.ts';
+import type { ServiceFile } from './sections/service.ts';
+import type { RouteFile, UpstreamFile } from './sections/upstream.ts';
 import type {
   Config,
   GatewayConfig,
@@ -20,7 +21,6 @@ import type {
   ServiceConfig,
   UpstreamConfig,
 } from './types.ts';
-import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
 
 /** `folder` is the file's; relative paths start there. */
 export function buildConfig(

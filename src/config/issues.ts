@@ -4,9 +4,9 @@
 import type { z } from 'zod';
 import { didYouMean, nearest } from '../base/suggest.ts';
 import { formatAddress, parseAddress } from '../base/units.ts';
+import { foreignWord } from './advice/foreign-words.ts';
+import { mapAdvice } from './advice/map-advice.ts';
 import { type ConfigDocument, type ConfigProblem, formatPath, type Path } from './document.ts';
-import { foreignWord } from './foreign-words.ts';
-import { mapAdvice } from './map-advice.ts';
 import { placesOf } from './reference.ts';
 
 /** Maps that hold a token. */

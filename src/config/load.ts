@@ -7,16 +7,16 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Environment } from '../base/secrets.ts';
+import { foreignFile } from './advice/recognise.ts';
 import { buildConfig } from './build.ts';
 import { type ConfigDocument, type ConfigProblem, type Path, readDocument } from './document.ts';
 import { problemsOfIssues } from './issues.ts';
-import { foreignFile } from './recognise.ts';
-import { applyRules, type Part, type Parts } from './rules.ts';
+import { applyServiceRules } from './rules/services.ts';
+import { applyRules, type Part, type Parts } from './rules/upstreams.ts';
 import { fileSchema, SECTIONS } from './schema.ts';
-import { applyServiceRules } from './service-rules.ts';
-import { serviceSchema } from './service-schema.ts';
+import { serviceSchema } from './sections/service.ts';
+import { routeSchema, upstreamSchema } from './sections/upstream.ts';
 import type { Config } from './types.ts';
-import { routeSchema, upstreamSchema } from './upstream-schema.ts';
 
 /** 10,000 servers take about 1 MB. */
 const FILE_BYTES_MAX = 8 * 1024 * 1024;

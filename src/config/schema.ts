@@ -1,14 +1,14 @@
 // The file's shape: every key, its default and its sentence of documentation, here and in the
-// *-schema.ts beside it. The only source of defaults, of docs/config.md and of the JSON Schema.
-// Rules between keys are in rules.ts; build.ts leads from here to the shape that the program uses.
+// sections/ beside it. The only source of defaults, of docs/config.md and of the JSON Schema.
+// Rules between keys are in rules/; build.ts leads from here to the shape that the program uses.
 
 import { z } from 'zod';
-import { limits, proxy, timeouts } from './gateway-schema.ts';
-import { registry } from './registry-schema.ts';
-import { serviceSchema } from './service-schema.ts';
-import { folder, list, record, secret, section } from './shapes.ts';
-import { routeSchema, upstreamSchema } from './upstream-schema.ts';
-import { choice, duration, listenAddress, show } from './values.ts';
+import { limits, proxy, timeouts } from './sections/gateway.ts';
+import { registry } from './sections/registry.ts';
+import { serviceSchema } from './sections/service.ts';
+import { folder, list, record, secret, section } from './sections/shapes.ts';
+import { routeSchema, upstreamSchema } from './sections/upstream.ts';
+import { choice, duration, listenAddress, show } from './sections/values.ts';
 
 const admin = section('The control API: CLI, status pages, metrics.', {
   listen: listenAddress('Where it listens.').prefault('127.0.0.1:8700'),

@@ -1,7 +1,7 @@
 // A value where a map belongs: the map to write, with the value in its place where that can be
 // known. By place, as in foreign-words.ts.
 
-import { parseAddress, parseDuration } from '../base/units.ts';
+import { parseAddress, parseDuration } from '../../base/units.ts';
 
 const NAMED = 'registry: { consul: { addresses: 127.0.0.1:8500 } }';
 const OFF = /^(off|no|none|false|disabled?)$/i;

@@ -1,9 +1,9 @@
 // The rules between the keys of balancing.
 
-import { HASH_KEY_INITIAL } from './balance-schema.ts';
-import type { Path } from './document.ts';
-import type { Findings } from './rules.ts';
-import type { UpstreamFile } from './upstream-schema.ts';
+import type { Path } from '../document.ts';
+import { HASH_KEY_INITIAL } from '../sections/balance.ts';
+import type { UpstreamFile } from '../sections/upstream.ts';
+import type { Findings } from './upstreams.ts';
 
 export function checkBalancing(upstream: UpstreamFile, path: Path, findings: Findings): void {
   if (upstream.balance !== 'hash') {

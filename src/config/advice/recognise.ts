@@ -1,7 +1,7 @@
 // Is the file one of ours at all? A wrong name after -c hands us another program's file, a log or
 // worse. Then one sentence is said, and nothing of what is in the file.
 
-import { nearest } from '../base/suggest.ts';
+import { nearest } from '../../base/suggest.ts';
 import { foreignWord } from './foreign-words.ts';
 
 /** Below this a file may be a first try with a wrong word; its key deserves an answer. */

@@ -1,16 +1,16 @@
 // The rules between keys. They see each part of the file that could be read, also when others could
-// not, so that all problems come at once. Rules of services are in service-rules.ts.
+// not, so that all problems come at once. Rules of services are in services.ts beside it.
 
-import { type Environment, FIELD_VALUE, readSecret } from '../base/secrets.ts';
-import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '../base/units.ts';
-import { checkBalancing } from './balance-rules.ts';
-import { fieldNameProblem } from './check-schema.ts';
-import { formatPath, type Path, type Where } from './document.ts';
-import { chosenKind, chosenKinds, type RegistryKinds } from './registry-schema.ts';
-import { checkRoutes } from './route-rules.ts';
-import type { ServiceFile } from './service-schema.ts';
-import type { RouteFile, UpstreamFile } from './upstream-schema.ts';
-import { show } from './values.ts';
+import { type Environment, FIELD_VALUE, readSecret } from '../../base/secrets.ts';
+import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '../../base/units.ts';
+import { formatPath, type Path, type Where } from '../document.ts';
+import { fieldNameProblem } from '../sections/check.ts';
+import { chosenKind, chosenKinds, type RegistryKinds } from '../sections/registry.ts';
+import type { ServiceFile } from '../sections/service.ts';
+import type { RouteFile, UpstreamFile } from '../sections/upstream.ts';
+import { show } from '../sections/values.ts';
+import { checkBalancing } from './balance.ts';
+import { checkRoutes } from './routes.ts';
 
 /** A part of the file: its path, what the file says, and its meaning if it has one. */
 export type Part<Value> = {

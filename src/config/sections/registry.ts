@@ -3,8 +3,8 @@
 
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import type { Address } from '../base/units.ts';
-import type { RegistryKind, RegistrySettings } from '../registry.ts';
+import type { Address } from '../../base/units.ts';
+import type { RegistryKind, RegistrySettings } from '../../registry.ts';
 import { folder, list, pathProblem, secret, section } from './shapes.ts';
 import { address, listenAddress, onOff, show, text } from './values.ts';
 

@@ -1,7 +1,7 @@
 // What the two checks of a server share: the upstream's, which never ends, and the release's, after
 // an instance was started. Both send the same request, so both get the same answer.
 
-import type { StatusClass } from '../health.ts';
+import type { StatusClass } from '../../health.ts';
 import { list, record } from './shapes.ts';
 import { choice, show, text, wholeNumber } from './values.ts';
 

@@ -1,10 +1,11 @@
 // The rules between keys of services: their upstream, their instances, the placeholders.
 
-import { type Environment, referenceProblem } from '../base/secrets.ts';
-import { didYouMean, unknownUpstream } from '../base/suggest.ts';
-import { formatAddress } from '../base/units.ts';
-import { serviceRequest } from './build.ts';
-import type { Path } from './document.ts';
+import { type Environment, referenceProblem } from '../../base/secrets.ts';
+import { didYouMean, unknownUpstream } from '../../base/suggest.ts';
+import { formatAddress } from '../../base/units.ts';
+import { serviceRequest } from '../build.ts';
+import type { Path } from '../document.ts';
+import type { ServiceFile } from '../sections/service.ts';
 import {
   addressesIn,
   checkFields,
@@ -12,8 +13,7 @@ import {
   nameProblem,
   type Part,
   type Parts,
-} from './rules.ts';
-import type { ServiceFile } from './service-schema.ts';
+} from './upstreams.ts';
 
 const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
 

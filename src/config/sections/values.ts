@@ -3,9 +3,9 @@
 // that says what is wrong with the value and what to write instead.
 
 import { z } from 'zod';
-import { didYouMean } from '../base/suggest.ts';
-import { type Address, parseAddress, parseDuration, parseSize } from '../base/units.ts';
-import { SERVER_ATTRIBUTES } from '../model.ts';
+import { didYouMean } from '../../base/suggest.ts';
+import { type Address, parseAddress, parseDuration, parseSize } from '../../base/units.ts';
+import { SERVER_ATTRIBUTES } from '../../model.ts';
 
 /** The longest timer that Node can hold is 24.8 days. */
 const DURATION_MS_MAX = 24 * 86_400_000;

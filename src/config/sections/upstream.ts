@@ -1,10 +1,10 @@
 // The schema of upstreams and routes: servers, checks, where requests go.
 
 import { z } from 'zod';
-import { balanceKeys } from './balance-schema.ts';
-import { requestShape } from './check-schema.ts';
-import { hostProblem, pathProblem } from './route-words.ts';
-import { serverAttributeKeys } from './server-schema.ts';
+import { hostProblem, pathProblem } from '../advice/route-words.ts';
+import { balanceKeys } from './balance.ts';
+import { requestShape } from './check.ts';
+import { serverAttributeKeys } from './server.ts';
 import { isSingle, list, section } from './shapes.ts';
 import { address, choice, duration, integer, onOff, optionalChoice, size, text } from './values.ts';
 

@@ -1,7 +1,7 @@
 // The schema of balancing: the method, its key, sticky clients.
 
 import { z } from 'zod';
-import type { Balance, Balancing } from '../model.ts';
+import type { Balance, Balancing } from '../../model.ts';
 import { section } from './shapes.ts';
 import { choice, duration, integer, onOff, show, text } from './values.ts';
 

@@ -3,8 +3,8 @@
 // match nothing and say nothing.
 
 import { domainToASCII } from 'node:url';
-import { resolveSegments } from '../base/request-path.ts';
-import { show } from './values.ts';
+import { resolveSegments } from '../../base/request-path.ts';
+import { show } from '../sections/values.ts';
 
 /** '' for a good path prefix. */
 export function pathProblem(value: string): string {

@@ -1,7 +1,7 @@
 // The schema of services: what `sluice deploy` starts, stops, drains and checks.
 
 import type { z } from 'zod';
-import { requestShape } from './check-schema.ts';
+import { requestShape } from './check.ts';
 import { folder, list, record, section } from './shapes.ts';
 import { address, choice, duration, integer, show, text } from './values.ts';
 

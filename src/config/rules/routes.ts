@@ -1,11 +1,11 @@
 // The rules of routes that the values alone do not show: names that must exist, an upstream or a
 // page, and what no request would reach.
 
-import { unknownUpstream } from '../base/suggest.ts';
-import { isCidr } from '../base/units.ts';
-import type { Findings, Part, Parts } from './rules.ts';
-import type { RouteFile } from './upstream-schema.ts';
-import { show } from './values.ts';
+import { unknownUpstream } from '../../base/suggest.ts';
+import { isCidr } from '../../base/units.ts';
+import type { RouteFile } from '../sections/upstream.ts';
+import { show } from '../sections/values.ts';
+import type { Findings, Part, Parts } from './upstreams.ts';
 
 export function checkRoutes({ routes, upstreams }: Parts, findings: Findings): void {
   const names = [...upstreams.keys()];

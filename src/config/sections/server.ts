@@ -1,7 +1,7 @@
 // The keys of a server besides its address, from the one declaration of its attributes.
 
-import { formatDuration } from '../base/units.ts';
-import { type AttributeField, SERVER_ATTRIBUTES } from '../model.ts';
+import { formatDuration } from '../../base/units.ts';
+import { type AttributeField, SERVER_ATTRIBUTES } from '../../model.ts';
 import { duration, integer, onOff } from './values.ts';
 
 type Declared = typeof SERVER_ATTRIBUTES;
