@@ -93,6 +93,18 @@ test('a client that leaves before its body is whole involves no server', async (
   assert.equal(app.counters.inFlight, 0);
 });
 
+test('where nothing is held, only the server asks for the body', async (t) => {
+  const { servers, client, pass } = await simulate(t, {});
+  const asking = client();
+  asking.send(post('Content-Length: 3', 'Expect: 100-continue'));
+  await pass(100);
+  assert.match(servers[0]?.text ?? '', /\r\nExpect: 100-continue\r\n/);
+  assert.equal(asking.text, '');
+  servers[0]?.send('HTTP/1.1 100 Continue\r\n\r\n');
+  await pass(100);
+  assert.equal(asking.text, 'HTTP/1.1 100 Continue\r\n\r\n');
+});
+
 test('other upstreams pass bodies on as they come', async (t) => {
   const { servers, client, pass } = await simulate(t, { requestBuffering: { other: 1000 } });
   client().send(`${post('Content-Length: 9')}abc`);
