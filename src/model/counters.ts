@@ -103,7 +103,10 @@ export function openTunnels(counters: Readonly<TunnelCounters>): number {
   return counters.tunnels - counters.tunnelsEnded - counters.tunnelsCut;
 }
 
-// The arithmetic of counters goes over their names, so that a new one is in every sum.
+// The arithmetic of counters goes over their names, so that a new one is in every sum; one that is
+// neither a number nor a list of numbers is refused by the compiler.
+
+type Counters<T> = { [Name in keyof T]: number | number[] };
 
 const SERVER_NAMES = namesOf(createServerCounters());
 const UPSTREAM_NAMES = namesOf(createUpstreamCounters());
@@ -114,7 +117,7 @@ export function addServerCounters(
   more: Readonly<ServerCounters>,
   times: 1 | -1 = 1,
 ): void {
-  for (const name of SERVER_NAMES) sum[name] += more[name] * times;
+  addCounters(SERVER_NAMES, sum, { more, times });
 }
 
 export function addUpstreamCounters(
@@ -122,13 +125,23 @@ export function addUpstreamCounters(
   more: Readonly<UpstreamCounters>,
   times: 1 | -1 = 1,
 ): void {
-  for (const name of UPSTREAM_NAMES) sum[name] += more[name] * times;
-  addEach(sum.statuses, more.statuses, times);
-  addEach(sum.durations, more.durations, times);
+  addCounters(UPSTREAM_NAMES, sum, { more, times });
 }
 
-function addEach(sums: number[], numbers: readonly number[], times: 1 | -1): void {
-  for (const [index, value] of numbers.entries()) sums[index] = (sums[index] ?? 0) + value * times;
+function addCounters<T extends Counters<T>>(
+  names: readonly (keyof T)[],
+  sum: T,
+  { more, times }: { readonly more: Readonly<T>; readonly times: 1 | -1 },
+): void {
+  const sums: Counters<T> = sum;
+  for (const name of names) {
+    const [total, value] = [sums[name], more[name]];
+    if (typeof total === 'number') sums[name] = total + Number(value) * times;
+    else if (Array.isArray(value)) {
+      for (const [place, part] of value.entries())
+        total[place] = (total[place] ?? 0) + part * times;
+    }
+  }
 }
 
 /** They only rise, so that an equal sum means that none has changed. */
@@ -138,11 +151,7 @@ export function sumOfServerCounters(counters: Readonly<ServerCounters>): number 
   return sum;
 }
 
-type Numeric<T> = { [Name in keyof T]: T[Name] extends number ? Name : never }[keyof T];
-
-function namesOf<T extends object>(counters: T): Numeric<T>[] {
-  // The filter is what the type says; Object.entries does not know it.
-  return Object.entries(counters)
-    .filter(([, value]) => typeof value === 'number')
-    .map(([name]) => name as Numeric<T>);
+function namesOf<T extends Counters<T>>(counters: T): readonly (keyof T)[] {
+  // Object.keys does not know that these are all.
+  return Object.keys(counters) as (keyof T)[];
 }
