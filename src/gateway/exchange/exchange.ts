@@ -98,7 +98,6 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
   }
 
   requestBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
-    if (this.#isEnded) return;
     if (done) this.#body.isDone = true;
     if (done && this.#status === 0) {
       this.#isWaiting = true;

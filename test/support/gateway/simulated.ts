@@ -67,6 +67,7 @@ export type Simulated = {
   /** The connections that came to the server, in order. */
   readonly servers: SimulatedPeer[];
   readonly client: () => SimulatedPeer;
+  readonly now: () => number;
   /** Virtual time goes on by so much. */
   readonly pass: (ms: number) => Promise<void>;
 };
@@ -101,7 +102,7 @@ export async function simulate(
   const app = upstreams.get('app');
   if (app === undefined) throw new Error('no upstream');
   return {
-    ...{ gateway, app, servers: accepted },
+    ...{ gateway, app, servers: accepted, now: () => network.nowMs },
     client: () =>
       new SimulatedPeer((handler) => network.connect('127.0.0.1', GATEWAY_PORT, handler)),
     pass: async (ms) => {
