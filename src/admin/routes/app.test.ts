@@ -291,7 +291,9 @@ test('an unknown path is 404, a wrong method 405 with Allow, both JSON', async (
   assert.equal(read.headers.get('allow'), 'POST');
 });
 
-test('a body over the limit is 413, with and without a length, and before its end', async (t) => {
+test('a body over the limit is 413, with and without a length, and before its end', {
+  timeout: 30_000,
+}, async (t) => {
   const { url, admin } = await start(t);
   const body = 'x'.repeat(70_000);
   const response = await fetch(`${url}${SERVER_PATH}/admin`, { method: 'POST', body });
