@@ -5,8 +5,10 @@ import assert from 'node:assert/strict';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { silentLog } from '../src/base/log.ts';
+import { startDaemon } from '../src/daemon.ts';
 import { serve, sluice, temporaryFolder } from './support/cli/process.ts';
-import { get, startServer, until } from './support/daemon/builders.ts';
+import { daemonConfig, get, runDaemon, startServer, until } from './support/daemon/builders.ts';
 
 test('a file of servers is followed; what would write it says where to', async (t) => {
   const [one, two] = [await startServer(t), await startServer(t)];
@@ -81,6 +83,30 @@ test('a file of servers is followed; what would write it says where to', async (
   await until('the record is named', async () =>
     (await status()).includes(`app/${one.id}: weight "heavy" is not 1 to 65535`),
   );
+});
+
+test('a start without the file: at once with what the config has, or refused', async (t) => {
+  const folder = temporaryFolder(t);
+  const server = await startServer(t);
+  const upstreams = `upstreams: { app: { servers: ["${server.id}"] }, web: {} }`;
+  const yaml = (more: string): string =>
+    `registry: { file: { path: servers.yaml }${more} }\n${upstreams}\nroutes: [{ path: /, upstream: app }]`;
+  const daemon = await runDaemon(t, daemonConfig(yaml(''), folder));
+  assert.deepEqual(await get(daemon.gateway), { status: 200, body: server.id });
+  const ready = await fetch(`${daemon.control}/readyz`);
+  assert.equal(ready.status, 503);
+  assert.match(
+    await ready.text(),
+    /nothing is known of upstream .*web.* \(does not exist; write it, or correct registry\.file\.path\)/,
+  );
+  const strong = daemonConfig(yaml(', strong_dependency: on'), temporaryFolder(t));
+  await assert.rejects(startDaemon(strong, { log: silentLog, registryDeadlineMs: 300 }), {
+    code: 'registry_unreachable',
+    message:
+      /servers\.yaml: no answer within 300ms \(does not exist; write it, .*\); start it or mend it/,
+  });
+  writeFileSync(join(folder, 'servers.yaml'), `web: ["${server.id}"]`);
+  await until('it is ready', async () => (await fetch(`${daemon.control}/readyz`)).status === 200);
 });
 
 test('another prefix of the records holds everywhere', async (t) => {

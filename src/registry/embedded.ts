@@ -1,6 +1,6 @@
 // The embedded store: records in memory, every write on disk (SQLite) before it is acknowledged.
 // Others reach it through Consul's HTTP API (consul-server.ts), its own process also without.
 
-export { type Changed, Draft } from './embedded/draft.ts';
 export { embeddedStore } from './embedded/own-process.ts';
 export { KEY_BYTES_MAX, openStore, type Store, VALUE_BYTES_MAX } from './embedded/store.ts';
+export { type Changed, WriteGroup } from './embedded/write-group.ts';

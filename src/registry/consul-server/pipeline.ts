@@ -1,7 +1,7 @@
 // Requests that a client sends on one connection without waiting for their answers. node:http parses
 // them ahead and announces each at once; here they wait, so that one begins only after the answer
 // before it is out: a DELETE right behind a PUT must find what the PUT wrote. A blocking query holds
-// those behind it, as with Consul. It knows connections and turns, not what a request asks for.
+// those behind it, as with Consul. It knows connections and their order, not what a request asks for.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -14,23 +14,23 @@ const WAITING_READ_MAX = 100;
  */
 const WAITING_MAX = 8_000;
 
-type Turn = {
+type Pipelined = {
   readonly begin: () => void;
   /** False while a part of its request is still to come. */
   readonly isComplete: () => boolean;
   readonly isAnswering: () => boolean;
 };
 
-type Line = { current: Turn; readonly waiting: Turn[] };
+type Queue = { current: Pipelined; readonly waiting: Pipelined[] };
 
 export class Pipeline {
   /** Of each connection with a request under way. */
-  readonly #lines = new WeakMap<Duplex, Line>();
+  readonly #queues = new WeakMap<Duplex, Queue>();
 
   /** Calls `begin` as soon as all requests before this one are answered; never when the client left. */
   enter(request: IncomingMessage, response: ServerResponse, begin: () => void): void {
     const { socket } = request;
-    const turn: Turn = {
+    const own: Pipelined = {
       begin: () => {
         response.once('close', () => this.#next(socket));
         begin();
@@ -38,16 +38,16 @@ export class Pipeline {
       isComplete: () => request.complete,
       isAnswering: () => response.headersSent,
     };
-    const line = this.#lines.get(socket);
-    if (line === undefined) {
-      this.#lines.set(socket, { current: turn, waiting: [] });
-      turn.begin();
+    const queue = this.#queues.get(socket);
+    if (queue === undefined) {
+      this.#queues.set(socket, { current: own, waiting: [] });
+      own.begin();
       return;
     }
-    line.waiting.push(turn);
-    if (line.waiting.length > WAITING_MAX) socket.destroy();
+    queue.waiting.push(own);
+    if (queue.waiting.length > WAITING_MAX) socket.destroy();
     // Not at once: when a message ends, node:http resumes its socket. After this read, it stays.
-    else if (line.waiting.length > WAITING_READ_MAX) process.nextTick(() => this.#hold(socket));
+    else if (queue.waiting.length > WAITING_READ_MAX) process.nextTick(() => this.#hold(socket));
   }
 
   /**
@@ -55,37 +55,37 @@ export class Pipeline {
    * at once when that is the one under way, after the answers before it otherwise.
    */
   end(socket: Duplex, end: () => void): void {
-    const line = this.#lines.get(socket);
-    const last = line?.waiting.at(-1) ?? line?.current;
-    if (line === undefined || (last === line.current && !last.isComplete())) {
+    const queue = this.#queues.get(socket);
+    const last = queue?.waiting.at(-1) ?? queue?.current;
+    if (queue === undefined || (last === queue.current && !last.isComplete())) {
       // An answer that has begun cannot become another one.
-      if (line?.current.isAnswering() === true) socket.destroy();
+      if (queue?.current.isAnswering() === true) socket.destroy();
       else end();
       return;
     }
     // Broken in its body: it was announced, and is not begun.
-    if (last !== line.current && last?.isComplete() === false) line.waiting.pop();
-    line.waiting.push({ begin: end, isComplete: () => true, isAnswering: () => false });
+    if (last !== queue.current && last?.isComplete() === false) queue.waiting.pop();
+    queue.waiting.push({ begin: end, isComplete: () => true, isAnswering: () => false });
   }
 
   #next(socket: Duplex): void {
-    const line = this.#lines.get(socket);
+    const queue = this.#queues.get(socket);
     // An ended socket takes no further answer, so what waits is not carried out either.
     const gone = socket.destroyed || socket.writableEnded;
-    const turn = gone ? undefined : line?.waiting.shift();
-    if (turn === undefined || line === undefined) {
-      this.#lines.delete(socket);
+    const next = gone ? undefined : queue?.waiting.shift();
+    if (next === undefined || queue === undefined) {
+      this.#queues.delete(socket);
     } else {
-      line.current = turn;
-      turn.begin();
+      queue.current = next;
+      next.begin();
     }
-    if (gone || (line?.waiting.length ?? 0) > 0) return;
+    if (gone || (queue?.waiting.length ?? 0) > 0) return;
     // The client ended its side and has all its answers: nothing more can come.
-    if (turn === undefined && socket.readableEnded) socket.end();
+    if (next === undefined && socket.readableEnded) socket.end();
     else if (socket.isPaused()) socket.resume();
   }
 
   #hold(socket: Duplex): void {
-    if ((this.#lines.get(socket)?.waiting.length ?? 0) > 0) socket.pause();
+    if ((this.#queues.get(socket)?.waiting.length ?? 0) > 0) socket.pause();
   }
 }

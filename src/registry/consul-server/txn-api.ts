@@ -1,7 +1,7 @@
 // PUT /v1/txn of Consul's HTTP API: up to 64 operations on the KV that happen together or not at
 // all. Operations on nodes, services, checks and sessions are refused.
 
-import { Draft, KEY_BYTES_MAX, type Store, VALUE_BYTES_MAX } from '../embedded.ts';
+import { KEY_BYTES_MAX, type Store, VALUE_BYTES_MAX, WriteGroup } from '../embedded.ts';
 import type { KvEntry } from '../record-store.ts';
 import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
 import { type Client, SESSIONS_MISSING, tooLarge } from './kv-api.ts';
@@ -66,8 +66,8 @@ async function settle(
 ): Promise<readonly [number, readonly Result[], readonly string[]]> {
   try {
     const results = readOnly
-      ? applyAll(new Draft(store.table), operations)
-      : await store.transact((draft) => applyAll(draft, operations));
+      ? applyAll(new WriteGroup(store.table), operations)
+      : await store.transact((writes) => applyAll(writes, operations));
     return [200, results, []];
   } catch (error) {
     if (error instanceof Aborted) return [409, [], error.failures];
@@ -75,11 +75,11 @@ async function settle(
   }
 }
 
-function applyAll(draft: Draft, operations: readonly Operation[]): readonly Result[] {
+function applyAll(writes: WriteGroup, operations: readonly Operation[]): readonly Result[] {
   const results: Result[] = [];
   const failures: string[] = [];
   operations.forEach((operation, at) => {
-    const outcome = applyOne(draft, operation);
+    const outcome = applyOne(writes, operation);
     if (typeof outcome !== 'string') results.push(...outcome);
     else failures.push(`{"OpIndex":${at},"What":${goString(outcome)}}`);
   });
@@ -99,35 +99,35 @@ const VERBS = new Set([
 ]);
 
 /** The records to report, or why it failed. */
-function applyOne(draft: Draft, operation: Operation): readonly Result[] | string {
+function applyOne(writes: WriteGroup, operation: Operation): readonly Result[] | string {
   const { verb, key, value, flags, index } = operation;
   if (key === '' && verb !== 'delete-tree') return 'Must provide key';
   if (!VERBS.has(verb)) return `unknown KV verb ${JSON.stringify(verb)}`;
   if (Buffer.byteLength(key) > KEY_BYTES_MAX) return `key is over ${KEY_BYTES_MAX} bytes`;
   const quoted = JSON.stringify(key);
-  const record = draft.read(key);
+  const record = writes.read(key);
   switch (verb) {
     case 'set':
-      return [{ record: draft.put(key, value, flags), withValue: false }];
+      return [{ record: writes.put(key, value, flags), withValue: false }];
     case 'cas':
       if ((record?.modifyIndex ?? 0) !== index)
         return `failed to set key ${quoted}, index is stale`;
-      return [{ record: draft.put(key, value, flags), withValue: false }];
+      return [{ record: writes.put(key, value, flags), withValue: false }];
     case 'get':
       return record === undefined ? `key ${quoted} doesn't exist` : [{ record, withValue: true }];
     case 'get-tree':
-      return draft.table.records.values(key).map((each) => ({ record: each, withValue: true }));
+      return writes.table.records.values(key).map((each) => ({ record: each, withValue: true }));
     case 'delete':
-      draft.remove(key);
+      writes.remove(key);
       return [];
     case 'delete-tree':
-      draft.removeTree(key);
+      writes.removeTree(key);
       return [];
     case 'delete-cas':
       if (record !== undefined && record.modifyIndex !== index) {
         return `failed to delete key ${quoted}, index is stale`;
       }
-      draft.remove(key);
+      writes.remove(key);
       return [];
     case 'check-index':
       if (record === undefined) return `failed to check index, key ${quoted} doesn't exist`;

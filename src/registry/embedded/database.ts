@@ -11,8 +11,8 @@ import { dirname, join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { messageOf, SluiceError, systemCode } from '../../base/errors.ts';
 import { createFolder } from '../../base/folder.ts';
-import type { Draft } from './draft.ts';
 import { FIRST_INDEX, KeyTable } from './key-table.ts';
+import type { WriteGroup } from './write-group.ts';
 
 const FORMAT = 1;
 /** The log is cut back to this after it grew in a burst. */
@@ -88,18 +88,18 @@ export class Database {
   }
 
   /**
-   * Writes what the draft changed in one transaction; when it returns, the change is on the disk.
+   * Writes what the group changed in one transaction; when it returns, the change is on the disk.
    * @throws storage_full, storage_failed: nothing of it is.
    */
-  commit(draft: Draft): void {
+  commit(writes: WriteGroup): void {
     try {
       try {
-        this.#transact(draft);
+        this.#transact(writes);
       } catch (error) {
         if (sqliteCode(error) !== SQLITE_FULL) throw error;
         // Moving the log into the database file often makes the room that this write needs.
         this.#connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-        this.#transact(draft);
+        this.#transact(writes);
       }
     } catch (error) {
       throw failure(error);
@@ -110,10 +110,10 @@ export class Database {
     closeQuietly(this.#connection);
   }
 
-  #transact(draft: Draft): void {
+  #transact(writes: WriteGroup): void {
     this.#connection.exec('BEGIN IMMEDIATE');
     try {
-      this.#write(draft);
+      this.#write(writes);
       this.#connection.exec('COMMIT');
     } catch (error) {
       // On a full disk or an I/O error SQLite has often rolled back by itself.
@@ -122,9 +122,9 @@ export class Database {
     }
   }
 
-  #write(draft: Draft): void {
-    const { table } = draft;
-    for (const key of draft.dirtyRecords) {
+  #write(writes: WriteGroup): void {
+    const { table } = writes;
+    for (const key of writes.dirtyRecords) {
       const record = table.records.get(key);
       if (record === undefined) {
         this.#statements.deleteRecord.run(key);
@@ -133,7 +133,7 @@ export class Database {
         this.#statements.writeRecord.run(key, value, flags, createIndex, modifyIndex);
       }
     }
-    for (const key of draft.dirtyTombstones) {
+    for (const key of writes.dirtyTombstones) {
       const index = table.tombstones.get(key);
       if (index === undefined) this.#statements.deleteTombstone.run(key);
       else this.#statements.writeTombstone.run(key, index);

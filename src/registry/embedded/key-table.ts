@@ -3,10 +3,10 @@
 // is database.ts, order of writes is store.ts.
 //
 // Which index a query answers with (W = the whole store's):
-//   record exists                 its modifyIndex
-//   record absent                 W
-//   prefix with records or graves highest modifyIndex or tombstone under it
-//   prefix with neither           W
+//   record exists                      its modifyIndex
+//   record absent                      W
+//   prefix with records or tombstones  highest modifyIndex or tombstone under it
+//   prefix with neither                W
 //
 // Tombstones are kept so that a prefix index rises when its keys vanish. Only the newest are kept:
 // the index of the newest one that was dropped becomes the floor below which no prefix index falls,

@@ -104,7 +104,7 @@ test('more than a thousand records at once are told as the whole prefix', async 
   const it = watched(t);
   await it.next();
   const keys = Array.from({ length: 1001 }, (_, index) => `up/${index}`);
-  await it.store.transact((draft) => keys.map((key) => draft.put(key, text('1'), '0')));
+  await it.store.transact((writes) => keys.map((key) => writes.put(key, text('1'), '0')));
   assert.match(await it.next(), /^all@2 /);
 });
 

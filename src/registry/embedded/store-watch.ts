@@ -3,8 +3,8 @@
 // face as consul/watch.ts, without HTTP between; what others see of the store goes through its API.
 
 import type { KvEntry, Watch, WatchEvents } from '../record-store.ts';
-import type { Changed } from './draft.ts';
 import type { Store } from './store.ts';
+import type { Changed } from './write-group.ts';
 
 /** With more changed at once, the whole prefix is as cheap. */
 const RECORDS_MAX = 1_000;
@@ -88,7 +88,7 @@ class StoreWatch implements Watch {
     let index = 0;
     for (const key of changed) {
       const record = this.#store.read(key);
-      // Of a record that is gone its grave has the index, and what it leaves is the list's matter.
+      // Of a record that is gone its tombstone has the index, and what it leaves is the list's matter.
       if (record === undefined) return false;
       index = Math.max(index, record.modifyIndex);
       records.set(key, record);

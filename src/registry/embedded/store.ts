@@ -7,8 +7,8 @@ import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { DeleteOptions, KvEntry, KvState, PutOptions } from '../record-store.ts';
 import { Database } from './database.ts';
-import { type Changed, Draft } from './draft.ts';
 import type { KeyTable } from './key-table.ts';
+import { type Changed, WriteGroup } from './write-group.ts';
 
 /** Writes that share one transaction at most: bounds how long one commit blocks the event loop. */
 const GROUP_MAX = 1000;
@@ -28,7 +28,7 @@ export interface Store {
   put(key: string, value: Uint8Array, options?: PutOptions): Promise<boolean>;
   delete(key: string, options?: DeleteOptions): Promise<boolean>;
   /** Runs `work` inside the next group; what it changed becomes durable as one, or, if it throws, is undone. */
-  transact<Result>(work: (draft: Draft) => Result): Promise<Result>;
+  transact<Result>(work: (writes: WriteGroup) => Result): Promise<Result>;
   /** After each commit, with what it changed. Returns the way to stop. */
   onChange(listener: (changes: readonly Changed[]) => void): () => void;
   close(): void;
@@ -40,7 +40,7 @@ export function openStore(options: { readonly dataDir: string; readonly log: Log
 }
 
 type Waiting = {
-  readonly work: (draft: Draft) => unknown;
+  readonly work: (writes: WriteGroup) => unknown;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -81,30 +81,30 @@ class SqliteStore implements Store {
 
   async put(key: string, value: Uint8Array, options: PutOptions = {}): Promise<boolean> {
     checkSize(key, value);
-    return this.transact((draft) => {
-      if (options.cas !== undefined && (draft.read(key)?.modifyIndex ?? 0) !== options.cas) {
+    return this.transact((writes) => {
+      if (options.cas !== undefined && (writes.read(key)?.modifyIndex ?? 0) !== options.cas) {
         return false;
       }
-      draft.put(key, value, options.flags ?? '0');
+      writes.put(key, value, options.flags ?? '0');
       return true;
     });
   }
 
   async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
-    return this.transact((draft) => {
+    return this.transact((writes) => {
       if (options.recurse === true) {
-        draft.removeTree(key);
+        writes.removeTree(key);
         return true;
       }
-      const record = draft.read(key);
+      const record = writes.read(key);
       if (record === undefined) return true;
       if (options.cas !== undefined && record.modifyIndex !== options.cas) return false;
-      draft.remove(key);
+      writes.remove(key);
       return true;
     });
   }
 
-  transact<Result>(work: (draft: Draft) => Result): Promise<Result> {
+  transact<Result>(work: (writes: WriteGroup) => Result): Promise<Result> {
     return new Promise((resolve, reject) => {
       if (this.#closed) {
         reject(new SluiceError('storage_failed', 'registry: closed, the write was refused'));
@@ -157,13 +157,13 @@ class SqliteStore implements Store {
   #commit(group: readonly Waiting[]): SluiceError | undefined {
     const database = this.#ready();
     if (database instanceof SluiceError) return database;
-    const draft = new Draft(this.table);
-    const outcomes = group.map((waiting) => run(waiting, draft));
-    if (draft.changes.length > 0) {
-      draft.trim();
-      const failed = this.#write(database, draft);
+    const writes = new WriteGroup(this.table);
+    const outcomes = group.map((waiting) => run(waiting, writes));
+    if (writes.changes.length > 0) {
+      writes.trim();
+      const failed = this.#write(database, writes);
       if (failed !== undefined) {
-        draft.undo();
+        writes.undo();
         return failed;
       }
     }
@@ -172,15 +172,15 @@ class SqliteStore implements Store {
       if (outcome === undefined || 'error' in outcome) waiting.reject(outcome?.error);
       else waiting.resolve(outcome.value);
     });
-    if (draft.changes.length > 0) {
-      for (const listener of this.#listeners) listener(draft.changes);
+    if (writes.changes.length > 0) {
+      for (const listener of this.#listeners) listener(writes.changes);
     }
     return undefined;
   }
 
-  #write(database: Database, draft: Draft): SluiceError | undefined {
+  #write(database: Database, writes: WriteGroup): SluiceError | undefined {
     try {
-      database.commit(draft);
+      database.commit(writes);
     } catch (error) {
       if (isSluiceError(error)) return this.#failed(error);
       throw error;
@@ -241,12 +241,12 @@ class SqliteStore implements Store {
   }
 }
 
-function run(waiting: Waiting, draft: Draft): Outcome {
-  const mark = draft.begin();
+function run(waiting: Waiting, writes: WriteGroup): Outcome {
+  const mark = writes.begin();
   try {
-    return { value: waiting.work(draft) };
+    return { value: waiting.work(writes) };
   } catch (error) {
-    draft.undo(mark);
+    writes.undo(mark);
     return { error };
   }
 }

@@ -12,7 +12,7 @@ export type Changed = { readonly key: string; readonly tree: boolean };
 const TOMBSTONES_MAX = 20_000;
 const TOMBSTONES_KEPT = 10_000;
 
-export class Draft {
+export class WriteGroup {
   readonly table: KeyTable;
   /** Keys whose row must be written; what to write is what the table then says. */
   readonly dirtyRecords = new Set<string>();
@@ -80,13 +80,13 @@ export class Draft {
     const removed = records.deletePrefix(prefix);
     if (removed.length === 0) return;
     const index = this.#index();
-    const graves = tombstones.deletePrefix(prefix);
+    const buried = tombstones.deletePrefix(prefix);
     for (const [key] of removed) this.dirtyRecords.add(key);
-    for (const [key] of graves) this.dirtyTombstones.add(key);
+    for (const [key] of buried) this.dirtyTombstones.add(key);
     this.changes.push({ key: prefix, tree: true });
     this.#undo.push(() => {
       records.setMany(removed);
-      tombstones.setMany(graves);
+      tombstones.setMany(buried);
     });
     this.#bury(prefix, index);
   }
