@@ -2,13 +2,13 @@
 // this machine. Survey and plan are for looking, runRelease is for doing.
 
 export type { PoolServer, PoolStatus, Receipt, ReleaseControl } from './release/control.ts';
-export { masked } from './release/drivers/environment.ts';
 export type {
   InstanceResult,
   ReleaseEvent,
   ReleaseReceipt,
   ReleaseResult,
 } from './release/events.ts';
+export { masked } from './release/masking.ts';
 export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
 export { type ReleaseOptions, runRelease } from './release/run.ts';
 export { secretsIn, survey } from './release/survey.ts';

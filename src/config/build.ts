@@ -237,6 +237,8 @@ function serviceOf(
     inheritEnv: read.inherit_env.includes('all') ? 'all' : read.inherit_env,
     cwd: resolve(folder, read.cwd),
     runDir: resolve(stateDir, read.run_dir),
+    driver: read.driver,
+    host: read.host,
     stopTimeoutMs: read.stop_timeout,
     drainTimeoutMs: read.drain.timeout,
     drainOnTimeout: read.drain.on_timeout,

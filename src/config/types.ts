@@ -6,6 +6,7 @@ import type { Address } from '../base/units.ts';
 import type { CheckSpec, ProbeSpec } from '../health.ts';
 import type { Balancing, Route, ServerAttributes } from '../model.ts';
 import type { RegistrySettings } from '../registry.ts';
+import type { ServiceFile } from './sections/service.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
@@ -115,6 +116,9 @@ export type ServiceConfig = {
   readonly serversIn: ServersIn;
   /** `host:port` ids, in release order. */
   readonly instances: readonly Address[];
+  /** A word for each driver and each host of the release module. */
+  readonly driver: ServiceFile['driver'];
+  readonly host: ServiceFile['host'];
   /** argv; `{version} {host} {port} {id} {service}` are filled in. No shell. */
   readonly start: readonly string[];
   /** Values, or references to them, `env:NAME`, which are read at the start. */

@@ -17,12 +17,11 @@ import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { ownerText } from '../model.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
-import { launchOf } from './drivers/launch.ts';
-import type { Launch } from './journal/instance-record.ts';
+import type { LaunchFacts } from './drivers.ts';
 import { problemsOf } from './plan/problems.ts';
 import { type InstanceSurvey, type Problem, type Survey } from './survey.ts';
 
-export { addAdvice } from './plan/problems.ts';
+export { addAdvice, strangerAdvice } from './plan/problems.ts';
 
 /** What the plan settles of each kind of step. */
 type StepSettings = {
@@ -41,14 +40,10 @@ type StepSettings = {
     readonly need: number | null;
   };
   readonly stop: { readonly timeoutMs: number; readonly pid: number };
-  readonly start: {
+  readonly start: LaunchFacts & {
     readonly version: string;
     /** `proven`: the launch in the instance's record, which also has its environment. */
     readonly origin: 'config' | 'proven';
-    readonly argv: readonly string[];
-    readonly cwd: string;
-    /** Names only: values may be secrets, and plans are printed and journaled. */
-    readonly environment: readonly string[];
   };
   readonly check: {
     readonly version: string;
@@ -61,6 +56,8 @@ type StepSettings = {
   };
   readonly admit: object;
 };
+
+type LaunchAt = LaunchFacts & { readonly version: string };
 
 export type StepKind = keyof StepSettings;
 
@@ -148,7 +145,7 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
 }
 
 /** What brings a failed instance back: the same kinds of step, with the launch that last served. */
-export function planRevert(service: ServiceConfig, proven: Launch, pid: number): readonly Step[] {
+export function planRevert(service: ServiceConfig, proven: LaunchAt, pid: number): readonly Step[] {
   return [
     { kind: 'stop', timeoutMs: service.stopTimeoutMs, pid },
     startStep(proven, 'proven'),
@@ -176,7 +173,7 @@ function planInstance(options: {
   const serving =
     process !== null &&
     instance.answer.ok &&
-    process.launch.argv.length > 0 &&
+    process.isKnown &&
     (isReady || process.release !== left);
   const last = serving ? process?.launch.version : instance.record.proven?.version;
   const noWayBack =
@@ -208,7 +205,7 @@ function planInstance(options: {
     const why = `at ${version}, held by ${left} that did not finish`;
     return { ...base, action: 'release', why, steps: [guard, ...arrive] };
   }
-  const start = startStep(launchOf(service, instance.address, version), 'config');
+  const start = startStep({ version, ...instance.wanted }, 'config');
   if (process === null) {
     return { ...base, action: 'release', why: 'not running', steps: [guard, start, ...arrive] };
   }
@@ -237,10 +234,8 @@ function absence({ server, left }: InstanceSurvey, { trouble }: Survey): string 
     : 'pool not known: gateway cannot be asked';
 }
 
-function startStep(launch: Launch, origin: 'config' | 'proven'): Step {
-  const { version } = launch;
-  const { argv, cwd } = launch.pin ?? launch;
-  return { kind: 'start', version, origin, argv, cwd, environment: Object.keys(launch.env) };
+function startStep(launch: LaunchAt, origin: 'config' | 'proven'): Step {
+  return { kind: 'start', origin, ...launch };
 }
 
 function checkStep(service: ServiceConfig, version: string): Step {
@@ -301,7 +296,7 @@ function notesOf(
         `${plan.instance}: ${plan.noWayBack}; if ${options.version} fails there, the instance is parked`,
       );
     }
-    if (plan.action === 'keep' && isOutdated(service, found, plan.instance, options.version)) {
+    if (plan.action === 'keep' && isOutdated(found, plan.instance)) {
       notes.push(
         `${plan.instance} runs ${options.version} by another command or environment; use --force to restart it`,
       );
@@ -320,12 +315,7 @@ function notesOf(
   return notes;
 }
 
-function isOutdated(service: ServiceConfig, found: Survey, id: string, version: string): boolean {
-  const instance = found.instances.find((candidate) => candidate.id === id);
-  const running = instance?.process?.launch;
-  if (instance === undefined || running === undefined || running.argv.length === 0) return false;
-  const wanted = launchOf(service, instance.address, version);
-  const own = ({ argv, cwd, env, inherit }: Launch): string =>
-    JSON.stringify([argv, cwd, Object.entries(env), inherit]);
-  return own(running) !== own(wanted);
+function isOutdated(found: Survey, id: string): boolean {
+  const running = found.instances.find((candidate) => candidate.id === id)?.process;
+  return running?.isKnown === true && !running.isAsConfigured;
 }

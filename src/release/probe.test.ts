@@ -11,7 +11,7 @@ import { freePorts } from '../../test/support/release/builders.ts';
 import type { Address } from '../base/units.ts';
 import { parseConfig } from '../config.ts';
 import { startProbe } from '../health.ts';
-import { type Answer, isListening, probe } from './probe.ts';
+import { type Answer, probe } from './probe.ts';
 
 const LONG = '30s';
 /** For what never comes. */
@@ -328,15 +328,6 @@ test('probe: nothing listens', async () => {
   const text = 'connect ECONNREFUSED';
   assert.deepEqual(release, { ok: false, isVoid: false, text, version: '', refused: true });
   assert.equal(upstream, `fail: ${text}`);
-  assert.equal(await isListening(address), false);
-});
-
-test('probe: something listens', async (t) => {
-  const address = await listening(
-    t,
-    raw(() => {}),
-  );
-  assert.equal(await isListening(address), true);
 });
 
 /** An answer and then the same for ever, as fast as it is taken. */

@@ -2,7 +2,6 @@
 // that of the upstream's checks, with the same request, so that the two cannot disagree about one
 // server. What comes back is a value; nothing here decides what it means for the release.
 
-import { connect } from 'node:net';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { LoopWatch, startProbe } from '../health.ts';
@@ -50,21 +49,3 @@ export function probe(address: Address, settings: ProbeSettings): Promise<Answer
     });
   });
 }
-
-/** True when something accepts connections there. */
-export function isListening(address: Address): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: address.host, port: address.port });
-    socket.setTimeout(CONNECT_TIMEOUT_MS);
-    const settle = (open: boolean): void => {
-      socket.destroy();
-      resolve(open);
-    };
-    socket.on('connect', () => settle(true));
-    socket.on('error', () => settle(false));
-    // A full backlog or a filter: something is there, or nobody can tell. Not closed, in any case.
-    socket.on('timeout', () => settle(true));
-  });
-}
-
-const CONNECT_TIMEOUT_MS = 1000;

@@ -4,10 +4,9 @@
 import { exitCode } from '../base/errors.ts';
 import type { ServiceConfig } from '../config.ts';
 import { isInPool, type PoolServer } from './control.ts';
-import { strangerAdvice } from './drivers/stranger.ts';
+import { driverOf } from './drivers.ts';
 import type { InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
-import { logFile } from './journal/files.ts';
-import { addAdvice, type Plan, type PlanOptions } from './plan.ts';
+import { addAdvice, type Plan, type PlanOptions, strangerAdvice } from './plan.ts';
 import type { Settled } from './run.ts';
 import type { Failure } from './step-end.ts';
 import type { Survey } from './survey.ts';
@@ -113,8 +112,12 @@ function nextSteps(
   if (failure === null || isRefused) return out;
   const stuck = instances.filter((instance) => instance.outcome === 'stuck');
   const parked = instances.filter((instance) => instance.outcome === 'parked');
+  const logOf = (id: string): string => {
+    const address = seen.instances.find((instance) => instance.id === id)?.address;
+    return address === undefined ? '' : driverOf(service, address).logPlace;
+  };
   const logs = [...parked, ...instances.filter((instance) => instance.outcome === 'reverted')].map(
-    (instance) => `read ${logFile(service, instance.instance)}`,
+    (instance) => `read ${logOf(instance.instance)}`,
   );
   const stuckText = stuck.map(({ instance }) => {
     const { runs } = story.settled.get(instance) ?? {};

@@ -1,9 +1,9 @@
 // A release from its lock to its last word: survey, plan, then the plan's instances, one after the
 // other, and the result. The first instance that fails ends it.
 
-import { masked } from './drivers/environment.ts';
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
 import { openJournal } from './journal/journal.ts';
+import { masked } from './masking.ts';
 import { type Plan, planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
 import { Release, type ReleaseOptions } from './run/release.ts';

@@ -8,17 +8,8 @@ import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { parseOwner } from '../model.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
-import { findProcess } from './drivers/command.ts';
-import { secretsOf } from './drivers/environment.ts';
-import { escapeProblem, launchOf, launchProblem } from './drivers/launch.ts';
-import { backProblem } from './drivers/pin.ts';
-import { strangerOn } from './drivers/stranger.ts';
-import {
-  type InstanceRecord,
-  NO_RECORD,
-  type ProcessRecord,
-  readRecord,
-} from './journal/instance-record.ts';
+import { driverOf, type LaunchFacts, type Started } from './drivers.ts';
+import { type InstanceRecord, NO_RECORD, readRecord } from './journal/instance-record.ts';
 import { type PastRelease, readHistory } from './journal/journal.ts';
 import { type Answer, probe } from './probe.ts';
 
@@ -26,7 +17,7 @@ export type InstanceSurvey = {
   readonly id: string;
   readonly address: Address;
   /** Our living process, null when there is none. */
-  readonly process: ProcessRecord | null;
+  readonly process: RunningProcess | null;
   readonly record: InstanceRecord;
   /** Who listens on the port although it is not ours; '' when nobody does. */
   readonly stranger: string;
@@ -41,8 +32,19 @@ export type InstanceSurvey = {
   readonly trouble: string;
   /** Why a revert cannot bring back what runs now, and what served last; '' when it can. */
   readonly wayBack: { readonly running: string; readonly proven: string };
+  /** How the wanted version would be started. */
+  readonly wanted: LaunchFacts;
   /** Why the wanted version cannot be started; '' when nothing speaks against it. */
   readonly launchProblem: string;
+};
+
+/** What runs, with what its driver says of it. */
+export type RunningProcess = Started & {
+  readonly pid: number;
+  /** It was found by its record, and can be started again. */
+  readonly isKnown: boolean;
+  /** It is what the configuration would start at its version. */
+  readonly isAsConfigured: boolean;
 };
 
 export type Problem = { readonly code: ErrorCode; readonly message: string };
@@ -99,11 +101,13 @@ export function secretsIn(
   service: ServiceConfig,
   version: string,
 ): ReadonlySet<string> {
-  const launches = found.instances.flatMap(({ address, process, record }) => [
-    launchOf(service, address, version),
-    ...[process?.launch, record.process?.launch, record.proven].filter((launch) => launch != null),
-  ]);
-  return new Set(launches.flatMap((launch) => secretsOf(launch)));
+  const secrets = found.instances.flatMap(({ address, process, record }) => {
+    const driver = driverOf(service, address);
+    const known = [process?.launch, record.process?.launch, record.proven];
+    const launches = [driver.launchOf(version), ...known.filter((launch) => launch != null)];
+    return launches.flatMap((launch) => driver.secretsOf(launch));
+  });
+  return new Set(secrets);
 }
 
 async function surveyInstance(
@@ -116,17 +120,26 @@ async function surveyInstance(
   const { service, address, servers, history } = options;
   const id = formatAddress(address);
   let trouble = '';
-  const record = await readRecord(service, id).catch((error: unknown) => {
+  const driver = driverOf(service, address);
+  const record = await readRecord(service, id, driver).catch((error: unknown) => {
     trouble = messageOf(error);
     return NO_RECORD;
   });
-  const process = await findProcess(service, id, record);
+  const started = await driver.find(record.process);
   const [stranger, answer] = await Promise.all([
-    strangerOn(service, address, process),
+    driver.stranger(started?.handle ?? null, address.port),
     probe(address, { ...service, timeoutMs: service.checkTimeoutMs }),
   ]);
   const server = servers.find((candidate) => candidate.id === id);
-  const ours = process?.launch.version ?? '';
+  const ours = started?.launch.version ?? '';
+  const wanted = driver.launchOf(options.version);
+  const isKnown = started !== null && driver.isKnown(started.launch);
+  const process: RunningProcess | null = started && {
+    ...started,
+    pid: (await driver.state(started.handle)).pid,
+    isKnown,
+    isAsConfigured: isKnown && driver.isSame(started.launch, driver.launchOf(ours)),
+  };
   return {
     id,
     address,
@@ -140,12 +153,11 @@ async function surveyInstance(
     left: server === undefined || server.admin.state === 'ready' ? '' : leftBy(server, history),
     trouble,
     wayBack: {
-      running: process === null ? '' : backProblem(process.launch),
-      proven: record.proven === null ? '' : backProblem(record.proven),
+      running: started === null ? '' : await driver.returnProblem(started.launch),
+      proven: record.proven === null ? '' : await driver.returnProblem(record.proven),
     },
-    launchProblem:
-      launchProblem(launchOf(service, address, options.version)) ||
-      escapeProblem(service, address, options.version),
+    wanted: driver.describe(wanted),
+    launchProblem: await driver.startProblem(wanted),
   };
 }
 

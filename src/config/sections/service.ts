@@ -13,6 +13,16 @@ export const serviceSchema = section(
       kind: 'name',
     }).optional(),
     instances: list('`host:port` of each instance, in release order.', address('An instance.'), 1),
+    driver: choice({
+      about: 'How an instance is run. `command`: as a process of `start`.',
+      initial: 'command',
+      words: ['command'],
+    }),
+    host: choice({
+      about: 'Where the instances run. `local`: on the machine that deploys.',
+      initial: 'local',
+      words: ['local'],
+    }),
     start: list(
       'Command of one instance: a list of words, or one string split on blanks (no shell). `{version} {host} {port} {id} {service}` are filled in.',
       text({ about: '', kind: 'text' }),

@@ -1,197 +1,196 @@
-// Starting an instance by a local command, and finding it again. The process gets a session of its own, so
-// that neither the runner's end nor a Ctrl-C reaches it, and writes to a log file. It is known by a
-// record (pid + start time) and by a mark in its environment: the mark finds it when the runner was
+// The driver of instances that are processes of a start command. A process gets a session of its own,
+// so that neither the runner's end nor a Ctrl-C reaches it, and writes to a log file. It is known by
+// a record (pid + start time) and by a mark in its environment: the mark finds it when the runner was
 // killed between the start and the record, and finds the children that it left behind.
 
-import { spawn } from 'node:child_process';
-import { open, rename, stat } from 'node:fs/promises';
 import { messageOf, SluiceError, systemCode } from '../../base/errors.ts';
-import type { ServiceConfig } from '../../config.ts';
+import { formatAddress } from '../../base/units.ts';
+import type { Host, Spawned } from '../hosts.ts';
+import { logFile, recordFile } from '../journal/files.ts';
 import {
-  identityAtStart,
-  instanceProcesses,
-  isAlive,
-  MARK,
-  variableOf,
-} from '../hosts/process-table.ts';
-import { logFile, recordFile, storageError } from '../journal/files.ts';
-import type { InstanceRecord, Launch, ProcessRecord } from '../journal/instance-record.ts';
-import { environmentOf } from './environment.ts';
-import { launchProblem } from './launch.ts';
-import { pinned, pinOf } from './pin.ts';
+  type CommandHandle,
+  type CommandLaunch,
+  type CommandScope,
+  readHandle,
+  readLaunch,
+} from './command/command-launch.ts';
+import { environmentOf, secretsOf } from './command/environment.ts';
+import { escapeProblem, launchOf, launchProblem } from './command/launch.ts';
+import { tailOf } from './command/log-tail.ts';
+import { backProblem, pinned, pinOf } from './command/pin.ts';
+import { instanceProcesses, MARK } from './command/processes.ts';
+import { leftBehind, stopFacts, stopInstance } from './command/stop.ts';
+import { strangerOn } from './command/stranger.ts';
+import type { Driver, DriverScope, Handle, Launch, Started } from './driver.ts';
 
 /** A log beyond this is set aside as `.log.1` at the next start. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
-const TAIL_BYTES = 32 * 1024;
-const TAIL_LINES = 30;
-const LINE_LENGTH_MAX = 400;
 
-/** A process just started, or one found by its record. */
-export type Running = {
-  readonly process: ProcessRecord;
-  /** How it ended, in words; '' while it lives. */
-  ended(): string;
-  /** Where its own part of the log begins, bytes. */
-  readonly logOffset: number;
-};
+export function commandDriver(given: DriverScope): Driver {
+  return new CommandDriver(given);
+}
 
-/** @throws release_failed when the system refuses to start it, storage_full, storage_failed */
-export async function startInstance(options: {
-  readonly service: ServiceConfig;
-  readonly instance: string;
-  readonly launch: Launch;
-  readonly release: string;
-}): Promise<Running> {
-  const { service, instance, launch, release } = options;
-  // A revert runs what ran, by its real paths; a first start is written down with them.
-  const { launch: real, file } = pinned(launch);
-  const pin = launch.pin ?? pinOf(launch);
-  const { values, problem } = environmentOf(real);
-  if (problem !== '') throw new SluiceError('release_failed', `${instance}: ${problem}`);
-  const log = await openLog(logFile(service, instance));
-  try {
-    const environment = {
+class CommandDriver implements Driver {
+  readonly logPlace: string;
+  readonly #scope: CommandScope;
+  readonly #host: Host;
+  readonly #instance: string;
+  /** What this runner has started itself: how it ended, and where its part of the log begins. */
+  readonly #own = new Map<string, { readonly spawned: Spawned; readonly logOffset: number }>();
+
+  constructor(given: DriverScope) {
+    const { service, address, host } = given;
+    this.#instance = formatAddress(address);
+    this.#scope = { ...given, mark: recordFile(service, this.#instance) };
+    this.#host = host;
+    this.logPlace = logFile(service, this.#instance);
+  }
+
+  launchOf(version: string): CommandLaunch {
+    return launchOf(this.#scope.service, this.#scope.address, version);
+  }
+
+  describe(launch: Launch): ReturnType<Driver['describe']> {
+    const own = readLaunch(launch);
+    const { argv, cwd } = own.pin ?? own;
+    return { argv, cwd, environment: Object.keys(own.env) };
+  }
+
+  isSame(one: Launch, other: Launch): boolean {
+    const text = (launch: Launch): string => {
+      const { version, argv, cwd, env, inherit } = readLaunch(launch);
+      return JSON.stringify([version, argv, cwd, Object.entries(env), inherit]);
+    };
+    return text(one) === text(other);
+  }
+
+  isKnown(launch: Launch): boolean {
+    return readLaunch(launch).argv.length > 0;
+  }
+
+  secretsOf(launch: Launch): readonly string[] {
+    return secretsOf(readLaunch(launch));
+  }
+
+  readLaunch(value: unknown): CommandLaunch {
+    return readLaunch(value);
+  }
+
+  readHandle(value: unknown): CommandHandle {
+    return readHandle(value);
+  }
+
+  async startProblem(launch: Launch): Promise<string> {
+    const { service, address } = this.#scope;
+    return (
+      (await launchProblem(this.#host, readLaunch(launch))) ||
+      escapeProblem(this.#host, service, address, launch.version)
+    );
+  }
+
+  returnProblem(launch: Launch): Promise<string> {
+    return backProblem(this.#host, readLaunch(launch));
+  }
+
+  async start(given: Launch, release: string): Promise<Started> {
+    const launch = readLaunch(given);
+    // A revert runs what ran, by its real paths; a first start is written down with them.
+    const { launch: real, file } = await pinned(this.#host, launch);
+    const pin = launch.pin ?? (await pinOf(this.#host, launch));
+    const { values, problem } = environmentOf(real);
+    if (problem !== '') throw new SluiceError('release_failed', `${this.#instance}: ${problem}`);
+    const [name = '', ...args] = real.argv;
+    const env = {
       ...values,
-      [MARK]: recordFile(service, instance),
+      [MARK]: this.#scope.mark,
       SLUICE_VERSION: launch.version,
       SLUICE_RELEASE: release,
     };
-    const [name = '', ...rest] = real.argv;
-    const child = spawn(file, rest, {
-      argv0: name,
-      cwd: real.cwd,
-      env: environment,
-      detached: true,
-      stdio: ['ignore', log.descriptor, log.descriptor],
-    });
-    let ended = '';
-    child.on('exit', (code, signal) => {
-      ended = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
-    });
-    await new Promise<void>((resolve, reject) => {
-      child.on('spawn', resolve);
-      child.on('error', reject);
-    });
-    const pid = child.pid ?? 0;
-    const identity = identityAtStart(pid);
-    child.unref();
-    return {
-      process: { pid, identity, startedAtMs: Date.now(), release, launch: { ...launch, pin } },
-      ended: () => ended,
-      logOffset: log.offset,
-    };
-  } catch (error) {
-    const code = systemCode(error) || messageOf(error);
-    // The system says ENOENT of a missing folder, program or interpreter alike.
-    const missing = launchProblem({ ...real, argv: [file] }) || 'its interpreter does not exist';
-    const reason = code === 'ENOENT' ? missing : code;
-    throw new SluiceError('release_failed', `${instance}: cannot start "${file}": ${reason}`, {
-      cause: error,
-    });
-  } finally {
-    await log.close();
-  }
-}
-
-/** The handle on a process that an earlier run started. */
-export async function adoptProcess(
-  service: ServiceConfig,
-  instance: string,
-  found: ProcessRecord,
-): Promise<Running> {
-  const size = await stat(logFile(service, instance)).then(
-    (file) => file.size,
-    () => 0,
-  );
-  return {
-    process: found,
-    ended: () => (isAlive(found) ? '' : 'ended'),
-    logOffset: Math.max(0, size - TAIL_BYTES),
-  };
-}
-
-/**
- * The instance's process: the one in its record when it lives, else the one that carries the
- * instance's mark (its runner was killed before it could write the record); null when none runs.
- */
-export async function findProcess(
-  service: ServiceConfig,
-  instance: string,
-  record: InstanceRecord,
-): Promise<ProcessRecord | null> {
-  if (record.process !== null && isAlive(record.process)) return record.process;
-  const [found] = await instanceProcesses(recordFile(service, instance));
-  if (found === undefined) return null;
-  const { pid, identity } = found;
-  const version = await variableOf(pid, 'SLUICE_VERSION');
-  const release = await variableOf(pid, 'SLUICE_RELEASE');
-  // What the recorded process has left behind when it ended runs by the same command.
-  const { release: known = '', launch: same } = record.process ?? {};
-  if (same?.version === version && known === release) {
-    return { pid, identity, startedAtMs: record.process?.startedAtMs ?? 0, release, launch: same };
-  }
-  const launch: Launch = { version, argv: [], cwd: '', env: {}, inherit: [], path: '' };
-  return { pid, identity, startedAtMs: 0, release, launch };
-}
-
-/** The last lines that the process wrote since it was started. */
-export async function logTail(
-  service: ServiceConfig,
-  instance: string,
-  offset: number,
-): Promise<readonly string[]> {
-  try {
-    const handle = await open(logFile(service, instance), 'r');
+    const logOffset = await this.#beginLog();
+    let spawned: Spawned;
     try {
-      const { size } = await handle.stat();
-      const from = Math.max(offset, size - TAIL_BYTES);
-      const { buffer, bytesRead } = await handle.read(
-        Buffer.alloc(TAIL_BYTES),
-        0,
-        TAIL_BYTES,
-        from,
-      );
-      const lines = buffer.toString('utf8', 0, bytesRead).split('\n');
-      if (lines.at(-1) === '') lines.pop();
-      // The rest of a line may be the rest of a secret, which nobody would know.
-      if (from > offset) lines.shift();
-      // An app's output goes to a terminal: escape sequences and other controls are taken out.
-      return lines.slice(-TAIL_LINES).map((line) => printable(line).slice(0, LINE_LENGTH_MAX));
-    } finally {
-      await handle.close();
+      const command = { file, args, name, cwd: real.cwd, env };
+      spawned = await this.#host.spawn(command, this.logPlace);
+    } catch (error) {
+      throw await this.#refusal(error, { ...real, argv: [file] });
     }
-  } catch {
-    return []; // No log is no evidence, not a failure of its own.
+    const handle = spawned.process;
+    this.#own.set(keyOf(handle), { spawned, logOffset });
+    const ran: CommandLaunch = { ...launch, pin };
+    return { handle, startedAtMs: Date.now(), release, launch: ran };
+  }
+
+  async find(recorded: Started | null): Promise<Started | null> {
+    if (recorded !== null && (await this.#host.isAlive(readHandle(recorded.handle)))) {
+      return recorded;
+    }
+    const [found] = await instanceProcesses(this.#host, this.#scope.mark);
+    if (found === undefined) return null;
+    const version = await this.#host.variableOf(found.pid, 'SLUICE_VERSION');
+    const release = await this.#host.variableOf(found.pid, 'SLUICE_RELEASE');
+    const handle: CommandHandle = { pid: found.pid, identity: found.identity };
+    // What the recorded process has left behind when it ended runs by the same command.
+    if (recorded?.launch.version === version && recorded.release === release) {
+      return { ...recorded, handle };
+    }
+    const launch: CommandLaunch = {
+      ...{ version, argv: [], cwd: '', env: {}, inherit: [], path: '' },
+    };
+    return { handle, startedAtMs: 0, release, launch };
+  }
+
+  async state(given: Handle): ReturnType<Driver['state']> {
+    const handle = readHandle(given);
+    const own = this.#own.get(keyOf(handle));
+    if (own !== undefined) return { pid: handle.pid, ended: await own.spawned.ended() };
+    return { pid: handle.pid, ended: (await this.#host.isAlive(handle)) ? '' : 'ended' };
+  }
+
+  async stop(
+    handle: Handle | null,
+    options: Parameters<Driver['stop']>[1],
+  ): ReturnType<Driver['stop']> {
+    const leader = handle === null ? null : readHandle(handle);
+    const outcome = await stopInstance(this.#scope, leader, options);
+    return { facts: stopFacts(outcome), trouble: outcome.trouble };
+  }
+
+  async leftBehind(handle: Handle): Promise<string> {
+    const [first] = await leftBehind(this.#scope, readHandle(handle));
+    return first === undefined ? '' : `pid ${first.pid} (${await this.#host.commandOf(first.pid)})`;
+  }
+
+  logs(handle: Handle): Promise<readonly string[]> {
+    const offset = this.#own.get(keyOf(readHandle(handle)))?.logOffset ?? 0;
+    return tailOf(this.#host, this.logPlace, offset);
+  }
+
+  stranger(handle: Handle | null, port: number): Promise<string> {
+    return strangerOn(this.#scope, port, handle === null ? null : readHandle(handle));
+  }
+
+  /** Where the new process's part of the log will begin. */
+  async #beginLog(): Promise<number> {
+    const size = (await this.#host.look(this.logPlace))?.size ?? 0;
+    if (size <= LOG_BYTES_MAX) return size;
+    await this.#host.rename(this.logPlace, `${this.logPlace}.1`);
+    return 0;
+  }
+
+  async #refusal(error: unknown, launch: CommandLaunch): Promise<unknown> {
+    const code = systemCode(error) || messageOf(error);
+    if (error instanceof SluiceError) return error;
+    // The system says ENOENT of a missing folder, program or interpreter alike.
+    const missing =
+      code === 'ENOENT'
+        ? (await launchProblem(this.#host, launch)) || 'its interpreter does not exist'
+        : code;
+    const [file = ''] = launch.argv;
+    const message = `${this.#instance}: cannot start "${file}": ${missing}`;
+    return new SluiceError('release_failed', message, { cause: error });
   }
 }
 
-/** The same as the evidence of a failure. */
-export async function logEvidence(
-  service: ServiceConfig,
-  instance: string,
-  running: Running,
-): Promise<readonly string[]> {
-  const lines = await logTail(service, instance, running.logOffset);
-  return lines.map((line) => `app log: ${line}`);
-}
-
-function printable(line: string): string {
-  return line.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replace(/(?!\t)\p{Cc}/gu, '');
-}
-
-async function openLog(
-  file: string,
-): Promise<{ descriptor: number; offset: number; close(): Promise<void> }> {
-  try {
-    const size = await stat(file).then(
-      (found) => found.size,
-      () => 0,
-    );
-    if (size > LOG_BYTES_MAX) await rename(file, `${file}.1`);
-    const handle = await open(file, 'a', 0o600);
-    const offset = (await handle.stat()).size;
-    return { descriptor: handle.fd, offset, close: () => handle.close() };
-  } catch (error) {
-    throw storageError(file, error);
-  }
+function keyOf({ pid, identity }: CommandHandle): string {
+  return `${pid}/${identity}`;
 }

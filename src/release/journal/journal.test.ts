@@ -5,7 +5,7 @@ import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildService } from '../../../test/support/release/builders.ts';
-import { identityAtStart } from '../hosts/process-table.ts';
+import { identityAtStart } from '../hosts.ts';
 import { journalFolder } from './files.ts';
 import { openJournal, readHistory } from './journal.ts';
 

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { SluiceError, systemCode } from '../../base/errors.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
-import { identityAtStart, isAlive } from '../hosts/process-table.ts';
+import { identityAtStart, isAlive } from '../hosts.ts';
 import { journalFolder, makeFolder, storageError, syncFolder } from './files.ts';
 
 export type JournalRecord = {

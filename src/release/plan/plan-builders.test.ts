@@ -4,7 +4,8 @@
 import { ALONE } from '../../../test/support/base/scopes.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { PoolServer } from '../control.ts';
-import { type Launch, NO_RECORD } from '../journal/instance-record.ts';
+import type { Launch } from '../drivers.ts';
+import { NO_RECORD } from '../journal/instance-record.ts';
 import type { PastRelease } from '../journal/journal.ts';
 import type { PlanOptions } from '../plan.ts';
 import type { InstanceSurvey, Survey } from '../survey.ts';
@@ -15,6 +16,8 @@ export const SERVICE: ServiceConfig = {
   serversIn: { recordPrefix: 'upstreams/app/' },
   instances: [],
   start: ['node', 'app.ts', '-p', '{port}'],
+  driver: 'command',
+  host: 'local',
   inheritEnv: [],
   env: { VERSION: '{version}', SECRET: 'hush' },
   cwd: '/srv',
@@ -56,7 +59,7 @@ export function drained(id: string, owner: string, state: 'drain' | 'maint' = 'd
 }
 
 export function launch(version: string): Launch {
-  return { version, argv: ['node'], cwd: '/srv', env: {}, inherit: [], path: '' };
+  return { version };
 }
 
 /** A healthy instance that runs v1 in the pool, unless a part says otherwise. */
@@ -68,7 +71,9 @@ export function instance(port: number, part: Partial<InstanceSurvey> = {}): Inst
     address: { host: '127.0.0.1', port },
     process: {
       pid: port,
-      identity: 'boot/1',
+      isKnown: true,
+      isAsConfigured: true,
+      handle: {},
       startedAtMs: 0,
       release: 'r1',
       launch: launch(version),
@@ -81,6 +86,11 @@ export function instance(port: number, part: Partial<InstanceSurvey> = {}): Inst
     left: '',
     trouble: '',
     wayBack: { running: '', proven: '' },
+    wanted: {
+      argv: ['node', 'app.ts', '-p', `${port}`],
+      cwd: '/srv',
+      environment: ['VERSION', 'SECRET'],
+    },
     launchProblem: '',
     ...part,
   };

@@ -157,7 +157,9 @@ test('plan: the version that serves is the one that a revert brings back', () =>
   const left = { server: drained('127.0.0.1:1', 'release:r7'), left: 'r7' };
   const startedByR7 = {
     pid: 1,
-    identity: 'boot/1',
+    isKnown: true,
+    isAsConfigured: true,
+    handle: {},
     startedAtMs: 0,
     release: 'r7',
     launch: launch('v2'),
@@ -175,7 +177,11 @@ test('plan: the version that serves is the one that a revert brings back', () =>
 });
 
 test('plan: the steps of a revert', () => {
-  const steps = planRevert(SERVICE, launch('v1'), 12);
+  const steps = planRevert(
+    SERVICE,
+    { ...launch('v1'), argv: ['node'], cwd: '/srv', environment: [] },
+    12,
+  );
   assert.deepEqual(
     steps.map((step) => step.kind),
     ['stop', 'start', 'check', 'admit'],
@@ -206,6 +212,20 @@ test('plan: a start command is only judged where it would be used', () => {
   const broken = { launchProblem: 'no such file' };
   const instances = [instance(1, { ...broken, version: 'v2' }), instance(2, { version: 'v2' })];
   assert.deepEqual(planRelease(SERVICE, found(instances), TO_V2).problems, []);
+});
+
+test('plan: says when what runs at the version is not what the configuration starts', () => {
+  const own = instance(1, { version: 'v2' });
+  const notes = (part: object): readonly string[] => {
+    const process = own.process && { ...own.process, ...part };
+    return planRelease(SERVICE, found([{ ...own, process }, instance(2)]), TO_V2).notes;
+  };
+  assert.deepEqual(notes({}), []);
+  assert.match(
+    notes({ isAsConfigured: false }).join(),
+    /^127\.0\.0\.1:1 runs v2 by another command/,
+  );
+  assert.deepEqual(notes({ isAsConfigured: false, isKnown: false }), []);
 });
 
 test('plan: says what a dead release left', () => {

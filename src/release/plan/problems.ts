@@ -3,7 +3,6 @@
 import type { ErrorCode } from '../../base/errors.ts';
 import { versionProblem } from '../../base/version-name.ts';
 import type { ServiceConfig } from '../../config.ts';
-import { strangerAdvice } from '../drivers/stranger.ts';
 import { locked } from '../journal/journal.ts';
 import type { InstancePlan } from '../plan.ts';
 import type { Problem, Survey } from '../survey.ts';
@@ -88,4 +87,14 @@ function guardProblem(
     return [{ code: 'guard_refused', message }];
   }
   return [];
+}
+
+/** The ways on that harm nobody. */
+export function strangerAdvice(service: ServiceConfig): string {
+  return (
+    `it is not known as started by a release kept in ${service.runDir} (a start command that goes into ` +
+    'the background and clears its environment leaves such a one), and it may serve requests: leave it; ' +
+    'deploy from the checkout (its state_dir) and as the user that started it, or give the instance ' +
+    `another port in services.${service.name}.instances`
+  );
 }

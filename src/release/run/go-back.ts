@@ -2,9 +2,7 @@
 // back, once. Where that is not wanted or not possible, the instance is parked: out of traffic, for a
 // person or the next release.
 
-import { masked } from '../drivers/environment.ts';
-import { backProblem } from '../drivers/pin.ts';
-import { leftBehind } from '../drivers/stop.ts';
+import { masked } from '../masking.ts';
 import { planRevert, type Step } from '../plan.ts';
 import type { Failure } from '../step-end.ts';
 import type { InstanceRun } from './instance-run.ts';
@@ -18,13 +16,14 @@ export async function goBack(run: InstanceRun, failure: Failure): Promise<Failur
   const { proven } = run.record;
   if (run.service.onFailure === 'park' || proven === null) return park(run, failure);
   const notBack = `${failure.reason}; then ${proven.version} could not be brought back`;
-  const blocked = backProblem(proven);
+  const blocked = await run.driver.returnProblem(proven);
   if (blocked !== '') {
     const { evidence } = failure;
     return park(run, { code: 'rollback_failed', reason: `${notBack}: ${blocked}`, evidence });
   }
-  const pid = run.running?.process.pid ?? 0;
-  for (const step of planRevert(run.service, proven, pid)) {
+  const pid = await pidOf(run);
+  const launch = { version: proven.version, ...run.driver.describe(proven) };
+  for (const step of planRevert(run.service, launch, pid)) {
     const end = await runJournaled(run, step, true);
     if (end.kind === 'done') continue;
     if (end.kind !== 'failed') {
@@ -79,10 +78,12 @@ async function park(run: InstanceRun, failure: Failure): Promise<Failure> {
 
 /** A process that is alive is parked as it is, to be looked at; but not what a dead one has left. */
 async function stopLeftBehind(run: InstanceRun): Promise<void> {
-  const { service, instance, running } = run;
-  if (running === null) return;
-  const left = await leftBehind(service, instance, running.process);
-  if (left.length === 0) return;
-  const { pid } = running.process;
-  await runJournaled(run, { kind: 'stop', timeoutMs: service.stopTimeoutMs, pid }, true);
+  const { process } = run;
+  if (process === null || (await run.driver.leftBehind(process.handle)) === '') return;
+  const timeoutMs = run.service.stopTimeoutMs;
+  await runJournaled(run, { kind: 'stop', timeoutMs, pid: await pidOf(run) }, true);
+}
+
+async function pidOf({ driver, process }: InstanceRun): Promise<number> {
+  return process === null ? 0 : (await driver.state(process.handle)).pid;
 }

@@ -6,7 +6,7 @@ import type { Address } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { AdminState } from '../../model.ts';
 import type { PoolServer } from '../control.ts';
-import { adoptProcess, type Running } from '../drivers/command.ts';
+import { type Driver, driverOf, type Started } from '../drivers.ts';
 import type { Facts } from '../events.ts';
 import { type InstanceRecord, writeRecord } from '../journal/instance-record.ts';
 import type { InstancePlan } from '../plan.ts';
@@ -18,8 +18,7 @@ export class InstanceRun {
   readonly plan: InstancePlan;
   readonly found: InstanceSurvey;
   readonly startedMs = performance.now();
-  /** The process that runs now; null when none does. */
-  running: Running | null;
+  readonly driver: Driver;
   /** The guard has given us the server. */
   isHeld = false;
   /** The old process was told to stop, or a new one judged: there is no way back from there. */
@@ -36,13 +35,14 @@ export class InstanceRun {
     release: Release,
     plan: InstancePlan,
     found: InstanceSurvey,
-    state: { readonly record: InstanceRecord; readonly running: Running | null },
+    driver: Driver,
+    record: InstanceRecord,
   ) {
     this.release = release;
     this.plan = plan;
     this.found = found;
-    this.running = state.running;
-    this.#record = state.record;
+    this.driver = driver;
+    this.#record = record;
   }
 
   /** What serves now is what a revert brings back: written down while nothing has changed yet. */
@@ -51,11 +51,10 @@ export class InstanceRun {
     plan: InstancePlan,
     found: InstanceSurvey,
   ): Promise<InstanceRun> {
-    const { service } = release;
-    const { process } = found;
+    const { process, address } = found;
+    const driver = driverOf(release.service, address);
     const proven = plan.serving && process !== null ? process.launch : found.record.proven;
-    const running = process === null ? null : await adoptProcess(service, plan.instance, process);
-    const run = new InstanceRun(release, plan, found, { record: { process, proven }, running });
+    const run = new InstanceRun(release, plan, found, driver, { process, proven });
     await run.save({});
     return run;
   }
@@ -74,6 +73,22 @@ export class InstanceRun {
 
   get record(): InstanceRecord {
     return this.#record;
+  }
+
+  /** What runs now; null when nothing does. */
+  get process(): Started | null {
+    return this.#record.process;
+  }
+
+  /** How what was running ended, in words; '' while it runs, and when nothing did. */
+  async ended(): Promise<string> {
+    return this.process === null ? '' : (await this.driver.state(this.process.handle)).ended;
+  }
+
+  /** Its last lines, as the evidence of a failure. */
+  async logEvidence(): Promise<readonly string[]> {
+    const lines = this.process === null ? [] : await this.driver.logs(this.process.handle);
+    return lines.map((line) => `app log: ${line}`);
   }
 
   /** Never throws: a full disk is dealt with at the end of the instance. */

@@ -4,7 +4,6 @@
 // version then, and it is taken back.
 
 import { formatDuration } from '../../base/units.ts';
-import { logEvidence } from '../drivers/command.ts';
 import type { Facts } from '../events.ts';
 import type { Failure } from '../step-end.ts';
 import { pause } from '../wait.ts';
@@ -31,7 +30,7 @@ export class ReleasedInstances {
   /** The first one whose process has ended; null when all live. */
   async findDead(): Promise<Failure | null> {
     for (const run of this.#runs.values()) {
-      const ended = run.running?.ended() ?? '';
+      const ended = await run.ended();
       if (ended !== '') return failureOf(run, `its process ${ended}`);
     }
     return null;
@@ -75,8 +74,7 @@ export class ReleasedInstances {
 }
 
 async function failureOf(run: InstanceRun, what: string): Promise<Failure> {
-  const evidence =
-    run.running === null ? [] : await logEvidence(run.service, run.instance, run.running);
+  const evidence = await run.logEvidence();
   const reason = `${run.instance}: ${what} after it had been released`;
   return { code: 'release_failed', reason, evidence, releasedBefore: run.instance };
 }

@@ -23,7 +23,7 @@ export const admit: StepDefinition<'admit'> = {
     const startedMs = performance.now();
     let seenMs = startedMs;
     for (;;) {
-      const ended = run.running?.ended() ?? '';
+      const ended = await run.ended();
       if (ended !== '') {
         return failed('release_failed', `process ${ended} after it had passed its check`);
       }

@@ -8,10 +8,7 @@
 
 import { formatDuration } from '../../base/units.ts';
 import type { PoolServer } from '../control.ts';
-import { logEvidence, type Running } from '../drivers/command.ts';
-import { leftBehind } from '../drivers/stop.ts';
-import { strangerOn } from '../drivers/stranger.ts';
-import { commandOf } from '../hosts/process-table.ts';
+import type { Started } from '../drivers.ts';
 import type { Step } from '../plan.ts';
 import { type Answer, probe } from '../probe.ts';
 import type { InstanceRun } from '../run.ts';
@@ -32,11 +29,10 @@ export const check: StepDefinition<'check'> = {
   touches: true,
   facts: ({ path, rise, deadlineMs }) => ({ path, rise, deadline: formatDuration(deadlineMs) }),
   run: async (step, run) => {
-    const { service, instance, running } = run;
-    if (running === null) return failed('release_failed', 'no process to check');
-    const end = await checkProcess(step, run, running);
+    if (run.process === null) return failed('release_failed', 'no process to check');
+    const end = await checkProcess(step, run, run.process);
     if (end.kind !== 'failed') return end;
-    const log = await logEvidence(service, instance, running);
+    const log = await run.logEvidence();
     return {
       kind: 'failed',
       failure: { ...end.failure, evidence: [...end.failure.evidence, ...log] },
@@ -47,7 +43,7 @@ export const check: StepDefinition<'check'> = {
 async function checkProcess(
   step: Step<'check'>,
   run: InstanceRun,
-  running: Running,
+  process: Started,
 ): Promise<StepEnd> {
   const { service, address } = run;
   const { rise, deadlineMs } = step;
@@ -67,21 +63,22 @@ async function checkProcess(
       if (taken !== null) return taken;
       claimedAtMs = performance.now();
     }
-    const answer = await raceEnd(running, probe(address, { ...service, ...step }));
-    if (answer === undefined || running.ended() !== '') {
+    const answer = await raceEnd(run, probe(address, { ...service, ...step }));
+    const ended = await run.ended();
+    if (answer === undefined || ended !== '') {
       const elapsed = formatDuration(performance.now() - startedMs);
-      const left = await stillRunning(run, running);
-      return failedCheck(run, `process ${running.ended()} after ${elapsed}${left}`, last);
+      const left = await stillRunning(run, process);
+      return failedCheck(run, `process ${ended} after ${elapsed}${left}`, last);
     }
     last = answer.text;
-    const wrong = answer.ok ? await wrongAnswer(step, run, running, answer) : '';
+    const wrong = answer.ok ? await wrongAnswer(step, run, process, answer) : '';
     if (wrong !== '') return failedCheck(run, wrong, last);
     if (!answer.isVoid) passes = answer.ok ? passes + 1 : 0;
     if (answer.ok && passes >= rise) {
       const askedMs = performance.now();
       // The process may die while the control plane is waited for; that is seen at the next round.
       const asked = await raceEnd(
-        running,
+        run,
         run.server().then((server) => ({ server })),
       );
       if (asked === undefined) continue;
@@ -107,7 +104,7 @@ async function checkProcess(
     run.wait({ passes: `${Math.min(passes, rise)}/${rise}`, last: answer.text, ...shown });
     const { intervalMs } = step;
     const soon = answer.refused || passes >= rise;
-    await raceEnd(running, pause(soon ? Math.min(REFUSED_INTERVAL_MS, intervalMs) : intervalMs));
+    await raceEnd(run, pause(soon ? Math.min(REFUSED_INTERVAL_MS, intervalMs) : intervalMs));
   }
 }
 
@@ -137,16 +134,17 @@ function takenFrom(run: InstanceRun, server: PoolServer | undefined): StepEnd | 
 async function wrongAnswer(
   step: Step<'check'>,
   run: InstanceRun,
-  running: Running,
+  process: Started,
   answer: Answer,
 ): Promise<string> {
-  const { service, address } = run;
+  const { service, address, driver } = run;
+  const { handle } = process;
   const port = service.checkRequest.port || address.port;
-  let stranger = await strangerOn(service, address, running.process);
+  let stranger = await driver.stranger(handle, address.port);
   if (stranger === '' && port !== address.port) {
-    stranger = await strangerOn(service, { ...address, port }, running.process);
+    stranger = await driver.stranger(handle, port);
   }
-  const who = stranger === '' ? `pid ${running.process.pid}` : stranger;
+  const who = stranger === '' ? `pid ${(await driver.state(handle)).pid}` : stranger;
   if (step.versionHeader !== '' && answer.version !== step.version) {
     return answer.version === ''
       ? `port ${port} answers without ${step.versionHeader}, so its version is not known (${who})`
@@ -156,21 +154,20 @@ async function wrongAnswer(
 }
 
 /** What a start command that ended has left running: said only when it was seen. */
-async function stillRunning(run: InstanceRun, { process }: Running): Promise<string> {
-  const [first] = await leftBehind(run.service, run.instance, process);
-  if (first === undefined) return '';
-  const what = `pid ${first.pid} (${await commandOf(first.pid)})`;
+async function stillRunning({ driver }: InstanceRun, { handle }: Started): Promise<string> {
+  const what = await driver.leftBehind(handle);
+  if (what === '') return '';
   return ` and left ${what} running; the start command must stay in the foreground`;
 }
 
 /** Undefined when the process ended first. */
 async function raceEnd<Result>(
-  running: Running,
+  run: InstanceRun,
   wanted: Promise<Result>,
 ): Promise<Result | undefined> {
   let isSettled = false;
   const ended = (async (): Promise<undefined> => {
-    while (!isSettled && running.ended() === '') await pause(WATCH_EVERY_MS);
+    while (!isSettled && (await run.ended()) === '') await pause(WATCH_EVERY_MS);
     return undefined;
   })();
   try {

@@ -11,8 +11,10 @@ import {
   versionOf,
   when,
 } from '../../../test/support/release/builders.ts';
+import { type Address, formatAddress } from '../../base/units.ts';
+import type { ServiceConfig } from '../../config.ts';
 import type { ReleaseControl } from '../../release.ts';
-import { isAlive } from '../hosts/process-table.ts';
+import { driverOf } from '../drivers.ts';
 import { readRecord } from '../journal/instance-record.ts';
 
 const BOB = 'user:bob';
@@ -71,7 +73,7 @@ for (const step of ['stop', 'start', 'check'] as const) {
           /^left to user:bob \((maint|drain)\), who took it while it/,
         );
         assert.equal(control.server(a).state.owner, BOB);
-        assert.equal((await readRecord(service, a)).process?.launch.version, version);
+        assert.equal((await recordOf(service)).process?.launch.version, version);
         assert.equal(
           deployed.events.some((event) => event.type === 'step' && event.revert),
           false,
@@ -119,8 +121,12 @@ test('one that a person put into traffic and that fails ends the release, and is
     deployed.result.instances[0]?.note ?? '',
     /^left to somebody, who put it into traffic/,
   );
-  const { process } = await readRecord(service, a);
-  assert(process !== null && isAlive(process) && process.launch.version === 'v2');
+  const { process } = await recordOf(service);
+  assert(
+    process !== null &&
+      (await driverOf(service, addressOf(service)).state(process.handle)).ended === '' &&
+      process.launch.version === 'v2',
+  );
 });
 
 test('an old version that a person takes while it is brought back is left to the person', async (t) => {
@@ -133,7 +139,7 @@ test('an old version that a person takes while it is brought back is left to the
   assert.equal(deployed.result.exit, 1);
   assert.deepEqual(outcomes(deployed), ['v1 out skipped', 'v1 in untouched']);
   assert.equal(control.server(a).state.owner, BOB);
-  assert.equal((await readRecord(service, a)).process?.launch.version, 'v1');
+  assert.equal((await recordOf(service)).process?.launch.version, 'v1');
 });
 
 test("the registry's down does not condemn the version, which is checked and not admitted", async (t) => {
@@ -158,3 +164,13 @@ test("the registry's down does not condemn the version, which is checked and not
   assert.equal(outcomes(deployed)[0], 'v2 out released');
   assert.equal(deployed.result.instances[0]?.note, 'healthy, but left in maint by kv');
 });
+
+function addressOf(service: ServiceConfig): Address {
+  return service.instances[0] ?? { host: '', port: 0 };
+}
+
+/** Of the first instance. */
+function recordOf(service: ServiceConfig): ReturnType<typeof readRecord> {
+  const address = addressOf(service);
+  return readRecord(service, formatAddress(address), driverOf(service, address));
+}

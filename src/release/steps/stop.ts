@@ -1,7 +1,6 @@
 // Stop: the old process and all that it has started end, and its port is closed.
 
 import { formatDuration } from '../../base/units.ts';
-import { stopFacts, stopInstance } from '../drivers/stop.ts';
 import { done, failed } from '../step-end.ts';
 import type { StepDefinition } from '../steps.ts';
 import { claimOn } from './claim.ts';
@@ -10,15 +9,13 @@ export const stop: StepDefinition<'stop'> = {
   touches: true,
   facts: ({ pid, timeoutMs }) => ({ pid, deadline: formatDuration(timeoutMs) }),
   run: async ({ timeoutMs }, run) => {
-    const { service, address, running, wait } = run;
+    const { driver, process, wait } = run;
     const server = await run.serverNow();
     const claim = server === undefined ? '' : claimOn(server.admin, run.release.owner);
     if (claim !== '') return { kind: 'taken_over', reason: `${claim} before it was stopped` };
-    const process = running?.process ?? null;
-    const outcome = await stopInstance({ service, address, process, timeoutMs, wait });
-    if (outcome.trouble !== '') return failed('release_failed', outcome.trouble);
-    run.running = null;
+    const { facts, trouble } = await driver.stop(process?.handle ?? null, { timeoutMs, wait });
+    if (trouble !== '') return failed('release_failed', trouble);
     await run.save({ process: null });
-    return done(stopFacts(outcome));
+    return done(facts);
   },
 };

@@ -41,6 +41,8 @@ export async function buildService(
     serversIn: { recordPrefix: 'upstreams/app/' },
     instances: ports.map((port) => ({ host: '127.0.0.1', port })),
     start: [process.execPath, APP, '-h', '{host}', '-p', '{port}'],
+    driver: 'command',
+    host: 'local',
     inheritEnv: [],
     env: { VERSION: '{version}' },
     cwd: runDir,
@@ -84,8 +86,8 @@ export function ids(service: ServiceConfig): readonly string[] {
 export async function pidOf(service: ServiceConfig, id: string): Promise<number | undefined> {
   const file = join(service.runDir, service.name, `${id}.json`);
   const text = await readFile(file, 'utf8').catch(() => '{}');
-  const record: { process?: { pid?: number } | null } = JSON.parse(text);
-  return record.process?.pid;
+  const record: { process?: { handle?: { pid?: number } } | null } = JSON.parse(text);
+  return record.process?.handle?.pid;
 }
 
 /** The version that answers there; '' when nothing does. */

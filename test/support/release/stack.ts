@@ -43,8 +43,8 @@ export async function startReleaseStack(t: TestContext): Promise<ReleaseStack> {
     for (const id of instances) {
       const { readFile } = await import('node:fs/promises');
       const text = await readFile(folderOf(`${id}.json`), 'utf8').catch(() => '{}');
-      const record: { process?: { pid?: number } | null } = JSON.parse(text);
-      if (record.process?.pid !== undefined) killGroup(record.process.pid);
+      const record: { process?: { handle?: { pid?: number } } | null } = JSON.parse(text);
+      if (record.process?.handle?.pid !== undefined) killGroup(record.process.handle.pid);
     }
   });
   const stack = await Stack.start({

@@ -7,9 +7,11 @@ import {
   ids,
   pidOf,
   scene,
-} from '../../../test/support/release/builders.ts';
-import { isAlive } from '../hosts/process-table.ts';
-import { readRecord } from '../journal/instance-record.ts';
+} from '../../../../test/support/release/builders.ts';
+import { type Address, formatAddress } from '../../../base/units.ts';
+import type { ServiceConfig } from '../../../config.ts';
+import { driverOf } from '../../drivers.ts';
+import { readRecord } from '../../journal/instance-record.ts';
 
 test('a fresh checkout is told whose process it is, and is never advised to end it', async (t) => {
   const { service, a } = await scene(t);
@@ -27,6 +29,19 @@ test('a fresh checkout is told whose process it is, and is never advised to end 
   assert.match(result.reason, /it may serve requests: leave it; deploy from the checkout/);
   assert.doesNotMatch(JSON.stringify(result), /\bkill|end (that|the) process/i);
   assert.deepEqual(control.calls, []);
-  const { process } = await readRecord(service, a);
-  assert(process !== null && isAlive(process));
+  const { process } = await recordOf(service);
+  assert(
+    process !== null &&
+      (await driverOf(service, addressOf(service)).state(process.handle)).ended === '',
+  );
 });
+
+function addressOf(service: ServiceConfig): Address {
+  return service.instances[0] ?? { host: '', port: 0 };
+}
+
+/** Of the first instance. */
+function recordOf(service: ServiceConfig): ReturnType<typeof readRecord> {
+  const address = addressOf(service);
+  return readRecord(service, formatAddress(address), driverOf(service, address));
+}

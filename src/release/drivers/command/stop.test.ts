@@ -4,13 +4,20 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { buildService, ids } from '../../../test/support/release/builders.ts';
-import { identityAtStart, identityOf, instanceProcesses, isAlive } from '../hosts/process-table.ts';
-import { serviceFolder } from '../journal/files.ts';
-import { findProcess, logTail } from './command.ts';
-import { LISTEN, type Started, started, startedBy, stop } from './instance-builders.test.ts';
+import { buildService } from '../../../../test/support/release/builders.ts';
+import { driverOf } from '../../drivers.ts';
+import { hostOf, identityAtStart } from '../../hosts.ts';
+import {
+  LISTEN,
+  launchOf,
+  type Started,
+  scopeOf,
+  started,
+  startedBy,
+  stop,
+} from './instance-builders.test.ts';
+import { instanceProcesses } from './processes.ts';
 import { stopFacts, stopInstance } from './stop.ts';
-import { strangerOn } from './stranger.ts';
 
 /** A server that has a request to answer when it is told to end, and says when it has. */
 const SERVER = `
@@ -58,7 +65,7 @@ for (const [name, text] of Object.entries(WRAPPERS)) {
     const outcome = await stop(it, 6000);
     assert.equal(outcome.trouble, '');
     assert.equal(outcome.signal, 'TERM', JSON.stringify(outcome));
-    assert((await logTail(it.service, it.instance, 0)).includes('answered'));
+    assert((await it.driver.logs(it.running.handle)).includes('answered'));
   });
 }
 
@@ -68,10 +75,8 @@ test('what ignores TERM below a wrapper is killed after the time, and named', as
     const script = `const port = ${port}; ${child}`.replaceAll("'", '"');
     return ['/bin/sh', '-c', `${process.execPath} -e '${script}' & wait`];
   });
-  const mark = `${serviceFolder(it.service)}/${it.instance}.json`;
-  const [leader, server] = (await instanceProcesses(mark, it.running.process)).map(
-    ({ pid }) => pid,
-  );
+  const { host, mark } = it.scope;
+  const [leader, server] = (await instanceProcesses(host, mark, it.process)).map(({ pid }) => pid);
   const outcome = await stop(it, 300);
   assert.deepEqual(outcome.termed, [leader, server]);
   assert.deepEqual(outcome.killed, [server]);
@@ -93,10 +98,10 @@ test('a leader that ends its children itself is the only one that is told', asyn
     child.on('exit', () => process.exit());
     child.on('message', () => { ${LISTEN} });`,
   );
-  const { pid } = it.running.process;
+  const { pid } = it.process;
   const outcome = await stop(it);
   assert.deepEqual(outcome, { signal: 'TERM', termed: [pid], killed: [], left: 0, trouble: '' });
-  assert.deepEqual(await logTail(it.service, it.instance, 0), ['ready']);
+  assert.deepEqual(await it.driver.logs(it.running.handle), ['ready']);
 });
 
 test('a session that only has the number of ours is not touched', async (t) => {
@@ -105,11 +110,11 @@ test('a session that only has the number of ours is not touched', async (t) => {
   await once(other, 'spawn');
   const pid = other.pid ?? 0;
   t.after(() => process.kill(-pid, 'SIGKILL'));
-  const [address = { host: '', port: 0 }] = service.instances;
   const stale = { pid, identity: `${identityAtStart(pid)}1` };
-  const outcome = await stopInstance({ service, address, process: stale, timeoutMs: 100 });
+  const outcome = await stopInstance(await scopeOf(service), stale, { timeoutMs: 100 });
   assert.deepEqual(outcome.termed, []);
-  assert.notEqual(identityOf(pid), undefined);
+  const name = { pid, identity: identityAtStart(pid) };
+  assert.equal(await hostOf(service).isAlive(name), true);
 });
 
 test('what carries the mark of another instance is left to that one', async (t) => {
@@ -118,25 +123,25 @@ test('what carries the mark of another instance is left to that one', async (t) 
     `require('child_process').spawn('sleep', ['60'], { detached: true, stdio: 'ignore',
       env: { ...process.env, SLUICE_INSTANCE: '/other.json' } }); ${LISTEN}`,
   );
-  const [other] = await instanceProcesses('/other.json');
+  const [other] = await instanceProcesses(it.scope.host, '/other.json');
   assert(other !== undefined);
   t.after(() => process.kill(other.pid, 'SIGKILL'));
-  assert.deepEqual((await stop(it)).termed, [it.running.process.pid]);
-  assert.equal(isAlive(other), true);
+  assert.deepEqual((await stop(it)).termed, [it.process.pid]);
+  assert.equal(await it.scope.host.isAlive(other), true);
 });
 
 test('a process that follows TERM is stopped by TERM', async (t) => {
   const it = await started(t, LISTEN);
-  const { pid } = it.running.process;
+  const { pid } = it.process;
   const outcome = await stop(it);
   assert.deepEqual(outcome, { signal: 'TERM', termed: [pid], killed: [], left: 0, trouble: '' });
   assert.deepEqual(stopFacts(outcome), { signal: 'TERM' });
-  assert.equal(isAlive(it.running.process), false);
+  assert.equal(await it.scope.host.isAlive(it.process), false);
 });
 
 test('a process that ignores TERM is killed after the deadline', async (t) => {
   const it = await started(t, `process.on('SIGTERM', () => {}); ${LISTEN}`);
-  const { pid } = it.running.process;
+  const { pid } = it.process;
   const outcome = await stop(it, 50);
   assert.deepEqual(outcome, { signal: 'KILL', termed: [pid], killed: [pid], left: 0, trouble: '' });
   assert.deepEqual(stopFacts(outcome), { signal: 'KILL', kill: `${pid}` });
@@ -148,10 +153,10 @@ test('children that a process leaves behind are ended, also in a session of thei
     t,
     `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached: true, stdio: 'ignore' }).unref(); ${LISTEN}`,
   );
-  const mark = `${serviceFolder(it.service)}/${it.instance}.json`;
-  assert.equal((await instanceProcesses(mark)).length, 2);
+  const { host, mark } = it.scope;
+  assert.equal((await instanceProcesses(host, mark)).length, 2);
   assert.equal((await stop(it)).trouble, '');
-  assert.deepEqual(await instanceProcesses(mark), []);
+  assert.deepEqual(await instanceProcesses(host, mark), []);
 });
 
 test('a pid that belongs to another process now is not touched', async (t) => {
@@ -160,22 +165,14 @@ test('a pid that belongs to another process now is not touched', async (t) => {
   t.after(() => other.kill('SIGKILL'));
   await once(other, 'spawn');
   const pid = other.pid ?? 0;
-  const launch = { version: 'v1', argv: ['x'], cwd: '/', env: {}, inherit: [], path: '' };
-  const stale = {
-    pid,
-    identity: `${identityAtStart(pid)}1`,
-    startedAtMs: 0,
-    release: 'r1',
-    launch,
-  };
-  const [address = { host: '', port: 0 }] = service.instances;
-  const outcome = await stopInstance({ service, address, process: stale, timeoutMs: 100 });
+  const handle = { pid, identity: `${identityAtStart(pid)}1` };
+  const scope = await scopeOf(service);
+  const outcome = await stopInstance(scope, handle, { timeoutMs: 100 });
   assert.deepEqual(outcome, { signal: '', termed: [], killed: [], left: 0, trouble: '' });
-  assert.notEqual(identityOf(pid), undefined);
-  assert.equal(
-    await findProcess(service, ids(service)[0] ?? '', { process: stale, proven: null }),
-    null,
-  );
+  const name = { pid, identity: identityAtStart(pid) };
+  assert.equal(await hostOf(service).isAlive(name), true);
+  const stale = { handle, startedAtMs: 0, release: 'r1', launch: launchOf(['x']) };
+  assert.equal(await driverOf(service, scope.address).find(stale), null);
 });
 
 test('an instance behind something that empties the environment is still known as ours', async (t) => {
@@ -184,17 +181,18 @@ test('an instance behind something that empties the environment is still known a
     t,
     `require('child_process').spawn(process.execPath, ['-e', ${child}.replace('PORT', port)], { env: {}, stdio: 'inherit' });`,
   );
-  const [address = { host: '', port: 0 }] = it.service.instances;
-  assert.equal(await strangerOn(it.service, address, it.running.process), '');
+  const { port } = it.scope.address;
+  assert.equal(await it.driver.stranger(it.running.handle, port), '');
   const { signal, left, trouble } = await stop(it);
   assert.deepEqual({ signal, left, trouble }, { signal: 'TERM', left: 1, trouble: '' });
 });
 
 test('stopping what has ended already is no trouble', async (t) => {
   const it = await started(t, LISTEN);
-  process.kill(it.running.process.pid, 'SIGKILL');
-  while (it.running.ended() === '') await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(it.running.ended(), 'was ended by SIGKILL');
+  process.kill(it.process.pid, 'SIGKILL');
+  const ended = async (): Promise<string> => (await it.driver.state(it.running.handle)).ended;
+  while ((await ended()) === '') await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(await ended(), 'was ended by SIGKILL');
   const outcome = await stop(it);
   assert.deepEqual(outcome, { signal: '', termed: [], killed: [], left: 0, trouble: '' });
   assert.deepEqual(stopFacts(outcome), { signal: 'none' });

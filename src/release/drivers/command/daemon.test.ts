@@ -11,13 +11,13 @@ import {
   FakeControl,
   ids,
   outcomes,
-} from '../../../test/support/release/builders.ts';
-import type { ServiceConfig } from '../../config.ts';
-import { instanceProcesses } from '../hosts/process-table.ts';
-import { recordFile } from '../journal/files.ts';
-import { isListening } from '../probe.ts';
+} from '../../../../test/support/release/builders.ts';
+import type { ServiceConfig } from '../../../config.ts';
+import { hostOf } from '../../hosts.ts';
+import { recordFile } from '../../journal/files.ts';
+import { instanceProcesses } from './processes.ts';
 
-const APP = join(import.meta.dirname, '../..', '..', 'demo', 'app.ts');
+const APP = join(import.meta.dirname, '../../../..', 'demo', 'app.ts');
 
 async function daemonized(
   t: TestContext,
@@ -35,7 +35,7 @@ async function daemonized(
   const control = new FakeControl([id]);
   const start = ['/bin/sh', file, '{port}'];
   const deployed = await deploy({ ...service, start }, control, 'v1');
-  const left = await instanceProcesses(recordFile(service, id));
+  const left = await instanceProcesses(hostOf(service), recordFile(service, id));
   t.after(() => {
     for (const { pid } of left) process.kill(pid, 'SIGKILL');
   });
@@ -54,7 +54,7 @@ for (const script of ['APP & exit 0', 'setsid APP & exit 0', '(setsid APP &) ; e
       assert.deepEqual(outcomes(deployed), ['- out parked']);
       assert.equal(left, 0);
       const [address = { host: '', port: 0 }] = service.instances;
-      assert.equal(await isListening(address), false);
+      assert.equal(await hostOf(service).isListening(address), false);
     });
   }
 }

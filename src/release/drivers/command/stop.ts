@@ -8,20 +8,11 @@
 //   wrapper that goes        TERM (TERM to the rest)      KILL to the rest
 //   wrapper that stays       TERM     TERM to the rest    KILL to both
 
-import { type Address, formatAddress } from '../../base/units.ts';
-import type { ServiceConfig } from '../../config.ts';
-import type { Facts } from '../events.ts';
-import {
-  commandOf,
-  holderOf,
-  instanceProcesses,
-  isAlive,
-  listeningSockets,
-  type ProcessName,
-} from '../hosts/process-table.ts';
-import { recordFile } from '../journal/files.ts';
-import { isListening } from '../probe.ts';
-import { pause } from '../wait.ts';
+import type { Facts } from '../../events.ts';
+import type { Host, ProcessName } from '../../hosts.ts';
+import { pause } from '../../wait.ts';
+import type { CommandScope } from './command-launch.ts';
+import { instanceProcesses, livingOf } from './processes.ts';
 import { describe } from './stranger.ts';
 
 /** How often processes that are not our children are looked at. */
@@ -34,6 +25,8 @@ const LEADER_SHARE = 1 / 3;
 const KILL_WAIT_MS = 5000;
 /** How long another process that has the port may keep it once ours are gone: it will not leave for us. */
 const TAKEN_WAIT_MS = 1000;
+/** How long after a leader's end it is looked again for what it has left behind. */
+const SECOND_LOOK_MS = 100;
 const LISTED_MAX = 5;
 
 export type StopOutcome = {
@@ -48,48 +41,51 @@ export type StopOutcome = {
   readonly trouble: string;
 };
 
-type StopOptions = {
-  readonly service: ServiceConfig;
-  readonly address: Address;
-  readonly process: ProcessName | null;
-  readonly timeoutMs: number;
-  readonly wait?: (data: Facts) => void;
-};
-
 /** Done when all processes of the instance are gone and its port is closed. */
-export async function stopInstance(options: StopOptions): Promise<StopOutcome> {
-  const { service, address, process: leader, timeoutMs } = options;
-  const family = new Family(recordFile(service, formatAddress(address)), leader);
+export async function stopInstance(
+  scope: CommandScope,
+  leader: ProcessName | null,
+  options: { readonly timeoutMs: number; readonly wait?: (facts: Facts) => void },
+): Promise<StopOutcome> {
+  const { host } = scope;
+  const { timeoutMs } = options;
+  const family = new Family(host, scope.mark, leader);
   await family.scan();
   const startedMs = performance.now();
   const deadlineMs = startedMs + timeoutMs;
   const shareMs = startedMs + timeoutMs * LEADER_SHARE;
-  if (leader !== null && isAlive(leader)) family.signal(leader, 'TERM');
+  if (leader !== null) await family.signal(leader, 'TERM');
   for (;;) {
     const alive = await family.alive();
     const nowMs = performance.now();
     if (alive.length === 0 || nowMs >= deadlineMs) break;
-    const hasLeader = leader !== null && isAlive(leader);
-    if (!hasLeader || nowMs >= shareMs) for (const one of alive) family.signal(one, 'TERM');
+    const hasLeader = leader !== null && (await host.isAlive(leader));
+    if (!hasLeader || nowMs >= shareMs) {
+      for (const one of alive) await family.signal(one, 'TERM');
+    }
     options.wait?.({ leader: hasLeader ? 'alive' : 'gone', left: alive.length });
     await pause(Math.min(POLL_MS, deadlineMs - nowMs));
   }
-  const trouble = (await family.kill()) || (await portTrouble(address));
+  const trouble = (await family.kill()) || (await portTrouble(scope));
   return { ...family.account(), trouble };
 }
 
 /** What lives of an instance whose leader has ended; none while the leader lives. */
 export async function leftBehind(
-  service: ServiceConfig,
-  instance: string,
+  { host, mark }: CommandScope,
   leader: ProcessName,
 ): Promise<readonly ProcessName[]> {
-  if (isAlive(leader)) return [];
-  return instanceProcesses(recordFile(service, instance), leader);
+  if (await host.isAlive(leader)) return [];
+  const found = await instanceProcesses(host, mark, leader);
+  if (found.length > 0) return found;
+  // One that is just being replaced by the program it runs shows no environment for a moment.
+  await pause(SECOND_LOOK_MS);
+  return instanceProcesses(host, mark, leader);
 }
 
 /** The processes of one instance, and which of them got which signal. */
 class Family {
+  readonly #host: Host;
   readonly #mark: string;
   readonly #leader: ProcessName | null;
   readonly #known = new Map<string, ProcessName>();
@@ -97,7 +93,8 @@ class Family {
   readonly #killed = new Map<string, number>();
   #scannedMs = 0;
 
-  constructor(mark: string, leader: ProcessName | null) {
+  constructor(host: Host, mark: string, leader: ProcessName | null) {
+    this.#host = host;
     this.#mark = mark;
     this.#leader = leader;
   }
@@ -105,7 +102,7 @@ class Family {
   /** What is known stays known when its parent, session or environment do not prove it any more. */
   async scan(): Promise<void> {
     const roots = [...this.#known.values()];
-    const found = await instanceProcesses(this.#mark, this.#leader ?? undefined, roots);
+    const found = await instanceProcesses(this.#host, this.#mark, this.#leader ?? undefined, roots);
     for (const one of found) this.#known.set(key(one), one);
     this.#scannedMs = performance.now();
   }
@@ -113,21 +110,15 @@ class Family {
   /** Those that live now; none only if a fresh look finds none. */
   async alive(): Promise<readonly ProcessName[]> {
     const isDue = performance.now() - this.#scannedMs >= SCAN_EVERY_MS;
-    if (isDue || this.#living().length === 0) await this.scan();
+    if (isDue || (await this.#living()).length === 0) await this.scan();
     return this.#living();
   }
 
-  /** Each process gets each signal once. */
-  signal(one: ProcessName, name: 'TERM' | 'KILL'): void {
+  /** Each process gets each signal once. One that may not be signalled stays alive and is named. */
+  async signal(one: ProcessName, name: 'TERM' | 'KILL'): Promise<void> {
     const sent = name === 'TERM' ? this.#termed : this.#killed;
-    if (sent.has(key(one)) || !isAlive(one)) return;
-    try {
-      process.kill(one.pid, `SIG${name}`);
-      sent.set(key(one), one.pid);
-    } catch {
-      // Gone in the meantime, which is what was wanted; one that may not be signalled stays alive
-      // and is named at the end.
-    }
+    if (sent.has(key(one))) return;
+    if (await this.#host.signal(one, name)) sent.set(key(one), one.pid);
   }
 
   /** Ends what is left; what does not end, in words. */
@@ -137,10 +128,10 @@ class Family {
       const alive = await this.alive();
       const [first] = alive;
       if (first === undefined) return '';
-      for (const one of alive) this.signal(one, 'KILL');
+      for (const one of alive) await this.signal(one, 'KILL');
       if (performance.now() > deadlineMs) {
         const why = this.#killed.has(key(first)) ? 'will not die' : 'may not be signalled by us';
-        const name = `pid ${first.pid} (${await commandOf(first.pid)})`;
+        const name = `pid ${first.pid} (${await this.#host.commandOf(first.pid)})`;
         return `the old process did not end: ${name} ${why}`;
       }
       await pause(POLL_MS);
@@ -158,23 +149,23 @@ class Family {
     };
   }
 
-  #living(): readonly ProcessName[] {
-    return [...this.#known.values()].filter(isAlive);
+  #living(): Promise<readonly ProcessName[]> {
+    return livingOf(this.#host, [...this.#known.values()]);
   }
 }
 
 /** Who has the port although ours are gone; '' once it is closed. */
-async function portTrouble(address: Address): Promise<string> {
+async function portTrouble({ host, address }: CommandScope): Promise<string> {
   const deadlineMs = performance.now() + KILL_WAIT_MS;
   let takenAtMs: number | undefined;
-  while (await isListening(address)) {
-    const pid = await holderOf(await listeningSockets(address));
+  while (await host.isListening(address)) {
+    const pid = await host.holderOf(await host.sockets(address));
     const nowMs = performance.now();
     takenAtMs = pid === undefined ? undefined : (takenAtMs ?? nowMs);
     if (nowMs > deadlineMs || nowMs > (takenAtMs ?? nowMs) + TAKEN_WAIT_MS) {
       return pid === undefined
         ? `port ${address.port} is held by an unknown process`
-        : `port ${address.port} was taken by ${await describe(pid)}, which is not of this instance`;
+        : `port ${address.port} was taken by ${await describe(host, pid)}, which is not of this instance`;
     }
     await pause(POLL_MS);
   }

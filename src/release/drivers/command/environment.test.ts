@@ -10,13 +10,21 @@ import {
   ids,
   outcomes,
   pidOf,
-} from '../../../test/support/release/builders.ts';
-import type { ServiceConfig } from '../../config.ts';
-import { logFile, serviceFolder } from '../journal/files.ts';
-import type { Launch } from '../journal/instance-record.ts';
-import { environmentOf, masked, secretsOf } from './environment.ts';
+} from '../../../../test/support/release/builders.ts';
+import type { ServiceConfig } from '../../../config.ts';
+import { logFile, serviceFolder } from '../../journal/files.ts';
+import { masked } from '../../masking.ts';
+import type { CommandLaunch } from './command-launch.ts';
+import { environmentOf, secretsOf } from './environment.ts';
 
-const LAUNCH: Launch = { version: 'v1', argv: ['x'], cwd: '/', env: {}, inherit: [], path: '/bin' };
+const LAUNCH: CommandLaunch = {
+  version: 'v1',
+  argv: ['x'],
+  cwd: '/',
+  env: {},
+  inherit: [],
+  path: '/bin',
+};
 const SHELL = {
   PATH: '/usr/bin',
   HOME: '/home/a',
@@ -34,7 +42,7 @@ const SHELL = {
 const FEW = { HOME: '/home/a', LC_TIME: 'C', TZ: 'UTC', PATH: '/bin' };
 
 test('an instance gets the usual few variables, what is named, and what is configured', () => {
-  const values = (part: Partial<Launch>): unknown =>
+  const values = (part: Partial<CommandLaunch>): unknown =>
     environmentOf({ ...LAUNCH, ...part }, SHELL).values;
   assert.deepEqual(values({}), FEW);
   assert.deepEqual(values({ inherit: ['NODE_ENV', 'NOT_SET'] }), { ...FEW, NODE_ENV: 'test' });

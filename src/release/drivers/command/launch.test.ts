@@ -2,8 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { buildService, deploy, FakeControl, ids } from '../../../test/support/release/builders.ts';
-import { versionProblem } from '../../base/version-name.ts';
+import {
+  buildService,
+  deploy,
+  FakeControl,
+  ids,
+} from '../../../../test/support/release/builders.ts';
+import { versionProblem } from '../../../base/version-name.ts';
+import { hostOf } from '../../hosts.ts';
 import { escapeProblem } from './launch.ts';
 
 test('a version is a name: nothing in it leads out of a folder, or is read as an option', () => {
@@ -51,18 +57,18 @@ test('a link in place of the version that leads out of the releases is refused',
   await symlink('/bin/sh', join(releases, 'v1', 'bin', 'sh'));
   await symlink(releases, join(service.cwd, 'link'));
   await symlink('../elsewhere/app.js', join(releases, 'app-out.js'));
-  const says = (part: Partial<typeof service>, version: string): string =>
-    escapeProblem({ ...service, ...part }, address, version);
+  const says = (part: Partial<typeof service>, version: string): Promise<string> =>
+    escapeProblem(hostOf(service), { ...service, ...part }, address, version);
 
   const out = `${releases}/out leads out of ${releases}, to ${service.cwd}/elsewhere; put the version itself there`;
-  assert.equal(says({ cwd: join(releases, '{version}') }, 'out'), out);
-  assert.equal(says({ start: ['node', 'releases/{version}/app.js'] }, 'out'), out);
-  assert.equal(says({ start: ['node', `--dir=${releases}/{version}`] }, 'out'), out);
-  assert.match(says({ start: ['node', 'releases/app-{version}.js'] }, 'out'), /leads out of/);
+  assert.equal(await says({ cwd: join(releases, '{version}') }, 'out'), out);
+  assert.equal(await says({ start: ['node', 'releases/{version}/app.js'] }, 'out'), out);
+  assert.equal(await says({ start: ['node', `--dir=${releases}/{version}`] }, 'out'), out);
+  assert.match(await says({ start: ['node', 'releases/app-{version}.js'] }, 'out'), /leads out of/);
   // Good: itself, another version by another name, below a link, and links inside of the version.
-  assert.equal(says({ cwd: join(releases, '{version}') }, 'v1'), '');
-  assert.equal(says({ cwd: join(releases, '{version}') }, 'alias'), '');
-  assert.equal(says({ cwd: join(service.cwd, 'link', '{version}') }, 'v1'), '');
-  assert.equal(says({ start: ['releases/{version}/bin/sh'] }, 'v1'), '');
-  assert.equal(says({ start: ['node', '--tag={version}', '{version}'] }, 'out'), '');
+  assert.equal(await says({ cwd: join(releases, '{version}') }, 'v1'), '');
+  assert.equal(await says({ cwd: join(releases, '{version}') }, 'alias'), '');
+  assert.equal(await says({ cwd: join(service.cwd, 'link', '{version}') }, 'v1'), '');
+  assert.equal(await says({ start: ['releases/{version}/bin/sh'] }, 'v1'), '');
+  assert.equal(await says({ start: ['node', '--tag={version}', '{version}'] }, 'out'), '');
 });

@@ -9,11 +9,12 @@ import {
   ids,
   outcomes,
   versionOf,
-} from '../../../test/support/release/builders.ts';
-import type { ServiceConfig } from '../../config.ts';
-import { makeFolder, serviceFolder } from '../journal/files.ts';
-import type { Launch } from '../journal/instance-record.ts';
-import { startInstance } from './command.ts';
+} from '../../../../test/support/release/builders.ts';
+import type { ServiceConfig } from '../../../config.ts';
+import { driverOf } from '../../drivers.ts';
+import { hostOf } from '../../hosts.ts';
+import { makeFolder, serviceFolder } from '../../journal/files.ts';
+import type { CommandLaunch } from './command-launch.ts';
 import { backProblem, pinned, pinOf } from './pin.ts';
 
 /** An app whose code says its version, as real ones do. */
@@ -110,22 +111,22 @@ for (const start of [
   ['npm', 'start'],
 ]) {
   test(`the code that "${start.join(' ')}" runs is looked at`, async (t) => {
-    const { root } = await layout(t, [], '.');
+    const { service, root } = await layout(t, [], '.');
     await mkdir(join(root, 'parts'));
     const files = ['main.cjs', 'parts/main.py', 'parts/other.js'].map((name) => join(root, name));
     for (const file of files) await writeFile(file, 'old');
     await writeFile(join(root, 'package.json'), '{}');
-    const launch: Launch = {
+    const launch: CommandLaunch = {
       ...{ version: 'v1', argv: ['/bin/true'], cwd: root, env: {}, inherit: [], path: '/usr/bin' },
     };
-    const ran = { ...launch, pin: pinOf({ ...launch, argv: start }) };
+    const ran = { ...launch, pin: await pinOf(hostOf(service), { ...launch, argv: start }) };
     const named = start[0] === 'npm' || start[0] === '/bin/sh' ? files[0] : files[1];
     assert(named !== undefined && named in ran.pin.stamps, Object.keys(ran.pin.stamps).join(' '));
   });
 }
 
 test('the python of a venv keeps its name, and a link that a text names is followed', async (t) => {
-  const { root, unpack } = await layout(t, [], '.');
+  const { service, root, unpack } = await layout(t, [], '.');
   await unpack('v1');
   await mkdir(join(root, 'releases/v1/venv'));
   await symlink(process.execPath, join(root, 'releases/v1/venv/python'));
@@ -135,11 +136,11 @@ test('the python of a venv keeps its name, and a link that a text names is follo
     `${root}/current/app.cjs`,
     `exec ${root}/current/venv/python -u "$0" http:/${root}/current`,
   ];
-  const launch: Launch = {
+  const launch: CommandLaunch = {
     ...{ version: 'v1', argv, cwd: root, env: {}, inherit: [], path: '/usr/bin' },
   };
   const real = `${root}/releases/v1`;
-  assert.deepEqual(pinOf(launch).argv, [
+  assert.deepEqual((await pinOf(hostOf(service), launch)).argv, [
     'nohup',
     `${real}/venv/python`,
     `${real}/app.cjs`,
@@ -201,20 +202,23 @@ test('a module beside the script that was replaced is seen, data and new files a
   await writeFile(join(root, 'lib', 'a.js'), 'old');
   await writeFile(join(root, 'data.db'), 'old');
   await writeFile(join(root, 'records.json'), '[]');
-  const launch: Launch = {
+  const launch: CommandLaunch = {
     ...{ version: 'v1', argv: [NODE, 'app.js'], cwd: root, env: {}, inherit: [] },
     path: process.env['PATH'] ?? '',
   };
-  const ran = { ...launch, pin: pinOf(launch) };
-  assert.equal(backProblem(ran), '');
+  const ran = { ...launch, pin: await pinOf(hostOf(service), launch) };
+  assert.equal(await backProblem(hostOf(service), ran), '');
   await writeFile(join(root, 'data.db'), 'new data');
   await writeFile(join(root, 'records.json'), '[1]');
   await writeFile(join(root, 'lib', 'b.js'), 'of the next version');
-  assert.equal(backProblem(ran), '');
+  assert.equal(await backProblem(hostOf(service), ran), '');
   await writeFile(join(root, 'lib', 'a.js'), 'new code');
-  assert.match(backProblem(ran), /^the code was replaced in place \(.*lib\/a\.js\)$/);
   assert.match(
-    backProblem({
+    await backProblem(hostOf(service), ran),
+    /^the code was replaced in place \(.*lib\/a\.js\)$/,
+  );
+  assert.match(
+    await backProblem(hostOf(service), {
       ...ran,
       env: { X: 'env:NOT_SET_HERE' },
       pin: { ...ran.pin, env: { X: 'env:NOT_SET_HERE' } },
@@ -225,7 +229,7 @@ test('a module beside the script that was replaced is seen, data and new files a
 });
 
 test('links in variables are followed, addresses are not touched', async (t) => {
-  const { root, unpack } = await layout(t, [], '.');
+  const { service, root, unpack } = await layout(t, [], '.');
   await unpack('v1');
   const env = {
     HOME_DIR: `${root}/current`,
@@ -233,7 +237,7 @@ test('links in variables are followed, addresses are not touched', async (t) => 
     URL: 'http://tmp/x',
     REF: 'env:X_Y',
   };
-  const launch: Launch = {
+  const launch: CommandLaunch = {
     version: 'v1',
     argv: ['sh'],
     cwd: root,
@@ -243,24 +247,28 @@ test('links in variables are followed, addresses are not touched', async (t) => 
   };
   process.env['X_Y'] = 'set';
   t.after(() => delete process.env['X_Y']);
-  assert.deepEqual(pinned({ ...launch, pin: pinOf(launch) }).launch.env, {
-    HOME_DIR: `${root}/releases/v1`,
-    LIBS: `${root}/releases/v1/bin:/nowhere:${root}`,
-    URL: 'http://tmp/x',
-    REF: 'env:X_Y',
-  });
+  assert.deepEqual(
+    (await pinned(hostOf(service), { ...launch, pin: await pinOf(hostOf(service), launch) })).launch
+      .env,
+    {
+      HOME_DIR: `${root}/releases/v1`,
+      LIBS: `${root}/releases/v1/bin:/nowhere:${root}`,
+      URL: 'http://tmp/x',
+      REF: 'env:X_Y',
+    },
+  );
 });
 
 test('a start that fails names what is missing: the folder, the program, its interpreter', async (t) => {
   const service = await buildService(t, 1);
-  const [instance = ''] = ids(service);
   await makeFolder(serviceFolder(service));
   const script = join(service.cwd, 'script');
   await writeFile(script, '#!/no/such/shell\n', { mode: 0o755 });
   await copyFile('/bin/true', join(service.cwd, 'true'));
   const fails = async (cwd: string, program: string, message: RegExp): Promise<void> => {
     const launch = { version: 'v1', argv: [program], cwd, env: {}, inherit: [], path: '/bin' };
-    const start = startInstance({ service, instance, launch, release: 'r1' });
+    const [address = { host: '', port: 0 }] = service.instances;
+    const start = driverOf(service, address).start(launch, 'r1');
     await assert.rejects(start, { code: 'release_failed', message });
   };
   await fails(

@@ -1,0 +1,94 @@
+// How instances are run: what starts a version, what ends it, whether it still runs and what it
+// printed. A driver is bound to one instance on one host. What it needs to find and to start the
+// instance again it gives out as JSON, which is kept in the instance's record and only given back.
+// Everything that touches the instance is asynchronous.
+
+import type { Address } from '../../base/units.ts';
+import type { ServiceConfig } from '../../config.ts';
+import type { Facts } from '../events.ts';
+import type { Host } from '../hosts.ts';
+
+export type DriverKind = ServiceConfig['driver'];
+
+/** What starts a version: JSON whose other fields only its driver knows. No values of secrets. */
+export type Launch = { readonly version: string };
+
+/** What names one run of an instance, for ever: JSON whose fields only its driver knows. */
+export type Handle = object;
+
+/** One run of an instance, as the record keeps it. */
+export type Started = {
+  readonly handle: Handle;
+  readonly startedAtMs: number;
+  /** The release that started it. */
+  readonly release: string;
+  readonly launch: Launch;
+};
+
+/** What a plan shows of a launch. */
+export type LaunchFacts = {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** Names only: values may be secrets, and plans are printed and journaled. */
+  readonly environment: readonly string[];
+};
+
+export type DriverState = {
+  /** Of its leading process; 0 when there is none or it is not known. */
+  readonly pid: number;
+  /** How it ended, in words; '' while it runs. */
+  readonly ended: string;
+};
+
+export type StopEnd = {
+  /** What was done, for the journal. */
+  readonly facts: Facts;
+  /** What did not end, or who has the port now; '' when the instance is gone and its port closed. */
+  readonly trouble: string;
+};
+
+export interface Driver {
+  /** What the configuration says now. */
+  launchOf(version: string): Launch;
+  describe(launch: Launch): LaunchFacts;
+  /** True when both start the same version in the same way. */
+  isSame(one: Launch, other: Launch): boolean;
+  /** False of one that was found without a record: it cannot be started again. */
+  isKnown(launch: Launch): boolean;
+  /** The values behind its references, which must not be shown. */
+  secretsOf(launch: Launch): readonly string[];
+  /** What the record holds, read back. @throws Error that says what is wrong */
+  readLaunch(value: unknown): Launch;
+  readHandle(value: unknown): Handle;
+
+  /** Why the launch cannot work, before anything is touched; '' when nothing speaks against it. */
+  startProblem(launch: Launch): Promise<string>;
+  /** Why starting it again cannot bring back what ran; '' when nothing speaks against it. */
+  returnProblem(launch: Launch): Promise<string>;
+
+  /** @throws release_failed when it is refused, storage_full, storage_failed */
+  start(launch: Launch, release: string): Promise<Started>;
+  /** What runs: the one in the record, else one that is known as the instance's; null when none. */
+  find(recorded: Started | null): Promise<Started | null>;
+  state(handle: Handle): Promise<DriverState>;
+  /** Done when all that belongs to the instance has ended and its port is closed. */
+  stop(
+    handle: Handle | null,
+    options: { readonly timeoutMs: number; readonly wait?: (facts: Facts) => void },
+  ): Promise<StopEnd>;
+  /** What runs on although its leader has ended, in words; '' when nothing does. */
+  leftBehind(handle: Handle): Promise<string>;
+  /** The last lines that it printed since it was started. */
+  logs(handle: Handle): Promise<readonly string[]>;
+  /** Where a person reads all of it. */
+  readonly logPlace: string;
+  /** Who listens on a port of the instance and is not of it, in words; '' when all is well. */
+  stranger(handle: Handle | null, port: number): Promise<string>;
+}
+
+/** One instance, as its driver gets it. */
+export type DriverScope = {
+  readonly service: ServiceConfig;
+  readonly address: Address;
+  readonly host: Host;
+};

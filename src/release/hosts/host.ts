@@ -1,0 +1,101 @@
+// What a driver needs of the machine on which an instance runs: run a command, start a process that
+// outlives us, look at files, processes and sockets. Everything is asynchronous, because the next
+// host is reached over a network. What a host cannot tell is said by an empty answer, never guessed.
+
+import type { Address } from '../../base/units.ts';
+
+/** One process of the host, across reuse of its pid and across a reboot. */
+export type ProcessName = { readonly pid: number; readonly identity: string };
+
+export type HostProcess = ProcessName & {
+  readonly parent: number;
+  readonly session: number;
+  /** The value of the variable that was asked for; '' when it is not set or not readable. */
+  readonly value: string;
+};
+
+export type Command = {
+  /** A path, or a name that is looked for on the PATH of `env`. */
+  readonly file: string;
+  /** The words after the program. */
+  readonly args: readonly string[];
+  /** What the program is told it is called by; default: `file`. */
+  readonly name?: string;
+  readonly cwd: string;
+  /** All of it: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+};
+
+export type CommandEnd = {
+  /** Null when it was ended by a signal or by the time limit. */
+  readonly code: number | null;
+  /** stdout and stderr, the first 64 KB of each. */
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type Spawned = {
+  readonly process: ProcessName;
+  /** How it ended, in words; '' while it runs. */
+  readonly ended: () => Promise<string>;
+};
+
+export type FileFacts = {
+  readonly kind: 'file' | 'folder' | 'other';
+  readonly isExecutable: boolean;
+  /** With every link followed. */
+  readonly realPath: string;
+  readonly size: number;
+};
+
+export type FolderEntry = { readonly name: string; readonly kind: FileFacts['kind'] | 'link' };
+
+/** The sockets that listen on an address, by the kernel's name, with their user's number. */
+export type ListeningSockets = ReadonlyMap<string, number>;
+
+export interface Host {
+  /** True for the machine that we run on ourselves. */
+  readonly isLocal: boolean;
+
+  /** Runs a command to its end, or until the time is over. @throws as `spawn` */
+  run(command: Command, timeoutMs: number): Promise<CommandEnd>;
+  /**
+   * Starts a process in a session of its own, so that it outlives us and no signal for us reaches it.
+   * It reads nothing; what it prints is appended to the log, which only its owner may read.
+   * @throws an error with the system's code (ENOENT, EACCES); storage_full, storage_failed of the log
+   */
+  spawn(command: Command, log: string): Promise<Spawned>;
+
+  /** Null when there is no such thing. */
+  look(path: string): Promise<FileFacts | null>;
+  /** Changes when a file is written to or replaced, or a folder is replaced; '' = no such thing. */
+  stamps(paths: readonly string[]): Promise<readonly string[]>;
+  /** Empty when it cannot be read. */
+  list(folder: string): Promise<readonly FolderEntry[]>;
+  /** At most `most` bytes from `from` on; null when it cannot be read. */
+  read(path: string, from: number, most: number): Promise<Buffer | null>;
+  /** Writes the whole file, at once: a reader sees the old one or the new one. Owner-only. */
+  put(path: string, content: string): Promise<void>;
+  /** Sets a file aside under another name. */
+  rename(from: string, to: string): Promise<void>;
+
+  isAlive(process: ProcessName): Promise<boolean>;
+  /** All living processes but this one, with a variable of each; null where they cannot be listed. */
+  processes(variable: string): Promise<readonly HostProcess[] | null>;
+  /** A variable of the environment that a process was started with; '' when unknown. */
+  variableOf(pid: number, name: string): Promise<string>;
+  /** True when it was sent: never to a process that has only the pid of the one meant. */
+  signal(process: ProcessName, name: 'TERM' | 'KILL'): Promise<boolean>;
+  /** The command line of a process, for a message: shortened with `…`; '' when it is not known. */
+  commandOf(pid: number): Promise<string>;
+  /** Whose process it is, `user alice`; '' when it is our own. */
+  ownerOf(pid: number): Promise<string>;
+  userName(uid: number): Promise<string>;
+
+  /** May be empty where it is not known. */
+  sockets(address: Address): Promise<ListeningSockets>;
+  /** The first of the processes (all when not given) that holds one of the sockets. */
+  holderOf(sockets: ListeningSockets, among?: readonly number[]): Promise<number | undefined>;
+  /** True when something accepts connections there. */
+  isListening(address: Address): Promise<boolean>;
+}

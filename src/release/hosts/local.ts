@@ -1,0 +1,161 @@
+// The machine that we run on.
+
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, open, readdir, realpath, rename, stat } from 'node:fs/promises';
+import { storageError, writeWhole } from '../journal/files.ts';
+import type { Command, CommandEnd, FileFacts, FolderEntry, Host, Spawned } from './host.ts';
+import {
+  commandOf,
+  identityAtStart,
+  isAlive,
+  ownerOf,
+  processesWith,
+  userOf,
+  variableOf,
+} from './process-table.ts';
+import { holderOf, isListening, listeningSockets } from './sockets.ts';
+
+const OUTPUT_BYTES_MAX = 64 * 1024;
+
+export const localHost: Host = {
+  isLocal: true,
+  run,
+  spawn: spawnDetached,
+  look,
+  stamps: (paths) => Promise.all(paths.map(stampOf)),
+  list,
+  read,
+  put: writeWhole,
+  rename: (from, to) =>
+    rename(from, to).catch((error: unknown) => {
+      throw storageError(from, error);
+    }),
+  isAlive: async (process) => isAlive(process),
+  processes: processesWith,
+  variableOf,
+  signal: async (target, name) => {
+    if (!isAlive(target)) return false;
+    try {
+      process.kill(target.pid, `SIG${name}`);
+      return true;
+    } catch {
+      return false; // Gone in the meantime, or another user's.
+    }
+  },
+  commandOf,
+  ownerOf,
+  userName: userOf,
+  sockets: listeningSockets,
+  holderOf,
+  isListening,
+};
+
+async function run(command: Command, timeoutMs: number): Promise<CommandEnd> {
+  const { file, args, name, cwd, env } = command;
+  const child = spawn(file, args, {
+    argv0: name ?? file,
+    cwd,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+  });
+  const texts = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text: string) => {
+      texts[stream] = (texts[stream] + text).slice(0, OUTPUT_BYTES_MAX);
+    });
+  }
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    // Not `close`: a child of its own may hold its output open for ever.
+    child.on('exit', (status) => setImmediate(() => resolve(status)));
+  });
+  child.stdout.destroy();
+  child.stderr.destroy();
+  return { code, ...texts };
+}
+
+async function spawnDetached(command: Command, logFile: string): Promise<Spawned> {
+  const { file, args, name, cwd, env } = command;
+  const log = await open(logFile, 'a', 0o600).catch((error: unknown) => {
+    throw storageError(logFile, error);
+  });
+  try {
+    const child = spawn(file, args, {
+      argv0: name ?? file,
+      cwd,
+      env,
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    let ended = '';
+    child.on('exit', (code, signal) => {
+      ended = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.on('spawn', resolve);
+      child.on('error', reject);
+    });
+    const pid = child.pid ?? 0;
+    const identity = identityAtStart(pid);
+    child.unref();
+    return { process: { pid, identity }, ended: async () => ended };
+  } finally {
+    await log.close();
+  }
+}
+
+async function look(path: string): Promise<FileFacts | null> {
+  try {
+    const [found, realPath, isExecutable] = await Promise.all([
+      stat(path),
+      realpath(path),
+      access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      ),
+    ]);
+    const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : 'other';
+    return { kind, isExecutable, realPath, size: found.size };
+  } catch {
+    return null;
+  }
+}
+
+/** A folder is the same while it is the same folder, a file while nobody wrote to it. */
+async function stampOf(path: string): Promise<string> {
+  const found = path === '' ? null : await stat(path).catch(() => null);
+  if (found === null) return '';
+  const base = `${found.dev}:${found.ino}`;
+  return found.isDirectory() ? base : `${base}:${found.size}:${found.mtimeMs}`;
+}
+
+async function list(folder: string): Promise<readonly FolderEntry[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries.map((entry) => {
+    const kind = entry.isDirectory()
+      ? 'folder'
+      : entry.isFile()
+        ? 'file'
+        : entry.isSymbolicLink()
+          ? 'link'
+          : 'other';
+    return { name: entry.name, kind };
+  });
+}
+
+async function read(path: string, from: number, most: number): Promise<Buffer | null> {
+  try {
+    const handle = await open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, from);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return null;
+  }
+}

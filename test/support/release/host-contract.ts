@@ -1,0 +1,166 @@
+// What every host must do, whatever it is reached by. A new host runs this, too.
+
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Command, Host } from '../../../src/release/hosts.ts';
+import { freePorts, killGroup } from './builders.ts';
+
+const PATH = process.env['PATH'] ?? '';
+
+export function hostContract(name: string, open: () => Host): void {
+  const check = (
+    what: string,
+    run: (host: Host, folder: string, t: TestContext) => Promise<void>,
+  ): void => {
+    test(`${name}: ${what}`, async (t) => {
+      const folder = await mkdtemp(join(tmpdir(), 'sluice-host-'));
+      t.after(() => rm(folder, { recursive: true, force: true }));
+      await run(open(), folder, t);
+    });
+  };
+  const shell = (folder: string, script: string, env: Record<string, string> = {}): Command => ({
+    file: '/bin/sh',
+    args: ['-c', script],
+    cwd: folder,
+    env: { PATH, ...env },
+  });
+
+  check(
+    'runs a command to its end, in its folder and with nothing inherited',
+    async (host, folder) => {
+      const script = `pwd; echo "$A \${HOME-none}"; echo oops >&2; exit 3`;
+      const end = await host.run(shell(folder, script, { A: 'a b"$c' }), 10_000);
+      assert.deepEqual(end, { code: 3, stdout: `${folder}\na b"$c none\n`, stderr: 'oops\n' });
+    },
+  );
+
+  check('ends a command whose time is over', async (host, folder) => {
+    const end = await host.run(shell(folder, 'echo begun; exec sleep 60'), 300);
+    assert.equal(end.code, null);
+    assert.equal(end.stdout, 'begun\n');
+  });
+
+  check('says ENOENT of a program that is not there', async (host, folder) => {
+    const missing = { ...shell(folder, ''), file: '/no/such/program' };
+    await assert.rejects(host.run(missing, 10_000), { code: 'ENOENT' });
+    await assert.rejects(host.spawn(missing, join(folder, 'log')), { code: 'ENOENT' });
+  });
+
+  check(
+    'starts a process that is alone in its session and appends to its log',
+    async (host, folder, t) => {
+      const log = join(folder, 'log');
+      await writeFile(log, 'before\n');
+      const script = 'echo "mark $MARK"; exec sleep 60';
+      const { process: started, ended } = await host.spawn(
+        shell(folder, script, { MARK: 'm 1' }),
+        log,
+      );
+      t.after(() => killGroup(started.pid));
+      await until(async () => (await host.read(log, 0, 100))?.toString() === 'before\nmark m 1\n');
+      assert.equal((await host.read(log, 7, 4))?.toString(), 'mark');
+      assert.equal(await ended(), '');
+      assert.equal(await host.isAlive(started), true);
+      await until(async () => (await host.variableOf(started.pid, 'MARK')) === 'm 1');
+      assert.equal(await host.variableOf(started.pid, 'MAR'), '');
+      const all = (await host.processes('MARK')) ?? [];
+      const found = all.find(({ value }) => value === 'm 1');
+      assert.deepEqual(found && { pid: found.pid, identity: found.identity }, started);
+      assert.equal(found?.session, started.pid);
+      assert(!all.some(({ pid }) => pid === process.pid), 'we are not listed ourselves');
+      assert.match(await host.commandOf(started.pid), /sleep 60/);
+      assert.equal(await host.ownerOf(started.pid), '');
+    },
+  );
+
+  check(
+    'signals the process that is meant, and none that only has its pid',
+    async (host, folder, t) => {
+      const script = `trap 'echo told; exit 0' TERM; echo up; while :; do sleep 0.05; done`;
+      const log = join(folder, 'log');
+      const { process: started, ended } = await host.spawn(shell(folder, script), log);
+      t.after(() => killGroup(started.pid));
+      await until(async () => (await host.read(log, 0, 100))?.toString() === 'up\n');
+      const other = { pid: started.pid, identity: `${started.identity}1` };
+      assert.equal(await host.isAlive(other), false);
+      assert.equal(await host.signal(other, 'KILL'), false);
+      assert.equal(await host.isAlive(started), true);
+      assert.equal(await host.signal(started, 'TERM'), true);
+      await until(async () => !(await host.isAlive(started)));
+      await until(async () => (await ended()) !== '');
+      assert.equal((await host.read(log, 0, 100))?.toString(), 'up\ntold\n');
+      assert.equal(await host.signal(started, 'TERM'), false);
+    },
+  );
+
+  check('looks at files, folders and where links lead', async (host, folder) => {
+    const file = join(folder, 'a b.sh');
+    await writeFile(file, 'text', { mode: 0o755 });
+    await mkdir(join(folder, 'sub'));
+    await symlink(file, join(folder, 'link'));
+    await symlink('/no/such/place', join(folder, 'dangling'));
+    const facts = { kind: 'file', isExecutable: true, realPath: file, size: 4 };
+    assert.deepEqual(await host.look(file), facts);
+    assert.deepEqual(await host.look(join(folder, 'link')), facts);
+    assert.equal((await host.look(join(folder, 'sub')))?.kind, 'folder');
+    assert.equal(await host.look(join(folder, 'dangling')), null);
+    assert.equal(await host.look(join(folder, 'none')), null);
+    const entries = (await host.list(folder)).map(({ name: own, kind }) => `${kind} ${own}`);
+    assert.deepEqual(entries.sort(), ['file a b.sh', 'folder sub', 'link dangling', 'link link']);
+    assert.deepEqual(await host.list(join(folder, 'none')), []);
+    assert.equal(await host.read(join(folder, 'none'), 0, 10), null);
+  });
+
+  check(
+    'stamps change with what is written and replaced, and with nothing else',
+    async (host, folder) => {
+      const file = join(folder, 'file');
+      await writeFile(file, 'old');
+      await mkdir(join(folder, 'sub'));
+      const paths = [file, join(folder, 'sub'), join(folder, 'none'), ''];
+      const [first, sub, none, empty] = await host.stamps(paths);
+      assert.deepEqual([none, empty], ['', '']);
+      await writeFile(join(folder, 'sub', 'new'), '');
+      assert.deepEqual(await host.stamps(paths), [first, sub, '', '']);
+      await writeFile(file, 'longer');
+      const [second] = await host.stamps(paths);
+      assert(second !== '' && second !== first);
+    },
+  );
+
+  check('puts a file as a whole, for its owner only, and sets one aside', async (host, folder) => {
+    const file = join(folder, 'unit');
+    await host.put(file, `a 'b' "c" $d\n`);
+    await host.put(file, 'anew\n\n');
+    assert.equal((await host.read(file, 0, 100))?.toString(), 'anew\n\n');
+    const mode = await host.run(shell(folder, 'stat -c %a unit; ls'), 10_000);
+    assert.equal(mode.stdout, '600\nunit\n');
+    await host.rename(file, `${file}.1`);
+    assert.equal(await host.look(file), null);
+    assert.equal((await host.look(`${file}.1`))?.size, 6);
+  });
+
+  check('knows who listens on a port', async (host, folder, t) => {
+    const [port = 0] = await freePorts(1);
+    const address = { host: '127.0.0.1', port };
+    assert.equal(await host.isListening(address), false);
+    assert.equal((await host.sockets(address)).size, 0);
+    const script = `require('net').createServer().listen(${port}, '127.0.0.1')`;
+    const command = { file: process.execPath, args: ['-e', script], cwd: folder, env: { PATH } };
+    const { process: started } = await host.spawn(command, join(folder, 'log'));
+    t.after(() => killGroup(started.pid));
+    await until(() => host.isListening(address));
+    const sockets = await host.sockets(address);
+    assert.deepEqual([...sockets.values()], [process.getuid?.()]);
+    assert.equal(await host.holderOf(sockets), started.pid);
+    assert.equal(await host.holderOf(sockets, [started.pid]), started.pid);
+    assert.equal(await host.holderOf(sockets, [process.pid]), undefined);
+  });
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
