@@ -130,7 +130,6 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
 
   /** Nothing of such a request may look complete to the server. */
   bodyRefused(status: number, reason: string): void {
-    if (this.#isEnded) return;
     this.#leaveServer();
     const hasBegun = this.#status !== 0;
     this.#end('clientGone', reason);
