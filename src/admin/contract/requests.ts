@@ -3,7 +3,7 @@
 
 import { parseDuration } from '../../base/duration.ts';
 import { SluiceError } from '../../base/errors.ts';
-import type { AdminState } from '../../model.ts';
+import { type AdminState, isRecordOwner } from '../../model.ts';
 
 export type AdminRequest = {
   readonly state: AdminState;
@@ -60,6 +60,9 @@ export const ADMIN_BODY: Body<AdminRequest> = {
         'owner',
         `must be a text of 1 to ${OWNER_LENGTH_MAX} characters, as "user:alice"`,
       );
+    }
+    if (isRecordOwner(owner)) {
+      throw usage('owner', `must not be "${owner}": that is what records say; write "user:alice"`);
     }
     if (typeof reason !== 'string' || reason.length > REASON_LENGTH_MAX) {
       throw usage('reason', `must be a text of at most ${REASON_LENGTH_MAX} characters`);

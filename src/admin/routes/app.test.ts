@@ -176,6 +176,8 @@ test('a request body that is not as documented is refused with its reason', asyn
     ['admin', '{"state":"down","owner":"a"}', /"state" must be/],
     ['admin', '{"state":"drain"}', /"owner" must be/],
     ['admin', '{"state":"drain","owner":""}', /"owner" must be/],
+    ['admin', '{"state":"drain","owner":"kv"}', /"owner" must not be "kv"/],
+    ['admin', '{"state":"ready","owner":"config"}', /"owner" must not be "config"/],
     ['admin', '{"state":"drain","owner":"a","keepEligible":-1}', /"keepEligible" must be/],
     ['admin', '{"state":"drain","owner":"a","keep_eligible":1}', /"keep_eligible" is not known/],
     ['weight', '{"weight":0}', /"weight" must be/],
