@@ -33,7 +33,7 @@ export {
   type Standing,
   standingOf,
 } from './model/eligibility.ts';
-export type { Findings, ServerSnapshot, UpstreamSnapshot } from './model/figures.ts';
+export type { Findings, ServerFigures, UpstreamFigures } from './model/figures.ts';
 export { isRecordOwner, type Owner, ownerText, parseOwner } from './model/owner.ts';
 export type { Checks, ServerState } from './model/server.ts';
 export {

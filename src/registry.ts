@@ -22,7 +22,7 @@ export {
   type Instance,
   type InstanceRead,
   type Membership,
-  type Problem,
+  type RecordProblem,
   readInstance,
   recordOf,
   recordSource,

@@ -38,7 +38,7 @@ function createNames(t: TestContext, answers: Answers) {
   const pass = async (seconds: number): Promise<void> => {
     for (let second = 0; second < seconds; second += 1) {
       state.nowMs += 1000;
-      names.turn();
+      names.tick();
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
@@ -164,7 +164,7 @@ test('an answer that comes too late, after the end or for a forgotten name, chan
     await new Promise((resolve) => setImmediate(resolve));
     nowMs += 6000;
     if (isClosed) names.close();
-    else names.turn();
+    else names.tick();
     answer.resolve(['10.0.0.2']);
     await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(changed, ['app']);

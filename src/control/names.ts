@@ -89,7 +89,7 @@ export class Names {
     };
     this.#entries.set(name, entry);
     this.#queue.add(entry);
-    this.#timer ??= setInterval(() => this.turn(), TICK_MS).unref();
+    this.#timer ??= setInterval(() => this.tick(), TICK_MS).unref();
     this.#ask();
     return entry.addresses;
   }
@@ -129,7 +129,7 @@ export class Names {
   }
 
   /** Asks for what is due, and forgets what nobody needs. By the clock; by hand in a test. */
-  turn(): void {
+  tick(): void {
     if ((this.#queue.first?.dueMs ?? Number.POSITIVE_INFINITY) > this.#now()) return;
     const used = this.#used();
     for (const [name, entry] of this.#entries) {

@@ -62,7 +62,7 @@ async function startWorld(
   });
   return {
     network,
-    run: (ms) => network.run(network.nowMs + ms, () => gateway.turn()),
+    run: (ms) => network.run(network.nowMs + ms, () => gateway.tick()),
     send: (text) => {
       const client = network.connect('127.0.0.1', 80, DEAF);
       network.later(() => client.writeText(text), 10);

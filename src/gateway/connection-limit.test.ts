@@ -54,15 +54,15 @@ test('clients too many get 503 each, and the log says their number', async (t) =
   const line =
     'clients turned away with 503: as many are connected as max_connections allows; raise it';
   nowMs += 1200;
-  gateway.turn();
+  gateway.tick();
   assert.deepEqual(said, [`${line}, turnedAway 200, turnedAwayTotal 200, clientsMax 1`]);
   await refused();
   await refused();
   nowMs += 5000;
-  gateway.turn();
+  gateway.tick();
   assert.equal(said.length, 1, 'not every second');
   nowMs += 6000;
-  gateway.turn();
+  gateway.tick();
   assert.equal(said[1], `${line}, turnedAway 2, turnedAwayTotal 202, clientsMax 1`);
   await refused();
   gateway.destroy();

@@ -170,8 +170,8 @@ export class Gateway {
   }
 
   /** Turns the timer wheel by hand; for a simulation with a clock of its own. */
-  turn(): void {
-    this.#wheel.turn();
+  tick(): void {
+    this.#wheel.tick();
   }
 
   /** Stops accepting, finishes what is in flight, and cuts what is left after `deadlineMs`. */

@@ -387,7 +387,7 @@ async function runWorld(seed: number): Promise<Outcome> {
   );
   // Long enough, in virtual time, for every timeout and the keep-alive's end.
   for (let untilMs = 0; untilMs <= 200_000; untilMs += 500) {
-    await network.run(untilMs, () => gateway.turn());
+    await network.run(untilMs, () => gateway.tick());
   }
   for (const [id, times] of world.executions) {
     const method = methods.get(id);

@@ -85,7 +85,7 @@ async function startWorld(
   await network.listen({ host: '127.0.0.1', port: 9001 }, (connection) => {
     accepted.push(new Recorder(connection, onRequest));
   });
-  const pass = (ms: number): Promise<void> => network.run(network.nowMs + ms, () => gateway.turn());
+  const pass = (ms: number): Promise<void> => network.run(network.nowMs + ms, () => gateway.tick());
   const client = new Recorder(network.connect('127.0.0.1', 80, DEAF));
   await pass(10);
   return { client, servers: accepted, upstreams, gateway, pass };

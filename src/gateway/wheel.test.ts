@@ -30,7 +30,7 @@ test('fires each entry once, never early, at most two ticks late', () => {
   }
   while (nowMs < 5_500_000) {
     nowMs += 100;
-    wheel.turn();
+    wheel.tick();
   }
   for (const { entry, dueMs } of entries) {
     assert.equal(entry.firedAt.length, 1);
@@ -51,18 +51,18 @@ test('a deadline that moves on does not fire at its old time, one that moves up 
   wheel.set(cleared, 500);
   wheel.set(forgotten, 500);
   nowMs = 300;
-  wheel.turn();
+  wheel.tick();
   wheel.set(later, 5000);
   wheel.set(sooner, 200);
   wheel.clear(cleared);
   wheel.forget(forgotten);
   assert.equal(forgotten.slotTick, -1);
   nowMs = 1000;
-  wheel.turn();
+  wheel.tick();
   assert.deepEqual(later.firedAt, []);
   assert.deepEqual(sooner.firedAt, [1000]);
   nowMs = 10_000;
-  wheel.turn();
+  wheel.tick();
   assert.deepEqual(later.firedAt, [10_000]);
   assert.deepEqual([...cleared.firedAt, ...forgotten.firedAt], []);
 });
@@ -76,8 +76,8 @@ test('works off everything after a stall longer than a whole round', () => {
     return entry;
   });
   nowMs = 500_000;
-  wheel.turn();
+  wheel.tick();
   nowMs += 100;
-  wheel.turn();
+  wheel.tick();
   for (const entry of entries) assert.equal(entry.firedAt.length, 1);
 });

@@ -30,7 +30,7 @@ export class Wheel {
 
   /** Starts ticking. The timer does not keep the process alive. */
   start(): void {
-    this.#timer ??= setInterval(() => this.turn(), TICK_MS).unref();
+    this.#timer ??= setInterval(() => this.tick(), TICK_MS).unref();
   }
 
   stop(): void {
@@ -64,7 +64,7 @@ export class Wheel {
   }
 
   /** Works off all ticks up to the clock. Called by the timer; by hand in a simulation. */
-  turn(): void {
+  tick(): void {
     this.nowMs = this.#clock();
     const last = Math.floor(this.nowMs / TICK_MS);
     // After a long stall every slot is looked at once, not once per missed round.

@@ -14,7 +14,7 @@ export type Findings = {
   readonly ejectedUntilMs: number;
 };
 
-export type ServerSnapshot = {
+export type ServerFigures = {
   readonly id: string;
   /** Out of the table, finishing what is in flight; listed until it is idle. */
   readonly gone: boolean;
@@ -27,8 +27,8 @@ export type ServerSnapshot = {
 };
 
 /** A copy: it does not change afterwards. */
-export type UpstreamSnapshot = {
+export type UpstreamFigures = {
   readonly name: string;
   readonly counters: Readonly<UpstreamCounters>;
-  readonly servers: readonly ServerSnapshot[];
+  readonly servers: readonly ServerFigures[];
 };

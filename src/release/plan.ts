@@ -19,7 +19,7 @@ import { ownerText } from '../model.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
 import type { LaunchFacts } from './drivers.ts';
 import { problemsOf } from './plan/problems.ts';
-import { type InstanceSurvey, type Problem, type Survey } from './survey.ts';
+import { type InstanceSurvey, type ReleaseProblem, type Survey } from './survey.ts';
 
 export { addAdvice, strangerAdvice } from './plan/problems.ts';
 
@@ -98,7 +98,7 @@ export type Plan = {
   readonly onFailure: 'revert' | 'park';
   readonly instances: readonly InstancePlan[];
   /** Why it would be refused; the first one's code is the exit code. */
-  readonly problems: readonly Problem[];
+  readonly problems: readonly ReleaseProblem[];
   /** What a person should know, and what an earlier release left behind. */
   readonly notes: readonly string[];
   /** From the last successful release; 0 = not known. */

@@ -8,7 +8,7 @@ import { driverOf } from './drivers.ts';
 import type { InstanceResult, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { addAdvice, type Plan, type PlanOptions, strangerAdvice } from './plan.ts';
 import type { Settled } from './run.ts';
-import type { Failure } from './step-end.ts';
+import type { StepFailure } from './step-end.ts';
 import type { Survey } from './survey.ts';
 
 type Story = {
@@ -16,9 +16,9 @@ type Story = {
   readonly release: string;
   readonly plan: Plan;
   readonly options: PlanOptions;
-  readonly failure: Failure | null;
+  readonly failure: StepFailure | null;
   /** What could not be written to the runner's disk; null when all could. */
-  readonly storage: Failure | null;
+  readonly storage: StepFailure | null;
   /** Refused before anything was done. */
   readonly isRefused: boolean;
   readonly settled: ReadonlyMap<string, Settled>;

@@ -9,7 +9,7 @@ import { describeResult } from './result.ts';
 import { Release, type ReleaseOptions } from './run/release.ts';
 import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { TrafficWatch } from './run/traffic.ts';
-import type { Failure } from './step-end.ts';
+import type { StepFailure } from './step-end.ts';
 import { type Survey, secretsIn, survey } from './survey.ts';
 
 export type { InstanceRun } from './run/instance-run.ts';
@@ -31,7 +31,7 @@ export async function runRelease(options: ReleaseOptions): Promise<ReleaseResult
 
 /** What came of the plan's instances, and the survey that was taken at the end. */
 type End = {
-  readonly failure: Failure | null;
+  readonly failure: StepFailure | null;
   readonly receipt: ReleaseReceipt | null;
   readonly seen: Survey;
 };
@@ -88,7 +88,7 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
   }
   const entries = plan.instances.filter(({ action }) => action === 'release');
   const traffic = entries.length === 0 ? null : await TrafficWatch.open(release);
-  let failure: Failure | null = null;
+  let failure: StepFailure | null = null;
   for (const entry of entries) {
     failure = release.options.interrupts.soft.aborted
       ? { code: 'interrupted', reason: 'interrupted', evidence: [] }
@@ -112,7 +112,10 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
 }
 
 /** The last look at what was released, also when another instance's failure has ended the release. */
-async function takeBackFailed(release: Release, failure: Failure | null): Promise<Failure | null> {
+async function takeBackFailed(
+  release: Release,
+  failure: StepFailure | null,
+): Promise<StepFailure | null> {
   let first = failure;
   for (;;) {
     if (release.storage !== null || (first !== null && !LOOKED_AT_AFTER.has(first.code))) {
@@ -135,7 +138,7 @@ async function takeBackFailed(release: Release, failure: Failure | null): Promis
 }
 
 /** Ends of a release after which the instances released before are looked at once more. */
-const LOOKED_AT_AFTER: ReadonlySet<Failure['code']> = new Set([
+const LOOKED_AT_AFTER: ReadonlySet<StepFailure['code']> = new Set([
   'release_failed',
   'guard_refused',
   'rollback_failed',

@@ -5,7 +5,7 @@ import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import type { Facts } from './events.ts';
 
 /** Why a step, or the whole release, did not do what it should. */
-export type Failure = {
+export type StepFailure = {
   /** `release_failed` speaks against the version; every other code does not. */
   readonly code: ErrorCode | 'interrupted';
   readonly reason: string;
@@ -21,7 +21,7 @@ export type Failure = {
 
 export type StepEnd =
   | { readonly kind: 'done'; readonly facts: Facts }
-  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: StepFailure }
   /** A person or another release holds the server now, and it is left to them. */
   | { readonly kind: 'taken_over'; readonly reason: string }
   /** Too few others were left while it drained: it goes back, and the guard is asked again. */
@@ -32,7 +32,7 @@ export function done(facts: Facts): StepEnd {
 }
 
 export function failed(
-  code: Failure['code'],
+  code: StepFailure['code'],
   reason: string,
   evidence: readonly string[] = [],
 ): StepEnd {

@@ -47,7 +47,7 @@ export type RunningProcess = Started & {
   readonly isAsConfigured: boolean;
 };
 
-export type Problem = { readonly code: ErrorCode; readonly message: string };
+export type ReleaseProblem = { readonly code: ErrorCode; readonly message: string };
 
 export type Survey = {
   readonly instances: readonly InstanceSurvey[];
@@ -56,7 +56,7 @@ export type Survey = {
   /** Whose view of the servers it is; null when the control plane did not answer. */
   readonly scope: Scope | null;
   /** Why the control plane could not be asked; null when it answered. */
-  readonly trouble: Problem | null;
+  readonly trouble: ReleaseProblem | null;
   /** Other releases of the service, newest first. */
   readonly history: readonly PastRelease[];
 };
@@ -75,7 +75,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
   const history = (await readHistory(service)).filter((past) => past.id !== options.self);
   let servers: readonly PoolServer[] = [];
   let scope: Scope | null = null;
-  let trouble: Problem | null = null;
+  let trouble: ReleaseProblem | null = null;
   try {
     const status = await control.status();
     scope = status.scope;

@@ -11,7 +11,7 @@ import {
   type Checks,
   type RecordAttributes,
 } from '../model.ts';
-import type { Instance, Membership, Problem } from '../registry.ts';
+import type { Instance, Membership, RecordProblem } from '../registry.ts';
 
 /** An operator's or release's word about one server. Ready is the absence of an override. */
 export type Override = {
@@ -130,7 +130,7 @@ function parseInstance(value: unknown): Instance | undefined {
   return isGood ? { id, service, host, port, ...attributes } : undefined;
 }
 
-function parseProblem(value: unknown): Problem | undefined {
+function parseProblem(value: unknown): RecordProblem | undefined {
   if (!isRecord(value) || !isText(value['key']) || !isText(value['message'])) return undefined;
   // Snapshots of older versions do not say whose list it concerns.
   const service = isText(value['service']) ? value['service'] : '';

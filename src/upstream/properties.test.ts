@@ -286,7 +286,7 @@ class Scenario {
   }
 
   #check(): void {
-    const listed = this.#upstream.snapshot(this.#nowMs).servers;
+    const listed = this.#upstream.figures(this.#nowMs).servers;
     for (const { id, inFlight, eligibility: reason } of listed) {
       const flying = this.#flying.filter((server) => server.id === id).length;
       assert.equal(inFlight, flying, `${this.#where}: in flight on ${id}`);

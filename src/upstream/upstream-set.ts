@@ -1,7 +1,7 @@
 // All upstreams of one worker, and the door through which the control plane's table comes in. An
 // update is applied whole, synchronously: no request sees half of it.
 
-import { ROUND_ROBIN, type TableUpdate, type UpstreamSnapshot } from '../model.ts';
+import { ROUND_ROBIN, type TableUpdate, type UpstreamFigures } from '../model.ts';
 import type { Server } from './server.ts';
 import { Upstream } from './upstream.ts';
 
@@ -68,8 +68,8 @@ export class UpstreamSet {
     this.#generation = update.generation;
   }
 
-  snapshot(nowMs: number): UpstreamSnapshot[] {
-    return this.all().map((upstream) => upstream.snapshot(nowMs));
+  figures(nowMs: number): UpstreamFigures[] {
+    return this.all().map((upstream) => upstream.figures(nowMs));
   }
 
   #create(name: string): Upstream {

@@ -1,5 +1,5 @@
 // Who may take a request and what a table update keeps: eligibility, ejection, tiers, limits,
-// reconciling, the refusal's text, the snapshot. The sequence of picks: round-robin.test.ts.
+// reconciling, the refusal's text, the figures. The sequence of picks: round-robin.test.ts.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -204,7 +204,7 @@ test('a removed server finishes, is listed until it is idle, and then says so on
   upstream.apply(upstreamState([{ id: 'b' }]), 0);
   assert.equal(a?.gone, true);
   assert.equal(pickNames(upstream, 3), 'bbb');
-  const listed = upstream.snapshot(0).servers.map(({ id, gone, inFlight, eligibility: why }) => ({
+  const listed = upstream.figures(0).servers.map(({ id, gone, inFlight, eligibility: why }) => ({
     id,
     gone,
     inFlight,
@@ -218,7 +218,7 @@ test('a removed server finishes, is listed until it is idle, and then says so on
   assert.deepEqual(idle, []);
   a?.settle('success', 0);
   assert.deepEqual(idle, ['a']);
-  assert.equal(upstream.snapshot(0).servers.length, 1);
+  assert.equal(upstream.figures(0).servers.length, 1);
 });
 
 test('a server that returns before it was idle is the same one, its requests still counted', () => {
@@ -228,7 +228,7 @@ test('a server that returns before it was idle is the same one, its requests sti
   upstream.apply(upstreamState([{}, {}]), 0);
   assert.equal(serverOf(upstream, 'a'), a);
   assert.deepEqual([a?.gone, a?.inFlight], [false, 1]);
-  assert.equal(upstream.snapshot(0).servers.length, 2);
+  assert.equal(upstream.figures(0).servers.length, 2);
 });
 
 test('tells when a drained server is idle, and not about a ready one', () => {
@@ -309,8 +309,8 @@ test('a set applies updates by upstream, reports its generation and snapshots as
   set.apply({ generation: 7, upstreams: [], removed: ['web'] }, 0);
   server?.settle('success', 0);
   assert.deepEqual(idle, ['web/a']);
-  const snapshot = set.snapshot(0);
-  assert.deepEqual(JSON.parse(JSON.stringify(snapshot)), snapshot);
+  const listed = set.figures(0);
+  assert.deepEqual(JSON.parse(JSON.stringify(listed)), listed);
 });
 
 test('an upstream without servers refuses instead of failing', () => {

@@ -14,7 +14,7 @@ import {
   recordDuration,
   type ServerState,
   standingOf,
-  type UpstreamSnapshot,
+  type UpstreamFigures,
   type UpstreamState,
 } from '../model.ts';
 import type { Balanced, Balancer } from './balancing/balancer.ts';
@@ -190,7 +190,7 @@ export class Upstream {
     this.#gaps.close(id);
   }
 
-  snapshot(nowMs: number): UpstreamSnapshot {
+  figures(nowMs: number): UpstreamFigures {
     return {
       name: this.name,
       counters: {

@@ -8,7 +8,7 @@ import {
   createUpstreamCounters,
   openTunnels,
   type ServerCounters,
-  type ServerSnapshot,
+  type ServerFigures,
   type UpstreamCounters,
 } from '../model.ts';
 import type { Report } from './protocol.ts';
@@ -38,7 +38,7 @@ export class WorkerFigures {
   sockets: SocketFigures | undefined;
   readonly upstreams = new Map<
     string,
-    { counters: UpstreamCounters; readonly servers: Map<string, ServerSnapshot> }
+    { counters: UpstreamCounters; readonly servers: Map<string, ServerFigures> }
   >();
   /** Longest gap by receipt, ms. */
   readonly gaps = new Map<string, number>();
@@ -48,7 +48,7 @@ export class WorkerFigures {
     this.sockets = report.sockets;
     for (const { name, counters, servers } of report.upstreams) {
       const known = this.upstreams.get(name);
-      const upstream = known ?? { counters, servers: new Map<string, ServerSnapshot>() };
+      const upstream = known ?? { counters, servers: new Map<string, ServerFigures>() };
       upstream.counters = counters;
       for (const server of servers) upstream.servers.set(server.id, server);
       if (upstream.servers.size > SERVERS_MAX) dropGone(upstream.servers);
@@ -58,7 +58,7 @@ export class WorkerFigures {
     for (const { id, longestMs } of report.gaps) this.gaps.set(id, longestMs);
   }
 
-  server(upstream: string, id: string): ServerSnapshot | undefined {
+  server(upstream: string, id: string): ServerFigures | undefined {
     return this.upstreams.get(upstream)?.servers.get(id);
   }
 }
@@ -138,7 +138,7 @@ export class DepartedFigures {
   }
 }
 
-function dropGone(servers: Map<string, ServerSnapshot>): void {
+function dropGone(servers: Map<string, ServerFigures>): void {
   for (const [id, { gone, inFlight }] of servers) if (gone && inFlight === 0) servers.delete(id);
 }
 

@@ -4,7 +4,7 @@
 import type { LogLevel } from '../base/log.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { Page, SocketFigures } from '../gateway.ts';
-import type { PageName, Route, ServerSnapshot, TableUpdate, UpstreamCounters } from '../model.ts';
+import type { PageName, Route, ServerFigures, TableUpdate, UpstreamCounters } from '../model.ts';
 
 export type GapWatch = { readonly id: string; readonly upstream: string };
 
@@ -53,7 +53,7 @@ export type BusyServer = {
 export type UpstreamReport = {
   readonly name: string;
   readonly counters: UpstreamCounters;
-  readonly servers: readonly ServerSnapshot[];
+  readonly servers: readonly ServerFigures[];
 };
 
 export type Report = {

@@ -6,7 +6,7 @@ import {
   addServerCounters,
   eligibility,
   type ServerCounters,
-  type ServerSnapshot,
+  type ServerFigures,
   sumOfServerCounters,
 } from '../model.ts';
 import type { Server, UpstreamSet } from '../upstream.ts';
@@ -16,7 +16,7 @@ import type { BusyServer, UpstreamReport } from './protocol.ts';
 const GONE_MAX = 20_000;
 
 /** `total` sums the counters: they only rise, so an equal total means that none has changed. */
-type Seen = { last: ServerSnapshot | undefined; total: number };
+type Seen = { last: ServerFigures | undefined; total: number };
 
 export class Reporter {
   readonly #upstreams: UpstreamSet;
@@ -40,7 +40,7 @@ export class Reporter {
 
   report(nowMs: number): UpstreamReport[] {
     const upstreams = [...this.#upstreams.all(), ...this.#upstreams.removed()];
-    const changed = new Map<string, ServerSnapshot[]>();
+    const changed = new Map<string, ServerFigures[]>();
     this.look();
     for (const [server, seen] of this.#seen) {
       const snapshot = this.#difference(server, seen, nowMs);
@@ -63,7 +63,7 @@ export class Reporter {
     return busy;
   }
 
-  #difference(server: Server, seen: Seen, nowMs: number): ServerSnapshot | undefined {
+  #difference(server: Server, seen: Seen, nowMs: number): ServerFigures | undefined {
     const { counters, inFlight, fails, failedInARow, gone } = server;
     const now = eligibility(server, nowMs);
     const { last } = seen;

@@ -25,7 +25,7 @@ function own(options: { isReasonShown?: boolean; onWarn?: (fields: unknown) => v
       }),
     wait: (ms: number) => {
       nowMs += ms;
-      wheel.turn();
+      wheel.tick();
     },
     close: () => answers.close(),
   };

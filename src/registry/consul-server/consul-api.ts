@@ -30,7 +30,7 @@ import {
   textAnswer,
   variedAnswer,
 } from './http-answer.ts';
-import { type Client, KvApi, SESSIONS_MISSING } from './kv-api.ts';
+import { type Caller, KvApi, SESSIONS_MISSING } from './kv-api.ts';
 import { goString, prettyJson } from './kv-json.ts';
 import { ParkedQueries } from './parked-queries.ts';
 import { Pipeline } from './pipeline.ts';
@@ -47,7 +47,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 export type ConsulApi = { readonly address: Address; close(): Promise<void> };
 
 type Method = 'GET' | 'PUT' | 'DELETE';
-type Handler = (path: string, query: Query, client: Client) => Answer | Promise<Answer>;
+type Handler = (path: string, query: Query, caller: Caller) => Answer | Promise<Answer>;
 type Endpoint = Readonly<Partial<Record<Method, Handler>>>;
 
 /**
@@ -144,12 +144,12 @@ function endpointsOf(store: Store, kv: KvApi, address: Address): ReadonlyMap<str
     [
       '/v1/kv/',
       {
-        GET: (key, query, client) => kv.read(key, query, client),
-        PUT: (key, query, client) => kv.put(key, query, client),
-        DELETE: (key, query, client) => kv.delete(key, query, client),
+        GET: (key, query, caller) => kv.read(key, query, caller),
+        PUT: (key, query, caller) => kv.put(key, query, caller),
+        DELETE: (key, query, caller) => kv.delete(key, query, caller),
       },
     ],
-    ['/v1/txn', { PUT: (_path, query, client) => runTransaction(store, query, client) }],
+    ['/v1/txn', { PUT: (_path, query, caller) => runTransaction(store, query, caller) }],
     ['/v1/status/leader', { GET: json(goString(self)) }],
     ['/v1/status/peers', { GET: json(`[${goString(self)}]`) }],
     ['/v1/catalog/datacenters', { GET: json(`["${DATACENTER}"]`) }],
@@ -184,7 +184,7 @@ async function handle(
     const refused = textAnswer(405, `method ${method} not allowed`);
     return { ...refused, headers: ['Allow', allow, ...refused.headers] };
   }
-  return handler(rest, query, clientOf(request, response));
+  return handler(rest, query, callerOf(request, response));
 }
 
 /** The endpoint's name and what follows it: a name that ends in a slash stands for all below it. */
@@ -225,7 +225,7 @@ function moved(request: IncomingMessage, location: string): Answer {
   return { status: 301, headers, body };
 }
 
-function clientOf(request: IncomingMessage, response: ServerResponse): Client {
+function callerOf(request: IncomingMessage, response: ServerResponse): Caller {
   const declared = request.headers['content-length'];
   const declaredBytes = declared === undefined ? 0 : Number(declared);
   const namespace = request.headers['x-consul-namespace'];

@@ -24,8 +24,8 @@ const RENDERED_MAX = 64;
 export const SESSIONS_MISSING =
   'Sessions are not offered by this registry yet (?acquire, ?release, /v1/session); use ?cas to write without overwriting others';
 
-/** What the handler needs of the request beyond its target. */
-export type Client = {
+/** Whoever sent the request: what a handler needs beyond the target. */
+export type Caller = {
   readonly declaredBytes: number;
   /** The X-Consul-Namespace field, '' when there is none. */
   readonly namespace: string;
@@ -61,12 +61,12 @@ export class KvApi {
     this.#random = random;
   }
 
-  read(key: string, query: Query, client: Client): Answer | Promise<Answer> {
+  read(key: string, query: Query, caller: Caller): Answer | Promise<Answer> {
     const options = parseQueryOptions(query);
     if ('status' in options) return options;
     const kind = query.has('keys') ? 'keys' : query.has('recurse') ? 'list' : 'record';
     if (kind === 'record' && key === '') return textAnswer(400, 'Missing key name');
-    const namespaced = inNamespace(query, client);
+    const namespaced = inNamespace(query, caller);
     if (namespaced !== undefined) return namespaced;
     const separator = parameter(query, 'separator') || parameter(query, 'seperator');
     const view: View = { kind, key, separator, raw: kind === 'record' && query.has('raw') };
@@ -74,13 +74,13 @@ export class KvApi {
     if (index > options.index || options.index > this.#store.index) {
       return this.#answer(view, options, index);
     }
-    return this.#park(view, options, index, client);
+    return this.#park(view, options, index, caller);
   }
 
-  async put(key: string, query: Query, client: Client): Promise<Answer> {
+  async put(key: string, query: Query, caller: Caller): Promise<Answer> {
     const options = parseQueryOptions(query);
     if ('status' in options) return options;
-    const namespaced = inNamespace(query, client);
+    const namespaced = inNamespace(query, caller);
     if (namespaced !== undefined) return namespaced;
     if (key === '') return textAnswer(400, 'Missing key name');
     const conflict = conflicting(query, ['cas', 'acquire', 'release']);
@@ -90,8 +90,8 @@ export class KvApi {
     const cas = optionalUint64(query, 'cas');
     if ('error' in cas) return textAnswer(500, cas.error);
     if (query.has('acquire') || query.has('release')) return textAnswer(501, SESSIONS_MISSING);
-    const body = await client.readBody(VALUE_BYTES_MAX);
-    if (body === undefined) return tooLarge(client.declaredBytes);
+    const body = await caller.readBody(VALUE_BYTES_MAX);
+    if (body === undefined) return tooLarge(caller.declaredBytes);
     const done = await this.#store.put(key, body, {
       ...(cas.value === undefined ? {} : { cas: Number(cas.value) }),
       ...(flags.value === undefined ? {} : { flags: flags.value }),
@@ -99,10 +99,10 @@ export class KvApi {
     return writeAnswer(done, options);
   }
 
-  async delete(key: string, query: Query, client: Client): Promise<Answer> {
+  async delete(key: string, query: Query, caller: Caller): Promise<Answer> {
     const options = parseQueryOptions(query);
     if ('status' in options) return options;
-    const namespaced = inNamespace(query, client);
+    const namespaced = inNamespace(query, caller);
     if (namespaced !== undefined) return namespaced;
     const conflict = conflicting(query, ['recurse', 'cas']);
     if (conflict !== undefined) return conflict;
@@ -121,7 +121,7 @@ export class KvApi {
     view: View,
     options: QueryOptions,
     index: number,
-    client: Client,
+    caller: Caller,
   ): Answer | Promise<Answer> {
     if (this.#parked.size >= PARKED_MAX) {
       return textAnswer(
@@ -145,7 +145,7 @@ export class KvApi {
           }
         },
       });
-      const stopListening = client.onGone(() => {
+      const stopListening = caller.onGone(() => {
         leave();
         resolve(this.#answer(view, options, index));
       });
@@ -241,7 +241,7 @@ function cutKeys(keys: readonly string[], prefix: string, separator: string): re
 }
 
 /** The refusal of a request that means another namespace: here it would read or write the wrong key. */
-function inNamespace(query: Query, { namespace }: Client): Answer | undefined {
+function inNamespace(query: Query, { namespace }: Caller): Answer | undefined {
   const enterprise = 'Namespaces are a Consul Enterprise feature';
   if (namespace !== '') {
     return textAnswer(400, `Bad request: Invalid header: "X-Consul-Namespace" - ${enterprise}`);

@@ -4,7 +4,7 @@
 import { KEY_BYTES_MAX, type Store, VALUE_BYTES_MAX, WriteGroup } from '../embedded.ts';
 import type { KvEntry } from '../record-store.ts';
 import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
-import { type Client, SESSIONS_MISSING, tooLarge } from './kv-api.ts';
+import { type Caller, SESSIONS_MISSING, tooLarge } from './kv-api.ts';
 import { goString, prettyJson, recordJson } from './kv-json.ts';
 import { parseQueryOptions } from './query-options.ts';
 import type { Query } from './request-target.ts';
@@ -31,11 +31,11 @@ class Aborted extends Error {
   }
 }
 
-export async function runTransaction(store: Store, query: Query, client: Client): Promise<Answer> {
+export async function runTransaction(store: Store, query: Query, caller: Caller): Promise<Answer> {
   const options = parseQueryOptions(query);
   if ('status' in options) return options;
-  const body = await client.readBody(VALUE_BYTES_MAX);
-  if (body === undefined) return tooLarge(client.declaredBytes, 'txn_max_req_len');
+  const body = await caller.readBody(VALUE_BYTES_MAX);
+  if (body === undefined) return tooLarge(caller.declaredBytes, 'txn_max_req_len');
   const operations = parseOperations(body.toString());
   if ('refused' in operations) {
     return textAnswer(400, `Failed to parse body: ${operations.refused}`);

@@ -2,7 +2,7 @@
 // error, so that garbage, a half body or another program's page never passes for an empty list.
 
 import type { KvEntry, KvState } from '../record-store.ts';
-import type { ConsulReply } from './exchange.ts';
+import type { ConsulReply } from './http-request.ts';
 
 /**
  * Records as an earlier answer had them, by key, with the text of the value: one that comes again word

@@ -15,7 +15,7 @@ import type {
   WatchEvents,
 } from '../record-store.ts';
 import { parseDone, parseEntries, parseState } from './answer.ts';
-import type { ConsulReply } from './exchange.ts';
+import type { ConsulReply } from './http-request.ts';
 import { ConsulTransport } from './transport.ts';
 import { watchPrefix } from './watch.ts';
 

@@ -10,9 +10,9 @@ import type { SourceHealth } from '../membership-source.ts';
 import {
   type ConsulReply,
   type ConsulRequest,
-  type ExchangeFailure,
-  exchange,
-} from './exchange.ts';
+  type RequestFailure,
+  sendRequest,
+} from './http-request.ts';
 
 /** One try of a call that does not block. */
 const TRY_TIMEOUT_MS = 5_000;
@@ -94,12 +94,12 @@ export class ConsulTransport {
     timeoutMs: number,
     signal: AbortSignal,
     fresh = false,
-  ): Promise<ConsulReply | ExchangeFailure> {
+  ): Promise<ConsulReply | RequestFailure> {
     const address = this.#address();
     const { token } = this.#options;
     const options = { address, agent: this.#agent, token, timeoutMs, signal, fresh };
-    const answer = await exchange(request, options);
-    let outcome: ConsulReply | ExchangeFailure | undefined;
+    const answer = await sendRequest(request, options);
+    let outcome: ConsulReply | RequestFailure | undefined;
     try {
       outcome = judge(answer, address);
     } finally {
@@ -135,7 +135,7 @@ export class ConsulTransport {
     return addresses[this.#current % addresses.length] ?? { host: '127.0.0.1', port: 8500 };
   }
 
-  #unreachable(last: ExchangeFailure, nobody: boolean): SluiceError {
+  #unreachable(last: RequestFailure, nobody: boolean): SluiceError {
     const { addresses, requestTimeoutMs } = this.#options;
     const tried = addresses.map(formatAddress).join(', ');
     const cause = nobody ? 'nobody listens' : `no answer in ${formatDuration(requestTimeoutMs)}`;
@@ -152,9 +152,9 @@ export class ConsulTransport {
  * one that says no. @throws registry_refused, too_large, storage_full
  */
 function judge(
-  outcome: ConsulReply | ExchangeFailure,
+  outcome: ConsulReply | RequestFailure,
   address: Address,
-): ConsulReply | ExchangeFailure {
+): ConsulReply | RequestFailure {
   if ('reason' in outcome) return outcome;
   const { status, body, knownLeader } = outcome;
   const isUsable = (status >= 200 && status < 300) || status === 404;
@@ -179,7 +179,7 @@ function judge(
   );
 }
 
-function unknownOutcome({ method, path }: ConsulRequest, failure: ExchangeFailure): SluiceError {
+function unknownOutcome({ method, path }: ConsulRequest, failure: RequestFailure): SluiceError {
   return new SluiceError(
     'registry_unreachable',
     `registry: ${method} ${path}: it is unknown whether it was done (${failure.reason}); read the record and decide`,

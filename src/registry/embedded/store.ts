@@ -45,7 +45,7 @@ type Waiting = {
   readonly reject: (error: unknown) => void;
 };
 
-type Outcome = { readonly value: unknown } | { readonly error: unknown };
+type WriteEnd = { readonly value: unknown } | { readonly error: unknown };
 
 class SqliteStore implements Store {
   table: KeyTable;
@@ -241,7 +241,7 @@ class SqliteStore implements Store {
   }
 }
 
-function run(waiting: Waiting, writes: WriteGroup): Outcome {
+function run(waiting: Waiting, writes: WriteGroup): WriteEnd {
   const mark = writes.begin();
   try {
     return { value: waiting.work(writes) };

@@ -23,7 +23,7 @@ import {
   type ServerAttributes,
   unitOf,
 } from '../../model.ts';
-import type { Instance, Problem } from './instance.ts';
+import type { Instance, RecordProblem } from './instance.ts';
 
 /** upsync decodes a value into 1024 bytes without looking: nginx beside us would be corrupted. */
 const VALUE_BYTES_UPSYNC = 1023;
@@ -50,13 +50,13 @@ export type InstanceRead =
   | {
       readonly instance: Instance;
       /** What was not taken as it is written. */
-      readonly problems: readonly Problem[];
+      readonly problems: readonly RecordProblem[];
       /** Attributes that say nothing readable: `down` is then true here, `backup` false. */
       readonly unreadable: readonly FlagName[];
       /** An nginx with upsync that follows the same registry would crash on it. */
       readonly breaksUpsync: boolean;
     }
-  | { readonly problem: Problem };
+  | { readonly problem: RecordProblem };
 
 export function readInstance(key: string, value: Uint8Array, prefix: string): InstanceRead {
   const service = serviceOf(key, prefix);
@@ -65,7 +65,7 @@ export function readInstance(key: string, value: Uint8Array, prefix: string): In
   if (typeof place === 'string') return fail(place);
   const attributes = readAttributes(value);
   if (typeof attributes === 'string') return fail(attributes);
-  const problems: Problem[] = [];
+  const problems: RecordProblem[] = [];
   const say = (message: string): void => {
     problems.push({ service, key, message });
   };

@@ -11,7 +11,7 @@ export type Instance = RecordAttributes & {
 };
 
 /** A record that could not be taken as it is: reported by name, its neighbours untouched. */
-export type Problem = {
+export type RecordProblem = {
   /** Whose list it concerns; '' when the key does not say. */
   readonly service: string;
   readonly key: string;
@@ -26,7 +26,7 @@ export type Membership = {
   readonly index: number;
   /** By service name; instances in byte order of their keys. */
   readonly services: ReadonlyMap<string, readonly Instance[]>;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly RecordProblem[];
   /** Services whose list vanished and is held at its last good state. */
   readonly held: readonly string[];
 };

@@ -7,7 +7,7 @@ import type { Log } from '../../base/log.ts';
 import { formatAddress } from '../../base/units.ts';
 import type { MembershipSource } from '../membership-source.ts';
 import type { KvChange, RecordStore } from '../record-store.ts';
-import type { Instance, Membership, Problem, RecordText } from './instance.ts';
+import type { Instance, Membership, RecordProblem, RecordText } from './instance.ts';
 import { readInstance, readKey } from './instance-record.ts';
 
 /** The servers that the records under a prefix (it ends with a slash) describe. */
@@ -68,7 +68,7 @@ type Remembered = {
   readonly value: Uint8Array;
   /** The instance as it stands: of this record, with the last good of what is unreadable. */
   readonly instance: Instance | undefined;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly RecordProblem[];
 };
 
 /** The state behind one followed prefix: records by key and lists by service. */
@@ -91,7 +91,7 @@ export class MembershipReader {
   }
 
   read(state: { readonly index: number; readonly entries: readonly RecordText[] }): Membership {
-    const problems: Problem[] = [];
+    const problems: RecordProblem[] = [];
     const records = new Map<string, Remembered>();
     const lists = new Map<string, Instance[]>();
     const owners = new Map<string, string>();
@@ -187,7 +187,7 @@ export class MembershipReader {
   }
 
   /** Puts back the last list of each service that had instances and now has none. */
-  #brake(lists: Map<string, Instance[]>, problems: Problem[]): readonly string[] {
+  #brake(lists: Map<string, Instance[]>, problems: RecordProblem[]): readonly string[] {
     const held: string[] = [];
     for (const [service, last] of this.#services) {
       if (last.length === 0 || lists.has(service) || this.#allowEmpty(service)) continue;

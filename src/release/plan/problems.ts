@@ -5,7 +5,7 @@ import { versionProblem } from '../../base/version-name.ts';
 import type { ServiceConfig } from '../../config.ts';
 import { locked } from '../journal/journal.ts';
 import type { InstancePlan } from '../plan.ts';
-import type { Problem, Survey } from '../survey.ts';
+import type { ReleaseProblem, Survey } from '../survey.ts';
 
 /** Why a deploy would be refused; the first one's code is its exit code. */
 export function problemsOf(
@@ -13,8 +13,8 @@ export function problemsOf(
   found: Survey,
   plans: readonly InstancePlan[],
   version: string,
-): readonly Problem[] {
-  const problems: Problem[] = [];
+): readonly ReleaseProblem[] {
+  const problems: ReleaseProblem[] = [];
   const say = (code: ErrorCode, message: string): void => {
     problems.push({ code, message });
   };
@@ -75,7 +75,7 @@ function guardProblem(
   service: ServiceConfig,
   found: Survey,
   plans: readonly InstancePlan[],
-): readonly Problem[] {
+): readonly ReleaseProblem[] {
   const others = found.servers.length - 1;
   for (const plan of plans) {
     const guard = plan.steps.find((step) => step.kind === 'guard');

@@ -4,14 +4,14 @@
 
 import { masked } from '../masking.ts';
 import { planRevert, type Step } from '../plan.ts';
-import type { Failure } from '../step-end.ts';
+import type { StepFailure } from '../step-end.ts';
 import type { InstanceRun } from './instance-run.ts';
 import { runJournaled } from './journaled-step.ts';
 
 const PARK_REASON_LENGTH = 200;
 
 /** The failure that the release ends with. */
-export async function goBack(run: InstanceRun, failure: Failure): Promise<Failure> {
+export async function goBack(run: InstanceRun, failure: StepFailure): Promise<StepFailure> {
   const { hard } = run.release.options.interrupts;
   const { proven } = run.record;
   if (run.service.onFailure === 'park' || proven === null) return park(run, failure);
@@ -42,7 +42,7 @@ export async function goBack(run: InstanceRun, failure: Failure): Promise<Failur
       return leaveRunning(run, { ...second, reason, evidence }, proven.version);
     }
     const code = second.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
-    const both: Failure = { code, reason: `${notBack}: ${second.reason}`, evidence };
+    const both: StepFailure = { code, reason: `${notBack}: ${second.reason}`, evidence };
     if (second.inTraffic === undefined) return park(run, both);
     run.settle('failed', second.inTraffic);
     return both;
@@ -55,18 +55,18 @@ export async function goBack(run: InstanceRun, failure: Failure): Promise<Failur
  * The control plane could not be asked or could not write, which says nothing against a process that
  * has answered well. To kill it for that would put the instance where the same call fails again.
  */
-export function saysNothingOfVersion(step: Step, failure: Failure): boolean {
+export function saysNothingOfVersion(step: Step, failure: StepFailure): boolean {
   return (step.kind === 'check' || step.kind === 'admit') && failure.code !== 'release_failed';
 }
 
 /** A process that nothing speaks against runs on, drained; the next deploy judges and admits it. */
-export function leaveRunning(run: InstanceRun, failure: Failure, version: string): Failure {
+export function leaveRunning(run: InstanceRun, failure: StepFailure, version: string): StepFailure {
   run.settle('stuck', `runs ${version}, not admitted`, version);
   return failure;
 }
 
 /** Keeps the server out of traffic until a person, or the next release, takes it up. */
-async function park(run: InstanceRun, failure: Failure): Promise<Failure> {
+async function park(run: InstanceRun, failure: StepFailure): Promise<StepFailure> {
   await stopLeftBehind(run);
   const { id, secrets } = run.release;
   const reason = masked(`release ${id}: ${failure.reason}`, secrets);

@@ -3,7 +3,7 @@
 // go-back.ts. Other instances are never touched by it.
 
 import type { InstancePlan, Step } from '../plan.ts';
-import type { Failure } from '../step-end.ts';
+import type { StepFailure } from '../step-end.ts';
 import type { InstanceSurvey } from '../survey.ts';
 import { goBack, leaveRunning, saysNothingOfVersion } from './go-back.ts';
 import { InstanceRun } from './instance-run.ts';
@@ -15,7 +15,7 @@ export async function releaseInstance(
   release: Release,
   plan: InstancePlan,
   found: InstanceSurvey,
-): Promise<Failure | null> {
+): Promise<StepFailure | null> {
   const run = await InstanceRun.open(release, plan, found);
   const { steps } = plan;
   let next = 0;
@@ -44,7 +44,7 @@ export async function releaseInstance(
 }
 
 /** The version failed here after its release: as if it had failed before, but the pool comes first. */
-export async function takeBack(run: InstanceRun, failure: Failure): Promise<Failure> {
+export async function takeBack(run: InstanceRun, failure: StepFailure): Promise<StepFailure> {
   const { drainTimeoutMs, guardWaitMs } = run.service;
   run.release.released.remove(run);
   run.settle('failed', failure.reason);
@@ -63,7 +63,7 @@ export async function takeBack(run: InstanceRun, failure: Failure): Promise<Fail
   return goBack(run, failure);
 }
 
-async function onFailure(run: InstanceRun, step: Step, failure: Failure): Promise<Failure> {
+async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Promise<StepFailure> {
   const { hard } = run.release.options.interrupts;
   if (!run.isTouched) {
     // A change whose answer never came may have been made.

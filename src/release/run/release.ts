@@ -9,7 +9,7 @@ import type { EventBody, InstanceOutcome, ReleaseEvent } from '../events.ts';
 import type { Journal, JournalRecord } from '../journal/journal.ts';
 import { masked } from '../masking.ts';
 import type { PlanOptions } from '../plan.ts';
-import type { Failure } from '../step-end.ts';
+import type { StepFailure } from '../step-end.ts';
 import type { Interrupts } from '../wait.ts';
 import { withRetry } from './control-retry.ts';
 import { ReleasedInstances } from './released-instances.ts';
@@ -46,7 +46,7 @@ export class Release {
   /** What must not appear in anything that is written, shown or said to the control plane. */
   readonly secrets = new Set<string>();
   readonly #journal: Journal;
-  #storage: Failure | null = null;
+  #storage: StepFailure | null = null;
 
   constructor(options: ReleaseOptions, journal: Journal) {
     this.options = options;
@@ -61,7 +61,7 @@ export class Release {
   }
 
   /** The first write of the journal or a record that failed; then nothing new is begun. */
-  get storage(): Failure | null {
+  get storage(): StepFailure | null {
     return this.#storage;
   }
 
@@ -82,7 +82,7 @@ export class Release {
   }
 
   /** A step could not write: as with a journal that could not, nothing new is begun. */
-  storageFailed(failure: Failure): void {
+  storageFailed(failure: StepFailure): void {
     this.#storage ??= failure;
   }
 

@@ -5,7 +5,7 @@
 
 import { formatDuration } from '../../base/units.ts';
 import type { Facts } from '../events.ts';
-import type { Failure } from '../step-end.ts';
+import type { StepFailure } from '../step-end.ts';
 import { pause } from '../wait.ts';
 import type { InstanceRun } from './instance-run.ts';
 
@@ -23,12 +23,12 @@ export class ReleasedInstances {
   }
 
   /** The run of a released instance that failed. */
-  of(failure: Failure): InstanceRun | undefined {
+  of(failure: StepFailure): InstanceRun | undefined {
     return this.#runs.get(failure.releasedBefore ?? '');
   }
 
   /** The first one whose process has ended; null when all live. */
-  async findDead(): Promise<Failure | null> {
+  async findDead(): Promise<StepFailure | null> {
     for (const run of this.#runs.values()) {
       const ended = await run.ended();
       if (ended !== '') return failureOf(run, `its process ${ended}`);
@@ -41,7 +41,7 @@ export class ReleasedInstances {
    * be healthy: a gateway that was restarted needs a moment to see it up again. Null when all serve,
    * as far as the control plane can be asked; one that is away is the matter of the next step.
    */
-  async findFailed(wait: (facts: Facts) => void = () => {}): Promise<Failure | null> {
+  async findFailed(wait: (facts: Facts) => void = () => {}): Promise<StepFailure | null> {
     const startedMs = performance.now();
     for (;;) {
       const dead = await this.findDead();
@@ -73,7 +73,7 @@ export class ReleasedInstances {
   }
 }
 
-async function failureOf(run: InstanceRun, what: string): Promise<Failure> {
+async function failureOf(run: InstanceRun, what: string): Promise<StepFailure> {
   const evidence = await run.logEvidence();
   const reason = `${run.instance}: ${what} after it had been released`;
   return { code: 'release_failed', reason, evidence, releasedBefore: run.instance };

@@ -108,7 +108,7 @@ export async function simulate(
     pass: async (ms) => {
       // In steps, so that deadlines between two events fall due in their order.
       for (const endMs = network.nowMs + ms; network.nowMs < endMs; ) {
-        await network.run(Math.min(endMs, network.nowMs + 50), () => gateway.turn());
+        await network.run(Math.min(endMs, network.nowMs + 50), () => gateway.tick());
       }
     },
   };

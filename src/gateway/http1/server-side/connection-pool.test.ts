@@ -70,7 +70,7 @@ test('an old peak is forgotten after two windows, a small load keeps what it had
     { now: () => nowMs },
   );
   const pass = (ms: number): void => {
-    for (const endMs = nowMs + ms; nowMs < endMs; nowMs += 100) gateway.turn();
+    for (const endMs = nowMs + ms; nowMs < endMs; nowMs += 100) gateway.tick();
   };
   await ask(100);
   await ask(10);

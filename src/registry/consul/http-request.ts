@@ -23,14 +23,14 @@ export type ConsulReply = {
   readonly body: Buffer;
 };
 
-export type ExchangeFailure = {
+export type RequestFailure = {
   readonly address: Address;
   readonly reason: string;
   /** False: the request surely did not reach the server. */
   readonly sent: boolean;
 };
 
-export type ExchangeOptions = {
+export type RequestOptions = {
   readonly address: Address;
   readonly agent: Agent;
   readonly token: string;
@@ -40,10 +40,10 @@ export type ExchangeOptions = {
   readonly fresh: boolean;
 };
 
-export function exchange(
+export function sendRequest(
   { method, path, body }: ConsulRequest,
-  options: ExchangeOptions,
-): Promise<ConsulReply | ExchangeFailure> {
+  options: RequestOptions,
+): Promise<ConsulReply | RequestFailure> {
   const { address, agent, token, timeoutMs, signal, fresh } = options;
   return new Promise((resolve) => {
     let connected = false;
@@ -53,7 +53,7 @@ export function exchange(
     };
     const abort = (): void => fail('given up');
     const timer = setTimeout(() => fail(`no answer within ${Math.round(timeoutMs)} ms`), timeoutMs);
-    const finish = (result: ConsulReply | ExchangeFailure): void => {
+    const finish = (result: ConsulReply | RequestFailure): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
       resolve(result);
