@@ -111,3 +111,25 @@ test('other upstreams pass bodies on as they come', async (t) => {
   await pass(100);
   assert.match(servers[0]?.text ?? '', /abc$/);
 });
+
+test('while no server has connected, a body is not taken without end', async (t) => {
+  const { client, pass } = await simulate(t, { limits: { relayBytesMax: 100_000 } }, 'silent');
+  const uploader = client();
+  uploader.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n');
+  for (let piece = 0; piece < 50; piece += 1) uploader.send('x'.repeat(10_000));
+  await pass(1000);
+  // What the gateway keeps, a read beyond it, and what the network holds.
+  const taken = 500_000 - uploader.unsentBytes;
+  assert(taken < 100_000 + 10_000 + 65_536 + 1000, `${taken} bytes were taken`);
+});
+
+test('nor when its first piece was more than is kept', async (t) => {
+  const { client, pass } = await simulate(t, { limits: { relayBytesMax: 100_000 } }, 'silent');
+  const uploader = client();
+  const head = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n';
+  uploader.send(head + 'x'.repeat(110_000));
+  await pass(20);
+  uploader.send('x'.repeat(390_000));
+  await pass(1000);
+  assert(uploader.unsentBytes >= 390_000 - 65_536, `${uploader.unsentBytes} bytes are left`);
+});

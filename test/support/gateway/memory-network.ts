@@ -20,6 +20,8 @@ export type MemoryNetworkOptions = {
   readonly delayMsMax: number;
   /** Bytes that one direction holds outside of the process, as the kernels do. */
   readonly windowBytes: number;
+  /** Nobody ever answers there: no accept, no refusal. */
+  readonly silentPort?: number;
 };
 
 type Event = { readonly atMs: number; readonly order: number; readonly run: () => void };
@@ -58,6 +60,7 @@ export class MemoryNetwork implements Transport {
     const far = new MemoryConnection(this, DEAF, '127.0.0.1');
     near.peer = far;
     far.peer = near;
+    if (port === this.options.silentPort) return near;
     this.later(() => {
       if (near.isClosed) return;
       const accept = this.#listeners.get(`${host}:${port}`);

@@ -30,6 +30,11 @@ export class SimulatedPeer implements ConnectionHandler {
     this.#connection.handler = this;
   }
 
+  /** Sent, and neither in the network nor at the other end. */
+  get unsentBytes(): number {
+    return this.#connection.pendingBytes;
+  }
+
   send(text: string): void {
     this.#connection.writeText(text);
   }
@@ -72,13 +77,16 @@ export type Simulated = {
   readonly pass: (ms: number) => Promise<void>;
 };
 
-/** `onData`: the server has more bytes; without it, it only listens. */
+/** `onData`: the server has more bytes; without it, it only listens; `silent`: nobody is there. */
 export async function simulate(
   t: TestContext,
   patch: GatewayPatch,
-  onData?: (server: SimulatedPeer) => void,
+  onData?: ((server: SimulatedPeer) => void) | 'silent',
 ): Promise<Simulated> {
-  const network = new MemoryNetwork({ random: () => 0.25, delayMsMax: 4, windowBytes: 65_536 });
+  const network = new MemoryNetwork({
+    ...{ random: () => 0.25, delayMsMax: 4, windowBytes: 65_536 },
+    ...(onData === 'silent' ? { silentPort: SERVER_PORT } : {}),
+  });
   const upstreams = new UpstreamSet();
   const listen = [{ id: 'test', host: '127.0.0.1', port: GATEWAY_PORT }];
   const config = gatewayConfig({ ...patch, listen });
@@ -97,7 +105,7 @@ export async function simulate(
   await gateway.listen();
   const accepted: SimulatedPeer[] = [];
   await network.listen({ host: '127.0.0.1', port: SERVER_PORT }, (connection) => {
-    accepted.push(new SimulatedPeer(() => connection, onData));
+    accepted.push(new SimulatedPeer(() => connection, onData === 'silent' ? undefined : onData));
   });
   const app = upstreams.get('app');
   if (app === undefined) throw new Error('no upstream');
