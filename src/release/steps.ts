@@ -13,6 +13,8 @@ import { guard } from './steps/guard.ts';
 import { start } from './steps/start.ts';
 import { stop } from './steps/stop.ts';
 
+export { takenOut } from './steps/claim.ts';
+
 /** What one kind of step is. */
 export type StepDefinition<Kind extends StepKind> = {
   /** What is worth saying when it begins. */

@@ -5,6 +5,7 @@
 import { masked } from '../masking.ts';
 import { planRevert, type Step } from '../plan.ts';
 import type { StepFailure } from '../step-end.ts';
+import { takenOut } from '../steps.ts';
 import type { InstanceRun } from './instance-run.ts';
 import { runJournaled } from './journaled-step.ts';
 
@@ -67,6 +68,11 @@ export function leaveRunning(run: InstanceRun, failure: StepFailure, version: st
 
 /** Keeps the server out of traffic until a person, or the next release, takes it up. */
 async function park(run: InstanceRun, failure: StepFailure): Promise<StepFailure> {
+  const taken = takenOut(run, await run.serverNow(), 'before it was parked');
+  if (taken !== null) {
+    run.settle('skipped', taken.reason);
+    return failure;
+  }
   await stopLeftBehind(run);
   const { id, secrets } = run.release;
   const reason = masked(`release ${id}: ${failure.reason}`, secrets);

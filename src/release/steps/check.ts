@@ -15,7 +15,7 @@ import type { InstanceRun } from '../run.ts';
 import { done, failed, type StepEnd, serverRemoved } from '../step-end.ts';
 import type { StepDefinition } from '../steps.ts';
 import { pause } from '../wait.ts';
-import { claimOn } from './claim.ts';
+import { claimOn, takenOut } from './claim.ts';
 import { REMOVED_AFTER_MS } from './pool.ts';
 
 /** Between probes while nothing listens yet: asking costs nothing then, and waiting does. */
@@ -24,6 +24,7 @@ const REFUSED_INTERVAL_MS = 100;
 const WATCH_EVERY_MS = 25;
 /** How often it is asked whether somebody has taken the server meanwhile. */
 const CLAIM_EVERY_MS = 250;
+const WHILE_CHECKED = 'while it was checked';
 
 export const check: StepDefinition<'check'> = {
   touches: true,
@@ -59,7 +60,7 @@ async function checkProcess(
   for (;;) {
     // In maint the gateway's checks rest, and a person may do anything to the process.
     if (performance.now() - claimedAtMs >= CLAIM_EVERY_MS) {
-      const taken = takenFrom(run, await run.serverNow());
+      const taken = takenOut(run, await run.serverNow(), WHILE_CHECKED);
       if (taken !== null) return taken;
       claimedAtMs = performance.now();
     }
@@ -85,7 +86,7 @@ async function checkProcess(
       const { server } = asked;
       const nowMs = performance.now();
       waitedMs += nowMs - askedMs;
-      const taken = takenFrom(run, server);
+      const taken = takenOut(run, server, WHILE_CHECKED);
       if (taken !== null) return taken;
       gateway = disagreement(server);
       missingSinceMs =
@@ -111,7 +112,7 @@ async function checkProcess(
 /** The version's failure, unless somebody has the server by now: then it is theirs. */
 async function failedCheck(run: InstanceRun, reason: string, lastProbe: string): Promise<StepEnd> {
   const server = await run.serverNow();
-  const taken = takenFrom(run, server);
+  const taken = takenOut(run, server, WHILE_CHECKED);
   if (taken !== null) return taken;
   const end = {
     code: 'release_failed',
@@ -119,15 +120,8 @@ async function failedCheck(run: InstanceRun, reason: string, lastProbe: string):
     evidence: [`last probe: ${lastProbe}`],
   } as const;
   if (server?.admin.state !== 'ready') return { kind: 'failed', failure: end };
-  const inTraffic = `${claimOn(server.admin, run.release.owner)} while it was checked`;
+  const inTraffic = `${claimOn(server.admin, run.release.owner)} ${WHILE_CHECKED}`;
   return { kind: 'failed', failure: { ...end, inTraffic } };
-}
-
-/** A server that a person has put into traffic is judged all the same: they want the version. */
-function takenFrom(run: InstanceRun, server: PoolServer | undefined): StepEnd | null {
-  if (server === undefined || server.admin.state === 'ready') return null;
-  const claim = claimOn(server.admin, run.release.owner);
-  return claim === '' ? null : { kind: 'taken_over', reason: `${claim} while it was checked` };
 }
 
 /** A healthy answer that proves that the wrong thing runs; '' when it is what was asked for. */

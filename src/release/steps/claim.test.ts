@@ -1,6 +1,7 @@
 // A person takes an instance, or gives it back, while a release is at work on it.
 
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   deploy,
@@ -15,6 +16,7 @@ import { type Address, formatAddress } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { ReleaseControl } from '../../release.ts';
 import { driverOf } from '../drivers.ts';
+import { logFile } from '../journal/files.ts';
 import { readRecord } from '../journal/instance-record.ts';
 
 const BOB = 'user:bob';
@@ -52,7 +54,7 @@ for (const state of ['maint', 'ready'] as const) {
 }
 
 // One is never healthy for the gateway, which would be the end of it otherwise.
-for (const step of ['stop', 'start', 'check'] as const) {
+for (const step of ['start', 'check'] as const) {
   for (const state of ['maint', 'drain'] as const) {
     for (const version of ['v2', 'never-ready']) {
       const name = `${version}, which a person takes into ${state} at ${step}, is left to the person`;
@@ -83,6 +85,89 @@ for (const step of ['stop', 'start', 'check'] as const) {
     }
   }
 }
+
+// A stop may last for `stop_timeout`: time enough for a person to step in.
+for (const [step, phase] of [
+  ['stop', 'done'],
+  ['start', 'start'],
+] as const) {
+  for (const state of ['maint', 'drain'] as const) {
+    test(`nothing is started on a server that a person takes into ${state} at ${step} ${phase}`, async (t) => {
+      const { service, control, a, b } = await scene(t);
+      const take = when(a, step, phase, () => {
+        control.server(a).state = heldBy(BOB, state);
+        control.server(b).forced = 'up';
+      });
+      const deployed = await deploy(service, control, 'v2', { ...take, allowDowntime: true });
+      assert.deepEqual(outcomes(deployed), ['- out skipped', 'v2 in released']);
+      assert.equal(
+        deployed.result.instances[0]?.note,
+        `left to user:bob (${state}), who took it before it was started`,
+      );
+      assert.equal((await recordOf(service)).process, null);
+    });
+  }
+}
+
+test('what a person puts into traffic while it is stopped is started: it has to serve', async (t) => {
+  const { service, control, a } = await scene(t);
+  const give = when(a, 'stop', 'done', () => {
+    control.server(a).state = heldBy(BOB, 'ready');
+  });
+  const deployed = await deploy(service, control, 'v2', give);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
+});
+
+// What runs there then; a version that is taken at its admit has been checked.
+for (const [step, phase, runs, outcome] of [
+  ['stop', 'start', 'bad', 'skipped'],
+  ['stop', 'done', '', 'skipped'],
+  ['start', 'start', '', 'skipped'],
+  ['start', 'done', 'v1', 'skipped'],
+  ['check', 'start', 'v1', 'skipped'],
+  ['check', 'done', 'v1', 'reverted'],
+  ['admit', 'start', 'v1', 'reverted'],
+] as const) {
+  test(`a way back on which a person takes the server at ${step} ${phase} ends there`, async (t) => {
+    const { service, control, a } = await scene(t);
+    // It lives, and answers as another version: what a revert has to stop.
+    const env = { VERSION: '{version}', ANSWER_VERSION: 'another' };
+    const onEvent: NonNullable<Parameters<typeof deploy>[3]>['onEvent'] = (event) => {
+      const isIt = event.type === 'step' && event.revert && event.step === step;
+      if (isIt && event.phase === phase) control.server(a).state = heldBy(BOB, 'maint');
+    };
+    const deployed = await deploy({ ...service, env }, control, 'bad', { onEvent });
+    assert.equal(deployed.result.exit, 1);
+    assert.equal(deployed.result.instances[0]?.outcome, outcome);
+    assert.match(deployed.result.instances[0]?.note ?? '', /user:bob/);
+    assert.equal(control.server(a).state.owner, BOB);
+    const { process } = await recordOf(service);
+    assert.equal(process?.launch.version ?? '', runs);
+    if (process === null) return;
+    assert.equal((await driverOf(service, addressOf(service)).state(process.handle)).ended, '');
+  });
+}
+
+test('a failed instance that a person has by now is theirs, not parked', async (t) => {
+  const { service, control, a } = await scene(t, { onFailure: 'park' });
+  const file = logFile(service, a);
+  // The log cannot be opened, so that the start fails after the claim was looked for.
+  const setUp = when(a, 'stop', 'done', () => {
+    rmSync(file);
+    mkdirSync(file);
+  });
+  const onEvent: NonNullable<Parameters<typeof deploy>[3]>['onEvent'] = (event) => {
+    setUp.onEvent(event);
+    const isIt = event.type === 'step' && event.step === 'start' && event.phase === 'failed';
+    if (isIt) control.server(a).state = heldBy(BOB, 'maint');
+  };
+  const deployed = await deploy(service, control, 'v2', { onEvent });
+  assert.deepEqual(outcomes(deployed), ['- out skipped', 'v1 in untouched']);
+  assert.equal(
+    deployed.result.instances[0]?.note,
+    'left to user:bob (maint), who took it before it was parked',
+  );
+});
 
 test('a process that a person ends in maint is not held against the version', async (t) => {
   const { service, control, a } = await scene(t);

@@ -3,6 +3,9 @@
 // does not judge it and does not bring anything back.
 
 import { type Admin, parseOwner } from '../../model.ts';
+import type { PoolServer } from '../control.ts';
+import type { InstanceRun } from '../run.ts';
+import type { StepEnd } from '../step-end.ts';
 
 /** In words, '' when it is still ours: `left to user:bob (maint: disk), who took it`. */
 export function claimOn(admin: Admin, owner: string): string {
@@ -11,4 +14,15 @@ export function claimOn(admin: Admin, owner: string): string {
   if (admin.owner === owner || parseOwner(admin.owner).kind === 'registry') return '';
   const reason = admin.reason === '' ? '' : `: ${admin.reason}`;
   return `left to ${admin.owner || 'somebody'} (${admin.state}${reason}), who took it`;
+}
+
+/** Null also for a server that a person has put into traffic: they want something to run there. */
+export function takenOut(
+  run: InstanceRun,
+  server: PoolServer | undefined,
+  when: string,
+): Extract<StepEnd, { kind: 'taken_over' }> | null {
+  if (server === undefined || server.admin.state === 'ready') return null;
+  const claim = claimOn(server.admin, run.release.owner);
+  return claim === '' ? null : { kind: 'taken_over', reason: `${claim} ${when}` };
 }
