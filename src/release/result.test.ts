@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { deploy, outcomes, scene, when } from '../../test/support/release/builders.ts';
+import { deploy, heldBy, outcomes, scene, when } from '../../test/support/release/builders.ts';
 import { SluiceError } from '../base/errors.ts';
 import { logFile } from './journal/files.ts';
 
@@ -59,3 +59,20 @@ test('a disk that takes no log is what is advised about, not the version', async
     `${log}: cannot be written (EISDIR); see the run_dir of the service, then: sluice deploy app --version v2`,
   ]);
 });
+
+for (const [version, allowDowntime, code, again] of [
+  ['v2', true, '', 'sluice deploy app --version v2 --allow-downtime'],
+  ['v2', false, 'guard_refused', 'sluice deploy app --version v2'],
+  ['broken', true, 'release_failed', 'deploy the version that works'],
+] as const) {
+  test(`a skipped instance is advised about at the end (${code || 'success'})`, async (t) => {
+    const { service, control, a } = await scene(t);
+    control.server(a).state = heldBy('user:bob', 'maint');
+    const { result } = await deploy(service, control, version, { allowDowntime });
+    assert.equal(result.code, code);
+    assert.equal(
+      result.next.at(-1),
+      `${a} was left alone (in maint by user:bob); when it is free again: ${again}`,
+    );
+  });
+}

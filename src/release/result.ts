@@ -102,14 +102,35 @@ function nextSteps(
   instances: readonly InstanceResult[],
   seen: Survey,
 ): readonly string[] {
-  const { service, failure, isRefused } = story;
-  const { isWhole, again } = sameCommand(story);
+  const { failure, isRefused } = story;
+  const afterwards =
+    failure === null || isRefused ? [] : failureSteps(story, failure, instances, seen);
   const skipped = instances.filter((instance) => instance.outcome === 'skipped');
-  const out = skipped.map(
-    (instance) =>
-      `${instance.instance} was left alone (${instance.note}); when it is free again: ${again}`,
-  );
-  if (failure === null || isRefused) return out;
+  // A version that failed elsewhere is not advised for it.
+  const again = speaksAgainstVersion(failure)
+    ? 'deploy the version that works'
+    : sameCommand(story).again;
+  return [
+    ...afterwards,
+    ...skipped.map(
+      ({ instance, note }) =>
+        `${instance} was left alone (${note}); when it is free again: ${again}`,
+    ),
+  ];
+}
+
+function speaksAgainstVersion(failure: StepFailure | null): boolean {
+  return failure?.code === 'release_failed' || failure?.code === 'rollback_failed';
+}
+
+function failureSteps(
+  story: Story,
+  failure: StepFailure,
+  instances: readonly InstanceResult[],
+  seen: Survey,
+): readonly string[] {
+  const { service } = story;
+  const { isWhole, again } = sameCommand(story);
   const stuck = instances.filter((instance) => instance.outcome === 'stuck');
   const parked = instances.filter((instance) => instance.outcome === 'parked');
   const logOf = (id: string): string => {
