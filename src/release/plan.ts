@@ -290,8 +290,8 @@ function notesOf(
           `waits up to ${formatDuration(guard.waitMs)} for another server to come up`,
       );
     }
-    const starts = plan.steps.some((step) => step.kind === 'start');
-    if (plan.noWayBack !== '' && starts && service.onFailure === 'revert') {
+    const isReleased = plan.action === 'release';
+    if (plan.noWayBack !== '' && isReleased && service.onFailure === 'revert') {
       notes.push(
         `${plan.instance}: ${plan.noWayBack}; if ${options.version} fails there, the instance is parked`,
       );

@@ -98,10 +98,27 @@ function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
   return rows;
 }
 
-function failureText(plan: Plan): string {
-  return plan.onFailure === 'revert'
-    ? 'revert: the failed instance goes back to the version that last served; the others stay'
-    : 'park: the failed instance stays out of the pool; the others stay';
+/** What would become of a failed instance, by what is known of each that is released. */
+function failureText({ onFailure, instances }: Plan): string {
+  const stays = 'stays out of the pool (parked); the others stay as they are';
+  if (onFailure === 'park') return `park: the failed instance ${stays}`;
+  const released = instances.filter(({ action }) => action === 'release');
+  const without = released.filter(({ fallback }) => fallback === '');
+  const isBlocked = without.some(({ noWayBack }) => noWayBack !== '');
+  if (without.length === released.length) {
+    const why = isBlocked ? 'there is no way back' : 'no version is known that served before';
+    return `park: ${why}, so the failed instance ${stays}`;
+  }
+  const versions = [...new Set(released.map(({ fallback }) => fallback))].filter(Boolean);
+  const [only = ''] = versions;
+  const back =
+    versions.length === 1
+      ? `${only}, which served last`
+      : `the version that last served there (${versions.join(', ')})`;
+  const names = without.map(({ instance }) => instance).join(', ');
+  const why = isBlocked ? 'for which there is no way back' : 'where none is known';
+  const except = names === '' ? '' : `, except ${names}, ${why}: parked, out of the pool`;
+  return `revert: the failed instance goes back to ${back}${except}; the others stay as they are`;
 }
 
 function find<Kind extends PlanStep['kind']>(

@@ -90,12 +90,52 @@ test('plan: what happens to each instance, and the settings in force', () => {
   stop       TERM, after 30s KILL
   start      node app.ts   (in /srv)
   check      GET /ping every 1s, rise 2, deadline 2m, version from header x-app-version
-  on failure revert: the failed instance goes back to the version that last served; the others stay
+  on failure revert: the failed instance goes back to v1, which served last; the others stay as they are
   estimate   3m12s, as the last release took
 No problems found. Nothing was changed.
 `,
   );
 });
+
+const PARKED = 'the failed instance stays out of the pool (parked); the others stay as they are';
+
+for (const [name, fallbacks, said] of [
+  [
+    'one version',
+    ['v1', 'v1'],
+    'revert: the failed instance goes back to v1, which served last; the others stay as they are',
+  ],
+  [
+    'two versions',
+    ['v1', 'v0'],
+    'revert: the failed instance goes back to the version that last served there (v1, v0); the others stay as they are',
+  ],
+  ['none known', ['', ''], `park: no version is known that served before, so ${PARKED}`],
+  ['none left', ['', '!'], `park: there is no way back, so ${PARKED}`],
+  [
+    'one, and one where none is known',
+    ['v1', ''],
+    `revert: the failed instance goes back to v1, which served last, except ${B}, where none is known: parked, out of the pool; the others stay as they are`,
+  ],
+  [
+    'one, and one without a way back',
+    ['!', 'v1'],
+    `revert: the failed instance goes back to v1, which served last, except ${A}, for which there is no way back: parked, out of the pool; the others stay as they are`,
+  ],
+] as const) {
+  test(`plan: what a failure leads to (${name})`, () => {
+    const instances = fallbacks.map((fallback, index) => ({
+      ...releasedPlan(index === 0 ? A : B),
+      fallback: fallback === '!' ? '' : fallback,
+      noWayBack: fallback === '!' ? 'no way back to v1: the folder /srv/v1 is gone' : '',
+    }));
+    const kept = { ...releasedPlan('127.0.0.1:9003'), action: 'keep', fallback: 'v7' } as const;
+    const failureOf = (plan: Plan): string | undefined =>
+      /^ {2}on failure (.*)$/m.exec(planText(plan, plain))?.[1];
+    assert.equal(failureOf({ ...PLAN, instances: [...instances, kept] }), said);
+    assert.equal(failureOf({ ...PLAN, onFailure: 'park', instances }), `park: ${PARKED}`);
+  });
+}
 
 test('plan: of a pool that is not known no requests are counted', () => {
   assert.doesNotMatch(planText({ ...PLAN, servers: 0, inFlight: 0 }, plain), /in flight:/);
