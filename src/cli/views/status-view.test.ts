@@ -85,7 +85,7 @@ test('shows the head, the workers and each upstream on one screen', () => {
 registry   consul at 127.0.0.1:8500, reachable, index 42
 worker 1  pid 101  generation 7           4 connections
 worker 2  pid 102  generation 6 (behind)  12 connections  silent for 12.4s
-           drains wait for pid 102; "kill -KILL 102" replaces it
+           drains wait for pid 102. "kill -CONT 102" wakes it if it was stopped; "kill -TERM 102" has it replaced once it answers again, and it finishes what it has. Only if it never does: "kill -KILL 102" breaks off what is in flight on its 12 connections, and it is replaced.
 
 app  round_robin, 1 of 2 eligible
   SERVER          STATE  WEIGHT  IN FLIGHT  REQUESTS  FAILED  WHY

@@ -60,11 +60,26 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
   ]);
   if (workers.length === 0) lines.push(paint('red', 'workers    none: the gateway serves nothing'));
   const hanging = workers.filter(({ silentMs }) => silentMs >= SILENT_MS);
-  const hints = hanging.map(
-    ({ pid }) => `           drains wait for pid ${pid}; "kill -KILL ${pid}" replaces it`,
-  );
+  const hints = hanging.flatMap(({ pid, connections }) => silentAdvice(pid, connections, width));
   return [...lines, ...table(rows, width), ...hints];
 }
+
+/**
+ * The harmless first: one that was stopped goes on, and one that is busy finishes what it has. KILL
+ * is named with its price, since nothing else ends one that hangs, and drains wait for it.
+ */
+function silentAdvice(pid: number, connections: number, width: number): readonly string[] {
+  const text =
+    `drains wait for pid ${pid}. "kill -CONT ${pid}" wakes it if it was stopped; "kill -TERM ${pid}" ` +
+    'has it replaced once it answers again, and it finishes what it has. Only if it never does: ' +
+    `"kill -KILL ${pid}" breaks off what is in flight on its ${connections} connections, and it is replaced.`;
+  return wrap(text, width === 0 ? 0 : Math.max(1, width - HEAD_INDENT.length)).map(
+    (part) => `${HEAD_INDENT}${part}`,
+  );
+}
+
+/** Beside the labels of the head. */
+const HEAD_INDENT = ' '.repeat(11);
 
 function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewOptions): string[] {
   const count = `${upstream.eligible} of ${upstream.servers.length} eligible`;
