@@ -5,7 +5,7 @@ import { isUtf8 } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
-import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
+import { isSluiceError, messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Environment } from '../base/secrets.ts';
 import { foreignFile } from './advice/recognise.ts';
 import { buildConfig } from './build.ts';
@@ -166,7 +166,7 @@ async function readBytes(file: string): Promise<Buffer> {
       await handle.close();
     }
   } catch (error) {
-    if (error instanceof SluiceError) throw error;
+    if (isSluiceError(error)) throw error;
     const what =
       systemCode(error) === 'ENOENT'
         ? 'does not exist; create it, or name another with -c FILE'

@@ -3,7 +3,7 @@
 
 import { type IncomingMessage, request } from 'node:http';
 import type { CallReply, CallRequest } from '../../admin/contract.ts';
-import { messageOf, SluiceError, systemCode } from '../../base/errors.ts';
+import { isSluiceError, messageOf, SluiceError, systemCode } from '../../base/errors.ts';
 import { formatDuration } from '../../base/units.ts';
 
 /** Where the control API is, and what lets us in. */
@@ -71,7 +71,7 @@ async function readWhole(endpoint: Endpoint, response: IncomingMessage): Promise
       chunks.push(bytes);
     }
   } catch (error) {
-    throw error instanceof SluiceError ? error : unreachable(endpoint, error);
+    throw isSluiceError(error) ? error : unreachable(endpoint, error);
   }
   return {
     status: response.statusCode ?? 0,

@@ -7,7 +7,7 @@ import { show, text } from './values.ts';
 /** A map of known keys. No value (`limits:` with nothing under it) means all defaults. */
 export function section<Shape extends z.core.$ZodLooseShape>(about: string, shape: Shape) {
   const object = z.strictObject(shape, {
-    // For unknown keys this lists what is known: problems.ts makes one problem per key from it.
+    // For unknown keys this lists what is known: issues.ts makes one problem per key from it.
     error: (issue) =>
       issue.code === 'unrecognized_keys'
         ? Object.keys(shape).join(' ')

@@ -156,7 +156,7 @@ class SqliteStore implements Store {
   /** Commits the group and settles its writes, or returns why none of it happened. */
   #commit(group: readonly Waiting[]): SluiceError | undefined {
     const database = this.#ready();
-    if (database instanceof SluiceError) return database;
+    if (isSluiceError(database)) return database;
     const writes = new WriteGroup(this.table);
     const outcomes = group.map((waiting) => run(waiting, writes));
     if (writes.changes.length > 0) {

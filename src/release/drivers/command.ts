@@ -3,7 +3,7 @@
 // a record (pid + start time) and by a mark in its environment: the mark finds it when the runner was
 // killed between the start and the record, and finds the children that it left behind.
 
-import { messageOf, SluiceError, systemCode } from '../../base/errors.ts';
+import { isSluiceError, messageOf, SluiceError, systemCode } from '../../base/errors.ts';
 import { formatAddress } from '../../base/units.ts';
 import type { Host, Spawned } from '../hosts.ts';
 import { logFile, recordFile } from '../journal/files.ts';
@@ -179,7 +179,7 @@ class CommandDriver implements Driver {
 
   async #refusal(error: unknown, launch: CommandLaunch): Promise<unknown> {
     const code = systemCode(error) || messageOf(error);
-    if (error instanceof SluiceError) return error;
+    if (isSluiceError(error)) return error;
     // The system says ENOENT of a missing folder, program or interpreter alike.
     const missing =
       code === 'ENOENT'
