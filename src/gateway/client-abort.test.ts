@@ -75,6 +75,18 @@ test('ask: a client whose answer has begun is not asked', async (t) => {
   assert.match(asked.asking.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhi$/);
 });
 
+test('ask: a client is not asked within an answer that began after it had ended its side', async (t) => {
+  const asked = await begin(t, 'ask');
+  asked.asking.end();
+  await asked.pass(500);
+  asked.servers[0]?.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh');
+  await asked.pass(10_000);
+  asked.servers[0]?.send('i');
+  await asked.pass(100);
+  assert.match(asked.asking.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nhi$/);
+  assert.equal(asked.asking.text.includes(CONTINUE), false);
+});
+
 test('ask: an HTTP/1.0 client is not sent what it does not know', async (t) => {
   const asked = await begin(t, 'ask', 'HTTP/1.0');
   asked.asking.end();

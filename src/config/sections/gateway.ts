@@ -159,7 +159,7 @@ export const proxy = section('How requests are passed on.', {
   allow_trace: onOff({ about: 'Pass TRACE; off answers 405.', initial: 'off' }),
   ignore_client_abort: choice({
     about:
-      "A client that has ended its side before its response begins. It may be gone, or only done with sending. `off`, nginx's default: taken for gone, the attempt ends. `on`: answered. `ask`: after 1s a `100 Continue` asks; where nobody is left, the attempt ends about 1s later (an HTTP/1.0 client cannot be asked, and is answered).",
+      "A client that has ended its side before its response begins. It may be gone, or only done with sending. `off`, nginx's default: taken for gone, the attempt ends. `on`: answered. `ask`: after 1s a `100 Continue` asks; where nobody is left, the attempt ends about 1s later (never within a response that has begun; an HTTP/1.0 client cannot be asked, and is answered).",
     initial: 'ask',
     words: ['ask', 'off', 'on'],
   }),
