@@ -88,6 +88,9 @@ const RELATIVE: readonly [readonly string[], Readonly<Record<string, string>>][]
   [['/bin/sh', '-c', `exec ${NODE} current/app.cjs {port}`], {}],
   [['env', 'A=current/app.cjs', '/bin/sh', '-c', `exec ${NODE} $A {port}`], {}],
   [['/bin/sh', '-c', `exec ${NODE} $A/app.cjs {port}`], { A: 'current' }],
+  [['env', '-Ccurrent', NODE, 'app.cjs', '{port}'], {}],
+  [['env', '-CROOT/current', NODE, 'app.cjs', '{port}'], {}],
+  [['/bin/sh', '-c', `exec env -Ccurrent ${NODE} app.cjs {port}`], {}],
 ];
 
 for (const [start, env] of RELATIVE) {

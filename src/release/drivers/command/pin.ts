@@ -143,7 +143,7 @@ async function stampsOf(
   const files = [file, ...words].filter(isOurs);
   const paths = [cwd, ...files];
   const named: string[] = [];
-  for (const name of texts.flatMap((text) => text.match(NAMES_IN_TEXT) ?? [])) {
+  for (const name of texts.flatMap(namesIn)) {
     const path = resolve(cwd, name);
     const direct = await realPathOf(host, path);
     // `python -m app.main`: a module's name.
@@ -167,6 +167,12 @@ async function stampsOf(
   const stamps = await host.stamps(unique);
   const entries = unique.map((path, at) => [path, stamps[at] ?? ''] as const);
   return Object.fromEntries(entries.filter(([, stamp]) => stamp !== '').slice(0, STAMPED_MAX));
+}
+
+/** `-Ccurrent`, `-C/srv/current`: what a short option is glued to may be a path, too. */
+function namesIn(text: string): string[] {
+  const names = text.match(NAMES_IN_TEXT) ?? [];
+  return names.flatMap((name) => (/^-\w./.test(name) ? [name, name.slice(2)] : [name]));
 }
 
 async function walk(
