@@ -1,6 +1,6 @@
-// A server of the primary process (control API, registry) gets a part of its descriptors and no more:
-// the others are for probes, workers and files, without which nothing could be steered any more. Whom it
-// drops is logged with the number, soon after the first one, and again while it goes on.
+// A server of the primary process (control API, registry) gets a part of its descriptors and no more.
+// The others are for probes, workers and files: without them nobody could operate the gateway. Dropped
+// clients are logged with their number, soon after the first one, and again while it goes on.
 
 import type { Server } from 'node:net';
 import { processDescriptors } from './descriptors.ts';

@@ -1,6 +1,6 @@
-// Which gateway a word is about. Drains, verdicts and counts are one gateway's own; where the registry
-// can be followed by others, nobody has asked those, and nothing may be said of them. The one place
-// for the words: whoever makes gateways speak to each other changes them here.
+// Which gateway a statement is about. Drains, verdicts and counts belong to one gateway. Others may follow
+// the same registry; nobody has asked them, so nothing may be said of them. All words about this are in
+// this file.
 
 export type Scope = {
   /** The gateway that answered: `pid 4711 on web-1`. */

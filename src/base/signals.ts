@@ -1,9 +1,8 @@
-// Signals that a service gets out of somebody's habit: what reloads, rotates or upgrades another
-// program, what a timer or a limit sends, what stops a job. Node knows nothing to do with them, and
-// the system's own action ends or stops the process, or (SIGUSR1) Node's opens its debugger. Whoever
-// runs long listens for all of them. Not for SIGKILL and SIGSTOP, which nobody can, nor for those of a
-// broken process (SIGSEGV, SIGABRT, …), which are to leave a core, nor for the real-time ones, which
-// Node does not offer.
+// Signals that people and tools send by habit: to reload, rotate or upgrade another program, to stop a
+// job, or when a timer or a limit ends. Without a listener the system ends or stops the process, and
+// with SIGUSR1 Node opens its debugger. So a program that runs long listens for all of them. Exceptions:
+// SIGKILL and SIGSTOP, which nobody can catch; those of a broken process (SIGSEGV, SIGABRT, …), which
+// should leave a core; and the real-time ones, for which Node offers no listener.
 
 import { isatty } from 'node:tty';
 

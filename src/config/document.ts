@@ -105,7 +105,7 @@ function firstOfKind(problems: readonly ConfigProblem[]): ConfigProblem[] {
   const kinds = problems.filter(
     ({ message }, index) => problems.findIndex((other) => other.message === message) === index,
   );
-  // Who knows what is wrong knows better than who stumbles over it.
+  // A message that names the fault is better than one that only says where reading stopped.
   const told = kinds.filter(({ message }) => message !== UNKNOWN_FAULT);
   return told.length > 0 ? told : kinds;
 }

@@ -85,7 +85,7 @@ function unknownKeys(
   const keys = issue.keys.filter((key) => !split.keys.includes(key));
   const problemOf = (key: string, message: string): ConfigProblem => {
     const problem = document.problemAt([...path, key], message, 'key');
-    // A long or odd key is no typing error; what it says is nobody's business.
+    // A long or odd key is no typing error; it is not shown.
     return /^[\w.@/+-]{1,40}$/.test(key) ? problem : { ...problem, path: formatPath(path) };
   };
   const said = new Set<string>();

@@ -1,4 +1,4 @@
-// docs/config.md and the JSON Schema, both from the schema, so that they cannot tell lies. The
+// docs/config.md and the JSON Schema, both from the schema, so that they agree with it. The
 // layout: one table per map of keys, in the order of the file.
 
 import { z } from 'zod';

@@ -150,7 +150,7 @@ export class DaemonControl implements Control {
       return {
         name,
         counters: totals.counters,
-        // Of those that are gone there is no series, or there would be ever more of them.
+        // Servers that are gone have no series, or the number of series would only grow.
         servers: servers.flatMap(({ id }) => {
           const counters = totals.servers.get(id);
           return counters === undefined ? [] : [{ id, counters }];

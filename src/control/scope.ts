@@ -1,6 +1,6 @@
 // For which gateway this program speaks, and whether others may follow the same registry: a real
-// Consul, or an embedded registry that listens beyond loopback. Those with servers of their own in
-// their files are nobody's knowledge, so even alone a word is one about this gateway.
+// Consul, or an embedded registry that listens beyond loopback. Another gateway may
+// have the same servers in its own file, and nobody can know: every statement is about this gateway alone.
 
 import { hostname } from 'node:os';
 import type { Scope } from '../base/scope.ts';

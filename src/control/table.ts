@@ -295,7 +295,7 @@ export class Table {
     upstream.registered = registeredIn(this.#membership, config);
     // Nobody would ever correct the verdict of a check that is gone from the config.
     if (config.check === null) upstream.verdicts.clear();
-    // Who serves now is not taken out for want of a verdict that nobody asked for until now.
+    // Who serves is not taken out for want of a verdict that no check was there to give.
     for (const [id, { state }] of upstream.members) {
       if (standingOf(state) === 'ok' && state.checks !== 'up') upstream.admitted.add(id);
     }

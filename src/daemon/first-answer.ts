@@ -1,6 +1,6 @@
-// Follows the registry and waits, at the start, for its first answer: until the deadline when we
-// depend on it, otherwise only as long as it does not say that it is away. What comes later goes to
-// whoever takes over.
+// Follows the registry and waits, at the start, for its first answer. With strong_dependency it waits
+// until the deadline, otherwise only until the registry answers or is known to be away. What comes
+// later goes to whoever takes over.
 
 import { SluiceError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';

@@ -103,7 +103,7 @@ function chainOf(forwardedFor: string, peer: string, trusted: AddressSet): Chain
     end = comma;
     if (element === '') continue;
     const address = ipOf(element);
-    // Nobody vouches for what stands on its left.
+    // What stands left of it may be forged.
     if (address === '') return { kept, client, isKnown: !isWalking };
     kept = kept === '' ? element : `${element}, ${kept}`;
     if (!isWalking) continue;
@@ -129,7 +129,7 @@ function trimmed(list: string, from: number, to: number): string {
   return list.slice(start, end);
 }
 
-/** Some proxies name the scheme of a WebSocket. What is no scheme leaves the truth: `own`. */
+/** Some proxies name the scheme of a WebSocket. Any other text counts as `own`. */
 function schemeOf(text: string, own: Connection['scheme']): Connection['scheme'] {
   switch (text.toLowerCase()) {
     case 'https':

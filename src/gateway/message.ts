@@ -1,5 +1,5 @@
 // A request and a response as every version of HTTP has them: what an exchange works with. Whoever
-// reads one from a connection has checked it; whoever writes one says the same in its own words.
+// reads one from a connection has checked it; whoever writes one frames it anew.
 
 /**
  * How far the end of a body is known beforehand. none: there is no body. length: it has `contentLength`

@@ -146,7 +146,7 @@ export function attributesFrom<Attributes extends RecordAttributes>(
   return values as Attributes;
 }
 
-/** What one of the unit is in the program: a second is 1000 ms. */
+/** How much one unit is in the program: a second is 1000 ms. */
 export function unitOf({ unit }: { readonly unit: 'count' | 'seconds' }): number {
   return unit === 'seconds' ? 1000 : 1;
 }

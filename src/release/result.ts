@@ -1,4 +1,4 @@
-// The last word of a release, from what was seen at its end: who serves what, why it ended so, what
+// The result of a release, from what was seen at its end: who serves what, why it ended so, what
 // became of the traffic, and what to do next. Pure.
 
 import { exitCode } from '../base/errors.ts';

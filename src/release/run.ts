@@ -1,4 +1,4 @@
-// A release from its lock to its last word: survey, plan, then the plan's instances, one after the
+// A release from its lock to its result: survey, plan, then the plan's instances, one after the
 // other, and the result. The first instance that fails ends it.
 
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
@@ -131,7 +131,7 @@ async function takeBackFailed(
     }
     const ended = await takeBack(failed, found);
     const isFirst = first === null || first.releasedBefore === found.releasedBefore;
-    // Too few others are a consequence of it; and a way back that failed is the worst to say.
+    // Too few others are a consequence of it. A way back that failed is worse than any other end.
     const isWorse = first?.code === 'guard_refused' || ended.code === 'rollback_failed';
     if (isFirst || isWorse) first = ended;
   }

@@ -1,5 +1,5 @@
-// How a step ends: it is done, it failed, or it gave the server back. The last two are kinds of their
-// own, not failures: nobody is to blame, and the release goes on.
+// How a step ends: done, failed, taken over, or too few others. The last two are no failures: nobody is
+// to blame, and the release goes on.
 
 import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import type { Facts } from './events.ts';

@@ -1,4 +1,4 @@
-// All upstreams of one worker, and the door through which the control plane's table comes in. An
+// All upstreams of one worker, and where the control plane's table comes in. An
 // update is applied whole, synchronously: no request sees half of it.
 
 import { ROUND_ROBIN, type TableUpdate, type UpstreamFigures } from '../model.ts';

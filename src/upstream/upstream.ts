@@ -262,8 +262,8 @@ export class Upstream {
     for (const [server, state] of changed) {
       open += Number(standingOf(state) === 'ok') - Number(isOpen(server));
     }
-    // Whether the one that is left may be ejected is the others' matter: all are looked at anew. And
-    // so is what only those hear of that balance over all servers of a tier.
+    // With one server left, or no longer one, it changes who may be ejected; and some changes concern
+    // the balancing over the whole tier. Then all servers are looked at anew.
     const isOthers = open !== this.#open && (open === 1 || this.#open === 1);
     if (isOthers || changed.some(([server, state]) => isForAll(server.state, state))) {
       const next = new Map(states.map((state) => [state.id, state]));

@@ -21,7 +21,7 @@ export type UpstreamTotals = {
   readonly servers: Map<string, ServerCounters>;
 };
 
-/** Sums over the workers since the start; of what is open now, the departed have nothing. */
+/** Sums over the workers since the start; what is open is counted of living workers alone. */
 export type SocketTotals = {
   turnedAway: number;
   acceptFailures: number;

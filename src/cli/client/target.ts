@@ -81,7 +81,7 @@ export async function registryOf(
   );
 }
 
-/** Of the records. Who names a registry needs no configuration, and is not stopped by a broken one. */
+/** Of the records. A file that is broken, or missing, counts only when -c names it. */
 async function prefixOf(options: GlobalOptions): Promise<string> {
   const { defaultConfig } = await import('../../config.ts');
   const config =

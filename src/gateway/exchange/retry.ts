@@ -36,7 +36,7 @@ const RULES: Record<FailureCode, Rule> = {
   closed_in_head: { source: 'server', retry: 'if-idempotent', status: 502 },
   response_timeout: { source: 'server', retry: 'if-idempotent', status: 504 },
   send_timeout: { source: 'server', retry: 'if-idempotent', status: 504 },
-  // The request was worked on; the answer is unusable. As in nginx, not a reason to do it again.
+  // The server worked on the request; its answer is unusable. As in nginx, it is not sent again.
   bad_response: { source: 'server', retry: 'no', status: 502 },
 };
 

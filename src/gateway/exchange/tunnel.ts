@@ -1,7 +1,7 @@
-// An upgraded connection, and what its end was. Who stops a server wants to know whether somebody was
-// still talking through it, and a FIN alone does not tell: the kernel sends the same one for a server
-// that is killed. So the frames of a WebSocket are followed, as far as their lengths, for the Close
-// frame with which either side takes leave. Of other protocols nothing is known but the sockets.
+// An upgraded connection, and what its end was. A receipt has to say whether a stopped server cut
+// somebody off, and a FIN alone does not tell: the kernel sends the same one for a server that is killed.
+// So the frames of a WebSocket are followed by their lengths, to find the Close frame with which a side
+// says goodbye. Of other protocols only the sockets are known.
 
 const CLOSE = 0x8;
 

@@ -124,7 +124,7 @@ export class Listeners {
     this.#clients.add(serve(connection, listener, this.#onClosed));
   }
 
-  /** A 503 and a lingering close. In a flood those that linger longest make room: they have theirs. */
+  /** A 503 and a lingering close. In a flood those that linger longest are closed to make room. */
   #turnAway(connection: Connection, listener: ListenerConfig): void {
     const { sockets, serve } = this.#options;
     this.#turnedAway.note();

@@ -11,7 +11,7 @@ import type { PageRoute } from './pages.ts';
 export type NoRoute = { readonly status: 400 | 404; readonly reason: string };
 
 const NOT_FOUND: NoRoute = { status: 404, reason: 'no route for this host and path' };
-/** The path decides, and it has no normal form: what it is to one server it is not to the next. */
+/** The path decides, and it has no normal form: servers may read it in different ways. */
 const BAD_PATH: NoRoute = { status: 400, reason: 'the path of the target is not valid' };
 
 /** Where a request goes. */

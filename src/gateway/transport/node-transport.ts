@@ -218,7 +218,7 @@ class OutgoingSocket extends Socket {
 
   #readLast(code: string): void {
     if (code !== 'EPIPE' && code !== 'ECONNRESET') return;
-    // Not public, as in `accepted`; without it the answer is lost, as it was.
+    // Not public, as in `accepted`; where a Node has no such thing, the answer is lost.
     const holder: { _handle?: { fd?: unknown } | null } = this as object;
     const fd = holder._handle?.fd;
     if (typeof fd !== 'number' || fd < 0) return;

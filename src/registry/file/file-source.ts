@@ -129,7 +129,7 @@ class FileFollower {
     }
   }
 
-  /** Was written a moment ago, and has not been for long. */
+  /** It was written a moment ago. A file that is written all the time is not fresh for ever. */
   #isFresh({ mtimeMs }: BigIntStats): boolean {
     const nowMs = performance.now();
     const isFresh = Math.abs(Date.now() - Number(mtimeMs)) < FRESH_MS;

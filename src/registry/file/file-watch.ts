@@ -26,7 +26,7 @@ export class FileWatch {
     this.#schedule(0);
   }
 
-  /** Whoever looked found the file half written. */
+  /** The look found the file half written. */
   lookSoon(): void {
     this.#schedule(SETTLE_MS);
   }
@@ -37,7 +37,7 @@ export class FileWatch {
     this.#watcher?.close();
   }
 
-  /** The earliest wish counts: a busy folder does not put the look off. */
+  /** The earliest time counts: a busy folder does not put the look off. */
   #schedule(afterMs: number): void {
     const dueMs = performance.now() + afterMs;
     if (this.#isClosed || dueMs >= this.#dueMs) return;

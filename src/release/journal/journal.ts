@@ -106,7 +106,7 @@ export async function openJournal(service: ServiceConfig, version: string): Prom
   throw new SluiceError('locked', `service "${service.name}": others keep taking it; try again`);
 }
 
-/** The service's releases, newest first. Unreadable files are over and have no story. */
+/** The service's releases, newest first. Unreadable ones count as over. */
 export async function readHistory(service: ServiceConfig): Promise<readonly PastRelease[]> {
   const folder = journalFolder(service);
   const names = await readdir(folder).catch(() => []);

@@ -36,7 +36,7 @@ export async function goBack(run: InstanceRun, failure: StepFailure): Promise<St
       run.settle('stuck', second.reason);
       return second;
     }
-    // Both often die of the same: what both say is said once.
+    // Both often fail for the same reason: what stands in both is shown once.
     const evidence = [...new Set([...failure.evidence, ...second.evidence])];
     if (saysNothingOfVersion(step, second)) {
       const reason = `${failure.reason}; then ${proven.version} was not admitted: ${second.reason}`;
@@ -82,7 +82,7 @@ async function park(run: InstanceRun, failure: StepFailure): Promise<StepFailure
   return failure;
 }
 
-/** A process that is alive is parked as it is, to be looked at; but not what a dead one has left. */
+/** A living process runs on, so that a person can look at it. What a dead one has left is ended. */
 async function stopLeftBehind(run: InstanceRun): Promise<void> {
   const { process } = run;
   if (process === null || (await run.driver.leftBehind(process.handle)) === '') return;

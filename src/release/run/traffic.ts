@@ -20,7 +20,7 @@ export class TrafficWatch {
 
   private constructor(release: Release, receipt: Receipt) {
     this.#release = release;
-    // Not the one that asks again: this is for the eyes, and the next look is a second away.
+    // Not the one that asks again: this is for display, and the next look is a second away.
     this.#control = release.options.control;
     this.#receipt = receipt;
     this.#watching = this.#watch();
@@ -82,7 +82,7 @@ export class TrafficWatch {
   async #show(): Promise<void> {
     const servers = (await this.#release.serversNow()) ?? [];
     const { requests, retried, lost, tunnels, scope } = this.#receipt;
-    // For the eyes one number; the last block tells them apart.
+    // The display has one number; the last block tells them apart.
     const cut = this.#receipt.cut + tunnels.cut;
     const eligible = servers.filter(isServing).length;
     const counts = { requests, retried, cut, lost, scope };

@@ -1,6 +1,6 @@
 // Sticky clients: a cookie names the server that answered first, and the next requests of that client
 // go there as long as it is eligible; else the method picks another one, and the cookie follows. The
-// name is a digest, so that no address is told; a made-up one names nobody.
+// name is a digest, so that clients learn no address; a made-up one names no server.
 //
 // Source: nginx's `sticky cookie`, HAProxy's `cookie … insert`.
 

@@ -42,11 +42,11 @@ export type ServerPool = {
   lastPeak: number;
 };
 
-/** Of one connection; while it idles it hangs between an older and a newer one. */
+/** Of one connection; while it idles it is linked to an older and a newer one. */
 export type Place = {
   readonly connection: ServerConnection;
   readonly pool: ServerPool;
-  /** That it leads to: when the server moves, it is not kept. */
+  /** The address that it leads to. When the server has another one, it is not kept. */
   address: string;
   /** Of all servers. */
   older: Place | undefined;
@@ -203,7 +203,7 @@ export class ConnectionPool implements Timed {
     this.#wheel.set(this, WINDOW_MS);
   }
 
-  /** The server has other addresses: closes what leads to those that it has no more. */
+  /** The server has other addresses: closes the connections to those that it no longer has. */
   #leaveOld(pool: ServerPool): void {
     const { addresses } = pool.server.state;
     if (pool.addresses === addresses) return;

@@ -25,7 +25,7 @@ import { Dial } from './dial.ts';
 import { RequestWriter } from './request-writer.ts';
 import { ResponseHeads } from './response-heads.ts';
 
-/** Interim responses before the final one; more is a server gone wild (rule 50). */
+/** Interim responses before the final one; a server that sends more is broken (rule 50). */
 const INTERIM_MAX = 100;
 /**
  * An idle connection younger than this is used without a second look, ms. Under full load connections
@@ -328,7 +328,7 @@ export class ServerConnection implements ServerStream, ConnectionHandler, Timed 
   /** The response is complete: back into the pool if nothing speaks against it, then tell. */
   #finish(buffer: Buffer, start: number, end: number, isClean: boolean): void {
     const attempt = this.#attempt;
-    // Interim responses in the same read may have stopped it: it must not idle deaf.
+    // Interim responses in the same read may have paused it; an idle connection must be read.
     this.resume();
     const isReusable =
       isClean && this.#keepAlive && this.#request.isDone && this.connection.pendingBytes === 0;

@@ -16,7 +16,7 @@ export type CommandLaunch = Launch & {
    * the same programs. No part of what is configured.
    */
   readonly path: string;
-  /** What was really run; absent before the first start, and in records of old. */
+  /** What was really run; absent before the first start. An older record may lack it. */
   readonly pin?: Pin;
 };
 
