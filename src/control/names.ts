@@ -41,7 +41,7 @@ type Entry = {
 
 export class Names {
   readonly #entries = new Map<string, Entry>();
-  /** Who waits longest is asked for first: a slow DNS starves nobody. */
+  /** The name that waits longest is asked for first, so that a slow DNS starves none. */
   readonly #queue = new Heap<Entry>((a, b) => a.dueMs < b.dueMs);
   readonly #remembered: ReadonlyMap<string, readonly string[]>;
   readonly #lookup: Lookup;
@@ -207,7 +207,7 @@ export class Names {
   }
 }
 
-/** Who was there stays in front, in the same order. */
+/** Addresses that were there stay in front, in the same order. */
 export function mergeAddresses(last: readonly string[], answer: readonly string[]): string[] {
   const kept = last.filter((address) => answer.includes(address));
   const fresh = answer.filter((address) => !last.includes(address));

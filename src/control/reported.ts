@@ -33,8 +33,8 @@ class ReportedServer implements Judged {
 }
 
 /**
- * The table's word on the server, which may be newer than the workers', and theirs on the rest; where
- * they differ, the worst.
+ * The table's facts, which may be newer than those that the workers have, with what the workers found.
+ * Where the workers differ, the worst.
  */
 export function memberEligibility(
   upstream: string,

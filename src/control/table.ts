@@ -46,7 +46,7 @@ export type TableOptions = {
   readonly addresses: (name: string) => readonly string[];
   /** The data plane must hear about these upstreams. */
   readonly onChange: (changes: TableChanges) => void;
-  /** Who is to be probed in an upstream may have changed. */
+  /** Which servers of an upstream are to be probed may have changed. */
   readonly onMembers: (upstream: UpstreamConfig, servers: readonly CheckedServer[]) => void;
   /** Whether one server is to be probed may have changed; undefined: it is not. */
   readonly onMember: (
@@ -295,7 +295,7 @@ export class Table {
     upstream.registered = registeredIn(this.#membership, config);
     // Nobody would ever correct the verdict of a check that is gone from the config.
     if (config.check === null) upstream.verdicts.clear();
-    // Who serves is not taken out for want of a verdict that no check was there to give.
+    // A server that serves is not taken out for want of a verdict that no check could give yet.
     for (const [id, { state }] of upstream.members) {
       if (standingOf(state) === 'ok' && state.checks !== 'up') upstream.admitted.add(id);
     }

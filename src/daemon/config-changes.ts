@@ -21,7 +21,7 @@ export type ConfigChanges = {
   };
 };
 
-/** The key in the file, and why its value is kept; no key: the daemon does not go by it. */
+/** The key in the file, and why its value is kept; no key: the daemon does not use it. */
 type Rule = readonly [key?: string, kept?: string];
 type Rules<T> = { readonly [Key in keyof T]: Rule | Rules<T[Key]> };
 

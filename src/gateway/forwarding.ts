@@ -21,7 +21,7 @@ export { AddressSet, ipOf };
 /** Elements of X-Forwarded-For that are looked at, from the right; no chain of proxies is so long. */
 const ELEMENTS_MAX = 64;
 
-/** What a trusted peer's X-Forwarded-For comes to. */
+/** What is taken from a trusted peer's X-Forwarded-For. */
 type Chain = {
   /** The elements that are passed on, joined by ', '. */
   readonly kept: string;

@@ -26,7 +26,7 @@ export type FollowOptions = {
   readonly onHealth?: (health: SourceHealth) => void;
 };
 
-/** Trouble is never news: whoever follows keeps what was told last, and hears of it by onHealth. */
+/** Trouble changes no list: followers keep what was told last, and hear of the trouble by onHealth. */
 export interface MembershipSource {
   follow(options: FollowOptions): { close(): void };
   health(): SourceHealth;

@@ -1,6 +1,6 @@
 // The daemon's memory in `state_dir`: `intent.json` and `memory.json` (see state.ts). A file that is
 // not what we wrote is reported, set aside as `.bad` and never trusted; one that a newer program wrote
-// is left alone and the start refused. Who may open the folder is the lock's matter (lock.ts).
+// is left alone and the start refused. Who may open the folder is decided in lock.ts.
 
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';

@@ -124,7 +124,7 @@ export class Upstream {
     return `upstream "${this.name}": no eligible server (${why}); see "sluice status ${this.name}"`;
   }
 
-  /** When it is worth while to ask again after such a refusal: 1 to 5. */
+  /** In how many seconds it makes sense to ask again after such a refusal: 1 to 5. */
   retryAfterSeconds(nowMs: number): number {
     let leastMs = RETRY_AFTER_MS;
     for (const server of this.#servers) {

@@ -1,4 +1,4 @@
-// Who is in an upstream and in which state: config, registry, operator intent and verdicts put
+// Which servers are in an upstream, in which state: config, registry, operator intent and verdicts put
 // together. Pure: facts in, the state for the data plane out; who keeps the facts is table.ts.
 
 import { isIP } from 'node:net';

@@ -1,4 +1,4 @@
-// Who of an upstream's members is probed, and from which verdict the checks go on.
+// Which of an upstream's members are probed, and from which verdict the checks go on.
 
 import type { CheckedServer } from '../../health.ts';
 import type { Admin } from '../../model.ts';

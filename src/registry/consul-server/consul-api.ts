@@ -87,7 +87,7 @@ export async function serveConsulApi(options: {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     handle(request, response, endpoints).then(
       (answered) => {
-        // Of a body that was not asked for nobody knows whether it comes: as Consul, we close.
+        // Nobody knows whether a body that was not asked for will come: we close, as Consul does.
         const unasked = expectsContinue(request) && request.readableFlowing === null;
         if (closing || unasked) response.shouldKeepAlive = false;
         respond(request, response, answered);

@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream';
 const WAITING_READ_MAX = 100;
 /**
  * With more than these waiting, the connection is cut. One read of 64 KiB holds fewer than 3,000 of
- * the shortest requests, so only who gets round the pause comes here.
+ * the shortest requests, so only a client that gets round the pause comes here.
  */
 const WAITING_MAX = 8_000;
 

@@ -1,5 +1,5 @@
 // Follows one prefix by blocking queries: one is always open, so that a change arrives as soon as
-// the registry has it. Trouble is never news: an error, garbage or a lost token leaves what the
+// the registry has it. Trouble changes nothing: an error, garbage or a lost token leaves what the
 // watcher knows untouched and is told apart, by onHealth.
 //
 // Index rules: at least 1; equal to the last = no news; lower than the last = the registry was

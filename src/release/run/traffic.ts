@@ -66,7 +66,7 @@ export class TrafficWatch {
     for (;;) {
       await pause(LOOK_EVERY_MS, signal);
       if (signal.aborted) return;
-      // A failure now is no news: the last look, in close(), says it.
+      // A failure here is not told: the last look, in close(), tells it.
       await troubleOf(async () => {
         await this.#read();
         await this.#show();

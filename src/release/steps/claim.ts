@@ -10,7 +10,7 @@ import type { StepEnd } from '../step-end.ts';
 /** In words, '' when it is still ours: `left to user:bob (maint: disk), who took it`. */
 export function claimOn(admin: Admin, owner: string): string {
   if (admin.state === 'ready') return 'left to somebody, who put it into traffic';
-  // The registry's own `down` lies over our drain and is nobody's claim on it.
+  // The registry's own `down` comes on top of our drain; nobody claims the server by it.
   if (admin.owner === owner || parseOwner(admin.owner).kind === 'registry') return '';
   const reason = admin.reason === '' ? '' : `: ${admin.reason}`;
   return `left to ${admin.owner || 'somebody'} (${admin.state}${reason}), who took it`;

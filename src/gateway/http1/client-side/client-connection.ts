@@ -258,7 +258,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   onDeadline(): void {
     const pending = this.#connection.pendingBytes;
     if (this.#state === 'linger' ? pending > 0 : this.#isWaitingForDrain) {
-      // A slow reader is let be as long as it reads. What the others got must not look complete.
+      // A slow reader is left alone as long as it reads. What the others got must not look complete.
       if (pending >= this.#pendingSeen) return this.#reset();
       this.#pendingSeen = pending;
       return this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);

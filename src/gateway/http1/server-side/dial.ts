@@ -33,7 +33,7 @@ export class Dial {
     return this.#connect((isKnown ? server.reachable : this.#addresses[0]) ?? server.host);
   }
 
-  /** True: the caller has another connection in the place of the one that failed so. */
+  /** After a connection failed with `error`. True: the caller has another one in its place. */
   again(error: string): boolean {
     const caller = this.#caller;
     const address = isOutOfDescriptors(error) ? this.#afterEviction() : this.#nextAddress();

@@ -126,7 +126,7 @@ async function realList(host: Host, text: string): Promise<string> {
 
 /**
  * The folder as such, the program's file, the code files around what is started, and the links that
- * the texts still go through: relative ones in a shell's command, of which nobody knows from where.
+ * the texts still go through: relative ones in a shell's command, whose folder is not known.
  */
 async function stampsOf(
   host: Host,
