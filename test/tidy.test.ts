@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   config: ['base', 'model', 'type health', 'type gateway', 'type registry'],
   gateway: ['base', 'model', 'upstream', 'type config'],
   release: ['base', 'model', 'health', 'type config', 'type admin/contract'],
-  snapshot: ['base', 'model', 'registry', 'type health'],
+  snapshot: ['base', 'model', 'type registry', 'type health'],
   // Runs in a browser, too; whoever speaks with the control API imports it and not the server.
   'admin/contract': ['base', 'model'],
   admin: ['base', 'model', 'admin/contract'],
