@@ -4,4 +4,4 @@
 export { type CheckedServer, Checker } from './health/checker.ts';
 export { LoopWatch } from './health/loop-watch.ts';
 export { type ProbeResult, startProbe } from './health/probe.ts';
-export type { CheckSpec, ProbeSpec, StatusClass, Verdict } from './health/spec.ts';
+export type { CheckSpec, CheckType, ProbeSpec, StatusClass, Verdict } from './health/spec.ts';

@@ -11,7 +11,7 @@ import { systemCode } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import { AnswerReader, quote } from './answer.ts';
 import type { LoopWatch } from './loop-watch.ts';
-import type { ProbeSpec, StatusClass } from './spec.ts';
+import type { CheckType, ProbeSpec, StatusClass } from './spec.ts';
 import { readStatusLine, STATUS_LINE_BYTES_MAX } from './status-line.ts';
 
 /** void: the fault was on our side; it says nothing about the server. */
@@ -73,7 +73,28 @@ export function startProbe(options: ProbeOptions): Probe {
   return running;
 }
 
+type Talk = {
+  readonly connected: (probe: RunningProbe, socket: Socket) => void;
+  readonly answered: (probe: RunningProbe, chunk: Buffer) => void;
+  readonly tooEarly: string;
+};
+
 class RunningProbe implements Probe {
+  /** By type: what is done on the open connection, with bytes, and how an early close is told. */
+  static readonly #TALK: Readonly<Record<CheckType, Talk>> = {
+    http: {
+      connected: (probe, socket) => void socket.write(requestText(probe.#options), 'latin1'),
+      answered: (probe, chunk) => probe.#readHttp(chunk),
+      tooEarly: 'before a status line',
+    },
+    tcp: {
+      connected: (probe) => {
+        probe.#peek = afterPoll(PEEK_MS, () => probe.#end('pass', `open ${probe.#elapsed()}`));
+      },
+      answered: (probe) => probe.#end('pass', `data ${probe.#elapsed()}`),
+      tooEarly: 'right after connect',
+    },
+  };
   readonly #options: ProbeOptions;
   readonly #startMs: number;
   readonly #stalledMs: number;
@@ -124,19 +145,14 @@ class RunningProbe implements Probe {
   #connected(socket: Socket): void {
     if (this.#isOver) return;
     this.#isConnected = true;
-    if (this.#options.spec.type === 'http') {
-      socket.write(requestText(this.#options), 'latin1');
-    } else {
-      this.#peek = afterPoll(PEEK_MS, () => this.#end('pass', `open ${this.#elapsed()}`));
-    }
+    RunningProbe.#TALK[this.#options.spec.type].connected(this, socket);
   }
 
   #answered(chunk: Buffer): void {
-    if (this.#isOver) return;
-    if (this.#options.spec.type === 'tcp') {
-      this.#end('pass', `data ${this.#elapsed()}`);
-      return;
-    }
+    if (!this.#isOver) RunningProbe.#TALK[this.#options.spec.type].answered(this, chunk);
+  }
+
+  #readHttp(chunk: Buffer): void {
     if (this.#reader !== undefined) {
       this.#reader.push(chunk.toString('latin1'));
       this.#judge(this.#reader);
@@ -189,9 +205,7 @@ class RunningProbe implements Probe {
       this.#judge(this.#reader);
       return;
     }
-    const what =
-      this.#options.spec.type === 'http' ? 'before a status line' : 'right after connect';
-    this.#end('fail', `closed ${what}`);
+    this.#end('fail', `closed ${RunningProbe.#TALK[this.#options.spec.type].tooEarly}`);
   }
 
   #failed(error: unknown): void {

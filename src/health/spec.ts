@@ -2,11 +2,14 @@
 
 import type { Checks } from '../model.ts';
 
+/** A kind of check: its word in the config, how it talks in probe.ts. */
+export type CheckType = 'http' | 'tcp';
+
 export type StatusClass = 'http_1xx' | 'http_2xx' | 'http_3xx' | 'http_4xx' | 'http_5xx';
 
 /** How the servers of one upstream are probed; the words are those of nginx's check module. */
 export type CheckSpec = {
-  readonly type: 'http' | 'tcp';
+  readonly type: CheckType;
   readonly intervalMs: number;
   /** Connect and response together. */
   readonly timeoutMs: number;

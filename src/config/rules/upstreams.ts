@@ -3,6 +3,7 @@
 
 import { type Environment, FIELD_VALUE, readSecret } from '../../base/secrets.ts';
 import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '../../base/units.ts';
+import type { CheckType } from '../../health.ts';
 import { formatPath, type Path, type Where } from '../document.ts';
 import { fieldNameProblem } from '../sections/check.ts';
 import { chosenKind, chosenKinds, type RegistryKinds } from '../sections/registry.ts';
@@ -279,6 +280,11 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Keys that say nothing to a type of check. */
+const NOT_IN_CHECK: Readonly<
+  Record<CheckType, readonly ('path' | 'send' | 'host' | 'headers' | 'expect')[]>
+> = { http: [], tcp: ['path', 'send', 'host', 'headers', 'expect'] };
+
 function checkCheck(
   upstream: UpstreamFile,
   upstreamPath: Path,
@@ -288,15 +294,12 @@ function checkCheck(
   const { check } = upstream;
   if (check === undefined) return;
   const path = [...upstreamPath, 'check'];
-  if (check.type === 'tcp') {
-    for (const key of ['path', 'send', 'host', 'headers', 'expect'] as const) {
-      if (check[key] === undefined) continue;
-      findings.problem(
-        [...path, key],
-        'has no meaning in a tcp check; remove it, or write type: http',
-        'key',
-      );
-    }
+  for (const key of NOT_IN_CHECK[check.type]) {
+    if (check[key] === undefined) continue;
+    const message = `has no meaning in a ${check.type} check; remove it, or write type: http`;
+    findings.problem([...path, key], message, 'key');
+  }
+  if (check.type !== 'http') {
     return;
   }
   checkFields(check.headers ?? {}, [...path, 'headers'], environment, findings);

@@ -53,7 +53,11 @@ export function asksByKeys(
   check: RequestFile & { type?: string; send?: string | undefined },
 ): boolean {
   const { type, send, path: wanted, host: name, headers: fields } = check;
-  return type !== 'tcp' && send === undefined && (wanted ?? name ?? fields) !== undefined;
+  return (
+    (type === undefined || type === 'http') &&
+    send === undefined &&
+    (wanted ?? name ?? fields) !== undefined
+  );
 }
 
 /** The keys of both checks; `leftOut` says of a default when it holds. */

@@ -1,6 +1,7 @@
 // The schema of upstreams and routes: servers, checks, where requests go.
 
 import { z } from 'zod';
+import type { CheckType } from '../../health.ts';
 import { hostProblem, pathProblem } from '../advice/route-words.ts';
 import { balanceKeys } from './balance.ts';
 import { requestShape } from './check.ts';
@@ -18,13 +19,22 @@ const server = z
   )
   .meta({ description: 'One server: `host:port`, or a map.', 'x-short': 'string' });
 
+/** Every type of check with what passes it. */
+const CHECK_TYPES: Readonly<Record<CheckType, string>> = {
+  http: 'an answer of an expected class',
+  tcp: 'the connection opens and stays',
+};
+
 const check = section(
   'Active checks. Left out: the servers are not probed. The words are those of nginx_upstream_check_module; its defaults were `type=tcp interval=30000 fall=5`, which notices a dead server after minutes.',
   {
     type: choice({
-      about: '`http`: an answer of an expected class. `tcp`: the connection opens and stays.',
+      about: `${Object.entries(CHECK_TYPES)
+        .map(([word, about]) => `\`${word}\`: ${about}.`)
+        .join(' ')}`,
       initial: 'http',
-      words: ['http', 'tcp'],
+      // Object.keys forgets the type of the keys.
+      words: Object.keys(CHECK_TYPES) as CheckType[],
     }),
     interval: duration({
       about: 'Between the starts of two probes of a server.',
