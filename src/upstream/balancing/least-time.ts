@@ -24,7 +24,6 @@ const FAILED_MS = 1000;
 const UNKNOWN_MS = 1_000_000;
 /** Up to so many servers all are compared, in a larger tier two drawn by weight. */
 const COMPARED_MAX = 16;
-const DRAWS_MAX = 20;
 
 export class LeastTime implements Balancer {
   readonly #draw: WeightedDraw;
@@ -36,13 +35,13 @@ export class LeastTime implements Balancer {
   pick(request: Balanced, nowMs: number): Server | undefined {
     const { servers } = this.#draw;
     if (servers.length > COMPARED_MAX) {
-      const drawn = this.#drawTwo(request, nowMs);
+      const drawn = this.#draw.betterOfTwo(request, nowMs, isCheaper);
       if (drawn !== undefined) return drawn;
     }
     let best: Server | undefined;
     for (const server of servers) {
       if (!mayTake(server, request.tried, nowMs)) continue;
-      if (best === undefined || cost(server, nowMs) < cost(best, nowMs)) best = server;
+      if (best === undefined || isCheaper(server, best, nowMs)) best = server;
     }
     return best;
   }
@@ -63,18 +62,10 @@ export class LeastTime implements Balancer {
   close(): void {
     // What it keeps on the servers is theirs as long as they live.
   }
+}
 
-  #drawTwo(request: Balanced, nowMs: number): Server | undefined {
-    let first: Server | undefined;
-    for (let draws = 0; draws < DRAWS_MAX; draws += 1) {
-      const server = this.#draw.next();
-      if (server === undefined || server === first) continue;
-      if (!mayTake(server, request.tried, nowMs)) continue;
-      if (first === undefined) first = server;
-      else return cost(server, nowMs) < cost(first, nowMs) ? server : first;
-    }
-    return first;
-  }
+function isCheaper(a: Server, b: Server, nowMs: number): boolean {
+  return cost(a, nowMs) < cost(b, nowMs);
 }
 
 function observe(server: Server, tookMs: number, nowMs: number): void {

@@ -8,12 +8,8 @@
 import type { Server } from '../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
 import { compareLoad } from './least-conn.ts';
-import { mayTake } from './may-take.ts';
 import { RoundRobin } from './round-robin.ts';
 import { WeightedDraw } from './weighted-draw.ts';
-
-/** Draws for one request; then, as in nginx, the round robin looks at all. */
-const DRAWS_MAX = 20;
 
 export class RandomTwo implements Balancer {
   readonly #draw: WeightedDraw;
@@ -25,15 +21,7 @@ export class RandomTwo implements Balancer {
   }
 
   pick(request: Balanced, nowMs: number): Server | undefined {
-    let first: Server | undefined;
-    for (let draws = 0; draws < DRAWS_MAX; draws += 1) {
-      const server = this.#draw.next();
-      if (server === undefined) break;
-      if (server === first || !mayTake(server, request.tried, nowMs)) continue;
-      if (first === undefined) first = server;
-      else return compareLoad(server, first, nowMs) < 0 ? server : first;
-    }
-    return first ?? this.#other.pick(request, nowMs);
+    return this.#draw.betterOfTwo(request, nowMs, isLess) ?? this.#other.pick(request, nowMs);
   }
 
   add(server: Server): void {
@@ -49,4 +37,8 @@ export class RandomTwo implements Balancer {
   close(): void {
     this.#other.close();
   }
+}
+
+function isLess(a: Server, b: Server, nowMs: number): boolean {
+  return compareLoad(a, b, nowMs) < 0;
 }

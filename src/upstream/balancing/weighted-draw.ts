@@ -2,8 +2,11 @@
 // take requests.
 
 import type { Server } from '../server.ts';
-import type { BalancerOptions } from './balancer.ts';
-import { isOpen } from './may-take.ts';
+import type { Balanced, BalancerOptions } from './balancer.ts';
+import { isOpen, mayTake } from './may-take.ts';
+
+/** Draws for one request; then, as in nginx, all are looked at. */
+const DRAWS_MAX = 20;
 
 export class WeightedDraw {
   readonly #servers: Server[];
@@ -30,6 +33,23 @@ export class WeightedDraw {
   remove(server: Server): void {
     this.#servers.splice(this.#servers.indexOf(server), 1);
     this.#sums = undefined;
+  }
+
+  /** The better of two that may take the request; one alone, or undefined, when no second is drawn. */
+  betterOfTwo(
+    { tried }: Balanced,
+    nowMs: number,
+    isBetter: (a: Server, b: Server, nowMs: number) => boolean,
+  ): Server | undefined {
+    let first: Server | undefined;
+    for (let draws = 0; draws < DRAWS_MAX; draws += 1) {
+      const server = this.next();
+      if (server === undefined) break;
+      if (server === first || !mayTake(server, tried, nowMs)) continue;
+      if (first === undefined) first = server;
+      else return isBetter(server, first, nowMs) ? server : first;
+    }
+    return first;
   }
 
   next(): Server | undefined {
