@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { Cleanup, cpuSeconds, Stack, temporaryFolder } from '../demo/stack.ts';
 import { findPeer } from '../test/support/peers/programs.ts';
 import * as changeCost from './change-cost.ts';
-import { checkout, median, puts, runWrk, table } from './lab.ts';
+import { basicConfig, checkout, median, puts, runWrk, table } from './lab.ts';
 import * as throughput from './throughput.ts';
 
 export type BeforeAfterOptions = {
@@ -60,14 +60,8 @@ async function putCost({ rounds, seconds, beside }: PutOptions): Promise<string>
         cleanup,
         folder: `${folder}/${project === undefined ? 'now' : 'before'}`,
         ...(project === undefined ? {} : { project }),
-        config: ({ gateway, admin, registry }) => `
-state_dir: state
-workers: 1
-log_level: warn
-listen: 127.0.0.1:${gateway}
-admin: { listen: 127.0.0.1:${admin} }
-registry: { embedded: { listen: 127.0.0.1:${registry} } }
-`,
+        config: (ports) => `
+${basicConfig(ports)}`,
       });
       stacks.push(stack);
     }

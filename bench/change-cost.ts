@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Cleanup, cpuSeconds, Stack, temporaryFolder } from '../demo/stack.ts';
-import { checkout, table } from './lab.ts';
+import { basicConfig, checkout, table } from './lab.ts';
 
 export type ChangeCostOptions = {
   readonly changes: number;
@@ -77,14 +77,8 @@ async function startWith(
   const stack = await Stack.start({
     ...place,
     ...(project === undefined ? {} : { project }),
-    config: ({ gateway, admin, registry }) => `
-state_dir: state
-workers: 1
-log_level: warn
-listen: 127.0.0.1:${gateway}
-admin: { listen: 127.0.0.1:${admin} }
-registry: { embedded: { listen: 127.0.0.1:${registry} } }
-upstreams:
+    config: (ports) => `
+${basicConfig(ports)}upstreams:
 ${names.map((name) => `  ${name}: {}`).join('\n')}
 routes:
 ${names.map((name) => `  - { host: ${name}.example, upstream: ${name} }`).join('\n')}

@@ -2,6 +2,7 @@
 
 export { checkout } from './lab/checkout.ts';
 export {
+  basicConfig,
   CONTENDERS,
   type Contender,
   type Lab,

@@ -3,7 +3,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cleanup, childrenOf, listening, Stack, start } from '../../demo/stack.ts';
+import { type Cleanup, childrenOf, listening, type Ports, Stack, start } from '../../demo/stack.ts';
 import { findPeer, freePorts } from '../../test/support/peers/programs.ts';
 
 export type Contender = {
@@ -50,14 +50,8 @@ export async function startSluice(name: string, lab: Lab, project?: string): Pro
     folder: join(lab.folder, name),
     prefix: lab.prefix,
     ...(project === undefined ? {} : { project }),
-    config: ({ gateway, admin, registry }) => `
-state_dir: state
-workers: 1
-log_level: warn
-listen: 127.0.0.1:${gateway}
-admin: { listen: 127.0.0.1:${admin} }
-registry: { embedded: { listen: 127.0.0.1:${registry} } }
-limits: { keepalive_requests: 1000000000 }
+    config: (ports) => `
+${basicConfig(ports)}limits: { keepalive_requests: 1000000000 }
 proxy: { access_log: ${lab.accessLog === true ? 'access.log' : 'off'} }
 upstreams:
   app: { registry: off, servers: [${lab.servers.map((port) => `127.0.0.1:${port}`).join(', ')}] }
@@ -185,4 +179,15 @@ async function startScript(name: string, lab: Lab): Promise<Contender> {
   lab.cleanup.add(() => child.stop());
   await listening(port, child);
   return { name, port, pids: [child.pid] };
+}
+
+/** How every Sluice under test starts: one worker, everything on free ports, little logging. */
+export function basicConfig({ gateway, admin, registry }: Ports): string {
+  return `state_dir: state
+workers: 1
+log_level: warn
+listen: 127.0.0.1:${gateway}
+admin: { listen: 127.0.0.1:${admin} }
+registry: { embedded: { listen: 127.0.0.1:${registry} } }
+`;
 }
