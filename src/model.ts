@@ -3,6 +3,7 @@
 
 export { type Admin, type AdminState, READY } from './model/admin.ts';
 export {
+  BALANCES,
   type Balance,
   type BalanceKey,
   type Balancing,

@@ -1,12 +1,16 @@
-// How an upstream chooses among its servers, as plain data; the methods are in upstream/balancing/.
+// How an upstream chooses among its servers, as plain data. What a method does is in upstream/balancing.
 
-export type Balance =
-  | 'round_robin'
-  | 'least_conn'
-  | 'least_time'
-  | 'random_two'
-  | 'hash'
-  | 'ip_hash';
+/** Every method and what it chooses. The config file's words and docs/config.md are made from it. */
+export const BALANCES = {
+  round_robin: "nginx's smooth weighted sequence",
+  least_conn: 'the fewest requests in flight per weight',
+  least_time: 'the shortest recent answer × requests in flight, per weight',
+  random_two: 'the less loaded of two drawn by weight',
+  hash: 'consistent, by `hash_key`',
+  ip_hash: "by the client's network, as nginx's",
+} as const;
+
+export type Balance = keyof typeof BALANCES;
 
 /** What of a request `hash` goes by. `name` is that of the header, cookie or query parameter. */
 export type BalanceKey = {

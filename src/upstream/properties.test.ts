@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { createUpstream, request, upstreamState } from '../../test/support/upstream/builders.ts';
 import {
+  BALANCES,
   type Balance,
   type Balancing,
   eligibility,
@@ -15,9 +16,10 @@ import {
 import type { Outcome, Server } from './server.ts';
 import type { Upstream } from './upstream.ts';
 
-/** Exact shares. */
-const BALANCES: readonly Balance[] = ['round_robin', 'least_conn'];
-const ALL: readonly Balance[] = [...BALANCES, 'least_time', 'random_two', 'hash', 'ip_hash'];
+/** Those whose shares are exact. */
+const EXACT: readonly Balance[] = ['round_robin', 'least_conn'];
+// Object.keys forgets the type of the keys.
+const ALL = Object.keys(BALANCES) as Balance[];
 
 test('each server gets exactly its share in every full round of the weights', () => {
   for (let seed = 1; seed <= 100; seed += 1) {
@@ -25,7 +27,7 @@ test('each server gets exactly its share in every full round of the weights', ()
     const weights = Array.from({ length: dice.between(1, 12) }, () => dice.between(1, 20));
     const upstream = createUpstream(
       weights.map((weight) => ({ weight })),
-      { balancing: { ...ROUND_ROBIN, method: dice.oneOf(BALANCES) } },
+      { balancing: { ...ROUND_ROBIN, method: dice.oneOf(EXACT) } },
     );
     const round = weights.reduce((sum, weight) => sum + weight, 0);
     for (let pass = 1; pass <= 3; pass += 1) {

@@ -2,6 +2,8 @@
 // here. By place (the map in which the word stood, '*' = any); a word is looked up in lower case
 // with underscores, so `ExecStart` is `exec_start`.
 
+import { BALANCES } from '../../model.ts';
+
 const NO_TLS =
   'TLS is not offered; let a proxy in front end it, and listen on loopback or a private network';
 const ADDRESS = 'write address: host:port, like address: 10.0.0.1:9001';
@@ -42,10 +44,12 @@ const ANYWHERE: Words = {
   check_http_expect_alive: 'write check: { path: /ping, expect: [http_2xx, http_3xx] }',
   ...every(['least_conn', 'leastconn'], 'write balance: least_conn in the upstream'),
   ...every(['roundrobin', 'round_robin'], 'round robin is the default; remove it'),
-  ...every(
-    ['ip_hash', 'hash', 'sticky', 'random', 'zone'],
-    'the choices are balance: round_robin and least_conn',
-  ),
+  ip_hash: 'write balance: ip_hash in the upstream',
+  hash: 'write balance: hash in the upstream, and hash_key: path',
+  sticky: 'write sticky: { cookie: sluice } in the upstream',
+  random: 'write balance: random_two in the upstream',
+  ...every(['least_time', 'fair'], 'write balance: least_time in the upstream'),
+  zone: NOT_HERE,
   ...every(
     ['rewrite', 'gzip', 'add_header', 'proxy_set_header', 'proxy_cache', 'limit_req', 'root'],
     NOT_HERE,
@@ -86,7 +90,7 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     ),
     ...every(
       ['algorithm', 'lb_policy', 'policy', 'method', 'strategy'],
-      'write balance: round_robin or least_conn',
+      `write balance and one of ${Object.keys(BALANCES).join(', ')}`,
     ),
     ...every(
       ['health', 'healthcheck', 'health_check', 'option', 'httpchk'],

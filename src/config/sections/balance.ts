@@ -1,19 +1,9 @@
 // The schema of balancing: the method, its key, sticky clients.
 
 import { z } from 'zod';
-import type { Balance, Balancing } from '../../model.ts';
+import { BALANCES, type Balance, type Balancing } from '../../model.ts';
 import { section } from './shapes.ts';
 import { choice, duration, integer, onOff, show, text } from './values.ts';
-
-/** Every method with its half-sentence of documentation. */
-const METHODS: Readonly<Record<Balance, string>> = {
-  round_robin: "nginx's smooth weighted sequence",
-  least_conn: 'the fewest requests in flight per weight',
-  least_time: 'the shortest recent answer × requests in flight, per weight',
-  random_two: 'the less loaded of two drawn by weight',
-  hash: 'consistent, by `hash_key`',
-  ip_hash: "by the client's network, as nginx's",
-};
 
 export const HASH_KEY_INITIAL = 'path';
 
@@ -31,12 +21,12 @@ const TAKEN: Readonly<Record<string, string>> = {
 
 export const balanceKeys = {
   balance: choice({
-    about: `How the next server is chosen. ${Object.entries(METHODS)
+    about: `How the next server is chosen. ${Object.entries(BALANCES)
       .map(([word, about]) => `\`${word}\`: ${about}`)
       .join('; ')}. See balancing.md.`,
     initial: 'round_robin',
     // Object.keys forgets the type of the keys.
-    words: Object.keys(METHODS) as Balance[],
+    words: Object.keys(BALANCES) as Balance[],
   }),
   hash_key: text({
     about:

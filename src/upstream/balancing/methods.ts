@@ -1,4 +1,5 @@
-// The table of methods. The compiler asks for a line here when a word is added to `Balance`.
+// The table of methods. The compiler asks for a line here when a word is added to
+// `BALANCES`.
 
 import type { Balance } from '../../model.ts';
 import type { Balancer, BalancerOptions } from './balancer.ts';
