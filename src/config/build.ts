@@ -192,8 +192,8 @@ function registryOf(
 ): RegistryConfig {
   const kind = chosenKind(registry);
   return {
-    settings: kind.settings(registry, origin),
-    serversIn: kind.serversIn(registry, origin),
+    settings: kind.settings(origin),
+    serversIn: kind.serversIn(origin),
     prefix: registry.prefix,
     strongDependency: registry.strong_dependency,
   };

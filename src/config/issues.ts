@@ -9,10 +9,9 @@ import { mapAdvice } from './advice/map-advice.ts';
 import { type ConfigDocument, type ConfigProblem, formatPath, type Path } from './document.ts';
 import { placesOf } from './reference.ts';
 
-/** Maps that hold a token. */
+/** Maps that hold a token; so may each kind of registry. */
 const SECRET_PLACES: ReadonlySet<string> = new Set([
   'admin',
-  'registry.consul',
   'services.<name>.env',
   'upstreams.<name>.check.headers',
   'services.<name>.check.headers',
@@ -67,9 +66,9 @@ function withMap(issue: z.core.$ZodIssue, path: Path, value: unknown): string {
   const [what = ''] = issue.message.split('; ');
   // A bare text there may be the token.
   const isSecret =
-    SECRET_PLACES.has(placeOf(path)) &&
+    (SECRET_PLACES.has(placeOf(path)) || placeOf(path).startsWith('registry.')) &&
     typeof value === 'string' &&
-    !/^(on|off|[^ ]+:\d+)$/.test(value);
+    !/^(on|off|[^ ]+:\d+|[^ ]+\.(ya?ml|json))$/.test(value);
   return `${isSecret ? what.replace(/^.*? where /, 'text where ') : what}; ${advice}`;
 }
 

@@ -2,8 +2,8 @@
 // known. By place, as in foreign-words.ts.
 
 import { parseAddress, parseDuration } from '../../base/units.ts';
+import { kindAdvice, registryAdvice } from '../sections/registry.ts';
 
-const NAMED = 'registry: { consul: { addresses: 127.0.0.1:8500 } }';
 const OFF = /^(off|no|none|false|disabled?)$/i;
 const ON = /^(on|yes|true|enabled?|http|https?chk)$/i;
 
@@ -20,11 +20,14 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
   const write = (inside: string): string => `write ${key}: { ${inside} }`;
   const addresses = addressesOf(value);
   const first = addresses[0] ?? '';
+  const shown = WORD.test(word) ? word : '';
   const servers = addresses.length === 0 ? '[127.0.0.1:9001]' : `[${addresses.join(', ')}]`;
   if (value === null) return 'write a value, or remove the key';
   if (/^(upstreams|services)\.<name>$/.test(place) && MISPLACED.test(key)) {
     return `it stands where a name belongs; indent it, below the name of its ${place.startsWith('u') ? 'upstream' : 'service'}`;
   }
+  const kind = /^registry\.(\w+)$/.exec(place)?.[1];
+  if (kind !== undefined) return kindAdvice(kind, shown, first);
   switch (place) {
     case 'listen':
       return 'write listen: 127.0.0.1:8080, or listen: [127.0.0.1:8080, "[::1]:8080"]';
@@ -39,18 +42,7 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
     case 'services.<name>.start':
       return 'write start: [node, app.js, "{port}"]';
     case 'registry':
-      if (OFF.test(word)) return write('none: on');
-      if (first !== '') return write(`consul: { addresses: ${first} }`);
-      if (/consul/i.test(word)) return `write ${NAMED}`;
-      if (/^(on|true|embedded|sqlite|local)$/i.test(word))
-        return 'leave it out, or write registry: { embedded: {} }';
-      return `write registry: { embedded: {} }, ${NAMED} or registry: { none: on }`;
-    case 'registry.consul':
-      return write(`addresses: ${first || '127.0.0.1:8500'}`);
-    case 'registry.file':
-      return write(`path: ${WORD.test(word) ? word : 'servers.yaml'}`);
-    case 'registry.embedded':
-      return first === '' ? 'write embedded: {}' : write(`listen: ${first}`);
+      return registryAdvice(shown, first);
     case 'admin':
       if (OFF.test(word))
         return 'it cannot be switched off; leave it out, and it listens on loopback alone';

@@ -68,7 +68,7 @@ function listenersOf(parts: Parts): Listener[] {
   }
   if (registry.value !== undefined) {
     const kind = chosenKind(registry.value);
-    const address = kind.listen(registry.value);
+    const address = kind.listen;
     const isGiven = isMap(registry.raw) && registry.raw[kind.kind] !== undefined;
     if (address !== undefined)
       listeners.push({ path: ['registry', kind.kind, 'listen'], address, isGiven });
@@ -139,10 +139,10 @@ function checkRegistry(
     return;
   }
   const found = chosenKind(value);
-  const secret = readSecret(found.token(value), environment);
+  const secret = readSecret(found.token, environment);
   if ('problem' in secret) findings.problem(['registry', found.kind, 'token'], secret.problem);
   // The default address is on loopback: what is said here stands in the file.
-  const listen = found.listen(value);
+  const listen = found.listen;
   const open = listen === undefined ? '' : opennessOf(listen);
   if (open !== '') findings.warning(['registry', found.kind, 'listen'], open);
   for (const [name, upstream] of upstreams) {

@@ -1,9 +1,9 @@
 // The schema of balancing: the method, its key, sticky clients.
 
 import { z } from 'zod';
-import { BALANCES, type Balance, type Balancing } from '../../model.ts';
+import { BALANCES, type Balancing } from '../../model.ts';
 import { section } from './shapes.ts';
-import { choice, duration, integer, onOff, show, text } from './values.ts';
+import { choice, choiceOf, duration, integer, onOff, show, text } from './values.ts';
 
 export const HASH_KEY_INITIAL = 'path';
 
@@ -20,13 +20,11 @@ const TAKEN: Readonly<Record<string, string>> = {
 };
 
 export const balanceKeys = {
-  balance: choice({
-    about: `How the next server is chosen. ${Object.entries(BALANCES)
-      .map(([word, about]) => `\`${word}\`: ${about}`)
-      .join('; ')}. See balancing.md.`,
+  balance: choiceOf({
+    about: 'How the next server is chosen.',
     initial: 'round_robin',
-    // Object.keys forgets the type of the keys.
-    words: Object.keys(BALANCES) as Balance[],
+    meanings: BALANCES,
+    more: ' See balancing.md.',
   }),
   hash_key: text({
     about:

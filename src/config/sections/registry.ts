@@ -1,38 +1,128 @@
-// The section `registry`: the keys of each kind and what they mean. A new kind has a line in KEYS, an
-// entry in MEANINGS and its file in registry/sources; whatever is forgotten of that does not compile.
+// The section `registry`: one entry of KINDS for each kind of registry, with its keys and what they mean.
+// A new kind is an entry here, its file in registry/sources and its line in registry/sources.ts. Whatever
+// is forgotten of that does not compile.
 
 import { resolve } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Address } from '../../base/units.ts';
 import type { RegistryKind, RegistrySettings } from '../../registry.ts';
 import { folder, list, pathProblem, secret, section } from './shapes.ts';
 import { address, listenAddress, onOff, show, text } from './values.ts';
 
-const KEYS = {
-  embedded: section("Our own store, with Consul's KV API.", {
-    listen: listenAddress(
-      'Where the Consul-compatible API listens. It has no access control: keep it on loopback.',
-    ).prefault('127.0.0.1:8500'),
-    data_dir: folder("The store's folder, relative to `state_dir`.", 'registry'),
-  }).optional(),
-  consul: section('A Consul cluster.', {
-    addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
-    token: secret('ACL token.').optional(),
-  }).optional(),
-  file: section('A file of servers, read again when it changes.', {
-    path: text({
-      about: 'YAML or JSON, relative to this file; see docs/registry.md.',
-      kind: 'path',
-      problemOf: (value) => pathProblem(value, 'a path'),
+/** Where the file's paths start, and its secrets read. */
+type Origin = {
+  readonly folder: string;
+  readonly stateDir: string;
+  readonly secret: (text: string | undefined) => string;
+};
+
+type Kind<Name extends RegistryKind, Keys extends z.ZodType> = {
+  readonly kind: Name;
+  readonly keys: Keys;
+  /** What people may call it where a map of keys belongs. */
+  readonly called: RegExp;
+  /** What to write behind its name, with the word or the address that stood there; either may be ''. */
+  example(word: string, address: string): string;
+  settings(read: z.output<Keys>, origin: Origin): RegistrySettings<Name>;
+  /** Under the key `listen`. */
+  listen(read: z.output<Keys>): Address | undefined;
+  /** Under the key `token`. */
+  token(read: z.output<Keys>): string | undefined;
+  /** Where people write the servers, if not as records under the prefix. */
+  serversIn(read: z.output<Keys>, origin: Pick<Origin, 'folder'>): string | undefined;
+};
+
+/** Any of them: what was read is only handed on to its own kind. */
+type AnyKind = Kind<RegistryKind, z.ZodType>;
+
+const KINDS = {
+  embedded: kindOf({
+    kind: 'embedded',
+    keys: section("Our own store, with Consul's KV API.", {
+      listen: listenAddress(
+        'Where the Consul-compatible API listens. It has no access control: keep it on loopback.',
+      ).prefault('127.0.0.1:8500'),
+      data_dir: folder("The store's folder, relative to `state_dir`.", 'registry'),
     }),
-  }).optional(),
-  none: onOff({ about: 'No registry: the servers of this file alone.', initial: 'off' }),
-} satisfies Readonly<Record<RegistryKind, z.ZodType>>;
+    called: /^(on|yes|true|embedded|sqlite|local)$/i,
+    example: (_, listen) => (listen === '' ? '{}' : `{ listen: ${listen} }`),
+    settings: ({ listen, data_dir: folder }, { stateDir }) => ({
+      kind: 'embedded',
+      listen,
+      dataDir: resolve(stateDir, folder),
+    }),
+    listen: ({ listen }) => listen,
+    token: () => undefined,
+    serversIn: () => undefined,
+  }),
+  consul: kindOf({
+    kind: 'consul',
+    keys: section('A Consul cluster.', {
+      addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
+      token: secret('ACL token.').optional(),
+    }),
+    called: /consul/i,
+    example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
+    settings: ({ addresses, token }, { secret: read }) => ({
+      kind: 'consul',
+      addresses,
+      token: read(token),
+    }),
+    listen: () => undefined,
+    token: ({ token }) => token,
+    serversIn: () => undefined,
+  }),
+  file: kindOf({
+    kind: 'file',
+    keys: section('A file of servers, read again when it changes.', {
+      path: text({
+        about: 'YAML or JSON, relative to this file; see docs/registry.md.',
+        kind: 'path',
+        problemOf: (value) => pathProblem(value, 'a path'),
+      }),
+    }),
+    called: /^file$|\.(ya?ml|json)$/i,
+    example: (word) => `{ path: ${/[./]/.test(word) ? word : 'servers.yaml'} }`,
+    settings: ({ path }, { folder: from }) => ({ kind: 'file', path: resolve(from, path) }),
+    listen: () => undefined,
+    token: () => undefined,
+    serversIn: ({ path }, { folder: from }) => `the file ${resolve(from, path)}`,
+  }),
+  none: kindOf({
+    kind: 'none',
+    keys: onOff({ about: 'No registry: the servers of this file alone.', initial: 'off' }),
+    called: /^(off|no|none|false|disabled?)$/i,
+    example: () => 'on',
+    settings: () => ({ kind: 'none' }),
+    listen: () => undefined,
+    token: () => undefined,
+    serversIn: () => 'the config file',
+  }),
+} satisfies { readonly [Name in RegistryKind]: Kind<Name, z.ZodType> };
+
+const DEFAULT_KIND = KINDS.embedded;
+const ALL: readonly AnyKind[] = Object.values(KINDS);
+
+/** Infers the types of an entry. */
+function kindOf<Name extends RegistryKind, Keys extends z.ZodType>(
+  kind: Kind<Name, Keys>,
+): Kind<Name, Keys> {
+  return kind;
+}
+
+type OptionalKeys = {
+  [Name in RegistryKind]: z.ZodOptional<(typeof KINDS)[Name]['keys']>;
+};
+
+// Object.fromEntries forgets which keys belong to which name.
+const KEYS = Object.fromEntries(
+  ALL.map(({ kind, keys }) => [kind, keys.optional()]),
+) as unknown as OptionalKeys;
 
 export const registry = section(
-  `Where the records of servers live. One of ${Object.keys(KEYS)
-    .map((kind) => (kind === 'embedded' ? '`embedded` (the default)' : `\`${kind}\``))
-    .join(', ')}.`,
+  `Where the records of servers live. One of ${ALL.map(
+    (one) => `\`${one.kind}\`${one === DEFAULT_KIND ? ' (the default)' : ''}`,
+  ).join(', ')}.`,
   {
     ...KEYS,
     prefix: text({
@@ -58,85 +148,54 @@ export const registry = section(
 export type RegistryFile = z.output<typeof registry>;
 export type RegistryKinds = Pick<RegistryFile, RegistryKind>;
 
-/** Where the file's paths start, and its secrets read. */
-type Origin = {
-  readonly folder: string;
-  readonly stateDir: string;
-  readonly secret: (text: string | undefined) => string;
-};
-
-type Meaning<Kind extends RegistryKind> = {
-  readonly kind: Kind;
-  /** The file chooses this kind. */
-  isChosen(file: RegistryKinds): boolean;
-  settings(file: RegistryKinds, origin: Origin): RegistrySettings<Kind>;
-  /** Under the key `listen`. */
-  listen(file: RegistryKinds): Address | undefined;
-  /** Under the key `token`. */
-  token(file: RegistryKinds): string | undefined;
-  /** Where people write the servers, if not as records under the prefix. */
-  serversIn(file: RegistryKinds, origin: Pick<Origin, 'folder'>): string | undefined;
-};
-
-const DEFAULT_LISTEN: Address = { host: '127.0.0.1', port: 8500 };
-
-const MEANINGS: { readonly [Kind in RegistryKind]: Meaning<Kind> } = {
-  embedded: {
-    kind: 'embedded',
-    isChosen: ({ embedded }) => embedded !== undefined,
-    settings: ({ embedded }, { stateDir }) => ({
-      kind: 'embedded',
-      listen: embedded?.listen ?? DEFAULT_LISTEN,
-      dataDir: resolve(stateDir, embedded?.data_dir ?? 'registry'),
-    }),
-    listen: ({ embedded }) => embedded?.listen ?? DEFAULT_LISTEN,
-    token: () => undefined,
-    serversIn: () => undefined,
-  },
-  consul: {
-    kind: 'consul',
-    isChosen: ({ consul }) => consul !== undefined,
-    settings: ({ consul }, { secret: read }) => ({
-      kind: 'consul',
-      addresses: consul?.addresses ?? [],
-      token: read(consul?.token),
-    }),
-    listen: () => undefined,
-    token: ({ consul }) => consul?.token,
-    serversIn: () => undefined,
-  },
-  file: {
-    kind: 'file',
-    isChosen: ({ file }) => file !== undefined,
-    settings: ({ file }, { folder: from }) => ({
-      kind: 'file',
-      path: resolve(from, file?.path ?? ''),
-    }),
-    listen: () => undefined,
-    token: () => undefined,
-    serversIn: ({ file }, { folder: from }) => `the file ${resolve(from, file?.path ?? '')}`,
-  },
-  none: {
-    kind: 'none',
-    isChosen: ({ none }) => none,
-    settings: () => ({ kind: 'none' }),
-    listen: () => undefined,
-    token: () => undefined,
-    serversIn: () => 'the config file',
-  },
+/** One kind with what the file says of it. */
+type ChosenKind = {
+  readonly kind: RegistryKind;
+  readonly listen: Address | undefined;
+  readonly token: string | undefined;
+  settings(origin: Origin): RegistrySettings;
+  serversIn(origin: Pick<Origin, 'folder'>): string | undefined;
 };
 
 /** Those that the file asks for: more than one is a mistake, none means the embedded one. */
-export function chosenKinds(file: RegistryKinds): readonly Meaning<RegistryKind>[] {
-  return Object.values<Meaning<RegistryKind>>(MEANINGS).filter((one) => one.isChosen(file));
+export function chosenKinds(file: RegistryKinds): readonly ChosenKind[] {
+  return ALL.filter(({ kind }) => file[kind] !== undefined && file[kind] !== false).map((one) =>
+    chosen(one, file[one.kind]),
+  );
 }
 
-export function chosenKind(file: RegistryKinds): Meaning<RegistryKind> {
-  return chosenKinds(file)[0] ?? MEANINGS.embedded;
+export function chosenKind(file: RegistryKinds): ChosenKind {
+  return chosenKinds(file)[0] ?? chosen(DEFAULT_KIND, DEFAULT_KIND.keys.parse({}));
+}
+
+function chosen(one: AnyKind, read: unknown): ChosenKind {
+  return {
+    kind: one.kind,
+    listen: one.listen(read),
+    token: one.token(read),
+    settings: (origin) => one.settings(read, origin),
+    serversIn: (origin) => one.serversIn(read, origin),
+  };
 }
 
 /** What `sluice registry` runs where the file has no embedded registry. */
 export function embeddedSettings(stateDir: string): RegistrySettings<'embedded'> {
+  const { embedded } = KINDS;
   const origin = { folder: stateDir, stateDir, secret: () => '' };
-  return MEANINGS.embedded.settings({ none: false }, origin);
+  return embedded.settings(embedded.keys.parse({}), origin);
+}
+
+/** What to write for a word or an address that stands where the keys of `registry` belong. */
+export function registryAdvice(word: string, address: string): string {
+  const write = (one: AnyKind): string => `{ ${one.kind}: ${one.example(word, address)} }`;
+  const meant = address === '' ? ALL.find(({ called }) => called.test(word)) : KINDS.consul;
+  if (meant === undefined) return `write registry: with one of ${ALL.map(write).join(', ')}`;
+  const remedy = `write registry: ${write(meant)}`;
+  return meant === DEFAULT_KIND ? `leave it out, or ${remedy}` : remedy;
+}
+
+/** The same for what stands where the keys of one kind belong. */
+export function kindAdvice(kind: string, word: string, address: string): string | undefined {
+  const one = ALL.find((each) => each.kind === kind);
+  return one === undefined ? undefined : `write ${kind}: ${one.example(word, address)}`;
 }

@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 import { requestShape } from './check.ts';
 import { folder, list, record, section } from './shapes.ts';
-import { address, choice, duration, integer, show, text } from './values.ts';
+import { address, choice, choiceOf, duration, integer, show, text } from './values.ts';
 
 export const serviceSchema = section(
   'How `sluice deploy` runs the instances of a service by local commands.',
@@ -13,15 +13,15 @@ export const serviceSchema = section(
       kind: 'name',
     }).optional(),
     instances: list('`host:port` of each instance, in release order.', address('An instance.'), 1),
-    driver: choice({
-      about: 'How an instance is run. `command`: as a process of `start`.',
+    driver: choiceOf({
+      about: 'How an instance is run.',
       initial: 'command',
-      words: ['command'],
+      meanings: { command: 'as a process of `start`' },
     }),
-    host: choice({
-      about: 'Where the instances run. `local`: on the machine that deploys.',
+    host: choiceOf({
+      about: 'Where the instances run.',
       initial: 'local',
-      words: ['local'],
+      meanings: { local: 'on the machine that deploys' },
     }),
     start: list(
       'Command of one instance: a list of words, or one string split on blanks (no shell). `{version} {host} {port} {id} {service}` are filled in.',

@@ -143,6 +143,21 @@ export function choice<const Words extends readonly string[]>(options: {
     .meta({ description: options.about, 'x-value': options.words.join(', ') });
 }
 
+/** A choice of a table of words, each with what it means; the table is part of the documentation. */
+export function choiceOf<Word extends string>(options: {
+  about: string;
+  initial: NoInfer<Word>;
+  meanings: Readonly<Record<Word, string>>;
+  /** What follows the meanings. */
+  more?: string;
+}) {
+  const { about, initial, meanings, more = '' } = options;
+  // Object.keys forgets the type of the keys.
+  const words = Object.keys(meanings) as Word[];
+  const each = words.map((one) => `\`${one}\`: ${meanings[one]}`).join('; ');
+  return choice({ about: `${about} ${each}.${more}`, initial, words });
+}
+
 /** A choice that may be left out. */
 export function optionalChoice<const Words extends readonly string[]>(options: {
   about: string;

@@ -1,5 +1,5 @@
 // What there is to know about one kind of registry. A new kind is a file beside this one with such a
-// value, a line in ../sources.ts and its keys in config/sections/registry.ts; whatever is forgotten of
+// value, a line in ../sources.ts and an entry in config/sections/registry.ts; whatever is forgotten of
 // that does not compile.
 
 import type { Log } from '../../base/log.ts';
