@@ -13,8 +13,11 @@ export type {
   DeleteOptions,
   KvEntry,
   KvState,
+  Lease,
+  LeaseOptions,
   PutOptions,
   RecordStore,
+  RecordWrite,
   Watch,
   WatchEvents,
 } from './registry/record-store.ts';

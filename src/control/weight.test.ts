@@ -36,6 +36,14 @@ class StuckStore implements RecordStore {
     throw new Error('not asked');
   }
 
+  commit(): Promise<never> {
+    throw new Error('not asked');
+  }
+
+  openLease(): Promise<never> {
+    throw new Error('not asked');
+  }
+
   watch(): never {
     throw new Error('not asked');
   }

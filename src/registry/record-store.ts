@@ -28,6 +28,32 @@ export type PutOptions = {
 
 export type DeleteOptions = { readonly recurse?: boolean; readonly cas?: number };
 
+/** One write of a `commit`. `cas`: as in PutOptions. */
+export type RecordWrite =
+  | {
+      readonly key: string;
+      readonly value: Uint8Array | string;
+      readonly cas?: number;
+      readonly flags?: string;
+    }
+  | { readonly key: string; readonly delete: true; readonly cas?: number };
+
+export type LeaseOptions = {
+  /** Its records vanish when nobody has renewed it for this long (a registry may take up to twice that). */
+  readonly ttlMs: number;
+  /** Called once, when it cannot be counted on any more; not after `close`. */
+  readonly onLost: (reason: string) => void;
+};
+
+/** Records that live as long as whoever wrote them: renewed until `close`, gone when the writer dies. */
+export type Lease = {
+  /** The record belongs to the lease. @throws as RecordStore, conflict when another lease holds it */
+  put(key: string, value: Uint8Array | string): Promise<void>;
+  delete(key: string): Promise<void>;
+  /** Its records vanish at once, where the registry can be reached. Never throws. */
+  close(): Promise<void>;
+};
+
 export type WatchEvents = {
   /** The prefix as it now is: at the start and after every change. Latest wins, never a queue. */
   readonly onState: (state: KvState) => void;
@@ -42,6 +68,9 @@ export type WatchEvents = {
 
 export type Watch = { close(): void };
 
+/** What every registry takes in one `commit`. */
+export const COMMIT_WRITES_MAX = 64;
+
 /**
  * @throws registry_unreachable when no address answers within the deadline,
  *   registry_refused when the registry said no (403, 400, …), too_large for a value over 512 KiB.
@@ -52,6 +81,9 @@ export interface RecordStore {
   /** False when `cas` did not match. */
   put(key: string, value: Uint8Array | string, options?: PutOptions): Promise<boolean>;
   delete(key: string, options?: DeleteOptions): Promise<boolean>;
+  /** All of the writes or none, each key once, at most COMMIT_WRITES_MAX. False when a `cas` did not match. */
+  commit(writes: readonly RecordWrite[]): Promise<boolean>;
+  openLease(options: LeaseOptions): Promise<Lease>;
   watch(prefix: string, events: WatchEvents): Watch;
   health(): SourceHealth;
   close(): void;

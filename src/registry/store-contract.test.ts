@@ -2,7 +2,7 @@
 
 import { startConsul } from '../../test/support/peers/programs.ts';
 import { openClient, startEmbedded } from '../../test/support/registry/builders.ts';
-import { storeContract } from '../../test/support/registry/store-contract.ts';
+import { leaseContract, storeContract } from '../../test/support/registry/store-contract.ts';
 import { embeddedStore } from './embedded.ts';
 
 storeContract('embedded', async (t) => {
@@ -18,4 +18,10 @@ storeContract('embedded, in its own process', async (t) => {
 storeContract('consul', async (t) => {
   const consul = await startConsul(t);
   return consul === undefined ? undefined : openClient(t, consul.addresses, { waitMs: 5_000 });
+});
+
+leaseContract('consul', async (t) => {
+  const consul = await startConsul(t);
+  if (consul === undefined) return undefined;
+  return () => openClient(t, consul.addresses, { waitMs: 5_000 });
 });

@@ -9,13 +9,17 @@ import type {
   DeleteOptions,
   KvEntry,
   KvState,
+  Lease,
+  LeaseOptions,
   PutOptions,
   RecordStore,
+  RecordWrite,
   Watch,
   WatchEvents,
 } from '../record-store.ts';
 import { parseDone, parseEntries, parseState } from './answer.ts';
 import type { ConsulReply } from './http-request.ts';
+import { openSessionLease } from './lease.ts';
 import { ConsulTransport } from './transport.ts';
 import { watchPrefix } from './watch.ts';
 
@@ -76,13 +80,7 @@ class ConsulStore implements RecordStore {
   }
 
   async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {
-    const body = typeof value === 'string' ? Buffer.from(value) : value;
-    if (body.length > VALUE_BYTES_MAX) {
-      throw new SluiceError(
-        'too_large',
-        `key "${key}": value of ${body.length} bytes, at most ${VALUE_BYTES_MAX}; store it elsewhere`,
-      );
-    }
+    const body = bytesOf(key, value);
     const path = pathOf(key) + queryOf({ cas: options.cas, flags: options.flags });
     const repeatable = options.cas === undefined;
     return parse(await this.#transport.call({ method: 'PUT', path, body }, repeatable), parseDone);
@@ -94,6 +92,18 @@ class ConsulStore implements RecordStore {
       pathOf(key, recurse) + queryOf({ recurse: recurse ? '' : undefined, cas: options.cas });
     const repeatable = options.cas === undefined;
     return parse(await this.#transport.call({ method: 'DELETE', path }, repeatable), parseDone);
+  }
+
+  async commit(writes: readonly RecordWrite[]): Promise<boolean> {
+    const reply = await this.#transport.call(
+      { method: 'PUT', path: '/v1/txn', body: transactionBody(writes), answers: [409] },
+      writes.every(({ cas }) => cas === undefined),
+    );
+    return reply.status !== 409;
+  }
+
+  openLease(options: LeaseOptions): Promise<Lease> {
+    return openSessionLease(this.#transport, pathOf, options);
   }
 
   watch(prefix: string, events: WatchEvents): Watch {
@@ -138,6 +148,36 @@ function pathOf(key: string, emptyAllowed = false): string {
     );
   }
   return `/v1/kv/${segments.map((segment) => encodeURIComponent(segment)).join('/')}`;
+}
+
+/** The body of PUT /v1/txn. Flags have 64 bits, so the number is written as its text. */
+function transactionBody(writes: readonly RecordWrite[]): Buffer {
+  const operations = writes.map((write) => {
+    pathOf(write.key);
+    const key = `"Key":${JSON.stringify(write.key)}`;
+    const index = write.cas === undefined ? '' : `,"Index":${write.cas}`;
+    if ('delete' in write) {
+      // Consul knows no deletion of what must be absent; that is nothing to do, and still a condition.
+      const verb =
+        write.cas === undefined ? 'delete' : write.cas === 0 ? 'check-not-exists' : 'delete-cas';
+      return `{"KV":{"Verb":"${verb}",${key}${verb === 'delete-cas' ? index : ''}}}`;
+    }
+    const verb = write.cas === undefined ? 'set' : 'cas';
+    const value = bytesOf(write.key, write.value).toString('base64');
+    const flags = write.flags === undefined ? '' : `,"Flags":${BigInt(write.flags)}`;
+    return `{"KV":{"Verb":"${verb}",${key},"Value":"${value}"${index}${flags}}}`;
+  });
+  return Buffer.from(`[${operations.join(',')}]`);
+}
+
+/** @throws too_large */
+function bytesOf(key: string, value: Uint8Array | string): Buffer {
+  const bytes = Buffer.from(value);
+  if (bytes.length <= VALUE_BYTES_MAX) return bytes;
+  throw new SluiceError(
+    'too_large',
+    `key "${key}": value of ${bytes.length} bytes, at most ${VALUE_BYTES_MAX}; store it elsewhere`,
+  );
 }
 
 function queryOf(parameters: Readonly<Record<string, string | number | undefined>>): string {

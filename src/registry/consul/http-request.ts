@@ -13,6 +13,8 @@ export type ConsulRequest = {
   readonly method: 'GET' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly body?: Uint8Array;
+  /** Statuses that answer this request beside 2xx and 404. */
+  readonly answers?: readonly number[];
 };
 
 export type ConsulReply = {

@@ -101,7 +101,7 @@ export class ConsulTransport {
     const answer = await sendRequest(request, options);
     let outcome: ConsulReply | RequestFailure | undefined;
     try {
-      outcome = judge(answer, address);
+      outcome = judge(answer, address, request.answers);
     } finally {
       const failed = outcome === undefined || 'reason' in outcome;
       if (failed && this.#address() === address) this.#current++;
@@ -154,10 +154,11 @@ export class ConsulTransport {
 function judge(
   outcome: ConsulReply | RequestFailure,
   address: Address,
+  answers: readonly number[] = [],
 ): ConsulReply | RequestFailure {
   if ('reason' in outcome) return outcome;
   const { status, body, knownLeader } = outcome;
-  const isUsable = (status >= 200 && status < 300) || status === 404;
+  const isUsable = (status >= 200 && status < 300) || status === 404 || answers.includes(status);
   if (isUsable && knownLeader) return outcome;
   const at = formatAddress(address);
   if (isUsable) return { address, reason: `${at}: has no leader, its data may be old`, sent: true };

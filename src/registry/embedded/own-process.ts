@@ -13,6 +13,8 @@ export function embeddedStore(client: RecordStore, store: Store): RecordStore {
     list: (prefix) => client.list(prefix),
     put: (key, value, options) => client.put(key, value, options),
     delete: (key, options) => client.delete(key, options),
+    commit: (writes) => client.commit(writes),
+    openLease: (options) => client.openLease(options),
     watch: (prefix, events) => watchStore(store, prefix, events),
     health: () => ({ ...client.health(), reachable: true, lastContactMs: Date.now() }),
     close: () => client.close(),

@@ -81,6 +81,41 @@ export function storeContract(name: string, start: StartStore): void {
     assert((await registry.list('a')).index > before.index);
   });
 
+  check('writes several records or none', async (registry) => {
+    await registry.put('c/a', '1');
+    const a = await registry.get('c/a');
+    assert(a !== undefined);
+    const both = [
+      { key: 'c/a', value: '2', cas: a.modifyIndex, flags: '18446744073709551615' },
+      { key: 'c/b', value: '2', cas: 0 },
+    ] as const;
+    assert.equal(await registry.commit(both), true);
+    assert.equal(await textOf(registry, 'c/'), 'a=2 b=2');
+    assert.equal((await registry.get('c/a'))?.flags, '18446744073709551615');
+    assert.equal(await registry.commit([{ key: 'c/c', value: '1' }, ...both]), false);
+    assert.equal(await textOf(registry, 'c/'), 'a=2 b=2');
+    assert.equal(
+      await registry.commit([
+        { key: 'c/a', delete: true },
+        { key: 'c/b', delete: true, cas: 1 },
+      ]),
+      false,
+    );
+    assert.equal(await registry.commit([{ key: 'c/a', delete: true, cas: 0 }]), false);
+    assert.equal(await textOf(registry, 'c/'), 'a=2 b=2');
+    const b = await registry.get('c/b');
+    assert.equal(
+      await registry.commit([
+        { key: 'c/a', delete: true },
+        { key: 'c/b', delete: true, cas: b?.modifyIndex ?? 0 },
+        { key: 'c/absent', delete: true, cas: 0 },
+        { key: 'c/d', value: 'ä"\n' },
+      ]),
+      true,
+    );
+    assert.equal(await textOf(registry, 'c/'), 'd=ä"\n');
+  });
+
   check('an absent prefix is an empty state with an index', async (registry) => {
     const empty = await registry.list('nothing/');
     assert.deepEqual(empty.entries, []);
@@ -149,6 +184,64 @@ export function storeContract(name: string, start: StartStore): void {
       await Promise.all(all.map((seen) => seen.until(`a=${at}`)));
     }
   });
+}
+
+/** What a lease must do; apart, because of the time that it takes to run out. */
+export function leaseContract(name: string, start: StartClients): void {
+  test(`${name}: records under a lease can be rewritten, and end with it`, async (t) => {
+    const open = await start(t);
+    if (open === undefined) return;
+    const registry = open();
+    const lost: string[] = [];
+    const options = { ttlMs: 10_000, onLost: (why: string) => lost.push(why) };
+    await registry.put('l/other', '1');
+    const lease = await registry.openLease(options);
+    const other = await registry.openLease(options);
+    await lease.put('l/a', '1');
+    await lease.put('l/a', '2');
+    await lease.put('l/b', '1');
+    await lease.put('l/c', '1');
+    await other.put('l/d', '1');
+    await lease.delete('l/c');
+    assert.equal(await textOf(registry, 'l/'), 'a=2 b=1 d=1 other=1');
+    await lease.close();
+    assert.equal(await textOf(registry, 'l/'), 'd=1 other=1');
+    await other.close();
+    await other.close();
+    assert.equal(await textOf(registry, 'l/'), 'other=1');
+    const again = await registry.openLease(options);
+    await again.put('l/a', '3');
+    assert.equal(await textOf(registry, 'l/'), 'a=3 other=1');
+    await again.close();
+    assert.deepEqual(lost, []);
+  });
+
+  test(`${name}: a lease lives while it is renewed, and not when its holder is gone`, async (t) => {
+    const open = await start(t);
+    if (open === undefined) return;
+    const [registry, dying] = [open(), open()];
+    const kept = await registry.openLease({ ttlMs: 10_000, onLost: () => {} });
+    t.after(() => kept.close());
+    await kept.put('l/kept', '1');
+    const dead = await dying.openLease({ ttlMs: 10_000, onLost: () => {} });
+    await dead.put('l/dead', '1');
+    dying.close();
+    const seen = new Seen();
+    const watch = registry.watch('l/', seen);
+    t.after(() => watch.close());
+    await seen.until('kept=1');
+    assert.deepEqual([...new Set(seen.states)], ['dead=1 kept=1', 'kept=1']);
+  });
+}
+
+/** Opens clients of one empty store; undefined when the test is skipped. */
+type StartClients = (t: TestContext) => Promise<(() => RecordStore) | undefined>;
+
+async function textOf(registry: RecordStore, prefix: string): Promise<string> {
+  const { entries } = await registry.list(prefix);
+  return entries
+    .map(({ key, value }) => `${key.slice(prefix.length)}=${Buffer.from(value)}`)
+    .join(' ');
 }
 
 /** What a watch was told, as `key=value` texts, and a way to await one. */
