@@ -170,11 +170,15 @@ test('weight writes the record and keeps its other attributes', async (t) => {
   await until('it is known', async () =>
     (await sluice(['status', ...daemon.here])).stdout.includes('127.0.0.1:9'),
   );
+  await sluice(['kv', 'put', 'upstreams/app/127.0.0.2:9', '{"max_con":3}', ...daemon.here]);
+  await until('the other one is known', async () =>
+    (await sluice(['status', ...daemon.here])).stdout.includes('app/127.0.0.2:9: attribute'),
+  );
   const weight = await sluice(['weight', 'app', '127.0.0.1:9', '5', ...daemon.here]);
   assert.equal(weight.stdout, '127.0.0.1:9 of app: weight 5\n', weight.stderr);
   assert.match(
     weight.stderr,
-    /^warning: \S+: attribute "max_con" is not read; did you mean "max_conns"/,
+    /^warning: upstreams.app.127\.0\.0\.1:9: attribute "max_con" is not read; [^\n]*\n$/,
   );
   const record = JSON.parse((await sluice(['kv', 'get', key, ...daemon.here])).stdout);
   assert.equal(record.weight, 5);

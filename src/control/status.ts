@@ -51,7 +51,7 @@ function buildUpstream(
   context: {
     readonly fleet: Fleet;
     readonly figures: readonly WorkerFigures[];
-    readonly problems: readonly string[];
+    readonly problems: UpstreamDocument['problems'];
   },
 ): UpstreamDocument {
   const totals = context.fleet.totals(config.name);
@@ -120,10 +120,13 @@ export function openTunnelsOf(
   }, 0);
 }
 
-function problemsOf(upstream: string, membership: Membership | undefined): string[] {
+function problemsOf(
+  upstream: string,
+  membership: Membership | undefined,
+): UpstreamDocument['problems'] {
   return (membership?.problems ?? [])
     .filter(({ service }) => service === upstream)
-    .map(({ key, message }) => `${key}: ${message}`);
+    .map(({ server, key, message }) => ({ server, key, message }));
 }
 
 function buildRegistry(

@@ -51,7 +51,7 @@ const MEMORY: Memory = {
       ],
       ['empty', []],
     ]),
-    problems: [{ service: 'app', key: 'upstreams/app/x', message: 'not an address' }],
+    problems: [{ service: 'app', server: '', key: 'upstreams/app/x', message: 'not an address' }],
     held: ['empty'],
   },
   verdicts: [

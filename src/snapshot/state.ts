@@ -132,9 +132,10 @@ function parseInstance(value: unknown): Instance | undefined {
 
 function parseProblem(value: unknown): RecordProblem | undefined {
   if (!isRecord(value) || !isText(value['key']) || !isText(value['message'])) return undefined;
-  // Snapshots of older versions do not say whose list it concerns.
+  // Snapshots of older versions do not say whose list or which server it concerns.
   const service = isText(value['service']) ? value['service'] : '';
-  return { service, key: value['key'], message: value['message'] };
+  const server = isText(value['server']) ? value['server'] : '';
+  return { service, server, key: value['key'], message: value['message'] };
 }
 
 function parseList<T>(

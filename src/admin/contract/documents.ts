@@ -73,8 +73,16 @@ export const UPSTREAM = object({
   balance: word<Balance>(),
   eligible: number,
   servers: list(SERVER),
-  /** Unreadable records and held lists, in words. */
-  problems: list(text),
+  /** Unreadable records and held lists. */
+  problems: list(
+    object({
+      /** `host:port`; '' when it concerns the whole list, or the key names no server. */
+      server: text,
+      key: text,
+      /** In words. */
+      message: text,
+    }),
+  ),
 });
 
 export type UpstreamDocument = ValueOf<typeof UPSTREAM>;

@@ -34,8 +34,8 @@ async function sayProblems(control: Control, upstream: string, server: string): 
   // The weight is written, so the verb succeeds even when the status cannot be read.
   const status = await control.status().catch(() => undefined);
   const found = status?.upstreams.find(({ name }) => name === upstream);
-  for (const problem of found?.problems ?? []) {
-    if (problem.includes(`/${server}: `)) warn(visible(problem));
+  for (const { server: about, key, message } of found?.problems ?? []) {
+    if (about === server) warn(visible(`${key}: ${message}`));
   }
 }
 

@@ -70,7 +70,7 @@ const STATUS: StatusDocument = {
           admin: { state: 'drain', owner: 'user:alice', reason: 'kernel', sinceMs: NOW - 3000 },
         },
       ],
-      problems: ['upstreams/app/x: no port'],
+      problems: [{ server: '', key: 'upstreams/app/x', message: 'no port' }],
     },
     { name: 'empty', balance: 'least_conn', eligible: 0, servers: [], problems: [] },
   ],
@@ -240,7 +240,7 @@ test('a record in the registry cannot move the cursor of a terminal', () => {
       registry: { ...STATUS.registry, reachable: false, trouble: 'answered "\x1b[2J"' },
       upstreams: STATUS.upstreams.map((upstream) => ({
         ...upstream,
-        problems: ['a\r\nb\x1b[H: no'],
+        problems: [{ server: '', key: 'a\r\nb\x1b[H', message: 'no' }],
       })),
     },
     { nowMs: NOW, paint: (_, text) => text, width: 0 },

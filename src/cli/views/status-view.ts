@@ -114,8 +114,8 @@ function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewO
       );
     }
   }
-  for (const problem of upstream.problems)
-    lines.push(`  ${paint('yellow', 'problem:')} ${visible(problem)}`);
+  for (const { key, message } of upstream.problems)
+    lines.push(`  ${paint('yellow', 'problem:')} ${visible(`${key}: ${message}`)}`);
   return lines;
 }
 

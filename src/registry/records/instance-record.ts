@@ -60,14 +60,16 @@ export type InstanceRead =
 
 export function readInstance(key: string, value: Uint8Array, prefix: string): InstanceRead {
   const service = serviceOf(key, prefix);
-  const fail = (message: string): InstanceRead => ({ problem: { service, key, message } });
   const place = readKey(key, prefix);
+  const server = typeof place === 'string' ? '' : formatAddress(place.address);
+  const problemOf = (message: string): RecordProblem => ({ service, server, key, message });
+  const fail = (message: string): InstanceRead => ({ problem: problemOf(message) });
   if (typeof place === 'string') return fail(place);
   const attributes = readAttributes(value);
   if (typeof attributes === 'string') return fail(attributes);
   const problems: RecordProblem[] = [];
   const say = (message: string): void => {
-    problems.push({ service, key, message });
+    problems.push(problemOf(message));
   };
   const breaksUpsync = value.length > VALUE_BYTES_UPSYNC;
   if (breaksUpsync) {
@@ -86,7 +88,7 @@ export function readInstance(key: string, value: Uint8Array, prefix: string): In
     return undefined;
   };
   const instance: Instance = {
-    id: formatAddress(place.address),
+    id: server,
     service: place.service,
     ...place.address,
     ...attributesFrom<RecordAttributes>((attribute) => {

@@ -14,6 +14,8 @@ export type Instance = RecordAttributes & {
 export type RecordProblem = {
   /** Whose list it concerns; '' when the key does not say. */
   readonly service: string;
+  /** `host:port`; '' when it concerns the whole list, or the key names no server. */
+  readonly server: string;
   readonly key: string;
   readonly message: string;
 };

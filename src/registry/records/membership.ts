@@ -108,6 +108,7 @@ export class MembershipReader {
       if (owner !== undefined) {
         problems.push({
           service: instance.service,
+          server: instance.id,
           key: entry.key,
           message: `the same server as ${owner}, which counts`,
         });
@@ -166,9 +167,8 @@ export class MembershipReader {
     }
     const last = before?.instance ?? this.#lastKnown(key);
     if ('problem' in read) {
-      const { service, message } = read.problem;
       const effect = last === undefined ? 'not added' : 'its last good state is kept';
-      const problems = [{ service, key, message: `${message} (${effect})` }];
+      const problems = [{ ...read.problem, message: `${read.problem.message} (${effect})` }];
       return { value, instance: last, problems };
     }
     let { instance } = read;
@@ -195,6 +195,7 @@ export class MembershipReader {
       held.push(service);
       problems.push({
         service,
+        server: '',
         key: `${this.#prefix}${service}/`,
         message: `its list of ${last.length} vanished and is held; write a server, or set allow_empty`,
       });

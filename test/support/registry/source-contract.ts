@@ -73,6 +73,7 @@ export function sourceContract(name: string, start: StartSource): void {
     const [problem, ...more] = told.last.problems;
     assert.deepEqual(more, []);
     assert.equal(problem?.service, 'app');
+    assert.equal(problem?.server, '127.0.0.1:1');
     assert.match(problem?.key ?? '', /app\/127\.0\.0\.1:1$/);
     assert.match(problem?.message ?? '', /"perhaps" is neither 0 nor 1/);
     await write({ app: { [A]: {}, [B]: { weight: 2 } } });
