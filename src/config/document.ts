@@ -54,23 +54,31 @@ export function readDocument(text: string): ConfigDocument {
     if (error instanceof RangeError) return failed(TOO_DEEP);
     throw error;
   }
-  if (document.errors.some((error) => error.message.includes('call stack')))
-    return failed(TOO_DEEP);
+  if (document.errors.some(({ code }) => code === 'RESOURCE_EXHAUSTION')) return failed(TOO_DEEP);
   const problems = firstOfKind(
     document.errors.map((error) =>
       at(error.pos[0], [], yamlMessage(error.code, error.message, lineAt(text, error.pos[0]))),
     ),
   ).slice(0, SYNTAX_PROBLEMS_MAX);
   const root: unknown = document.contents;
-  if (problems.length === 0)
+  // A key that is given twice can be read, and what else is wrong is told with it.
+  let isReadable = problems.length === 0;
+  if (isReadable)
     walk(root, [], {
-      problem: (node, path, text) => void problems.push(at(offsetOf(node), path, text)),
+      problem: (node, path, text) => {
+        isReadable = false;
+        problems.push(at(offsetOf(node), path, text));
+      },
+      duplicate: (node, path, line) => {
+        const text = `is given twice, first in line ${line}; keep one of the two`;
+        problems.push(at(offsetOf(node), path, text));
+      },
       lineOf: (node) => lines.linePos(offsetOf(node)).line,
       anchors: anchorsOf(root),
     });
 
   let data: unknown;
-  if (problems.every((problem) => problem.message.startsWith(DUPLICATE))) {
+  if (isReadable) {
     try {
       data = document.toJS({ maxAliasCount: ALIASES_MAX });
     } catch (error) {
@@ -98,7 +106,6 @@ export function readDocument(text: string): ConfigDocument {
 const SYNTAX_PROBLEMS_MAX = 5;
 const TOO_DEEP = 'is nested too deeply; flatten it';
 const UNKNOWN_FAULT = 'is not YAML from here on; check the brackets, quotes and indentation here';
-const DUPLICATE = 'is given twice';
 
 /** What is not closed is reported at each end that it runs into; the first is the one to mend. */
 function firstOfKind(problems: readonly ConfigProblem[]): ConfigProblem[] {
@@ -112,6 +119,8 @@ function firstOfKind(problems: readonly ConfigProblem[]): ConfigProblem[] {
 
 type Walk = {
   problem(node: unknown, path: Path, message: string): void;
+  /** The key is given before, in `line`. */
+  duplicate(node: unknown, path: Path, line: number): void;
   lineOf(node: unknown): number;
   readonly anchors: ReadonlySet<string>;
 };
@@ -137,12 +146,7 @@ function walk(node: unknown, path: Path, to: Walk): void {
       const line = seen.get(name);
       if (!isScalar(key))
         to.problem(key, path, 'a key must be one word; quote it if it holds : { } [ ] *');
-      else if (line !== undefined)
-        to.problem(
-          key,
-          [...path, name],
-          `${DUPLICATE}, first in line ${line}; keep one of the two`,
-        );
+      else if (line !== undefined) to.duplicate(key, [...path, name], line);
       else seen.set(name, to.lineOf(key));
       walk(value, [...path, name], to);
     }
@@ -212,6 +216,7 @@ function yamlMessage(code: string, message: string, line: string): string {
   if (/(^|[\s,[])\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]:\d/.test(line)) {
     return 'an IPv6 address must be in quotes; write "[::1]:9001"';
   }
+  // The parser gives these two the codes of other mistakes, so only its words tell them apart.
   if (message.startsWith('Flow')) return 'a [ or { before this is not closed; close it';
   if (message.startsWith('Missing closing')) return 'a quote before this is not closed; close it';
   switch (code) {

@@ -4,10 +4,10 @@
 import type { z } from 'zod';
 import { didYouMean, nearest } from '../base/suggest.ts';
 import { formatAddress, parseAddress } from '../base/units.ts';
-import { foreignWord } from './advice/foreign-words.ts';
+import { foreignWord, keyMeant } from './advice/foreign-words.ts';
 import { mapAdvice } from './advice/map-advice.ts';
 import { type ConfigDocument, type ConfigProblem, formatPath, type Path } from './document.ts';
-import { placesOf } from './reference.ts';
+import { keysIn, placesOf } from './reference.ts';
 
 /** Maps that hold a token; so may each kind of registry. */
 const SECRET_PLACES: ReadonlySet<string> = new Set([
@@ -19,8 +19,6 @@ const SECRET_PLACES: ReadonlySet<string> = new Set([
 
 /** Unknown keys of one map that are listed; the rest are counted. */
 const KEYS_SHOWN_MAX = 9;
-/** As didYouMean begins when no word is near. */
-const KNOWN_HERE = 'known here: ';
 
 export function problemsOfIssues(
   issues: readonly z.core.$ZodIssue[],
@@ -77,8 +75,6 @@ function unknownKeys(
   path: Path,
   document: ConfigDocument,
 ): ConfigProblem[] {
-  // The schema's message for unknown keys is the list of known ones; see section() there.
-  const known = issue.message.split(' ');
   const place = placeOf(path);
   const split = splitAddress(valueAt(document.data, path), place);
   const keys = issue.keys.filter((key) => !split.keys.includes(key));
@@ -87,13 +83,13 @@ function unknownKeys(
     // A long or odd key is no typing error; it is not shown.
     return /^[\w.@/+-]{1,40}$/.test(key) ? problem : { ...problem, path: formatPath(path) };
   };
-  const said = new Set<string>();
+  let isListed = false;
   const problems = keys.slice(0, KEYS_SHOWN_MAX).map((key) => {
-    const advice = adviceOn(key, place, known);
+    const advice = adviceOn(key, place);
     // The list of all that is known helps once.
-    const isRepeated = advice.includes(KNOWN_HERE) && said.has(advice);
-    said.add(advice);
-    return problemOf(key, isRepeated ? 'unknown key' : advice);
+    const isRepeated = advice.isList && isListed;
+    isListed ||= advice.isList;
+    return problemOf(key, isRepeated ? 'unknown key' : advice.text);
   });
   const [first] = split.keys;
   if (first !== undefined) problems.push(problemOf(first, `unknown key; ${split.advice}`));
@@ -107,11 +103,9 @@ function unknownKeys(
 
 /** Paths of the keys that should stand there instead of the unknown ones. */
 function keysAdvised(issue: z.core.$ZodIssueUnrecognizedKeys, path: Path): string[] {
-  const known = issue.message.split(' ');
   return issue.keys.slice(0, KEYS_SHOWN_MAX).flatMap((key) => {
-    const advice = adviceOn(key, placeOf(path), known);
-    const wanted = /(?:did you mean "|write )(\w+)/.exec(advice)?.[1];
-    return wanted === undefined ? [] : [formatPath([...path, wanted])];
+    const { meant } = adviceOn(key, placeOf(path));
+    return meant === undefined ? [] : [formatPath([...path, meant])];
   });
 }
 
@@ -119,16 +113,32 @@ function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
-function adviceOn(key: string, place: string, known: readonly string[]): string {
+type Advice = {
+  readonly text: string;
+  /** The key of this map that should stand there. */
+  readonly meant?: string | undefined;
+  /** It names all keys of the map. */
+  readonly isList: boolean;
+};
+
+function adviceOn(key: string, place: string): Advice {
   const foreign = foreignWord(key, place);
-  if (foreign !== undefined) return `unknown key; ${foreign}`;
-  if (nearest(key, known) === undefined) {
-    const places = placesOf(key).filter((other) => other !== '');
-    if (places.length > 0)
-      return `unknown key here; it belongs to ${places.slice(0, 3).join(' or ')}`;
-    if (placesOf(key).length > 0) return 'unknown key here; it belongs to the top of the file';
+  if (foreign !== undefined) {
+    return { text: `unknown key; ${foreign}`, meant: keyMeant(foreign), isList: false };
   }
-  return `unknown key; ${didYouMean(key, known)}`;
+  const known = keysIn(place);
+  const near = nearest(key, known);
+  if (near === undefined) {
+    const places = placesOf(key).filter((other) => other !== '');
+    const where = places.length > 0 ? places.slice(0, 3).join(' or ') : 'the top of the file';
+    if (placesOf(key).length > 0)
+      return { text: `unknown key here; it belongs to ${where}`, isList: false };
+  }
+  return {
+    text: `unknown key; ${didYouMean(key, known)}`,
+    meant: near,
+    isList: near === undefined,
+  };
 }
 
 /** `upstreams.<name>.servers[]` for `upstreams.app.servers[0]`. */

@@ -33,21 +33,27 @@ export function configReference(): string {
   return lines.join('\n');
 }
 
-/** Key → the maps in which it stands; made once, as a file may have thousands of wrong keys. */
-let places: ReadonlyMap<string, readonly string[]> | undefined;
+/** Place → the keys of that map; made once, as a file may have thousands of wrong keys. */
+let keysByPlace: ReadonlyMap<string, readonly string[]> | undefined;
 
-/** The maps in which a key stands: `limits`, `upstreams.<name>.servers[]`; '' is the top. */
+/** The keys of a map: of `limits`, `upstreams.<name>.servers[]`; '' is the top. */
+export function keysIn(place: string): readonly string[] {
+  keysByPlace ??= readPlaces();
+  return keysByPlace.get(place) ?? [];
+}
+
+/** The maps in which a key stands, named as above. */
 export function placesOf(key: string): readonly string[] {
-  places ??= readPlaces();
-  return places.get(key) ?? [];
+  keysByPlace ??= readPlaces();
+  return [...keysByPlace].flatMap(([place, keys]) => (keys.includes(key) ? [place] : []));
 }
 
 function readPlaces(): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, string[]>();
+  const found = new Map<string, readonly string[]>();
   const look = (place: string, schema: Schema): void => {
+    found.set(place, Object.keys(schema.properties ?? {}));
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
       if (typeof property === 'boolean') continue;
-      found.set(name, [...(found.get(name) ?? []), place]);
       const [suffix, within] = keysWithin(property);
       if (within !== undefined) look(`${place === '' ? '' : `${place}.`}${name}${suffix}`, within);
     }

@@ -3,6 +3,7 @@
 // with underscores, so `ExecStart` is `exec_start`.
 
 import { BALANCES } from '../../model.ts';
+import { KIND_EXAMPLES } from '../sections/registry.ts';
 
 const NO_TLS =
   'TLS is not offered; let a proxy in front end it, and listen on loopback or a private network';
@@ -165,10 +166,7 @@ const BY_PLACE: { readonly [place: string]: Words } = {
       ['listen', 'port', 'data_dir'],
       'it is of our own store: write embedded: { listen: 127.0.0.1:8500 }',
     ),
-    ...every(
-      ['type', 'kind', 'backend'],
-      'write one of embedded: {}, consul: { addresses: 127.0.0.1:8500 }, file: { path: servers.yaml }, none: on',
-    ),
+    ...every(['type', 'kind', 'backend'], `write one of ${KIND_EXAMPLES.join(', ')}`),
   },
   admin: {
     ...every(['port', 'address', 'bind', 'host'], 'write listen: 127.0.0.1:8700'),
@@ -202,4 +200,9 @@ export function foreignWord(word: string, place: string): string | undefined {
     if (words !== undefined && Object.hasOwn(words, plain)) return words[plain];
   }
   return undefined;
+}
+
+/** An advice that says `write KEY: …` puts that key in the place of the word. */
+export function keyMeant(advice: string): string | undefined {
+  return /\bwrite (\w+):/.exec(advice)?.[1];
 }

@@ -185,12 +185,17 @@ export function embeddedSettings(stateDir: string): RegistrySettings<'embedded'>
   return embedded.settings(embedded.keys.parse({}), origin);
 }
 
+/** `embedded: {}` and so on, as they may stand under `registry`. */
+export const KIND_EXAMPLES: readonly string[] = ALL.map(
+  (one) => `${one.kind}: ${one.example('', '')}`,
+);
+
 /** What to write for a word or an address that stands where the keys of `registry` belong. */
 export function registryAdvice(word: string, address: string): string {
-  const write = (one: AnyKind): string => `{ ${one.kind}: ${one.example(word, address)} }`;
   const meant = address === '' ? ALL.find(({ called }) => called.test(word)) : KINDS.consul;
-  if (meant === undefined) return `write registry: with one of ${ALL.map(write).join(', ')}`;
-  const remedy = `write registry: ${write(meant)}`;
+  if (meant === undefined)
+    return `write registry: with one of ${KIND_EXAMPLES.map((one) => `{ ${one} }`).join(', ')}`;
+  const remedy = `write registry: { ${meant.kind}: ${meant.example(word, address)} }`;
   return meant === DEFAULT_KIND ? `leave it out, or ${remedy}` : remedy;
 }
 

@@ -7,11 +7,9 @@ import { show, text } from './values.ts';
 /** A map of known keys. No value (`limits:` with nothing under it) means all defaults. */
 export function section<Shape extends z.core.$ZodLooseShape>(about: string, shape: Shape) {
   const object = z.strictObject(shape, {
-    // For unknown keys this lists what is known: issues.ts makes one problem per key from it.
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? Object.keys(shape).join(' ')
-        : `${show(issue.input)} where a map of keys belongs; write lines like "key: value" under it`,
+    // What is said of unknown keys is in issues.ts.
+    error: ({ input }) =>
+      `${show(input)} where a map of keys belongs; write lines like "key: value" under it`,
   });
   return z
     .preprocess((value) => value ?? {}, object)
