@@ -12,14 +12,17 @@ export {
 } from './model/balancing.ts';
 export {
   addServerCounters,
+  addSocketCounters,
   addUpstreamCounters,
   createServerCounters,
+  createSocketCounters,
   createUpstreamCounters,
   DURATION_BOUNDS_MS,
   type ExchangeResult,
   openTunnels,
   recordDuration,
   type ServerCounters,
+  type SocketCounters,
   sumOfServerCounters,
   type UpstreamCounters,
 } from './model/counters.ts';

@@ -6,7 +6,7 @@ import { processDescriptors } from '../base/descriptors.ts';
 import type { Fleet } from '../workers.ts';
 
 export function socketMetrics(fleet: Fleet): SocketMetrics {
-  const { turnedAway, acceptFailures, evicted, noSocket, connects } = fleet.socketTotals();
+  const { connects, ...counters } = fleet.socketTotals();
   const primary = { process: 'primary', open: processDescriptors.open() };
   const processes = [{ ...primary, max: processDescriptors.max() }];
   const upstreams = new Map<string, { idle: number; inUse: number }>();
@@ -23,7 +23,7 @@ export function socketMetrics(fleet: Fleet): SocketMetrics {
     }
   }
   return {
-    ...{ processes, clientsMax, turnedAway, acceptFailures, evicted, noSocket },
+    ...{ processes, clientsMax, ...counters },
     upstreams: [...connects].map(([name, count]) => ({
       name,
       connects: count,

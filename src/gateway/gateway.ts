@@ -4,7 +4,7 @@
 import { type Descriptors, processDescriptors } from '../base/descriptors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { GatewayConfig, ListenAddress } from '../config.ts';
-import type { Route, TableUpdate } from '../model.ts';
+import type { Route, SocketCounters, TableUpdate } from '../model.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
 import type { ExchangeContext } from './exchange.ts';
@@ -37,19 +37,11 @@ export type GatewayOptions = {
 };
 
 /** The sockets of one worker: now, and since its start where they are events. */
-export type SocketFigures = {
+export type SocketFigures = Readonly<SocketCounters> & {
   /** Of the whole process; 0 = this system does not tell. */
   readonly descriptorsOpen: number;
   readonly descriptorsMax: number;
   readonly clientsMax: number;
-  /** Clients that got a 503 because there were too many. */
-  readonly turnedAway: number;
-  /** Clients that were lost before they were accepted. */
-  readonly acceptFailures: number;
-  /** Idle server connections that gave way to another socket. */
-  readonly evicted: number;
-  /** Requests that got a 503 because there was no room for a server connection. */
-  readonly noSocket: number;
   readonly upstreams: readonly PoolFigures[];
 };
 

@@ -51,6 +51,18 @@ export type UpstreamCounters = TunnelCounters & {
   durationSumMs: number;
 };
 
+/** What happens to sockets, of a whole worker. */
+export type SocketCounters = {
+  /** Clients that got a 503 because there were too many. */
+  turnedAway: number;
+  /** Clients that were lost before they were accepted. */
+  acceptFailures: number;
+  /** Idle server connections that gave way to another socket. */
+  evicted: number;
+  /** Requests that got a 503 because there was no room for a server connection. */
+  noSocket: number;
+};
+
 /** Upper bounds (inclusive) of the duration buckets, ms. */
 export const DURATION_BOUNDS_MS: readonly number[] = [
   1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000,
@@ -90,6 +102,10 @@ export function createUpstreamCounters(): UpstreamCounters {
   };
 }
 
+export function createSocketCounters(): SocketCounters {
+  return { turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0 };
+}
+
 export function recordDuration(counters: UpstreamCounters, ms: number): void {
   let bucket = 0;
   // Sixteen buckets, most answers in the first few: a scan beats a binary search.
@@ -110,6 +126,7 @@ type Counters<T> = { [Name in keyof T]: number | number[] };
 
 const SERVER_NAMES = namesOf(createServerCounters());
 const UPSTREAM_NAMES = namesOf(createUpstreamCounters());
+const SOCKET_NAMES = namesOf(createSocketCounters());
 
 /** `sum` += `more` × `times`. */
 export function addServerCounters(
@@ -126,6 +143,10 @@ export function addUpstreamCounters(
   times: 1 | -1 = 1,
 ): void {
   addCounters(UPSTREAM_NAMES, sum, { more, times });
+}
+
+export function addSocketCounters(sum: SocketCounters, more: Readonly<SocketCounters>): void {
+  addCounters(SOCKET_NAMES, sum, { more, times: 1 });
 }
 
 function addCounters<T extends Counters<T>>(

@@ -4,11 +4,14 @@
 import type { SocketFigures } from '../gateway.ts';
 import {
   addServerCounters,
+  addSocketCounters,
   addUpstreamCounters,
+  createSocketCounters,
   createUpstreamCounters,
   openTunnels,
   type ServerCounters,
   type ServerFigures,
+  type SocketCounters,
   type UpstreamCounters,
 } from '../model.ts';
 import type { Report } from './protocol.ts';
@@ -22,11 +25,7 @@ export type UpstreamTotals = {
 };
 
 /** Sums over the workers since the start; what is open is counted of living workers alone. */
-export type SocketTotals = {
-  turnedAway: number;
-  acceptFailures: number;
-  evicted: number;
-  noSocket: number;
+export type SocketTotals = SocketCounters & {
   /** Connections opened to servers, by upstream. */
   readonly connects: Map<string, number>;
 };
@@ -65,7 +64,7 @@ export class WorkerFigures {
 
 /** The sums of workers that are gone. */
 export class DepartedFigures {
-  readonly #sockets = emptySockets();
+  readonly #sockets = emptySocketTotals();
   readonly #upstreams = new Map<string, UpstreamTotals>();
   readonly #gaps = new Map<string, number>();
 
@@ -87,7 +86,7 @@ export class DepartedFigures {
       }
       this.#upstreams.set(name, totals);
     }
-    if (figures.sockets !== undefined) addSockets(this.#sockets, figures.sockets);
+    if (figures.sockets !== undefined) addReported(this.#sockets, figures.sockets);
     for (const [id, longestMs] of figures.gaps) {
       this.#gaps.set(id, Math.max(longestMs, this.#gaps.get(id) ?? 0));
     }
@@ -121,9 +120,9 @@ export class DepartedFigures {
 
   /** What happened to sockets, the departed and the living together. */
   socketTotals(living: Iterable<WorkerFigures>): SocketTotals {
-    const totals = emptySockets();
-    addSockets(totals, this.#sockets);
-    for (const { sockets } of living) if (sockets !== undefined) addSockets(totals, sockets);
+    const totals = emptySocketTotals();
+    addSockets(totals, this.#sockets, this.#sockets.connects);
+    for (const { sockets } of living) if (sockets !== undefined) addReported(totals, sockets);
     return totals;
   }
 
@@ -142,19 +141,21 @@ function dropGone(servers: Map<string, ServerFigures>): void {
   for (const [id, { gone, inFlight }] of servers) if (gone && inFlight === 0) servers.delete(id);
 }
 
-function emptySockets(): SocketTotals {
-  return { turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0, connects: new Map() };
+function emptySocketTotals(): SocketTotals {
+  return { ...createSocketCounters(), connects: new Map() };
 }
 
-function addSockets(sum: SocketTotals, figures: SocketFigures | SocketTotals): void {
-  sum.turnedAway += figures.turnedAway;
-  sum.acceptFailures += figures.acceptFailures;
-  sum.evicted += figures.evicted;
-  sum.noSocket += figures.noSocket;
-  const connects =
-    'connects' in figures
-      ? figures.connects
-      : figures.upstreams.map(({ name, connects }) => [name, connects] as const);
+function addReported(sum: SocketTotals, figures: SocketFigures): void {
+  const connects = figures.upstreams.map(({ name, connects }) => [name, connects] as const);
+  addSockets(sum, figures, connects);
+}
+
+function addSockets(
+  sum: SocketTotals,
+  counters: SocketCounters,
+  connects: Iterable<readonly [upstream: string, count: number]>,
+): void {
+  addSocketCounters(sum, counters);
   for (const [name, count] of connects) {
     sum.connects.set(name, (sum.connects.get(name) ?? 0) + count);
   }

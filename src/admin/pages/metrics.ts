@@ -9,6 +9,7 @@ import {
   ELIGIBILITIES,
   openTunnels,
   type ServerCounters,
+  type SocketCounters,
   type UpstreamCounters,
 } from '../../model.ts';
 import type { ServerDocument, StatusDocument } from '../contract.ts';
@@ -17,7 +18,7 @@ import type { ServerDocument, StatusDocument } from '../contract.ts';
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Descriptors and connections: now, and since the start where they are events. */
-export type SocketMetrics = {
+export type SocketMetrics = Readonly<SocketCounters> & {
   readonly processes: readonly {
     readonly process: string;
     /** 0 = this system does not tell. */
@@ -25,10 +26,6 @@ export type SocketMetrics = {
     readonly max: number;
   }[];
   readonly clientsMax: number;
-  readonly turnedAway: number;
-  readonly acceptFailures: number;
-  readonly evicted: number;
-  readonly noSocket: number;
   readonly upstreams: readonly {
     readonly name: string;
     readonly idle: number;
@@ -143,27 +140,14 @@ function addSockets(sockets: SocketMetrics, gauge: MakeGauge, registry: Registry
   gauge('sluice_client_connections_max', 'Client connections that are served at most.').set(
     sockets.clientsMax,
   );
-  const events = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
-    new Counter({ name, help, labelNames, registers: [registry] });
-  events('sluice_clients_turned_away_total', 'Clients that got 503: too many.').inc(
-    sockets.turnedAway,
-  );
-  events('sluice_accept_failures_total', 'Clients lost before they were accepted.').inc(
-    sockets.acceptFailures,
-  );
-  events('sluice_idle_evictions_total', 'Idle server connections closed to make room.').inc(
-    sockets.evicted,
-  );
-  events('sluice_no_socket_total', 'Requests that got 503: no room for a server connection.').inc(
-    sockets.noSocket,
-  );
+  const registers = [registry];
+  counters(SOCKET_COUNTERS, [], registers)(sockets, {});
   const connections = gauge('sluice_upstream_connections', 'Open connections to servers.', [
     'upstream',
     'state',
   ]);
-  const connects = events('sluice_upstream_connects_total', 'Connections opened to servers.', [
-    'upstream',
-  ]);
+  const opened = { name: 'sluice_upstream_connects_total', help: 'Connections opened to servers.' };
+  const connects = new Counter({ ...opened, labelNames: ['upstream'], registers });
   for (const { name: upstream, ...counted } of sockets.upstreams) {
     connections.set({ upstream, state: 'idle' }, counted.idle);
     connections.set({ upstream, state: 'in_use' }, counted.inUse);
@@ -244,6 +228,22 @@ const SERVER_COUNTERS: Record<keyof ServerCounters, CounterMetric | null> = {
   clientGone: null,
   tunnels: null,
   tunnelsEnded: null,
+};
+
+const SOCKET_COUNTERS: Record<keyof SocketCounters, CounterMetric | null> = {
+  turnedAway: { name: 'sluice_clients_turned_away_total', help: 'Clients that got 503: too many.' },
+  acceptFailures: {
+    name: 'sluice_accept_failures_total',
+    help: 'Clients lost before they were accepted.',
+  },
+  evicted: {
+    name: 'sluice_idle_evictions_total',
+    help: 'Idle server connections closed to make room.',
+  },
+  noSocket: {
+    name: 'sluice_no_socket_total',
+    help: 'Requests that got 503: no room for a server connection.',
+  },
 };
 
 /** Registers the metrics of a table; the function that it returns adds one set of counters to them. */
