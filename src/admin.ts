@@ -8,7 +8,6 @@ export type {
   ReceiptServer,
   ServerDocument,
   StatusDocument,
-  TextAnswer,
   TunnelCounts,
   UpstreamDocument,
 } from './admin/contract.ts';

@@ -3,4 +3,4 @@
 export { Gateway, type GatewayOptions, type SocketFigures } from './gateway/gateway.ts';
 export type { PoolFigures } from './gateway/http1.ts';
 export { descriptorsFor, socketRoom } from './gateway/listener.ts';
-export type { Page, ReadPage } from './gateway/routing.ts';
+export type { ReadPage } from './gateway/routing.ts';

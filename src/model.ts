@@ -59,6 +59,7 @@ export type {
   PageName,
   Route,
   TableUpdate,
+  TextAnswer,
   UpstreamChange,
   UpstreamState,
 } from './model/table.ts';

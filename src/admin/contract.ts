@@ -23,7 +23,6 @@ export {
   type InputOf,
   type Route,
   statusOf,
-  type TextAnswer,
 } from './contract/route.ts';
 export {
   EVERYWHERE,

@@ -1,8 +1,8 @@
 // What is read as text and not as a document: the pages of nginx's modules by name and raw query, as the
 // control API and the gateway's routes both answer with them, and the metrics.
 
-import type { PageName } from '../model.ts';
-import type { StatusDocument, TextAnswer } from './contract.ts';
+import type { PageName, TextAnswer } from '../model.ts';
+import type { StatusDocument } from './contract.ts';
 import { listPage } from './pages/list-page.ts';
 import { statusPage } from './pages/status-page.ts';
 

@@ -6,17 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { RawClient, startGateway } from '../../test/support/gateway/builders.ts';
-import type { Page } from '../gateway.ts';
+import type { TextAnswer } from '../model.ts';
 
 const GET = 'GET /s?format=json HTTP/1.1\r\nHost: a\r\n\r\n';
-const PAGE: Page = { contentType: 'text/plain', body: 'all is well' };
+const PAGE: TextAnswer = { contentType: 'text/plain', body: 'all is well' };
 
 async function start(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-pages-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const accessLog = join(folder, 'access.log');
   const asked = Promise.withResolvers<string>();
-  const rendered = Promise.withResolvers<Page>();
+  const rendered = Promise.withResolvers<TextAnswer>();
   const { gateway, port } = await startGateway(
     t,
     [],

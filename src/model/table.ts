@@ -24,6 +24,9 @@ export type Route = { readonly host: string; readonly path: string } & (
 /** The pages that the gateway itself answers with. */
 export type PageName = 'upstream_status' | 'upstream_list';
 
+/** What such a page is, or any other answer that is text. */
+export type TextAnswer = { readonly contentType: string; readonly body: string };
+
 /** Servers that stay in their places, with their new states; the others are as they were. */
 export type UpstreamChange = {
   readonly name: string;

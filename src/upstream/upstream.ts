@@ -18,8 +18,8 @@ import {
   type UpstreamState,
 } from '../model.ts';
 import type { Balanced, Balancer } from './balancing/balancer.ts';
-import { isOpen } from './balancing/may-take.ts';
 import { createBalancer } from './balancing/methods.ts';
+import { isOpen } from './balancing/open-servers.ts';
 import { RoundRobin } from './balancing/round-robin.ts';
 import { StickyServers } from './balancing/sticky.ts';
 import { GapTracker } from './gaps.ts';

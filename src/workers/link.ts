@@ -6,8 +6,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Server as NetServer } from 'node:net';
 import { type ErrorCode, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { Page, ReadPage } from '../gateway.ts';
-import type { TableUpdate } from '../model.ts';
+import type { ReadPage } from '../gateway.ts';
+import type { TableUpdate, TextAnswer } from '../model.ts';
 import { WorkerFigures } from './figures.ts';
 import {
   type FromWorker,
@@ -287,7 +287,7 @@ export class WorkerLink {
     name,
     query,
   }: Extract<FromWorker, { kind: 'page' }>): Promise<void> {
-    let page: Page | null = null;
+    let page: TextAnswer | null = null;
     try {
       page = await this.#options.readPage(name, query);
     } catch (error) {

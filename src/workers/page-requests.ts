@@ -2,7 +2,8 @@
 // same page asked for by many at a time is asked for once. Nothing here holds up a request to a
 // server, and a primary that does not answer costs a deadline and a bounded number of waiters.
 
-import type { Page, ReadPage } from '../gateway.ts';
+import type { ReadPage } from '../gateway.ts';
+import type { TextAnswer } from '../model.ts';
 import type { FromWorker } from './protocol.ts';
 
 /** The primary waits at most a fourth of it for the workers' figures, ms. */
@@ -12,8 +13,8 @@ const WAITING_MAX = 16;
 
 type Waiting = {
   readonly key: string;
-  readonly promise: Promise<Page>;
-  readonly resolve: (page: Page) => void;
+  readonly promise: Promise<TextAnswer>;
+  readonly resolve: (page: TextAnswer) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
 };
@@ -35,7 +36,7 @@ export class PageRequests {
     if (this.#waiting.size >= WAITING_MAX) return Promise.reject(new Error('too many pages'));
     this.#requests += 1;
     const request = this.#requests;
-    const { promise, resolve, reject } = Promise.withResolvers<Page>();
+    const { promise, resolve, reject } = Promise.withResolvers<TextAnswer>();
     const timer = setTimeout(() => this.#settle(request, undefined), this.#deadlineMs);
     this.#waiting.set(request, { key, promise, resolve, reject, timer });
     this.#send({ kind: 'page', request, name, query });
@@ -43,11 +44,11 @@ export class PageRequests {
   };
 
   /** null: the primary could not render it. */
-  answered(request: number, page: Page | null): void {
+  answered(request: number, page: TextAnswer | null): void {
     this.#settle(request, page ?? undefined);
   }
 
-  #settle(request: number, page: Page | undefined): void {
+  #settle(request: number, page: TextAnswer | undefined): void {
     const waiting = this.#waiting.get(request);
     // Too late is as if it had never come.
     if (waiting === undefined) return;

@@ -3,8 +3,15 @@
 
 import type { LogLevel } from '../base/log.ts';
 import type { GatewayConfig } from '../config.ts';
-import type { Page, SocketFigures } from '../gateway.ts';
-import type { PageName, Route, ServerFigures, TableUpdate, UpstreamCounters } from '../model.ts';
+import type { SocketFigures } from '../gateway.ts';
+import type {
+  PageName,
+  Route,
+  ServerFigures,
+  TableUpdate,
+  TextAnswer,
+  UpstreamCounters,
+} from '../model.ts';
 
 export type GapWatch = { readonly id: string; readonly upstream: string };
 
@@ -37,7 +44,7 @@ export type ToWorker =
   | { readonly kind: 'open-gap'; readonly gap: GapWatch }
   | { readonly kind: 'close-gap'; readonly gap: GapWatch }
   /** Answers a worker's `page`; null: it could not be rendered. */
-  | { readonly kind: 'page'; readonly request: number; readonly page: Page | null }
+  | { readonly kind: 'page'; readonly request: number; readonly page: TextAnswer | null }
   | { readonly kind: 'reopen-logs' }
   /** Finish what is in flight, then exit. */
   | { readonly kind: 'close'; readonly deadlineMs: number };

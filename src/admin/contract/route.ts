@@ -2,6 +2,7 @@
 // same for the handler of the server and for the call of a client.
 
 import type { ErrorCode } from '../../base/errors.ts';
+import type { TextAnswer } from '../../model.ts';
 import type { Body, Parameter } from './requests.ts';
 import type { Shape } from './shape.ts';
 
@@ -21,9 +22,6 @@ export type Route = {
   /** What its handler may refuse with, beside what every route may: see ROUTE_ERRORS. */
   readonly errors: readonly ErrorCode[];
 };
-
-/** A page or the metrics. */
-export type TextAnswer = { readonly contentType: string; readonly body: string };
 
 /** The names in a path: `/api/upstreams/:upstream/receipts` has 'upstream'. */
 type NameIn<Path extends string> = Path extends `${string}/:${infer Rest}`

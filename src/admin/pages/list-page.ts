@@ -4,7 +4,8 @@
 //
 // **Source:** nginx-upsync-module, `upstream_show`.
 
-import type { ServerDocument, StatusDocument, TextAnswer, UpstreamDocument } from '../contract.ts';
+import type { TextAnswer } from '../../model.ts';
+import type { ServerDocument, StatusDocument, UpstreamDocument } from '../contract.ts';
 
 /** As with upsync, the whole raw query is the name. */
 export function listPage({ upstreams }: StatusDocument, query: string): TextAnswer {

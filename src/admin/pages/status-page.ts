@@ -4,7 +4,8 @@
 //
 // **Source:** nginx_upstream_check_module, `check_status`.
 
-import type { ServerDocument, StatusDocument, TextAnswer } from '../contract.ts';
+import type { TextAnswer } from '../../model.ts';
+import type { ServerDocument, StatusDocument } from '../contract.ts';
 
 type Row = {
   /** Position among all checked servers, also when others are filtered out. */

@@ -12,14 +12,8 @@ import {
   SluiceError,
 } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import {
-  ROUTE_NAMES,
-  type Route,
-  type RouteName,
-  routeOf,
-  statusOf,
-  type TextAnswer,
-} from '../contract.ts';
+import type { TextAnswer } from '../../model.ts';
+import { ROUTE_NAMES, type Route, type RouteName, routeOf, statusOf } from '../contract.ts';
 import { type Control, type Readiness, shuttingDown } from '../control.ts';
 import { checkAccess } from './access.ts';
 import { createHandlers } from './handlers.ts';

@@ -7,9 +7,10 @@
 //              ▲                         │
 //              └──── attemptFailed ◄─────┘ (nothing relayed yet, and retry.ts allows it)
 
+import type { TextAnswer } from '../../model.ts';
 import type { Outcome, Server, Upstream } from '../../upstream.ts';
 import type { RequestHead, ResponseHead } from '../message.ts';
-import { answerPage, type Page, type PageRoute } from '../routing.ts';
+import { answerPage, type PageRoute } from '../routing.ts';
 import { NO_BYTES } from '../transport.ts';
 import { countExchange, countTunnel, countTunnelEnd, idsOf, type Result } from './account.ts';
 import { Attempts } from './attempts.ts';
@@ -330,7 +331,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
   // ---- the end ------------------------------------------------------------------------------
 
   /** The gateway's own answer: no server could be asked, or none gave an answer. */
-  #answer(status: number, reason: string, page?: Page): void {
+  #answer(status: number, reason: string, page?: TextAnswer): void {
     const upstream = this.#upstream;
     const response = this.#gateway.ownAnswers.compose({ status, reason, upstream, page });
     this.#status = status;

@@ -4,11 +4,11 @@
 // the answer where the configuration asks for it.
 
 import type { Log } from '../../base/log.ts';
+import type { TextAnswer } from '../../model.ts';
 import type { Upstream } from '../../upstream.ts';
 import type { OwnResponse } from '../message.ts';
 import { RareLine } from '../rare-line.ts';
 import type { Wheel } from '../wheel.ts';
-import type { Page } from './pages.ts';
 
 /** What a client is told, by status; other statuses are the client's own doing and say what it did. */
 const TEXTS: Readonly<Record<number, string>> = {
@@ -28,7 +28,7 @@ export type OwnAnswer = {
   /** Whose servers could not answer; undefined: no route, or no such upstream. */
   readonly upstream: Upstream | undefined;
   /** Instead of a text. */
-  readonly page?: Page | undefined;
+  readonly page?: TextAnswer | undefined;
 };
 
 export type OwnAnswersOptions = {

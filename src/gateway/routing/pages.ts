@@ -1,14 +1,12 @@
 // Pages of our own on a route: who may see one, and the way to whoever renders it. The data plane
 // has no table of its own to show; it asks (`ReadPage`) and goes on with other requests meanwhile.
 
-import type { PageName } from '../../model.ts';
+import type { PageName, TextAnswer } from '../../model.ts';
 import type { AddressSet, Forwarding } from '../forwarding.ts';
 import type { RequestHead } from '../message.ts';
 
-export type Page = { readonly contentType: string; readonly body: string };
-
 /** `query` as it came, without `?`. Rejects when there is no page in time. */
-export type ReadPage = (name: PageName, query: string) => Promise<Page>;
+export type ReadPage = (name: PageName, query: string) => Promise<TextAnswer>;
 
 export type PageRoute = { readonly page: PageName; readonly allow: AddressSet };
 
@@ -16,7 +14,7 @@ export type PageRoute = { readonly page: PageName; readonly allow: AddressSet };
 export type PageAnswer = {
   readonly status: 200 | 403 | 405 | 503;
   readonly reason: string;
-  readonly page?: Page;
+  readonly page?: TextAnswer;
 };
 
 export type PageRequest = {

@@ -13,7 +13,7 @@ import { type BalanceKey, standingOf } from '../../model.ts';
 import type { Server } from '../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
 import { crc32, Ring, type RingMember } from './ketama.ts';
-import { mayTake } from './may-take.ts';
+import { mayTake } from './open-servers.ts';
 import { RoundRobin } from './round-robin.ts';
 
 export class Hash implements Balancer {

@@ -5,7 +5,7 @@
 
 import type { Server } from '../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
-import { isOpen, mayTake } from './may-take.ts';
+import { addInPlace, isOpen, mayTake, removeFrom } from './open-servers.ts';
 import { advance } from './round-robin.ts';
 
 export class LeastConn implements Balancer {
@@ -27,14 +27,13 @@ export class LeastConn implements Balancer {
     return least === undefined || !isTied ? least : breakTie(least, this.#servers, tried, nowMs);
   }
 
-  /** Into its place in the table: the first wins ties. */
+  /** In the order of the table, because the first wins ties. */
   add(server: Server): void {
-    const after = this.#servers.findIndex(({ position }) => position > server.position);
-    this.#servers.splice(after < 0 ? this.#servers.length : after, 0, server);
+    addInPlace(this.#servers, server);
   }
 
   remove(server: Server): void {
-    this.#servers.splice(this.#servers.indexOf(server), 1);
+    removeFrom(this.#servers, server);
   }
 
   close(): void {

@@ -15,7 +15,7 @@
 
 import type { Outcome, Server } from '../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
-import { mayTake } from './may-take.ts';
+import { mayTake } from './open-servers.ts';
 import { WeightedDraw } from './weighted-draw.ts';
 
 const DECAY_MS = 10_000;

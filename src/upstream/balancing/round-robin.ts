@@ -13,7 +13,7 @@ import { loadOf } from '../../model.ts';
 import type { Server } from '../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
 import { Lane } from './lane.ts';
-import { isOpen } from './may-take.ts';
+import { isOpen, removeFrom } from './open-servers.ts';
 
 /** Up to this many servers a plain scan is as fast as lanes, or faster. */
 const SCANNED_MAX = 16;
@@ -70,7 +70,7 @@ export class RoundRobin implements Balancer {
   /** It takes no more, and has its weight back as it is. */
   remove(server: Server): void {
     server.lane?.drop(server);
-    this.#loose.splice(this.#loose.indexOf(server), 1);
+    removeFrom(this.#loose, server);
     this.#size -= 1;
   }
 

@@ -8,7 +8,7 @@ import { hash } from 'node:crypto';
 import type { Sticky } from '../../model.ts';
 import type { Server } from '../server.ts';
 import type { Balanced } from './balancer.ts';
-import { mayTake } from './may-take.ts';
+import { mayTake } from './open-servers.ts';
 
 export class StickyServers {
   readonly #sticky: Sticky;

@@ -3,7 +3,7 @@
 
 import type { Server } from '../server.ts';
 import type { Balanced, BalancerOptions } from './balancer.ts';
-import { isOpen, mayTake } from './may-take.ts';
+import { addInPlace, isOpen, mayTake, removeFrom } from './open-servers.ts';
 
 /** Draws for one request; then, as in nginx, all are looked at. */
 const DRAWS_MAX = 20;
@@ -25,13 +25,12 @@ export class WeightedDraw {
   }
 
   add(server: Server): void {
-    const after = this.#servers.findIndex(({ position }) => position > server.position);
-    this.#servers.splice(after < 0 ? this.#servers.length : after, 0, server);
+    addInPlace(this.#servers, server);
     this.#sums = undefined;
   }
 
   remove(server: Server): void {
-    this.#servers.splice(this.#servers.indexOf(server), 1);
+    removeFrom(this.#servers, server);
     this.#sums = undefined;
   }
 

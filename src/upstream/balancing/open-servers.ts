@@ -1,0 +1,25 @@
+// What a balancer asks about a server: is it open for requests at all, and may it take this one. And the
+// list that a balancer keeps of those that are open.
+
+import { eligibility, standingOf } from '../../model.ts';
+import type { Server } from '../server.ts';
+
+/** As far as the table says; the answer holds until the next table. */
+export function isOpen(server: Server): boolean {
+  return standingOf(server.state) === 'ok';
+}
+
+/** Eligible, and not tried by this request before. */
+export function mayTake(server: Server, tried: readonly Server[], nowMs: number): boolean {
+  return eligibility(server, nowMs) === 'ok' && (tried.length === 0 || !tried.includes(server));
+}
+
+/** Into its place in the table. */
+export function addInPlace(servers: Server[], server: Server): void {
+  const after = servers.findIndex(({ position }) => position > server.position);
+  servers.splice(after < 0 ? servers.length : after, 0, server);
+}
+
+export function removeFrom(servers: Server[], server: Server): void {
+  servers.splice(servers.indexOf(server), 1);
+}
