@@ -11,6 +11,7 @@ import {
   startGateway,
   startHello,
   startRawServer,
+  untilQuiet,
 } from '../../test/support/gateway/builders.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: app\r\n\r\n';
@@ -367,11 +368,8 @@ test('back-pressure: a client that does not read stops the server, and memory st
   client.socket.pause();
   client.send(GET);
   // The writes stop when every buffer on the way is full.
-  let last = -1;
-  while (last !== written) {
-    last = written;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
+  await server.until(() => written > 0);
+  await untilQuiet(() => written);
   assert.ok(written < total, `the server could write all ${written} bytes`);
   client.socket.removeAllListeners('data');
   let received = 0;
@@ -578,7 +576,9 @@ test('many slow readers: every client gets its own bytes and nobody else’s', a
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
     socket.write(bodyFor(id));
   }
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await untilQuiet(() =>
+    server.connections.reduce((sum, { writableLength }) => sum + writableLength, 0),
+  );
   await Promise.all(
     clients.map(async ({ socket, id }) => {
       const pieces: Buffer[] = [];

@@ -228,3 +228,20 @@ export class RawClient {
 export async function rawExchange(t: TestContext, port: number, bytes: string): Promise<string> {
   return new RawClient(t, port).send(bytes).ended();
 }
+
+/** Turns of the event loop in which nothing may change any more. */
+const QUIET_TURNS = 200;
+
+/**
+ * Resolves when the value stays as it is. Clients, gateway and servers run in this one process, so that
+ * each turn moves every byte that can be moved.
+ */
+export async function untilQuiet(value: () => number): Promise<void> {
+  let last = value();
+  for (let quiet = 0; quiet < QUIET_TURNS; quiet += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = value();
+    if (now !== last) quiet = 0;
+    last = now;
+  }
+}
