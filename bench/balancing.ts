@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Cleanup, listening, Stack, start, temporaryFolder } from '../demo/stack.ts';
 import { findPeer, freePorts } from '../test/support/peers/programs.ts';
+import { startNginx } from './lab/nginx.ts';
 import { table } from './lab.ts';
 
 const WEIGHTS = [1, 1, 2, 3, 3];
@@ -55,7 +56,7 @@ export async function run({ keys }: BalancingOptions = { keys: 10_000 }): Promis
     await startServers(folder, ports, cleanup);
     const fronts: Readonly<Record<string, Front>> = {
       sluice: (method, places) => startSluice({ folder, ports, cleanup }, method, places),
-      nginx: (method, places) => startNginx({ folder, ports, cleanup }, method, places),
+      nginx: (method, places) => startProxy({ folder, ports, cleanup }, method, places),
       haproxy: (method, places) => startHaproxy({ folder, ports, cleanup }, method, places),
     };
     const rows = [
@@ -177,7 +178,7 @@ async function startServers(folder: string, ports: readonly number[], cleanup: C
   await nginx({ folder, ports, cleanup }, 'servers', servers.join('\n'), ports[0] ?? 0);
 }
 
-async function startNginx(ground: Ground, method: Method, places: readonly number[]) {
+async function startProxy(ground: Ground, method: Method, places: readonly number[]) {
   const [port = 0] = await freePorts(1);
   const servers = places.map(
     (place) => `server 127.0.0.1:${ground.ports[place]} weight=${WEIGHTS[place]};`,
@@ -190,22 +191,9 @@ async function startNginx(ground: Ground, method: Method, places: readonly numbe
 }
 
 async function nginx(ground: Ground, name: string, http: string, port: number): Promise<void> {
-  const program = findPeer('nginx');
-  if (program === undefined) throw new Error('nginx is not installed: nothing to compare with');
-  const file = join(ground.folder, `${name}.conf`);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((kind) => `${kind}_temp_path ${join(ground.folder, `${name}-${kind}`)};`)
-    .join(' ');
-  await writeFile(
-    file,
-    `daemon off; worker_processes 1; pid ${join(ground.folder, `${name}.pid`)}; error_log stderr error;
-events { worker_connections 4096; }
-http { access_log off; keepalive_requests 1000000000; ${temporary} ${http} }
-`,
-  );
-  const child = start(program, ['-p', ground.folder, '-c', file]);
-  ground.cleanup.add(() => child.stop());
-  await listening(port, child);
+  const text = `access_log off; ${http}`;
+  if ((await startNginx({ ...ground, name, port, http: text })) === undefined)
+    throw new Error('nginx is not installed: nothing to compare with');
 }
 
 async function startHaproxy(ground: Ground, method: Method, places: readonly number[]) {

@@ -3,8 +3,9 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cleanup, childrenOf, listening, type Ports, Stack, start } from '../../demo/stack.ts';
+import { type Cleanup, listening, type Ports, Stack, start } from '../../demo/stack.ts';
 import { findPeer, freePorts } from '../../test/support/peers/programs.ts';
+import { startNginx } from './nginx.ts';
 
 export type Contender = {
   readonly name: string;
@@ -33,8 +34,8 @@ const KEEPALIVE = 1000;
 export const CONTENDERS: Readonly<Record<string, (lab: Lab) => Promise<Contender | undefined>>> = {
   sluice: (lab) => startSluice('sluice', lab),
   // nginx reads a whole body before it calls a server; the others, and Sluice, stream it.
-  nginx: (lab) => startNginx('nginx', 'client_body_buffer_size 128k;', lab),
-  'nginx-streaming': (lab) => startNginx('nginx-streaming', 'proxy_request_buffering off;', lab),
+  nginx: (lab) => startProxy('nginx', 'client_body_buffer_size 128k;', lab),
+  'nginx-streaming': (lab) => startProxy('nginx-streaming', 'proxy_request_buffering off;', lab),
   haproxy: startHaproxy,
   'http-proxy-3': (lab) => startScript('http-proxy-3', lab),
   'fast-proxy': (lab) => startScript('fast-proxy', lab),
@@ -66,7 +67,7 @@ upstreams:
   };
 }
 
-async function startNginx(name: string, body: string, lab: Lab): Promise<Contender | undefined> {
+async function startProxy(name: string, body: string, lab: Lab): Promise<Contender | undefined> {
   const servers = lab.servers.map((server) => `server 127.0.0.1:${server};`).join(' ');
   const found = await nginx(
     lab,
@@ -106,29 +107,14 @@ async function nginx(
   name: string,
   http: (port: number) => string,
 ): Promise<{ readonly port: number; readonly workers: readonly number[] } | undefined> {
-  const program = findPeer('nginx');
-  if (program === undefined) return undefined;
   const [port = 0] = await freePorts(1);
-  const file = join(lab.folder, `${name}.conf`);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((kind) => `${kind}_temp_path ${join(lab.folder, `${name}-${kind}`)};`)
-    .join('\n');
+  const { folder, cleanup, prefix } = lab;
   const log = lab.accessLog
-    ? `access_log ${join(lab.folder, `${name}-access.log`)} combined buffer=64k flush=1s;`
+    ? `access_log ${join(folder, `${name}-access.log`)} combined buffer=64k flush=1s;`
     : 'access_log off;';
-  await writeFile(
-    file,
-    `worker_processes 1; worker_rlimit_nofile 16384; daemon off; pid ${join(lab.folder, `${name}.pid`)}; error_log stderr error;
-events { worker_connections 16384; }
-http { ${log} keepalive_requests 1000000000; keepalive_timeout 600s; ${temporary}
-${http(port)} }
-`,
-  );
-  const [command = '', ...argv] = [...lab.prefix, program, '-p', lab.folder, '-c', file];
-  const child = start(command, argv);
-  lab.cleanup.add(() => child.stop());
-  await listening(port, child);
-  return { port, workers: childrenOf(child.pid) };
+  const text = `${log} keepalive_timeout 600s; ${http(port)}`;
+  const workers = await startNginx({ folder, name, cleanup, prefix, port, http: text });
+  return workers && { port, workers };
 }
 
 async function startHaproxy(lab: Lab): Promise<Contender | undefined> {

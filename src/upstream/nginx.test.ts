@@ -3,15 +3,12 @@
 // no port is needed and a server that is not there is a path that does not exist.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { Agent, createServer, get, type ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
+import { createServer, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
-import { needPeer } from '../../test/support/peers/programs.ts';
+import { FRONT_SOCKET, startNginxFront } from '../../test/support/peers/nginx.ts';
 import { createUpstream, request } from '../../test/support/upstream/builders.ts';
 import { type Balance, ROUND_ROBIN } from '../model.ts';
 import type { Server } from './server.ts';
@@ -54,7 +51,7 @@ const SETUPS: readonly Setup[] = (['round_robin', 'least_conn'] as const).flatMa
 test('picks what nginx picks: chosen and random upstreams, one request at a time', async (t) => {
   const random = seededRandom(20_261_123);
   const setups = [...SETUPS, ...Array.from({ length: 60 }, () => randomSetup(random))];
-  const nginx = await startNginx(t, setups, { holdsServers: false });
+  const nginx = await startBalancing(t, setups, { holdsServers: false });
   if (nginx === undefined) return;
   for (const [index, setup] of setups.entries()) {
     const upstream = createOurs(setup);
@@ -91,7 +88,7 @@ test('picks what nginx picks while requests are held and some fail', async (t) =
       members: often(weights(...many(20, (place) => 1 + (place % 4) * 5))),
     },
   ];
-  const nginx = await startNginx(t, setups, { holdsServers: true });
+  const nginx = await startBalancing(t, setups, { holdsServers: true });
   if (nginx === undefined) return;
   for (const [index, setup] of setups.entries()) {
     const upstream = createOurs(setup);
@@ -186,18 +183,13 @@ type Nginx = {
   begin(setup: number): Promise<Begun>;
 };
 
-async function startNginx(
+async function startBalancing(
   t: TestContext,
   setups: readonly Setup[],
   options: { readonly holdsServers: boolean },
 ): Promise<Nginx | undefined> {
-  const program = needPeer(t, 'nginx');
-  if (program === undefined) return undefined;
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-nginx-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-
   const arrivals = new Map<number, (response: ServerResponse, name: string) => void>();
-  if (options.holdsServers) {
+  const holdServers = async (folder: string): Promise<void> => {
     for (const name of 'abcdefghijklmnopqrst') {
       const server = createServer((incoming, response) => {
         arrivals.get(Number(incoming.headers['x-request']))?.(response, name);
@@ -206,43 +198,22 @@ async function startNginx(
       await once(server, 'listening');
       t.after(() => server.close());
     }
-  }
-
-  await writeFile(join(folder, 'nginx.conf'), nginxConfig(folder, setups, options.holdsServers));
-  const child = spawn(program, ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
+  };
+  const front = await startNginxFront(t, async (folder) => {
+    if (options.holdsServers) await holdServers(folder);
+    return httpBlock(folder, setups, options.holdsServers);
   });
-  let complaints = '';
-  child.stderr.on('data', (chunk) => {
-    complaints += chunk;
-  });
-  const exited = once(child, 'exit');
-  t.after(async () => {
-    child.kill('SIGTERM');
-    await exited;
-  });
-
-  const socketPath = join(folder, 'front.sock');
-  const agent = new Agent({ keepAlive: true });
-  t.after(() => agent.destroy());
-  await untilListening(
-    socketPath,
-    agent,
-    () => child.exitCode !== null,
-    () => complaints,
-  );
+  if (front === undefined) return undefined;
 
   let requests = 0;
   return {
     async request(setup) {
-      const answer = await fetchFrom({ socketPath, agent, path: `/${setup}`, headers: {} });
-      return namesOf(answer.headers['x-attempts'], folder);
+      return namesOf((await front.ask(`/${setup}`))['x-attempts'], front.folder);
     },
     begin(setup) {
       requests += 1;
       const id = requests;
-      const headers = { 'x-request': String(id) };
-      const answered = fetchFrom({ socketPath, agent, path: `/${setup}`, headers });
+      const answered = front.ask(`/${setup}`, { 'x-request': String(id) });
       const next = (): Promise<Begun> => {
         const arrived = new Promise<Begun>((resolve) => {
           arrivals.set(id, (response, name) => {
@@ -273,7 +244,7 @@ const REFUSED: Begun = {
   fail: () => assert.fail('nobody holds it'),
 };
 
-function nginxConfig(folder: string, setups: readonly Setup[], hasOwnServers: boolean): string {
+function httpBlock(folder: string, setups: readonly Setup[], hasOwnServers: boolean): string {
   const upstreams = setups.map(({ balance, members }, index) => {
     const lines = members.map((member, place) => {
       const name = `${String.fromCharCode(97 + place)}${member.dead ? '-dead' : ''}`;
@@ -296,23 +267,14 @@ function nginxConfig(folder: string, setups: readonly Setup[], hasOwnServers: bo
   const servers = [...names].map(
     (name) => `server { listen unix:${folder}/${name}.sock; return 200 ok; }`,
   );
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (kind) => `${kind}_temp_path ${folder}/${kind};`,
-  );
   return `
-    daemon off; master_process off; worker_processes 1; pid ${folder}/nginx.pid;
-    error_log ${folder}/error.log crit;
-    events { worker_connections 512; }
-    http {
-      access_log off; keepalive_requests 100000; ${temporary.join(' ')}
       ${upstreams.join('\n')}
       server {
-        listen unix:${folder}/front.sock;
+        listen unix:${folder}/${FRONT_SOCKET};
         add_header X-Attempts $upstream_addr always;
         ${locations.join('\n')}
       }
-      ${servers.join('\n')}
-    }`;
+      ${servers.join('\n')}`;
 }
 
 /** `unix:/tmp/x/a-dead.sock, unix:/tmp/x/b.sock, u3` → `ab`; an upstream's name means none was left. */
@@ -320,37 +282,4 @@ function namesOf(header: string | readonly string[] | undefined, folder: string)
   return [...String(header ?? '').matchAll(/unix:([^,: ]+)\.sock/g)]
     .map(([, path]) => path?.slice(folder.length + 1, folder.length + 2))
     .join('');
-}
-
-function fetchFrom(options: {
-  readonly socketPath: string;
-  readonly agent: Agent;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-}): Promise<{ headers: Readonly<Record<string, string | string[] | undefined>> }> {
-  return new Promise((resolve, reject) => {
-    const request = get(options, (answer) => {
-      answer.resume();
-      answer.on('end', () => resolve({ headers: answer.headers }));
-    });
-    request.on('error', reject);
-  });
-}
-
-async function untilListening(
-  socketPath: string,
-  agent: Agent,
-  isOver: () => boolean,
-  complaints: () => string,
-): Promise<void> {
-  for (;;) {
-    assert.ok(!isOver(), `nginx did not start: ${complaints()}`);
-    try {
-      await fetchFrom({ socketPath, agent, path: '/ready', headers: {} });
-      return;
-    } catch {
-      // Not there yet: ask again until it answers or has ended.
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
 }

@@ -3,16 +3,10 @@
 // on loopback addresses of one port, because their names go into the hash.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { Agent, get } from 'node:http';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { seededRandom } from '../../../test/support/base/random.ts';
-import { needPeer } from '../../../test/support/peers/programs.ts';
+import { FRONT_SOCKET, startNginxFront } from '../../../test/support/peers/nginx.ts';
+import { freePorts } from '../../../test/support/peers/programs.ts';
 import { createUpstream, request } from '../../../test/support/upstream/builders.ts';
 import { type Balance, ROUND_ROBIN } from '../../model.ts';
 import type { Server } from '../server.ts';
@@ -67,7 +61,7 @@ async function compare(
   line: string,
   ask: (random: () => number) => Question,
 ): Promise<void> {
-  const nginx = await startNginx(t, line);
+  const nginx = await startHashing(t, line);
   if (nginx === undefined) return;
   const random = seededRandom(20_261_126);
   for (const [index, members] of SETUPS.entries()) {
@@ -103,51 +97,13 @@ function hostOf(setup: number, place: number): string {
   return `127.0.${setup + 1}.${place + 1}`;
 }
 
-async function startNginx(t: TestContext, line: string) {
-  const program = needPeer(t, 'nginx');
-  if (program === undefined) return undefined;
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-nginx-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const port = await freePort();
-  await writeFile(join(folder, 'nginx.conf'), configOf(folder, port, line));
-  const child = spawn(program, ['-p', folder, '-c', 'nginx.conf', '-e', 'error.log'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  t.after(async () => {
-    child.kill('SIGTERM');
-    await exited;
-  });
-  const agent = new Agent({ keepAlive: true });
-  t.after(() => agent.destroy());
-  const socketPath = join(folder, 'front.sock');
-  const attempts = (setup: number, headers: Readonly<Record<string, string>>): Promise<string> =>
-    new Promise((resolve, reject) => {
-      get({ socketPath, agent, path: `/${setup}`, headers }, (answer) => {
-        answer.resume();
-        answer.on('end', () => resolve(String(answer.headers['x-attempts'])));
-      }).on('error', reject);
-    });
-  for (;;) {
-    assert.equal(child.exitCode, null, 'nginx did not start');
-    try {
-      await attempts(0, { 'x-key': 'ready' });
-      return { port, attempts };
-    } catch {
-      // Not there yet: ask again until it answers or has ended.
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  assert(typeof address === 'object' && address !== null);
-  return address.port;
+async function startHashing(t: TestContext, line: string) {
+  const [port = 0] = await freePorts(1);
+  const front = await startNginxFront(t, (folder) => configOf(folder, port, line));
+  if (front === undefined) return undefined;
+  const attempts = async (setup: number, headers: Readonly<Record<string, string>>) =>
+    String((await front.ask(`/${setup}`, headers))['x-attempts']);
+  return { port, attempts };
 }
 
 function configOf(folder: string, port: number, line: string): string {
@@ -164,22 +120,13 @@ function configOf(folder: string, port: number, line: string): string {
   const locations = SETUPS.map(
     (_, setup) => `location = /${setup} { proxy_pass http://u${setup}/; }`,
   );
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (kind) => `${kind}_temp_path ${folder}/${kind};`,
-  );
   return `
-    daemon off; master_process off; worker_processes 1; pid ${folder}/nginx.pid;
-    error_log ${folder}/error.log crit;
-    events { worker_connections 512; }
-    http {
-      access_log off; keepalive_requests 100000; ${temporary.join(' ')}
       ${upstreams.join('\n')}
       server {
-        listen unix:${folder}/front.sock;
+        listen unix:${folder}/${FRONT_SOCKET};
         set_real_ip_from unix:; real_ip_header X-Real-IP;
         add_header X-Attempts $upstream_addr always;
         ${locations.join('\n')}
       }
-      server { ${listens.join(' ')} return 200 ok; }
-    }`;
+      server { ${listens.join(' ')} return 200 ok; }`;
 }
