@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALONE, SHARED } from '../../../test/support/base/scopes.ts';
-import { type InstancePlan, type PlanOptions, planRelease, planRevert } from '../plan.ts';
-import type { InstanceSurvey, Survey } from '../survey.ts';
 import {
   drained,
   found,
@@ -12,7 +10,9 @@ import {
   SERVICE,
   stopped,
   TO_V2,
-} from './plan-builders.test.ts';
+} from '../../../test/support/release/surveys.ts';
+import { type InstancePlan, type PlanOptions, planRelease, planRevert } from '../plan.ts';
+import type { InstanceSurvey, Survey } from '../survey.ts';
 
 /** `127.0.0.1:9001 guard(1) drain stop …` per instance, in the order of the plan. */
 function shape(plans: readonly InstancePlan[]): string[] {

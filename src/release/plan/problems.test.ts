@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import {
+  drained,
+  found,
+  instance,
+  past,
+  SERVICE,
+  stopped,
+  TO_V2,
+} from '../../../test/support/release/surveys.ts';
 import { planRelease } from '../plan.ts';
 import type { Survey } from '../survey.ts';
-import { drained, found, instance, past, SERVICE, stopped, TO_V2 } from './plan-builders.test.ts';
 import { addAdvice } from './problems.ts';
 
 const refusals: readonly [string, Survey, string, RegExp][] = [

@@ -1,5 +1,6 @@
 // For the tests of this folder: one instance as a release starts it, without a release, as a real
-// process that runs a given script. No test itself; by its name it is not published.
+// process that runs a given script. No test itself; by its name it is not published. It stands here and
+// not in test/support/release because it uses the inside of this driver, which has no other user.
 
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';

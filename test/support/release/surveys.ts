@@ -1,14 +1,15 @@
-// For the tests of this folder: a service and what a survey finds of it, as data. No test itself; by
-// its name it is not published.
+// What a survey finds of a service, as data, for tests of plans: instances that run, are stopped or taken
+// out, and past releases.
 
-import { ALONE } from '../../../test/support/base/scopes.ts';
-import type { ServiceConfig } from '../../config.ts';
-import type { PoolServer } from '../control.ts';
-import type { Launch } from '../drivers.ts';
-import { NO_RECORD } from '../journal/instance-record.ts';
-import type { PastRelease } from '../journal/journal.ts';
-import type { PlanOptions } from '../plan.ts';
-import type { InstanceSurvey, Survey } from '../survey.ts';
+import type { ServiceConfig } from '../../../src/config.ts';
+import type { Launch } from '../../../src/release/drivers.ts';
+import type { PlanOptions } from '../../../src/release/plan.ts';
+import type { PoolServer, survey } from '../../../src/release.ts';
+import { ALONE } from '../base/scopes.ts';
+
+type Survey = Awaited<ReturnType<typeof survey>>;
+type InstanceSurvey = Survey['instances'][number];
+type PastRelease = Survey['history'][number];
 
 export const SERVICE: ServiceConfig = {
   name: 'app',
@@ -78,7 +79,7 @@ export function instance(port: number, part: Partial<InstanceSurvey> = {}): Inst
       release: 'r1',
       launch: launch(version),
     },
-    record: NO_RECORD,
+    record: { process: null, proven: null },
     stranger: '',
     answer: { ok: true, text: '200 in 1ms', version, refused: false, isVoid: false },
     version,
