@@ -18,9 +18,8 @@ import {
   type UpstreamState,
 } from '../model.ts';
 import type { Balanced, Balancer } from './balancing/balancer.ts';
-import { createBalancer } from './balancing/methods.ts';
+import { createBalancer, createEmptyBalancer } from './balancing/methods.ts';
 import { isOpen } from './balancing/open-servers.ts';
-import { RoundRobin } from './balancing/round-robin.ts';
 import { StickyServers } from './balancing/sticky.ts';
 import { GapTracker } from './gaps.ts';
 import { type Outcome, Server } from './server.ts';
@@ -47,8 +46,8 @@ export class Upstream {
   /** Out of the table with requests in flight, by id; a server that rejoins is taken from here. */
   readonly #leaving = new Map<string, Server>();
   /** Each over the servers of its tier, in the table's order. */
-  #primaries: Balancer = new RoundRobin({ servers: [] });
-  #backups: Balancer = new RoundRobin({ servers: [] });
+  #primaries: Balancer = createEmptyBalancer();
+  #backups: Balancer = createEmptyBalancer();
   #sticky: StickyServers | undefined;
   /** Servers whose next admission is a return and starts slowly. */
   readonly #returning = new Set<Server>();

@@ -3,12 +3,12 @@
 
 import type { Balance } from '../../model.ts';
 import type { Balancer, BalancerOptions } from './balancer.ts';
-import { Hash } from './hash.ts';
-import { IpHash } from './ip-hash.ts';
-import { LeastConn } from './least-conn.ts';
-import { LeastTime } from './least-time.ts';
-import { RandomTwo } from './random-two.ts';
-import { RoundRobin } from './round-robin.ts';
+import { Hash } from './methods/hash.ts';
+import { IpHash } from './methods/ip-hash.ts';
+import { LeastConn } from './methods/least-conn.ts';
+import { LeastTime } from './methods/least-time.ts';
+import { RandomTwo } from './methods/random-two.ts';
+import { RoundRobin } from './methods/round-robin.ts';
 
 const METHODS: Readonly<Record<Balance, (options: BalancerOptions) => Balancer>> = {
   round_robin: (options) => new RoundRobin(options),
@@ -21,4 +21,9 @@ const METHODS: Readonly<Record<Balance, (options: BalancerOptions) => Balancer>>
 
 export function createBalancer(balance: Balance, options: BalancerOptions): Balancer {
   return METHODS[balance](options);
+}
+
+/** For a tier that has no servers yet. */
+export function createEmptyBalancer(): Balancer {
+  return new RoundRobin({ servers: [] });
 }

@@ -1,9 +1,9 @@
 // One server at random, each with a chance in proportion to its weight, of those that the table lets
 // take requests.
 
-import type { Server } from '../server.ts';
-import type { Balanced, BalancerOptions } from './balancer.ts';
-import { addInPlace, isOpen, mayTake, removeFrom } from './open-servers.ts';
+import type { Server } from '../../server.ts';
+import type { Balanced, BalancerOptions } from '../balancer.ts';
+import { addInPlace, isOpen, mayTake, removeFrom } from '../open-servers.ts';
 
 /** Draws for one request; then, as in nginx, all are looked at. */
 const DRAWS_MAX = 20;

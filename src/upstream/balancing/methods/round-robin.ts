@@ -9,11 +9,11 @@
 //
 // Source: nginx src/http/ngx_http_upstream_round_robin.c, ngx_http_upstream_get_peer.
 
-import { loadOf } from '../../model.ts';
-import type { Server } from '../server.ts';
-import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
+import { loadOf } from '../../../model.ts';
+import type { Server } from '../../server.ts';
+import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
+import { isOpen, removeFrom } from '../open-servers.ts';
 import { Lane } from './lane.ts';
-import { isOpen, removeFrom } from './open-servers.ts';
 
 /** Up to this many servers a plain scan is as fast as lanes, or faster. */
 const SCANNED_MAX = 16;

@@ -5,8 +5,8 @@
 // Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing" (2001); nginx
 // `random two least_conn`, src/http/modules/ngx_http_upstream_random_module.c.
 
-import type { Server } from '../server.ts';
-import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
+import type { Server } from '../../server.ts';
+import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
 import { compareLoad } from './least-conn.ts';
 import { RoundRobin } from './round-robin.ts';
 import { WeightedDraw } from './weighted-draw.ts';

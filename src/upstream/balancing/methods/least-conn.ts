@@ -3,9 +3,9 @@
 //
 // Source: nginx src/http/modules/ngx_http_upstream_least_conn_module.c.
 
-import type { Server } from '../server.ts';
-import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
-import { addInPlace, isOpen, mayTake, removeFrom } from './open-servers.ts';
+import type { Server } from '../../server.ts';
+import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
+import { addInPlace, isOpen, mayTake, removeFrom } from '../open-servers.ts';
 import { advance } from './round-robin.ts';
 
 export class LeastConn implements Balancer {

@@ -10,10 +10,10 @@
 // Source: nginx src/http/modules/ngx_http_upstream_ip_hash_module.c.
 
 import { isIPv4, isIPv6 } from 'node:net';
-import type { BalanceKey } from '../../model.ts';
-import type { Server } from '../server.ts';
-import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
-import { mayTake } from './open-servers.ts';
+import type { BalanceKey } from '../../../model.ts';
+import type { Server } from '../../server.ts';
+import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
+import { mayTake } from '../open-servers.ts';
 import { RoundRobin } from './round-robin.ts';
 
 const CLIENT: BalanceKey = { kind: 'client', name: '' };

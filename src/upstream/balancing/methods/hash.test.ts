@@ -2,10 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUpstream, request, upstreamState } from '../../../test/support/upstream/builders.ts';
-import { type Balance, type Balancing, ROUND_ROBIN, type ServerState } from '../../model.ts';
-import type { Server } from '../server.ts';
-import type { Upstream } from '../upstream.ts';
+import {
+  createUpstream,
+  request,
+  upstreamState,
+} from '../../../../test/support/upstream/builders.ts';
+import { type Balance, type Balancing, ROUND_ROBIN, type ServerState } from '../../../model.ts';
+import type { Server } from '../../server.ts';
+import type { Upstream } from '../../upstream.ts';
 import { crc32, Ring } from './ketama.ts';
 
 const KEYS = Array.from({ length: 5000 }, (_, index) => `/item/${index}`);

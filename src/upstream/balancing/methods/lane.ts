@@ -7,8 +7,8 @@
 // | before     |    3 |           2 |          -1 |  a 5, b 2    |
 // | gain of 1  |    4 |           2 |          -1 |  a 6, b 3    |
 
-import { Heap } from '../../base/heap.ts';
-import type { Server } from '../server.ts';
+import { Heap } from '../../../base/heap.ts';
+import type { Server } from '../../server.ts';
 
 export class Lane {
   /** What each of its servers gains with a pick: their weight. */

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createUpstream, pickNames, request } from '../../../test/support/upstream/builders.ts';
+import { createUpstream, pickNames, request } from '../../../../test/support/upstream/builders.ts';
 
 const SEQUENCES: readonly { readonly weights: readonly number[]; readonly picks: string }[] = [
   { weights: [1], picks: 'aaa' },

@@ -9,11 +9,11 @@
 // Source: nginx ngx_http_upstream_hash_module.c; Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing
 // with Bounded Loads" (2016); HAProxy's hash-balance-factor.
 
-import { type BalanceKey, standingOf } from '../../model.ts';
-import type { Server } from '../server.ts';
-import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
+import { type BalanceKey, standingOf } from '../../../model.ts';
+import type { Server } from '../../server.ts';
+import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
+import { mayTake } from '../open-servers.ts';
 import { crc32, Ring, type RingMember } from './ketama.ts';
-import { mayTake } from './open-servers.ts';
 import { RoundRobin } from './round-robin.ts';
 
 export class Hash implements Balancer {

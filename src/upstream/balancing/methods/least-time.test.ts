@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../../../test/support/base/random.ts';
-import { createUpstream, request } from '../../../test/support/upstream/builders.ts';
-import { type Balance, ROUND_ROBIN, type ServerState } from '../../model.ts';
-import type { Server } from '../server.ts';
-import type { Upstream } from '../upstream.ts';
+import { seededRandom } from '../../../../test/support/base/random.ts';
+import { createUpstream, request } from '../../../../test/support/upstream/builders.ts';
+import { type Balance, ROUND_ROBIN, type ServerState } from '../../../model.ts';
+import type { Server } from '../../server.ts';
+import type { Upstream } from '../../upstream.ts';
 
 function upstreamOf(method: Balance, servers: readonly Partial<ServerState>[], seed = 1): Upstream {
   const balancing = { ...ROUND_ROBIN, method };

@@ -13,9 +13,9 @@
 //
 // Source: Finagle's PeakEwma load metric (com.twitter.finagle.loadbalancer), with its 10 s.
 
-import type { Outcome, Server } from '../server.ts';
-import type { Balanced, Balancer, BalancerOptions } from './balancer.ts';
-import { mayTake } from './open-servers.ts';
+import type { Outcome, Server } from '../../server.ts';
+import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
+import { mayTake } from '../open-servers.ts';
 import { WeightedDraw } from './weighted-draw.ts';
 
 const DECAY_MS = 10_000;
