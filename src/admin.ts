@@ -6,6 +6,7 @@ export type {
   DrainDocument,
   ReceiptDocument,
   ReceiptServer,
+  RegistryDocument,
   ServerDocument,
   StatusDocument,
   TunnelCounts,

@@ -3,10 +3,12 @@
 export { readDocument } from './config/document.ts';
 export { defaultConfig, loadConfig, parseConfig } from './config/load.ts';
 export { configReference, configSchema } from './config/reference.ts';
-export { opennessOf } from './config/rules/upstreams.ts';
+export { opennessOf } from './config/rules/registries.ts';
+export { DEFAULT_REGISTRY } from './config/sections/follows.ts';
 export { embeddedSettings } from './config/sections/registry.ts';
 export type {
   Config,
+  Followed,
   GatewayConfig,
   GatewayLimits,
   GatewayTimeouts,

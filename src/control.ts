@@ -2,6 +2,7 @@
 // read and ask of it. Runs in the primary.
 
 export { DaemonControl } from './control/daemon-control.ts';
+export type { KnownRegistry } from './control/known-registry.ts';
 export { type Lookup, Names, systemLookup } from './control/names.ts';
 export { OutageWatch } from './control/outages.ts';
-export { Table } from './control/table.ts';
+export { type Memberships, Table } from './control/table.ts';

@@ -5,6 +5,8 @@ export { openConsul } from './registry/consul.ts';
 export { type ConsulApi, serveConsulApi } from './registry/consul-server.ts';
 export { embeddedStore, openStore, type Store } from './registry/embedded.ts';
 export type {
+  FollowedServices,
+  Follower,
   FollowOptions,
   MembershipSource,
   SourceHealth,

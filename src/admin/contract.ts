@@ -12,6 +12,7 @@ export type {
   DrainDocument,
   ReceiptDocument,
   ReceiptServer,
+  RegistryDocument,
   ServerDocument,
   StatusDocument,
   TunnelCounts,

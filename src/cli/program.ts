@@ -50,7 +50,10 @@ function globalOptions(): Option[] {
   return [
     new Option('-c, --config <file>', 'configuration file (default: ./sluice.yaml if present)'),
     new Option('--control <url>', 'control API (default: SLUICE_CONTROL, else the file)'),
-    new Option('--registry <addresses>', 'host:port[,…] (default: SLUICE_REGISTRY, else the file)'),
+    new Option(
+      '--registry <addresses>',
+      'host:port[,…] or a name of the file (default: SLUICE_REGISTRY, else the file)',
+    ),
   ];
 }
 

@@ -10,11 +10,13 @@ import { attributesFrom, type Route, type ServerAttributes } from '../model.ts';
 import type { ConfigFile } from './schema.ts';
 import { balancingOf } from './sections/balance.ts';
 import { asksByKeys, type RequestFile } from './sections/check.ts';
-import { chosenKind } from './sections/registry.ts';
+import { DEFAULT_REGISTRY } from './sections/follows.ts';
+import { chosenKind, chosenKinds, type RegistryFile } from './sections/registry.ts';
 import type { ServiceFile } from './sections/service.ts';
 import type { RouteFile, UpstreamFile } from './sections/upstream.ts';
 import type {
   Config,
+  Followed,
   GatewayConfig,
   RegistryConfig,
   ServersIn,
@@ -32,9 +34,10 @@ export function buildConfig(
     const found = readSecret(text, origin.environment, kind);
     return 'value' in found ? found.value : '';
   };
-  const registry = registryOf(read, { folder: origin.folder, stateDir, secret });
+  const registries = registriesOf(read, { folder: origin.folder, stateDir, secret });
+  const [registry, ...named] = registries;
   const upstreams = Object.entries(read.upstreams).map(([name, upstream]) =>
-    upstreamOf(name, upstream, secret),
+    upstreamOf(name, upstream, { secret, registries }),
   );
   return {
     file: origin.file,
@@ -47,6 +50,7 @@ export function buildConfig(
     gateway: gatewayOf(read, origin.folder),
     admin: { listen: read.admin.listen, token: secret(read.admin.token) },
     registry,
+    registries: named,
     upstreams,
     routes: routesOf(read.routes, upstreams),
     services: Object.entries(read.services).map(([name, service]) =>
@@ -55,7 +59,8 @@ export function buildConfig(
         stateDir,
         secret,
         upstreams: read.upstreams,
-        registry,
+        follows: upstreams.find((one) => one.name === (service.upstream ?? name))?.follows ?? [],
+        registries,
       }),
     ),
   };
@@ -77,12 +82,20 @@ function routesOf(read: readonly RouteFile[], upstreams: readonly UpstreamConfig
 
 type ReadSecret = (text: string | undefined, kind?: SecretKind) => string;
 
-function upstreamOf(name: string, read: UpstreamFile, secret: ReadSecret): UpstreamConfig {
+function upstreamOf(
+  name: string,
+  read: UpstreamFile,
+  { secret, registries }: { secret: ReadSecret; registries: readonly RegistryConfig[] },
+): UpstreamConfig {
+  const hasServers = (registry: string): boolean =>
+    registries.some((one) => one.name === registry && one.settings.kind !== 'none');
   return {
     name,
     balancing: balancingOf(read),
     slowStartMs: read.slow_start,
-    followRegistry: read.registry,
+    follows: read.registry
+      .filter(({ registry }) => hasServers(registry))
+      .map(({ registry, service = name }) => ({ registry, service })),
     allowEmpty: read.allow_empty,
     servers: read.servers.map((server) => ({
       id: formatAddress(server.address),
@@ -186,26 +199,48 @@ function gatewayOf(
   };
 }
 
-function registryOf(
-  { registry }: ConfigFile,
+/** The one of the section `registry` first. */
+function registriesOf(
+  { registry, registries, upstreams }: ConfigFile,
   origin: { folder: string; stateDir: string; secret: ReadSecret },
-): RegistryConfig {
-  const kind = chosenKind(registry);
-  return {
-    settings: kind.settings(origin),
-    serversIn: kind.serversIn(origin),
-    prefix: registry.prefix,
-    strongDependency: registry.strong_dependency,
+): readonly [RegistryConfig, ...RegistryConfig[]] {
+  const build = (name: string, read: RegistryFile): RegistryConfig => {
+    const kind = chosenKind(read);
+    return {
+      name,
+      settings: kind.settings(origin),
+      serversIn: kind.serversIn(origin),
+      prefix: read.prefix,
+      strongDependency: read.strong_dependency,
+    };
   };
+  const named = Object.entries(registries);
+  // Nobody asked for our own store: all follow others.
+  const isUnused =
+    named.length > 0 &&
+    chosenKinds(registry).length === 0 &&
+    !Object.values(upstreams).some(isFollowing(DEFAULT_REGISTRY));
+  return [
+    build(DEFAULT_REGISTRY, isUnused ? { ...registry, none: true } : registry),
+    ...named.map(([name, read]) => build(name, read)),
+  ];
 }
 
-/** Where people add a server of this upstream. */
+function isFollowing(name: string): (upstream: UpstreamFile) => boolean {
+  return (upstream) => upstream.registry.some(({ registry }) => registry === name);
+}
+
+/** Where people add a server of this upstream: in the first registry that it follows. */
 function placeOfServers(
   upstream: string,
-  follows: boolean,
-  { prefix, serversIn: place }: RegistryConfig,
+  follows: readonly Followed[],
+  registries: readonly RegistryConfig[],
 ): ServersIn {
-  if (!follows) return { place: `upstreams.${upstream}.servers of the gateway's configuration` };
+  const [first] = follows;
+  const registry = registries.find(({ name }) => name === first?.registry);
+  if (registry === undefined)
+    return { place: `upstreams.${upstream}.servers of the gateway's configuration` };
+  const { prefix, serversIn: place } = registry;
   return place === undefined ? { recordPrefix: `${prefix}${upstream}/` } : { place };
 }
 
@@ -217,20 +252,18 @@ function serviceOf(
     readonly stateDir: string;
     readonly secret: ReadSecret;
     readonly upstreams: ConfigFile['upstreams'];
-    readonly registry: RegistryConfig;
+    readonly follows: readonly Followed[];
+    readonly registries: readonly RegistryConfig[];
   },
 ): ServiceConfig {
   const { folder, stateDir } = origin;
   const [command = ''] = read.start;
   const upstream = read.upstream ?? name;
   const check = serviceRequest(read, origin.upstreams[upstream]);
-  const { registry } = origin;
-  const isFollowing =
-    registry.settings.kind !== 'none' && origin.upstreams[upstream]?.registry === true;
   return {
     name,
     upstream,
-    serversIn: placeOfServers(upstream, isFollowing, registry),
+    serversIn: placeOfServers(upstream, origin.follows, origin.registries),
     instances: read.instances,
     start: read.start.length === 1 ? command.trim().split(/\s+/) : read.start,
     env: read.env,

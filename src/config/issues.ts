@@ -64,7 +64,7 @@ function withMap(issue: z.core.$ZodIssue, path: Path, value: unknown): string {
   const [what = ''] = issue.message.split('; ');
   // A bare text there may be the token.
   const isSecret =
-    (SECRET_PLACES.has(placeOf(path)) || placeOf(path).startsWith('registry.')) &&
+    (SECRET_PLACES.has(placeOf(path)) || /^registr(y|ies\.<name>)\./.test(placeOf(path))) &&
     typeof value === 'string' &&
     !/^(on|off|[^ ]+:\d+|[^ ]+\.(ya?ml|json))$/.test(value);
   return `${isSecret ? what.replace(/^.*? where /, 'text where ') : what}; ${advice}`;
@@ -141,12 +141,15 @@ function adviceOn(key: string, place: string): Advice {
   };
 }
 
+/** Maps of names. */
+const NAMED: ReadonlySet<string> = new Set(['upstreams', 'services', 'registries']);
+
 /** `upstreams.<name>.servers[]` for `upstreams.app.servers[0]`. */
 function placeOf(path: Path): string {
   let place = '';
   for (const [depth, step] of path.entries()) {
     if (typeof step === 'number') place += '[]';
-    else if (depth === 1 && (path[0] === 'upstreams' || path[0] === 'services')) place += '.<name>';
+    else if (depth === 1 && NAMED.has(String(path[0]))) place += '.<name>';
     else place += place === '' ? step : `.${step}`;
   }
   return place;

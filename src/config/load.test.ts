@@ -196,6 +196,7 @@ services:
   ]);
   assert.equal(config.admin.token, 's3cret');
   assert.deepEqual(config.registry, {
+    name: 'default',
     settings: {
       kind: 'consul',
       addresses: [
@@ -213,7 +214,7 @@ services:
     name: 'app',
     balancing: { ...ROUND_ROBIN, method: 'least_conn' },
     slowStartMs: 30_000,
-    followRegistry: true,
+    follows: [{ registry: 'default', service: 'app' }],
     allowEmpty: true,
     servers: [
       {

@@ -14,6 +14,7 @@ import { problemsOfIssues } from './issues.ts';
 import { applyServiceRules } from './rules/services.ts';
 import { applyRules, type Part, type Parts } from './rules/upstreams.ts';
 import { fileSchema, SECTIONS } from './schema.ts';
+import { registry } from './sections/registry.ts';
 import { serviceSchema } from './sections/service.ts';
 import { routeSchema, upstreamSchema } from './sections/upstream.ts';
 import type { Config } from './types.ts';
@@ -98,6 +99,7 @@ function partsOf(data: Readonly<Record<string, unknown>>): Parts {
     listen: part(['listen'], own('listen'), SECTIONS.listen),
     admin: part(['admin'], own('admin'), SECTIONS.admin),
     registry: part(['registry'], own('registry'), SECTIONS.registry),
+    registries: entries('registries', own('registries'), registry),
     limits: part(['limits'], own('limits'), SECTIONS.limits),
     proxy: part(['proxy'], own('proxy'), SECTIONS.proxy),
     upstreams: entries('upstreams', upstreams, upstreamSchema),

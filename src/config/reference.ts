@@ -120,6 +120,8 @@ function describe(path: string, schema: Schema, lines: string[]): void {
 /** The map of keys inside a property: of the property, of a list's items, of a record's values. */
 function keysWithin(property: Schema): ['' | '[]' | '.<name>', Schema | undefined] {
   if (property.properties !== undefined) return ['', property];
+  // Its keys stand elsewhere.
+  if (property['x-like'] !== undefined) return ['', undefined];
   const { items, additionalProperties: values } = property;
   if (isSchema(items) && items.properties !== undefined) return ['[]', items];
   if (isSchema(values) && values.properties !== undefined) return ['.<name>', values];
@@ -142,7 +144,7 @@ function row(key: string, property: Schema, isRequired: boolean): string {
   const values = String(property['x-value'] ?? item?.['x-value'] ?? 'text');
   const kind =
     item === undefined
-      ? property.type === 'object'
+      ? property.type === 'object' && property['x-value'] === undefined
         ? 'map of text'
         : values
       : `list of ${values}`;

@@ -52,6 +52,12 @@ export const SECTIONS = {
   ).prefault(['127.0.0.1:8080']),
   admin: admin.prefault({}),
   registry: registry.prefault({}),
+  registries: record(
+    'More registries, by a name that upstreams follow them by; `embedded` and `none` are for `registry` alone.',
+    registry,
+  )
+    .prefault({})
+    .meta({ 'x-value': 'map of names, each with the keys of `registry`', 'x-like': 'registry' }),
   upstreams: record(
     'By name. Default: one upstream `app` with no servers of its own.',
     upstreamSchema,

@@ -27,8 +27,8 @@ export type UpstreamConfig = {
   readonly balancing: Balancing;
   readonly slowStartMs: number;
   readonly servers: readonly StaticServer[];
-  /** Follow `<registry.prefix><name>/` in the registry. */
-  readonly followRegistry: boolean;
+  /** The registries that its servers are in; the first that has a server counts. */
+  readonly follows: readonly Followed[];
   /** Take an emptied or vanished list as it is instead of holding the last good one. */
   readonly allowEmpty: boolean;
   readonly check: CheckSpec | null;
@@ -94,7 +94,17 @@ export type GatewayConfig = {
   readonly accessLog: string;
 };
 
+/** A registry that an upstream follows. */
+export type Followed = {
+  /** `default`, or a name of the section `registries`. */
+  readonly registry: string;
+  /** The upstream's name there. */
+  readonly service: string;
+};
+
 export type RegistryConfig = {
+  /** `default`, or its name in the section `registries`. */
+  readonly name: string;
   /** Its kind, and what that kind needs. */
   readonly settings: RegistrySettings;
   /** Where people write the servers when there are no records to write; undefined: records. */
@@ -160,7 +170,10 @@ export type Config = {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly gateway: GatewayConfig;
   readonly admin: { readonly listen: ListenAddress; readonly token: string };
+  /** That of the section `registry`: `default`. */
   readonly registry: RegistryConfig;
+  /** Those of the section `registries`. */
+  readonly registries: readonly RegistryConfig[];
   readonly upstreams: readonly UpstreamConfig[];
   readonly routes: readonly Route[];
   readonly services: readonly ServiceConfig[];

@@ -14,12 +14,13 @@ import { renderMetrics, shuttingDown } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Scope } from '../base/scope.ts';
-import type { RegistryConfig } from '../config.ts';
+import type { RegistryConfig, UpstreamConfig } from '../config.ts';
 import { type Admin, READY } from '../model.ts';
-import type { OpenedSource, SourceHealth } from '../registry.ts';
+import type { RecordStore } from '../registry.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
 import type { Fleet } from '../workers.ts';
 import { checkGuard } from './guard.ts';
+import type { KnownRegistry } from './known-registry.ts';
 import { Receipts } from './receipts.ts';
 import { memberEligibility } from './reported.ts';
 import { scopeOf } from './scope.ts';
@@ -36,8 +37,8 @@ export type ControlOptions = {
   readonly table: Table;
   readonly fleet: Fleet;
   readonly snapshot: Snapshot;
-  readonly registryConfig: RegistryConfig;
-  readonly registry: OpenedSource;
+  /** First that of the section `registry`. */
+  readonly registries: readonly [KnownRegistry, ...KnownRegistry[]];
   readonly log: Log;
 };
 
@@ -50,37 +51,38 @@ export class DaemonControl implements Control {
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#scope = scopeOf(options.registryConfig.settings);
+    this.#scope = scopeOf(options.registries.map(({ config }) => config.settings));
     this.#receipts = new Receipts(options.fleet, this.#scope);
   }
 
   async status(): Promise<StatusDocument> {
     await this.#refresh();
-    const { version, table, fleet, registryConfig } = this.#options;
+    const { version, table, fleet, registries } = this.#options;
     return buildStatus({
       version,
       startedAtMs: this.#startedAtMs,
       scope: this.#scope,
       table,
       fleet,
-      registry: registryConfig,
-      health: this.#health(),
+      registries,
     });
   }
 
   readiness(): Readiness {
     if (this.#closing.signal.aborted) return { reason: 'shutting down', isClosing: true };
-    const { fleet, table, registry } = this.#options;
+    const { fleet, table, registries } = this.#options;
     let reason = fleet.unready();
-    if (reason === '' && registry.source !== undefined && table.membership === undefined) {
+    for (const { config, opened } of registries) {
+      if (reason !== '') break;
+      if (opened.source === undefined || table.memberships.has(config.name)) continue;
       const empty = table.upstreams.find(
-        ({ config, members }) => config.followRegistry && members.size === 0,
+        ({ config: { follows }, members }) =>
+          members.size === 0 && follows.some(({ registry }) => registry === config.name),
       );
-      if (empty !== undefined) {
-        const { address, trouble } = registry.source.health();
-        const why = trouble === '' ? '' : ` (${trouble})`;
-        reason = `registry ${address} has not answered yet, and nothing is known of upstream "${empty.config.name}"${why}`;
-      }
+      if (empty === undefined) continue;
+      const { address, trouble } = opened.source.health();
+      const why = trouble === '' ? '' : ` (${trouble})`;
+      reason = `registry ${address} has not answered yet, and nothing is known of upstream "${empty.config.name}"${why}`;
     }
     return { reason, isClosing: false };
   }
@@ -111,24 +113,10 @@ export class DaemonControl implements Control {
   }
 
   async setWeight(upstream: string, server: string, weight: number): Promise<void> {
-    const { known } = this.#find(upstream, server);
-    const { registry, registryConfig } = this.#options;
-    const { source, store } = registry;
-    const isFollowing = source !== undefined && known.config.followRegistry;
-    if (!isFollowing) {
-      throw new SluiceError(
-        'conflict',
-        `upstream "${upstream}": does not follow a registry; change the weight in the config file`,
-      );
-    }
-    if (store === undefined) {
-      throw new SluiceError(
-        'conflict',
-        `upstream "${upstream}": its servers come from ${registryConfig.serversIn}, which is only read; change the weight there`,
-      );
-    }
+    const { known, member } = this.#find(upstream, server);
+    const { config, store } = this.#storeOf(known.config, member);
     const configured = known.config.servers.find(({ id }) => id === server);
-    const { prefix } = registryConfig;
+    const { prefix } = config;
     await writeWeight({ store, prefix, upstream, server, weight, configured });
     this.#options.log.info({ upstream, server, weight }, 'weight set');
   }
@@ -252,8 +240,31 @@ export class DaemonControl implements Control {
     return this.#options.fleet.refresh({ deadlineMs: REFRESH_MS, strict: false });
   }
 
-  #health(): SourceHealth | undefined {
-    return this.#options.registry.source?.health();
+  /** The records of the registry that counts for a server; one of the file alone gets its record there. */
+  #storeOf(
+    { name, follows }: UpstreamConfig,
+    { registry }: Member,
+  ): { readonly config: RegistryConfig; readonly store: RecordStore } {
+    const followed = follows.flatMap(
+      (one) => this.#options.registries.find(({ config }) => config.name === one.registry) ?? [],
+    );
+    const [first] = followed;
+    if (first === undefined) {
+      throw new SluiceError(
+        'conflict',
+        `upstream "${name}": does not follow a registry; change the weight in the config file`,
+      );
+    }
+    const found =
+      registry === ''
+        ? (followed.find(({ opened }) => opened.store !== undefined) ?? first)
+        : (followed.find(({ config }) => config.name === registry) ?? first);
+    const { config, opened } = found;
+    if (opened.store !== undefined) return { config, store: opened.store };
+    throw new SluiceError(
+      'conflict',
+      `upstream "${name}": its servers come from ${config.serversIn}, which is only read; change the weight there`,
+    );
   }
 
   #findUpstream(name: string): KnownUpstream {

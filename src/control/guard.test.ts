@@ -26,7 +26,8 @@ type Scene = {
 
 function member(id: string, state: Partial<ServerState> = {}): Member {
   const full = serverState({ id, checks: 'up', mustPass: true, ...state });
-  return { state: full, source: 'config', admin: READY, adminGeneration: 1 };
+  const place = { source: 'config', registry: '', alsoIn: [] } as const;
+  return { state: full, ...place, admin: READY, adminGeneration: 1 };
 }
 
 function report(views: Readonly<Record<string, Eligibility>>, upstream = 'app'): WorkerFigures {

@@ -25,7 +25,7 @@ function scene(yaml: string) {
   const table = new Table({
     log: recordingLog().log,
     generation: 0,
-    membership: undefined,
+    memberships: new Map(),
     overrides: [],
     verdicts: [],
     addresses: () => [],
@@ -151,9 +151,9 @@ test('one whose last server left is an outage at once', () => {
     ...{ failTimeoutMs: 1, down: false, backup: false },
   };
   const membership = { index: 1, problems: [], held: [] };
-  it.table.setMembership({ ...membership, services: new Map([['app', [instance]]]) });
+  it.table.setMembership('default', { ...membership, services: new Map([['app', [instance]]]) });
   assert.deepEqual(it.look(1), []);
-  it.table.setMembership({ ...membership, services: new Map() });
+  it.table.setMembership('default', { ...membership, services: new Map() });
   it.table.setOverride('app', 'nobody', READY);
   assert.deepEqual(it.look(2), [`${OUT} {"servers":{}}`]);
 });

@@ -16,7 +16,7 @@ const consul = (...hosts: readonly string[]): RegistrySettings => ({
 });
 
 test('names this process as the gateway', () => {
-  assert.equal(scopeOf({ kind: 'none' }).gateway, `pid ${process.pid} on ${hostname()}`);
+  assert.equal(scopeOf([{ kind: 'none' }]).gateway, `pid ${process.pid} on ${hostname()}`);
 });
 
 const CASES: readonly (readonly [string, RegistrySettings, string])[] = [
@@ -34,6 +34,11 @@ const CASES: readonly (readonly [string, RegistrySettings, string])[] = [
 
 for (const [what, settings, registry] of CASES) {
   test(`${what}: ${registry === '' ? 'nobody else follows it' : 'others may follow it'}`, () => {
-    assert.equal(scopeOf(settings).sharedRegistry, registry);
+    assert.equal(scopeOf([settings]).sharedRegistry, registry);
   });
 }
+
+test('of several registries all are named that others may follow', () => {
+  const { sharedRegistry } = scopeOf([embedded('127.0.0.1'), consul('a'), consul('b')]);
+  assert.equal(sharedRegistry, 'the Consul at a:8500 and the Consul at b:8500');
+});

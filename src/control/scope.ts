@@ -6,9 +6,12 @@ import { hostname } from 'node:os';
 import type { Scope } from '../base/scope.ts';
 import { kindOf, type RegistrySettings } from '../registry.ts';
 
-export function scopeOf(registry: RegistrySettings): Scope {
+export function scopeOf(registries: readonly RegistrySettings[]): Scope {
   return {
     gateway: `pid ${process.pid} on ${hostname()}`,
-    sharedRegistry: kindOf(registry).shared(registry),
+    sharedRegistry: registries
+      .map((registry) => kindOf(registry).shared(registry))
+      .filter((shared) => shared !== '')
+      .join(' and '),
   };
 }

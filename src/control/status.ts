@@ -1,14 +1,18 @@
 // Puts the status document together: members from the table, verdicts from the checks, counts and
 // eligibility from the workers. Reads only.
 
-import type { ServerDocument, StatusDocument, UpstreamDocument } from '../admin.ts';
+import type {
+  RegistryDocument,
+  ServerDocument,
+  StatusDocument,
+  UpstreamDocument,
+} from '../admin.ts';
 import type { Scope } from '../base/scope.ts';
-import type { RegistryConfig } from '../config.ts';
 import { type Findings, openTunnels, stateAttributes } from '../model.ts';
-import type { Membership, SourceHealth } from '../registry.ts';
 import type { Fleet, WorkerFigures } from '../workers.ts';
+import type { KnownRegistry } from './known-registry.ts';
 import { memberEligibility } from './reported.ts';
-import type { KnownUpstream, Table } from './table.ts';
+import type { KnownUpstream, Memberships, Table } from './table.ts';
 
 export type StatusSource = {
   readonly version: string;
@@ -16,13 +20,14 @@ export type StatusSource = {
   readonly scope: Scope;
   readonly table: Table;
   readonly fleet: Fleet;
-  readonly registry: RegistryConfig;
-  readonly health: SourceHealth | undefined;
+  /** First that of the section `registry`. */
+  readonly registries: readonly [KnownRegistry, ...KnownRegistry[]];
 };
 
 export function buildStatus(source: StatusSource): StatusDocument {
   const { table, fleet } = source;
   const figures = fleet.figures();
+  const [registry, ...registries] = source.registries;
   return {
     version: source.version,
     generation: table.generation,
@@ -35,12 +40,13 @@ export function buildStatus(source: StatusSource): StatusDocument {
       connections: link.figures.connections,
       silentMs: Math.round(link.silentMs),
     })),
-    registry: buildRegistry(source, table.membership),
+    registry: buildRegistry(registry, table.memberships),
+    registries: registries.map((named) => buildRegistry(named, table.memberships)),
     upstreams: table.upstreams.map((upstream) =>
       buildUpstream(upstream, {
         fleet,
         figures,
-        problems: problemsOf(upstream.config.name, table.membership),
+        problems: problemsOf(upstream, table.memberships),
       }),
     ),
   };
@@ -56,7 +62,7 @@ function buildUpstream(
 ): UpstreamDocument {
   const totals = context.fleet.totals(config.name);
   const servers = [...members.values()].map((member): ServerDocument => {
-    const { state, source, admin } = member;
+    const { state, source, registry, alsoIn, admin } = member;
     const verdict = verdicts.get(state.id);
     const counters = totals.servers.get(state.id);
     return {
@@ -64,6 +70,8 @@ function buildUpstream(
       addresses: state.addresses,
       ...stateAttributes(state),
       source,
+      registry,
+      alsoIn,
       admin,
       checks: config.check === null ? 'off' : state.checks,
       mustPass: state.mustPass,
@@ -121,24 +129,31 @@ export function openTunnelsOf(
 }
 
 function problemsOf(
-  upstream: string,
-  membership: Membership | undefined,
+  { config: { name, follows } }: KnownUpstream,
+  memberships: Memberships,
 ): UpstreamDocument['problems'] {
-  return (membership?.problems ?? [])
-    .filter(({ service }) => service === upstream)
-    .map(({ server, key, message }) => ({ server, key, message }));
+  return follows.flatMap(({ registry }) =>
+    (memberships.get(registry)?.problems ?? [])
+      .filter(({ service }) => service === name)
+      .map(({ server, key, message }) => {
+        const where = follows.length > 1 ? ` (in ${registry})` : '';
+        return { server, key, message: `${message}${where}` };
+      }),
+  );
 }
 
 function buildRegistry(
-  { registry, health }: StatusSource,
-  membership: Membership | undefined,
-): StatusDocument['registry'] {
+  { config, opened }: KnownRegistry,
+  memberships: Memberships,
+): RegistryDocument {
+  const health = opened.source?.health();
   return {
-    kind: registry.settings.kind,
+    name: config.name,
+    kind: config.settings.kind,
     address: health?.address ?? '',
-    recordPrefix: registry.serversIn === undefined ? registry.prefix : '',
+    recordPrefix: config.serversIn === undefined ? config.prefix : '',
     reachable: health?.reachable ?? true,
-    index: membership?.index ?? 0,
+    index: memberships.get(config.name)?.index ?? 0,
     lastContactMs: health?.lastContactMs ?? 0,
     trouble: health?.trouble ?? '',
   };

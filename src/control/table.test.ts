@@ -74,7 +74,7 @@ function createTable(
   const table = new Table({
     log: silentLog,
     generation: 9,
-    membership: options.membership,
+    memberships: new Map(options.membership === undefined ? [] : [['default', options.membership]]),
     overrides: options.overrides ?? [],
     verdicts: options.verdicts ?? [],
     addresses: options.addresses ?? (() => []),
@@ -167,7 +167,7 @@ test('the stricter intent counts, whoever it is from', () => {
 test('the generation rises with a change that the data plane sees, and with no other', () => {
   const { table, changes } = createTable({ membership: membership([instance(A)]) });
   assert.equal(table.generation, 10);
-  table.setMembership(membership([instance(A)]));
+  table.setMembership('default', membership([instance(A)]));
   assert.equal(table.generation, 10, 'another array, the same content');
   table.setOverride('app', A, DRAIN);
   assert.equal(table.generation, 11);
@@ -184,7 +184,7 @@ test('only the upstreams that changed are told', () => {
   const { table, changes } = createTable({
     yaml: `upstreams: { app: {}, web: { servers: ["${C}"] } }\nroutes: [{ path: /, upstream: app }, { path: /w, upstream: web }]`,
   });
-  table.setMembership(membership([instance(A)]));
+  table.setMembership('default', membership([instance(A)]));
   assert.deepEqual(changes, [['app']]);
   assert.deepEqual(
     table.update(new Map([['app', 'all']])).upstreams.map(({ name }) => name),
@@ -199,7 +199,7 @@ test('only the upstreams that changed are told', () => {
 test('since when a server is down in the registry does not move', () => {
   const { table } = createTable({ membership: membership([instance(A, { down: true })]) });
   const since = table.member('app', A)?.admin.sinceMs;
-  table.setMembership(membership([instance(A, { down: true, weight: 4 })]));
+  table.setMembership('default', membership([instance(A, { down: true, weight: 4 })]));
   assert.equal(table.member('app', A)?.admin.sinceMs, since);
 });
 
@@ -237,7 +237,7 @@ test("down in the registry is probed on, an operator's maint is not and forgets 
   });
   const { table } = seen;
   seen.probed = [];
-  table.setMembership(membership([instance(A, { down: true }), instance(B)]));
+  table.setMembership('default', membership([instance(A, { down: true }), instance(B)]));
   table.setOverride('app', B, DRAIN);
   table.setOverride('app', B, MAINT);
   assert.deepEqual(states(table), [`${A} maint up`, `${B} maint unknown`]);
@@ -281,10 +281,10 @@ test('a worker that gets what changed has what the whole table says', () => {
             ? { ...one, weight: 1 + Math.floor(random() * 3), down: random() < 0.3 }
             : one,
         );
-        table.setMembership(membership(instances, random() < 0.05 ? ['app'] : []));
+        table.setMembership('default', membership(instances, random() < 0.05 ? ['app'] : []));
       } else if (dice < 0.6) {
         instances = ids.filter(() => random() < 0.7).map((id) => instance(id));
-        table.setMembership(membership(instances));
+        table.setMembership('default', membership(instances));
       } else if (dice < 0.8) {
         table.setVerdict({ ...verdict(oneOf(ids), oneOf(['up', 'down'])), changed: true });
       } else
@@ -325,8 +325,8 @@ test('a server that left and came back must pass again', () => {
     membership: membership([instance(A), instance(B)]),
     verdicts: [verdict(A, 'up'), verdict(B, 'up')],
   });
-  table.setMembership(membership([instance(B)]));
-  table.setMembership(membership([instance(A), instance(B)]));
+  table.setMembership('default', membership([instance(B)]));
+  table.setMembership('default', membership([instance(A), instance(B)]));
   // A burst: the second change may wait for the first one's rest.
   table.setOverride('app', B, DRAIN);
   assert.deepEqual(states(table), [`${A} ready unknown`, `${B} drain up`]);
@@ -339,7 +339,7 @@ test('intent about a server outlives its absence', () => {
     overrides: [{ upstream: 'app', server: A, admin: MAINT }],
   });
   assert.deepEqual(table.overrides(), [{ upstream: 'app', server: A, admin: MAINT }]);
-  table.setMembership(membership([instance(A), instance(B)]));
+  table.setMembership('default', membership([instance(A), instance(B)]));
   table.setOverride('app', B, DRAIN);
   assert.deepEqual(states(table), [`${A} maint unknown`, `${B} drain unknown`]);
   table.close();

@@ -14,7 +14,7 @@ import {
   type UpstreamChange,
   type UpstreamState,
 } from '../model.ts';
-import type { Instance, Membership } from '../registry.ts';
+import type { Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
 import { ChangedServers, type ServersChanged, type TableChanges } from '../workers.ts';
 import { describeChanges } from './table/member-changes.ts';
@@ -28,9 +28,14 @@ import {
   upstreamState,
 } from './table/members.ts';
 import { checkedServer, isListed } from './table/probing.ts';
-import { changedInstances, registeredIn } from './table/registered.ts';
+import {
+  changedInstances,
+  type Memberships,
+  type Registered,
+  registeredIn,
+} from './table/registered.ts';
 
-export type { Member };
+export type { Member, Memberships };
 
 /** After a recomputation the next one waits so many times as long as it took, at most that long. */
 const REST_FACTOR = 2;
@@ -40,7 +45,7 @@ export type TableOptions = {
   readonly log: Log;
   /** The last one that is not this table's. */
   readonly generation: number;
-  readonly membership: Membership | undefined;
+  readonly memberships: Memberships;
   readonly overrides: readonly Override[];
   readonly verdicts: readonly RememberedVerdict[];
   readonly addresses: (name: string) => readonly string[];
@@ -71,8 +76,8 @@ type Upstream = KnownUpstream & {
   readonly admitted: Set<string>;
   readonly overrides: Map<string, Admin>;
   readonly verdicts: Map<string, RememberedVerdict>;
-  /** What the registry has of it, by id. */
-  registered: Map<string, Instance>;
+  /** What the registries have of it, by id. */
+  registered: Map<string, Registered>;
 };
 
 export class Table {
@@ -86,7 +91,7 @@ export class Table {
   readonly #dirty = new ChangedServers();
   /** Whether they are to be probed may have changed, too. */
   readonly #probing = new ChangedServers();
-  #membership: Membership | undefined;
+  readonly #memberships: Map<string, Membership>;
   #generation: number;
   #restUntilMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -94,7 +99,7 @@ export class Table {
   constructor(options: TableOptions) {
     this.#options = options;
     this.#generation = options.generation;
-    this.#membership = options.membership;
+    this.#memberships = new Map(options.memberships);
     this.#remembered = options.verdicts;
     for (const { upstream, server, admin } of options.overrides) {
       this.#overridesOf(upstream).set(server, admin);
@@ -130,9 +135,9 @@ export class Table {
     return this.#generation;
   }
 
-  /** Undefined until the registry, or the snapshot of an earlier run, has said something. */
-  get membership(): Membership | undefined {
-    return this.#membership;
+  /** Those of the registries that, or of which the snapshot of an earlier run, have said something. */
+  get memberships(): Memberships {
+    return this.#memberships;
   }
 
   get upstreams(): readonly KnownUpstream[] {
@@ -163,20 +168,29 @@ export class Table {
     return { generation: this.#generation, upstreams, changed, removed };
   }
 
-  setMembership(membership: Membership): void {
-    const last = this.#membership;
-    this.#membership = membership;
+  /** What this registry says now; what the others say stays. */
+  setMembership(registry: string, membership: Membership): void {
+    const last = this.#memberships.get(registry);
+    this.#memberships.set(registry, membership);
     for (const upstream of this.#upstreams.values()) {
-      const { name } = upstream.config;
+      const { name, follows } = upstream.config;
+      if (!follows.some((followed) => followed.registry === registry)) continue;
       const changed = changedInstances(name, last, membership);
       if (changed.length === 0) continue;
       if (changed === 'all') {
-        upstream.registered = registeredIn(membership, upstream.config);
+        upstream.registered = registeredIn(this.#memberships, upstream.config);
         this.#probing.add(name, 'all');
         this.#dirty.add(name, 'all');
-      } else if (upstream.config.followRegistry) {
-        for (const instance of changed) upstream.registered.set(instance.id, instance);
-        this.#dirty.add(name, new Set(changed.map(({ id }) => id)));
+      } else {
+        const ids = new Set<string>();
+        for (const instance of changed) {
+          const known = upstream.registered.get(instance.id);
+          // Another registry counts for it.
+          if (known?.registry !== registry) continue;
+          upstream.registered.set(instance.id, { ...known, instance });
+          ids.add(instance.id);
+        }
+        this.#dirty.add(name, ids);
       }
     }
     this.#schedule();
@@ -292,7 +306,7 @@ export class Table {
   /** True when the data plane would see a difference. `before`: undefined for a new one. */
   #reconfigure(upstream: Upstream, config: UpstreamConfig, before?: UpstreamConfig): boolean {
     upstream.config = config;
-    upstream.registered = registeredIn(this.#membership, config);
+    upstream.registered = registeredIn(this.#memberships, config);
     // Nobody would ever correct the verdict of a check that is gone from the config.
     if (config.check === null) upstream.verdicts.clear();
     // A server that serves is not taken out for want of a verdict that no check could give yet.
@@ -349,7 +363,6 @@ export class Table {
     return {
       config,
       registered,
-      isHeld: this.#membership?.held.includes(config.name) === true,
       overrides,
       addresses: this.#options.addresses,
       // In maint nothing is known of a server: it will probably be another process afterwards.

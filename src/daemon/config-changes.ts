@@ -79,12 +79,14 @@ const RULES: Rules<Config> = {
   },
   admin: { listen: ['admin.listen', OPEN_API], token: ['admin.token', OPEN_API] },
   registry: {
+    name: ['registry', ONE_REGISTRY],
     settings: ['registry', ONE_REGISTRY],
     serversIn: ['registry', ONE_REGISTRY],
     prefix: ['registry.prefix', ONE_REGISTRY],
     // It only says what the start waits for.
     strongDependency: [],
   },
+  registries: ['registries', 'the registries are followed since the start'],
   // By name, see below.
   upstreams: [],
   routes: ['routes'],

@@ -4,8 +4,8 @@
 
 import { SluiceError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
-import type { RegistryConfig } from '../config.ts';
-import type { Membership, MembershipSource } from '../registry.ts';
+import { DEFAULT_REGISTRY, type RegistryConfig } from '../config.ts';
+import type { FollowedServices, Membership, MembershipSource } from '../registry.ts';
 
 /** With strong_dependency: how long the registry may take to answer, ms. */
 export const STRONG_DEADLINE_MS = 15_000;
@@ -17,11 +17,13 @@ export type FollowedRegistry = {
   readonly first: Promise<Membership | undefined>;
   /** From now on every membership goes here, first the one that came meanwhile. */
   handOver(onMembership: (membership: Membership) => void): void;
+  setServices(services: FollowedServices): void;
   close(): void;
 };
 
 export function followRegistry(options: {
   readonly config: RegistryConfig;
+  readonly services: FollowedServices;
   /** An emptied or vanished list of this upstream is taken as it is. */
   readonly allowEmpty: (upstream: string) => boolean;
   readonly source: MembershipSource;
@@ -39,6 +41,7 @@ export function followRegistry(options: {
   );
   const watch = source.follow({
     initial,
+    services: options.services,
     allowEmpty: options.allowEmpty,
     onMembership: (membership) => {
       latest = membership;
@@ -55,6 +58,9 @@ export function followRegistry(options: {
       receive = onMembership;
       if (latest !== undefined) onMembership(latest);
     },
+    setServices(services) {
+      watch.setServices?.(services);
+    },
     close() {
       clearTimeout(timer);
       first.resolve(undefined);
@@ -63,11 +69,13 @@ export function followRegistry(options: {
   };
 }
 
-export function noAnswer(source: MembershipSource, deadlineMs: number): SluiceError {
+/** `name`: of the registry in the configuration. */
+export function noAnswer(source: MembershipSource, name: string, deadlineMs: number): SluiceError {
   const { address, trouble } = source.health();
   const why = trouble === '' ? '' : ` (${trouble})`;
+  const section = name === DEFAULT_REGISTRY ? 'registry' : `registries.${name}`;
   return new SluiceError(
     'registry_unreachable',
-    `registry ${address}: no answer within ${formatDuration(deadlineMs)}${why}; start it or mend it, correct its address, or set "registry.strong_dependency: off"`,
+    `registry ${address}: no answer within ${formatDuration(deadlineMs)}${why}; start it or mend it, correct its address, or set "${section}.strong_dependency: off"`,
   );
 }

@@ -6,13 +6,12 @@ import { renderPage, serveAdmin } from '../admin.ts';
 import type { Log } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
-import { type Config, readDocument } from '../config.ts';
+import type { Config, UpstreamConfig } from '../config.ts';
 import { DaemonControl, type Lookup, Names, OutageWatch, Table } from '../control.ts';
 import { Checker } from '../health.ts';
-import { kindOf, type Membership, type MembershipSource } from '../registry.ts';
-import { lockStateDir, openSnapshot, type Snapshot } from '../snapshot.ts';
+import { lockStateDir, openSnapshot } from '../snapshot.ts';
 import { type BoundListeners, bindListeners, Fleet } from '../workers.ts';
-import { type FollowedRegistry, followRegistry, noAnswer } from './first-answer.ts';
+import { followRegistries, openRegistries } from './registries.ts';
 import { Strangers } from './strangers.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -23,6 +22,8 @@ export type Parts = {
   readonly fleet: Fleet;
   /** Where the embedded registry's API listens. */
   readonly registryAddress: Address | undefined;
+  /** The registries are asked for these upstreams. */
+  follow(upstreams: readonly UpstreamConfig[]): void;
   /** The table has changed: for the next start, and for those who say what is wrong. */
   changed(): void;
   /** Serves the control API and accepts clients. */
@@ -47,16 +48,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   teardown.add(() => lock.release());
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
   teardown.add(() => snapshot.close());
-  const { settings, prefix } = config.registry;
-  const registry = await kindOf(settings).open(settings, {
-    log: log.child({ component: 'registry' }),
-    prefix,
-    readDocument,
-  });
-  teardown.add(() => registry.close());
+  const registries = await openRegistries(config, { log, teardown });
   const names = new Names({ lookup: options.lookup, log, remembered: snapshot.memory.names });
   teardown.add(() => names.close());
-  const { membership, followed } = await firstMembership(options, registry.source, snapshot);
+  const followed = await followRegistries(registries, {
+    ...{ log, teardown, strongDeadlineMs: options.strongDeadlineMs },
+    remembered: snapshot.memory.memberships,
+    upstreams: () => options.config().upstreams,
+  });
   const listeners = await bindListeners(config.gateway.listen);
 
   // From here to the end nothing can fail, so that what is not in the teardown yet is not lost.
@@ -73,7 +72,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const table = new Table({
     log,
     generation: snapshot.memory.generation,
-    membership,
+    memberships: followed.memberships,
     overrides: snapshot.overrides,
     verdicts: snapshot.memory.verdicts,
     addresses: (name) => names.addresses(name),
@@ -95,8 +94,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     readPage: async (name, query) => renderPage(name, query, await control.status()),
   });
   const control = new DaemonControl({
-    ...{ version: packageVersion(), table, fleet, snapshot, registry, log },
-    registryConfig: config.registry,
+    ...{ version: packageVersion(), table, fleet, snapshot, registries, log },
   });
   const outages = new OutageWatch({
     upstreams: () => table.upstreams,
@@ -111,7 +109,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const remember = (): void =>
     snapshot.remember(() => ({
       generation: table.generation,
-      membership: table.membership,
+      memberships: table.memberships,
       verdicts: table.verdicts(),
       names: names.remembered(),
     }));
@@ -135,13 +133,15 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     used: () => table.hosts(),
   });
   const strangers = new Strangers(log);
-  followed?.handOver((next) => {
-    table.setMembership(next);
+  followed.handOver((registry, next) => {
+    table.setMembership(registry, next);
     remember();
-    strangers.look(next, options.config().upstreams);
+    strangers.look(registry, next, options.config().upstreams);
   });
   return {
-    ...{ table, names, listeners, fleet, changed, registryAddress: registry.address },
+    ...{ table, names, listeners, fleet, changed },
+    registryAddress: registries[0]?.opened.address,
+    follow: (upstreams) => followed.setUpstreams(upstreams),
     async accept() {
       const { listen, token } = config.admin;
       const admin = await serveAdmin({
@@ -155,34 +155,4 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       return { admin: admin.address };
     },
   };
-}
-
-type First = {
-  /** The registry's, or that of the last run; undefined: nothing is known. */
-  readonly membership: Membership | undefined;
-  readonly followed: FollowedRegistry | undefined;
-};
-
-async function firstMembership(
-  { log, teardown, strongDeadlineMs, config }: PartsOptions,
-  source: MembershipSource | undefined,
-  snapshot: Snapshot,
-): Promise<First> {
-  // A registry that the config no longer names has no say, not even a remembered one.
-  if (source === undefined) return { membership: undefined, followed: undefined };
-  const initial = snapshot.memory.membership;
-  const followed = followRegistry({
-    ...{ source, initial, strongDeadlineMs },
-    config: config().registry,
-    // What the config does not have serves nobody: there is nothing to hold on to.
-    allowEmpty: (name) =>
-      config().upstreams.find((upstream) => upstream.name === name)?.allowEmpty !== false,
-  });
-  teardown.add(() => followed.close());
-  const first = await followed.first;
-  if (first !== undefined) return { membership: first, followed };
-  if (config().registry.strongDependency) throw noAnswer(source, strongDeadlineMs);
-  const from = initial === undefined ? 'config' : 'snapshot';
-  log.warn({ from, address: source.health().address }, 'starting without the registry');
-  return { membership: initial, followed };
 }

@@ -7,8 +7,8 @@ import { processDescriptors } from '../base/descriptors.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Config, ListenerConfig, UpstreamConfig } from '../config.ts';
+import type { Memberships } from '../control.ts';
 import { descriptorsFor, socketRoom } from '../gateway.ts';
-import type { Membership } from '../registry.ts';
 import { type ConfigChanges, compareConfigs } from './config-changes.ts';
 import type { Parts } from './parts.ts';
 
@@ -53,7 +53,7 @@ export class LiveConfig {
   async #apply(next: Config): Promise<Applied> {
     const { table, names, fleet, listeners } = this.#parts;
     const { upstreams } = next;
-    await names.expect(hostsOf(upstreams, table.membership), NAMES_DEADLINE_MS);
+    await names.expect(hostsOf(upstreams, table.memberships), NAMES_DEADLINE_MS);
     if (this.#isClosed) {
       throw new SluiceError('conflict', 'configuration: not applied, sluice is shutting down');
     }
@@ -63,6 +63,7 @@ export class LiveConfig {
     this.#config = effective;
     if (changes.keys.includes('limits.max_connections')) warnOfClients(effective, this.#log);
     fleet.configure(workerConfig(effective, listeners.addresses), table.setUpstreams(upstreams));
+    this.#parts.follow(effective.upstreams);
     this.#parts.changed();
     const applied = { ...changes, generation: table.generation };
     if (!isFirst) this.#say(applied);
@@ -83,10 +84,12 @@ function workerConfig(config: Config, listen: readonly ListenerConfig[]) {
 }
 
 /** Of all servers that these upstreams will have. */
-function hostsOf(upstreams: readonly UpstreamConfig[], membership?: Membership): Set<string> {
+function hostsOf(upstreams: readonly UpstreamConfig[], memberships: Memberships): Set<string> {
   const hosts = new Set<string>();
-  for (const { name, servers, followRegistry } of upstreams) {
-    const instances = followRegistry ? (membership?.services.get(name) ?? []) : [];
+  for (const { name, servers, follows } of upstreams) {
+    const instances = follows.flatMap(
+      ({ registry }) => memberships.get(registry)?.services.get(name) ?? [],
+    );
     for (const { host } of [...servers, ...instances]) hosts.add(host);
   }
   return hosts;

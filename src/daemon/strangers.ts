@@ -14,14 +14,14 @@ export class Strangers {
     this.#log = log;
   }
 
-  look({ services }: Membership, upstreams: readonly UpstreamConfig[]): void {
+  look(registry: string, { services }: Membership, upstreams: readonly UpstreamConfig[]): void {
     const known = new Set(upstreams.map(({ name }) => name));
     for (const name of services.keys()) {
       if (known.has(name) || this.#said.has(name)) continue;
       if (this.#said.size >= STRANGERS_MAX) return;
       this.#said.add(name);
       this.#log.warn(
-        { upstream: name },
+        { upstream: name, registry },
         'registry names an upstream that the config does not have',
       );
     }

@@ -15,7 +15,12 @@ export type SourceHealth = {
   readonly trouble: string;
 };
 
+/** Which upstreams follow a source, with the name that each has there. */
+export type FollowedServices = ReadonlyMap<string, string>;
+
 export type FollowOptions = {
+  /** Those that follow it at first; a source that has all lists in one place tells of others, too. */
+  readonly services?: FollowedServices;
   /** The last known good from before our start. */
   readonly initial?: Membership | undefined;
   /** True: an emptied or vanished list of this service is taken as it is. */
@@ -26,8 +31,14 @@ export type FollowOptions = {
   readonly onHealth?: (health: SourceHealth) => void;
 };
 
+export type Follower = {
+  /** From now on these upstreams follow. A source that has all lists in one place needs no such word. */
+  setServices?(services: FollowedServices): void;
+  close(): void;
+};
+
 /** Trouble changes no list: followers keep what was told last, and hear of the trouble by onHealth. */
 export interface MembershipSource {
-  follow(options: FollowOptions): { close(): void };
+  follow(options: FollowOptions): Follower;
   health(): SourceHealth;
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isSluiceError } from '../base/errors.ts';
 import { type Log, silentLog } from '../base/log.ts';
+import type { Membership } from '../registry.ts';
 import { lockStateDir, type Memory, type Override, openSnapshot } from '../snapshot.ts';
 import { readStateFile, writeStateFileSync } from './file.ts';
 
@@ -16,44 +17,49 @@ const OVERRIDE: Override = {
   admin: { state: 'drain', owner: 'user:alice', reason: 'disk swap', sinceMs: 1000 },
 };
 
+const MEMBERSHIP: Membership = {
+  index: 12,
+  services: new Map([
+    [
+      'app',
+      [
+        {
+          id: '127.0.0.1:9001',
+          service: 'app',
+          host: '127.0.0.1',
+          port: 9001,
+          weight: 3,
+          maxFails: 2,
+          failTimeoutMs: 10_000,
+          down: false,
+          backup: false,
+        },
+        {
+          id: '127.0.0.1:9002',
+          service: 'app',
+          host: '127.0.0.1',
+          port: 9002,
+          weight: 1,
+          maxFails: 2,
+          failTimeoutMs: 10_000,
+          down: false,
+          backup: false,
+          maxConns: 5,
+        },
+      ],
+    ],
+    ['empty', []],
+  ]),
+  problems: [{ service: 'app', server: '', key: 'upstreams/app/x', message: 'not an address' }],
+  held: ['empty'],
+};
+
 const MEMORY: Memory = {
   generation: 7,
-  membership: {
-    index: 12,
-    services: new Map([
-      [
-        'app',
-        [
-          {
-            id: '127.0.0.1:9001',
-            service: 'app',
-            host: '127.0.0.1',
-            port: 9001,
-            weight: 3,
-            maxFails: 2,
-            failTimeoutMs: 10_000,
-            down: false,
-            backup: false,
-          },
-          {
-            id: '127.0.0.1:9002',
-            service: 'app',
-            host: '127.0.0.1',
-            port: 9002,
-            weight: 1,
-            maxFails: 2,
-            failTimeoutMs: 10_000,
-            down: false,
-            backup: false,
-            maxConns: 5,
-          },
-        ],
-      ],
-      ['empty', []],
-    ]),
-    problems: [{ service: 'app', server: '', key: 'upstreams/app/x', message: 'not an address' }],
-    held: ['empty'],
-  },
+  memberships: new Map([
+    ['default', MEMBERSHIP],
+    ['east', { ...MEMBERSHIP, index: 3, held: ['app'] }],
+  ]),
   verdicts: [
     {
       upstream: 'app',
@@ -84,7 +90,7 @@ test('what was saved is there after reopening', async (t) => {
   const first = openSnapshot({ stateDir, log: silentLog });
   assert.deepEqual(first.overrides, []);
   assert.deepEqual(first.memory, {
-    ...{ generation: 0, membership: undefined, verdicts: [], names: [] },
+    ...{ generation: 0, memberships: new Map(), verdicts: [], names: [] },
   });
   first.saveOverrides([OVERRIDE]);
   first.remember(() => MEMORY);
@@ -237,4 +243,19 @@ test('a state_dir that cannot be made is an error that names it', (t) => {
     () => lockStateDir(join(file, 'state')),
     (error) => isSluiceError(error) && error.code === 'data_dir_unusable',
   );
+});
+
+test('an older version and this one read the membership of the usual registry from each other', async (t) => {
+  const stateDir = temporaryDir(t);
+  const snapshot = openSnapshot({ stateDir, log: silentLog });
+  snapshot.remember(() => MEMORY);
+  await snapshot.close();
+  const path = join(stateDir, 'memory.json');
+  const content = readStateFile(path, 1);
+  assert(content.kind === 'good');
+  const { memberships, ...old } = { memberships: null, ...Object(content.data) };
+  assert.equal(old.membership.index, MEMBERSHIP.index);
+  writeStateFileSync(path, 1, old);
+  const { memory } = openSnapshot({ stateDir, log: silentLog });
+  assert.deepEqual([...memory.memberships], [['default', MEMBERSHIP]]);
 });

@@ -21,7 +21,7 @@ const SYNC_INTERVAL_MS = 60_000;
 /** A write that failed is tried again after this time, ms. */
 const RETRY_DELAY_MS = 5000;
 
-const NO_MEMORY: Memory = { generation: 0, membership: undefined, verdicts: [], names: [] };
+const NO_MEMORY: Memory = { generation: 0, memberships: new Map(), verdicts: [], names: [] };
 
 /** Creates the folder when it is missing. @throws data_dir_unusable */
 export function createStateDir(stateDir: string): void {

@@ -35,18 +35,28 @@ export type RememberedName = { readonly name: string; readonly addresses: readon
 
 export type Memory = {
   readonly generation: number;
-  /** Undefined when the registry never answered. */
-  readonly membership: Membership | undefined;
+  /** By registry; one that never answered has none. */
+  readonly memberships: ReadonlyMap<string, Membership>;
   readonly verdicts: readonly RememberedVerdict[];
   readonly names: readonly RememberedName[];
 };
 
+/** Its membership stands where older versions have the only one, so that each reads the other's file. */
+const UNNAMED = 'default';
+
 /** Map → list of pairs: the form that JSON can carry. */
 export function memoryToJson(memory: Memory): unknown {
-  const { generation, membership, verdicts, names } = memory;
-  const stored =
+  const { generation, memberships, verdicts, names } = memory;
+  const stored = (membership: Membership | undefined): unknown =>
     membership === undefined ? null : { ...membership, services: [...membership.services] };
-  return { generation, membership: stored, verdicts, names };
+  const others = [...memberships].filter(([registry]) => registry !== UNNAMED);
+  return {
+    generation,
+    membership: stored(memberships.get(UNNAMED)),
+    memberships: others.map(([registry, membership]) => [registry, stored(membership)]),
+    verdicts,
+    names,
+  };
 }
 
 /** Undefined when any part is not what it should be: half a memory is not trusted. */
@@ -56,12 +66,15 @@ export function parseMemory(value: unknown): Memory | undefined {
   // Snapshots of older versions have none.
   const names = parseList(value['names'] ?? [], parseName);
   if (verdicts === undefined || names === undefined) return undefined;
-  if (value['membership'] === null) {
-    return { generation: value['generation'], membership: undefined, verdicts, names };
+  const others = parseList(value['memberships'] ?? [], parseNamedMembership);
+  if (others === undefined) return undefined;
+  const memberships = new Map(others);
+  if (value['membership'] !== null) {
+    const membership = parseMembership(value['membership']);
+    if (membership === undefined) return undefined;
+    memberships.set(UNNAMED, membership);
   }
-  const membership = parseMembership(value['membership']);
-  if (membership === undefined) return undefined;
-  return { generation: value['generation'], membership, verdicts, names };
+  return { generation: value['generation'], memberships, verdicts, names };
 }
 
 export function parseOverrides(value: unknown): readonly Override[] | undefined {
@@ -95,6 +108,12 @@ function parseName(value: unknown): RememberedName | undefined {
     isText(item) && isIP(item) !== 0 ? item : undefined,
   );
   return addresses === undefined ? undefined : { name: value['name'], addresses };
+}
+
+function parseNamedMembership(value: unknown): readonly [string, Membership] | undefined {
+  if (!Array.isArray(value) || !isText(value[0])) return undefined;
+  const membership = parseMembership(value[1]);
+  return membership === undefined ? undefined : [value[0], membership];
 }
 
 function parseMembership(value: unknown): Membership | undefined {

@@ -41,6 +41,10 @@ export const SERVER = object({
   ...ATTRIBUTES,
   /** Where the record is from: the config file, the registry, or held after the list vanished. */
   source: word<'config' | 'registry' | 'held'>(),
+  /** Which registry that is; '' where it is the config file alone. */
+  registry: text,
+  /** Others that have it, too, and do not count. */
+  alsoIn: list(text),
   admin: ADMIN,
   /** Verdict of the active checks; off: this upstream has none, so nobody has looked. */
   checks: word<Checks | 'off'>(),
@@ -87,6 +91,22 @@ export const UPSTREAM = object({
 
 export type UpstreamDocument = ValueOf<typeof UPSTREAM>;
 
+const REGISTRY = object({
+  /** `default` is that of the section `registry`. */
+  name: text,
+  kind: text,
+  /** `host:port`, or the path of a file. */
+  address: text,
+  /** `upstreams/`; '' where the servers are no records, so that nothing here can write them. */
+  recordPrefix: text,
+  reachable: flag,
+  index: number,
+  lastContactMs: number,
+  trouble: text,
+});
+
+export type RegistryDocument = ValueOf<typeof REGISTRY>;
+
 export const STATUS = object({
   version: text,
   generation: number,
@@ -103,17 +123,10 @@ export const STATUS = object({
       silentMs: number,
     }),
   ),
-  registry: object({
-    kind: text,
-    /** `host:port`, or the path of a file. */
-    address: text,
-    /** `upstreams/`; '' where the servers are no records, so that nothing here can write them. */
-    recordPrefix: text,
-    reachable: flag,
-    index: number,
-    lastContactMs: number,
-    trouble: text,
-  }),
+  /** That of the section `registry`. */
+  registry: REGISTRY,
+  /** Those of the section `registries`. */
+  registries: list(REGISTRY),
   upstreams: list(UPSTREAM),
 });
 

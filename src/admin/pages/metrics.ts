@@ -85,13 +85,20 @@ function addProgram({ status }: MetricsSource, gauge: MakeGauge): void {
   gauge('sluice_client_connections', 'Open client connections.').set(
     status.workers.reduce((sum, worker) => sum + worker.connections, 0),
   );
-  gauge('sluice_registry_reachable', '1 when the registry answers.').set(
-    status.registry.reachable ? 1 : 0,
+  const labels = ['registry'] as const;
+  const reachable = gauge('sluice_registry_reachable', '1 when the registry answers.', labels);
+  const index = gauge('sluice_registry_index', 'Index of the last membership.', labels);
+  const contact = gauge(
+    'sluice_registry_last_contact_seconds',
+    'Last good answer, Unix time; 0 = never.',
+    labels,
   );
-  gauge('sluice_registry_index', 'Index of the last membership.').set(status.registry.index);
-  gauge('sluice_registry_last_contact_seconds', 'Last good answer, Unix time; 0 = never.').set(
-    status.registry.lastContactMs / 1000,
-  );
+  for (const registry of [status.registry, ...status.registries]) {
+    const { name } = registry;
+    reachable.set({ registry: name }, registry.reachable ? 1 : 0);
+    index.set({ registry: name }, registry.index);
+    contact.set({ registry: name }, registry.lastContactMs / 1000);
+  }
 }
 
 function addServers(status: StatusDocument, gauge: MakeGauge): void {

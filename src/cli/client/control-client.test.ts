@@ -55,7 +55,9 @@ const STATUS: StatusDocument = {
   startedAtMs: 1,
   scope: SHARED,
   workers: [{ id: 1, pid: 2, generation: 7, connections: 0, silentMs: 100 }],
+  registries: [],
   registry: {
+    name: 'default',
     kind: 'embedded',
     recordPrefix: 'upstreams/',
     address: '127.0.0.1:8500',
@@ -80,6 +82,8 @@ const STATUS: StatusDocument = {
           maxConns: 0,
           backup: false,
           source: 'config',
+          registry: '',
+          alsoIn: [],
           admin: READY,
           checks: 'up',
           mustPass: true,

@@ -20,6 +20,8 @@ export type GlobalOptions = {
 
 const SERVERS_SHOWN_MAX = 10;
 const CONFIG_FILE = 'sluice.yaml';
+/** Of a registry in the file; anything with a port is an address. */
+const NAME = /^[\w.-]+$/;
 
 /** The file of -c, else ./sluice.yaml if it is there, else the defaults. @throws config_… */
 export async function configOf(options: GlobalOptions): Promise<Config> {
@@ -65,13 +67,20 @@ export async function registryOf(
   const named = options.registry ?? process.env['SLUICE_REGISTRY'] ?? '';
   const { kindOf, openConsul } = await import('../../registry.ts');
   const { silentLog } = await import('../../base/log.ts');
-  if (named !== '') {
+  if (named !== '' && !NAME.test(named)) {
     const addresses = named.split(',').map(parseRegistryAddress);
     const token = process.env['CONSUL_HTTP_TOKEN'] ?? '';
     const prefix = await prefixOf(options);
     return { registry: openConsul({ addresses, token, log: silentLog }), prefix };
   }
-  const { registry: config, file } = await configOf(options);
+  const { registry: first, registries, file } = await configOf(options);
+  const all = [first, ...registries];
+  const config = named === '' ? first : all.find(({ name }) => name === named);
+  if (config === undefined) {
+    const names = all.map(({ name }) => name).join(', ');
+    const message = `registry "${named}" is neither host:port nor a registry of ${file === '' ? 'the defaults' : file}; known there: ${names}`;
+    throw new SluiceError('usage', message);
+  }
   const { settings, prefix, serversIn } = config;
   const registry = kindOf(settings).openStore(settings, silentLog);
   if (registry !== undefined) return { registry, prefix };

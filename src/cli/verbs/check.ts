@@ -2,8 +2,7 @@
 
 import type { Command } from 'commander';
 import { formatAddress } from '../../base/units.ts';
-import type { Config } from '../../config.ts';
-import type { RegistrySettings } from '../../registry.ts';
+import type { Config, RegistryConfig } from '../../config.ts';
 import { configOf, type GlobalOptions } from '../client/target.ts';
 import { paint, print, printJson, warn } from '../output.ts';
 
@@ -34,36 +33,45 @@ Examples:
         ...(file === undefined ? {} : { config: file }),
       });
       for (const warning of config.warnings) warn(warning);
-      const { settings } = config.registry;
       const { kindOf } = await import('../../registry.ts');
-      const kind = kindOf(settings);
-      if (options.json === true) printJson(withoutSecrets(config, kind.withoutSecrets(settings)));
-      else print(summary(config, kind.describe(settings)));
+      const shown = ({ settings, ...registry }: RegistryConfig): unknown => ({
+        ...kindOf(settings).withoutSecrets(settings),
+        ...registry,
+      });
+      if (options.json === true) printJson(withoutSecrets(config, shown));
+      else print(summary(config, ({ settings }) => kindOf(settings).describe(settings)));
     });
 }
 
-function withoutSecrets(config: Config, settings: RegistrySettings): unknown {
-  const { settings: _, ...registry } = config.registry;
+function withoutSecrets(config: Config, shown: (registry: RegistryConfig) => unknown): unknown {
   return {
     ...config,
     admin: { ...config.admin, token: config.admin.token === '' ? '' : '(set)' },
-    registry: { ...settings, ...registry },
+    registry: shown(config.registry),
+    registries: config.registries.map(shown),
   };
 }
 
-function summary(config: Config, registry: string): string {
-  const { settings, prefix, serversIn } = config.registry;
+function summary(config: Config, describe: (registry: RegistryConfig) => string): string {
+  const registries = [config.registry, ...config.registries];
   const lines = [
     `${config.file === '' ? 'no file, defaults' : config.file}: ${paint('green', 'ok')}`,
     `  gateway    ${config.gateway.listen.map(formatAddress).join(', ')}`,
     `  admin      ${formatAddress(config.admin.listen)}${config.admin.token === '' ? '' : ' (token)'}`,
-    `  registry   ${registry}`,
+    ...registries.map(
+      (one, at) => `  registry   ${at === 0 ? '' : `${one.name}: `}${describe(one)}`,
+    ),
   ];
   for (const upstream of config.upstreams) {
     const count = upstream.servers.length;
     const checked = upstream.check === null ? 'not checked' : `${upstream.check.type} checks`;
-    const follows = upstream.followRegistry && settings.kind !== 'none';
-    const records = follows ? ` and ${serversIn ?? `${prefix}${upstream.name}/`}` : '';
+    const places = upstream.follows.flatMap(({ registry }) => {
+      const one = registries.find(({ name }) => name === registry);
+      if (one === undefined) return [];
+      const place = one.serversIn ?? `${one.prefix}${upstream.name}/`;
+      return one === config.registry ? place : `${place} in ${one.name}`;
+    });
+    const records = places.map((place) => ` and ${place}`).join('');
     lines.push(
       `  upstream   ${upstream.name}: ${count} ${count === 1 ? 'server' : 'servers'}${records}, ${checked}`,
     );

@@ -61,7 +61,10 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
 
 /** What lets a server in that its record says to be down. */
 async function downAdvice(control: Control, upstream: string, server: string): Promise<string> {
-  const { address, recordPrefix } = (await control.status()).registry;
+  const { registry, registries, upstreams } = await control.status();
+  const { servers = [] } = upstreams.find(({ name }) => name === upstream) ?? {};
+  const own = servers.find(({ id }) => id === server)?.registry;
+  const { address, recordPrefix } = registries.find(({ name }) => name === own) ?? registry;
   return recordPrefix === ''
     ? `${visible(address)} says that it is down; change it there`
     : `its registry record says down; sluice kv put ${visible(`${recordPrefix}${upstream}/${server}`)} with "down":0`;

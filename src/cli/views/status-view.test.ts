@@ -17,6 +17,8 @@ const SERVER: ServerDocument = {
   maxConns: 0,
   backup: false,
   source: 'config',
+  registry: '',
+  alsoIn: [],
   admin: { state: 'ready', owner: '', reason: '', sinceMs: 0 },
   checks: 'up',
   mustPass: true,
@@ -44,7 +46,9 @@ const STATUS: StatusDocument = {
     { id: 1, pid: 101, generation: 7, connections: 4, silentMs: 100 },
     { id: 2, pid: 102, generation: 6, connections: 12, silentMs: 12_400 },
   ],
+  registries: [],
   registry: {
+    name: 'default',
     kind: 'consul',
     recordPrefix: 'upstreams/',
     address: '127.0.0.1:8500',

@@ -1,7 +1,12 @@
 // The status document as text: one screen that says who takes traffic, who not and why.
 // Pure: document and clock in, lines out.
 
-import type { ServerDocument, StatusDocument, UpstreamDocument } from '../../admin.ts';
+import type {
+  RegistryDocument,
+  ServerDocument,
+  StatusDocument,
+  UpstreamDocument,
+} from '../../admin.ts';
 import { isShared } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
 import { wrap } from '../../base/wrap.ts';
@@ -27,23 +32,16 @@ export function statusView(status: StatusDocument, options: ViewOptions): string
 const SILENT_MS = 5000;
 
 function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): string[] {
-  const { registry, workers } = status;
+  const { registry, registries, workers } = status;
   const up = formatDuration(Math.max(0, nowMs - status.startedAtMs));
-  const address = registry.address === '' ? '' : ` at ${visible(registry.address)}`;
-  const isMissing = registry.kind !== 'none' && !registry.reachable;
-  const contact =
-    registry.lastContactMs === 0 ? 'never' : `${ago(registry.lastContactMs, nowMs)} ago`;
-  const health = isMissing
-    ? paint(
-        'red',
-        `cannot be read (last read ${contact}): ${visible(registry.trouble)}; last known servers stay in use`,
-      )
-    : registry.kind === 'none'
-      ? ''
-      : `reachable, index ${registry.index}${registry.recordPrefix === '' ? ', only read' : ''}`;
   const lines = [
     `${paint('bold', `sluice ${status.version}`)}  up ${up}, generation ${status.generation}`,
-    `registry   ${registry.kind}${address}${health === '' ? '' : `, ${health}`}`,
+    ...(registry.kind === 'none' && registries.length > 0
+      ? []
+      : [`registry   ${registryOf(registry, { nowMs, paint })}`]),
+    ...registries.map(
+      (named) => `registry   ${visible(named.name)}: ${registryOf(named, { nowMs, paint })}`,
+    ),
   ];
   if (isShared(status.scope)) {
     const { gateway, sharedRegistry } = status.scope;
@@ -148,6 +146,24 @@ const COLOURS: Readonly<Record<State, 'red' | 'yellow' | 'dim' | null>> = {
   'not checked': 'dim',
 };
 
+/** Its kind, where it is and how it does. */
+function registryOf(
+  registry: RegistryDocument,
+  { nowMs, paint }: Pick<ViewOptions, 'nowMs' | 'paint'>,
+): string {
+  if (registry.kind === 'none') return 'none';
+  const address = registry.address === '' ? '' : ` at ${visible(registry.address)}`;
+  const contact =
+    registry.lastContactMs === 0 ? 'never' : `${ago(registry.lastContactMs, nowMs)} ago`;
+  const health = registry.reachable
+    ? `reachable, index ${registry.index}${registry.recordPrefix === '' ? ', only read' : ''}`
+    : paint(
+        'red',
+        `cannot be read (last read ${contact}): ${visible(registry.trouble)}; last known servers stay in use`,
+      );
+  return `${registry.kind}${address}, ${health}`;
+}
+
 /** The eligibility; of an eligible server what else is known of it. */
 export function stateOf(server: ServerDocument): State {
   if (server.eligibility !== 'ok') return server.eligibility;
@@ -162,6 +178,10 @@ export function whyOf(server: ServerDocument, nowMs: number): string {
   if (server.maxConns > 0 && server.eligibility !== 'full') {
     remarks.push(`max_conns ${server.maxConns}`);
   }
+  const { registry, alsoIn } = server;
+  // Where there is one registry, nobody asks which.
+  if (registry !== '' && registry !== 'default') remarks.push(`from ${registry}`);
+  if (alsoIn.length > 0) remarks.push(`also in ${alsoIn.join(', ')}, where ${registry} counts`);
   if (server.source === 'held') remarks.push('held: its record vanished with the whole list');
   return visible(remarks.filter((remark) => remark !== '').join('; '));
 }

@@ -26,7 +26,7 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
   if (/^(upstreams|services)\.<name>$/.test(place) && MISPLACED.test(key)) {
     return `it stands where a name belongs; indent it, below the name of its ${place.startsWith('u') ? 'upstream' : 'service'}`;
   }
-  const kind = /^registry\.(\w+)$/.exec(place)?.[1];
+  const kind = /^(?:registry|registries\.<name>)\.(\w+)$/.exec(place)?.[1];
   if (kind !== undefined) return kindAdvice(kind, shown, first);
   switch (place) {
     case 'listen':
@@ -42,7 +42,10 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
     case 'services.<name>.start':
       return 'write start: [node, app.js, "{port}"]';
     case 'registry':
-      return registryAdvice(shown, first);
+    case 'registries.<name>':
+      return registryAdvice(key, shown, first);
+    case 'registries':
+      return write('east: { consul: { addresses: 127.0.0.1:8500 } }');
     case 'admin':
       if (OFF.test(word))
         return 'it cannot be switched off; leave it out, and it listens on loopback alone';

@@ -6,14 +6,9 @@ import { formatAddress } from '../../base/units.ts';
 import { serviceRequest } from '../build.ts';
 import type { Path } from '../document.ts';
 import type { ServiceFile } from '../sections/service.ts';
-import {
-  addressesIn,
-  checkFields,
-  type Findings,
-  nameProblem,
-  type Part,
-  type Parts,
-} from './upstreams.ts';
+import { nameProblem } from '../sections/shapes.ts';
+import { followsAny } from './registries.ts';
+import { addressesIn, checkFields, type Findings, type Part, type Parts } from './upstreams.ts';
 
 const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
 
@@ -76,8 +71,7 @@ function checkUpstream(
     findings.problem(path, unknownUpstream(upstreamName, known), isGiven ? 'value' : 'key');
     return;
   }
-  const isFollowing = upstream.value?.registry === true && parts.registry.value?.none !== true;
-  if (upstream.value === undefined || isFollowing) return;
+  if (upstream.value === undefined || followsAny(upstream.value, parts)) return;
   const ids = new Set(upstream.value.servers.map((server) => formatAddress(server.address)));
   for (const [index, address] of service.value.instances.entries()) {
     if (ids.has(formatAddress(address))) continue;

@@ -6,11 +6,13 @@ import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '.
 import type { CheckType } from '../../health.ts';
 import { formatPath, type Path, type Where } from '../document.ts';
 import { fieldNameProblem } from '../sections/check.ts';
-import { chosenKind, chosenKinds, type RegistryKinds } from '../sections/registry.ts';
+import { chosenKind, type RegistryKinds } from '../sections/registry.ts';
 import type { ServiceFile } from '../sections/service.ts';
+import { nameProblem } from '../sections/shapes.ts';
 import type { RouteFile, UpstreamFile } from '../sections/upstream.ts';
 import { show } from '../sections/values.ts';
 import { checkBalancing } from './balance.ts';
+import { checkFollows, checkRegistries, followsAny } from './registries.ts';
 import { checkRoutes } from './routes.ts';
 
 /** A part of the file: its path, what the file says, and its meaning if it has one. */
@@ -24,6 +26,7 @@ export type Parts = {
   readonly listen: Part<readonly Address[]>;
   readonly admin: Part<{ listen: Address; token?: string | undefined }>;
   readonly registry: Part<RegistryKinds>;
+  readonly registries: ReadonlyMap<string, Part<RegistryKinds>>;
   readonly limits: Part<{ max_uri_size: number; max_head_size: number }>;
   readonly proxy: Part<{ trusted_proxies: readonly string[]; upgrade: readonly string[] }>;
   readonly upstreams: ReadonlyMap<string, Part<UpstreamFile>>;
@@ -40,7 +43,7 @@ export type Findings = {
 export function applyRules(parts: Parts, environment: Environment, findings: Findings): void {
   checkListeners(parts, findings);
   checkAdmin(parts, environment, findings);
-  checkRegistry(parts, environment, findings);
+  checkRegistries(parts, environment, findings);
   checkLimits(parts, findings);
   checkProxy(parts, findings);
   for (const [name, upstream] of parts.upstreams)
@@ -102,12 +105,6 @@ function plainHost(host: string): string {
   return host === 'localhost' ? '127.0.0.1' : host;
 }
 
-/** What it means that the embedded registry listens there; '' for loopback. */
-export function opennessOf(listen: Address): string {
-  if (isLoopback(listen.host)) return '';
-  return `${formatAddress(listen)} can be reached from other machines and has no access control; anyone there can change the servers`;
-}
-
 function checkAdmin({ admin }: Parts, environment: Environment, findings: Findings): void {
   const { value } = admin;
   if (value === undefined) return;
@@ -118,43 +115,6 @@ function checkAdmin({ admin }: Parts, environment: Environment, findings: Findin
       ['admin', 'listen'],
       `${formatAddress(value.listen)} can be reached from other machines and there is no token; set admin.token, or listen on 127.0.0.1:${value.listen.port}`,
     );
-  }
-}
-
-function checkRegistry(
-  { registry, upstreams }: Parts,
-  environment: Environment,
-  findings: Findings,
-): void {
-  const { value } = registry;
-  if (value === undefined) return;
-  const chosen = chosenKinds(value).map(({ kind }) => kind);
-  if (chosen.length > 1) {
-    const extra = chosen.at(-1) ?? '';
-    findings.problem(
-      ['registry', extra],
-      `${chosen.join(' and ')} exclude each other; keep one`,
-      'key',
-    );
-    return;
-  }
-  const found = chosenKind(value);
-  const secret = readSecret(found.token, environment);
-  if ('problem' in secret) findings.problem(['registry', found.kind, 'token'], secret.problem);
-  // The default address is on loopback: what is said here stands in the file.
-  const listen = found.listen;
-  const open = listen === undefined ? '' : opennessOf(listen);
-  if (open !== '') findings.warning(['registry', found.kind, 'listen'], open);
-  for (const [name, upstream] of upstreams) {
-    const follows = upstream.value?.registry === true && !value.none;
-    if (upstream.value !== undefined && !follows && upstream.value.servers.length === 0) {
-      const remedy = value.none ? 'add servers' : 'add servers, or registry: on';
-      findings.problem(
-        ['upstreams', name],
-        `has no servers and does not follow a registry; ${remedy}`,
-        'key',
-      );
-    }
   }
 }
 
@@ -197,16 +157,6 @@ function checkProxy({ proxy }: Parts, findings: Findings): void {
   }
 }
 
-/** Also a key segment in the registry, a metric label and a part of a URL. */
-const NAME = /^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
-
-/** '' for a good name of an upstream or a service. */
-export function nameProblem(name: string): string {
-  return NAME.test(name)
-    ? ''
-    : 'is not a name; write 1 to 64 letters, digits, _ . or -, beginning with a letter, digit or _';
-}
-
 type RuleContext = {
   readonly parts: Parts;
   readonly environment: Environment;
@@ -223,7 +173,8 @@ function checkUpstream(
   checkServers(upstream, parts, findings);
   const { value } = upstream;
   if (value === undefined) return;
-  const isFollowing = value.registry && parts.registry.value?.none !== true;
+  checkFollows(value, upstream.path, parts, findings);
+  const isFollowing = followsAny(value, parts);
   if (value.servers.length > 0 && value.servers.every((server) => server.backup)) {
     const message = 'has backup servers alone';
     if (isFollowing) {

@@ -30,6 +30,8 @@ type Kind<Name extends RegistryKind, Keys extends z.ZodType> = {
   token(read: z.output<Keys>): string | undefined;
   /** Where people write the servers, if not as records under the prefix. */
   serversIn(read: z.output<Keys>, origin: Pick<Origin, 'folder'>): string | undefined;
+  /** What is wrong with the name that an upstream has there; undefined: its own. */
+  serviceProblem(service: string | undefined): string;
 };
 
 /** Any of them: what was read is only handed on to its own kind. */
@@ -54,6 +56,7 @@ const KINDS = {
     listen: ({ listen }) => listen,
     token: () => undefined,
     serversIn: () => undefined,
+    serviceProblem: ownName,
   }),
   consul: kindOf({
     kind: 'consul',
@@ -71,6 +74,7 @@ const KINDS = {
     listen: () => undefined,
     token: ({ token }) => token,
     serversIn: () => undefined,
+    serviceProblem: ownName,
   }),
   file: kindOf({
     kind: 'file',
@@ -87,6 +91,7 @@ const KINDS = {
     listen: () => undefined,
     token: () => undefined,
     serversIn: ({ path }, { folder: from }) => `the file ${resolve(from, path)}`,
+    serviceProblem: ownName,
   }),
   none: kindOf({
     kind: 'none',
@@ -97,11 +102,19 @@ const KINDS = {
     listen: () => undefined,
     token: () => undefined,
     serversIn: () => 'the config file',
+    serviceProblem: ownName,
   }),
 } satisfies { readonly [Name in RegistryKind]: Kind<Name, z.ZodType> };
 
 const DEFAULT_KIND = KINDS.embedded;
 const ALL: readonly AnyKind[] = Object.values(KINDS);
+
+/** For kinds whose lists people write by the names of the upstreams. */
+function ownName(service: string | undefined): string {
+  return service === undefined
+    ? ''
+    : "has each upstream under the upstream's own name; write the name of the registry alone";
+}
 
 /** Infers the types of an entry. */
 function kindOf<Name extends RegistryKind, Keys extends z.ZodType>(
@@ -120,7 +133,7 @@ const KEYS = Object.fromEntries(
 ) as unknown as OptionalKeys;
 
 export const registry = section(
-  `Where the records of servers live. One of ${ALL.map(
+  `Where the servers are written down. One of ${ALL.map(
     (one) => `\`${one.kind}\`${one === DEFAULT_KIND ? ' (the default)' : ''}`,
   ).join(', ')}.`,
   {
@@ -145,6 +158,9 @@ export const registry = section(
   },
 );
 
+/** Kinds that the section `registry` alone may be. */
+export const DEFAULT_ONLY: ReadonlySet<RegistryKind> = new Set(['embedded', 'none']);
+
 export type RegistryFile = z.output<typeof registry>;
 export type RegistryKinds = Pick<RegistryFile, RegistryKind>;
 
@@ -155,6 +171,7 @@ type ChosenKind = {
   readonly token: string | undefined;
   settings(origin: Origin): RegistrySettings;
   serversIn(origin: Pick<Origin, 'folder'>): string | undefined;
+  serviceProblem(service: string | undefined): string;
 };
 
 /** Those that the file asks for: more than one is a mistake, none means the embedded one. */
@@ -175,6 +192,7 @@ function chosen(one: AnyKind, read: unknown): ChosenKind {
     token: one.token(read),
     settings: (origin) => one.settings(read, origin),
     serversIn: (origin) => one.serversIn(read, origin),
+    serviceProblem: (service) => one.serviceProblem(service),
   };
 }
 
@@ -190,12 +208,12 @@ export const KIND_EXAMPLES: readonly string[] = ALL.map(
   (one) => `${one.kind}: ${one.example('', '')}`,
 );
 
-/** What to write for a word or an address that stands where the keys of `registry` belong. */
-export function registryAdvice(word: string, address: string): string {
+/** What to write for a word or an address where the keys of a registry belong, under this key. */
+export function registryAdvice(key: string, word: string, address: string): string {
   const meant = address === '' ? ALL.find(({ called }) => called.test(word)) : KINDS.consul;
   if (meant === undefined)
-    return `write registry: with one of ${KIND_EXAMPLES.map((one) => `{ ${one} }`).join(', ')}`;
-  const remedy = `write registry: { ${meant.kind}: ${meant.example(word, address)} }`;
+    return `write ${key}: with one of ${KIND_EXAMPLES.map((one) => `{ ${one} }`).join(', ')}`;
+  const remedy = `write ${key}: { ${meant.kind}: ${meant.example(word, address)} }`;
   return meant === DEFAULT_KIND ? `leave it out, or ${remedy}` : remedy;
 }
 

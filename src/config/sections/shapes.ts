@@ -53,6 +53,16 @@ export const folder = (about: string, initial: string) =>
     problemOf: (value) => pathProblem(value, 'a folder'),
   }).prefault(initial);
 
+/** Also a key segment in the registry, a metric label and a part of a URL. */
+const NAME = /^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
+/** '' for a good name of an upstream, a service or a registry. */
+export function nameProblem(name: string): string {
+  return NAME.test(name)
+    ? ''
+    : 'is not a name; write 1 to 64 letters, digits, _ . or -, beginning with a letter, digit or _';
+}
+
 export function pathProblem(value: string, wanted: string): string {
   if (value === '') return `is empty; write ${wanted}`;
   return value.startsWith('~')

@@ -5,6 +5,7 @@ import type { CheckType } from '../../health.ts';
 import { hostProblem, pathProblem } from '../advice/route-words.ts';
 import { balanceKeys } from './balance.ts';
 import { requestShape } from './check.ts';
+import { follows } from './follows.ts';
 import { serverAttributeKeys } from './server.ts';
 import { isSingle, list, section } from './shapes.ts';
 import { address, choice, duration, integer, onOff, optionalChoice, size, text } from './values.ts';
@@ -84,11 +85,7 @@ export const upstreamSchema = section('A named group of interchangeable servers.
     least: 0,
     most: 64 * 1024 * 1024,
   }),
-  registry: onOff({
-    about:
-      'Follow the records under `<registry.prefix><name>/`. A record wins over a server of the same address here.',
-    initial: 'on',
-  }),
+  registry: follows,
   allow_empty: onOff({
     about: 'Take an emptied or vanished list as it is, instead of holding the last good one.',
     initial: 'off',

@@ -16,14 +16,18 @@ import {
   type UpstreamState,
   withFile,
 } from '../../model.ts';
-import type { Instance } from '../../registry.ts';
 import { isSameList } from '../names.ts';
+import type { Registered } from './registered.ts';
 
 export type Source = 'config' | 'registry' | 'held';
 
 export type Member = {
   readonly state: ServerState;
   readonly source: Source;
+  /** The registry that counts; '' = it is of the config file alone. */
+  readonly registry: string;
+  /** Registries that have it, too. */
+  readonly alsoIn: readonly string[];
   readonly admin: Admin;
   /** The generation that brought this `admin`. */
   readonly adminGeneration: number;
@@ -32,9 +36,8 @@ export type Member = {
 /** What is known about the servers of one upstream, by server id where it is per server. */
 export type Facts = {
   readonly config: UpstreamConfig;
-  /** Of the registry, by id; the record of a server that the config also names wins. */
-  readonly registered: ReadonlyMap<string, Instance>;
-  readonly isHeld: boolean;
+  /** Of the registries, by id; the record of a server that the config also names wins. */
+  readonly registered: ReadonlyMap<string, Registered>;
   readonly overrides: ReadonlyMap<string, Admin>;
   readonly checks: (server: string) => Checks;
   /** It takes no requests before it has passed its checks. */
@@ -48,7 +51,7 @@ export type Facts = {
 };
 
 /** Attributes of a server wherever they were read. */
-type Record = StaticServer & { readonly source: Source };
+type Record = StaticServer & Pick<Member, 'source' | 'registry' | 'alsoIn'>;
 
 /** In the balancer's order: the config's servers, then those that only the registry knows. */
 export function computeMembers(facts: Facts): Map<string, Member> {
@@ -60,7 +63,7 @@ export function computeChanged(facts: Facts, ids: Iterable<string>): Map<string,
   const members = new Map<string, Member>();
   for (const id of ids) {
     const server = facts.config.servers.find((candidate) => candidate.id === id);
-    const record = recordOf(server, facts.registered.get(id), facts.isHeld);
+    const record = recordOf(server, facts.registered.get(id));
     if (record !== undefined) members.set(id, computeMember(record, facts));
   }
   return members;
@@ -108,30 +111,32 @@ export function stricter(override: Admin, record: Admin): Admin {
   return RANK[record.state] > RANK[override.state] ? record : override;
 }
 
-function mergeRecords({ config, registered, isHeld }: Facts): Record[] {
+function mergeRecords({ config, registered }: Facts): Record[] {
   const records: Record[] = [];
   const named = new Set(config.servers.map(({ id }) => id));
-  const add = (server: StaticServer | undefined, instance: Instance | undefined): void => {
-    const record = recordOf(server, instance, isHeld);
+  const add = (server: StaticServer | undefined, found: Registered | undefined): void => {
+    const record = recordOf(server, found);
     if (record !== undefined) records.push(record);
   };
   for (const server of config.servers) add(server, registered.get(server.id));
-  for (const instance of registered.values()) {
-    if (!named.has(instance.id)) add(undefined, instance);
+  for (const [id, found] of registered) {
+    if (!named.has(id)) add(undefined, found);
   }
   return records;
 }
 
 function recordOf(
   server: StaticServer | undefined,
-  instance: Instance | undefined,
-  isHeld: boolean,
+  found: Registered | undefined,
 ): Record | undefined {
-  const source = isHeld ? 'held' : 'registry';
-  if (instance !== undefined) {
-    return { ...instance, ...withFile(instance, server), source };
+  if (found !== undefined) {
+    const { instance, registry, alsoIn, isHeld } = found;
+    const source = isHeld ? 'held' : 'registry';
+    return { ...instance, ...withFile(instance, server), source, registry, alsoIn };
   }
-  return server === undefined ? undefined : { ...server, source: 'config' };
+  return server === undefined
+    ? undefined
+    : { ...server, source: 'config', registry: '', alsoIn: [] };
 }
 
 function computeMember(record: Record, facts: Facts): Member {
@@ -154,6 +159,8 @@ function computeMember(record: Record, facts: Facts): Member {
       mustPass: facts.mustPass(id),
     },
     source: record.source,
+    registry: record.registry,
+    alsoIn: record.alsoIn,
     admin,
     adminGeneration: before?.admin.state === admin.state ? before.adminGeneration : generation,
   };

@@ -48,7 +48,10 @@ test('a member is probed unless an operator has it in maint or it has no address
         members: new Map([
           [
             'a',
-            { state: { ...state, addresses }, source: 'config', admin: READY, adminGeneration: 1 },
+            {
+              ...{ state: { ...state, addresses }, source: 'config', registry: '', alsoIn: [] },
+              ...{ admin: READY, adminGeneration: 1 },
+            },
           ],
         ]),
         overrides: new Map(),

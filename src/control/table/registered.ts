@@ -1,17 +1,47 @@
-// What the registry has of one upstream, and what of it has changed.
+// What the registries have of one upstream, put together, and what of it has changed.
 
 import type { UpstreamConfig } from '../../config.ts';
 import type { Instance, Membership } from '../../registry.ts';
 
+/** What each registry says, by its name. */
+export type Memberships = ReadonlyMap<string, Membership>;
+
+/** A server of a registry, as it counts. */
+export type Registered = {
+  readonly instance: Instance;
+  /** The name of the registry. */
+  readonly registry: string;
+  /** Others that have it, too; the upstream names them later. */
+  readonly alsoIn: readonly string[];
+  /** The whole list has vanished there, and the last one stays. */
+  readonly isHeld: boolean;
+};
+
+/** By id, in the order of the registries and of their lists; the first that has a server counts. */
 export function registeredIn(
-  membership: Membership | undefined,
-  { name, followRegistry }: UpstreamConfig,
-): Map<string, Instance> {
-  const instances = followRegistry ? (membership?.services.get(name) ?? []) : [];
-  return new Map(instances.map((instance) => [instance.id, instance]));
+  memberships: Memberships,
+  { name, follows }: UpstreamConfig,
+): Map<string, Registered> {
+  const found = new Map<string, Registered>();
+  for (const { registry } of follows) {
+    const membership = memberships.get(registry);
+    if (membership === undefined) continue;
+    const isHeld = membership.held.includes(name);
+    for (const instance of membership.services.get(name) ?? []) {
+      const first = found.get(instance.id);
+      const entry =
+        first === undefined
+          ? { instance, registry, alsoIn: NOWHERE, isHeld }
+          : { ...first, alsoIn: [...first.alsoIn, registry] };
+      found.set(instance.id, entry);
+    }
+  }
+  return found;
 }
 
-/** What is different in the list of an upstream: those in their places, or the list itself. */
+const NOWHERE: readonly string[] = [];
+
+/** What is different in a registry's list of an upstream: those in their places, or the list itself. */
 export function changedInstances(
   name: string,
   last: Membership | undefined,

@@ -17,7 +17,8 @@ function scene(yaml: string, membership?: Membership) {
   const told: string[] = [];
   const heard: string[] = [];
   const table = new Table({
-    ...{ log: silentLog, generation: 4, membership },
+    ...{ log: silentLog, generation: 4 },
+    memberships: new Map(membership === undefined ? [] : [['default', membership]]),
     overrides: [{ upstream: 'app', server: B, admin: MAINT }],
     verdicts: [
       { upstream: 'app', server: A, checks: 'up', riseCount: 9, fallCount: 0, reason: '', atMs: 1 },

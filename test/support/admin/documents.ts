@@ -18,6 +18,8 @@ export function server(id: string, changes: Partial<ServerDocument> = {}): Serve
     maxConns: 0,
     backup: false,
     source: 'registry',
+    registry: 'default',
+    alsoIn: [],
     admin: { state: 'ready', owner: '', reason: '', sinceMs: 0 },
     checks: 'up',
     mustPass: true,
@@ -51,6 +53,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
     scope: ALONE,
     workers: [{ id: 1, pid: 100, generation: 1, connections: 3, silentMs: 100 }],
     registry: {
+      name: 'default',
       kind: 'embedded',
       recordPrefix: 'upstreams/',
       address: '127.0.0.1:8500',
@@ -59,6 +62,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
       lastContactMs: 5000,
       trouble: '',
     },
+    registries: [],
     upstreams,
   };
 }
