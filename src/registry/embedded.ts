@@ -1,6 +1,13 @@
 // The embedded store: records in memory, every write on disk (SQLite) before it is acknowledged.
 // Others reach it through Consul's HTTP API (consul-server.ts), its own process also without.
 
+export { type Entry, KV } from './embedded/entry.ts';
 export { embeddedStore } from './embedded/own-process.ts';
-export { KEY_BYTES_MAX, openStore, type Store, VALUE_BYTES_MAX } from './embedded/store.ts';
-export { type Changed, WriteGroup } from './embedded/write-group.ts';
+export {
+  type ChangeListener,
+  KEY_BYTES_MAX,
+  openStore,
+  type Store,
+  VALUE_BYTES_MAX,
+} from './embedded/store.ts';
+export { type Changed, type Lock, WriteGroup } from './embedded/write-group.ts';

@@ -1,36 +1,35 @@
 // Records as Consul writes them in JSON: field order, base64 values, null for an empty value, Go's
-// escapes. The text of a record is made once and kept with it.
+// escapes.
 
-import type { KvEntry } from '../record-store.ts';
+import type { Entry } from '../embedded.ts';
 
-const texts = new WeakMap<KvEntry, string>();
-/** Longer texts are made anew each time rather than held twice in memory. */
-const TEXT_KEPT_MAX = 2048;
-
-export function recordJson(record: KvEntry, withValue = true): string {
-  const kept = withValue ? texts.get(record) : undefined;
-  if (kept !== undefined) return kept;
-  const { value } = record;
-  const base64 =
-    value.length === 0 || !withValue ? 'null' : `"${asBuffer(value).toString('base64')}"`;
-  const text =
+export function recordJson(record: Entry, withValue = true): string {
+  const { content } = record;
+  const value = content.length === 0 || !withValue ? 'null' : `"${base64(content)}"`;
+  const session = record.session === '' ? '' : `"Session":${goString(record.session)},`;
+  return (
     `{"LockIndex":${record.lockIndex},"Key":${goString(record.key)},"Flags":${record.flags},` +
-    `"Value":${base64},"CreateIndex":${record.createIndex},"ModifyIndex":${record.modifyIndex}}`;
-  if (withValue && text.length <= TEXT_KEPT_MAX) texts.set(record, text);
-  return text;
+    `"Value":${value},${session}"CreateIndex":${record.createIndex},"ModifyIndex":${record.modifyIndex}}`
+  );
 }
 
-export function recordsJson(records: readonly KvEntry[]): string {
-  return `[${records.map((record) => recordJson(record)).join(',')}]`;
+export function recordsJson(records: readonly Entry[]): string {
+  let json = '';
+  for (const record of records) json += `${json === '' ? '[' : ','}${recordJson(record)}`;
+  return `${json}]`;
 }
 
 export function keysJson(keys: readonly string[]): string {
   return `[${keys.map(goString).join(',')}]`;
 }
 
+const UNSAFE = /[<>&\u2028\u2029]/;
+
 /** A JSON string as Go's encoder writes it: safe inside HTML. */
 export function goString(text: string): string {
-  return JSON.stringify(text).replace(
+  const json = JSON.stringify(text);
+  if (!UNSAFE.test(json)) return json;
+  return json.replace(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
@@ -69,6 +68,7 @@ export function prettyJson(compact: string): string {
   return `${out}\n`;
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function base64(content: string | Uint8Array): string {
+  if (typeof content === 'string') return Buffer.from(content).toString('base64');
+  return Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('base64');
 }

@@ -2,7 +2,7 @@
 // same key or prefix form a group that is looked at once per commit, and one timer serves all
 // deadlines. Which index is answered is decided in key-table.ts; the answer itself in kv-api.ts.
 
-import type { Changed, Store } from '../embedded.ts';
+import { type Changed, KV, type Store } from '../embedded.ts';
 
 /** Deadlines are kept to this precision; a query is never answered early for it. */
 const SLOT_MS = 50;
@@ -75,10 +75,12 @@ export class ParkedQueries {
     clearTimeout(this.#timer);
   }
 
-  #wake(changes: readonly Changed[]): void {
+  #wake(changes: readonly Changed[] | 'all'): void {
     if (this.#size === 0) return;
     const touched = new Set<Group>();
-    for (const change of changes) this.#collect(change, touched);
+    if (changes === 'all')
+      for (const group of [...this.#keys.values(), ...this.#trees.values()]) touched.add(group);
+    else for (const change of changes) this.#collect(change, touched);
     for (const group of touched) {
       const mark = this.#mark(group);
       for (const parked of [...group.parked]) {
@@ -87,7 +89,9 @@ export class ParkedQueries {
     }
   }
 
-  #collect({ key, tree }: Changed, touched: Set<Group>): void {
+  #collect({ family, key, removed }: Changed, touched: Set<Group>): void {
+    if (family !== KV) return;
+    const tree = removed !== undefined;
     if (tree) {
       for (const group of this.#keys.values()) if (group.key.startsWith(key)) touched.add(group);
     } else {

@@ -1,8 +1,7 @@
 // PUT /v1/txn of Consul's HTTP API: up to 64 operations on the KV that happen together or not at
 // all. Operations on nodes, services, checks and sessions are refused.
 
-import { KEY_BYTES_MAX, type Store, VALUE_BYTES_MAX, WriteGroup } from '../embedded.ts';
-import type { KvEntry } from '../record-store.ts';
+import { type Entry, KEY_BYTES_MAX, type Store, VALUE_BYTES_MAX, WriteGroup } from '../embedded.ts';
 import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
 import { type Caller, SESSIONS_MISSING, tooLarge } from './kv-api.ts';
 import { goString, prettyJson, recordJson } from './kv-json.ts';
@@ -19,7 +18,7 @@ const READS: readonly string[] = [
   'check-not-exists',
 ];
 
-type Result = { readonly record: KvEntry; readonly withValue: boolean };
+type Result = { readonly record: Entry; readonly withValue: boolean };
 
 /** Thrown inside the group so that what the transaction changed is undone. */
 class Aborted extends Error {

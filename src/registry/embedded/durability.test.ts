@@ -3,14 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from '../../../test/support/base/random.ts';
 import { ask, temporaryFolder } from '../../../test/support/registry/builders.ts';
+import { fillDisk, smallDisk } from '../../../test/support/registry/small-disk.ts';
 import { silentLog } from '../../base/log.ts';
 import { serveConsulApi } from '../consul-server.ts';
 import { openStore, type Store } from './store.ts';
@@ -138,13 +138,8 @@ test('a log cut at any byte opens with a prefix of the writes', async (t) => {
 });
 
 test('a full disk refuses writes aloud, keeps what was acknowledged, and recovers', async (t) => {
-  const mount = mkdtempSync(join(tmpdir(), 'sluice-full-'));
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'sluice-test', mount]);
-  if (mounted.status !== 0) {
-    rmSync(mount, { recursive: true });
-    t.skip('a small disk cannot be mounted here (not root?); the failing disk is tested below');
-    return;
-  }
+  const mount = smallDisk(t, '1m');
+  if (mount === undefined) return;
   const dataDir = join(mount, 'data');
   const ballast = join(mount, 'ballast');
   const logged: string[] = [];
@@ -157,11 +152,9 @@ test('a full disk refuses writes aloud, keeps what was acknowledged, and recover
   t.after(async () => {
     await api.close();
     store.close();
-    spawnSync('umount', ['-l', mount]);
-    rmSync(mount, { recursive: true });
   });
   await store.put('before', Buffer.from('kept'));
-  spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=4096']);
+  fillDisk(ballast);
 
   const value = 'x'.repeat(20_000);
   let stored = 0;
@@ -192,25 +185,50 @@ test('a full disk refuses writes aloud, keeps what was acknowledged, and recover
   reopened.close();
 });
 
+test('deleting works on a full disk, one by one and in one go, and makes room', async (t) => {
+  const mount = smallDisk(t, '12m');
+  if (mount === undefined) return;
+  const dataDir = join(mount, 'data');
+  const store = open(dataDir);
+  t.after(() => store.close());
+  const value = Buffer.alloc(700, 'x');
+  let keys = 0;
+  const put = (): Promise<boolean> => store.put(`many/${keys % 50}/${keys}`, value);
+  for (; keys < 2_000; keys++) await put();
+  fillDisk(join(mount, 'ballast'));
+  // With what the log still has of room.
+  await assert.rejects(
+    async () => {
+      for (; keys < 30_000; keys++) await put();
+    },
+    { code: 'storage_full' },
+  );
+  fillDisk(join(mount, 'more'));
+  for (let at = 0; at < 500; at++) await store.delete(`many/${at % 50}/${at}`);
+  assert.equal(await store.delete('many/', { recurse: true }), true);
+  assert.deepEqual(store.list('').entries, []);
+  await store.put('after', value);
+  const { index } = store;
+  store.close();
+  const again = open(dataDir);
+  t.after(() => again.close());
+  assert.equal(again.index, index);
+  assert.deepEqual(
+    again.list('').entries.map(({ key }) => key),
+    ['after'],
+  );
+});
+
 test('a store opens on a disk without a byte left, and serves what it has', async (t) => {
-  const mount = mkdtempSync(join(tmpdir(), 'sluice-full-'));
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'sluice-test', mount]);
-  if (mounted.status !== 0) {
-    rmSync(mount, { recursive: true });
-    t.skip('a small disk cannot be mounted here (not root?)');
-    return;
-  }
-  t.after(() => {
-    spawnSync('umount', ['-l', mount]);
-    rmSync(mount, { recursive: true });
-  });
+  const mount = smallDisk(t, '1m');
+  if (mount === undefined) return;
   const dataDir = join(mount, 'data');
   const first = openStore({ dataDir, log: silentLog });
   await first.put('before', Buffer.from('kept'));
   first.close();
   // It would find its own few bytes again.
   rmSync(join(dataDir, 'pid'));
-  spawnSync('dd', ['if=/dev/zero', `of=${join(mount, 'ballast')}`, 'bs=4096']);
+  fillDisk(join(mount, 'ballast'));
 
   const store = openStore({ dataDir, log: silentLog });
   t.after(() => store.close());

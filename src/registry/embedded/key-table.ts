@@ -1,6 +1,7 @@
-// The KV in memory: what every read and watch is served from. Knows Consul's index rules: the index
-// of a record, of a prefix (its tombstones included) and of the whole store. Pure data: durability
-// is database.ts, order of writes is store.ts.
+// The store in memory: what every read and watch is served from. Records of the KV are one family of
+// entries; sessions, tokens and whatever else must be durable are others, under the same index.
+// Knows Consul's index rules: the index of a record, of a prefix (its tombstones included) and of the
+// whole store. Pure data: durability is disk.ts, order of writes is store.ts.
 //
 // Which index a query answers with (W = the whole store's):
 //   record exists                      its modifyIndex
@@ -12,7 +13,7 @@
 // the index of the newest one that was dropped becomes the floor below which no prefix index falls,
 // so that it never goes back; the price is one needless wake-up of each watcher per clean-up.
 
-import type { KvEntry } from '../record-store.ts';
+import { type Entry, KV } from './entry.ts';
 import { SortedMap } from './sorted-map.ts';
 
 /**
@@ -22,10 +23,26 @@ import { SortedMap } from './sorted-map.ts';
 export const FIRST_INDEX = 1;
 
 export class KeyTable {
-  readonly records = new SortedMap<KvEntry>();
+  readonly #families = new Map<string, SortedMap<Entry>>();
+  readonly records = this.family(KV);
   readonly tombstones = new SortedMap<number>();
   index = FIRST_INDEX;
   floor = 0;
+
+  /** The entries of a family, created when it is first asked for. The same object each time. */
+  family(name: string): SortedMap<Entry> {
+    let entries = this.#families.get(name);
+    if (entries === undefined) {
+      entries = new SortedMap();
+      this.#families.set(name, entries);
+    }
+    return entries;
+  }
+
+  /** The names of all families that were ever asked for. */
+  families(): readonly string[] {
+    return [...this.#families.keys()];
+  }
 
   keyIndex(key: string): number {
     return Math.max(1, this.records.get(key)?.modifyIndex ?? this.index);

@@ -26,9 +26,13 @@ test('orders keys as their UTF-8 bytes do', () => {
   }
 });
 
-test('keeps prefixes together through insertions and removals', () => {
+for (const chunkMax of [2, 7, 1024]) {
+  test(`keeps prefixes together through insertions and removals, ${chunkMax} keys in a chunk`, () =>
+    compareWithPlain(new SortedMap<number>(chunkMax)));
+}
+
+function compareWithPlain(map: SortedMap<number>): void {
   const random = seededRandom(2);
-  const map = new SortedMap<number>();
   const plain = new Map<string, number>();
   for (let round = 0; round < 3000; round++) {
     const key = someKey(random);
@@ -52,7 +56,7 @@ test('keeps prefixes together through insertions and removals', () => {
     assert.deepEqual(map.pairs(prefix), expected(plain, prefix));
     assert.equal(map.size, plain.size);
   }
-});
+}
 
 function someKey(random: () => number): string {
   const length = Math.floor(random() * 5);

@@ -1,10 +1,23 @@
-// A map whose keys can be walked in Consul's order: by the bytes of their UTF-8 form. The keys stand
-// in one sorted array beside the map, so that a prefix is a slice of it, found by bisection. One
-// insertion moves memory (10,000 keys: microseconds); many at once are sorted once.
+// A map whose keys can be walked in Consul's order: by the bytes of their UTF-8 form. Beside the map
+// the keys stand in sorted chunks of bounded size, so that a prefix is a run of them, found by
+// bisection, and one insertion among a million keys moves at most one chunk.
+
+/** A chunk that grows beyond this is halved. */
+const CHUNK_MAX = 1024;
+/** With more pairs at once, all keys are sorted anew. */
+const SINGLY_MAX = 64;
+
+type Place = { readonly chunk: number; readonly at: number };
 
 export class SortedMap<Value> {
   readonly #values = new Map<string, Value>();
-  #keys: string[] = [];
+  readonly #chunkMax: number;
+  /** None is empty. */
+  #chunks: string[][] = [];
+
+  constructor(chunkMax = CHUNK_MAX) {
+    this.#chunkMax = chunkMax;
+  }
 
   get size(): number {
     return this.#values.size;
@@ -15,76 +28,127 @@ export class SortedMap<Value> {
   }
 
   set(key: string, value: Value): void {
-    if (!this.#values.has(key)) this.#keys.splice(this.#position(key), 0, key);
+    if (!this.#values.has(key)) this.#insert(key);
     this.#values.set(key, value);
   }
 
-  setMany(pairs: Iterable<readonly [string, Value]>): void {
-    for (const [key, value] of pairs) {
-      if (!this.#values.has(key)) this.#keys.push(key);
-      this.#values.set(key, value);
+  setMany(pairs: readonly (readonly [string, Value])[]): void {
+    if (pairs.length <= SINGLY_MAX) {
+      for (const [key, value] of pairs) this.set(key, value);
+      return;
     }
-    this.#keys.sort(compareKeys);
+    for (const [key, value] of pairs) this.#values.set(key, value);
+    const keys = [...this.#values.keys()].sort(compareKeys);
+    this.#chunks = [];
+    for (let at = 0; at < keys.length; at += this.#chunkMax) {
+      this.#chunks.push(keys.slice(at, at + this.#chunkMax));
+    }
   }
 
   delete(key: string): void {
-    if (this.#values.delete(key)) this.#keys.splice(this.#position(key), 1);
+    if (!this.#values.delete(key)) return;
+    const { chunk, at } = this.#place(key);
+    const keys = this.#chunks[chunk];
+    keys?.splice(at, 1);
+    if (keys?.length === 0) this.#chunks.splice(chunk, 1);
   }
 
   /** Removes everything under the prefix and returns what was there, in order. */
   deletePrefix(prefix: string): [string, Value][] {
     const removed = this.pairs(prefix);
-    this.#keys.splice(this.#position(prefix), removed.length);
+    if (removed.length === 0) return removed;
     for (const [key] of removed) this.#values.delete(key);
+    const from = this.#place(prefix);
+    let { chunk: last, at: end } = from;
+    for (let left = removed.length; left > 0; ) {
+      const here = Math.min(left, (this.#chunks[last]?.length ?? 0) - end);
+      left -= here;
+      if (left === 0) end += here;
+      else {
+        last++;
+        end = 0;
+      }
+    }
+    const head = this.#chunks[from.chunk]?.slice(0, from.at) ?? [];
+    const tail = this.#chunks[last]?.slice(end) ?? [];
+    const kept = [head, tail].filter((keys) => keys.length > 0);
+    this.#chunks.splice(from.chunk, last - from.chunk + 1, ...kept);
     return removed;
   }
 
   keys(prefix: string): string[] {
-    const from = this.#position(prefix);
-    return this.#keys.slice(from, this.#end(prefix, from));
+    const keys: string[] = [];
+    this.#walk(prefix, (key) => keys.push(key));
+    return keys;
   }
 
   pairs(prefix: string): [string, Value][] {
     const pairs: [string, Value][] = [];
-    for (const key of this.keys(prefix)) {
+    this.#walk(prefix, (key) => {
       const value = this.#values.get(key);
       if (value !== undefined) pairs.push([key, value]);
-    }
+    });
     return pairs;
   }
 
   values(prefix: string): Value[] {
-    if (prefix === '' && this.#keys.length === 0) return [];
     const values: Value[] = [];
-    for (const key of this.keys(prefix)) {
+    this.#walk(prefix, (key) => {
       const value = this.#values.get(key);
       if (value !== undefined) values.push(value);
-    }
+    });
     return values;
   }
 
-  /** Where the key is, or would be inserted. */
-  #position(key: string): number {
-    let low = 0;
-    let high = this.#keys.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (compareKeys(this.#keys[middle] ?? '', key) < 0) low = middle + 1;
-      else high = middle;
+  #walk(prefix: string, visit: (key: string) => void): void {
+    let { chunk, at } = this.#place(prefix);
+    for (let keys = this.#chunks[chunk]; keys !== undefined; keys = this.#chunks[++chunk]) {
+      for (; at < keys.length; at++) {
+        const key = keys[at] ?? '';
+        if (!key.startsWith(prefix)) return;
+        visit(key);
+      }
+      at = 0;
     }
-    return low;
   }
 
-  /** Keys with one prefix stand together, so the end is found by bisection too. */
-  #end(prefix: string, from: number): number {
-    let low = from;
-    let high = this.#keys.length;
+  #insert(key: string): void {
+    const { chunk, at } = this.#place(key);
+    const keys = this.#chunks[chunk];
+    if (keys === undefined) {
+      this.#chunks.push([key]);
+      return;
+    }
+    if (at === keys.length && at >= this.#chunkMax && chunk === this.#chunks.length - 1) {
+      this.#chunks.push([key]); // Keys that come in order fill the chunks.
+      return;
+    }
+    keys.splice(at, 0, key);
+    if (keys.length > this.#chunkMax) {
+      const half = keys.length >>> 1;
+      this.#chunks.splice(chunk, 1, keys.slice(0, half), keys.slice(half));
+    }
+  }
+
+  /** Where the key is, or would be inserted: within the last chunk that begins at it or before. */
+  #place(key: string): Place {
+    let low = 0;
+    let high = this.#chunks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#keys[middle]?.startsWith(prefix)) low = middle + 1;
+      if (compareKeys(this.#chunks[middle]?.[0] ?? '', key) <= 0) low = middle + 1;
       else high = middle;
     }
-    return low;
+    const chunk = Math.max(0, low - 1);
+    const keys = this.#chunks[chunk] ?? [];
+    low = 0;
+    high = keys.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compareKeys(keys[middle] ?? '', key) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return { chunk, at: low };
   }
 }
 

@@ -3,6 +3,7 @@
 // face as consul/watch.ts, without HTTP between; what others see of the store goes through its API.
 
 import type { KvEntry, Watch, WatchEvents } from '../record-store.ts';
+import { KV } from './entry.ts';
 import type { Store } from './store.ts';
 import type { Changed } from './write-group.ts';
 
@@ -40,13 +41,15 @@ class StoreWatch implements Watch {
     this.#scheduled?.cancel();
   }
 
-  #note(changes: readonly Changed[]): void {
-    let isTouched = false;
-    for (const { key, tree } of changes) {
+  #note(changes: readonly Changed[] | 'all'): void {
+    let isTouched = changes === 'all';
+    if (changes === 'all') this.#changed = undefined;
+    for (const { family, key, removed } of changes === 'all' ? [] : changes) {
       const isBelow = key.startsWith(this.#prefix);
-      if (!isBelow && !(tree && this.#prefix.startsWith(key))) continue;
+      const isTree = removed !== undefined;
+      if (family !== KV || (!isBelow && !(isTree && this.#prefix.startsWith(key)))) continue;
       isTouched = true;
-      if (tree) this.#changed = undefined;
+      if (isTree) this.#changed = undefined;
       else this.#changed?.add(key);
     }
     if (this.#changed !== undefined && this.#changed.size > RECORDS_MAX) this.#changed = undefined;

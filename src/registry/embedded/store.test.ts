@@ -23,14 +23,8 @@ test('gives each change the next index and an identical write none', async (t) =
   await store.put('a', bytes('1'));
   assert.equal(store.index, 2);
   await store.put('a', bytes('1'), { flags: '7' });
-  assert.deepEqual(store.read('a'), {
-    key: 'a',
-    value: bytes('1'),
-    flags: '7',
-    createIndex: 2,
-    modifyIndex: 3,
-    lockIndex: 0,
-  });
+  const { flags, createIndex, modifyIndex, value } = store.read('a') ?? {};
+  assert.deepEqual([flags, createIndex, modifyIndex, value], ['7', 2, 3, bytes('1')]);
   await store.put('a', bytes('1'));
   assert.equal(store.read('a')?.flags, '0', 'flags not given are reset');
   await store.delete('absent');

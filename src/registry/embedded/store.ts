@@ -5,8 +5,9 @@
 
 import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { DeleteOptions, KvEntry, KvState, PutOptions } from '../record-store.ts';
-import { Database } from './database.ts';
+import type { DeleteOptions, KvState, PutOptions } from '../record-store.ts';
+import { Database } from './disk.ts';
+import type { Entry } from './entry.ts';
 import type { KeyTable } from './key-table.ts';
 import { type Changed, WriteGroup } from './write-group.ts';
 
@@ -21,7 +22,7 @@ export const KEY_BYTES_MAX = 4096;
 export interface Store {
   /** The index of the last change. Persisted; never falls. */
   readonly index: number;
-  read(key: string): KvEntry | undefined;
+  read(key: string): Entry | undefined;
   /** Live: changes with every committed write. For queries that know the index rules. */
   readonly table: KeyTable;
   list(prefix: string): KvState;
@@ -30,9 +31,12 @@ export interface Store {
   /** Runs `work` inside the next group; what it changed becomes durable as one, or, if it throws, is undone. */
   transact<Result>(work: (writes: WriteGroup) => Result): Promise<Result>;
   /** After each commit, with what it changed. Returns the way to stop. */
-  onChange(listener: (changes: readonly Changed[]) => void): () => void;
+  onChange(listener: ChangeListener): () => void;
   close(): void;
 }
+
+/** `all`: the whole content may be another one. */
+export type ChangeListener = (changes: readonly Changed[] | 'all') => void;
 
 /** Opens the store, creating the directory. @throws data_dir_unusable */
 export function openStore(options: { readonly dataDir: string; readonly log: Log }): Store {
@@ -51,7 +55,7 @@ class SqliteStore implements Store {
   table: KeyTable;
   readonly #dataDir: string;
   readonly #log: Log;
-  readonly #listeners = new Set<(changes: readonly Changed[]) => void>();
+  readonly #listeners = new Set<ChangeListener>();
   #database: Database | undefined;
   #waiting: Waiting[] = [];
   #scheduled = false;
@@ -64,14 +68,15 @@ class SqliteStore implements Store {
     this.#dataDir = dataDir;
     this.#log = log;
     this.#database = new Database(dataDir);
-    this.table = this.#database.load();
+    this.table = this.#database.table;
+    if (this.#database.remark !== '') log.warn({ data_dir: dataDir }, this.#database.remark);
   }
 
   get index(): number {
     return this.table.index;
   }
 
-  read(key: string): KvEntry | undefined {
+  read(key: string): Entry | undefined {
     return this.table.records.get(key);
   }
 
@@ -116,12 +121,13 @@ class SqliteStore implements Store {
     });
   }
 
-  onChange(listener: (changes: readonly Changed[]) => void): () => void {
+  onChange(listener: ChangeListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   close(): void {
+    if (this.#closed) return;
     while (this.#waiting.length > 0) this.#flush();
     this.#closed = true;
     this.#database?.close();
@@ -217,7 +223,7 @@ class SqliteStore implements Store {
     this.#reopenAtMs = performance.now() + REOPEN_MS;
     try {
       const database = new Database(this.#dataDir);
-      const loaded = database.load();
+      const loaded = database.table;
       if (loaded.index < this.table.index) {
         database.close();
         throw new Error(`it is at index ${loaded.index}, acknowledged was ${this.table.index}`);
@@ -226,7 +232,7 @@ class SqliteStore implements Store {
       if (loaded.index > this.table.index) {
         // A write that we reported as failed reached the disk after all: it is the truth now.
         this.table = loaded;
-        for (const listener of this.#listeners) listener([{ key: '', tree: true }]);
+        for (const listener of this.#listeners) listener('all');
       }
       return database;
     } catch (error) {

@@ -2,11 +2,19 @@
 // each seeing those before it, and undone when the group cannot be committed. All of it happens in
 // one synchronous stretch, so nobody ever reads what is not durable.
 
-import type { KvEntry } from '../record-store.ts';
+import { type Content, contentOf, Entry, KV, ownText, sameContent } from './entry.ts';
 import type { KeyTable } from './key-table.ts';
 
-/** What changed: one record, or everything under a prefix. */
-export type Changed = { readonly key: string; readonly tree: boolean };
+/** What changed: one entry, or records of the KV under a prefix. */
+export type Changed = {
+  readonly family: string;
+  readonly key: string;
+  /** Everything under `key` was removed: these, in order. */
+  readonly removed?: readonly string[];
+};
+
+/** Who holds a record: the session ('' = nobody) and how often it was locked. */
+export type Lock = { readonly session: string; readonly lockIndex: number };
 
 /** Tombstones kept at most, and how many of them stay after a clean-up. */
 const TOMBSTONES_MAX = 20_000;
@@ -14,10 +22,15 @@ const TOMBSTONES_KEPT = 10_000;
 
 export class WriteGroup {
   readonly table: KeyTable;
-  /** Keys whose row must be written; what to write is what the table then says. */
-  readonly dirtyRecords = new Set<string>();
-  readonly dirtyTombstones = new Set<string>();
+  /**
+   * By family the keys whose row must be written, each with its entry from before the group. What to
+   * write is what the table says at the end.
+   */
+  readonly dirty = new Map<string, Map<string, Entry | undefined>>();
+  readonly dirtyTombstones = new Map<string, number | undefined>();
   readonly changes: Changed[] = [];
+  /** Nothing was written that is not a removal: it makes room, and may use what is kept for that. */
+  onlyRemoves = true;
   readonly #undo: (() => void)[] = [];
   #workIndex = 0;
 
@@ -31,44 +44,37 @@ export class WriteGroup {
     return this.#undo.length;
   }
 
-  read(key: string): KvEntry | undefined {
+  read(key: string): Entry | undefined {
     return this.table.records.get(key);
   }
 
-  /** An identical value changes nothing: no new index, nobody wakes. */
-  put(key: string, value: Uint8Array, flags: string): KvEntry {
+  /**
+   * Writes a record of the KV. One that is the same already changes nothing: no new index, nobody
+   * wakes. Without `lock` the record stays as it is held.
+   */
+  put(key: string, value: Uint8Array | string, flags: string, lock?: Lock): Entry {
     const before = this.table.records.get(key);
-    if (before !== undefined && before.flags === flags && sameBytes(before.value, value)) {
-      return before;
-    }
-    const index = this.#index();
-    const record: KvEntry = {
-      key,
-      value,
+    return this.#set(KV, key, {
+      content: contentOf(value),
       flags,
-      createIndex: before?.createIndex ?? index,
-      modifyIndex: index,
-      lockIndex: 0,
-    };
-    this.table.records.set(key, record);
-    this.dirtyRecords.add(key);
-    this.changes.push({ key, tree: false });
-    this.#undo.push(() => {
-      if (before === undefined) this.table.records.delete(key);
-      else this.table.records.set(key, before);
+      lockIndex: lock?.lockIndex ?? before?.lockIndex ?? 0,
+      session: lock?.session ?? before?.session ?? '',
     });
-    return record;
+  }
+
+  /** Writes an entry of another family; the same rules. */
+  set(family: string, key: string, value: string): Entry {
+    return this.#set(family, key, { content: value, flags: '0', lockIndex: 0, session: '' });
+  }
+
+  /** Removes an entry of another family. False: there was none. */
+  unset(family: string, key: string): boolean {
+    return this.#unset(family, key) !== 0;
   }
 
   remove(key: string): void {
-    const before = this.table.records.get(key);
-    if (before === undefined) return;
-    const index = this.#index();
-    this.table.records.delete(key);
-    this.dirtyRecords.add(key);
-    this.changes.push({ key, tree: false });
-    this.#undo.push(() => this.table.records.set(key, before));
-    this.#bury(key, index);
+    const index = this.#unset(KV, key);
+    if (index !== 0) this.#bury(key, index);
   }
 
   /**
@@ -81,10 +87,9 @@ export class WriteGroup {
     if (removed.length === 0) return;
     const index = this.#index();
     const buried = tombstones.deletePrefix(prefix);
-    for (const [key] of removed) this.dirtyRecords.add(key);
-    for (const [key] of buried) this.dirtyTombstones.add(key);
-    this.changes.push({ key: prefix, tree: true });
-    this.#undo.push(() => {
+    for (const [key, before] of removed) this.#touch(KV, key, before);
+    for (const [key, before] of buried) this.#touchTombstone(key, before);
+    this.#changed({ family: KV, key: prefix, removed: removed.map(([key]) => key) }, () => {
       records.setMany(removed);
       tombstones.setMany(buried);
     });
@@ -100,7 +105,7 @@ export class WriteGroup {
     const kept = tombstones.deletePrefix('');
     const keys = new Set(expired.map(([key]) => key));
     tombstones.setMany(kept.filter(([key]) => !keys.has(key)));
-    for (const key of keys) this.dirtyTombstones.add(key);
+    for (const [key, before] of expired) this.#touchTombstone(key, before);
     this.table.floor = Math.max(floor, ...expired.slice(-1).map(([, index]) => index));
     this.#undo.push(() => {
       tombstones.setMany(expired);
@@ -113,14 +118,75 @@ export class WriteGroup {
     while (this.#undo.length > mark) this.#undo.pop()?.();
   }
 
+  #set(
+    family: string,
+    key: string,
+    { content, flags, ...lock }: Lock & { readonly content: Content; readonly flags: string },
+  ): Entry {
+    const entries = this.table.family(family);
+    const before = entries.get(key);
+    if (before !== undefined && isSame(before, content, flags, lock)) return before;
+    const index = this.#index();
+    const entry = new Entry({
+      key: before?.key ?? ownText(key),
+      content,
+      flags,
+      ...lock,
+      createIndex: before?.createIndex ?? index,
+      modifyIndex: index,
+    });
+    entries.set(entry.key, entry);
+    this.onlyRemoves = false;
+    this.#touch(family, entry.key, before);
+    this.#changed({ family, key: entry.key }, () => {
+      if (before === undefined) entries.delete(entry.key);
+      else entries.set(entry.key, before);
+    });
+    return entry;
+  }
+
+  /** The index of the removal, 0 when there was nothing. */
+  #unset(family: string, key: string): number {
+    const entries = this.table.family(family);
+    const before = entries.get(key);
+    if (before === undefined) return 0;
+    const index = this.#index();
+    entries.delete(key);
+    this.#touch(family, key, before);
+    this.#changed({ family, key }, () => entries.set(key, before));
+    return index;
+  }
+
   #bury(key: string, index: number): void {
     const { tombstones } = this.table;
     const before = tombstones.get(key);
     tombstones.set(key, index);
-    this.dirtyTombstones.add(key);
+    this.#touchTombstone(key, before);
     this.#undo.push(() => {
       if (before === undefined) tombstones.delete(key);
       else tombstones.set(key, before);
+    });
+  }
+
+  /** A row stays dirty when its change is undone: it is then written as it was. */
+  #touch(family: string, key: string, before: Entry | undefined): void {
+    let keys = this.dirty.get(family);
+    if (keys === undefined) {
+      keys = new Map();
+      this.dirty.set(family, keys);
+    }
+    if (!keys.has(key)) keys.set(key, before);
+  }
+
+  #touchTombstone(key: string, before: number | undefined): void {
+    if (!this.dirtyTombstones.has(key)) this.dirtyTombstones.set(key, before);
+  }
+
+  #changed(change: Changed, undo: () => void): void {
+    this.changes.push(change);
+    this.#undo.push(() => {
+      this.changes.pop();
+      undo();
     });
   }
 
@@ -136,6 +202,11 @@ export class WriteGroup {
   }
 }
 
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && Buffer.compare(left, right) === 0;
+function isSame(before: Entry, content: Content, flags: string, lock: Lock): boolean {
+  return (
+    before.flags === flags &&
+    before.session === lock.session &&
+    before.lockIndex === lock.lockIndex &&
+    sameContent(before.content, content)
+  );
 }

@@ -1,0 +1,4 @@
+// The store on disk. store.ts decides when something is written; here is how, and how it is found out
+// that what is on the disk is no longer what was written.
+
+export { Database } from './disk/database.ts';

@@ -1,0 +1,37 @@
+// The SQL of reading and writing rows.
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type State, stateRow } from './rows.ts';
+
+const COLUMNS =
+  'family, key, value, flags, create_index, modify_index, lock_index, session, checksum';
+
+/** In the order of the primary key, which is the one of the keys in memory. */
+export const READ_ENTRIES = `SELECT ${COLUMNS} FROM entry ORDER BY family, key`;
+export const READ_STATE =
+  'SELECT id, last_index, floor, entries, sum, checksum FROM state WHERE id = 1';
+export const WRITE_ENTRY = `INSERT OR REPLACE INTO entry (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const WRITE_STATE = `INSERT OR REPLACE INTO state (id, last_index, floor, entries, sum, checksum)
+  VALUES (?, ?, ?, ?, ?, ?)`;
+
+export type Statements = {
+  readonly begin: StatementSync;
+  readonly commit: StatementSync;
+  readonly writeEntry: StatementSync;
+  readonly deleteEntry: StatementSync;
+  readonly writeState: StatementSync;
+};
+
+export function prepareStatements(connection: DatabaseSync): Statements {
+  return {
+    begin: connection.prepare('BEGIN IMMEDIATE'),
+    commit: connection.prepare('COMMIT'),
+    writeEntry: connection.prepare(WRITE_ENTRY),
+    deleteEntry: connection.prepare('DELETE FROM entry WHERE family = ? AND key = ?'),
+    writeState: connection.prepare(WRITE_STATE),
+  };
+}
+
+export function writeState(connection: DatabaseSync, state: State): void {
+  connection.prepare(WRITE_STATE).run(...stateRow(state));
+}
