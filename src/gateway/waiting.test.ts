@@ -40,6 +40,17 @@ test('a whole request without an answer waits', async (t) => {
   assert(gapMs() > 9000, `${gapMs()} ms`);
 });
 
+test('from its last byte on a request that came in pieces waits', async (t) => {
+  const { client, pass, gapMs } = await start(t);
+  const slow = client();
+  slow.send(`${POST}01234`);
+  await pass(5000);
+  slow.send('56789');
+  await pass(10_000);
+  const gap = gapMs();
+  assert(gap > 9000 && gap < 11_000, `${gap} ms`);
+});
+
 test('nobody waits while the response is on its way', async (t) => {
   const { client, servers, pass, gapMs } = await start(t);
   const slow = client();
