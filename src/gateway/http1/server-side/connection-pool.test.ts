@@ -2,9 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { seededRandom } from '../../../../test/support/base/random.ts';
 import {
   type GatewayPatch,
+  gatewayConfig,
   RawClient,
   rawExchange,
   serverState,
@@ -120,6 +123,73 @@ for (const [what, patch] of [
     await Promise.all(clients.map((client) => client.until((text) => text.includes('ok'))));
     assert.deepEqual(figures(), { name: 'app', idle: 0, inUse: 0, connects: 2 });
   });
+}
+
+test('another upstream_keepalive holds from the reload on', async (t) => {
+  const { gateway, ask, figures } = await crowd(t, {});
+  await ask(5);
+  gateway.configure(gatewayConfig({ limits: { upstreamKeepalive: 2 } }));
+  assert.equal(figures()?.idle, 2);
+  await ask(5);
+  assert.equal(figures()?.idle, 2);
+});
+
+test('a server that comes back while a request is in flight keeps that connection', async (t) => {
+  const answers: (() => void)[] = [];
+  const server = await startRawServer(t, (socket) => {
+    answers.push(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+  });
+  const { gateway, port, setServers } = await startGateway(t, [server.port]);
+  const client = new RawClient(t, port);
+  for (const times of [1, 2]) {
+    client.send(GET);
+    await server.until(() => answers.length === times);
+    setServers([]);
+    setServers([serverState(server.port)]);
+    answers[times - 1]?.();
+    await client.until((text) => text.split('ok').length === times + 1);
+  }
+  assert.deepEqual(gateway.figures().upstreams, [{ name: 'app', idle: 1, inUse: 0, connects: 1 }]);
+  setServers([]);
+  assert.equal(gateway.figures().upstreams[0]?.idle, 0);
+});
+
+test('servers that are gone are forgotten, whether they were idle or in use then', async (t) => {
+  const answers: (() => void)[] = [];
+  const server = await startRawServer(t, (socket) => {
+    answers.push(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'));
+  });
+  const { port, setServers, upstreams } = await startGateway(t, [server.port]);
+  const current = (): WeakRef<Server> => new WeakRef(upstreams.get('app')?.servers[0] as Server);
+  const client = new RawClient(t, port);
+  const use = async (times: number, meanwhile: () => void): Promise<void> => {
+    client.send(GET);
+    await server.until(() => answers.length === times);
+    meanwhile();
+    answers[times - 1]?.();
+    await client.until((text) => text.split('ok').length === times + 1);
+  };
+  const idle = current();
+  await use(1, () => {});
+  setServers([]);
+  setServers([serverState(server.port)]);
+  const inUse = current();
+  await use(2, () => setServers([]));
+  // Another request, so that nothing is left of that one on its way; another change sweeps.
+  setServers([serverState(server.port)]);
+  await use(3, () => {});
+  assert.ok(await isCollected(idle));
+  assert.ok(await isCollected(inUse));
+});
+
+async function isCollected(ref: WeakRef<object>): Promise<boolean> {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (let round = 0; round < 20 && ref.deref() !== undefined; round += 1) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+  }
+  return ref.deref() === undefined;
 }
 
 test('whatever is taken, kept and closed, the newest is taken and the oldest gives way', () => {

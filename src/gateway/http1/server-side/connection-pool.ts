@@ -156,12 +156,10 @@ export class ConnectionPool implements Timed {
 
   /** Called by every connection when it closes. */
   closed(place: Place, wasIdle: boolean): void {
-    const { pool, connection } = place;
-    if (connection.connection === NO_CONNECTION) return;
+    if (place.connection.connection === NO_CONNECTION) return;
     this.#sockets.servers -= 1;
     if (wasIdle) this.#unlink(place);
-    else this.#unuse(pool);
-    if (pool.server.gone && pool.idle + pool.inUse === 0) this.#servers.delete(pool.server);
+    else this.#unuse(place.pool);
   }
 
   /** Closes the idle connections of one server: after one of them turned out to be dead. */
@@ -178,6 +176,7 @@ export class ConnectionPool implements Timed {
         continue;
       }
       this.clear(server);
+      // What is in flight may come back into the pool with its server: the next sweep sees to it.
       if (server.gone && pool.inUse === 0) this.#servers.delete(server);
     }
   }
