@@ -29,7 +29,7 @@ import { buildStatus, inFlight, openTunnelsOf } from './status.ts';
 import type { KnownUpstream, Member, Table } from './table.ts';
 import { writeWeight } from './weight.ts';
 
-/** Figures that a page shows may be this late when a worker does not answer, ms. */
+/** How long a page waits for the figures of a worker that does not answer, ms. */
 const REFRESH_MS = 250;
 
 export type ControlOptions = {
@@ -89,7 +89,7 @@ export class DaemonControl implements Control {
 
   async setAdmin(upstream: string, server: string, request: AdminRequest): Promise<DrainDocument> {
     this.#find(upstream, server);
-    // The guard judges by ejections too, which only the workers know.
+    // The guard also judges by ejections, and only the workers know of them.
     if (request.keepEligible !== undefined) await this.#refresh();
     this.#putInForce(upstream, server, request);
     return this.#drainDocument(upstream, server);
@@ -149,12 +149,12 @@ export class DaemonControl implements Control {
     return renderMetrics({ status, workerCrashes: fleet.crashes, sockets, upstreams });
   }
 
-  /** Whoever waits gets the answer of this moment; from now on we are not ready. */
+  /** Those who wait get the state of this moment. From now on we are not ready. */
   close(): void {
     this.#closing.abort();
   }
 
-  /** No await in here: what is checked still holds when it is written and in force. */
+  /** There is no await in here, so what was checked still holds when the change is in force. */
   #putInForce(upstream: string, server: string, request: AdminRequest): void {
     const { table, snapshot, fleet, log } = this.#options;
     const { known } = this.#find(upstream, server);
@@ -184,7 +184,7 @@ export class DaemonControl implements Control {
   async #drainDocument(upstream: string, server: string): Promise<DrainDocument> {
     const { fleet } = this.#options;
     const isIdle = this.#isIdle(upstream, server);
-    // What is left in flight is only shown; whether it is idle was known before.
+    // The number in flight is only shown. Whether the server is idle was known before.
     if (!isIdle) await this.#refresh();
     const { member } = this.#find(upstream, server);
     const figures = fleet.figures();

@@ -7,13 +7,13 @@ import type { WorkerFigures } from '../workers.ts';
 import { memberEligibility } from './reported.ts';
 import type { Member } from './table.ts';
 
-/** Servers named in a refusal. */
+/** The most servers that a refusal names. */
 const NAMED_MAX = 5;
 
 export type GuardQuestion = {
   readonly upstream: string;
   readonly server: string;
-  /** Others that must stay eligible. */
+  /** How many other servers must stay eligible. */
   readonly keepEligible: number;
   readonly members: Iterable<Member>;
   readonly figures: readonly WorkerFigures[];

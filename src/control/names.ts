@@ -19,11 +19,11 @@ export const systemLookup: Lookup = async (name) =>
   (await lookup(name, { all: true })).map(({ address }) => address);
 
 const AGAIN_MS = 5000;
-/** After a failure: sooner, while the name has no address at all; less often, while it has. */
+/** After a failure: soon while the name has no address at all, less often while it has one. */
 const UNRESOLVED_FIRST_MS = 1000;
 const FAILED_MAX_MS = 30_000;
 const TICK_MS = 500;
-/** Lookups under way: each takes a thread of the pool, and a dead DNS holds it for many seconds. */
+/** Lookups at a time. Each takes a thread of Node's pool, and a dead DNS holds it for many seconds. */
 const LOOKUPS_MAX = 2;
 const ADDRESSES_MAX = 8;
 
@@ -33,9 +33,9 @@ type Entry = {
   dueMs: number;
   /** Failed lookups in a row. */
   failures: number;
-  /** In the queue; -1 while it is being asked for. */
+  /** Its place in the queue; -1 while a lookup is under way. */
   place: number;
-  /** Asked for once, whatever the answer. */
+  /** True when one lookup has ended, in whatever way. */
   isAsked: boolean;
 };
 
@@ -50,7 +50,7 @@ export class Names {
   readonly #waiting = new Set<() => void>();
   #onChange: (names: ReadonlySet<string>) => void = () => {};
   #used: () => ReadonlySet<string> = () => new Set(this.#entries.keys());
-  /** Soon in use. */
+  /** Names that will soon be in use. */
   #expected: ReadonlySet<string> = new Set();
   #asking = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -61,7 +61,7 @@ export class Names {
     readonly lookup: Lookup;
     readonly log: Log;
     readonly now?: () => number;
-    /** What was known when the program ended: in use until the first answer, and without one. */
+    /** The addresses of an earlier run. They are used until there is an answer. */
     readonly remembered?: readonly RememberedName[];
   }) {
     this.#remembered = new Map(options.remembered?.map(({ name, addresses }) => [name, addresses]));
@@ -70,7 +70,7 @@ export class Names {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  /** `used`: the names that are still needed; the others are forgotten. */
+  /** `used`: the names that are still needed. The others are forgotten. */
   handOver(options: {
     readonly onChange: (names: ReadonlySet<string>) => void;
     readonly used: () => ReadonlySet<string>;
@@ -95,8 +95,8 @@ export class Names {
   }
 
   /**
-   * Asks for the names among these hosts, which will be in use when it resolves: when every name was
-   * asked for once, or the time is over.
+   * Asks for the names among these hosts. It resolves when one lookup of each has ended, or the time is
+   * over. From then on the names are in use.
    */
   async expect(hosts: ReadonlySet<string>, deadlineMs: number): Promise<void> {
     this.#expected = hosts;
@@ -110,7 +110,7 @@ export class Names {
     return [...this.#entries.values()].map(({ name, addresses }) => ({ name, addresses }));
   }
 
-  /** Resolves when every name was asked for once, or the time is over. */
+  /** Resolves when one lookup of each name has ended, or the time is over. */
   async settled(deadlineMs: number): Promise<void> {
     const isOpen = (): boolean => [...this.#entries.values()].some(({ isAsked }) => !isAsked);
     if (!isOpen()) return;
@@ -128,7 +128,7 @@ export class Names {
     });
   }
 
-  /** Asks for what is due, and forgets what nobody needs. By the clock; by hand in a test. */
+  /** Asks for what is due, and forgets what nobody needs. A timer calls it; a test calls it itself. */
   tick(): void {
     if ((this.#queue.first?.dueMs ?? Number.POSITIVE_INFINITY) > this.#now()) return;
     const used = this.#used();
@@ -190,7 +190,7 @@ export class Names {
     this.#onChange(new Set([name]));
   }
 
-  /** Said once, until it resolves again. */
+  /** It is said once, and again only after the name has resolved. */
   #failed(entry: Entry, code: string): void {
     const { name, addresses } = entry;
     entry.failures += 1;

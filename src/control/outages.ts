@@ -1,6 +1,6 @@
-// Says when an upstream can serve nobody, once, and when that is over: found in the table and in the
-// workers' reports, so also when no request comes to notice it. A full server counts as one that
-// serves; what it refuses is said apart, now and then.
+// Says once when an upstream can serve nobody, and when that is over. It looks at the table and at the
+// workers' reports, so it finds it also when there are no requests. A full server counts as one that
+// serves; the requests that it refuses have a line of their own now and then.
 //
 //   no server eligible in some worker              error, its end: info with duration and number
 //   backups alone                                  warn, its end: info
@@ -14,11 +14,11 @@ import type { WorkerFigures } from '../workers.ts';
 import { memberEligibility } from './reported.ts';
 import type { KnownUpstream } from './table.ts';
 
-/** First verdicts that take longer are an outage themselves, ms. */
+/** When first verdicts take longer than this, that is an outage too, ms. */
 const FIRST_VERDICT_MS = 30_000;
 const SAID_EVERY_MS = 10_000;
 
-/** What can be said of an upstream, from good to bad. */
+/** How well an upstream can serve, from good to bad. */
 type Supply = 'fine' | 'backups' | 'waiting' | 'out';
 
 export type OutageOptions = {
@@ -32,10 +32,10 @@ export type OutageOptions = {
 class Known {
   supply: Exclude<Supply, 'waiting'> = 'fine';
   sinceMs = 0;
-  /** Of the last look before the outage, or of the last look. */
+  /** As it was at the last look, or at the last one before the outage. */
   refused = 0;
   hadServers = false;
-  /** Since when nobody has a verdict; 0 = not so. */
+  /** Since when its servers wait for their first verdicts; 0 = they do not. */
   waitsSinceMs = 0;
   saidMs = Number.NEGATIVE_INFINITY;
 }
@@ -69,7 +69,7 @@ export class OutageWatch {
       this.#say(upstream, { last, next, refused, figures, lastedMs: nowMs - known.sinceMs });
       known.sinceMs = nowMs;
     } else if (next !== 'out' && refused > 0) {
-      // Said later with what comes until then.
+      // It is said later, together with what comes until then.
       if (nowMs - known.saidMs < SAID_EVERY_MS) return;
       known.saidMs = nowMs;
       const fields = { upstream: name, refused, servers: reasons(upstream, figures) };
@@ -91,7 +91,7 @@ export class OutageWatch {
     if (found !== 'waiting') known.waitsSinceMs = 0;
     else if (known.waitsSinceMs === 0) known.waitsSinceMs = seen.nowMs;
     else if (seen.nowMs - known.waitsSinceMs > FIRST_VERDICT_MS) return 'out';
-    // Nobody was registered yet: a fresh start and no outage, until somebody is turned away.
+    // No server was registered yet. That is a fresh start and no outage, until a request is refused.
     if (found === 'out' && !known.hadServers && seen.refused === 0) return 'waiting';
     return found;
   }
@@ -121,7 +121,7 @@ export class OutageWatch {
   }
 }
 
-/** The worst of the workers' views: clients of that worker get it. */
+/** The worst of the workers' views, because clients of that worker meet it. */
 function supplyOf(upstream: KnownUpstream, figures: readonly WorkerFigures[]): Supply {
   const views = figures.length === 0 ? [[]] : figures.map((figure) => [figure]);
   const supplies = views.map((view) => supplyIn(upstream, view));
@@ -131,7 +131,7 @@ function supplyOf(upstream: KnownUpstream, figures: readonly WorkerFigures[]): S
   return 'fine';
 }
 
-/** Looks no further than to the first eligible server, so that thousands cost nothing. */
+/** It stops at the first eligible server, so that thousands of servers cost nothing. */
 function supplyIn({ config, members }: KnownUpstream, view: readonly WorkerFigures[]): Supply {
   let hasBackup = false;
   let hasPrimaries = false;
@@ -144,7 +144,7 @@ function supplyIn({ config, members }: KnownUpstream, view: readonly WorkerFigur
     else hasPrimaries = true;
     waits ||= eligibility === 'unchecked';
   }
-  // Only backups are there: that is how it was set up.
+  // An upstream that has nothing but backups was set up so.
   if (hasBackup) return hasPrimaries && !waits ? 'backups' : 'fine';
   return waits ? 'waiting' : 'out';
 }

@@ -19,7 +19,7 @@ import {
 } from '../model.ts';
 import type { Fleet, GapWatch, UpstreamTotals } from '../workers.ts';
 
-/** Open at once; the oldest is closed for the next. */
+/** Receipts that are open at a time. The oldest is closed to open another. */
 const RECEIPTS_MAX = 100;
 /** A worker that does not answer within this time makes the receipt fail, ms. */
 const DEADLINE_MS = 5000;
@@ -40,7 +40,7 @@ export class Receipts {
     this.#scope = scope;
   }
 
-  /** `servers`: those to list even if they got nothing. @throws timeout */
+  /** `servers` are listed even if they got nothing. @throws timeout */
   async open(upstream: string, servers: Iterable<string>): Promise<ReceiptDocument> {
     await this.#fleet.refresh({ deadlineMs: DEADLINE_MS, strict: true });
     const gap = { id: randomBytes(6).toString('hex'), upstream };
@@ -125,7 +125,7 @@ function since(sum: ServerCounters, start: UpstreamTotals, id: string): Since {
   return { counters, tunnels: tunnelsOf(counters, before) };
 }
 
-/** Those that were open at the start are on it, as with the requests. */
+/** Tunnels that were open at the opening count too, as requests do. */
 function tunnelsOf(
   counters: ServerCounters | UpstreamCounters,
   start: ServerCounters | UpstreamCounters,

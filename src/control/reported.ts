@@ -1,5 +1,5 @@
-// A member of the table as the requests found it: what the workers reported of it stands in for what a
-// worker sees itself, so that the primary's judgement is the data plane's (`eligibility`).
+// A member of the table with what the workers reported of it. So the primary judges it with the same
+// function as a worker does (`eligibility`).
 
 import { type Eligibility, eligibility, type Judged, type ServerState } from '../model.ts';
 import type { WorkerFigures } from '../workers.ts';
@@ -25,7 +25,7 @@ class ReportedServer implements Judged {
     return this.#isReported('full');
   }
 
-  /** By one worker at least: its clients get it. */
+  /** True when one worker at least has ejected it, because the clients of that worker meet it. */
   #isReported(found: Eligibility): boolean {
     const { id } = this.state;
     return this.#figures.some((figure) => figure.server(this.#upstream, id)?.eligibility === found);
@@ -33,8 +33,8 @@ class ReportedServer implements Judged {
 }
 
 /**
- * The table's facts, which may be newer than those that the workers have, with what the workers found.
- * Where the workers differ, the worst.
+ * The table's facts, which may be newer than those of the workers, with what the workers found. Where
+ * the workers differ, the worst counts.
  */
 export function memberEligibility(
   upstream: string,

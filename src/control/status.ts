@@ -96,7 +96,7 @@ function buildUpstream(
   };
 }
 
-/** The latest failure of all workers, and the sum of those in a row. */
+/** The latest failure in any worker, and the sum of the failures in a row of all workers. */
 function findings(upstream: string, server: string, figures: readonly WorkerFigures[]): Findings {
   let [failedInARow, ejectedUntilMs, lastFailureMs, lastFailure] = [0, 0, 0, ''];
   for (const figure of figures) {

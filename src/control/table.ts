@@ -37,13 +37,13 @@ import {
 
 export type { Member, Memberships };
 
-/** After a recomputation the next one waits so many times as long as it took, at most that long. */
+/** The next recomputation waits this many times as long as the last one took, but at most REST_MAX_MS. */
 const REST_FACTOR = 2;
 const REST_MAX_MS = 100;
 
 export type TableOptions = {
   readonly log: Log;
-  /** The last one that is not this table's. */
+  /** The generation to go on from. */
   readonly generation: number;
   readonly memberships: Memberships;
   readonly overrides: readonly Override[];
@@ -72,7 +72,7 @@ export type KnownUpstream = {
 type Upstream = KnownUpstream & {
   config: UpstreamConfig;
   members: Map<string, Member>;
-  /** Let in without a verdict: they took requests when the configuration began to ask for one. */
+  /** Servers that serve without a verdict: they took requests when the configuration began to ask for one. */
   readonly admitted: Set<string>;
   readonly overrides: Map<string, Admin>;
   readonly verdicts: Map<string, RememberedVerdict>;
@@ -83,13 +83,13 @@ type Upstream = KnownUpstream & {
 export class Table {
   readonly #options: TableOptions;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
-  /** By upstream, also of those that the config does not have at present. */
+  /** By upstream. Upstreams that the config does not have at present are among them. */
   readonly #overrides = new Map<string, Map<string, Admin>>();
-  /** Of an earlier run, for the upstreams of the first configuration. */
+  /** Verdicts of an earlier run, for the upstreams of the first configuration. */
   #remembered: readonly RememberedVerdict[];
-  /** To recompute. */
+  /** Servers that must be recomputed. */
   readonly #dirty = new ChangedServers();
-  /** Whether they are to be probed may have changed, too. */
+  /** Servers of which it must also be found out anew whether they are probed. */
   readonly #probing = new ChangedServers();
   readonly #memberships: Map<string, Membership>;
   #generation: number;
@@ -107,8 +107,8 @@ export class Table {
   }
 
   /**
-   * These upstreams, in this order, from now on. What is known of a server stays with its id. Returns
-   * what the data plane must hear of, removed ones included, with a generation of its own.
+   * From now on there are these upstreams, in this order. What is known of a server stays with its id.
+   * Returns what the data plane must hear of, with removed upstreams. It is a generation of its own.
    */
   setUpstreams(configs: readonly UpstreamConfig[]): TableChanges {
     const last = this.#upstreams;
@@ -152,7 +152,7 @@ export class Table {
     return this.#upstreams.get(upstream)?.members.get(server);
   }
 
-  /** For a worker: what changed, or all. */
+  /** What a worker is sent: what has changed, or all. */
   update(changes?: TableChanges): TableUpdate {
     const upstreams: UpstreamState[] = [];
     const changed: UpstreamChange[] = [];
@@ -228,7 +228,7 @@ export class Table {
     this.#schedule();
   }
 
-  /** In force, with its generation, when it returns. */
+  /** When it returns, the change is in force and has its generation. */
   setOverride(upstream: string, server: string, admin: Admin): void {
     const known = this.#upstreams.get(upstream);
     if (known === undefined) return;
@@ -240,7 +240,7 @@ export class Table {
     this.#flush();
   }
 
-  /** All, also those about upstreams that the config does not have at present. */
+  /** All intents, also those for upstreams that the config does not have at present. */
   overrides(): Override[] {
     return [...this.#overrides].flatMap(([upstream, overrides]) =>
       [...overrides].map(([server, admin]) => ({ upstream, server, admin })),
@@ -256,7 +256,7 @@ export class Table {
     this.#timer = undefined;
   }
 
-  /** At once when the last flush was cheap or long ago: a single change is never delayed. */
+  /** It runs at once when the last flush was cheap or long ago, so that a single change never waits. */
   #schedule(): void {
     if (this.#timer !== undefined || this.#dirty.isEmpty) return;
     const restMs = this.#restUntilMs - performance.now();
@@ -303,7 +303,7 @@ export class Table {
     };
   }
 
-  /** True when the data plane would see a difference. `before`: undefined for a new one. */
+  /** True when the data plane would see a difference. `before`: undefined when the upstream is new. */
   #reconfigure(upstream: Upstream, config: UpstreamConfig, before?: UpstreamConfig): boolean {
     upstream.config = config;
     upstream.registered = registeredIn(this.#memberships, config);
@@ -344,7 +344,7 @@ export class Table {
     const last = new Map(ids.flatMap((id) => entryOf(members, id)));
     const next = computeChanged(facts, ids);
     this.#log(upstream, last, next);
-    // Those that are there keep their places.
+    // Upstreams that are there already keep their places.
     for (const [id, member] of next) members.set(id, member);
     return changedIds(last, next);
   }

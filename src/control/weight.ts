@@ -6,9 +6,9 @@ import { formatDuration } from '../base/units.ts';
 import type { StaticServer } from '../config.ts';
 import { type KvEntry, type RecordStore, readInstance, recordOf } from '../registry.ts';
 
-/** Others write too; after so many lost races something is wrong. */
+/** Others write too. After this many attempts in vain something is wrong. */
 const TRIES_MAX = 5;
-/** Less than the 10 s of the CLI, or a registry that hangs looks like a control API that does. */
+/** Less than the 10 s of the CLI: otherwise it looks as if the control API hung, not the registry. */
 const DEADLINE_MS = 8000;
 
 export type WeightChange = {
@@ -21,7 +21,7 @@ export type WeightChange = {
   readonly configured: StaticServer | undefined;
 };
 
-/** How far a write has come, and whether its caller has given up. */
+/** How far the write is, and whether its caller has given up. */
 type Progress = { isSent: boolean; isOver: boolean };
 
 /** @throws conflict, not_found, registry_unreachable, registry_refused */
@@ -58,7 +58,7 @@ async function write(change: WeightChange, progress: Progress): Promise<void> {
     const key = entry?.key ?? `${change.prefix}${upstream}/${server}`;
     const attributes = entry === undefined ? fromConfig(change) : parseRecord(entry);
     const cas = entry?.modifyIndex ?? 0;
-    // Whoever asked was told that nothing was written.
+    // The caller was told that nothing was written.
     if (progress.isOver) return;
     progress.isSent = true;
     if (await store.put(key, JSON.stringify(withWeight(attributes, change.weight)), { cas })) {
@@ -116,7 +116,7 @@ function parseRecord(entry: KvEntry): Record<string, unknown> {
   throw unreadable(entry, 'not an object');
 }
 
-/** In the place where it stands; attribute names match in any case, as they are read. */
+/** Takes the place of a weight in any spelling: upper and lower case do not matter in a record. */
 function withWeight(attributes: Record<string, unknown>, weight: number): Record<string, unknown> {
   const changed = Object.fromEntries(
     Object.entries(attributes).filter(([name]) => name.toLowerCase() !== 'weight'),

@@ -3,7 +3,10 @@
 /** ready: normal; drain: no new requests; maint: no requests, no checks. */
 export type AdminState = 'ready' | 'drain' | 'maint';
 
-/** Who took a server out (see owner.ts), why and since when (wall clock, ms). Ready has owner and reason ''. */
+/**
+ * Who took a server out (see owner.ts), why, and since when (wall clock, ms). When it is ready, owner and
+ * reason are ''.
+ */
 export type Admin = {
   readonly state: AdminState;
   readonly owner: string;

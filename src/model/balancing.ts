@@ -12,7 +12,7 @@ export const BALANCES = {
 
 export type Balance = keyof typeof BALANCES;
 
-/** What of a request `hash` goes by. `name` is that of the header, cookie or query parameter. */
+/** The part of a request by which `hash` chooses. `name`: of the header, cookie or query parameter. */
 export type BalanceKey = {
   readonly kind: 'path' | 'uri' | 'host' | 'client' | 'header' | 'cookie' | 'query';
   readonly name: string;
@@ -21,9 +21,9 @@ export type BalanceKey = {
 /** How an upstream chooses. */
 export type Balancing = {
   readonly method: Balance;
-  /** Of `hash`. */
+  /** Used by `hash` alone. */
   readonly key: BalanceKey;
-  /** Of `hash`: most load of a server in hundredths of the mean per weight; 0 = any. */
+  /** Used by `hash` alone: the most load of a server, in hundredths of the mean per weight; 0 = any. */
   readonly loadMax: number;
   /** Null: clients are not kept at a server. */
   readonly sticky: Sticky | null;
@@ -39,6 +39,6 @@ export const ROUND_ROBIN: Balancing = {
 /** The cookie that keeps a client at its server. */
 export type Sticky = {
   readonly cookie: string;
-  /** What stands behind `name=value` in Set-Cookie, ready to send: `; Path=/; HttpOnly`. */
+  /** The text behind `name=value` in Set-Cookie, ready to send: `; Path=/; HttpOnly`. */
   readonly attributes: string;
 };

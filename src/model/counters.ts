@@ -2,17 +2,17 @@
 // the durations as a histogram with fixed bounds (so that workers' figures simply add up). Counters
 // only rise. They count from the moment the server or upstream became known to this process.
 
-/** What both count of tunnels; open now = tunnels - tunnelsEnded - tunnelsCut. */
+/** Servers and upstreams both count these. Open now = tunnels - tunnelsEnded - tunnelsCut. */
 type TunnelCounters = {
   /** Upgraded connections that were opened. Their request is answered by the 101. */
   tunnels: number;
-  /** Ended by the client, or by the server with a goodbye, or idle for too long. */
+  /** The client ended it, or the server did in good order, or it was idle for too long. */
   tunnelsEnded: number;
-  /** The server's side was gone while the client still wanted it, or the gateway stopped. */
+  /** The server's side was gone while the client still used it, or the gateway stopped. */
   tunnelsCut: number;
 };
 
-/** The gateway raises all but `attempts` (pick does) and `failures` (settle does). */
+/** `pick` raises `attempts` and `settle` raises `failures`. The gateway raises all others. */
 export type ServerCounters = TunnelCounters & {
   /** Picks: requests sent, or tried to be sent, to this server. */
   attempts: number;
@@ -30,7 +30,7 @@ export type ServerCounters = TunnelCounters & {
 /** How an exchange ended; see ReceiptDocument for the words. */
 export type ExchangeResult = 'answered' | 'cut' | 'lost' | 'clientGone';
 
-/** The upstream keeps all of these but `retried` and `statuses`, which the gateway raises. */
+/** The gateway raises `retried` and `statuses`. The upstream raises all others. */
 export type UpstreamCounters = TunnelCounters & {
   /** Exchanges begun: requests = answered + cut + lost + clientGone + inFlight. */
   requests: number;
@@ -46,7 +46,7 @@ export type UpstreamCounters = TunnelCounters & {
   inFlight: number;
   /** Final statuses sent to clients, by class: index 1 to 5; 0 = other. */
   readonly statuses: number[];
-  /** Answered exchanges per bucket of DURATION_BOUNDS_MS, the last one unbounded; not cumulative. */
+  /** Answered exchanges in each bucket of DURATION_BOUNDS_MS. The last bucket has no upper bound. */
   readonly durations: number[];
   durationSumMs: number;
 };
@@ -119,8 +119,8 @@ export function openTunnels(counters: Readonly<TunnelCounters>): number {
   return counters.tunnels - counters.tunnelsEnded - counters.tunnelsCut;
 }
 
-// The arithmetic of counters goes over their names, so that a new one is in every sum; one that is
-// neither a number nor a list of numbers is refused by the compiler.
+// Counters are added by their names, so that a new one is in every sum. The compiler refuses one that is
+// neither a number nor a list of numbers.
 
 type Counters<T> = { [Name in keyof T]: number | number[] };
 
@@ -165,7 +165,7 @@ function addCounters<T extends Counters<T>>(
   }
 }
 
-/** They only rise, so that an equal sum means that none has changed. */
+/** Counters only rise. So an equal sum means that none has changed. */
 export function sumOfServerCounters(counters: Readonly<ServerCounters>): number {
   let sum = 0;
   for (const name of SERVER_NAMES) sum += counters[name];

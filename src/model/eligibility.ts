@@ -5,7 +5,7 @@
 
 import type { ServerState } from './server.ts';
 
-/** The same word in CLI, metric and log. */
+/** The CLI, the metrics and the log use the same words. */
 export type Eligibility =
   | 'ok'
   | 'maint'
@@ -19,7 +19,7 @@ export type Eligibility =
 /** What the table alone says of a server. */
 export type Standing = Exclude<Eligibility, 'ejected' | 'full'>;
 
-/** Which of them count when one asks whether there are enough servers; in the order of the reasons. */
+/** Does a server count when one asks whether there are enough? In the order of the reasons. */
 const CAPACITY: Readonly<Record<Eligibility, boolean>> = {
   ok: true,
   maint: false,
@@ -28,14 +28,14 @@ const CAPACITY: Readonly<Record<Eligibility, boolean>> = {
   down: false,
   unchecked: false,
   ejected: false,
-  // It serves; it only takes no more at this moment.
+  // It serves, and only takes no more at this moment.
   full: true,
 };
 
-/** All words, 'ok' first, the reasons in the order in which they are asked for and named. */
+/** All words: 'ok' first, then the reasons in their order. */
 export const ELIGIBILITIES = Object.keys(CAPACITY) as readonly Eligibility[];
 
-/** What is asked about. The two questions are for what requests found out. */
+/** What is judged. The two methods tell what requests found out. */
 export interface Judged {
   readonly state: ServerState;
   /** It left the table. */
@@ -59,7 +59,7 @@ export function standingOf(state: ServerState): Standing {
   return 'ok';
 }
 
-/** The part of eligibility that requests change, of a server that the table lets take them. */
+/** The part of eligibility that requests change, for a server that the table lets take them. */
 export function loadOf(server: Judged, nowMs: number): 'ok' | 'ejected' | 'full' {
   if (server.isEjected(nowMs)) return 'ejected';
   return server.isFull() ? 'full' : 'ok';
@@ -69,7 +69,7 @@ export function isCapacity(eligibility: Eligibility): boolean {
   return CAPACITY[eligibility];
 }
 
-/** Out by intent or by a verdict; the others take requests, or wait for what a newcomer waits for. */
+/** True when it is out by intent or by a verdict. The others take requests, or wait as newcomers do. */
 export function isTakenOut(standing: Standing): boolean {
   return TAKEN_OUT[standing];
 }

@@ -7,7 +7,7 @@ import type { Eligibility } from './eligibility.ts';
 export type Findings = {
   /** Attempts that failed since the last one that did not. */
   readonly failedInARow: number;
-  /** Why the last one failed, '' = none did; and when. */
+  /** Why the last one failed ('' = none did), and when. */
   readonly lastFailure: string;
   readonly lastFailureMs: number;
   /** 0 = not ejected. */
@@ -16,17 +16,17 @@ export type Findings = {
 
 export type ServerFigures = {
   readonly id: string;
-  /** Out of the table, finishing what is in flight; listed until it is idle. */
+  /** It left the table and finishes what is in flight. It is listed until it is idle. */
   readonly gone: boolean;
   readonly inFlight: number;
   readonly eligibility: Eligibility;
-  /** Failures that count towards max_fails now. */
+  /** Failures that count for max_fails now. */
   readonly fails: number;
   readonly findings: Findings;
   readonly counters: Readonly<ServerCounters>;
 };
 
-/** A copy: it does not change afterwards. */
+/** A copy, which does not change afterwards. */
 export type UpstreamFigures = {
   readonly name: string;
   readonly counters: Readonly<UpstreamCounters>;

@@ -48,7 +48,7 @@ export function ownerText(owner: Owner): string {
   }
 }
 
-/** A record of the server (in the registry or the file) says it, and is read anew; nobody asked for it. */
+/** True when a record of the server, in the registry or the file, says so. No person asked for it. */
 export function isRecordOwner(text: string): boolean {
   const { kind } = parseOwner(text);
   return kind === 'registry' || kind === 'config';

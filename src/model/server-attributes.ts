@@ -4,14 +4,14 @@
 // attribute is a line here, its effect, and its line in docs/registry.md.
 
 type Numeric = {
-  /** In the file and in a record; a record gives seconds, the file a duration. */
+  /** The same in the file and in a record. For a time a record has seconds, the file a duration. */
   readonly name: string;
   readonly unit: 'count' | 'seconds';
   /** For docs/config.md. */
   readonly about: string;
   readonly least: number;
   readonly file: { readonly initial: number; readonly most: number };
-  /** `initial` null: as in the file, where the file names the server. */
+  /** `initial` null: the file's value, where the file names the server. */
   readonly record: { readonly initial: number | null; readonly most: number };
 };
 
@@ -19,11 +19,11 @@ type Flag = {
   readonly name: string;
   readonly unit: 'flag';
   readonly about: string;
-  /** Off when it is left out; what a record that says neither 0 nor 1 is taken for. */
+  /** It is off when it is left out. `unreadable`: the value for a record that says neither 0 nor 1. */
   readonly record: { readonly unreadable: boolean };
 };
 
-/** By the name of the field that has it in the program, where times are ms. */
+/** By the field's name in the program. Times are ms there. */
 export const SERVER_ATTRIBUTES = {
   /** Share of requests relative to the others; integer ≥ 1. */
   weight: {
@@ -49,7 +49,7 @@ export const SERVER_ATTRIBUTES = {
     about: 'The window for `max_fails`, and how long an ejected server stays out.',
     least: 0,
     file: { initial: 10, most: 24 * 86_400 },
-    // One day: longer is a unit mistaken.
+    // One day. More is probably a mistake in the unit.
     record: { initial: 10, most: 86_400 },
   },
   /** Most requests in flight per worker; 0 = no limit. */
@@ -86,7 +86,7 @@ export type ServerAttributes = {
   readonly [Field in AttributeField]: Declared[Field]['unit'] extends 'flag' ? boolean : number;
 };
 
-/** Those that a record may leave to the file. */
+/** The attributes that a record may leave to the file. */
 type FileField = {
   [Field in AttributeField]: Declared[Field]['record'] extends { readonly initial: null }
     ? Field
@@ -97,7 +97,7 @@ type FileField = {
 export type RecordAttributes = Omit<ServerAttributes, FileField> &
   Partial<Pick<ServerAttributes, FileField>>;
 
-/** What the data plane and the documents have of it; `down` is in the admin state there. */
+/** The attributes in the data plane and in documents. `down` is a part of the admin state there. */
 export type StateAttributes = Omit<ServerAttributes, 'down'>;
 
 // Object.keys and fromEntries do not know the names, which are those of the declaration.
@@ -106,17 +106,17 @@ export const STATE_FIELDS = ATTRIBUTE_FIELDS.filter(
   (field): field is keyof StateAttributes => field !== 'down',
 );
 
-/** Those alone, of a server that has more. */
+/** Takes these attributes alone from a server that has more fields. */
 export function stateAttributes(server: StateAttributes): StateAttributes {
   const values: Values = {};
   for (const field of STATE_FIELDS) values[field] = server[field];
   return values as StateAttributes;
 }
 
-/** Built field by field; whole when every field of the declaration was given its value. */
+/** It is built field by field, and whole when each field of the declaration has its value. */
 type Values = { -readonly [Field in AttributeField]?: ServerAttributes[AttributeField] };
 
-/** What a record leaves to the file has its value there, or that of a server in no file. */
+/** What a record leaves out gets the file's value, or the default where the file has no such server. */
 export function withFile(
   record: RecordAttributes,
   file: ServerAttributes | undefined,
@@ -129,8 +129,8 @@ export function withFile(
 }
 
 /**
- * Built from `read`, which is asked about each attribute; undefined leaves it out, and is for those
- * alone that a record may leave out.
+ * Asks `read` for each attribute. Undefined leaves it out, which is only for those that a record may
+ * leave out.
  */
 export function attributesFrom<Attributes extends RecordAttributes>(
   read: (
@@ -146,7 +146,7 @@ export function attributesFrom<Attributes extends RecordAttributes>(
   return values as Attributes;
 }
 
-/** How much one unit is in the program: a second is 1000 ms. */
+/** How much one unit of the record is in the program: a second is 1000 ms. */
 export function unitOf({ unit }: { readonly unit: 'count' | 'seconds' }): number {
   return unit === 'seconds' ? 1000 : 1;
 }

@@ -12,10 +12,10 @@ export type ServerState = StateAttributes & {
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  /** Of the host: the first is used, another where it does not accept. Empty: a name without any yet. */
+  /** The host's. The first is used; another one when it does not accept. Empty: not resolved yet. */
   readonly addresses: readonly string[];
   readonly admin: AdminState;
   readonly checks: Checks;
-  /** True when the upstream is checked and its newcomers take no traffic before they passed. */
+  /** True when the upstream has checks, and its newcomers take no traffic before they have passed. */
   readonly mustPass: boolean;
 };

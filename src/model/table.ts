@@ -8,7 +8,7 @@ import type { ServerState } from './server.ts';
 export type UpstreamState = {
   readonly name: string;
   readonly balancing: Balancing;
-  /** Ramp of the effective weight after a server comes back; 0 = off. */
+  /** How long the weight of a server rises after it came back; 0 = off. */
   readonly slowStartMs: number;
   /** In the order of the balancer: config file first, then the registry's keys in byte order. */
   readonly servers: readonly ServerState[];
@@ -27,15 +27,15 @@ export type PageName = 'upstream_status' | 'upstream_list';
 /** What such a page is, or any other answer that is text. */
 export type TextAnswer = { readonly contentType: string; readonly body: string };
 
-/** Servers that stay in their places, with their new states; the others are as they were. */
+/** Servers that stay in their places, with their new states. The others have not changed. */
 export type UpstreamChange = {
   readonly name: string;
   readonly servers: readonly ServerState[];
 };
 
 /**
- * What a worker gets: `upstreams` holds those whose list changed, whole; `changed` those of which some
- * servers did; `removed` the names of those that are gone.
+ * What a worker gets. `upstreams`: those whose list changed, with all servers. `changed`: those of which
+ * only some servers changed. `removed`: the names of those that are gone.
  */
 export type TableUpdate = {
   readonly generation: number;

@@ -10,7 +10,7 @@
 // | 30 | A is answered    | 30 ms recorded; B waits: restarts at 30   |
 // | 90 | B is lost        | 60 ms recorded; nobody waits: no stretch  |
 
-/** Watchers at once; the oldest makes room. A release opens one, so this is a bound, not a quota. */
+/** Watchers at a time. The oldest is closed to open another. A release opens one, so there are few. */
 const WATCHERS_MAX = 256;
 
 type Watcher = { readonly id: string; readonly openedMs: number; longestMs: number };
@@ -52,7 +52,7 @@ export class GapTracker {
     this.#sinceMs = waiting > 0 ? nowMs : Number.NaN;
   }
 
-  /** How long the current stretch lasts, counted from the opening at the earliest. */
+  /** How long the current stretch has lasted, but no longer than the watcher is open. */
   #stretch(watcher: Watcher, nowMs: number): number {
     if (Number.isNaN(this.#sinceMs)) return 0;
     return Math.max(0, nowMs - Math.max(this.#sinceMs, watcher.openedMs));

@@ -16,8 +16,8 @@ import {
 import { rampFactor } from './slow-start.ts';
 
 /**
- * neutral: the client's fault, or it left; says nothing about the server. spared: a failure that is
- * counted and yet ejects nobody, because a client can cause it and there is nothing to fail over to.
+ * neutral: the client was at fault or left, which says nothing about the server. spared: a failure that
+ * is counted but ejects no server, because a client can cause it and no other server could take over.
  */
 export type Outcome = 'success' | 'failure' | 'spared' | 'neutral';
 
@@ -28,18 +28,18 @@ export class Server {
   readonly upstream: string;
   readonly counters: ServerCounters = createServerCounters();
 
-  /** Of its addresses the one that accepted a connection last; '' = none yet. Written by the gateway. */
+  /** The one of its addresses that accepted a connection last; '' = none yet. The gateway writes it. */
   reachable = '';
-  /** The two weights of the smooth weighted round robin. Written by the balancers alone. */
+  /** The two weights of the smooth weighted round robin. Only the balancers write them. */
   current = 0;
   effective: number;
-  /** Place in the table; the first server wins ties. Written by the upstream. */
+  /** Its place in the table. The first server wins between equals. The upstream writes it. */
   position = 0;
-  /** Set while a lane keeps `current` relative to itself; see lane.ts. */
+  /** Set while the server is in a lane, where `current` is relative; see lane.ts. */
   lane: { drop(server: Server): void } | undefined;
-  /** Place in that lane's heap. */
+  /** Its place in that lane's heap. */
   place = -1;
-  /** Recent time to the head of an answer, ms, and when it was; -1: none yet. For least_time. */
+  /** For least_time: the recent time to the head of an answer, ms, and when that was. -1: none yet. */
   answerMs = -1;
   answeredAtMs = 0;
 
@@ -47,7 +47,7 @@ export class Server {
   #state: ServerState;
   #inFlight = 0;
   #gone = false;
-  /** The only server that the table lets take requests: nothing to fail over to, so not ejected. */
+  /** True when the table lets no other server take requests. Then this one is not ejected. */
   #alone = false;
   #fails = 0;
   #failedInARow = 0;
@@ -58,7 +58,7 @@ export class Server {
   #failedMs = Number.NEGATIVE_INFINITY;
   #probedMs = Number.NEGATIVE_INFINITY;
   #rampFromMs = 0;
-  /** 0 = no ramp under way. */
+  /** When the slow start began; 0 = there is none. */
   #rampMs = 0;
 
   constructor(options: {
@@ -85,12 +85,12 @@ export class Server {
     return this.#inFlight;
   }
 
-  /** It left the table and finishes what is in flight. */
+  /** True when it left the table. It finishes what is in flight. */
   get gone(): boolean {
     return this.#gone;
   }
 
-  /** Failures that count towards max_fails now. */
+  /** Failures that count for max_fails now. */
   get fails(): number {
     return this.#fails;
   }
@@ -101,7 +101,7 @@ export class Server {
     return nowMs - this.#probedMs <= failTimeoutMs;
   }
 
-  /** Until an ejected server may be asked again. */
+  /** When an ejected server may be asked again. */
   ejectedForMs(nowMs: number): number {
     return this.#state.failTimeoutMs - (nowMs - this.#probedMs);
   }
@@ -124,14 +124,14 @@ export class Server {
     return this.#state.maxConns > 0 && this.#inFlight >= this.#state.maxConns;
   }
 
-  /** It gains its whole weight with each pick, and only a failure or a new table changes that. */
+  /** True when it gains its whole weight with each pick, until a failure or a new table changes that. */
   isSteady(): boolean {
     const { maxFails, maxConns, weight } = this.#state;
     if (maxConns > 0 || this.#rampMs > 0 || this.effective !== weight) return false;
     return maxFails === 0 || this.#fails < maxFails || this.#alone;
   }
 
-  /** What a slow start leaves of its weight now: 0.1 … 1. */
+  /** The part of its weight that it has now in a slow start: 0.1 … 1. */
   ramp(nowMs: number): number {
     if (this.#rampMs === 0) return 1;
     const factor = rampFactor(nowMs - this.#rampFromMs, this.#rampMs);
@@ -146,9 +146,9 @@ export class Server {
     this.counters.attempts += 1;
   }
 
-  /** Report how an attempt ended: exactly once per pick. `reason`: of a failure, for people. */
+  /** Reports how an attempt ended, exactly once for each pick. `reason`: why it failed, for people. */
   settle(outcome: Outcome, nowMs: number, reason = ''): void {
-    // Not assert(…, message): the message would be built for every attempt.
+    // With assert(…, message) the message would be built for every attempt.
     if (this.#inFlight === 0) assert.fail(`server ${this.id}: settled more often than picked`);
     this.#inFlight -= 1;
     if (outcome === 'failure') this.#countFailure(nowMs, reason);
@@ -180,7 +180,7 @@ export class Server {
     }
   }
 
-  /** The table changed: take its facts over. Only the upstream calls this. */
+  /** Takes over the facts of a new table. Only the upstream calls this. */
   update(next: ServerState, options: { readonly alone: boolean }): void {
     const last = this.#state;
     const rejoins = this.#gone;
@@ -192,9 +192,9 @@ export class Server {
       (next.admin === 'ready' && last.admin !== 'ready') ||
       (next.checks === 'up' && last.checks !== 'up') ||
       next.addresses[0] !== last.addresses[0];
-    // What the process before the restart did must not count against the one that runs now.
+    // What a process did before its restart must not count against the one that runs now.
     if (cameBack) this.#forgive();
-    // upsync starts a changed server's balancing afresh; so do we, to keep the same sequence.
+    // upsync begins the balancing of a changed server anew. We do the same, to pick in the same order.
     const changed =
       next.weight !== last.weight ||
       next.maxFails !== last.maxFails ||
@@ -206,13 +206,13 @@ export class Server {
     }
   }
 
-  /** It left the table. Only the upstream calls this. */
+  /** The server left the table. Only the upstream calls this. */
   leave(): void {
     this.#gone = true;
     this.#rampMs = 0;
   }
 
-  /** Begin a slow start. Only the upstream calls this. */
+  /** Begins a slow start. Only the upstream calls this. */
   rampUp(slowStartMs: number, nowMs: number): void {
     this.#rampMs = slowStartMs;
     this.#rampFromMs = nowMs;

@@ -11,7 +11,7 @@
 const STEPS = 1024;
 const FLOOR = 0.1;
 
-/** 0.1 … 1: what part of its weight a server has `elapsedMs` after it came back. */
+/** The part of its weight that a server has `elapsedMs` after it came back: 0.1 … 1. */
 export function rampFactor(elapsedMs: number, slowStartMs: number): number {
   if (elapsedMs >= slowStartMs) return 1;
   return Math.ceil(Math.max(FLOOR, elapsedMs / slowStartMs) * STEPS) / STEPS;

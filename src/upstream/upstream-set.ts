@@ -1,32 +1,32 @@
-// All upstreams of one worker, and where the control plane's table comes in. An
-// update is applied whole, synchronously: no request sees half of it.
+// All upstreams of one worker. The control plane's table comes in here. An update is applied as a whole in
+// one turn, so that no request sees half of it.
 
 import { ROUND_ROBIN, type TableUpdate, type UpstreamFigures } from '../model.ts';
 import type { Server } from './server.ts';
 import { Upstream } from './upstream.ts';
 
-/** A reload removes a few at a time; this bounds what years of them leave. */
+/** Removed upstreams that are kept. A reload removes few; this bounds what many of them leave. */
 const REMOVED_MAX = 200;
 
 export class UpstreamSet {
   readonly #onIdle: (upstream: string, server: Server) => void;
   readonly #upstreams = new Map<string, Upstream>();
   /**
-   * Removed ones: their servers may have requests in flight, and one that comes back goes on counting
-   * where it was. Without servers they cost little; the oldest are forgotten.
+   * Removed upstreams. Their servers may have requests in flight, and one that comes back goes on
+   * counting where it was. Without servers they cost little. The oldest are forgotten.
    */
   readonly #removed = new Map<string, Upstream>();
   #generation = 0;
 
   /**
-   * `onIdle`: the last request in flight on a server ended that takes no new ones (not ready, or
+   * `onIdle` is called when the last request ends on a server that takes no new ones (not ready, or
    * gone). It is not called for one that is idle already when the table takes it out.
    */
   constructor(options: { readonly onIdle?: (upstream: string, server: Server) => void } = {}) {
     this.#onIdle = options.onIdle ?? (() => {});
   }
 
-  /** Of the last update; 0 before the first. */
+  /** The generation of the last update; 0 before the first. */
   get generation(): number {
     return this.#generation;
   }
@@ -46,7 +46,7 @@ export class UpstreamSet {
     return [...this.#upstreams.values()];
   }
 
-  /** Those that are gone from the table and still known. */
+  /** Upstreams that are gone from the table and still known. */
   removed(): readonly Upstream[] {
     return [...this.#removed.values()];
   }

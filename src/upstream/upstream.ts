@@ -34,27 +34,27 @@ export class Upstream {
   readonly #onIdle: (server: Server) => void;
   readonly #random: () => number;
   readonly #gaps = new GapTracker();
-  /** Exchanges whose request is whole and whose response has not begun. */
+  /** Exchanges whose request is here in full and whose response has not begun. */
   #waiting = 0;
   #servers: readonly Server[] = [];
   #byId: ReadonlyMap<string, Server> = new Map();
   #settings = { balancing: ROUND_ROBIN, slowStartMs: 0 };
-  /** How many of them the table lets take requests. */
+  /** How many of the servers may take requests, as far as the table says. */
   #open = 0;
-  /** Those that an operator took out. */
+  /** The servers that an operator took out. */
   readonly #stopping = new Set<Server>();
-  /** Out of the table with requests in flight, by id; a server that rejoins is taken from here. */
+  /** Servers that left the table with requests in flight, by id. One that comes back is taken from here. */
   readonly #leaving = new Map<string, Server>();
-  /** Each over the servers of its tier, in the table's order. */
+  /** Each balances the servers of its tier, in the table's order. */
   #primaries: Balancer = createEmptyBalancer();
   #backups: Balancer = createEmptyBalancer();
   #sticky: StickyServers | undefined;
-  /** Servers whose next admission is a return and starts slowly. */
+  /** Servers that will start slowly when they may take requests again. */
   readonly #returning = new Set<Server>();
-  /** No servers yet: those of the first table that has some are there since our start. */
+  /** True until a table has servers. Servers of the first such table do not start slowly. */
   #isStarting = true;
 
-  /** `random`: 0 … 1, 1 excluded; a test brings its own. */
+  /** `random` gives 0 … 1, 1 excluded. A test brings its own. */
   constructor(name: string, onIdle: (server: Server) => void, random: () => number = Math.random) {
     this.name = name;
     this.#onIdle = onIdle;
@@ -71,15 +71,15 @@ export class Upstream {
     return this.#leaving.size > 0;
   }
 
-  /** Those that take no new requests and finish what they have, in the table or out of it. */
+  /** Servers that take no new requests and finish what they have, in the table or out of it. */
   *stopping(): Generator<Server> {
     yield* this.#stopping;
     yield* this.#leaving.values();
   }
 
   /**
-   * The server for the next attempt, its inFlight and attempts already raised; settle it once.
-   * The backups take part only when no primary is eligible. undefined: see `refusal`.
+   * The server for the next attempt. Its inFlight and attempts are raised already; settle it once. The
+   * backups take part only when no primary is eligible. Undefined: see `refusal`.
    */
   pick(request: Balanced, nowMs: number): Server | undefined {
     const server =
@@ -91,7 +91,7 @@ export class Upstream {
     return server;
   }
 
-  /** An attempt on a server that `pick` chose has ended; `tookMs` to the head of the answer. */
+  /** An attempt on a server that `pick` chose has ended. `tookMs`: until the head of the answer. */
   settle(server: Server, outcome: Outcome, nowMs: number, tookMs: number, reason = ''): void {
     server.settle(outcome, nowMs, reason);
     this.#balancerOf(server).observe?.(server, outcome, tookMs, nowMs);
@@ -102,12 +102,12 @@ export class Upstream {
     return this.#sticky?.setCookie(request, server) ?? '';
   }
 
-  /** Another server may take the requests that `server` would lose when it is ejected. */
+  /** True when another server may take the requests that `server` would lose if it were ejected. */
   hasOther(server: Server, nowMs: number): boolean {
     return this.#servers.some((other) => other !== server && eligibility(other, nowMs) === 'ok');
   }
 
-  /** Why `pick` found none, in words for the log. */
+  /** Why `pick` found no server, in words for the log. */
   refusal(nowMs: number): string {
     const counts = new Map<Eligibility, number>();
     for (const server of this.#servers) {
@@ -117,13 +117,13 @@ export class Upstream {
     const parts = ELIGIBILITIES.filter((reason) => reason !== 'ok' && counts.has(reason)).map(
       (reason) => `${counts.get(reason)} ${reason}`,
     );
-    // Eligible and yet refused: this exchange has tried them.
+    // Servers that are eligible and were not picked: this exchange has tried them.
     if (counts.has('ok')) parts.push(`${counts.get('ok')} tried`);
     const why = parts.length === 0 ? 'the list is empty' : parts.join(', ');
     return `upstream "${this.name}": no eligible server (${why}); see "sluice status ${this.name}"`;
   }
 
-  /** In how many seconds it makes sense to ask again after such a refusal: 1 to 5. */
+  /** After how many seconds it makes sense to ask again: 1 to 5. */
   retryAfterSeconds(nowMs: number): number {
     let leastMs = RETRY_AFTER_MS;
     for (const server of this.#servers) {
@@ -134,7 +134,7 @@ export class Upstream {
     return Math.max(1, Math.ceil(leastMs / 1000));
   }
 
-  /** An exchange begins; `isWhole`: its request is here in full, so that it waits for a response. */
+  /** An exchange begins. `isWhole`: its request is here in full, so it waits for a response. */
   began(nowMs: number, isWhole = true): void {
     this.counters.requests += 1;
     this.counters.inFlight += 1;
@@ -147,15 +147,15 @@ export class Upstream {
     this.#gaps.began(this.#waiting, nowMs);
   }
 
-  /** A response begins for one that waited. It may take hours to end: nobody waits for it. */
+  /** A response begins. The exchange no longer waits, because the response may take hours to end. */
   responds(nowMs: number): void {
     this.#waiting -= 1;
     this.#gaps.ended(true, this.#waiting, nowMs);
   }
 
   /**
-   * Once per `began`. With `beganMs`, an answered exchange's duration goes into the histogram.
-   * `isWaiting`: no response has begun before.
+   * An exchange ends; call it once for each `began`. With `beganMs`, the duration of an answered exchange
+   * goes into the histogram. `isWaiting`: its response had not begun before.
    */
   ended(result: ExchangeResult, nowMs: number, beganMs?: number, isWaiting = true): void {
     this.counters[result] += 1;
@@ -169,7 +169,7 @@ export class Upstream {
     }
   }
 
-  /** The status of an exchange's answer; 0: it had none. */
+  /** Counts the status of an exchange's answer. 0: there was none. */
   countStatus(status: number): void {
     const { statuses } = this.counters;
     const place = status >= 100 && status < 600 ? (status / 100) | 0 : 0;
@@ -209,16 +209,16 @@ export class Upstream {
     };
   }
 
-  /** Swap the table in: stayers keep their state, newcomers start, leavers finish what they have. */
+  /** Puts a table in force. Servers that stay keep their state; those that leave finish what they have. */
   apply(state: UpstreamState, nowMs: number): void {
     this.#primaries.close();
     this.#backups.close();
     const known = new Map(this.#servers.map((server) => [server.id, server]));
     const next = new Map<string, Server>();
-    // Nothing to fail over to: of several servers all others are out by intent or by their checks.
+    // No other server could take over: all others are out by intent or by their checks.
     const isAlone = state.servers.filter((entry) => standingOf(entry) === 'ok').length === 1;
     for (const entry of state.servers) {
-      // Two entries with one id would be one server counted twice: the first wins.
+      // Two entries with one id would count one server twice, so the first wins.
       if (next.has(entry.id)) continue;
       const server = known.get(entry.id) ?? this.#rejoin(entry.id) ?? this.#join(entry);
       server.update(entry, { alone: isAlone && standingOf(entry) === 'ok' });
@@ -248,8 +248,8 @@ export class Upstream {
   }
 
   /**
-   * Servers that stay in their places have new states: the same as `apply` with these among the
-   * others, at the price of these alone.
+   * Servers that stay in their places have new states. It does the same as `apply`, but costs only what
+   * these servers cost.
    */
   change(states: readonly ServerState[], nowMs: number): void {
     const changed = states.map((state): readonly [Server, ServerState] => {
@@ -261,8 +261,8 @@ export class Upstream {
     for (const [server, state] of changed) {
       open += Number(standingOf(state) === 'ok') - Number(isOpen(server));
     }
-    // With one server left, or no longer one, it changes who may be ejected; and some changes concern
-    // the balancing over the whole tier. Then all servers are looked at anew.
+    // When only one server is left, or a second one joins it, other rules of ejection hold. And some
+    // changes concern the whole tier. In both cases all servers are looked at anew.
     const isOthers = open !== this.#open && (open === 1 || this.#open === 1);
     if (isOthers || changed.some(([server, state]) => isForAll(server.state, state))) {
       const next = new Map(states.map((state) => [state.id, state]));
@@ -327,7 +327,7 @@ export class Upstream {
     if (server.inFlight > 0) this.#leaving.set(server.id, server);
   }
 
-  /** Ramp those of a tier that have come back, unless there is nobody else to carry the rest. */
+  /** Begins the slow start of servers that have come back, unless no other server could take the rest. */
   #startSlowly(
     tier: readonly Server[],
     how: { readonly isCarried: boolean; readonly slowStartMs: number; readonly nowMs: number },
@@ -343,8 +343,8 @@ export class Upstream {
   }
 
   /**
-   * Out by intent or by a verdict: its way back is a return. A server of our first table that only
-   * waits for its first verdict is not returning: a start of ours is no reason for a ramp.
+   * True when it is out by intent or by a verdict, so that it starts slowly when it comes back. A server
+   * of our first table that only waits for its first verdict does not: our own start is no reason for it.
    */
   #noteOut(servers: readonly Server[]): void {
     for (const server of servers) {
@@ -355,7 +355,7 @@ export class Upstream {
   }
 }
 
-/** It goes to another tier, or gains weight while it is out. */
+/** True when the change concerns a whole tier: another tier, or another weight while it is out. */
 function isForAll(last: ServerState, next: ServerState): boolean {
   if (last.backup !== next.backup) return true;
   const isInBoth = standingOf(last) === 'ok' && standingOf(next) === 'ok';

@@ -26,11 +26,11 @@ export type BoundListeners = {
   close(): void;
 };
 
-/** Workers whose primary was killed let go of the port within moments; so long we try again, ms. */
+/** Workers of a primary that was killed let go of the port soon. We try for this long, ms. */
 const RETRY_FOR_MS = 1000;
 const RETRY_PAUSE_MS = 20;
 
-/** Binds all or none; nobody can connect yet. @throws address_in_use, address_unavailable */
+/** Binds all addresses or none. Nobody can connect yet. @throws address_in_use, address_unavailable */
 export async function bindListeners(wanted: readonly ListenerConfig[]): Promise<BoundListeners> {
   const handles: TcpHandle[] = [];
   const addresses: ListenerConfig[] = [];
@@ -76,14 +76,14 @@ async function bindPatiently(address: ListenAddress): Promise<Bound> {
 }
 
 function bind(address: ListenAddress, ip: string): Bound {
-  // Not documented, but how node:cluster itself binds without listening; nothing public does.
+  // This is not documented, but node:cluster binds without listening in this way. No public API does it.
   const create: unknown = Reflect.get(net, '_createServerHandle');
   if (typeof create !== 'function') {
     throw new SluiceError('internal', `node ${process.version}: cannot bind; use Node 24`);
   }
   const created: unknown = create(ip, address.port, isIPv6(ip) ? 6 : 4);
   if (typeof created === 'number') throw bindError(address, created);
-  // Either an error number or the handle, by the code of Node's net.js.
+  // Node's net.js shows what it returns: an error number or the handle.
   const handle = created as TcpHandle;
   const out: { port?: number } = {};
   // libuv reports a port in use only here.

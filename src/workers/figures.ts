@@ -16,7 +16,7 @@ import {
 } from '../model.ts';
 import type { Report } from './protocol.ts';
 
-/** Servers of one upstream in a worker's figures; beyond that, those that are gone are dropped. */
+/** The most servers of one upstream in a worker's figures. Above it, those that are gone are dropped. */
 const SERVERS_MAX = 50_000;
 
 export type UpstreamTotals = {
@@ -24,13 +24,13 @@ export type UpstreamTotals = {
   readonly servers: Map<string, ServerCounters>;
 };
 
-/** Sums over the workers since the start; what is open is counted of living workers alone. */
+/** Sums over all workers since the start. */
 export type SocketTotals = SocketCounters & {
   /** Connections opened to servers, by upstream. */
   readonly connects: Map<string, number>;
 };
 
-/** One worker's last report, pieced together from the changes that it sends. */
+/** What one worker last reported, put together from the changes that it sends. */
 export class WorkerFigures {
   connections = 0;
   /** Undefined before the first report. */
@@ -68,7 +68,7 @@ export class DepartedFigures {
   readonly #upstreams = new Map<string, UpstreamTotals>();
   readonly #gaps = new Map<string, number>();
 
-  /** The worker's process has ended. What it left in flight, nobody will answer. */
+  /** The worker's process has ended, and what it had in flight stays without an answer. */
   bury(figures: WorkerFigures): void {
     for (const [name, { counters, servers }] of figures.upstreams) {
       const totals = this.#upstreams.get(name) ?? emptyTotals();

@@ -1,6 +1,6 @@
-// The worker processes: so many at all times, each with the current table. One that ends unasked is
-// replaced at once (with a growing pause when that happens again and again), its figures kept, its
-// requests in flight counted lost. The others notice nothing.
+// The worker processes. Their number stays the same, and each has the current table. One that ends
+// unasked is replaced at once, with a growing pause when that happens again and again. Its figures are
+// kept, and its requests in flight count as lost. The others notice nothing.
 
 import assert from 'node:assert/strict';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
@@ -22,11 +22,11 @@ import type { TableChanges } from './table-changes.ts';
 const SHORT_LIFE_MS = 5000;
 const PAUSE_FIRST_MS = 100;
 const PAUSE_MAX_MS = 5000;
-/** All workers accept clients within this time, ms. */
+/** Within this time all workers must accept clients, ms. */
 const START_DEADLINE_MS = 60_000;
-/** A signal to the whole process group has reached the primary too by then, ms. */
+/** Within this time a signal to the whole process group has reached the primary too, ms. */
 const GROUP_MS = 250;
-/** From a worker's own deadline to SIGKILL, ms. */
+/** Time between a worker's own deadline and SIGKILL, ms. */
 const KILL_GRACE_MS = 2000;
 
 export type FleetOptions = {
@@ -35,7 +35,7 @@ export type FleetOptions = {
   readonly handles: readonly object[];
   readonly log: Log;
   readonly table: (changes?: TableChanges) => TableUpdate;
-  /** A worker's figures are new, or a worker is gone. */
+  /** Called when there are new figures of a worker, and when a worker is gone. */
   readonly onFigures: () => void;
   readonly readPage: ReadPage;
 };
@@ -48,7 +48,7 @@ export class Fleet {
   readonly #watchers = new Set<() => void>();
   readonly #pauses = new Set<NodeJS.Timeout>();
   readonly #silence: SilenceWatch;
-  /** Workers that somebody asked to end: another is in their place, or will be in a moment. */
+  /** Workers that a signal asked to end. Another is in their place, or will be soon. */
   readonly #leaving = new Set<WorkerLink>();
   readonly #watch: NodeJS.Timeout;
   /** Undefined: there are no workers yet. */
@@ -56,7 +56,7 @@ export class Fleet {
   #shortLives = 0;
   #crashes = 0;
   #isListening = false;
-  /** All workers accepted clients once. */
+  /** True when all workers have accepted clients once. */
   #hasListened = false;
   #isClosing = false;
 
@@ -95,7 +95,7 @@ export class Fleet {
     }
   }
 
-  /** In force in each worker together with these changes of the table. The first one starts them. */
+  /** Each worker puts it in force together with these changes of the table. The first call starts them. */
   configure(config: WorkerConfig, changes: TableChanges): void {
     const isFirst = this.#config === undefined;
     this.#config = config;
@@ -108,7 +108,7 @@ export class Fleet {
     for (const link of this.#links) link.update(changes);
   }
 
-  /** Every worker that may hold a client has this generation or a later one in force. */
+  /** True when every worker that may have a client has this generation or a later one in force. */
   isAcknowledged(generation: number): boolean {
     return this.links.every((link) => link.acknowledged >= generation);
   }
@@ -141,11 +141,11 @@ export class Fleet {
     return () => this.#watchers.delete(onProgress);
   }
 
-  /** Fresh figures of all workers. @throws timeout, when `strict` and one does not answer */
+  /** Asks all workers for new figures. @throws timeout when `strict`, and one does not answer */
   async refresh(options: { readonly deadlineMs: number; readonly strict: boolean }): Promise<void> {
     const refreshes = this.links.map((link) => link.refresh(options.deadlineMs));
     const results = await Promise.allSettled(refreshes);
-    // A worker that died meanwhile has its figures among the departed.
+    // The figures of a worker that died meanwhile are among the departed.
     for (const result of results) {
       if (!options.strict || result.status === 'fulfilled') continue;
       const error: unknown = result.reason;
@@ -166,7 +166,7 @@ export class Fleet {
     return this.#departed.refused(upstream, this.figures());
   }
 
-  /** Why clients are not accepted by all (at the start) or by any worker; '' when they are. */
+  /** Why clients are not accepted: at the start by all workers, later by any. '' when they are. */
   unready(): string {
     const links = this.links;
     const accepting = links.filter((link) => link.isListening && link.acknowledged > 0).length;
@@ -252,7 +252,7 @@ export class Fleet {
     this.#progress();
   }
 
-  /** One worker alone: it finishes what it has, and another one accepts in its place. */
+  /** One worker alone finishes what it has, and another accepts in its place. */
   #askedToEnd(link: WorkerLink, signal: string): void {
     if (this.#isClosing) return;
     const pause = setTimeout(() => {
@@ -262,7 +262,7 @@ export class Fleet {
       const fields = { worker: link.id, pid: link.pid, signal };
       this.#options.log.warn(fields, 'worker was asked to end: it finishes, another replaces it');
       const close = (): void => link.close(this.#config?.shutdownTimeoutMs ?? 0);
-      // Then clients do not wait; also when it cannot serve: that is said, and tried again.
+      // So clients do not wait. When the new one cannot serve, that is said and tried again.
       this.#spawn(link.id).listening.then(close, close);
     }, GROUP_MS);
     this.#pauses.add(pause);

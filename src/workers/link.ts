@@ -43,11 +43,11 @@ export type LinkOptions = {
   readonly start: WorkerStart;
   readonly handles: readonly object[];
   readonly log: Log;
-  /** The current state of what changed, or of all. */
+  /** The present state of what has changed, or of everything. */
   readonly table: (changes?: TableChanges) => TableUpdate;
   /** Renders a page for a route of the gateway. */
   readonly readPage: ReadPage;
-  /** An ack or a server that went idle: whoever waits for a drain looks again. */
+  /** Called after an ack and when a server is idle, for those who wait for a drain. */
   readonly onProgress: () => void;
   readonly onFigures: () => void;
   /** Somebody sent the process a signal that asks for an end; it goes on until `close`. */
@@ -71,14 +71,14 @@ export class WorkerLink {
   readonly #busy = new Map<string, number>();
   readonly #reports = new Map<number, Waiter>();
   readonly #changed = new ChangedServers();
-  /** To be sent with the next table. */
+  /** What the next table must contain. */
   #config: WorkerConfig | undefined;
   #listeningWaiter: Waiter | undefined;
   #acknowledged = 0;
   #isListening = false;
   #sent: number;
   #requests = 0;
-  /** Report requests since the last answer: a stopped worker must not pile them up. */
+  /** Reports asked for since the last answer. There is a limit, so that they do not pile up in a stopped worker. */
   #unanswered = 0;
   #heardMs = performance.now();
 
@@ -88,7 +88,7 @@ export class WorkerLink {
     this.listening = new Promise((resolve, reject) => {
       this.#listeningWaiter = { resolve, reject };
     });
-    // A caller may wait for `listening` or not; its failure also shows as an exit.
+    // Not every caller waits for `listening`. Its failure also shows as an exit.
     this.listening.catch(() => {});
     this.#child = fork(WORKER_FILE, [], {
       execArgv: WORKER_FLAGS,
@@ -102,7 +102,7 @@ export class WorkerLink {
       this.#child.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
       this.#child.on('error', (error) => {
         options.log.error({ worker: options.id, error: error.message }, 'worker process');
-        // Not even started: there will be no exit.
+        // It did not even start, so there will be no exit.
         if (this.#child.pid === undefined) ended(error.message);
       });
     });
@@ -116,7 +116,7 @@ export class WorkerLink {
     return this.#child.pid ?? 0;
   }
 
-  /** The generation that is in force in the worker; 0 before its first. */
+  /** The generation that is in force in the worker; 0 before the first. */
   get acknowledged(): number {
     return this.#acknowledged;
   }
@@ -126,12 +126,12 @@ export class WorkerLink {
     return this.#isListening;
   }
 
-  /** Its last message: it sends its figures twice a second, unless it hangs. */
+  /** When its last message came. It sends its figures twice a second, unless it hangs. */
   get heardMs(): number {
     return this.#heardMs;
   }
 
-  /** Since then. */
+  /** How long ago that was. */
   get silentMs(): number {
     return performance.now() - this.#heardMs;
   }
@@ -147,7 +147,7 @@ export class WorkerLink {
     this.#sendTable();
   }
 
-  /** As `update`, together with a new configuration. */
+  /** Like `update`, together with a new configuration. */
   configure(config: WorkerConfig, changes: TableChanges): void {
     this.#config = config;
     this.update(changes);
@@ -203,7 +203,7 @@ export class WorkerLink {
     this.#send({ kind: 'reopen-logs' });
   }
 
-  /** The worker finishes what it has; `exited` tells when. */
+  /** The worker finishes what it has. `exited` resolves when it is gone. */
   close(deadlineMs: number): void {
     this.#isListening = false;
     this.#send({ kind: 'close', deadlineMs });
@@ -227,9 +227,9 @@ export class WorkerLink {
 
   #send(message: ToWorker, handle?: object): void {
     if (!this.#child.connected) return;
-    // A bound TCP wrap can be sent (Node does so itself), the types just do not list it.
+    // A bound TCP wrap can be sent, as Node itself does. Only the types do not list it.
     const socket = handle as NetServer | undefined;
-    // An error means that the worker is going; `exit` follows.
+    // An error means that the worker is about to end; `exit` follows.
     this.#child.send(message, socket, {}, () => {});
   }
 

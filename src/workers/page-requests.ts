@@ -1,14 +1,14 @@
-// The worker's side of pages: asks the primary, which has the table and everybody's figures. The
-// same page asked for by many at a time is asked for once. Nothing here holds up a request to a
-// server, and a primary that does not answer costs a deadline and a bounded number of waiters.
+// The worker's side of pages. It asks the primary, which has the table and the figures of all workers.
+// When many clients ask for the same page at a time, it asks once. Nothing here delays a request to a
+// server. When the primary does not answer, a deadline ends the wait, and the number of waiters is bounded.
 
 import type { ReadPage } from '../gateway.ts';
 import type { TextAnswer } from '../model.ts';
 import type { FromWorker } from './protocol.ts';
 
-/** The primary waits at most a fourth of it for the workers' figures, ms. */
+/** How long a page may take, ms. The primary waits at most a fourth of it for the workers' figures. */
 const DEADLINE_MS = 2000;
-/** Different pages asked for at a time. */
+/** The most different pages that are asked for at a time. */
 const WAITING_MAX = 16;
 
 type Waiting = {
@@ -50,7 +50,7 @@ export class PageRequests {
 
   #settle(request: number, page: TextAnswer | undefined): void {
     const waiting = this.#waiting.get(request);
-    // Too late is as if it had never come.
+    // An answer that comes too late is dropped.
     if (waiting === undefined) return;
     this.#waiting.delete(request);
     clearTimeout(waiting.timer);

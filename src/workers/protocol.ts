@@ -24,21 +24,21 @@ export type WorkerConfig = {
 
 export type ToWorker =
   | {
-      /** First of all messages; answered by an ack of the table's generation. */
+      /** The first message. The worker answers with an ack of the table's generation. */
       readonly kind: 'start';
       readonly worker: number;
       readonly logLevel: LogLevel;
       readonly config: WorkerConfig;
       readonly table: TableUpdate;
-      /** Receipts that are open: their gaps are watched from now on. */
+      /** The receipts that are open. Their gaps are watched from now on. */
       readonly gaps: readonly GapWatch[];
     }
-  /** Comes with a bound socket, once per address of the config's `listen`, in order. */
+  /** It carries a bound socket: one message for each address of the config's `listen`, in order. */
   | { readonly kind: 'listener' }
-  /** All sockets are there: accept. Answered by `listening` or `failed`. */
+  /** All sockets are there, accept clients. The worker answers `listening` or `failed`. */
   | { readonly kind: 'listen' }
   | { readonly kind: 'table'; readonly update: TableUpdate }
-  /** A new configuration and the table of that moment, put in force together; answered by an ack. */
+  /** A new configuration and the table of that moment, put in force together. The answer is an ack. */
   | { readonly kind: 'config'; readonly config: WorkerConfig; readonly update: TableUpdate }
   | { readonly kind: 'report'; readonly request: number }
   | { readonly kind: 'open-gap'; readonly gap: GapWatch }
@@ -56,7 +56,7 @@ export type BusyServer = {
   readonly inFlight: number;
 };
 
-/** Since the worker's start; servers: only those that changed since the report before. */
+/** Counted since the worker's start. `servers`: only those that changed since the report before. */
 export type UpstreamReport = {
   readonly name: string;
   readonly counters: UpstreamCounters;
@@ -72,13 +72,13 @@ export type Report = {
 };
 
 export type FromWorker =
-  /** The table is in force; `busy` is complete: a server that is not in it is idle here. */
+  /** The table is in force. A server that is not in `busy` is idle in this worker. */
   | { readonly kind: 'ack'; readonly generation: number; readonly busy: readonly BusyServer[] }
   /** The last request in flight on a server that takes no new ones has ended. */
   | { readonly kind: 'idle'; readonly upstream: string; readonly server: string }
   | { readonly kind: 'listening' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
-  /** Answered by a `page` with the same number; `query` as it came. */
+  /** The primary answers with a `page` of the same number. `query` is as it came. */
   | {
       readonly kind: 'page';
       readonly request: number;
@@ -87,7 +87,7 @@ export type FromWorker =
     }
   /** Somebody sent this process a signal that asks for an end. */
   | { readonly kind: 'asked-to-end'; readonly signal: string }
-  /** `request` 0 = unasked, by the clock. */
+  /** `request` 0: nobody asked, the worker's timer sent it. */
   | { readonly kind: 'report'; readonly request: number; readonly report: Report };
 
 const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
@@ -115,7 +115,7 @@ const FROM_WORKER: Readonly<Record<FromWorker['kind'], readonly string[]>> = {
 };
 
 export function parseToWorker(value: unknown): ToWorker | undefined {
-  // The sender is our own code of the same version: kind and keys are what can go wrong.
+  // The sender is our own code in the same version, so it is enough to check kind and keys.
   return hasShape(value, TO_WORKER) ? (value as ToWorker) : undefined;
 }
 

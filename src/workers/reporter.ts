@@ -12,7 +12,7 @@ import {
 import type { Server, UpstreamSet } from '../upstream.ts';
 import type { BusyServer, UpstreamReport } from './protocol.ts';
 
-/** Ids of servers that are gone whose counters are kept; the oldest are forgotten. */
+/** The most servers that are gone and whose counters are kept. The oldest are forgotten. */
 const GONE_MAX = 20_000;
 
 /** `total` sums the counters: they only rise, so an equal total means that none has changed. */
@@ -20,16 +20,16 @@ type Seen = { last: ServerFigures | undefined; total: number };
 
 export class Reporter {
   readonly #upstreams: UpstreamSet;
-  /** Servers that were in the table at a report, also those that left since. */
+  /** Servers that were in the table at some report, also those that have left it since. */
   readonly #seen = new Map<Server, Seen>();
-  /** Counters of earlier lives, by upstream and id. */
+  /** Counters of servers that left and may come back, by upstream and id. */
   readonly #earlier = new Map<string, ServerCounters>();
 
   constructor(upstreams: UpstreamSet) {
     this.#upstreams = upstreams;
   }
 
-  /** Call before a table with whole lists is applied, so that whoever it removes was seen. */
+  /** Call this before a table with whole lists is applied, so that the servers that it removes were seen. */
   look(): void {
     for (const upstream of this.#upstreams.all()) {
       for (const server of upstream.servers) {

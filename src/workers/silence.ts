@@ -1,10 +1,10 @@
-// Names the workers that give no sign of life, once each. Only named: to kill one would cut what it may
-// still finish. Time in which this process itself stood still (SIGSTOP, a paused machine) says
-// nothing about a worker.
+// Logs each worker that gives no sign of life, once. It does not kill it, because that would cut what the
+// worker may still finish. Time in which this process itself stood still (SIGSTOP, a paused machine) does
+// not count.
 
 import type { Log } from '../base/log.ts';
 
-/** Without a sign of life for so long, a worker hangs, ms. */
+/** A worker that gives no sign of life for this long hangs, ms. */
 const SILENT_MS = 5000;
 export const SILENCE_LOOK_MS = SILENT_MS / 5;
 
@@ -14,7 +14,7 @@ export class SilenceWatch {
   readonly #log: Log;
   readonly #silent = new Set<Link>();
   #lookedMs: number;
-  /** Nothing could be heard before. */
+  /** When this process could begin to hear the workers. */
   #awakeMs: number;
 
   constructor(log: Log, nowMs: number) {
@@ -39,7 +39,7 @@ export class SilenceWatch {
     }
   }
 
-  /** It has ended. */
+  /** The worker has ended. */
   forget(link: Link): void {
     this.#silent.delete(link);
   }

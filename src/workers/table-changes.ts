@@ -4,13 +4,13 @@
 /** Ids of listed servers, or the whole list: somebody joined, left, or very many changed. */
 export type ServersChanged = ReadonlySet<string> | 'all';
 
-/** By upstream. */
+/** What has changed of each upstream. */
 export type TableChanges = ReadonlyMap<string, ServersChanged>;
 
-/** Beyond this the whole list is as cheap. */
+/** For more ids than this the whole list is as cheap. */
 const IDS_MAX = 256;
 
-/** Gathers changes; the whole list swallows single servers. */
+/** Gathers changes. When the whole list has changed, single servers are no longer noted. */
 export class ChangedServers {
   readonly #upstreams = new Map<string, Set<string> | 'all'>();
 
@@ -30,7 +30,7 @@ export class ChangedServers {
     for (const [upstream, servers] of changes) this.add(upstream, servers);
   }
 
-  /** What was gathered, and begins anew. */
+  /** Gives out what was gathered and begins anew. */
   take(): TableChanges {
     const taken = new Map(this.#upstreams);
     this.#upstreams.clear();

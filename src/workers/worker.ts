@@ -19,7 +19,7 @@ import { Reporter } from './reporter.ts';
 
 /** How often the figures go to the primary unasked, ms. */
 const REPORT_INTERVAL_MS = 500;
-/** From the shutdown deadline to the hard exit, ms. */
+/** Time between the shutdown deadline and a hard exit, ms. */
 const EXIT_GRACE_MS = 1000;
 
 type Start = Extract<ToWorker, { kind: 'start' }>;
@@ -100,12 +100,12 @@ class Worker {
   async close(deadlineMs: number = this.#shutdownTimeoutMs): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    // Whatever still holds the process after that is not worth waiting for.
+    // What still keeps the process alive then is not worth waiting for.
     setTimeout(() => process.exit(1), deadlineMs + EXIT_GRACE_MS).unref();
     await this.#gateway.close(deadlineMs);
     clearInterval(this.#clock);
     this.#report(0);
-    // With the channel closed nothing holds the process any more; what was sent still arrives.
+    // With the channel closed nothing keeps the process alive. What was sent still arrives.
     if (process.connected) process.disconnect();
     process.exitCode = 0;
   }
@@ -152,7 +152,7 @@ class Worker {
 }
 
 function send(message: FromWorker): void {
-  // The primary may be gone already; then nobody needs to know.
+  // If the primary is gone already, nobody needs to know.
   if (process.connected) process.send?.(message, undefined, {}, () => {});
 }
 
@@ -170,7 +170,7 @@ process.on('disconnect', () => {
   void worker.close();
 });
 
-// While this file was loaded.
+// The primary may have ended while this file was loaded.
 if (!process.connected) process.exit(0);
 
 for (const signal of ENDING) process.on(signal, () => send({ kind: 'asked-to-end', signal }));

@@ -4,7 +4,7 @@
 import { parseOwner } from '../../model.ts';
 import type { Member } from './members.ts';
 
-/** Ids in one line; of more only the number is said. */
+/** The most ids in one line. Of more than these, only the number is said. */
 const IDS_MAX = 10;
 
 export type ChangeLine = {

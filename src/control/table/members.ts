@@ -33,24 +33,24 @@ export type Member = {
   readonly adminGeneration: number;
 };
 
-/** What is known about the servers of one upstream, by server id where it is per server. */
+/** What is known about the servers of one upstream. Maps and functions go by server id. */
 export type Facts = {
   readonly config: UpstreamConfig;
-  /** Of the registries, by id; the record of a server that the config also names wins. */
+  /** What the registries have, by id. Their record wins where the config names the same server. */
   readonly registered: ReadonlyMap<string, Registered>;
   readonly overrides: ReadonlyMap<string, Admin>;
   readonly checks: (server: string) => Checks;
-  /** It takes no requests before it has passed its checks. */
+  /** True: the server takes no requests before it has passed its checks. */
   readonly mustPass: (server: string) => boolean;
-  /** Of a host name. */
+  /** The addresses of a host name. */
   readonly addresses: (name: string) => readonly string[];
-  /** The members before, for what must not jump. */
+  /** The members before this change. Some of their times must stay as they are. */
   readonly last: ReadonlyMap<string, Member>;
   readonly nowMs: number;
   readonly generation: number;
 };
 
-/** Attributes of a server wherever they were read. */
+/** The attributes of a server, from the config or from a registry. */
 type Record = StaticServer & Pick<Member, 'source' | 'registry' | 'alsoIn'>;
 
 /** In the balancer's order: the config's servers, then those that only the registry knows. */
@@ -58,7 +58,7 @@ export function computeMembers(facts: Facts): Map<string, Member> {
   return new Map(mergeRecords(facts).map((record) => [record.id, computeMember(record, facts)]));
 }
 
-/** Of those servers that are members already, in the places that they have. */
+/** Computes these servers alone. They are members already and keep their places. */
 export function computeChanged(facts: Facts, ids: Iterable<string>): Map<string, Member> {
   const members = new Map<string, Member>();
   for (const id of ids) {
@@ -91,7 +91,7 @@ export function isSameTable(
   return true;
 }
 
-/** Those of `next` that the data plane would see changed. */
+/** The servers of `next` in which the data plane would see a change. */
 export function changedIds(
   last: ReadonlyMap<string, Member>,
   next: ReadonlyMap<string, Member>,
@@ -106,7 +106,7 @@ export function changedIds(
 
 const RANK: Readonly<{ [state in AdminState]: number }> = { ready: 0, drain: 1, maint: 2 };
 
-/** The stricter of the two intents; the operator's when they are equally strict. */
+/** The stricter of the two intents. When they are equally strict, the operator's. */
 export function stricter(override: Admin, record: Admin): Admin {
   return RANK[record.state] > RANK[override.state] ? record : override;
 }

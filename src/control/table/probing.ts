@@ -11,12 +11,12 @@ export type Probed = {
   readonly verdicts: ReadonlyMap<string, RememberedVerdict>;
 };
 
-/** False: its verdict is forgotten. */
+/** False: the server's verdict is forgotten. */
 export function isListed({ members, overrides }: Probed, id: string): boolean {
   return members.has(id) && overrides.get(id)?.state !== 'maint';
 }
 
-/** Undefined: not to be probed. Without an address there is nothing to probe, yet the verdict stays. */
+/** Undefined: the server is not probed. Without an address it cannot be, but its verdict stays. */
 export function checkedServer(upstream: Probed, id: string): CheckedServer | undefined {
   const state = upstream.members.get(id)?.state;
   if (state === undefined || !isListed(upstream, id) || state.addresses.length === 0) {

@@ -6,18 +6,18 @@ import type { Instance, Membership } from '../../registry.ts';
 /** What each registry says, by its name. */
 export type Memberships = ReadonlyMap<string, Membership>;
 
-/** A server of a registry, as it counts. */
+/** A server of a registry, as the table uses it. */
 export type Registered = {
   readonly instance: Instance;
   /** The name of the registry. */
   readonly registry: string;
-  /** Others that have it, too; the upstream names them later. */
+  /** Registries that also have it and that the upstream names later. */
   readonly alsoIn: readonly string[];
-  /** The whole list has vanished there, and the last one stays. */
+  /** True when the whole list has vanished there, so that the last one stays. */
   readonly isHeld: boolean;
 };
 
-/** By id, in the order of the registries and of their lists; the first that has a server counts. */
+/** By id, in the order of the registries and of their lists. The first that has a server counts. */
 export function registeredIn(
   memberships: Memberships,
   { name, follows }: UpstreamConfig,
@@ -41,7 +41,7 @@ export function registeredIn(
 
 const NOWHERE: readonly string[] = [];
 
-/** What is different in a registry's list of an upstream: those in their places, or the list itself. */
+/** What has changed in a registry's list of an upstream: servers that keep their places, or all. */
 export function changedInstances(
   name: string,
   last: Membership | undefined,

@@ -1,5 +1,6 @@
 // The face between an upstream and a method of balancing: what a method may know of the request, and
-// what it must offer. A method is one file here, one line in methods.ts and one in the schema.
+// what it must offer. A method is one file in methods/, one line in methods.ts and one in the model's
+// `BALANCES`, from which the schema is made.
 
 import type { BalanceKey } from '../../model.ts';
 import type { Outcome, Server } from '../server.ts';
@@ -10,32 +11,32 @@ import type { Outcome, Server } from '../server.ts';
 export interface Balanced {
   /** Servers that this request has tried; none is picked again. */
   readonly tried: readonly Server[];
-  /** What the key names, '' when the request has none of it. */
+  /** The request's value for this key; '' when it has none. */
   keyOf(key: BalanceKey): string;
 }
 
-/** Chooses among the servers of one tier. Made anew when the list changes, not when one of it does. */
+/** Chooses among the servers of one tier. It is made anew when the list changes, not when a server does. */
 export interface Balancer {
-  /** Undefined when none of them may take a request now, or all that may were tried. Allocates nothing. */
+  /** Undefined when no server may take the request, or all that may were tried. Allocates nothing. */
   pick(request: Balanced, nowMs: number): Server | undefined;
-  /** An attempt has ended; `tookMs` to the head of the answer, or to its failure. */
+  /** An attempt has ended. `tookMs`: until the head of the answer, or until it failed. */
   observe?(server: Server, outcome: Outcome, tookMs: number, nowMs: number): void;
-  /** One of the tier may take requests from now on, by the table; its weight may be another one. */
+  /** The table lets this server of the tier take requests from now on. Its weight may have changed. */
   add(server: Server): void;
-  /** It may not any more. */
+  /** The table no longer lets it take requests. */
   remove(server: Server): void;
-  /** Gives back what it keeps on the servers, for the balancer that follows. */
+  /** Takes back what it wrote on the servers, so that the next balancer finds them clean. */
   close(): void;
 }
 
 export type BalancerOptions = {
-  /** All of the tier in the table's order, also those that may not take requests at present. */
+  /** All servers of the tier in the table's order, also those that may not take requests now. */
   readonly servers: readonly Server[];
   readonly key: BalanceKey;
   /** Most load of a server in hundredths of the mean; 0 = any. */
   readonly loadMax: number;
   /** 0 … 1, 1 excluded. */
   readonly random: () => number;
-  /** The balancer that this one takes the place of. */
+  /** The balancer before this one. */
   readonly before: Balancer | undefined;
 };

@@ -1,5 +1,4 @@
-// The table of methods. The compiler asks for a line here when a word is added to
-// `BALANCES`.
+// The table of methods. The compiler asks for a line here when a word is added to `BALANCES`.
 
 import type { Balance } from '../../model.ts';
 import type { Balancer, BalancerOptions } from './balancer.ts';

@@ -14,7 +14,7 @@ export function mayTake(server: Server, tried: readonly Server[], nowMs: number)
   return eligibility(server, nowMs) === 'ok' && (tried.length === 0 || !tried.includes(server));
 }
 
-/** Into its place in the table. */
+/** Puts the server where it stands in the order of the table. */
 export function addInPlace(servers: Server[], server: Server): void {
   const after = servers.findIndex(({ position }) => position > server.position);
   servers.splice(after < 0 ? servers.length : after, 0, server);

@@ -30,7 +30,7 @@ export class StickyServers {
     return server !== undefined && mayTake(server, request.tried, nowMs) ? server : undefined;
   }
 
-  /** The field of a response from this server, with CRLF; '' when the client has the cookie. */
+  /** The field for a response from this server, with CRLF; '' when the client has the cookie already. */
   setCookie(request: Balanced, server: Server): string {
     const { cookie, attributes } = this.#sticky;
     const token = this.#tokens.get(server);
@@ -40,7 +40,7 @@ export class StickyServers {
   }
 }
 
-/** The same in every gateway that knows the server by this id. */
+/** Every gateway that knows the server by this id makes the same. */
 function tokenOf(server: Server): string {
   return hash('sha256', `${server.upstream}\n${server.id}`, 'hex').slice(0, 32);
 }

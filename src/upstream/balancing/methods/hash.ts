@@ -23,7 +23,7 @@ export class Hash implements Balancer {
   /** For requests without the key: they must not all go to one server. */
   readonly #keyless: RoundRobin;
   readonly #members: RingMember[];
-  /** Made with the first pick, and handed on as long as nobody joins, leaves or changes weight. */
+  /** It is made with the first pick, and handed on while no server joins, leaves or changes its weight. */
   #ring: Ring | undefined;
 
   constructor(options: BalancerOptions) {
@@ -47,7 +47,7 @@ export class Hash implements Balancer {
       const server = this.#servers[ring.ownerAt(point)];
       if (server === undefined || !mayTake(server, request.tried, nowMs)) continue;
       if (server.inFlight < Math.ceil(most * server.state.weight)) return server;
-      // Only when the eligible ones are fewer than the bound was made for.
+      // This happens only when fewer servers are eligible than the bound was made for.
       overloaded ??= server;
     }
     return overloaded;
@@ -62,7 +62,7 @@ export class Hash implements Balancer {
   }
 
   remove(server: Server): void {
-    // Its points stay, and are passed over.
+    // Its points stay on the circle and are passed over.
     this.#keyless.remove(server);
   }
 

@@ -18,7 +18,7 @@ import { RoundRobin } from './round-robin.ts';
 
 const CLIENT: BalanceKey = { kind: 'client', name: '' };
 const SEED = 89;
-/** Then nginx, too, leaves the hash and goes round robin. */
+/** After this many tries it goes round robin, as nginx does. */
 const TRIES_MAX = 20;
 
 export class IpHash implements Balancer {

@@ -8,7 +8,7 @@
 
 /** Points per unit of weight. */
 const POINTS_PER_WEIGHT = 160;
-/** On one circle: 12 MB. Above it all servers get a smaller share, in proportion. */
+/** The most points on one circle, 12 MB. Above it all servers get fewer, in proportion. */
 const POINTS_MAX = 1_000_000;
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -40,7 +40,7 @@ export type RingMember = {
 
 export class Ring {
   readonly #hashes: Uint32Array;
-  /** Whose each point is: the member's place in the list. */
+  /** For each point, the place of its member in the list. */
   readonly #owners: Uint32Array;
 
   constructor(members: readonly RingMember[]) {
@@ -77,7 +77,7 @@ export class Ring {
     return this.#hashes.length;
   }
 
-  /** The first point at or behind the hash, around the end if need be. */
+  /** The first point at or behind the hash. Behind the last point comes the first. */
   find(hash: number): number {
     let low = 0;
     let high = this.#hashes.length;
@@ -89,7 +89,7 @@ export class Ring {
     return low === this.#hashes.length ? 0 : low;
   }
 
-  /** The place of the member whose point this is; points count around the circle. */
+  /** The place of the member that has this point. Points are counted around the circle. */
   ownerAt(point: number): number {
     return this.#owners[point % this.#owners.length] ?? 0;
   }

@@ -11,10 +11,10 @@ import { Heap } from '../../../base/heap.ts';
 import type { Server } from '../../server.ts';
 
 export class Lane {
-  /** What each of its servers gains with a pick: their weight. */
+  /** What each of its servers gains with a pick, which is their weight. */
   readonly gain: number;
   readonly #heap = new Heap<Server>(isBefore);
-  /** Takes the servers that leave, to be scanned one by one. */
+  /** Servers that leave the lane go here, to be scanned one by one. */
   readonly #loose: Server[];
   #lift = 0;
 

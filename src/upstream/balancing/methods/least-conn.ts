@@ -41,7 +41,7 @@ export class LeastConn implements Balancer {
   }
 }
 
-/** A step of the round robin among the servers that are as little loaded as `least`, the first. */
+/** One step of the round robin among the servers with as little load as `least`, which is the first. */
 function breakTie(
   least: Server,
   servers: readonly Server[],

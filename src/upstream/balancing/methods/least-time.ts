@@ -22,7 +22,7 @@ const DECAY_MS = 10_000;
 const FAILED_MS = 1000;
 /** What a request in flight costs on a server that has never answered, ms. */
 const UNKNOWN_MS = 1_000_000;
-/** Up to so many servers all are compared, in a larger tier two drawn by weight. */
+/** Up to this many servers are all compared. In a larger tier two are drawn by weight. */
 const COMPARED_MAX = 16;
 
 export class LeastTime implements Balancer {
@@ -60,7 +60,7 @@ export class LeastTime implements Balancer {
   }
 
   close(): void {
-    // What it keeps on the servers is theirs as long as they live.
+    // The times stay with the servers.
   }
 }
 

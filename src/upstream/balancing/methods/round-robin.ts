@@ -21,7 +21,7 @@ const SCANNED_MAX = 16;
 export class RoundRobin implements Balancer {
   /** Scanned one by one with each pick. */
   readonly #loose: Server[];
-  /** One per weight, none in a small tier; and the same by weight. */
+  /** One lane for each weight, none in a small tier. Then the same lanes by weight. */
   readonly #lanes: Lane[] = [];
   readonly #laneOf = new Map<number, Lane>();
   #size: number;
@@ -61,13 +61,13 @@ export class RoundRobin implements Balancer {
     return best;
   }
 
-  /** It may take requests from now on; its place in the table says who wins ties. */
+  /** The server may take requests from now on. Its place in the table decides between equals. */
   add(server: Server): void {
     this.#loose.push(server);
     this.#size += 1;
   }
 
-  /** It takes no more, and has its weight back as it is. */
+  /** The server takes no more requests, and its `current` is its true one again. */
   remove(server: Server): void {
     server.lane?.drop(server);
     removeFrom(this.#loose, server);
@@ -78,7 +78,7 @@ export class RoundRobin implements Balancer {
     for (const lane of this.#lanes) lane.dropAll();
   }
 
-  /** Those that this exchange has tried out of the lanes, those that are steady again into them. */
+  /** Takes the servers that this exchange has tried out of the lanes, and puts steady ones back in. */
   #sort(tried: readonly Server[]): void {
     for (const server of tried) server.lane?.drop(server);
     let kept = 0;

@@ -5,13 +5,13 @@ import type { Server } from '../../server.ts';
 import type { Balanced, BalancerOptions } from '../balancer.ts';
 import { addInPlace, isOpen, mayTake, removeFrom } from '../open-servers.ts';
 
-/** Draws for one request; then, as in nginx, all are looked at. */
+/** The most draws for one request. After them the caller looks at all servers, as nginx does. */
 const DRAWS_MAX = 20;
 
 export class WeightedDraw {
   readonly #servers: Server[];
   readonly #random: () => number;
-  /** The weights summed up to each server; undefined after a change. */
+  /** For each server, the sum of the weights up to it. Undefined after a change. */
   #sums: Float64Array | undefined;
 
   constructor({ servers, random }: Pick<BalancerOptions, 'servers' | 'random'>) {
@@ -34,7 +34,7 @@ export class WeightedDraw {
     this.#sums = undefined;
   }
 
-  /** The better of two that may take the request; one alone, or undefined, when no second is drawn. */
+  /** The better of two that may take the request. When no second is drawn, the one, or undefined. */
   betterOfTwo(
     { tried }: Balanced,
     nowMs: number,
