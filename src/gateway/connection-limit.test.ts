@@ -195,3 +195,25 @@ test('with every socket in use a request gets 503, nobody is blamed, and the log
   gateway.destroy();
   assert.match(said.join(), /requests answered 503: no descriptor left .*, requests 1, server/);
 });
+
+test('a connection that becomes idle just after the last room was asked for is not lost count of', async (t) => {
+  const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  const server = await startRawServer(t, (socket, _received, connection) => {
+    if (connection > 2) socket.write(answer);
+  });
+  const { port, gateway } = await startGateway(t, [server.port], {}, undefined, {
+    descriptors: SEVEN,
+  });
+  const late = new RawClient(t, port);
+  await once(late.socket, 'connect');
+  const busy = new RawClient(t, port).send(GET);
+  await server.until(() => server.received[0]?.endsWith('\r\n\r\n') === true);
+  for (let count = 0; count < 2; count += 1) new RawClient(t, port).send(GET);
+  await server.until(() => server.received.filter((head) => head !== '').length === 3);
+  // Both are there before the gateway looks: it finds no room, and a free connection right after.
+  late.send(GET);
+  server.connections[0]?.write(answer);
+  await busy.until((all) => all.includes('ok'));
+  await late.until((all) => all.startsWith('HTTP/1.1 '));
+  assert.deepEqual(gateway.figures().upstreams, [{ name: 'app', idle: 1, inUse: 2, connects: 3 }]);
+});
