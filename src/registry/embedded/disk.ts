@@ -2,3 +2,4 @@
 // that what is on the disk is no longer what was written.
 
 export { Database } from './disk/database.ts';
+export { entryOf, isIntact, type Row, rowOf, TOMBSTONE, tombstoneEntry } from './disk/rows.ts';

@@ -3,9 +3,11 @@
 // memory. A commit that the disk refuses changes nothing in memory and rejects its writes; the next
 // write simply tries again, so the store recovers by itself when there is space.
 
+import type { Readable } from 'node:stream';
 import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { DeleteOptions, KvState, PutOptions } from '../record-store.ts';
+import { freeze, packArchive, replaceContent, unpackArchive } from './archive.ts';
 import { Database } from './disk.ts';
 import type { Entry } from './entry.ts';
 import type { KeyTable } from './key-table.ts';
@@ -32,6 +34,13 @@ export interface Store {
   transact<Result>(work: (writes: WriteGroup) => Result): Promise<Result>;
   /** After each commit, with what it changed. Returns the way to stop. */
   onChange(listener: ChangeListener): () => void;
+  /** The whole content as of now, packed; writes go on. The stream is the caller's to read or destroy. */
+  save(): { readonly index: number; readonly stream: Readable };
+  /**
+   * Replaces the whole content by one that was saved. Returns the index of that change.
+   * @throws usage when it is no snapshot, cut or damaged: nothing changed
+   */
+  restore(source: AsyncIterable<Uint8Array>): Promise<number>;
   close(): void;
 }
 
@@ -126,6 +135,16 @@ class SqliteStore implements Store {
     return () => this.#listeners.delete(listener);
   }
 
+  save(): { readonly index: number; readonly stream: Readable } {
+    const frozen = freeze(this.table);
+    return { index: frozen.index, stream: packArchive(frozen, Date.now()) };
+  }
+
+  async restore(source: AsyncIterable<Uint8Array>): Promise<number> {
+    const archived = await unpackArchive(source);
+    return this.transact((writes) => replaceContent(writes, archived));
+  }
+
   close(): void {
     if (this.#closed) return;
     while (this.#waiting.length > 0) this.#flush();
@@ -165,7 +184,7 @@ class SqliteStore implements Store {
     if (isSluiceError(database)) return database;
     const writes = new WriteGroup(this.table);
     const outcomes = group.map((waiting) => run(waiting, writes));
-    if (writes.changes.length > 0) {
+    if (!writes.isEmpty) {
       writes.trim();
       const failed = this.#write(database, writes);
       if (failed !== undefined) {
@@ -178,10 +197,12 @@ class SqliteStore implements Store {
       if (outcome === undefined || 'error' in outcome) waiting.reject(outcome?.error);
       else waiting.resolve(outcome.value);
     });
-    if (writes.changes.length > 0) {
-      for (const listener of this.#listeners) listener(writes.changes);
-    }
+    if (!writes.isEmpty) this.#tell(writes.isReplaced ? 'all' : writes.changes);
     return undefined;
+  }
+
+  #tell(changes: readonly Changed[] | 'all'): void {
+    for (const listener of this.#listeners) listener(changes);
   }
 
   #write(database: Database, writes: WriteGroup): SluiceError | undefined {
@@ -232,7 +253,7 @@ class SqliteStore implements Store {
       if (loaded.index > this.table.index) {
         // A write that we reported as failed reached the disk after all: it is the truth now.
         this.table = loaded;
-        for (const listener of this.#listeners) listener('all');
+        this.#tell('all');
       }
       return database;
     } catch (error) {

@@ -29,6 +29,8 @@ export class WriteGroup {
   readonly dirty = new Map<string, Map<string, Entry | undefined>>();
   readonly dirtyTombstones = new Map<string, number | undefined>();
   readonly changes: Changed[] = [];
+  /** The whole content was replaced: `changes` does not tell what. */
+  isReplaced = false;
   /** Nothing was written that is not a removal: it makes room, and may use what is kept for that. */
   onlyRemoves = true;
   readonly #undo: (() => void)[] = [];
@@ -36,6 +38,10 @@ export class WriteGroup {
 
   constructor(table: KeyTable) {
     this.table = table;
+  }
+
+  get isEmpty(): boolean {
+    return this.changes.length === 0 && !this.isReplaced;
   }
 
   /** Starts the next write of the group; all its changes carry one index. */
@@ -110,6 +116,38 @@ export class WriteGroup {
     this.#undo.push(() => {
       tombstones.setMany(expired);
       this.table.floor = floor;
+    });
+  }
+
+  /**
+   * The whole content is replaced, at an index above all others: what is put in place afterwards is it.
+   * Every prefix moves to that index.
+   */
+  replaceAt(index: number): void {
+    const { table } = this;
+    const before = { index: table.index, floor: table.floor };
+    const buried = table.tombstones.deletePrefix('');
+    for (const [key, at] of buried) this.#touchTombstone(key, at);
+    Object.assign(table, { index, floor: index });
+    this.isReplaced = true;
+    this.onlyRemoves = false;
+    this.#undo.push(() => {
+      this.isReplaced = false;
+      Object.assign(table, before);
+      table.tombstones.setMany(buried);
+    });
+  }
+
+  /** Sets or removes an entry exactly as it is given; only after `replaceAt`, which tells everybody. */
+  place(family: string, key: string, entry: Entry | undefined): void {
+    const entries = this.table.family(family);
+    const before = entries.get(key);
+    if (entry === undefined) entries.delete(key);
+    else entries.set(key, entry);
+    this.#touch(family, key, before);
+    this.#undo.push(() => {
+      if (before === undefined) entries.delete(key);
+      else entries.set(key, before);
     });
   }
 
@@ -202,7 +240,7 @@ export class WriteGroup {
   }
 }
 
-function isSame(before: Entry, content: Content, flags: string, lock: Lock): boolean {
+export function isSame(before: Entry, content: Content, flags: string, lock: Lock): boolean {
   return (
     before.flags === flags &&
     before.session === lock.session &&
