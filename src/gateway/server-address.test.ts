@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { RawClient, serverState, startGateway } from '../../test/support/gateway/builders.ts';
-import { DEAF, nodeTransport, type Transport } from './transport.ts';
+import { type Connection, NO_CONNECTION, nodeTransport, type Transport } from './transport.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const HOLD = 'GET /hold HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -131,21 +131,30 @@ test('where the first address does not accept, the next one does, and is asked f
   assert.deepEqual(dialled.slice(7), ['127.0.0.2']);
 });
 
-test('an address that does not answer at all gets its part of the time to connect', async (t) => {
+test('an address that does not answer gets its part of the time to connect, and is let go', async (t) => {
   const { port } = await twoMachines(t);
+  let destroyed = 0;
   const transport: Transport = {
     listen: nodeTransport.listen,
     connect(host, to, handler) {
-      const isDead = host === '192.0.2.1';
-      const connection = nodeTransport.connect('127.0.0.1', to, isDead ? DEAF : handler);
-      if (isDead) connection.destroy();
-      return connection;
+      if (host !== '192.0.2.1') return nodeTransport.connect(host, to, handler);
+      // As a socket: what was destroyed says so to whoever is its handler by then.
+      const silent: Connection = {
+        ...NO_CONNECTION,
+        handler,
+        destroy() {
+          destroyed += 1;
+          setImmediate(() => silent.handler.onClose(''));
+        },
+      };
+      return silent;
     },
   };
   const state = serverState(port, { addresses: ['192.0.2.1', '127.0.0.1'] });
   const patch = { timeouts: { connectMs: 200 } };
   const { port: entry } = await startGateway(t, [state], patch, undefined, { transport });
   assert.equal(await ask(new RawClient(t, entry)), '127.0.0.1');
+  assert.equal(destroyed, 1);
 });
 
 test('a name without an address keeps its server out, and is named as the reason', async (t) => {
