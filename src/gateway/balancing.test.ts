@@ -125,6 +125,7 @@ test('least_time sees how long the answers take', async (t) => {
   const { port, upstreams } = await startGateway(t, [slow.port, quick.port], {}, route, {
     balancing: { ...ROUND_ROBIN, method: 'least_time' },
   });
+  const beganMs = performance.now();
   const first = new RawClient(t, port).send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   await slow.until(() => held.length === 1);
   for (let count = 0; count < 5; count += 1) {
@@ -135,4 +136,6 @@ test('least_time sees how long the answers take', async (t) => {
   await first.until((text) => text.endsWith('s'));
   const [one, two] = upstreams.get('app')?.servers ?? [];
   assert.ok((one?.answerMs ?? 0) > (two?.answerMs ?? 0), 'the slow one is known to be slow');
+  const sinceMs = performance.now() - beganMs;
+  assert.ok((one?.answerMs ?? 0) <= sinceMs, `${one?.answerMs} ms of ${sinceMs}`);
 });
