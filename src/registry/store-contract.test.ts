@@ -25,3 +25,8 @@ leaseContract('consul', async (t) => {
   if (consul === undefined) return undefined;
   return () => openClient(t, consul.addresses, { waitMs: 5_000 });
 });
+
+leaseContract('embedded', async (t) => {
+  const { address } = await startEmbedded(t);
+  return () => openClient(t, [address], { waitMs: 5_000 });
+});

@@ -2,28 +2,34 @@
 // APIs to expect.
 
 import { createHash } from 'node:crypto';
-import { hostname } from 'node:os';
-import { type Address, formatAddress } from '../../base/units.ts';
-import { DATACENTER } from './query-options.ts';
+import { formatAddress } from '../../base/units.ts';
+import type { ApiContext } from './routes.ts';
 
 const COMPATIBLE_VERSION = '1.8.7';
 
-export function agentSelf(address: Address): string {
-  const name = hostname();
+type Agent = Pick<ApiContext, 'address' | 'datacenter' | 'nodeName'>;
+
+/** The id of the node, the same in every start. */
+export function nodeId({ address, nodeName }: Agent): string {
   const hex = createHash('sha256')
-    .update(`${name} ${formatAddress(address)}`)
+    .update(`${nodeName} ${formatAddress(address)}`)
     .digest('hex');
-  const id = [
+  return [
     hex.slice(0, 8),
     hex.slice(8, 12),
     `4${hex.slice(13, 16)}`,
     `a${hex.slice(17, 20)}`,
     hex.slice(20, 32),
   ].join('-');
+}
+
+export function agentSelf(agent: Agent): string {
+  const { address, datacenter, nodeName } = agent;
+  const id = nodeId(agent);
   return JSON.stringify({
     Config: {
-      Datacenter: DATACENTER,
-      NodeName: name,
+      Datacenter: datacenter,
+      NodeName: nodeName,
       NodeID: id,
       Server: true,
       Revision: '',
@@ -32,10 +38,10 @@ export function agentSelf(address: Address): string {
     DebugConfig: {},
     Coord: null,
     Member: {
-      Name: name,
+      Name: nodeName,
       Addr: address.host,
       Port: address.port,
-      Tags: { dc: DATACENTER, id, role: 'consul', build: `${COMPATIBLE_VERSION}:sluice` },
+      Tags: { dc: datacenter, id, role: 'consul', build: `${COMPATIBLE_VERSION}:sluice` },
       Status: 1,
     },
     Stats: {},

@@ -5,14 +5,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startConsul } from '../../../test/support/peers/programs.ts';
-import {
-  type RawAnswer,
-  sendRaw,
-  startEmbedded,
-  temporaryFolder,
-} from '../../../test/support/registry/builders.ts';
+import { type RawAnswer, sendRaw, startEmbedded } from '../../../test/support/registry/builders.ts';
+import { compareWithConsul, Normal } from '../../../test/support/registry/conformance.ts';
 
-/** `line`, `line | body`; sent in this order to both. `a/x` and so on build upon each other. */
+/** `a/x` and so on build upon each other. */
 const REQUESTS = String.raw`
 GET /v1/kv/none
 GET /v1/kv/?keys
@@ -188,19 +184,7 @@ GET /v1/kv/?recurse
   .filter((line) => line !== '');
 
 test('answers the same bytes as a real Consul does', async (t) => {
-  const consul = await startConsul(t, { dataDir: temporaryFolder(t) });
-  if (consul === undefined) return;
-  const ours = await startEmbedded(t);
-  const theirs = consul.addresses[0] ?? assert.fail();
-  const numbers = [new Numbers(), new Numbers()] as const;
-  for (const line of REQUESTS) {
-    const bytes = requestOf(line);
-    const [expected, actual] = await Promise.all([
-      sendRaw(theirs, bytes),
-      sendRaw(ours.address, bytes),
-    ]);
-    assert.deepEqual(normal(actual, numbers[1]), normal(expected, numbers[0]), line);
-  }
+  await compareWithConsul(t, REQUESTS);
 });
 
 /** HTTP/1.0 as upsync sends it, and a client that says nothing about closing. */
@@ -209,7 +193,7 @@ test('answers HTTP/1.0 as a real Consul does, apart from the version', async (t)
   if (consul === undefined) return;
   const ours = await startEmbedded(t);
   const theirs = consul.addresses[0] ?? assert.fail();
-  const numbers = [new Numbers(), new Numbers()] as const;
+  const normals = [new Normal(), new Normal()] as const;
   for (const bytes of [
     'PUT /v1/kv/up/127.0.0.1:1 HTTP/1.0\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}',
     'GET /v1/kv/up?recurse&index=0&pretty HTTP/1.0\r\nHost: x\r\nAccept: */*\r\n\r\n',
@@ -222,51 +206,12 @@ test('answers HTTP/1.0 as a real Consul does, apart from the version', async (t)
     ]);
     // The in-memory server is in debug mode and prettifies everything: bodies are compared above.
     assert.deepEqual(
-      { ...normal(actual, numbers[1]), body: '', headers: names(actual) },
-      { ...normal(expected, numbers[0]), body: '', headers: names(expected) },
+      { ...normals[1].of(actual), body: '', headers: names(actual) },
+      { ...normals[0].of(expected), body: '', headers: names(expected) },
       bytes,
     );
   }
 });
-
-function requestOf(line: string): string {
-  const [target = '', body] = line.split(' | ').map((part) => part.replace(/ \|$/, ''));
-  const declared = /^(.*) \[(\d+)\]$/.exec(target);
-  const length = declared?.[2] ?? String(Buffer.byteLength(body ?? ''));
-  const fields = ['Host: x', 'Connection: close'];
-  const hasBody = body !== undefined || line.endsWith('|');
-  if (hasBody) fields.push(`Content-Length: ${length}`);
-  return `${declared?.[1] ?? target} HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n${body ?? ''}`;
-}
-
-/** Gives each index the rank in which it was first seen: equal positions, whatever the numbers. */
-class Numbers {
-  readonly #ranks = new Map<string, number>();
-
-  rank(index: string): string {
-    const rank = this.#ranks.get(index) ?? this.#ranks.size;
-    this.#ranks.set(index, rank);
-    return `#${rank}`;
-  }
-}
-
-function normal(answer: RawAnswer, numbers: Numbers): RawAnswer {
-  const body = answer.body
-    .replace(/("(?:Create|Modify)Index": ?)(\d+)/g, (_, name, index) => name + numbers.rank(index))
-    .replace(/(current modify index )(\d+)/g, (_, name, index) => name + numbers.rank(index))
-    .replace(/"127\.0\.0\.1:\d+"/g, '"leader"');
-  const indexed = body !== answer.body;
-  const headers = answer.headers
-    .map((line) => {
-      if (line.startsWith('X-Consul-Index: '))
-        return `X-Consul-Index: ${numbers.rank(line.slice(16))}`;
-      // Numbers of other widths make bodies of other lengths.
-      if (indexed && line.startsWith('Content-Length: ')) return 'Content-Length';
-      return line.startsWith('Date: ') ? 'Date' : line;
-    })
-    .sort();
-  return { status: answer.status, reason: answer.reason, headers, body };
-}
 
 function names(answer: RawAnswer): string[] {
   return answer.headers.map((line) => line.split(':')[0] ?? '').sort();

@@ -188,20 +188,6 @@ test('gzip is given when asked for, to those who wake as well', async (t) => {
   assert.equal(plain.body.length, 100_000);
 });
 
-test('sessions are refused with words, not half offered', async (t) => {
-  const { address, store } = await startEmbedded(t);
-  for (const [line, body] of [
-    ['PUT /v1/kv/a?acquire=x', 'v'],
-    ['PUT /v1/kv/a?release=x', 'v'],
-    ['PUT /v1/session/create', '{}'],
-  ] as const) {
-    const answer = await ask(address, line, { body });
-    assert.equal(answer.status, 501, line);
-    assert.match(answer.body, /Sessions are not offered/);
-  }
-  assert.equal(store.index, 1);
-});
-
 test('what Consul has and we do not is refused with words, never an empty 404', async (t) => {
   const { address } = await startEmbedded(t);
   for (const [line, status] of [

@@ -1,8 +1,9 @@
 // Consul's HTTP API on bare node:http, because its clients depend on the exact case of header names,
 // on the reason phrase, on raw bodies and on HTTP/1.0: no framework may touch them. This file is the
-// server, its limits and the list of endpoints; what they do is in kv-api.ts and txn-api.ts.
+// server and its limits; the endpoints are in families.ts.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { hostname } from 'node:os';
 import { boundConnections } from '../../base/bounded-server.ts';
 import {
   httpStatus,
@@ -14,29 +15,29 @@ import {
 import type { Log } from '../../base/log.ts';
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { Store } from '../embedded.ts';
-import { agentSelf } from './agent-document.ts';
+import { Blocking } from './blocking.ts';
 import {
   answerBroken,
   HEAD_BYTES_MAX,
   HEAD_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
 } from './broken-request.ts';
+import { type Clock, SYSTEM_CLOCK } from './clock.ts';
+import { type Endpoints, openFamilies } from './families.ts';
 import {
   type Answer,
   emptyAnswer,
   expectsContinue,
-  jsonAnswer,
   respond,
   textAnswer,
   variedAnswer,
 } from './http-answer.ts';
-import { type Caller, KvApi, SESSIONS_MISSING } from './kv-api.ts';
-import { goString, prettyJson } from './kv-json.ts';
 import { ParkedQueries } from './parked-queries.ts';
 import { Pipeline } from './pipeline.ts';
-import { DATACENTER, parseQueryOptions } from './query-options.ts';
-import { locationOf, parseTarget, type Query } from './request-target.ts';
-import { runTransaction } from './txn-api.ts';
+import { parseQueryOptions } from './query-options.ts';
+import { locationOf, parseTarget } from './request-target.ts';
+import { ALL_RIGHTS } from './rights.ts';
+import type { Caller, Method } from './routes.ts';
 
 const IDLE_TIMEOUT_MS = 120_000;
 const CONNECTIONS_MAX = 25_000;
@@ -46,9 +47,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 
 export type ConsulApi = { readonly address: Address; close(): Promise<void> };
 
-type Method = 'GET' | 'PUT' | 'DELETE';
-type Handler = (path: string, query: Query, caller: Caller) => Answer | Promise<Answer>;
-type Endpoint = Readonly<Partial<Record<Method, Handler>>>;
+const DATACENTER_DEFAULT = 'dc1';
 
 /**
  * Serves the store on `host:port` (port 0: any free one). The store stays the caller's to close.
@@ -59,11 +58,16 @@ export async function serveConsulApi(options: {
   readonly host: string;
   readonly port: number;
   readonly log: Log;
+  /** As clients see it; `dc1`. */
+  readonly datacenter?: string;
+  /** The name of the one node; the host's. */
+  readonly nodeName?: string;
   readonly random?: () => number;
+  readonly clock?: Clock;
 }): Promise<ConsulApi> {
-  const { store, log } = options;
+  const { store, log, datacenter = DATACENTER_DEFAULT, nodeName = hostname() } = options;
   const parked = new ParkedQueries(store);
-  const kv = new KvApi(store, parked, options.random ?? Math.random);
+  const random = options.random ?? Math.random;
   const server = createServer({
     maxHeaderSize: HEAD_BYTES_MAX,
     headersTimeout: HEAD_TIMEOUT_MS,
@@ -81,7 +85,7 @@ export async function serveConsulApi(options: {
     log,
     text: 'registry connections dropped: too many; raise the limit of open files (ulimit -n)',
   });
-  let endpoints: ReadonlyMap<string, Endpoint> = new Map();
+  let endpoints: Endpoints | undefined;
   let closing = false;
   const pipeline = new Pipeline();
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
@@ -117,51 +121,35 @@ export async function serveConsulApi(options: {
     host: options.host,
     port: bound !== null && typeof bound === 'object' ? bound.port : options.port,
   };
-  endpoints = endpointsOf(store, kv, address);
+  endpoints = openFamilies({
+    store,
+    log,
+    clock: options.clock ?? SYSTEM_CLOCK,
+    random,
+    datacenter,
+    nodeName,
+    address,
+    parked,
+    blocking: new Blocking(store, parked, random),
+    optionsOf: (query) => parseQueryOptions(query, datacenter),
+  });
   server.on('error', (error) => log.error({ reason: error.message }, 'registry listener failed'));
   log.info({ address: formatAddress(address), index: store.index }, 'registry listens');
   return {
     address,
     close: () => {
       closing = true;
+      endpoints?.close();
       parked.close();
       return close(server);
     },
   };
 }
 
-function endpointsOf(store: Store, kv: KvApi, address: Address): ReadonlyMap<string, Endpoint> {
-  const self = formatAddress(address);
-  const missing: Handler = () => textAnswer(501, SESSIONS_MISSING);
-  const json =
-    (text: string): Handler =>
-    (_path, query) => {
-      const options = parseQueryOptions(query);
-      if ('status' in options) return options;
-      return jsonAnswer(options.pretty ? prettyJson(text) : text);
-    };
-  return new Map<string, Endpoint>([
-    [
-      '/v1/kv/',
-      {
-        GET: (key, query, caller) => kv.read(key, query, caller),
-        PUT: (key, query, caller) => kv.put(key, query, caller),
-        DELETE: (key, query, caller) => kv.delete(key, query, caller),
-      },
-    ],
-    ['/v1/txn', { PUT: (_path, query, caller) => runTransaction(store, query, caller) }],
-    ['/v1/status/leader', { GET: json(goString(self)) }],
-    ['/v1/status/peers', { GET: json(`[${goString(self)}]`) }],
-    ['/v1/catalog/datacenters', { GET: json(`["${DATACENTER}"]`) }],
-    ['/v1/agent/self', { GET: json(agentSelf(address)) }],
-    ['/v1/session/', { GET: missing, PUT: missing }],
-  ]);
-}
-
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  endpoints: ReadonlyMap<string, Endpoint>,
+  endpoints: Endpoints | undefined,
 ): Promise<Answer> {
   const target = parseTarget(request.url ?? '/');
   if (target.kind === 'refused') {
@@ -169,13 +157,13 @@ async function handle(
   }
   const { path, rawQuery } = target;
   // Consul's paths that have others below them end in a slash.
-  if (endpoints.has(`${path}/`)) return moved(request, locationOf(`${path}/`, rawQuery));
+  if (endpoints?.has(`${path}/`) === true) return moved(request, locationOf(`${path}/`, rawQuery));
   if (target.kind === 'moved') return moved(request, locationOf(path, rawQuery));
   const { query } = target;
   if (path === '/') return rootAnswer();
-  const [name, rest] = endpointName(path);
-  const endpoint = endpoints.get(name);
-  if (endpoint === undefined) return NOT_OFFERED.test(path) ? notOffered(path) : emptyAnswer(404);
+  const found = endpoints?.find(path);
+  if (found === undefined) return NOT_OFFERED.test(path) ? notOffered(path) : emptyAnswer(404);
+  const [endpoint, rest] = found;
   const allow = ['OPTIONS', ...Object.keys(endpoint)].join(',');
   const method = request.method ?? '';
   if (method === 'OPTIONS') return variedAnswer(200, ['Allow', allow]);
@@ -185,14 +173,6 @@ async function handle(
     return { ...refused, headers: ['Allow', allow, ...refused.headers] };
   }
   return handler(rest, query, callerOf(request, response));
-}
-
-/** The endpoint's name and what follows it: a name that ends in a slash stands for all below it. */
-function endpointName(path: string): readonly [string, string] {
-  for (const prefix of ['/v1/kv/', '/v1/session/']) {
-    if (path.startsWith(prefix)) return [prefix, path.slice(prefix.length)];
-  }
-  return [path, ''];
 }
 
 function isMethod(method: string): method is Method {
@@ -206,7 +186,7 @@ const NOT_OFFERED =
 function notOffered(path: string): Answer {
   return textAnswer(
     501,
-    `${path} is not offered by this registry: it has /v1/kv, /v1/txn and /v1/status; use a Consul for the rest`,
+    `${path} is not offered by this registry: see docs/consul-compatibility.md for what is; use a Consul for the rest`,
   );
 }
 
@@ -231,6 +211,7 @@ function callerOf(request: IncomingMessage, response: ServerResponse): Caller {
   const namespace = request.headers['x-consul-namespace'];
   return {
     declaredBytes,
+    rights: ALL_RIGHTS,
     namespace: typeof namespace === 'string' ? namespace : '',
     readBody: (bytesMax) => {
       if (expectsContinue(request) && declaredBytes <= bytesMax) response.writeContinue();

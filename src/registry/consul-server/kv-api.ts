@@ -1,8 +1,10 @@
 // /v1/kv/:key of Consul's HTTP API: reads (also blocking), writes, deletes. Behaves as Consul 1.8.7
 // does, except that a chunked body over the limit is refused too, an index beyond ours is answered
-// at once (our data was restored: waiting would leave the client blind), and there are no sessions.
+// at once (our data was restored: waiting would leave the client blind), and a write without acquire
+// leaves the LockIndex as it is.
 
-import { type Store, VALUE_BYTES_MAX } from '../embedded.ts';
+import { checkRecordSize, type Store, VALUE_BYTES_MAX } from '../embedded.ts';
+import { indexHeaders } from './blocking.ts';
 import {
   type Answer,
   Body,
@@ -12,28 +14,14 @@ import {
   variedAnswer,
 } from './http-answer.ts';
 import { keysJson, prettyJson, recordJson, recordsJson } from './kv-json.ts';
-import type { ParkedQueries } from './parked-queries.ts';
-import { parseQueryOptions, type QueryOptions } from './query-options.ts';
+import { inNamespace } from './namespaces.ts';
+import type { QueryOptions } from './query-options.ts';
 import { encodeQuery, parameter, parseUint64, type Query } from './request-target.ts';
+import type { ApiContext, Caller, Family } from './routes.ts';
+import { type LockRequest, lockRecord, unlockRecord } from './sessions.ts';
 
-/** Queries parked at once in this process; each is small, but it is somebody else who opens them. */
-const PARKED_MAX = 20_000;
 /** Rendered answers kept until the next change, so that those who wake together share one. */
 const RENDERED_MAX = 64;
-
-export const SESSIONS_MISSING =
-  'Sessions are not offered by this registry yet (?acquire, ?release, /v1/session); use ?cas to write without overwriting others';
-
-/** Whoever sent the request: what a handler needs beyond the target. */
-export type Caller = {
-  readonly declaredBytes: number;
-  /** The X-Consul-Namespace field, '' when there is none. */
-  readonly namespace: string;
-  /** Undefined when the body is over the limit. */
-  readonly readBody: (bytesMax: number) => Promise<Buffer | undefined>;
-  /** Calls back when the client leaves before its answer; returns the way to stop listening. */
-  readonly onGone: (callback: () => void) => () => void;
-};
 
 type View = {
   readonly kind: 'record' | 'list' | 'keys';
@@ -48,21 +36,32 @@ type Rendered = {
   readonly body: Body;
 };
 
-export class KvApi {
+export function kvFamily(context: ApiContext): Family {
+  const kv = new KvApi(context);
+  return {
+    routes: {
+      '/v1/kv/': {
+        GET: (key, query, caller) => kv.read(key, query, caller),
+        PUT: (key, query, caller) => kv.put(key, query, caller),
+        DELETE: (key, query, caller) => kv.delete(key, query, caller),
+      },
+    },
+  };
+}
+
+class KvApi {
+  readonly #context: ApiContext;
   readonly #store: Store;
-  readonly #parked: ParkedQueries;
-  readonly #random: () => number;
   readonly #rendered = new Map<string, Rendered>();
   #renderedIndex = -1;
 
-  constructor(store: Store, parked: ParkedQueries, random: () => number) {
-    this.#store = store;
-    this.#parked = parked;
-    this.#random = random;
+  constructor(context: ApiContext) {
+    this.#context = context;
+    this.#store = context.store;
   }
 
   read(key: string, query: Query, caller: Caller): Answer | Promise<Answer> {
-    const options = parseQueryOptions(query);
+    const options = this.#context.optionsOf(query);
     if ('status' in options) return options;
     const kind = query.has('keys') ? 'keys' : query.has('recurse') ? 'list' : 'record';
     if (kind === 'record' && key === '') return textAnswer(400, 'Missing key name');
@@ -78,7 +77,7 @@ export class KvApi {
   }
 
   async put(key: string, query: Query, caller: Caller): Promise<Answer> {
-    const options = parseQueryOptions(query);
+    const options = this.#context.optionsOf(query);
     if ('status' in options) return options;
     const namespaced = inNamespace(query, caller);
     if (namespaced !== undefined) return namespaced;
@@ -89,9 +88,14 @@ export class KvApi {
     if ('error' in flags) return textAnswer(500, flags.error);
     const cas = optionalUint64(query, 'cas');
     if ('error' in cas) return textAnswer(500, cas.error);
-    if (query.has('acquire') || query.has('release')) return textAnswer(501, SESSIONS_MISSING);
     const body = await caller.readBody(VALUE_BYTES_MAX);
     if (body === undefined) return tooLarge(caller.declaredBytes);
+    const lock = query.has('acquire') ? 'acquire' : query.has('release') ? 'release' : undefined;
+    if (lock !== undefined) {
+      const session = parameter(query, lock);
+      const write = { key, value: body, flags: flags.value ?? '0', session };
+      return this.#writeLock(lock, write, options);
+    }
     const done = await this.#store.put(key, body, {
       ...(cas.value === undefined ? {} : { cas: Number(cas.value) }),
       ...(flags.value === undefined ? {} : { flags: flags.value }),
@@ -99,8 +103,28 @@ export class KvApi {
     return writeAnswer(done, options);
   }
 
+  async #writeLock(
+    lock: 'acquire' | 'release',
+    write: LockRequest,
+    options: QueryOptions,
+  ): Promise<Answer> {
+    const { key, value, session } = write;
+    if (session === '') return textAnswer(500, 'missing session');
+    checkRecordSize(key, value);
+    if (lock === 'release') {
+      const done = await this.#store.transact((writes) => unlockRecord(writes, write));
+      return writeAnswer(done !== undefined, options);
+    }
+    const end = await this.#store.transact((writes) =>
+      lockRecord(writes, write, this.#context.clock.wallMs()),
+    );
+    return end.kind === 'refused'
+      ? textAnswer(500, end.why)
+      : writeAnswer(end.kind === 'locked', options);
+  }
+
   async delete(key: string, query: Query, caller: Caller): Promise<Answer> {
-    const options = parseQueryOptions(query);
+    const options = this.#context.optionsOf(query);
     if ('status' in options) return options;
     const namespaced = inNamespace(query, caller);
     if (namespaced !== undefined) return namespaced;
@@ -123,18 +147,14 @@ export class KvApi {
     index: number,
     caller: Caller,
   ): Answer | Promise<Answer> {
-    if (this.#parked.size >= PARKED_MAX) {
-      return textAnswer(
-        429,
-        `Too many blocking queries are waiting here (${PARKED_MAX}); close some, or share one between watchers`,
-      );
-    }
+    const full = this.#context.blocking.full();
+    if (full !== undefined) return full;
     return new Promise((resolve, reject) => {
-      const leave = this.#parked.park({
+      const leave = this.#context.parked.park({
         key: view.key,
         tree: view.kind !== 'record',
         // Spread, so that those who came together do not return together.
-        waitMs: options.waitMs * (1 + this.#random() / 16),
+        waitMs: options.waitMs * (1 + this.#context.random() / 16),
         answer: (changed) => {
           stopListening();
           try {
@@ -159,19 +179,7 @@ export class KvApi {
 
   #answer(view: View, options: QueryOptions, index: number): Answer {
     const { found, headers, body } = this.#render(view, options.pretty);
-    return variedAnswer(
-      found ? 200 : 404,
-      [
-        ...headers,
-        'X-Consul-Index',
-        String(index),
-        'X-Consul-Knownleader',
-        'true',
-        'X-Consul-Lastcontact',
-        '0',
-      ],
-      body,
-    );
+    return variedAnswer(found ? 200 : 404, [...headers, ...indexHeaders(index)], body);
   }
 
   #render(view: View, pretty: boolean): Rendered {
@@ -238,16 +246,6 @@ function cutKeys(keys: readonly string[], prefix: string, separator: string): re
     if (cut.at(-1) !== part) cut.push(part);
   }
   return cut;
-}
-
-/** The refusal of a request that means another namespace: here it would read or write the wrong key. */
-function inNamespace(query: Query, { namespace }: Caller): Answer | undefined {
-  const enterprise = 'Namespaces are a Consul Enterprise feature';
-  if (namespace !== '') {
-    return textAnswer(400, `Bad request: Invalid header: "X-Consul-Namespace" - ${enterprise}`);
-  }
-  if (parameter(query, 'ns') === '') return undefined;
-  return textAnswer(400, `Bad request: Invalid query parameter: "ns" - ${enterprise}`);
 }
 
 function conflicting(query: Query, names: readonly string[]): Answer | undefined {

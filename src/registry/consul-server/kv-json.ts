@@ -27,7 +27,12 @@ const UNSAFE = /[<>&\u2028\u2029]/;
 
 /** A JSON string as Go's encoder writes it: safe inside HTML. */
 export function goString(text: string): string {
-  const json = JSON.stringify(text);
+  return goJson(text);
+}
+
+/** A document as Go's encoder writes it. Members in their order; none may be undefined. */
+export function goJson(value: unknown): string {
+  const json = JSON.stringify(value);
   if (!UNSAFE.test(json)) return json;
   return json.replace(
     /[<>&\u2028\u2029]/g,

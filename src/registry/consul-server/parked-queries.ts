@@ -2,21 +2,23 @@
 // same key or prefix form a group that is looked at once per commit, and one timer serves all
 // deadlines. Which index is answered is decided in key-table.ts; the answer itself in kv-api.ts.
 
-import { type Changed, KV, type Store } from '../embedded.ts';
+import { type Changed, KV, type Store, TOPIC } from '../embedded.ts';
 
 /** Deadlines are kept to this precision; a query is never answered early for it. */
 const SLOT_MS = 50;
 
-export type ParkedQuery = {
-  readonly key: string;
-  /** A whole prefix instead of one record. */
-  readonly tree: boolean;
+/** What a query waits for: a record, all records with a prefix, or topics of documents. */
+type Subject =
+  | { readonly key: string; readonly tree: boolean }
+  | { readonly topics: readonly string[] };
+
+export type ParkedQuery = Subject & {
   readonly waitMs: number;
   /** Called once: the state changed, the time is over (`changed` false), or we are closing. */
   readonly answer: (changed: boolean) => void;
 };
 
-type Group = { readonly key: string; readonly tree: boolean; readonly parked: Set<Parked> };
+type Group = { readonly name: string; readonly subject: Subject; readonly parked: Set<Parked> };
 
 type Parked = {
   readonly query: ParkedQuery;
@@ -30,6 +32,9 @@ export class ParkedQueries {
   readonly #store: Store;
   readonly #keys = new Map<string, Group>();
   readonly #trees = new Map<string, Group>();
+  /** By all their topics; and of each topic, the groups that wait for it. */
+  readonly #topics = new Map<string, Group>();
+  readonly #byTopic = new Map<string, Set<Group>>();
   readonly #slots = new Map<number, Set<Parked>>();
   readonly #stopListening: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -47,12 +52,7 @@ export class ParkedQueries {
 
   /** Parks the query until the state that it asks for changes. Returns the way to give it up. */
   park(query: ParkedQuery): () => void {
-    const groups = query.tree ? this.#trees : this.#keys;
-    let group = groups.get(query.key);
-    if (group === undefined) {
-      group = { key: query.key, tree: query.tree, parked: new Set() };
-      groups.set(query.key, group);
-    }
+    const group = this.#groupOf(query);
     const slot = Math.ceil((performance.now() + query.waitMs) / SLOT_MS);
     const parked: Parked = { query, group, mark: this.#mark(group), slot };
     group.parked.add(parked);
@@ -67,7 +67,7 @@ export class ParkedQueries {
   /** Answers every query with what it has, now. */
   close(): void {
     this.#stopListening();
-    for (const groups of [this.#keys, this.#trees]) {
+    for (const groups of [this.#keys, this.#trees, this.#topics]) {
       for (const group of [...groups.values()]) {
         for (const parked of [...group.parked]) this.#answer(parked, false);
       }
@@ -75,12 +75,45 @@ export class ParkedQueries {
     clearTimeout(this.#timer);
   }
 
+  #groupOf(subject: Subject): Group {
+    const name = 'topics' in subject ? subject.topics.join('\n') : subject.key;
+    const groups = this.#groupsOf(subject);
+    let group = groups.get(name);
+    if (group !== undefined) return group;
+    group = { name, subject, parked: new Set() };
+    groups.set(name, group);
+    for (const topic of 'topics' in subject ? subject.topics : []) {
+      const waiting = this.#byTopic.get(topic);
+      if (waiting === undefined) this.#byTopic.set(topic, new Set([group]));
+      else waiting.add(group);
+    }
+    return group;
+  }
+
+  #groupsOf(subject: Subject): Map<string, Group> {
+    if ('topics' in subject) return this.#topics;
+    return subject.tree ? this.#trees : this.#keys;
+  }
+
+  #dissolve({ name, subject }: Group): void {
+    const group = this.#groupsOf(subject).get(name);
+    this.#groupsOf(subject).delete(name);
+    if (group === undefined || !('topics' in subject)) return;
+    for (const topic of subject.topics) {
+      const waiting = this.#byTopic.get(topic);
+      waiting?.delete(group);
+      if (waiting?.size === 0) this.#byTopic.delete(topic);
+    }
+  }
+
   #wake(changes: readonly Changed[] | 'all'): void {
     if (this.#size === 0) return;
     const touched = new Set<Group>();
-    if (changes === 'all')
-      for (const group of [...this.#keys.values(), ...this.#trees.values()]) touched.add(group);
-    else for (const change of changes) this.#collect(change, touched);
+    if (changes === 'all') {
+      for (const groups of [this.#keys, this.#trees, this.#topics]) {
+        for (const group of groups.values()) touched.add(group);
+      }
+    } else for (const change of changes) this.#collect(change, touched);
     for (const group of touched) {
       const mark = this.#mark(group);
       for (const parked of [...group.parked]) {
@@ -90,20 +123,29 @@ export class ParkedQueries {
   }
 
   #collect({ family, key, removed }: Changed, touched: Set<Group>): void {
+    if (family === TOPIC) {
+      for (const group of this.#byTopic.get(key) ?? []) touched.add(group);
+    }
     if (family !== KV) return;
     const tree = removed !== undefined;
     if (tree) {
-      for (const group of this.#keys.values()) if (group.key.startsWith(key)) touched.add(group);
+      for (const group of this.#keys.values()) if (group.name.startsWith(key)) touched.add(group);
     } else {
       const group = this.#keys.get(key);
       if (group !== undefined) touched.add(group);
     }
     for (const group of this.#trees.values()) {
-      if (key.startsWith(group.key) || (tree && group.key.startsWith(key))) touched.add(group);
+      if (key.startsWith(group.name) || (tree && group.name.startsWith(key))) touched.add(group);
     }
   }
 
-  #mark({ key, tree }: Group): unknown {
+  #mark({ subject }: Group): unknown {
+    if ('topics' in subject) {
+      // A topic that is forgotten has no index and is another mark, too.
+      const topics = this.#store.table.family(TOPIC);
+      return subject.topics.map((topic) => topics.get(topic)?.modifyIndex ?? '').join();
+    }
+    const { key, tree } = subject;
     return tree ? this.#store.table.prefixMark(key) : this.#store.read(key);
   }
 
@@ -115,7 +157,7 @@ export class ParkedQueries {
     const { group, slot } = parked;
     if (!group.parked.delete(parked)) return false;
     this.#size--;
-    if (group.parked.size === 0) (group.tree ? this.#trees : this.#keys).delete(group.key);
+    if (group.parked.size === 0) this.#dissolve(group);
     const due = this.#slots.get(slot);
     due?.delete(parked);
     if (due?.size === 0) this.#slots.delete(slot);

@@ -3,7 +3,6 @@
 import { type Answer, textAnswer } from './http-answer.ts';
 import { parameter, parseGoDuration, parseUint64, type Query } from './request-target.ts';
 
-export const DATACENTER = 'dc1';
 const WAIT_DEFAULT_MS = 300_000;
 const WAIT_MAX_MS = 600_000;
 
@@ -15,7 +14,7 @@ export type QueryOptions = {
 };
 
 /** The options, or the 400 or 500 that Consul gives. */
-export function parseQueryOptions(query: Query): QueryOptions | Answer {
+export function parseQueryOptions(query: Query, ownDatacenter: string): QueryOptions | Answer {
   const wait = parameter(query, 'wait');
   const waitMs = wait === '' ? 0 : parseGoDuration(wait);
   if (waitMs === undefined) return textAnswer(400, 'Invalid wait time');
@@ -30,7 +29,7 @@ export function parseQueryOptions(query: Query): QueryOptions | Answer {
     return textAnswer(400, 'Cannot specify ?stale with ?consistent, conflicting semantics.');
   }
   const datacenter = parameter(query, 'dc');
-  if (datacenter !== '' && datacenter !== DATACENTER) {
+  if (datacenter !== '' && datacenter !== ownDatacenter) {
     return textAnswer(500, 'No path to datacenter');
   }
   return {

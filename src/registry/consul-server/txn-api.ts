@@ -1,12 +1,13 @@
 // PUT /v1/txn of Consul's HTTP API: up to 64 operations on the KV that happen together or not at
-// all. Operations on nodes, services, checks and sessions are refused.
+// all. Operations on nodes, services and checks are refused.
 
-import { type Entry, KEY_BYTES_MAX, type Store, VALUE_BYTES_MAX, WriteGroup } from '../embedded.ts';
+import { type Entry, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteGroup } from '../embedded.ts';
 import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
-import { type Caller, SESSIONS_MISSING, tooLarge } from './kv-api.ts';
+import { tooLarge } from './kv-api.ts';
 import { goString, prettyJson, recordJson } from './kv-json.ts';
-import { parseQueryOptions } from './query-options.ts';
 import type { Query } from './request-target.ts';
+import type { ApiContext, Caller, Family } from './routes.ts';
+import { lockRecord, unlockRecord } from './sessions.ts';
 import { type Operation, parseOperations } from './txn-body.ts';
 
 const OPERATIONS_MAX = 64;
@@ -30,8 +31,16 @@ class Aborted extends Error {
   }
 }
 
-export async function runTransaction(store: Store, query: Query, caller: Caller): Promise<Answer> {
-  const options = parseQueryOptions(query);
+export function txnFamily(context: ApiContext): Family {
+  return {
+    routes: {
+      '/v1/txn': { PUT: (_path, query, caller) => runTransaction(context, query, caller) },
+    },
+  };
+}
+
+async function runTransaction(context: ApiContext, query: Query, caller: Caller): Promise<Answer> {
+  const options = context.optionsOf(query);
   if ('status' in options) return options;
   const body = await caller.readBody(VALUE_BYTES_MAX);
   if (body === undefined) return tooLarge(caller.declaredBytes, 'txn_max_req_len');
@@ -46,7 +55,7 @@ export async function runTransaction(store: Store, query: Query, caller: Caller)
     );
   }
   const readOnly = operations.every(({ verb }) => READS.includes(verb) || !VERBS.has(verb));
-  const [status, results, failures] = await settle(store, operations, readOnly);
+  const [status, results, failures] = await settle(context, operations, readOnly);
   const tail = readOnly
     ? ',"Index":0,"LastContact":0,"KnownLeader":true,"ConsistencyLevel":""'
     : '';
@@ -59,14 +68,15 @@ export async function runTransaction(store: Store, query: Query, caller: Caller)
 }
 
 async function settle(
-  store: Store,
+  { store, clock }: ApiContext,
   operations: readonly Operation[],
   readOnly: boolean,
 ): Promise<readonly [number, readonly Result[], readonly string[]]> {
+  const wallMs = clock.wallMs();
   try {
     const results = readOnly
-      ? applyAll(new WriteGroup(store.table), operations)
-      : await store.transact((writes) => applyAll(writes, operations));
+      ? applyAll(new WriteGroup(store.table), operations, wallMs)
+      : await store.transact((writes) => applyAll(writes, operations, wallMs));
     return [200, results, []];
   } catch (error) {
     if (error instanceof Aborted) return [409, [], error.failures];
@@ -74,11 +84,15 @@ async function settle(
   }
 }
 
-function applyAll(writes: WriteGroup, operations: readonly Operation[]): readonly Result[] {
+function applyAll(
+  writes: WriteGroup,
+  operations: readonly Operation[],
+  wallMs: number,
+): readonly Result[] {
   const results: Result[] = [];
   const failures: string[] = [];
   operations.forEach((operation, at) => {
-    const outcome = applyOne(writes, operation);
+    const outcome = applyOne(writes, operation, wallMs);
     if (typeof outcome !== 'string') results.push(...outcome);
     else failures.push(`{"OpIndex":${at},"What":${goString(outcome)}}`);
   });
@@ -98,8 +112,12 @@ const VERBS = new Set([
 ]);
 
 /** The records to report, or why it failed. */
-function applyOne(writes: WriteGroup, operation: Operation): readonly Result[] | string {
-  const { verb, key, value, flags, index } = operation;
+function applyOne(
+  writes: WriteGroup,
+  operation: Operation,
+  wallMs: number,
+): readonly Result[] | string {
+  const { verb, key, value, flags, index, session } = operation;
   if (key === '' && verb !== 'delete-tree') return 'Must provide key';
   if (!VERBS.has(verb)) return `unknown KV verb ${JSON.stringify(verb)}`;
   if (Buffer.byteLength(key) > KEY_BYTES_MAX) return `key is over ${KEY_BYTES_MAX} bytes`;
@@ -135,8 +153,38 @@ function applyOne(writes: WriteGroup, operation: Operation): readonly Result[] |
         : `failed index check for key ${quoted}, current modify index ${record.modifyIndex} != ${index}`;
     case 'check-not-exists':
       return record === undefined ? [] : `key ${quoted} exists`;
-    default:
-      return SESSIONS_MISSING;
+    case 'check-session':
+      if (record === undefined) return `failed to check session, key ${quoted} doesn't exist`;
+      return record.session === session
+        ? [{ record, withValue: false }]
+        : `failed session check for key ${quoted}, current session "${record.session}" != ${JSON.stringify(session)}`;
+    case 'lock':
+      return lock(writes, operation, wallMs);
+    default: {
+      const freed = unlockRecord(writes, operation);
+      return freed === undefined
+        ? `failed to unlock key ${quoted}, lock isn't held, or is held by another session`
+        : [{ record: freed, withValue: false }];
+    }
+  }
+}
+
+function lock(
+  writes: WriteGroup,
+  operation: Operation,
+  wallMs: number,
+): readonly Result[] | string {
+  const end = lockRecord(writes, operation, wallMs);
+  const quoted = JSON.stringify(operation.key);
+  switch (end.kind) {
+    case 'locked':
+      return [{ record: end.record, withValue: false }];
+    case 'held':
+      return `failed to lock key ${quoted}, lock is already held`;
+    case 'delayed':
+      return `failed to lock key ${quoted} due to lock delay`;
+    case 'refused':
+      return end.why;
   }
 }
 

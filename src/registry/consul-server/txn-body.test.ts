@@ -33,7 +33,14 @@ test('names match in any case, null is absent, numbers keep all 64 bits', () => 
   const body =
     '[{"kv":{"VERB":"cas","key":"k","FLAGS":18446744073709551615,"index":7,"value":"Y\\r\\nQ==\\n","session":null}}]';
   assert.deepEqual(parseOperations(body), [
-    { verb: 'cas', key: 'k', flags: '18446744073709551615', index: 7, value: Buffer.from('a') },
+    {
+      verb: 'cas',
+      key: 'k',
+      flags: '18446744073709551615',
+      index: 7,
+      value: Buffer.from('a'),
+      session: '',
+    },
   ]);
 });
 

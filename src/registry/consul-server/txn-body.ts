@@ -5,7 +5,15 @@
 // numbers are refused. Pure.
 
 import { messageOf } from '../../base/errors.ts';
-import { parseUint64 } from './request-target.ts';
+import {
+  type GoType,
+  membersOf,
+  mismatch,
+  parseGoJson,
+  Refused,
+  textMember,
+  uint64Member,
+} from './go-json.ts';
 
 export type Operation = {
   readonly verb: string;
@@ -13,28 +21,18 @@ export type Operation = {
   readonly value: Buffer;
   readonly flags: string;
   readonly index: number;
+  readonly session: string;
 };
 
-/** A number as it was written: 64 bits do not fit into ours, and 1e2 is none for Go. */
-class JsonNumber {
-  readonly source: string;
-
-  constructor(source: string) {
-    this.source = source;
-  }
-}
-
-/** Stops the parsing; the message is for the client. */
-class Refused extends Error {}
-
 const OPERATION_MEMBERS = ['kv', 'node', 'service', 'check'];
+const STRUCT = 'KVTxnOp.KV';
 const KV_MEMBERS = ['verb', 'key', 'value', 'flags', 'index', 'session', 'namespace'];
 
 /** The operations, or why the body is refused. */
 export function parseOperations(text: string): readonly Operation[] | { readonly refused: string } {
   if (text.trim() === '') return { refused: 'EOF' };
   try {
-    const list = parseJson(text);
+    const list = parseGoJson(text);
     if (list === null) return [];
     if (!Array.isArray(list)) throw mismatch(list, 'value', 'api.TxnOps');
     return list.map(parseOperation);
@@ -44,70 +42,38 @@ export function parseOperations(text: string): readonly Operation[] | { readonly
   }
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text, (_name, value: unknown, context?: { readonly source?: string }) =>
-      typeof value === 'number' ? new JsonNumber(context?.source ?? '') : value,
-    );
-  } catch (error) {
-    const reason = messageOf(error);
-    const at = /at position (\d+)/.exec(reason)?.[1];
-    const isCutOff = reason.startsWith('Unexpected end') || Number(at) === text.length;
-    throw new Refused(isCutOff ? 'unexpected EOF' : reason);
-  }
-}
-
 function parseOperation(item: unknown): Operation {
-  const operation = membersOf(item, OPERATION_MEMBERS, 'value', 'api.TxnOp');
+  const operation = knownMembers(item, OPERATION_MEMBERS, { place: 'value', type: 'api.TxnOp' });
   const kv = operation.get('kv') ?? null;
   const isOther = OPERATION_MEMBERS.some((name) => name !== 'kv' && (operation.get(name) ?? null));
   if (kv === null || isOther) throw new Refused('only operations on the KV are offered');
-  const members = membersOf(kv, KV_MEMBERS, 'struct field TxnOp.KV', 'api.KVTxnOp');
-  textOf(members, 'Session', 'string');
-  textOf(members, 'Namespace', 'string');
+  const members = knownMembers(kv, KV_MEMBERS, {
+    place: 'struct field TxnOp.KV',
+    type: 'api.KVTxnOp',
+  });
+  textMember(members, 'Namespace', STRUCT);
   return {
-    verb: textOf(members, 'Verb', 'api.KVOp'),
-    // As Go does: a lone half of a surrogate pair has no UTF-8, so memory and disk would disagree.
-    key: textOf(members, 'Key', 'string').toWellFormed(),
-    value: decodeBase64(textOf(members, 'Value', '[]uint8')),
-    flags: uint64Of(members, 'Flags'),
-    index: Number(uint64Of(members, 'Index')),
+    verb: textMember(members, 'Verb', STRUCT, 'api.KVOp'),
+    key: textMember(members, 'Key', STRUCT),
+    value: decodeBase64(textMember(members, 'Value', STRUCT, '[]uint8')),
+    flags: uint64Member(members, 'Flags', STRUCT),
+    index: Number(uint64Member(members, 'Index', STRUCT)),
+    session: textMember(members, 'Session', STRUCT),
   };
 }
 
-/** The members of an object by lower-case name; the last one counts. */
-function membersOf(
+/** As membersOf, for a body in which an unknown member is refused. */
+function knownMembers(
   value: unknown,
   known: readonly string[],
-  place: string,
-  type: string,
+  type: GoType,
 ): ReadonlyMap<string, unknown> {
-  if (kindOf(value) !== 'object') throw mismatch(value, place, type);
-  const members = new Map<string, unknown>();
-  for (const [name, member] of Object.entries(value ?? {})) {
-    const lower = name.toLowerCase();
-    if (!known.includes(lower)) throw new Refused(`json: unknown field ${JSON.stringify(name)}`);
-    members.set(lower, member);
+  const members = membersOf(value, type);
+  for (const name of Object.keys(value ?? {})) {
+    if (known.includes(name.toLowerCase())) continue;
+    throw new Refused(`json: unknown field ${JSON.stringify(name)}`);
   }
   return members;
-}
-
-function textOf(members: ReadonlyMap<string, unknown>, name: string, type: string): string {
-  const value = members.get(name.toLowerCase()) ?? '';
-  if (typeof value === 'string') return value;
-  throw mismatch(value, `struct field KVTxnOp.KV.${name}`, type);
-}
-
-function uint64Of(members: ReadonlyMap<string, unknown>, name: string): string {
-  const value = members.get(name.toLowerCase()) ?? null;
-  if (value === null) return '0';
-  const place = `struct field KVTxnOp.KV.${name}`;
-  if (!(value instanceof JsonNumber)) throw mismatch(value, place, 'uint64');
-  const parsed = parseUint64(value.source);
-  if ('value' in parsed) return parsed.value;
-  throw new Refused(
-    `json: cannot unmarshal number ${value.source} into Go ${place} of type uint64`,
-  );
 }
 
 /** Go's decoder ignores line breaks and bits left over, and wants the padding. */
@@ -117,14 +83,4 @@ function decodeBase64(text: string): Buffer {
   if (valid) return Buffer.from(digits, 'base64');
   const whole = /^(?:[A-Za-z0-9+/]{4})*/.exec(digits)?.[0].length ?? 0;
   throw new Refused(`illegal base64 data at input byte ${whole}`);
-}
-
-function mismatch(value: unknown, place: string, type: string): Refused {
-  return new Refused(`json: cannot unmarshal ${kindOf(value)} into Go ${place} of type ${type}`);
-}
-
-function kindOf(value: unknown): string {
-  if (value instanceof JsonNumber) return 'number';
-  if (Array.isArray(value)) return 'array';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
 }

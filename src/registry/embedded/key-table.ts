@@ -5,7 +5,7 @@
 //
 // Which index a query answers with (W = the whole store's):
 //   record exists                      its modifyIndex
-//   record absent                      W
+//   record absent                      W (of the records alone: other families do not count)
 //   prefix with records or tombstones  highest modifyIndex or tombstone under it
 //   prefix with neither                W
 //
@@ -26,8 +26,13 @@ export class KeyTable {
   readonly #families = new Map<string, SortedMap<Entry>>();
   readonly records = this.family(KV);
   readonly tombstones = new SortedMap<number>();
+  /** Of the last change of anything. */
   index = FIRST_INDEX;
+  /** Of the last change of a record of the KV. */
+  kvIndex = FIRST_INDEX;
   floor = 0;
+  /** By session the keys that it holds, or held. */
+  readonly #held = new Map<string, Set<string>>();
 
   /** The entries of a family, created when it is first asked for. The same object each time. */
   family(name: string): SortedMap<Entry> {
@@ -45,13 +50,13 @@ export class KeyTable {
   }
 
   keyIndex(key: string): number {
-    return Math.max(1, this.records.get(key)?.modifyIndex ?? this.index);
+    return Math.max(1, this.records.get(key)?.modifyIndex ?? this.kvIndex);
   }
 
   prefixIndex(prefix: string): number {
-    if (prefix === '') return Math.max(1, this.index);
+    if (prefix === '') return Math.max(1, this.kvIndex);
     const mark = this.prefixMark(prefix);
-    return Math.max(1, mark === 0 ? this.index : Math.max(mark, this.floor));
+    return Math.max(1, mark === 0 ? this.kvIndex : Math.max(mark, this.floor));
   }
 
   /** The highest index seen under the prefix, 0 when nothing was ever there: changes exactly when the prefix does. */
@@ -60,6 +65,30 @@ export class KeyTable {
     for (const record of this.records.values(prefix)) mark = Math.max(mark, record.modifyIndex);
     for (const index of this.tombstones.values(prefix)) mark = Math.max(mark, index);
     return mark;
+  }
+
+  /** The session holds the key from now on, or may: whether it does, the record says. */
+  noteHeld(session: string, key: string): void {
+    const keys = this.#held.get(session);
+    if (keys === undefined) this.#held.set(session, new Set([key]));
+    else keys.add(key);
+  }
+
+  /** The records that the session holds, in no order. */
+  heldBy(session: string): readonly Entry[] {
+    const held: Entry[] = [];
+    for (const key of this.#held.get(session) ?? []) {
+      const record = this.records.get(key);
+      if (record?.session === session) held.push(record);
+    }
+    return held;
+  }
+
+  /** Forgets a session that is gone; returns the keys that were noted. */
+  forgetHeld(session: string): Iterable<string> {
+    const keys = this.#held.get(session) ?? [];
+    this.#held.delete(session);
+    return keys;
   }
 
   /** The tombstones to forget so that at most `keep` stay, oldest first. */

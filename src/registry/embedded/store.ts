@@ -94,7 +94,7 @@ class SqliteStore implements Store {
   }
 
   async put(key: string, value: Uint8Array, options: PutOptions = {}): Promise<boolean> {
-    checkSize(key, value);
+    checkRecordSize(key, value);
     return this.transact((writes) => {
       if (options.cas !== undefined && (writes.read(key)?.modifyIndex ?? 0) !== options.cas) {
         return false;
@@ -278,7 +278,8 @@ function run(waiting: Waiting, writes: WriteGroup): WriteEnd {
   }
 }
 
-function checkSize(key: string, value: Uint8Array): void {
+/** @throws too_large */
+export function checkRecordSize(key: string, value: Uint8Array): void {
   const keyBytes = Buffer.byteLength(key);
   if (keyBytes === 0 || keyBytes > KEY_BYTES_MAX) {
     throw new SluiceError(

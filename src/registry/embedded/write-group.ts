@@ -60,6 +60,7 @@ export class WriteGroup {
    */
   put(key: string, value: Uint8Array | string, flags: string, lock?: Lock): Entry {
     const before = this.table.records.get(key);
+    if (lock !== undefined && lock.session !== '') this.table.noteHeld(lock.session, key);
     return this.#set(KV, key, {
       content: contentOf(value),
       flags,
@@ -78,6 +79,14 @@ export class WriteGroup {
     return this.#unset(family, key) !== 0;
   }
 
+  /** The session is gone, with its locks. */
+  forgetHeld(session: string): void {
+    const keys = this.table.forgetHeld(session);
+    this.#undo.push(() => {
+      for (const key of keys) this.table.noteHeld(session, key);
+    });
+  }
+
   remove(key: string): void {
     const index = this.#unset(KV, key);
     if (index !== 0) this.#bury(key, index);
@@ -91,7 +100,7 @@ export class WriteGroup {
     const { records, tombstones } = this.table;
     const removed = records.deletePrefix(prefix);
     if (removed.length === 0) return;
-    const index = this.#index();
+    const index = this.#index(KV);
     const buried = tombstones.deletePrefix(prefix);
     for (const [key, before] of removed) this.#touch(KV, key, before);
     for (const [key, before] of buried) this.#touchTombstone(key, before);
@@ -164,7 +173,7 @@ export class WriteGroup {
     const entries = this.table.family(family);
     const before = entries.get(key);
     if (before !== undefined && isSame(before, content, flags, lock)) return before;
-    const index = this.#index();
+    const index = this.#index(family);
     const entry = new Entry({
       key: before?.key ?? ownText(key),
       content,
@@ -188,7 +197,7 @@ export class WriteGroup {
     const entries = this.table.family(family);
     const before = entries.get(key);
     if (before === undefined) return 0;
-    const index = this.#index();
+    const index = this.#index(family);
     entries.delete(key);
     this.#touch(family, key, before);
     this.#changed({ family, key }, () => entries.set(key, before));
@@ -228,13 +237,13 @@ export class WriteGroup {
     });
   }
 
-  #index(): number {
-    if (this.#workIndex !== 0) return this.#workIndex;
-    const before = this.table.index;
-    this.table.index = before + 1;
-    this.#workIndex = this.table.index;
+  #index(family: string): number {
+    const { index, kvIndex } = this.table;
+    if (this.#workIndex === 0) this.#workIndex = ++this.table.index;
+    if (family === KV) this.table.kvIndex = this.#workIndex;
     this.#undo.push(() => {
-      this.table.index = before;
+      this.table.index = index;
+      this.table.kvIndex = kvIndex;
     });
     return this.#workIndex;
   }

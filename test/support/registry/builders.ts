@@ -33,16 +33,16 @@ export type Embedded = {
 /** An embedded registry with its HTTP API on a free port. */
 export async function startEmbedded(
   t: Pick<Scope, 'after'>,
-  options: { readonly dataDir?: string; readonly random?: () => number } = {},
+  options: { readonly dataDir?: string } & Partial<Parameters<typeof serveConsulApi>[0]> = {},
 ): Promise<Embedded> {
-  const { random } = options;
-  const store = openStore({ dataDir: options.dataDir ?? temporaryFolder(t), log: silentLog });
+  const { dataDir, ...rest } = options;
+  const store = openStore({ dataDir: dataDir ?? temporaryFolder(t), log: silentLog });
   const api = await serveConsulApi({
     store,
     host: '127.0.0.1',
     port: 0,
     log: silentLog,
-    ...(random === undefined ? {} : { random }),
+    ...rest,
   });
   t.after(async () => {
     await api.close();

@@ -2,7 +2,8 @@
 // checksum, all rows with their sum, the last index with the one that was acknowledged.
 
 import type { DatabaseSync } from 'node:sqlite';
-import { KeyTable } from '../key-table.ts';
+import { KV } from '../entry.ts';
+import { FIRST_INDEX, KeyTable } from '../key-table.ts';
 import { type Acknowledged, LAST_INDEX_FILE } from './last-index.ts';
 import { addToSum, entryOf, isIntact, type State, stateOf, TOMBSTONE } from './rows.ts';
 import { READ_ENTRIES, READ_STATE } from './statements.ts';
@@ -39,6 +40,8 @@ export function loadTable(connection: DatabaseSync, acknowledged: Acknowledged):
   }
   table.index = state.index;
   table.floor = state.floor;
+  // Of tombstones that were dropped the floor has the index.
+  table.kvIndex = Math.max(table.kvIndex, state.floor);
   return { table, entries, sum };
 }
 
@@ -53,6 +56,7 @@ export function readAll(connection: DatabaseSync): Salvage {
   const damaged: string[] = [];
   let entries = 0;
   let sum = 0;
+  let kvIndex = FIRST_INDEX;
   const statement = connection.prepare(READ_ENTRIES);
   statement.setReturnArrays(true);
   for (const row of statement.iterate()) {
@@ -66,8 +70,14 @@ export function readAll(connection: DatabaseSync): Salvage {
     sum = addToSum(sum, fields[8]);
     const [family, key] = fields;
     if (family === TOMBSTONE) table.tombstones.set(key, fields[5]);
-    else table.family(family).set(key, entryOf(fields));
+    else {
+      const entry = entryOf(fields);
+      table.family(family).set(key, entry);
+      if (entry.session !== '') table.noteHeld(entry.session, key);
+    }
+    if (family === KV || family === TOMBSTONE) kvIndex = Math.max(kvIndex, fields[5]);
   }
+  table.kvIndex = kvIndex;
   return { table, entries, sum, damaged };
 }
 

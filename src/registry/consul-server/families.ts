@@ -1,0 +1,37 @@
+// Every family of endpoints that this registry has, and how a path finds its endpoint.
+
+import { kvFamily } from './kv-api.ts';
+import type { ApiContext, Endpoint, OpenFamily } from './routes.ts';
+import { sessionFamily } from './sessions.ts';
+import { statusFamily } from './status-api.ts';
+import { txnFamily } from './txn-api.ts';
+
+const FAMILIES: readonly OpenFamily[] = [kvFamily, txnFamily, sessionFamily, statusFamily];
+
+export type Endpoints = {
+  /** The endpoint of a path and what follows its name; undefined when there is none. */
+  find(path: string): readonly [Endpoint, string] | undefined;
+  has(path: string): boolean;
+  close(): void;
+};
+
+export function openFamilies(context: ApiContext): Endpoints {
+  const families = FAMILIES.map((open) => open(context));
+  const routes = new Map(families.flatMap((family) => Object.entries(family.routes)));
+  return {
+    has: (path) => routes.has(path),
+    find: (path) => {
+      const exact = routes.get(path);
+      if (exact !== undefined) return [exact, ''];
+      // The longest name that ends in a slash and has the path below it.
+      for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+        const above = routes.get(path.slice(0, end + 1));
+        if (above !== undefined) return [above, path.slice(end + 1)];
+      }
+      return undefined;
+    },
+    close: () => {
+      for (const family of families) family.close?.();
+    },
+  };
+}

@@ -1,0 +1,55 @@
+// What an endpoint is. A family of endpoints (KV, sessions, …) is a file that makes its routes from
+// the context, and a line in families.ts. A path that ends in a slash stands for all below it.
+
+import type { Log } from '../../base/log.ts';
+import type { Address } from '../../base/units.ts';
+import type { Store } from '../embedded.ts';
+import type { Blocking } from './blocking.ts';
+import type { Clock } from './clock.ts';
+import type { Answer } from './http-answer.ts';
+import type { ParkedQueries } from './parked-queries.ts';
+import type { QueryOptions } from './query-options.ts';
+import type { Query } from './request-target.ts';
+import type { Rights } from './rights.ts';
+
+export type Method = 'GET' | 'PUT' | 'DELETE';
+
+/** `path`: what follows the endpoint's name, '' when the name is the whole path. */
+export type Handler = (path: string, query: Query, caller: Caller) => Answer | Promise<Answer>;
+export type Endpoint = Readonly<Partial<Record<Method, Handler>>>;
+
+/** Whoever sent the request: what a handler needs beyond the target. */
+export type Caller = {
+  readonly declaredBytes: number;
+  /** The X-Consul-Namespace field, '' when there is none. */
+  readonly namespace: string;
+  readonly rights: Rights;
+  /** Undefined when the body is over the limit. */
+  readonly readBody: (bytesMax: number) => Promise<Buffer | undefined>;
+  /** Calls back when the client leaves before its answer; returns the way to stop listening. */
+  readonly onGone: (callback: () => void) => () => void;
+};
+
+/** What the families of one API share. */
+export type ApiContext = {
+  readonly store: Store;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly datacenter: string;
+  readonly nodeName: string;
+  /** Where the API listens. */
+  readonly address: Address;
+  readonly parked: ParkedQueries;
+  readonly blocking: Blocking;
+  /** The parameters that all endpoints share, or the refusal. */
+  readonly optionsOf: (query: Query) => QueryOptions | Answer;
+};
+
+export type Family = {
+  readonly routes: Readonly<Record<string, Endpoint>>;
+  /** Stops its timers; called before the API closes. */
+  readonly close?: () => void;
+};
+
+export type OpenFamily = (context: ApiContext) => Family;

@@ -1,0 +1,26 @@
+// What clients ask at their start: who leads, which data centres there are, which agent answers.
+
+import { formatAddress } from '../../base/units.ts';
+import { agentSelf } from './agent-document.ts';
+import { jsonAnswer } from './http-answer.ts';
+import { goString, prettyJson } from './kv-json.ts';
+import type { ApiContext, Family, Handler } from './routes.ts';
+
+export function statusFamily(context: ApiContext): Family {
+  const leader = goString(formatAddress(context.address));
+  const json =
+    (text: string): Handler =>
+    (_path, query) => {
+      const options = context.optionsOf(query);
+      if ('status' in options) return options;
+      return jsonAnswer(options.pretty ? prettyJson(text) : text);
+    };
+  return {
+    routes: {
+      '/v1/status/leader': { GET: json(leader) },
+      '/v1/status/peers': { GET: json(`[${leader}]`) },
+      '/v1/catalog/datacenters': { GET: json(`[${goString(context.datacenter)}]`) },
+      '/v1/agent/self': { GET: json(agentSelf(context)) },
+    },
+  };
+}
