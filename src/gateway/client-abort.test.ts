@@ -120,3 +120,15 @@ test('on: a client that ended its side is answered and never asked', async (t) =
   await answer(asked);
   assert.match(asked.asking.text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*hi$/);
 });
+
+test('a client that leaves within its body is heard of while its server is still being reached', async (t) => {
+  const { client, app, pass } = await simulate(t, {}, 'silent');
+  const leaving = client();
+  leaving.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234');
+  await pass(100);
+  assert.equal(app.servers[0]?.inFlight, 1);
+  leaving.destroy();
+  await pass(100);
+  assert.equal(app.counters.clientGone, 1);
+  assert.equal(app.servers[0]?.inFlight, 0);
+});

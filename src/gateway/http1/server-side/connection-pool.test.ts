@@ -277,6 +277,23 @@ for (const code of ['EMFILE', 'ENFILE']) {
   });
 }
 
+test('after EMFILE at one address of a server, all of them are tried', async (t) => {
+  const other = await startHello(t, 'other');
+  const server = await startHello(t, 'hello');
+  let fails = 0;
+  const transport = failingTransport(() => (fails-- > 0 ? 'EMFILE' : ''));
+  const addresses = ['127.0.0.3', '127.0.0.1'];
+  const servers = [other.port, serverState(server.port, { addresses })];
+  const { gateway, port } = await startGateway(t, servers, {}, undefined, { transport });
+  const client = new RawClient(t, port).send(GET);
+  await client.until((text) => text.endsWith('other'));
+  fails = 1;
+  client.send(GET);
+  await client.until((text) => /(?:hello|other.*other)$/s.test(text));
+  assert.match(client.text, /hello$/);
+  assert.equal(gateway.figures().evicted, 1);
+});
+
 test('EMFILE again and again costs one idle connection, not all of them', async (t) => {
   const servers = await Promise.all([startHello(t), startHello(t), startHello(t), startHello(t)]);
   let code = '';
