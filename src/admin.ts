@@ -1,16 +1,19 @@
 // The face of the admin module: the control API's server, the status pages and the metrics. What the
 // API says and takes is in admin/contract.ts, which others import for themselves.
 
-export type {
-  AdminRequest,
-  DrainDocument,
-  ReceiptDocument,
-  ReceiptServer,
-  RegistryDocument,
-  ServerDocument,
-  StatusDocument,
-  TunnelCounts,
-  UpstreamDocument,
+export {
+  type AdminRequest,
+  type DrainDocument,
+  type GatewayDocument,
+  RECEIPT_COUNTS,
+  type ReceiptCounts,
+  type ReceiptDocument,
+  type ReceiptServer,
+  type RegistryDocument,
+  type ServerDocument,
+  type StatusDocument,
+  type TunnelCounts,
+  type UpstreamDocument,
 } from './admin/contract.ts';
 export { type Control, type Readiness, shuttingDown } from './admin/control.ts';
 export {

@@ -1,7 +1,7 @@
 // The face of the model module: the words that everybody shares, as plain data that crosses the process
 // boundary, and the few pure questions about them. Knows no sockets, no files and no clock.
 
-export { type Admin, type AdminState, READY } from './model/admin.ts';
+export { type Admin, type AdminState, READY, stricterAdmin } from './model/admin.ts';
 export {
   BALANCES,
   type Balance,

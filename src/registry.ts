@@ -24,6 +24,7 @@ export type {
   WatchEvents,
 } from './registry/record-store.ts';
 export {
+  INTENT_NOTE,
   type Instance,
   type InstanceRead,
   type Membership,

@@ -110,6 +110,8 @@ const RECEIPT: ReceiptDocument = {
     longestGapMs: 0,
     servers: [],
   },
+  gateways: [],
+  complete: true,
   scope: ALONE,
 };
 const INSIDE: Result = {

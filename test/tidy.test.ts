@@ -22,8 +22,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'admin/contract': ['base', 'model'],
   admin: ['base', 'model', 'admin/contract'],
   workers: ['base', 'model', 'upstream', 'gateway', 'type config'],
+  gateways: ['base', 'model', 'registry'],
   control: [
-    ...['base', 'model', 'registry', 'workers', 'admin'],
+    ...['base', 'model', 'registry', 'gateways', 'workers', 'admin'],
     ...['type config', 'type health', 'type snapshot'],
   ],
   daemon: [

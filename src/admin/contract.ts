@@ -8,15 +8,18 @@ export {
   readReply,
   requestOf,
 } from './contract/call.ts';
-export type {
-  DrainDocument,
-  ReceiptDocument,
-  ReceiptServer,
-  RegistryDocument,
-  ServerDocument,
-  StatusDocument,
-  TunnelCounts,
-  UpstreamDocument,
+export {
+  type DrainDocument,
+  type GatewayDocument,
+  RECEIPT_COUNTS,
+  type ReceiptCounts,
+  type ReceiptDocument,
+  type ReceiptServer,
+  type RegistryDocument,
+  type ServerDocument,
+  type StatusDocument,
+  type TunnelCounts,
+  type UpstreamDocument,
 } from './contract/documents.ts';
 export type { AdminRequest } from './contract/requests.ts';
 export {

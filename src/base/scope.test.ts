@@ -1,23 +1,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../test/support/base/scopes.ts';
-import { idleMeaning, notAsked, seenBy } from './scope.ts';
+import { ALONE, PARTIAL, TOGETHER } from '../../test/support/base/scopes.ts';
+import { idleMeaning, notHeard, seenBy } from './scope.ts';
 import { isLoopback } from './units.ts';
 
 test('alone, an idle server is safe to stop as far as this gateway goes', () => {
   assert.equal(idleMeaning(ALONE), 'safe to stop: this gateway sends it nothing more');
-  assert.equal(notAsked(ALONE), '');
+  assert.equal(notHeard(ALONE), '');
   assert.equal(seenBy(ALONE), 'pid 100 on web-1');
 });
 
-test('beside others, an idle server is idle here, and who was not asked is named', () => {
+test('when all others have confirmed it, an idle server is safe to stop', () => {
+  assert.equal(idleMeaning(TOGETHER), 'safe to stop: all 3 gateways send it nothing more');
+  assert.equal(notHeard(TOGETHER), '');
+  assert.equal(seenBy(TOGETHER), 'pid 100 on web-1, pid 7 on web-2, pid 8 on web-3');
+});
+
+test('who was not heard is named, and nothing is called safe', () => {
   assert.equal(
-    idleMeaning(SHARED),
-    'on this gateway only (pid 100 on web-1); other gateways that follow the Consul at 10.0.0.1:8500 were not asked and may still send it requests',
+    idleMeaning(PARTIAL),
+    'on 2 gateways; not heard: pid 8 on web-3 (silent since 12:00:01Z), and may still send it requests',
   );
   assert.equal(
-    seenBy(SHARED),
-    'pid 100 on web-1 only; other gateways that follow the Consul at 10.0.0.1:8500 were not asked',
+    idleMeaning({ ...PARTIAL, heard: [] }),
+    'on this gateway only (pid 100 on web-1); not heard: pid 8 on web-3 (silent since 12:00:01Z), and may still send it requests',
+  );
+  assert.equal(
+    seenBy(PARTIAL),
+    'pid 100 on web-1, pid 7 on web-2 only; not heard: pid 8 on web-3 (silent since 12:00:01Z)',
   );
 });
 

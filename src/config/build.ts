@@ -96,6 +96,7 @@ function upstreamOf(
     follows: read.registry
       .filter(({ registry }) => hasServers(registry))
       .map(({ registry, service = name }) => ({ registry, service })),
+    writeDown: read.write_down,
     allowEmpty: read.allow_empty,
     servers: read.servers.map((server) => ({
       id: formatAddress(server.address),
@@ -212,6 +213,11 @@ function registriesOf(
       serversIn: kind.serversIn(origin),
       prefix: read.prefix,
       strongDependency: read.strong_dependency,
+      gateways: {
+        prefix: read.gateways.prefix,
+        leaseMs: read.gateways.lease,
+        forgetMs: read.gateways.forget,
+      },
     };
   };
   const named = Object.entries(registries);

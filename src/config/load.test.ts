@@ -208,6 +208,7 @@ services:
     serversIn: undefined,
     prefix: 'lb/',
     strongDependency: true,
+    gateways: { prefix: 'sluice/', leaseMs: 10_000, forgetMs: 3_600_000 },
   });
   const [app, raw] = config.upstreams;
   assert.deepEqual(app, {
@@ -215,6 +216,7 @@ services:
     balancing: { ...ROUND_ROBIN, method: 'least_conn' },
     slowStartMs: 30_000,
     follows: [{ registry: 'default', service: 'app' }],
+    writeDown: 'auto',
     allowEmpty: true,
     servers: [
       {

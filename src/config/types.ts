@@ -29,6 +29,8 @@ export type UpstreamConfig = {
   readonly servers: readonly StaticServer[];
   /** The registries that its servers are in; the first that has a server counts. */
   readonly follows: readonly Followed[];
+  /** A drain writes `down` into the server's record; auto: where the registry can be shared. */
+  readonly writeDown: 'auto' | 'on' | 'off';
   /** Take an emptied or vanished list as it is instead of holding the last good one. */
   readonly allowEmpty: boolean;
   readonly check: CheckSpec | null;
@@ -113,6 +115,12 @@ export type RegistryConfig = {
   readonly prefix: string;
   /** True: do not start without the registry's first answer. */
   readonly strongDependency: boolean;
+  readonly gateways: {
+    /** `sluice/`: of the records that gateways write for each other. */
+    readonly prefix: string;
+    readonly leaseMs: number;
+    readonly forgetMs: number;
+  };
 };
 
 /** As records under a prefix, `upstreams/app/`, or in a place that people know, in words. */

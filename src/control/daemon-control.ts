@@ -13,17 +13,15 @@ import type {
 import { renderMetrics, shuttingDown } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import type { Scope } from '../base/scope.ts';
-import type { RegistryConfig, UpstreamConfig } from '../config.ts';
-import { type Admin, READY } from '../model.ts';
-import type { RecordStore } from '../registry.ts';
+import { READY } from '../model.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
 import type { Fleet } from '../workers.ts';
 import { checkGuard } from './guard.ts';
-import type { KnownRegistry } from './known-registry.ts';
-import { Receipts } from './receipts.ts';
+import { checkOwner, isSameWord } from './intent-rules.ts';
+import { type KnownRegistry, recordsFor } from './known-registry.ts';
+import { isIdle } from './local-view.ts';
 import { memberEligibility } from './reported.ts';
-import { scopeOf } from './scope.ts';
+import type { SharedControl } from './shared.ts';
 import { socketMetrics } from './socket-metrics.ts';
 import { buildStatus, inFlight, openTunnelsOf } from './status.ts';
 import type { KnownUpstream, Member, Table } from './table.ts';
@@ -31,6 +29,8 @@ import { writeWeight } from './weight.ts';
 
 /** How long a page waits for the figures of a worker that does not answer, ms. */
 const REFRESH_MS = 250;
+/** Workers and other gateways may take so long to let a server back in, ms; the answer says if they did. */
+const BACK_DEADLINE_MS = 2000;
 
 export type ControlOptions = {
   readonly version: string;
@@ -40,28 +40,27 @@ export type ControlOptions = {
   /** First that of the section `registry`. */
   readonly registries: readonly [KnownRegistry, ...KnownRegistry[]];
   readonly log: Log;
+  /** What is done together with the other gateways of the registry. */
+  readonly shared: SharedControl;
 };
 
 export class DaemonControl implements Control {
   readonly #options: ControlOptions;
-  readonly #receipts: Receipts;
-  readonly #scope: Scope;
   readonly #startedAtMs = Date.now();
   readonly #closing = new AbortController();
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#scope = scopeOf(options.registries.map(({ config }) => config.settings));
-    this.#receipts = new Receipts(options.fleet, this.#scope);
   }
 
   async status(): Promise<StatusDocument> {
     await this.#refresh();
-    const { version, table, fleet, registries } = this.#options;
+    const { version, table, fleet, registries, shared } = this.#options;
     return buildStatus({
       version,
       startedAtMs: this.#startedAtMs,
-      scope: this.#scope,
+      others: shared.others,
+      self: shared.document(),
       table,
       fleet,
       registries,
@@ -91,7 +90,14 @@ export class DaemonControl implements Control {
     this.#find(upstream, server);
     // The guard also judges by ejections, and only the workers know of them.
     if (request.keepEligible !== undefined) await this.#refresh();
-    this.#putInForce(upstream, server, request);
+    const { shared } = this.#options;
+    const guard = (): void => this.#checkGuard(upstream, server, request);
+    const isShared = await shared.change({ upstream, server, request, guard });
+    if (!isShared) this.#putInForce(upstream, server, request);
+    // A server is back when everybody may use it.
+    if (request.state === 'ready') {
+      await this.#until(() => this.#isAcknowledged(upstream, server), BACK_DEADLINE_MS);
+    }
     return this.#drainDocument(upstream, server);
   }
 
@@ -114,7 +120,7 @@ export class DaemonControl implements Control {
 
   async setWeight(upstream: string, server: string, weight: number): Promise<void> {
     const { known, member } = this.#find(upstream, server);
-    const { config, store } = this.#storeOf(known.config, member);
+    const { config, store } = recordsFor(this.#options.registries, known.config, member.registry);
     const configured = known.config.servers.find(({ id }) => id === server);
     const { prefix } = config;
     await writeWeight({ store, prefix, upstream, server, weight, configured });
@@ -122,12 +128,11 @@ export class DaemonControl implements Control {
   }
 
   async openReceipt(upstream: string): Promise<ReceiptDocument> {
-    return this.#receipts.open(upstream, this.#findUpstream(upstream).members.keys());
+    return this.#options.shared.receipts.open(this.#findUpstream(upstream).config.name);
   }
 
-  async readReceipt(id: string): Promise<ReceiptDocument> {
-    const upstream = this.#receipts.upstream(id);
-    return this.#receipts.read(id, this.#findUpstream(upstream).members.keys());
+  readReceipt(id: string): Promise<ReceiptDocument> {
+    return this.#options.shared.receipts.read(id);
   }
 
   async metrics(): Promise<string> {
@@ -156,22 +161,13 @@ export class DaemonControl implements Control {
 
   /** There is no await in here, so what was checked still holds when the change is in force. */
   #putInForce(upstream: string, server: string, request: AdminRequest): void {
-    const { table, snapshot, fleet, log } = this.#options;
+    const { table, snapshot, log } = this.#options;
     const { known } = this.#find(upstream, server);
-    const { state, owner, reason, ifOwner, keepEligible } = request;
+    const { state, owner, reason, ifOwner } = request;
     const current = known.overrides.get(server) ?? READY;
     checkOwner(server, current, ifOwner);
     if (state === current.state && (state === 'ready' || isSameWord(current, request))) return;
-    if (state !== 'ready' && keepEligible !== undefined) {
-      const figures = fleet.figures();
-      checkGuard({
-        upstream,
-        server,
-        keepEligible,
-        members: known.members.values(),
-        figures,
-      });
-    }
+    if (state !== 'ready') this.#checkGuard(upstream, server, request);
     const admin = state === 'ready' ? READY : { state, owner, reason, sinceMs: Date.now() };
     snapshot.saveOverrides(replaced(table.overrides(), { upstream, server, admin }));
     table.setOverride(upstream, server, admin);
@@ -181,23 +177,35 @@ export class DaemonControl implements Control {
     );
   }
 
+  #checkGuard(upstream: string, server: string, { keepEligible }: AdminRequest): void {
+    if (keepEligible === undefined) return;
+    const { fleet, shared } = this.#options;
+    const members = this.#findUpstream(upstream).members.values();
+    checkGuard({
+      ...{ upstream, server, keepEligible, members },
+      figures: fleet.figures(),
+      elsewhere: shared.others.capacities(upstream),
+    });
+  }
+
   async #drainDocument(upstream: string, server: string): Promise<DrainDocument> {
-    const { fleet } = this.#options;
-    const isIdle = this.#isIdle(upstream, server);
-    // The number in flight is only shown. Whether the server is idle was known before.
-    if (!isIdle) await this.#refresh();
+    const { fleet, shared } = this.#options;
+    const isIdleHere = this.#isIdleHere(upstream, server);
+    // What is left in flight is only shown; whether it is idle was known before.
+    if (!isIdleHere) await this.#refresh();
     const { member } = this.#find(upstream, server);
     const figures = fleet.figures();
+    const elsewhere = shared.others.drain(upstream, server, member.admin);
     return {
       server,
       admin: member.admin,
       generation: member.adminGeneration,
-      acknowledged: fleet.isAcknowledged(member.adminGeneration),
-      inFlight: isIdle ? 0 : inFlight(upstream, server, figures),
-      tunnels: isIdle ? 0 : openTunnelsOf(upstream, server, figures),
-      idle: isIdle,
+      acknowledged: fleet.isAcknowledged(member.adminGeneration) && elsewhere.acknowledged,
+      inFlight: (isIdleHere ? 0 : inFlight(upstream, server, figures)) + elsewhere.inFlight,
+      tunnels: (isIdleHere ? 0 : openTunnelsOf(upstream, server, figures)) + elsewhere.tunnels,
+      idle: isIdleHere && elsewhere.idle,
       eligibility: memberEligibility(upstream, member, figures),
-      scope: this.#scope,
+      scope: elsewhere.scope,
     };
   }
 
@@ -206,65 +214,49 @@ export class DaemonControl implements Control {
     return member !== undefined && member.admin.state !== 'ready';
   }
 
-  #isIdle(upstream: string, server: string): boolean {
+  #isIdleHere(upstream: string, server: string): boolean {
     const { table, fleet } = this.#options;
     const member = table.member(upstream, server);
-    return (
-      member !== undefined &&
-      member.admin.state !== 'ready' &&
-      fleet.isAcknowledged(member.adminGeneration) &&
-      fleet.busy(upstream, server) === 0
-    );
+    return member !== undefined && isIdle(upstream, member, fleet);
   }
 
-  /** Looks again after each report of a worker; no polling. */
+  #isIdle(upstream: string, server: string): boolean {
+    const { table, shared } = this.#options;
+    const admin = table.member(upstream, server)?.admin;
+    if (admin === undefined || !this.#isIdleHere(upstream, server)) return false;
+    return shared.others.drain(upstream, server, admin).idle;
+  }
+
+  #isAcknowledged(upstream: string, server: string): boolean {
+    const { table, fleet, shared } = this.#options;
+    const member = table.member(upstream, server);
+    if (member === undefined || !fleet.isAcknowledged(member.adminGeneration)) return false;
+    return shared.others.drain(upstream, server, member.admin).acknowledged;
+  }
+
+  /** Looks again after each report of a worker or of another gateway; no polling. */
   #until(isDone: () => boolean, timeoutMs: number): Promise<void> {
     const { signal } = this.#closing;
     if (isDone() || timeoutMs <= 0 || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer);
-        unwatch();
+        for (const unwatch of unwatches) unwatch();
         signal.removeEventListener('abort', finish);
         resolve();
       };
       const timer = setTimeout(finish, timeoutMs);
-      const unwatch = this.#options.fleet.watch(() => {
+      const look = (): void => {
         if (isDone()) finish();
-      });
+      };
+      const { fleet, shared } = this.#options;
+      const unwatches = [fleet.watch(look), shared.watch(look)];
       signal.addEventListener('abort', finish);
     });
   }
 
   #refresh(): Promise<void> {
     return this.#options.fleet.refresh({ deadlineMs: REFRESH_MS, strict: false });
-  }
-
-  /** The records of the registry that counts for a server; one of the file alone gets its record there. */
-  #storeOf(
-    { name, follows }: UpstreamConfig,
-    { registry }: Member,
-  ): { readonly config: RegistryConfig; readonly store: RecordStore } {
-    const followed = follows.flatMap(
-      (one) => this.#options.registries.find(({ config }) => config.name === one.registry) ?? [],
-    );
-    const [first] = followed;
-    if (first === undefined) {
-      throw new SluiceError(
-        'conflict',
-        `upstream "${name}": does not follow a registry; change the weight in the config file`,
-      );
-    }
-    const found =
-      registry === ''
-        ? (followed.find(({ opened }) => opened.store !== undefined) ?? first)
-        : (followed.find(({ config }) => config.name === registry) ?? first);
-    const { config, opened } = found;
-    if (opened.store !== undefined) return { config, store: opened.store };
-    throw new SluiceError(
-      'conflict',
-      `upstream "${name}": its servers come from ${config.serversIn}, which is only read; change the weight there`,
-    );
   }
 
   #findUpstream(name: string): KnownUpstream {
@@ -286,20 +278,6 @@ export class DaemonControl implements Control {
       `server ${server}: not in upstream "${upstream}"; see "sluice status ${upstream}"`,
     );
   }
-}
-
-function checkOwner(server: string, current: Admin, ifOwner: string | undefined): void {
-  if (ifOwner === undefined || current.state === 'ready' || current.owner === ifOwner) return;
-  const reason = current.reason === '' ? '' : ` (${current.reason})`;
-  throw new SluiceError(
-    'conflict',
-    `server ${server}: in ${current.state} by ${current.owner}${reason}; only its owner or a person should change that`,
-    { details: { admin: current } },
-  );
-}
-
-function isSameWord(current: Admin, request: AdminRequest): boolean {
-  return current.owner === request.owner && current.reason === request.reason;
 }
 
 function replaced(overrides: readonly Override[], next: Override): Override[] {

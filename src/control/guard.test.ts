@@ -13,6 +13,7 @@ import {
 } from '../model.ts';
 import { WorkerFigures } from '../workers.ts';
 import { checkGuard } from './guard.ts';
+import type { CapacityElsewhere } from './others.ts';
 import { memberEligibility } from './reported.ts';
 import type { Member } from './table.ts';
 
@@ -22,6 +23,15 @@ type Scene = {
   readonly c?: Partial<ServerState>;
   /** Of each worker, what it reported. */
   readonly workers?: readonly Readonly<Record<string, Eligibility>>[];
+  readonly elsewhere?: readonly Partial<CapacityElsewhere>[];
+};
+
+/** Another gateway that can use all three. */
+const WEB_2: CapacityElsewhere = {
+  gateway: 'pid 7 on web-2',
+  isKnown: true,
+  counts: () => true,
+  capacity: 3,
 };
 
 function member(id: string, state: Partial<ServerState> = {}): Member {
@@ -44,7 +54,10 @@ function report(views: Readonly<Record<string, Eligibility>>, upstream = 'app'):
 }
 
 /** '' = allowed. */
-function refusal(keepEligible: number, { b = {}, c = {}, workers = [] }: Scene = {}): string {
+function refusal(
+  keepEligible: number,
+  { b = {}, c = {}, workers = [], elsewhere = [] }: Scene = {},
+): string {
   try {
     checkGuard({
       upstream: 'app',
@@ -52,6 +65,7 @@ function refusal(keepEligible: number, { b = {}, c = {}, workers = [] }: Scene =
       keepEligible,
       members: [member('a'), member('b', b), member('c', c)],
       figures: workers.map((views) => report(views)),
+      elsewhere: elsewhere.map((other) => ({ ...WEB_2, ...other })),
     });
     return '';
   } catch (error) {
@@ -115,14 +129,38 @@ test('of very many others five are named', () => {
   const ids = ['1', '2', '3', '4', '5', '6', '7'];
   const ask = (): void =>
     checkGuard({
-      ...{ upstream: 'app', server: 'a', keepEligible: 1, figures: [] },
+      ...{ upstream: 'app', server: 'a', keepEligible: 1, figures: [], elsewhere: [] },
       members: ids.map((id) => member(id, { admin: 'maint' })),
     });
   assert.throws(ask, /\(1 maint, 2 maint, 3 maint, 4 maint, 5 maint, 2 more\)/);
   const alone = (): void =>
     checkGuard({
-      ...{ upstream: 'app', server: 'a', keepEligible: 1, figures: [] },
+      ...{ upstream: 'app', server: 'a', keepEligible: 1, figures: [], elsewhere: [] },
       members: [member('a')],
     });
   assert.throws(alone, /\(there is no other server\)/);
+});
+
+test('a server counts where every gateway can use it', () => {
+  const up = { checks: 'up' } as const;
+  assert.equal(refusal(2, { b: up, c: up, elsewhere: [{}, {}] }), '');
+  assert.match(
+    refusal(2, { b: up, c: up, elsewhere: [{}, { counts: (id) => id !== 'c', capacity: 2 }] }),
+    /without a 1 eligible would stay, 2 needed \(c out on pid 7 on web-2\)/,
+  );
+  assert.equal(refusal(1, { elsewhere: [{ counts: (id) => id !== 'c', capacity: 2 }] }), '');
+  // What is out there already does not count twice.
+  assert.equal(refusal(2, { elsewhere: [{ counts: (id) => id !== 'a', capacity: 2 }] }), '');
+});
+
+test('a gateway that has fewer servers than we allows no more than those', () => {
+  assert.match(refusal(2, { elsewhere: [{ capacity: 2 }] }), /without a 1 eligible would stay/);
+  assert.equal(refusal(1, { elsewhere: [{ capacity: 2 }] }), '');
+});
+
+test('a gateway that has not said what it sees makes the guard refuse, by name', () => {
+  assert.match(
+    refusal(0, { elsewhere: [{ isKnown: false }] }),
+    /pid 7 on web-2 did not say which servers can be used there/,
+  );
 });

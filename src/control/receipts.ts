@@ -2,12 +2,12 @@
 // all workers, so a worker that dies in between changes nothing. Requests that were in flight at the
 // opening are on it, so that the sum comes out:
 // requests = answered + cut + lost + clientGone + stillInFlight. So with the tunnels, whose requests were
-// answered when they were opened: opened = ended + cut + open.
+// answered when they were opened: opened = ended + cut + open. The counts of this gateway alone: the sum
+// over several is in shared/receipt-sum.ts.
 
 import { randomBytes } from 'node:crypto';
-import type { ReceiptDocument, TunnelCounts } from '../admin.ts';
+import type { ReceiptCounts, TunnelCounts } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
-import type { Scope } from '../base/scope.ts';
 import {
   addServerCounters,
   addUpstreamCounters,
@@ -32,28 +32,50 @@ type Receipt = {
 
 export class Receipts {
   readonly #fleet: Fleet;
-  readonly #scope: Scope;
+  readonly #onClosed: (id: string) => void;
   readonly #open = new Map<string, Receipt>();
 
-  constructor(fleet: Fleet, scope: Scope) {
+  /** `onClosed`: the oldest made room for a new one. */
+  constructor(fleet: Fleet, onClosed: (id: string) => void) {
     this.#fleet = fleet;
-    this.#scope = scope;
+    this.#onClosed = onClosed;
   }
 
-  /** `servers` are listed even if they got nothing. @throws timeout */
-  async open(upstream: string, servers: Iterable<string>): Promise<ReceiptDocument> {
+  has(id: string): boolean {
+    return this.#open.has(id);
+  }
+
+  /**
+   * `servers`: those to list even if they got nothing. `fromStart`: what was counted since our start is
+   * on it. @throws timeout
+   */
+  async open(options: {
+    readonly upstream: string;
+    readonly servers: Iterable<string>;
+    /** A new one when it is left out. */
+    readonly id?: string;
+    readonly fromStart?: boolean;
+  }): Promise<ReceiptCounts> {
+    const { upstream, servers, id = randomBytes(6).toString('hex'), fromStart = false } = options;
     await this.#fleet.refresh({ deadlineMs: DEADLINE_MS, strict: true });
-    const gap = { id: randomBytes(6).toString('hex'), upstream };
-    const start = this.#fleet.totals(upstream);
+    const gap = { id, upstream };
+    const start = fromStart ? NO_TOTALS : this.#fleet.totals(upstream);
     const receipt = { gap, openedAtMs: Date.now(), start };
     for (const oldest of this.#open.values()) {
       if (this.#open.size < RECEIPTS_MAX) break;
-      this.#open.delete(oldest.gap.id);
-      this.#fleet.closeGap(oldest.gap);
+      this.close(oldest.gap.id);
+      this.#onClosed(oldest.gap.id);
     }
     this.#open.set(gap.id, receipt);
     this.#fleet.openGap(gap);
     return this.#document(receipt, servers);
+  }
+
+  close(id: string): void {
+    const receipt = this.#open.get(id);
+    if (receipt === undefined) return;
+    this.#open.delete(id);
+    this.#fleet.closeGap(receipt.gap);
   }
 
   upstream(id: string): string {
@@ -61,7 +83,7 @@ export class Receipts {
   }
 
   /** @throws not_found, timeout */
-  async read(id: string, servers: Iterable<string>): Promise<ReceiptDocument> {
+  async read(id: string, servers: Iterable<string>): Promise<ReceiptCounts> {
     const receipt = this.#find(id);
     await this.#fleet.refresh({ deadlineMs: DEADLINE_MS, strict: true });
     return this.#document(receipt, servers);
@@ -76,7 +98,7 @@ export class Receipts {
     );
   }
 
-  #document(receipt: Receipt, listed: Iterable<string>): ReceiptDocument {
+  #document(receipt: Receipt, listed: Iterable<string>): ReceiptCounts {
     const { gap, openedAtMs, start } = receipt;
     const now = this.#fleet.totals(gap.upstream);
     const ids = new Set(listed);
@@ -105,12 +127,13 @@ export class Receipts {
         const { attempts, answered, retried, cut, lost, clientGone } = counters;
         return { id, attempts, answered, retried, cut, lost, clientGone, tunnels };
       }),
-      scope: this.#scope,
     };
   }
 }
 
 type Since = { readonly counters: ServerCounters; readonly tunnels: TunnelCounts };
+
+const NO_TOTALS: UpstreamTotals = { counters: createUpstreamCounters(), servers: new Map() };
 
 const NOTHING: Since = {
   counters: createServerCounters(),

@@ -2,22 +2,25 @@
 // eligibility from the workers. Reads only.
 
 import type {
+  GatewayDocument,
   RegistryDocument,
   ServerDocument,
   StatusDocument,
   UpstreamDocument,
 } from '../admin.ts';
-import type { Scope } from '../base/scope.ts';
 import { type Findings, openTunnels, stateAttributes } from '../model.ts';
 import type { Fleet, WorkerFigures } from '../workers.ts';
 import type { KnownRegistry } from './known-registry.ts';
+import type { Others } from './others.ts';
 import { memberEligibility } from './reported.ts';
 import type { KnownUpstream, Memberships, Table } from './table.ts';
 
 export type StatusSource = {
   readonly version: string;
   readonly startedAtMs: number;
-  readonly scope: Scope;
+  readonly others: Others;
+  /** This gateway as the others see it. */
+  readonly self: GatewayDocument;
   readonly table: Table;
   readonly fleet: Fleet;
   /** First that of the section `registry`. */
@@ -28,11 +31,13 @@ export function buildStatus(source: StatusSource): StatusDocument {
   const { table, fleet } = source;
   const figures = fleet.figures();
   const [registry, ...registries] = source.registries;
+  const { others } = source;
   return {
     version: source.version,
     generation: table.generation,
     startedAtMs: source.startedAtMs,
-    scope: source.scope,
+    scope: others.scope,
+    gateways: [source.self, ...others.documents()],
     workers: fleet.links.map((link) => ({
       id: link.id,
       pid: link.pid,
@@ -46,6 +51,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
       buildUpstream(upstream, {
         fleet,
         figures,
+        others,
         problems: problemsOf(upstream, table.memberships),
       }),
     ),
@@ -57,6 +63,7 @@ function buildUpstream(
   context: {
     readonly fleet: Fleet;
     readonly figures: readonly WorkerFigures[];
+    readonly others: Others;
     readonly problems: UpstreamDocument['problems'];
   },
 ): UpstreamDocument {
@@ -81,6 +88,10 @@ function buildUpstream(
       riseCount: verdict?.riseCount ?? 0,
       fallCount: verdict?.fallCount ?? 0,
       eligibility: memberEligibility(config.name, member, context.figures),
+      outElsewhere: context.others.outElsewhere(config.name, state.id),
+      settled:
+        context.fleet.isAcknowledged(member.adminGeneration) &&
+        context.others.drain(config.name, state.id, admin).acknowledged,
       inFlight: inFlight(config.name, state.id, context.figures),
       requests: counters?.attempts ?? 0,
       failures: counters?.failures ?? 0,

@@ -27,6 +27,7 @@ import {
   type Member,
   upstreamState,
 } from './table/members.ts';
+import { Overrides } from './table/overrides.ts';
 import { checkedServer, isListed } from './table/probing.ts';
 import {
   changedInstances,
@@ -83,8 +84,7 @@ type Upstream = KnownUpstream & {
 export class Table {
   readonly #options: TableOptions;
   #upstreams: ReadonlyMap<string, Upstream> = new Map();
-  /** By upstream. Upstreams that the config does not have at present are among them. */
-  readonly #overrides = new Map<string, Map<string, Admin>>();
+  readonly #overrides: Overrides;
   /** Verdicts of an earlier run, for the upstreams of the first configuration. */
   #remembered: readonly RememberedVerdict[];
   /** Servers that must be recomputed. */
@@ -101,9 +101,7 @@ export class Table {
     this.#generation = options.generation;
     this.#memberships = new Map(options.memberships);
     this.#remembered = options.verdicts;
-    for (const { upstream, server, admin } of options.overrides) {
-      this.#overridesOf(upstream).set(server, admin);
-    }
+    this.#overrides = new Overrides(options.overrides);
   }
 
   /**
@@ -228,23 +226,29 @@ export class Table {
     this.#schedule();
   }
 
+  /** All overrides of an upstream from now on; in force, with their generation, when it returns. */
+  setOverrides(name: string, next: ReadonlyMap<string, Admin>): void {
+    const ids = this.#overrides.set(name, next);
+    const upstream = this.#upstreams.get(name);
+    for (const id of ids) if (next.get(id)?.state === 'maint') upstream?.admitted.delete(id);
+    if (upstream !== undefined && ids.size > 0) {
+      this.#dirty.add(name, ids);
+      this.#probing.add(name, ids);
+    }
+    if (!this.#dirty.isEmpty) this.#flush();
+  }
+
   /** When it returns, the change is in force and has its generation. */
   setOverride(upstream: string, server: string, admin: Admin): void {
-    const known = this.#upstreams.get(upstream);
-    if (known === undefined) return;
-    if (admin.state === 'ready') known.overrides.delete(server);
-    else known.overrides.set(server, admin);
-    if (admin.state === 'maint') known.admitted.delete(server);
-    this.#dirty.add(upstream, new Set([server]));
-    this.#probing.add(upstream, new Set([server]));
-    this.#flush();
+    const next = new Map(this.#overrides.of(upstream));
+    if (admin.state === 'ready') next.delete(server);
+    else next.set(server, admin);
+    this.setOverrides(upstream, next);
   }
 
   /** All intents, also those for upstreams that the config does not have at present. */
   overrides(): Override[] {
-    return [...this.#overrides].flatMap(([upstream, overrides]) =>
-      [...overrides].map(([server, admin]) => ({ upstream, server, admin })),
-    );
+    return this.#overrides.all();
   }
 
   verdicts(): RememberedVerdict[] {
@@ -298,7 +302,7 @@ export class Table {
       members: new Map(),
       admitted: new Set(),
       registered: new Map(),
-      overrides: this.#overridesOf(name),
+      overrides: this.#overrides.of(name),
       verdicts: new Map(remembered.map((verdict) => [verdict.server, verdict])),
     };
   }
@@ -320,12 +324,6 @@ export class Table {
       config.slowStartMs !== before?.slowStartMs ||
       !isDeepStrictEqual(config.balancing, before?.balancing)
     );
-  }
-
-  #overridesOf(upstream: string): Map<string, Admin> {
-    const known = this.#overrides.get(upstream) ?? new Map<string, Admin>();
-    this.#overrides.set(upstream, known);
-    return known;
   }
 
   /** What the data plane must hear of. */

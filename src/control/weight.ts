@@ -1,21 +1,18 @@
 // Writes a server's weight into its record in the registry: read, change that one attribute, write
 // if nobody else wrote meanwhile. A server that only the config file names gets a record from it.
 
-import { messageOf, SluiceError } from '../base/errors.ts';
+import { SluiceError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import type { StaticServer } from '../config.ts';
-import { type KvEntry, type RecordStore, readInstance, recordOf } from '../registry.ts';
+import { recordOf } from '../registry.ts';
+import { findRecord, parseRecord, type ServerRecord } from './server-record.ts';
 
 /** Others write too. After this many attempts in vain something is wrong. */
 const TRIES_MAX = 5;
 /** Less than the 10 s of the CLI: otherwise it looks as if the control API hung, not the registry. */
 const DEADLINE_MS = 8000;
 
-export type WeightChange = {
-  readonly store: RecordStore;
-  readonly prefix: string;
-  readonly upstream: string;
-  readonly server: string;
+export type WeightChange = ServerRecord & {
   readonly weight: number;
   /** The server as the config file has it, for a record that does not exist yet. */
   readonly configured: StaticServer | undefined;
@@ -71,19 +68,6 @@ async function write(change: WeightChange, progress: Progress): Promise<void> {
   );
 }
 
-/** Its key is normally made of upstream and id; folders between the two are allowed. */
-async function findRecord(change: WeightChange): Promise<KvEntry | undefined> {
-  const { store, prefix, upstream, server } = change;
-  const folder = `${prefix}${upstream}/`;
-  const direct = await store.get(`${folder}${server}`);
-  if (direct !== undefined) return direct;
-  const { entries } = await store.list(folder);
-  return entries.find((entry) => {
-    const read = readInstance(entry.key, entry.value, prefix);
-    return 'instance' in read && read.instance.id === server;
-  });
-}
-
 function fromConfig(change: WeightChange): Record<string, unknown> {
   const { server, upstream, configured } = change;
   if (configured === undefined) {
@@ -104,29 +88,10 @@ function inFile({ server, upstream }: WeightChange, what: string): SluiceError {
   );
 }
 
-function parseRecord(entry: KvEntry): Record<string, unknown> {
-  const text = Buffer.from(entry.value).toString('utf8').trim();
-  if (text === '') return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  } catch (cause) {
-    throw unreadable(entry, messageOf(cause));
-  }
-  throw unreadable(entry, 'not an object');
-}
-
 /** Takes the place of a weight in any spelling: upper and lower case do not matter in a record. */
 function withWeight(attributes: Record<string, unknown>, weight: number): Record<string, unknown> {
   const changed = Object.fromEntries(
     Object.entries(attributes).filter(([name]) => name.toLowerCase() !== 'weight'),
   );
   return { weight, ...changed };
-}
-
-function unreadable(entry: KvEntry, why: string): SluiceError {
-  return new SluiceError(
-    'conflict',
-    `record ${entry.key}: cannot be read (${why}); correct it with "sluice kv put"`,
-  );
 }

@@ -85,6 +85,11 @@ const RULES: Rules<Config> = {
     prefix: ['registry.prefix', ONE_REGISTRY],
     // It only says what the start waits for.
     strongDependency: [],
+    gateways: {
+      prefix: ['registry.gateways.prefix', ONE_REGISTRY],
+      leaseMs: ['registry.gateways.lease', ONE_REGISTRY],
+      forgetMs: ['registry.gateways.forget', ONE_REGISTRY],
+    },
   },
   registries: ['registries', 'the registries are followed since the start'],
   // By name, see below.

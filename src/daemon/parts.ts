@@ -4,10 +4,17 @@
 
 import { renderPage, serveAdmin } from '../admin.ts';
 import type { Log } from '../base/log.ts';
-import type { Address } from '../base/units.ts';
+import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
 import type { Config, UpstreamConfig } from '../config.ts';
-import { DaemonControl, type Lookup, Names, OutageWatch, Table } from '../control.ts';
+import {
+  DaemonControl,
+  type Lookup,
+  Names,
+  OutageWatch,
+  SharedControl,
+  Table,
+} from '../control.ts';
 import { Checker } from '../health.ts';
 import { lockStateDir, openSnapshot } from '../snapshot.ts';
 import { type BoundListeners, bindListeners, Fleet } from '../workers.ts';
@@ -73,7 +80,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     log,
     generation: snapshot.memory.generation,
     memberships: followed.memberships,
-    overrides: snapshot.overrides,
+    overrides: snapshot.overrides.filter(({ admin }) => admin.state !== 'ready'),
     verdicts: snapshot.memory.verdicts,
     addresses: (name) => names.addresses(name),
     onChange: (changes) => {
@@ -93,8 +100,12 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     onFigures: () => lookForOutages(),
     readPage: async (name, query) => renderPage(name, query, await control.status()),
   });
+  const shared = new SharedControl({
+    ...{ registries, version: packageVersion(), table, fleet, snapshot },
+    log: log.child({ component: 'gateways' }),
+  });
   const control = new DaemonControl({
-    ...{ version: packageVersion(), table, fleet, snapshot, registries, log },
+    ...{ version: packageVersion(), table, fleet, snapshot, registries, log, shared },
   });
   const outages = new OutageWatch({
     upstreams: () => table.upstreams,
@@ -116,7 +127,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const changed = (): void => {
     remember();
     lookForOutages();
+    shared.note();
   };
+  // After the workers: until they are gone, others wait for what they have in flight.
+  teardown.add(() => shared.close());
   // Until the last worker is gone it says that we are shutting down.
   let closeAdmin = async (): Promise<void> => {};
   teardown.add(() => closeAdmin());
@@ -132,6 +146,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     onChange: (moved) => table.setAddresses(moved),
     used: () => table.hosts(),
   });
+  // What is out elsewhere is out here, before the first request.
+  await shared.start();
   const strangers = new Strangers(log);
   followed.handOver((registry, next) => {
     table.setMembership(registry, next);
@@ -139,9 +155,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     strangers.look(registry, next, options.config().upstreams);
   });
   return {
-    ...{ table, names, listeners, fleet, changed },
+    ...{ table, names, listeners, fleet },
     registryAddress: registries[0]?.opened.address,
     follow: (upstreams) => followed.setUpstreams(upstreams),
+    changed: () => {
+      changed();
+      shared.reconfigured();
+    },
     async accept() {
       const { listen, token } = config.admin;
       const admin = await serveAdmin({
@@ -150,6 +170,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       });
       closeAdmin = () => admin.close();
       await fleet.listen();
+      shared.join(formatAddress(admin.address));
       isStarted = true;
       lookForOutages();
       return { admin: admin.address };

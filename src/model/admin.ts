@@ -16,3 +16,10 @@ export type Admin = {
 
 /** Nobody took the server out. */
 export const READY: Admin = { state: 'ready', owner: '', reason: '', sinceMs: 0 };
+
+const RANK: Readonly<Record<AdminState, number>> = { ready: 0, drain: 1, maint: 2 };
+
+/** The stricter of two words about a server; the first where they are equally strict. */
+export function stricterAdmin(first: Admin, second: Admin): Admin {
+  return RANK[second.state] > RANK[first.state] ? second : first;
+}

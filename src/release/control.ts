@@ -1,8 +1,8 @@
 // What a release needs of the control plane: the pool as it is, a change of admin state with the
 // guard inside, the drain barrier, and the receipt. The part of the control API's documents that a
-// release reads, so the CLI's control client fits as it is. It speaks of one gateway, the one that `scope`
-// names. A service behind several gateways would be the same face over a list: change all of them, idle
-// when all are idle, status is the worst of them; until then nothing is said of the others.
+// release reads, so the CLI's control client fits as it is. The gateway that is asked speaks for all that
+// share its registry: a change reaches all of them, idle is idle on all of them; `scope` names them, and
+// those that it could not hear.
 
 import type {
   AdminRequest,
@@ -16,11 +16,19 @@ import { isCapacity } from '../model.ts';
 /** One server of the upstream that a service is released behind. */
 export type PoolServer = Pick<
   ServerDocument,
-  'id' | 'backup' | 'admin' | 'checks' | 'checkReason' | 'checkType' | 'eligibility' | 'inFlight'
+  | 'id'
+  | 'backup'
+  | 'admin'
+  | 'checks'
+  | 'checkReason'
+  | 'checkType'
+  | 'eligibility'
+  | 'outElsewhere'
+  | 'settled'
+  | 'inFlight'
 >;
 
 export type PoolStatus = Pick<StatusDocument, 'scope'> & {
-  readonly workers: readonly Pick<StatusDocument['workers'][number], 'generation'>[];
   readonly upstreams: readonly { readonly name: string; readonly servers: readonly PoolServer[] }[];
 };
 
@@ -39,12 +47,13 @@ export interface ReleaseControl {
   readReceipt(id: string): Promise<Receipt>;
 }
 
-/** True when the server counts as capacity, as the control plane's guard counts it. */
-export function isServing(server: PoolServer): boolean {
-  return isCapacity(server.eligibility);
+/** True when the server counts as capacity on every gateway, as the control plane's guard counts it. */
+export function isServing({ eligibility, outElsewhere }: PoolServer): boolean {
+  return isCapacity(eligibility) && outElsewhere.every((other) => isCapacity(other.eligibility));
 }
 
 /** True when taking it out may cost something: `ejected` passes by itself, the rest does not. */
 export function isInPool(server: PoolServer): boolean {
-  return isServing(server) || server.eligibility === 'ejected';
+  const words = [server, ...server.outElsewhere].map(({ eligibility }) => eligibility);
+  return words.every((word) => isCapacity(word) || word === 'ejected');
 }

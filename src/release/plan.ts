@@ -12,7 +12,7 @@
 //   running, takes no traffic                guard drain stop start check admit
 //   not running                              guard start check admit
 
-import { isShared, type Scope } from '../base/scope.ts';
+import { isPartial, notHeard, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
 import { ownerText } from '../model.ts';
@@ -302,11 +302,9 @@ function notesOf(
       );
     }
   }
-  if (found.scope !== null && isShared(found.scope)) {
-    const { gateway, sharedRegistry } = found.scope;
+  if (found.scope !== null && isPartial(found.scope)) {
     notes.push(
-      `only ${gateway} is asked: other gateways that follow ${sharedRegistry} may still send an ` +
-        'instance requests when it is stopped, and those are not counted',
+      `${notHeard(found.scope)}: they may still send an instance requests when it is stopped, and those are not counted`,
     );
   }
   if (service.versionHeader === '') {

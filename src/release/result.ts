@@ -64,7 +64,7 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     instances,
     receipt: story.receipt,
     next: [...unseen(story, seen), ...nextSteps(story, instances, seen)],
-    scope: plan.scope ?? seen.scope,
+    scope: story.receipt?.scope ?? plan.scope ?? seen.scope,
     ms: story.ms,
   };
 }

@@ -13,11 +13,14 @@ import {
 } from '../model.ts';
 import type { Instance, Membership, RecordProblem } from '../registry.ts';
 
-/** An operator's or release's word about one server. Ready is the absence of an override. */
+/** An operator's or release's word about one server. */
 export type Override = {
   readonly upstream: string;
   readonly server: string;
+  /** Ready only where there is a `base`: otherwise that is the absence of an override. */
   readonly admin: Admin;
+  /** The registry does not know it yet, and this is what it said when the word was spoken. */
+  readonly base?: Admin;
 };
 
 export type RememberedVerdict = {
@@ -83,13 +86,21 @@ export function parseOverrides(value: unknown): readonly Override[] | undefined 
 
 function parseOverride(value: unknown): Override | undefined {
   if (!isRecord(value)) return undefined;
-  const { upstream, server, admin } = value;
-  if (!isText(upstream) || !isText(server) || !isRecord(admin)) return undefined;
-  const { state, owner, reason, sinceMs } = admin;
+  const { upstream, server } = value;
+  const admin = parseAdmin(value['admin']);
+  if (!isText(upstream) || !isText(server) || admin === undefined) return undefined;
+  if (value['base'] === undefined) return { upstream, server, admin };
+  const base = parseAdmin(value['base']);
+  return base === undefined ? undefined : { upstream, server, admin, base };
+}
+
+function parseAdmin(value: unknown): Admin | undefined {
+  if (!isRecord(value)) return undefined;
+  const { state, owner, reason, sinceMs } = value;
   if (!isAdminState(state) || !isText(owner) || !isText(reason) || !isNumber(sinceMs)) {
     return undefined;
   }
-  return { upstream, server, admin: { state, owner, reason, sinceMs } };
+  return { state, owner, reason, sinceMs };
 }
 
 function parseVerdict(value: unknown): RememberedVerdict | undefined {
@@ -146,7 +157,8 @@ function parseInstance(value: unknown): Instance | undefined {
     isGood &&= isCount(read) && read >= attribute.least;
     return isCount(read) ? read : undefined;
   });
-  return isGood ? { id, service, host, port, ...attributes } : undefined;
+  const note = value['isIntentDown'] === true ? { isIntentDown: true } : {};
+  return isGood ? { id, service, host, port, ...attributes, ...note } : undefined;
 }
 
 function parseProblem(value: unknown): RecordProblem | undefined {

@@ -21,7 +21,7 @@ const ADMIN: Shape<Admin> = object({
   sinceMs: number,
 });
 
-const SCOPE: Shape<Scope> = object({ gateway: text, sharedRegistry: text });
+const SCOPE: Shape<Scope> = object({ gateway: text, heard: list(text), unheard: list(text) });
 
 type AttributeShapes = {
   readonly [Field in keyof StateAttributes]: StateAttributes[Field] extends boolean
@@ -57,6 +57,10 @@ export const SERVER = object({
   fallCount: number,
   /** 'ok' or the reason; with several workers the worst of their views. */
   eligibility: word<Eligibility>(),
+  /** Other gateways where it takes no requests, with the reason there. */
+  outElsewhere: list(object({ gateway: text, eligibility: word<Eligibility>() })),
+  /** Every worker of every live gateway has its admin state in force. */
+  settled: flag,
   /** Sums over the workers, as the two below. */
   inFlight: number,
   requests: number,
@@ -106,6 +110,25 @@ const REGISTRY = object({
 });
 
 export type RegistryDocument = ValueOf<typeof REGISTRY>;
+const GATEWAY = object({
+  id: text,
+  /** `pid 4711 on web-1`. */
+  name: text,
+  /** live, or silent: it stopped renewing its lease without a goodbye. */
+  state: word<'live' | 'silent'>(),
+  /** Since when, as this gateway saw it; of itself its start. */
+  sinceMs: number,
+  version: text,
+  /** `host:port` of its control API. */
+  control: text,
+  generation: number,
+  /** Of the registry, as it has it in force; 0 = not known. */
+  index: number,
+  /** Every intent is in force there as it is here; a silent one is not asked. */
+  current: flag,
+});
+
+export type GatewayDocument = ValueOf<typeof GATEWAY>;
 
 export const STATUS = object({
   version: text,
@@ -113,6 +136,8 @@ export const STATUS = object({
   startedAtMs: number,
   /** Whose view all of this is. */
   scope: SCOPE,
+  /** The gateways that share the registry, this one first. */
+  gateways: list(GATEWAY),
   workers: list(
     object({
       id: number,
@@ -181,8 +206,7 @@ const RECEIPT_SERVER = object({
 
 export type ReceiptServer = ValueOf<typeof RECEIPT_SERVER>;
 
-/** What happened to one gateway's requests of one upstream since the receipt was opened. */
-export const RECEIPT = object({
+const COUNTS = {
   id: text,
   upstream: text,
   openedAtMs: number,
@@ -204,7 +228,34 @@ export const RECEIPT = object({
   /** Longest time in which whole requests waited for a response and none began, ms. */
   longestGapMs: number,
   servers: list(RECEIPT_SERVER),
-  /** Which gateway counted. */
+};
+
+/** What happened to one gateway's requests of one upstream since the receipt was opened. */
+export const RECEIPT_COUNTS = object(COUNTS);
+
+export type ReceiptCounts = ValueOf<typeof RECEIPT_COUNTS>;
+
+/** The sum over all gateways that share the registry. */
+export const RECEIPT = object({
+  ...COUNTS,
+  /** Each gateway's part, ours first. */
+  gateways: list(
+    object({
+      name: text,
+      requests: number,
+      answered: number,
+      retried: number,
+      cut: number,
+      lost: number,
+      clientGone: number,
+      stillInFlight: number,
+      /** Why what it counted may be missing, or more than this; '' = it is all. */
+      missing: text,
+    }),
+  ),
+  /** No gateway's counts are missing. */
+  complete: flag,
+  /** Which gateways counted. */
   scope: SCOPE,
 });
 

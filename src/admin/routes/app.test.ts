@@ -48,6 +48,8 @@ const RECEIPT: ReceiptDocument = {
   tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
   longestGapMs: 0,
   servers: [],
+  gateways: [],
+  complete: true,
   scope: ALONE,
 };
 

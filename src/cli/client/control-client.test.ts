@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { SHARED } from '../../../test/support/base/scopes.ts';
+import { PARTIAL } from '../../../test/support/base/scopes.ts';
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../../admin.ts';
 import { createControlClient, parseControlUrl } from './control-client.ts';
 
@@ -20,7 +20,7 @@ const DRAIN: DrainDocument = {
   tunnels: 1,
   idle: false,
   eligibility: 'drain',
-  scope: SHARED,
+  scope: PARTIAL,
 };
 const RECEIPT: ReceiptDocument = {
   id: 'r1',
@@ -47,13 +47,27 @@ const RECEIPT: ReceiptDocument = {
       tunnels: TUNNELS,
     },
   ],
-  scope: SHARED,
+  gateways: [
+    {
+      name: 'pid 7 on web-2',
+      ...{ requests: 10, answered: 10, retried: 1, cut: 0, lost: 0, clientGone: 0 },
+      ...{ stillInFlight: 0, missing: '' },
+    },
+  ],
+  complete: false,
+  scope: PARTIAL,
 };
 const STATUS: StatusDocument = {
   version: '0.1.0',
   generation: 7,
   startedAtMs: 1,
-  scope: SHARED,
+  scope: PARTIAL,
+  gateways: [
+    {
+      ...{ id: 'web-2-7-abc', name: 'pid 7 on web-2', state: 'silent', sinceMs: 1 },
+      ...{ version: '0.1.0', control: '10.0.0.2:8700', generation: 6, index: 2, current: false },
+    },
+  ],
   workers: [{ id: 1, pid: 2, generation: 7, connections: 0, silentMs: 100 }],
   registries: [],
   registry: {
@@ -93,6 +107,8 @@ const STATUS: StatusDocument = {
           riseCount: 2,
           fallCount: 0,
           eligibility: 'ok',
+          outElsewhere: [{ gateway: 'pid 7 on web-2', eligibility: 'ejected' }],
+          settled: true,
           inFlight: 0,
           requests: 5,
           failures: 0,

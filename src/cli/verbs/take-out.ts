@@ -1,10 +1,10 @@
 // What drain and maint have in common: a server takes no new requests from now on. The verb waits until
-// every worker has acknowledged and nothing is in flight: exit code 0 means idle on this gateway.
+// every worker of every live gateway has acknowledged and nothing is in flight: then the exit code is 0.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminRequest, Control, DrainDocument } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { idleMeaning, isShared, notAsked } from '../../base/scope.ts';
+import { idleMeaning, isPartial, notHeard } from '../../base/scope.ts';
 import { formatDuration, parseDuration } from '../../base/units.ts';
 import { operator } from '../client/operator.ts';
 import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
@@ -82,16 +82,14 @@ async function takeOut(
     print(
       `${server} of ${upstream}: ${paint('green', 'idle')} after ${took}, ${idleMeaning(drain.scope)}`,
     );
-  } else if (isShared(drain.scope)) {
-    print(`${server} of ${upstream}: ${notAsked(drain.scope)}`);
+  } else if (isPartial(drain.scope)) {
+    print(`${server} of ${upstream}: ${notHeard(drain.scope)}`);
   }
   await warnWhenEmpty(control, upstream);
 }
 
 function progress(drain: DrainDocument): string {
-  const acknowledged = drain.acknowledged
-    ? 'acknowledged by every worker'
-    : 'not yet acknowledged by every worker';
+  const acknowledged = drain.acknowledged ? 'acknowledged by all' : 'not yet acknowledged by all';
   return `${drain.admin.state}, generation ${drain.generation} ${acknowledged}, ${inFlightText(drain)}`;
 }
 
@@ -125,7 +123,7 @@ function notIdle(
   }
   const what = drain.acknowledged
     ? inFlightText(drain, 'still ')
-    : `generation ${drain.generation} is not acknowledged by every worker`;
+    : `generation ${drain.generation} is not acknowledged by all`;
   return new SluiceError(
     'timeout',
     `${server} of ${upstream}: ${what} after ${formatDuration(waitMs)}; it stays in ${state}: wait longer with --wait, or put it back with "sluice undrain ${upstream} ${server}"`,
@@ -138,7 +136,7 @@ async function warnWhenEmpty(control: Control, upstream: string): Promise<void> 
   const status = await control.status();
   const found = status.upstreams.find((document) => document.name === upstream);
   if (found !== undefined && found.eligible === 0) {
-    warn(`upstream "${upstream}" has no eligible server on this gateway; its requests get 503`);
+    warn(`upstream "${upstream}" has no eligible server; its requests get 503`);
   }
 }
 

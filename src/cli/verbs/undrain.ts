@@ -4,14 +4,11 @@
 import type { Command } from 'commander';
 import type { AdminRequest, Control } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { isShared, notAsked } from '../../base/scope.ts';
+import { isPartial, notHeard } from '../../base/scope.ts';
 import { parseOwner } from '../../model.ts';
 import { operator } from '../client/operator.ts';
 import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
 import { print, printJson, visible } from '../output.ts';
-
-/** How long to wait for the workers' acknowledgement. */
-const ACKNOWLEDGE_MS = 5_000;
 
 export function defineUndrain(verb: Command): void {
   verb
@@ -30,9 +27,7 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
   const control = await controlOf(options);
   await assertServer(control, upstream, server, 'undrain');
   const request: AdminRequest = { state: 'ready', owner: operator(), reason: '' };
-  let drain = await control.setAdmin(upstream, server, request);
-  // The wait ends at once when the server is idle; what counts here is the acknowledgement.
-  if (!drain.acknowledged) drain = await control.awaitIdle(upstream, server, ACKNOWLEDGE_MS);
+  const drain = await control.setAdmin(upstream, server, request);
   if (options.json === true) printJson(drain);
   if (drain.admin.state !== 'ready') {
     const { kind } = parseOwner(drain.admin.owner);
@@ -52,7 +47,7 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
     drain.eligibility === 'ok'
       ? 'takes traffic'
       : `not eligible yet (${drain.eligibility}); see "sluice status ${upstream}"`;
-  const others = isShared(drain.scope) ? `; ${notAsked(drain.scope)}` : '';
+  const others = isPartial(drain.scope) ? `; ${notHeard(drain.scope)}` : '';
   const acknowledged = drain.acknowledged ? 'acknowledged' : 'not yet acknowledged';
   print(
     `${server} of ${upstream}: ready, generation ${drain.generation} ${acknowledged}, ${eligible}${others}`,

@@ -2,7 +2,7 @@
 // redrawn in place. Pure: events are folded into a state, a state is rendered into lines; only
 // LiveScreen writes, and it knows nothing of releases.
 
-import { isShared } from '../../base/scope.ts';
+import { isPartial } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Plan, ReleaseEvent } from '../../release.ts';
 import { cut, type Paint } from '../output.ts';
@@ -85,7 +85,7 @@ export function liveLines(state: LiveState, nowMs: number, width: number, paint:
   const requests =
     traffic === null
       ? ''
-      : `   ${traffic.lost} lost  ${traffic.cut} cut  ${traffic.retried} retried  ${traffic.requests.toLocaleString('en')} requests${isShared(traffic.scope) ? ' (this gateway)' : ''}`;
+      : `   ${traffic.lost} lost  ${traffic.cut} cut  ${traffic.retried} retried  ${traffic.requests.toLocaleString('en')} requests${isPartial(traffic.scope) ? ' (not all gateways)' : ''}`;
   const total = `release ${seconds(nowMs - state.startedMs)}`;
   lines.push(cut(`  ${pool}${total}${requests}`, width));
   return lines;

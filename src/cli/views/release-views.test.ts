@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../../test/support/base/scopes.ts';
+import { ALONE, PARTIAL } from '../../../test/support/base/scopes.ts';
 import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../../release.ts';
 import type { Paint } from '../output.ts';
 import { eventLine, fields, Heartbeat } from './event-lines.ts';
@@ -315,6 +315,7 @@ const RECEIPT: ReleaseReceipt = {
     { id: A, attempts: 4000, ...COUNTS, ...SERVER, answered: 3999 },
     { id: B, attempts: 5120, ...COUNTS, ...SERVER, answered: 5119 },
   ],
+  gateways: [],
   scope: ALONE,
 };
 
@@ -374,24 +375,35 @@ Release r42 of app to v2 FAILED after 3.2s (exit 1)
   );
 });
 
-test('live: beside other gateways the counts are said to be of one', () => {
+test('live: where a gateway was not heard the counts are said to be not of all', () => {
   const counts = { eligible: 1, servers: 2, requests: 4, retried: 0, cut: 0, lost: 0 };
-  const traffic = event({ type: 'traffic', ...counts, scope: SHARED });
+  const traffic = event({ type: 'traffic', ...counts, scope: PARTIAL });
   const { state } = fold(
     fold(NOTHING_YET, event({ type: 'plan', plan: PLAN }), plain).state,
     traffic,
     plain,
   );
-  assert.match(liveLines(state, 0, 120, plain).at(-1) ?? '', / 4 requests \(this gateway\)$/);
+  assert.match(liveLines(state, 0, 120, plain).at(-1) ?? '', / 4 requests \(not all gateways\)$/);
 });
 
-test('result: beside other gateways it says whose word it is, also where nothing was counted', () => {
+test('result: where a gateway was not heard it says whose word it is, also where nothing was counted', () => {
   const line =
-    /^ {2}gateway {3}pid 100 on web-1 only; other gateways that follow the Consul at 10.0.0.1:8500 were not asked$/m;
-  const result: ReleaseResult = { ...RESULT, scope: SHARED };
+    /^ {2}gateway {3}pid 100 on web-1, pid 7 on web-2 only; not heard: pid 8 on web-3 \(silent since 12:00:01Z\)$/m;
+  const result: ReleaseResult = { ...RESULT, scope: PARTIAL };
   assert.match(resultText(result, plain), line);
   assert.match(resultText({ ...result, receipt: null }, plain), line);
   assert.doesNotMatch(resultText({ ...RESULT, receipt: null }, plain), /gateway {3}/);
+});
+
+test('result: with several gateways each has a line, and says what of its counts is missing', () => {
+  const part = { requests: 4560, ...COUNTS, clientGone: 0, stillInFlight: 0 };
+  const gateways = [
+    { name: 'pid 100 on web-1', ...part, missing: '' },
+    { name: 'pid 7 on web-2', ...part, lost: 2, missing: 'silent, nothing after 12:00:01Z' },
+  ];
+  const text = resultText({ ...RESULT, receipt: { ...RECEIPT, gateways } }, plain);
+  assert.match(text, /^ {12}pid 100 on web-1 +4,560 requests +9,118 answered .*0 lost$/m);
+  assert.match(text, /^ {12}pid 7 on web-2 .*2 LOST +silent, nothing after 12:00:01Z$/m);
 });
 
 test('result: what was lost is loud, and a quiet release says so', () => {

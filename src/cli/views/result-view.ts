@@ -1,7 +1,7 @@
 // The last block of a release: who serves what, why it ended so, what became of the traffic, what to
 // do next. Pure: result → string.
 
-import { isShared, seenBy } from '../../base/scope.ts';
+import { isPartial, seenBy } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { InstanceResult, ReleaseReceipt, ReleaseResult } from '../../release.ts';
 import { type Paint, table } from '../output.ts';
@@ -106,9 +106,28 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
     bad('lost', server.lost),
     ...serverNotes(server, paint),
   ]);
+  // One gateway needs no line of its own: it is the sum.
+  const gateways =
+    receipt.gateways.length < 2
+      ? []
+      : receipt.gateways.map((part) => [
+          `            ${part.name}`,
+          `${amount(part.requests)} requests`,
+          `${amount(part.answered)} answered`,
+          `${amount(part.retried)} retried`,
+          bad('cut', part.cut),
+          bad('lost', part.lost),
+          part.missing === '' ? '' : paint('yellow', part.missing),
+        ]);
   const tunnels =
     receipt.tunnels.opened > 0 ? [`            ${tunnelText(receipt.tunnels, paint)}`] : [];
-  return [`  traffic   ${total}; ${gap}`, ...tunnels, ...missing, ...table(rows)];
+  return [
+    `  traffic   ${total}; ${gap}`,
+    ...tunnels,
+    ...missing,
+    ...table(gateways),
+    ...table(rows),
+  ];
 }
 
 type ServerReceipt = ReleaseReceipt['servers'][number];
@@ -133,8 +152,8 @@ function tunnelText(tunnels: ReleaseReceipt['tunnels'], paint: Paint): string {
 
 /** Which gateway all of this is about. Said without a receipt only where there may be others. */
 function gatewayLines({ scope, receipt }: ReleaseResult, paint: Paint): readonly string[] {
-  if (scope === null || (receipt === null && !isShared(scope))) return [];
-  return [`  ${isShared(scope) ? paint('yellow', 'gateway') : 'gateway'}   ${seenBy(scope)}`];
+  if (scope === null || (receipt === null && !isPartial(scope))) return [];
+  return [`  ${isPartial(scope) ? paint('yellow', 'gateway') : 'gateway'}   ${seenBy(scope)}`];
 }
 
 function amount(number: number): string {

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../../test/support/base/scopes.ts';
-import type { ServerDocument, StatusDocument } from '../../admin.ts';
+import { ALONE, PARTIAL } from '../../../test/support/base/scopes.ts';
+import type { GatewayDocument, ServerDocument, StatusDocument } from '../../admin.ts';
 import { stateOf, statusView, whyOf } from './status-view.ts';
 
 const NOW = 1_000_000;
@@ -28,6 +28,8 @@ const SERVER: ServerDocument = {
   riseCount: 2,
   fallCount: 0,
   eligibility: 'ok',
+  outElsewhere: [],
+  settled: true,
   inFlight: 0,
   requests: 10,
   failures: 0,
@@ -37,11 +39,17 @@ const SERVER: ServerDocument = {
   ejectedUntilMs: 0,
 };
 
+const GATEWAY: GatewayDocument = {
+  ...{ id: 'web-1-100-a', name: 'pid 100 on web-1', state: 'live', sinceMs: 1, version: '0.1.0' },
+  ...{ control: '127.0.0.1:8700', generation: 7, index: 3, current: true },
+};
+
 const STATUS: StatusDocument = {
   version: '1.2.3',
   generation: 7,
   startedAtMs: NOW - 90_000,
   scope: ALONE,
+  gateways: [GATEWAY],
   workers: [
     { id: 1, pid: 101, generation: 7, connections: 4, silentMs: 100 },
     { id: 2, pid: 102, generation: 6, connections: 12, silentMs: 12_400 },
@@ -173,12 +181,25 @@ test('a server that nobody checks is not called ok, and what requests found is s
   assert.match(view, /^ {2}127\.0\.0\.1:9001 {2}not checked /m);
 });
 
-test('beside other gateways the screen says whose view it is; alone it does not', () => {
-  const line =
-    /^gateway {4}pid 100 on web-1, seen alone: others may follow the Consul at 10.0.0.1:8500$/m;
+test('beside other gateways the screen counts them and names the silent; alone it does not', () => {
   const view = { nowMs: NOW, paint: (_: string, text: string) => text, width: 0 };
-  assert.match(statusView({ ...STATUS, scope: SHARED }, view), line);
-  assert.doesNotMatch(statusView(STATUS, view), /^gateway/m);
+  const silent = { ...GATEWAY, name: 'pid 8 on web-3', state: 'silent', current: false } as const;
+  const behind = { ...GATEWAY, name: 'pid 7 on web-2', current: false };
+  const gateways = [GATEWAY, behind, { ...silent, sinceMs: NOW - 5000 }];
+  const text = statusView({ ...STATUS, gateways, scope: PARTIAL }, view);
+  assert.match(text, /^gateways {3}2 live, 1 behind; see "sluice gateways"$/m);
+  assert.match(text, /^ {11}pid 8 on web-3 is silent for 5s: drains do not wait for it$/m);
+  assert.doesNotMatch(statusView(STATUS, view), /^gateways/m);
+  const away = { ...ALONE, unheard: ['others that follow the Consul at 10.0.0.1:8500'] };
+  assert.match(
+    statusView({ ...STATUS, scope: away }, view),
+    /not heard: others that follow the Consul/,
+  );
+});
+
+test('a server that another gateway cannot use says so', () => {
+  const outElsewhere = [{ gateway: 'pid 7 on web-2', eligibility: 'ejected' }] as const;
+  assert.equal(whyOf({ ...SERVER, outElsewhere }, NOW), 'ejected on pid 7 on web-2');
 });
 
 for (const [change, why] of [

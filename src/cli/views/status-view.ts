@@ -7,7 +7,6 @@ import type {
   StatusDocument,
   UpstreamDocument,
 } from '../../admin.ts';
-import { isShared } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
 import { wrap } from '../../base/wrap.ts';
 import { type Eligibility, parseOwner } from '../../model.ts';
@@ -43,10 +42,7 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
       (named) => `registry   ${visible(named.name)}: ${registryOf(named, { nowMs, paint })}`,
     ),
   ];
-  if (isShared(status.scope)) {
-    const { gateway, sharedRegistry } = status.scope;
-    lines.push(`gateway    ${gateway}, seen alone: others may follow ${sharedRegistry}`);
-  }
+  lines.push(...gatewayLines(status, nowMs, paint));
   const rows = workers.map((worker) => [
     `worker ${worker.id}`,
     `pid ${worker.pid}`,
@@ -60,6 +56,29 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
   const hanging = workers.filter(({ silentMs }) => silentMs >= SILENT_MS);
   const hints = hanging.flatMap(({ pid, connections }) => silentAdvice(pid, connections, width));
   return [...lines, ...table(rows, width), ...hints];
+}
+
+/** Nothing where there is only this one. */
+function gatewayLines(
+  { gateways, scope }: StatusDocument,
+  nowMs: number,
+  paint: Paint,
+): readonly string[] {
+  if (gateways.length < 2 && scope.unheard.length === 0) return [];
+  const live = gateways.filter(({ state }) => state === 'live').length;
+  const silent = gateways.filter(({ state }) => state === 'silent');
+  const behind = gateways.filter(({ state, current }) => state === 'live' && !current).length;
+  const lag = behind === 0 ? '' : paint('yellow', `, ${behind} behind`);
+  const lines = [`gateways   ${live} live${lag}; see "sluice gateways"`];
+  for (const { name, sinceMs } of silent) {
+    const text = `${visible(name)} is silent for ${ago(sinceMs, nowMs)}: drains do not wait for it`;
+    lines.push(`${HEAD_INDENT}${paint('red', text)}`);
+  }
+  if (silent.length < scope.unheard.length) {
+    const others = scope.unheard.map(visible).join(', ');
+    lines.push(`${HEAD_INDENT}${paint('yellow', `not heard: ${others}`)}`);
+  }
+  return lines;
 }
 
 /**
@@ -177,6 +196,11 @@ export function whyOf(server: ServerDocument, nowMs: number): string {
   if (server.backup) remarks.push('backup');
   if (server.maxConns > 0 && server.eligibility !== 'full') {
     remarks.push(`max_conns ${server.maxConns}`);
+  }
+  if (server.eligibility === 'ok') {
+    for (const { gateway, eligibility } of server.outElsewhere) {
+      remarks.push(`${eligibility} on ${gateway}`);
+    }
   }
   const { registry, alsoIn } = server;
   // Where there is one registry, nobody asks which.

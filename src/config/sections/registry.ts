@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Address } from '../../base/units.ts';
 import type { RegistryKind, RegistrySettings } from '../../registry.ts';
 import { folder, list, pathProblem, secret, section } from './shapes.ts';
-import { address, listenAddress, onOff, show, text } from './values.ts';
+import { address, duration, listenAddress, onOff, show, text } from './values.ts';
 
 /** Where the file's paths start, and its secrets read. */
 type Origin = {
@@ -141,25 +141,44 @@ export const registry = section(
     prefix: text({
       about: 'Prefix of the records; ends with a slash.',
       kind: 'key prefix',
-      problemOf: (value) => {
-        if (value.startsWith('/'))
-          return `${show(value)} begins with a slash, but keys do not; write upstreams/`;
-        if (!value.endsWith('/'))
-          return `${show(value)} also covers other names that begin like it; write ${value.length > 60 ? 'a slash at its end' : `"${value}/"`}`;
-        return /^[\x21-\x7e]+$/.test(value)
-          ? ''
-          : 'holds blanks or non-ASCII characters; remove them';
-      },
+      problemOf: prefixProblem,
     }).prefault('upstreams/'),
     strong_dependency: onOff({
       about: "Do not start before the registry's first answer.",
       initial: 'off',
     }),
+    gateways: section(
+      'What the gateways that share the registry tell each other through it: docs/gateways.md.',
+      {
+        prefix: text({
+          about: 'Prefix of their records; ends with a slash. The same for all gateways.',
+          kind: 'key prefix',
+          problemOf: prefixProblem,
+        }).prefault('sluice/'),
+        lease: duration({
+          about:
+            'A gateway that has not renewed its lease for this long is silent: it is named, and drains no longer wait for it. Consul takes up to twice this time.',
+          initial: '10s',
+          least: '10s',
+        }),
+        forget: duration({
+          about: 'A silent gateway is named for this long.',
+          initial: '1h',
+        }),
+      },
+    ).prefault({}),
   },
 );
 
 /** Kinds that the section `registry` alone may be. */
 export const DEFAULT_ONLY: ReadonlySet<RegistryKind> = new Set(['embedded', 'none']);
+function prefixProblem(value: string): string {
+  if (value.startsWith('/'))
+    return `${show(value)} begins with a slash, but keys do not; write upstreams/`;
+  if (!value.endsWith('/'))
+    return `${show(value)} also covers other names that begin like it; write ${value.length > 60 ? 'a slash at its end' : `"${value}/"`}`;
+  return /^[\x21-\x7e]+$/.test(value) ? '' : 'holds blanks or non-ASCII characters; remove them';
+}
 
 export type RegistryFile = z.output<typeof registry>;
 export type RegistryKinds = Pick<RegistryFile, RegistryKind>;

@@ -8,7 +8,17 @@ import { requestShape } from './check.ts';
 import { follows } from './follows.ts';
 import { serverAttributeKeys } from './server.ts';
 import { isSingle, list, section } from './shapes.ts';
-import { address, choice, duration, integer, onOff, optionalChoice, size, text } from './values.ts';
+import {
+  address,
+  choice,
+  choiceOf,
+  duration,
+  integer,
+  onOff,
+  optionalChoice,
+  size,
+  text,
+} from './values.ts';
 
 const server = z
   .preprocess(
@@ -86,6 +96,16 @@ export const upstreamSchema = section('A named group of interchangeable servers.
     most: 64 * 1024 * 1024,
   }),
   registry: follows,
+  write_down: choiceOf({
+    about: "Whether a drain also writes `down` into the server's record.",
+    initial: 'auto',
+    meanings: {
+      auto: 'where other machines can follow the registry',
+      on: 'always',
+      off: 'never',
+    },
+    more: ' Then nginx with upsync takes it out too; it is taken back with the drain.',
+  }),
   allow_empty: onOff({
     about: 'Take an emptied or vanished list as it is, instead of holding the last good one.',
     initial: 'off',

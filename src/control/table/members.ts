@@ -5,7 +5,6 @@ import { isIP } from 'node:net';
 import type { StaticServer, UpstreamConfig } from '../../config.ts';
 import {
   type Admin,
-  type AdminState,
   type Checks,
   isRecordOwner,
   isSameAttributes,
@@ -13,9 +12,11 @@ import {
   READY,
   type ServerState,
   stateAttributes,
+  stricterAdmin,
   type UpstreamState,
   withFile,
 } from '../../model.ts';
+import type { Instance } from '../../registry.ts';
 import { isSameList } from '../names.ts';
 import type { Registered } from './registered.ts';
 
@@ -51,7 +52,9 @@ export type Facts = {
 };
 
 /** The attributes of a server, from the config or from a registry. */
-type Record = StaticServer & Pick<Member, 'source' | 'registry' | 'alsoIn'>;
+type Record = StaticServer &
+  Pick<Member, 'source' | 'registry' | 'alsoIn'> &
+  Pick<Instance, 'isIntentDown'>;
 
 /** In the balancer's order: the config's servers, then those that only the registry knows. */
 export function computeMembers(facts: Facts): Map<string, Member> {
@@ -104,13 +107,6 @@ export function changedIds(
   return ids;
 }
 
-const RANK: Readonly<{ [state in AdminState]: number }> = { ready: 0, drain: 1, maint: 2 };
-
-/** The stricter of the two intents. When they are equally strict, the operator's. */
-export function stricter(override: Admin, record: Admin): Admin {
-  return RANK[record.state] > RANK[override.state] ? record : override;
-}
-
 function mergeRecords({ config, registered }: Facts): Record[] {
   const records: Record[] = [];
   const named = new Set(config.servers.map(({ id }) => id));
@@ -143,7 +139,11 @@ function computeMember(record: Record, facts: Facts): Member {
   const { overrides, last, nowMs, generation } = facts;
   const { id, host, port } = record;
   const before = last.get(id);
-  const wanted = stricter(overrides.get(id) ?? READY, recordAdmin(record, nowMs));
+  const override = overrides.get(id);
+  // The record only repeats what is known of the intent itself.
+  const isRepeated = record.isIntentDown === true && override !== undefined;
+  const recorded = isRepeated ? READY : recordAdmin(record, nowMs);
+  const wanted = stricterAdmin(override ?? READY, recorded);
   // Down since it was first seen down, not since the last time it was looked at.
   const admin = before !== undefined && isSameIntent(before.admin, wanted) ? before.admin : wanted;
   return {

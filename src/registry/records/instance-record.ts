@@ -46,6 +46,9 @@ const NOTES = /^(x-|_|meta$|tags$)/i;
 /** Names that are not read, in one message. */
 const NAMES_SHOWN_MAX = 3;
 
+/** The note beside a `down` that an intent wrote; see docs/design/gateways.md. */
+export const INTENT_NOTE = 'x-sluice-down';
+
 export type InstanceRead =
   | {
       readonly instance: Instance;
@@ -87,6 +90,7 @@ export function readInstance(key: string, value: Uint8Array, prefix: string): In
     );
     return undefined;
   };
+  const isIntentDown = attributes.values.get(INTENT_NOTE) === 1;
   const instance: Instance = {
     id: server,
     service: place.service,
@@ -97,6 +101,7 @@ export function readInstance(key: string, value: Uint8Array, prefix: string): In
       const value = number({ name, least, most: record.most, otherwise: record.initial });
       return value === null ? undefined : value * unitOf(attribute);
     }),
+    ...(isIntentDown ? { isIntentDown } : {}),
   };
   return { instance, problems, unreadable, breaksUpsync };
 }

@@ -8,6 +8,8 @@ export type Instance = RecordAttributes & {
   readonly service: string;
   readonly host: string;
   readonly port: number;
+  /** Its `down` was written together with an intent, and ends with it. */
+  readonly isIntentDown?: boolean;
 };
 
 /** A record that could not be taken as it is: reported by name, its neighbours untouched. */

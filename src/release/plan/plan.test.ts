@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../../test/support/base/scopes.ts';
+import { ALONE, PARTIAL, TOGETHER } from '../../../test/support/base/scopes.ts';
 import {
   drained,
   found,
@@ -189,15 +189,15 @@ test('plan: the steps of a revert', () => {
   assert.equal(steps.find((step) => step.kind === 'check')?.version, 'v1');
 });
 
-test('beside other gateways the plan says that they are not asked; alone it does not', () => {
+test('a gateway that is not heard is named in the plan', () => {
   const instances = [instance(1), instance(2)];
-  const note =
-    'only pid 100 on web-1 is asked: other gateways that follow the Consul at 10.0.0.1:8500';
+  const note = 'not heard: pid 8 on web-3 (silent since 12:00:01Z): they may still send';
   const notes = (scope: Survey['scope']): readonly string[] =>
     planRelease(SERVICE, found(instances, { scope }), TO_V2).notes;
-  assert.equal(notes(SHARED).filter((text) => text.startsWith(note)).length, 1);
-  assert.doesNotMatch(notes(ALONE).join(), /other gateways/);
-  assert.doesNotMatch(notes(null).join(), /other gateways/);
+  assert.equal(notes(PARTIAL).filter((text) => text.startsWith(note)).length, 1);
+  for (const scope of [ALONE, TOGETHER, null]) {
+    assert.doesNotMatch(notes(scope).join(), /not heard/);
+  }
 });
 
 test('of a pool that cannot be asked nothing is claimed', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ALONE, SHARED } from '../../../test/support/base/scopes.ts';
+import { ALONE, PARTIAL, TOGETHER } from '../../../test/support/base/scopes.ts';
 import { deploy, scene, when } from '../../../test/support/release/builders.ts';
 import { journalFolder } from '../journal/files.ts';
 
@@ -25,15 +25,17 @@ test('a receipt that a restart cut off says so in the result and in the journal'
   assert.deepEqual(written.data.receipt, result.receipt);
 });
 
-test('beside other gateways each drain, admit, count and the result say that those were not asked', async (t) => {
+test('each drain, admit, count and the result say for which gateways they hold, and who was not heard', async (t) => {
   const { service, control } = await scene(t);
   for (const [scope, version] of [
     [ALONE, 'v2'],
-    [SHARED, 'v3'],
+    [TOGETHER, 'v3'],
+    [PARTIAL, 'v4'],
   ] as const) {
     control.scope = scope;
     const { result, events } = await deploy(service, control, version);
     assert.equal(result.outcome, 'succeeded');
+    assert.equal(result.receipt?.complete, scope !== PARTIAL);
     assert.deepEqual(result.scope, scope);
     assert.deepEqual(result.receipt?.scope, scope);
     const done = events.filter((event) => event.type === 'step' && event.phase === 'done');
@@ -41,14 +43,13 @@ test('beside other gateways each drain, admit, count and the result say that tho
       const said = done.filter((event) => event.type === 'step' && event.step === step);
       assert.equal(said.length, 2);
       for (const event of said) {
-        const others = event.type === 'step' ? event.data['other_gateways'] : '';
-        assert.equal(others, scope === SHARED ? 'not asked' : undefined);
+        const { gateways, missing } = event.type === 'step' ? event.data : {};
+        assert.equal(gateways, { 0: undefined, 1: 2, 2: 3 }[scope.heard.length]);
+        assert.equal(/web-3 \(silent/.test(`${missing}`), scope === PARTIAL);
       }
     }
     for (const event of events) if (event.type === 'traffic') assert.deepEqual(event.scope, scope);
-    const notes = events.filter(
-      (event) => event.type === 'note' && /other gateways/.test(event.text),
-    );
-    assert.equal(notes.length, scope === SHARED ? 1 : 0);
+    const notes = events.filter((event) => event.type === 'note' && /^not heard/.test(event.text));
+    assert.equal(notes.length, scope === PARTIAL ? 1 : 0);
   }
 });

@@ -3,6 +3,7 @@
 // release has the last one that was seen, which says since when it is not complete.
 
 import { isSluiceError, messageOf } from '../../base/errors.ts';
+import { notHeard } from '../../base/scope.ts';
 import { isServing, type Receipt, type ReleaseControl } from '../control.ts';
 import type { ReleaseReceipt } from '../events.ts';
 import { pause } from '../wait.ts';
@@ -44,7 +45,9 @@ export class TrafficWatch {
     const missing = await this.#readLast();
     if (missing === '') await troubleOf(() => this.#show());
     else this.#release.emit({ type: 'note', instance: '', text: `receipt: ${missing}` });
-    return { ...this.#receipt, complete: missing === '', missing };
+    const { complete, scope } = this.#receipt;
+    if (missing !== '') return { ...this.#receipt, complete: false, missing };
+    return { ...this.#receipt, missing: complete ? '' : notHeard(scope) };
   }
 
   /** Why it is not complete, or ''. */

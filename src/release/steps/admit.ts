@@ -1,8 +1,9 @@
-// Admit: the server is put back into traffic, but only while it is ours; over when every worker may
-// pick it.
+// Admit: the server is put back into traffic, but only while it is ours; over when every worker of every
+// gateway may pick it.
 
 import { formatDuration } from '../../base/units.ts';
-import { isServing } from '../control.ts';
+import { isCapacity } from '../../model.ts';
+import { isServing, type PoolServer } from '../control.ts';
 import { done, failed, serverRemoved } from '../step-end.ts';
 import type { StepDefinition } from '../steps.ts';
 import { pause } from '../wait.ts';
@@ -19,7 +20,7 @@ export const admit: StepDefinition<'admit'> = {
     const { service, instance } = run;
     const { control, owner } = run.release;
     const change = { state: 'ready', owner, reason: '', ifOwner: owner } as const;
-    const { generation } = await control.setAdmin(service.upstream, instance, change);
+    await control.setAdmin(service.upstream, instance, change);
     const startedMs = performance.now();
     let seenMs = startedMs;
     for (;;) {
@@ -30,8 +31,7 @@ export const admit: StepDefinition<'admit'> = {
       const status = await control.status();
       const upstream = status.upstreams.find((candidate) => candidate.name === service.upstream);
       const server = upstream?.servers.find((candidate) => candidate.id === instance);
-      const behind = status.workers.filter((worker) => worker.generation < generation).length;
-      if (behind === 0 && server !== undefined && isServing(server)) {
+      if (server?.settled === true && isServing(server)) {
         return done(otherGateways(status.scope));
       }
       if (server !== undefined && server.admin.state !== 'ready') {
@@ -42,13 +42,22 @@ export const admit: StepDefinition<'admit'> = {
       const nowMs = performance.now();
       if (server !== undefined) seenMs = nowMs;
       else if (nowMs - seenMs >= REMOVED_AFTER_MS) return serverRemoved(service.upstream);
-      const eligibility = server?.eligibility ?? 'gone';
+      const eligibility = server === undefined ? 'gone' : wordOf(server);
+      const known = server?.settled === true ? '' : ', not acknowledged by everybody';
       if (nowMs - startedMs > DEADLINE_MS) {
         const reason = `not in traffic ${formatDuration(DEADLINE_MS)} after it was admitted`;
-        return failed('release_failed', `${reason}: ${eligibility}, ${behind} workers behind`);
+        return failed('release_failed', `${reason}: ${eligibility}${known}`);
       }
-      run.wait({ eligibility, workers_behind: behind });
+      run.wait({ eligibility, settled: server?.settled === true });
       await pause(LOOK_EVERY_MS);
     }
   },
 };
+
+/** Why it takes no requests, here or where it does not. */
+function wordOf({ eligibility, outElsewhere }: PoolServer): string {
+  const [other] = outElsewhere;
+  if (isCapacity(eligibility) && other !== undefined)
+    return `${other.eligibility} on ${other.gateway}`;
+  return eligibility;
+}

@@ -29,6 +29,8 @@ export function server(id: string, changes: Partial<ServerDocument> = {}): Serve
     riseCount: 32,
     fallCount: 0,
     eligibility: 'ok',
+    outElsewhere: [],
+    settled: true,
     inFlight: 0,
     requests: 0,
     failures: 0,
@@ -51,6 +53,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
     generation: 1,
     startedAtMs: 1000,
     scope: ALONE,
+    gateways: [],
     workers: [{ id: 1, pid: 100, generation: 1, connections: 3, silentMs: 100 }],
     registry: {
       name: 'default',

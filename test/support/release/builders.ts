@@ -220,7 +220,6 @@ export class FakeControl implements ReleaseControl {
     const servers = await Promise.all([...this.servers.keys()].map((id) => this.#look(id)));
     return {
       scope: this.scope,
-      workers: [{ generation: 1 }],
       upstreams: [{ name: 'app', servers }],
     };
   }
@@ -288,7 +287,7 @@ export class FakeControl implements ReleaseControl {
     const eligibility = state.state !== 'ready' ? state.state : checked === 'down' ? 'down' : 'ok';
     const { checkType } = this;
     const base = { id, backup: false, admin: state, inFlight, checkReason: '', checkType };
-    return { ...base, checks: checked, eligibility };
+    return { ...base, checks: checked, eligibility, outElsewhere: [], settled: true };
   }
 }
 
@@ -307,6 +306,8 @@ function receipt(scope: Scope): Receipt {
     tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
     longestGapMs: 0,
     servers: [],
+    gateways: [],
+    complete: scope.unheard.length === 0,
     scope,
   };
 }

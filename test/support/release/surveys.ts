@@ -50,6 +50,8 @@ export function server(id: string, part: Partial<PoolServer> = {}): PoolServer {
     checkReason: '',
     checkType: 'http',
     eligibility: 'ok',
+    outElsewhere: [],
+    settled: true,
     inFlight: 0,
     ...part,
   };

@@ -1,8 +1,8 @@
+// Which registries other gateways can follow.
+
 import assert from 'node:assert/strict';
-import { hostname } from 'node:os';
 import { test } from 'node:test';
-import type { RegistrySettings } from '../registry.ts';
-import { scopeOf } from './scope.ts';
+import { kindOf, type RegistrySettings } from './sources.ts';
 
 const embedded = (host: string, port = 8500): RegistrySettings => ({
   kind: 'embedded',
@@ -13,10 +13,6 @@ const consul = (...hosts: readonly string[]): RegistrySettings => ({
   kind: 'consul',
   addresses: hosts.map((host) => ({ host, port: 8500 })),
   token: '',
-});
-
-test('names this process as the gateway', () => {
-  assert.equal(scopeOf([{ kind: 'none' }]).gateway, `pid ${process.pid} on ${hostname()}`);
 });
 
 const CASES: readonly (readonly [string, RegistrySettings, string])[] = [
@@ -34,11 +30,6 @@ const CASES: readonly (readonly [string, RegistrySettings, string])[] = [
 
 for (const [what, settings, registry] of CASES) {
   test(`${what}: ${registry === '' ? 'nobody else follows it' : 'others may follow it'}`, () => {
-    assert.equal(scopeOf([settings]).sharedRegistry, registry);
+    assert.equal(kindOf(settings).shared(settings), registry);
   });
 }
-
-test('of several registries all are named that others may follow', () => {
-  const { sharedRegistry } = scopeOf([embedded('127.0.0.1'), consul('a'), consul('b')]);
-  assert.equal(sharedRegistry, 'the Consul at a:8500 and the Consul at b:8500');
-});

@@ -1,0 +1,20 @@
+// Who may change what somebody else decided about a server.
+
+import type { AdminRequest } from '../admin.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { Admin } from '../model.ts';
+
+/** @throws conflict */
+export function checkOwner(server: string, current: Admin, ifOwner: string | undefined): void {
+  if (ifOwner === undefined || current.state === 'ready' || current.owner === ifOwner) return;
+  const reason = current.reason === '' ? '' : ` (${current.reason})`;
+  throw new SluiceError(
+    'conflict',
+    `server ${server}: in ${current.state} by ${current.owner}${reason}; only its owner or a person should change that`,
+    { details: { admin: current } },
+  );
+}
+
+export function isSameWord(current: Admin, request: AdminRequest): boolean {
+  return current.owner === request.owner && current.reason === request.reason;
+}

@@ -1,0 +1,44 @@
+// What this gateway tells the others about one upstream: which of its servers take no requests here, and
+// what is still in flight on them.
+
+import type { ServerView, ViewDocument } from '../gateways.ts';
+import { isCapacity } from '../model.ts';
+import type { Fleet } from '../workers.ts';
+import { memberEligibility } from './reported.ts';
+import { inFlight, openTunnelsOf } from './status.ts';
+import type { KnownUpstream, Member } from './table.ts';
+
+/** Taken out, known to be so by every worker, and nothing in flight. */
+export function isIdle(upstream: string, member: Member, fleet: Fleet): boolean {
+  return (
+    member.admin.state !== 'ready' &&
+    fleet.isAcknowledged(member.adminGeneration) &&
+    fleet.busy(upstream, member.state.id) === 0
+  );
+}
+
+/** `token`: of the intents that every worker has in force. */
+export function localView(
+  { config: { name }, members }: KnownUpstream,
+  fleet: Fleet,
+  token: string,
+): ViewDocument {
+  const figures = fleet.figures();
+  const out = new Map<string, ServerView>();
+  let capacity = 0;
+  for (const [id, member] of members) {
+    const eligibility = memberEligibility(name, member, figures);
+    if (isCapacity(eligibility)) {
+      capacity += 1;
+      continue;
+    }
+    const idle = isIdle(name, member, fleet);
+    out.set(id, {
+      eligibility,
+      inFlight: idle ? 0 : inFlight(name, id, figures),
+      tunnels: idle ? 0 : openTunnelsOf(name, id, figures),
+      idle,
+    });
+  }
+  return { token, capacity, out };
+}

@@ -1,0 +1,156 @@
+// What can be said for the other gateways of the registry: who has confirmed a change, what is in flight
+// there, which servers they can use. Of a gateway that is silent, or that cannot be heard because the
+// registry is away, nothing is said but that.
+
+import type { GatewayDocument } from '../admin.ts';
+import type { Scope } from '../base/scope.ts';
+import type { Elsewhere, Gateways, OtherGateway, ServerView } from '../gateways.ts';
+import { type Admin, type Eligibility, isCapacity, parseOwner } from '../model.ts';
+
+export type OthersOptions = {
+  /** Undefined: there is no registry that gateways could share. */
+  readonly gateways: Gateways | undefined;
+  /** This one: `pid 4711 on web-1`. */
+  readonly name: string;
+  /** What others may follow, `the Consul at …`; '' = nothing. */
+  readonly sharedRegistry: string;
+};
+
+/** A drain as the others see it. */
+export type DrainElsewhere = {
+  /** Every live gateway has it in force. */
+  readonly acknowledged: boolean;
+  /** And nothing is in flight there. */
+  readonly idle: boolean;
+  readonly inFlight: number;
+  readonly tunnels: number;
+  readonly scope: Scope;
+};
+
+export class Others {
+  readonly #options: OthersOptions;
+
+  constructor(options: OthersOptions) {
+    this.#options = options;
+  }
+
+  /** Whose view a status is. */
+  get scope(): Scope {
+    const { gateways } = this.#options;
+    return this.#scope((gateways?.others ?? []).map((gateway) => [gateway, '']));
+  }
+
+  /** As a status shows them. */
+  documents(): readonly GatewayDocument[] {
+    const { gateways } = this.#options;
+    return (gateways?.others ?? []).map(
+      ({ id, name, state, sinceMs, version, control, upstreams }) => {
+        const applied = gateways?.appliedBy(id);
+        const isCurrent = upstreams.every((upstream) =>
+          this.#elsewhere(upstream).every(
+            ({ gateway, isCurrent }) => gateway.id !== id || isCurrent,
+          ),
+        );
+        return {
+          ...{ id, name, state, sinceMs, version, control },
+          generation: applied?.generation ?? 0,
+          index: applied?.index ?? 0,
+          current: state === 'live' && isCurrent,
+        };
+      },
+    );
+  }
+
+  drain(upstream: string, server: string, admin: Admin): DrainElsewhere {
+    let [acknowledged, idle, inFlight, tunnels] = [true, true, 0, 0];
+    const said: [OtherGateway, string][] = [];
+    for (const other of this.#elsewhere(upstream)) {
+      const view = other.view?.out.get(server);
+      const isConfirmed = other.isCurrent && isApplied(admin, view);
+      said.push([other.gateway, isConfirmed ? '' : 'has not confirmed it']);
+      if (other.gateway.state === 'silent' || !this.#isReachable) continue;
+      acknowledged &&= isConfirmed;
+      idle &&= isConfirmed && view?.idle !== false;
+      inFlight += view?.inFlight ?? 0;
+      tunnels += view?.tunnels ?? 0;
+    }
+    return { acknowledged, idle, inFlight, tunnels, scope: this.#scope(said) };
+  }
+
+  /** Where the server takes no requests, though it may here. */
+  outElsewhere(
+    upstream: string,
+    server: string,
+  ): readonly { readonly gateway: string; readonly eligibility: Eligibility }[] {
+    return this.#elsewhere(upstream).flatMap(({ gateway, view }) => {
+      const out = gateway.state === 'live' ? view?.out.get(server) : undefined;
+      return out === undefined ? [] : [{ gateway: gateway.name, eligibility: out.eligibility }];
+    });
+  }
+
+  /** What the guard has to know of one other gateway. */
+  capacities(upstream: string): readonly CapacityElsewhere[] {
+    return this.#elsewhere(upstream)
+      .filter(({ gateway }) => gateway.state === 'live')
+      .map(({ gateway, isCurrent, view }) => ({
+        gateway: gateway.name,
+        isKnown: this.#isReachable && isCurrent,
+        counts: (server) => isCapacity(view?.out.get(server)?.eligibility ?? 'ok'),
+        capacity: view?.capacity ?? 0,
+      }));
+  }
+
+  /** Resolves when every live gateway has our intents in force, or when the time is over. */
+  async untilCurrent(upstream: string, timeoutMs: number): Promise<void> {
+    await this.#options.gateways?.until(
+      () => this.capacities(upstream).every(({ isKnown }) => isKnown),
+      timeoutMs,
+    );
+  }
+
+  get #isReachable(): boolean {
+    return this.#options.gateways?.isReachable !== false;
+  }
+
+  #elsewhere(upstream: string): readonly Elsewhere[] {
+    return this.#options.gateways?.elsewhere(upstream) ?? [];
+  }
+
+  /** `said`: of each gateway, what keeps it from being heard; '' = nothing. */
+  #scope(said: readonly (readonly [OtherGateway, string])[]): Scope {
+    const { name, sharedRegistry, gateways } = this.#options;
+    const heard: string[] = [];
+    const unheard: string[] = [];
+    for (const [gateway, trouble] of said) {
+      const why = !this.#isReachable
+        ? 'the registry is away'
+        : gateway.state === 'silent'
+          ? `silent since ${new Date(gateway.sinceMs).toISOString().slice(11, 19)}Z`
+          : trouble;
+      if (why === '') heard.push(gateway.name);
+      else unheard.push(`${gateway.name} (${why})`);
+    }
+    // Nobody can say who follows a registry that cannot be asked, or that keeps no gateways.
+    if (sharedRegistry !== '' && (gateways === undefined || !this.#isReachable)) {
+      unheard.push(`others that follow ${sharedRegistry}`);
+    }
+    return { gateway: name, heard, unheard };
+  }
+}
+
+export type CapacityElsewhere = {
+  readonly gateway: string;
+  /** False: it has not said what it sees since the last change. */
+  readonly isKnown: boolean;
+  /** Whether a server of ours counts as capacity there. */
+  readonly counts: (server: string) => boolean;
+  /** Servers that count there, all in all. */
+  readonly capacity: number;
+};
+
+/** An intent is confirmed by its token; what only the record says, by seeing the server out. */
+function isApplied({ state, owner }: Admin, view: ServerView | undefined): boolean {
+  const { kind } = parseOwner(owner);
+  if (state === 'ready') return true;
+  return kind === 'registry' ? view !== undefined : true;
+}

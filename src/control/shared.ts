@@ -1,0 +1,288 @@
+// What this gateway does together with the others that share its registry: intent, drains and receipts
+// over all of them. Without a registry that can be written there are no others, and everything holds for
+// this gateway alone.
+
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { GatewayDocument, ReceiptDocument } from '../admin.ts';
+import { isSluiceError, messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { Gateways, type OtherCounts, type PendingIntent } from '../gateways.ts';
+import type { Admin } from '../model.ts';
+import type { RecordWrite } from '../registry.ts';
+import type { Override, Snapshot } from '../snapshot.ts';
+import type { Fleet } from '../workers.ts';
+import {
+  type KnownRegistry,
+  meetingPlace,
+  type ServerRecords,
+  sharedBy,
+} from './known-registry.ts';
+import { localView } from './local-view.ts';
+import { Others } from './others.ts';
+import { Receipts } from './receipts.ts';
+import { downWrites } from './server-record.ts';
+import { type IntentChange, IntentWriter } from './shared/intent-writer.ts';
+import { sumReceipts } from './shared/receipt-sum.ts';
+import type { Table } from './table.ts';
+
+/** How long the registry may take to tell at the start what is out. */
+const FIRST_DEADLINE_MS = 2000;
+/** How long other gateways may take to answer with their counts. */
+const COUNTS_DEADLINE_MS = 5000;
+
+export type SharedOptions = {
+  readonly registries: readonly KnownRegistry[];
+  readonly version: string;
+  readonly table: Table;
+  readonly fleet: Fleet;
+  readonly snapshot: Snapshot;
+  readonly log: Log;
+};
+
+export class SharedControl {
+  readonly others: Others;
+  readonly #options: SharedOptions;
+  readonly #name = `pid ${process.pid} on ${hostname()}`;
+  readonly #id =
+    `${hostname().replace(/[^\w.-]/g, '_')}-${process.pid}-${randomBytes(3).toString('hex')}`;
+  readonly #startedAtMs = Date.now();
+  readonly #receipts: Receipts;
+  readonly #gateways: Gateways | undefined;
+  readonly #writer: IntentWriter | undefined;
+  /** By upstream: the newest intents in the table, with the generation that brought them. */
+  readonly #applied = new Map<string, { readonly token: string; readonly generation: number }>();
+  /** The same, as every worker has them. */
+  readonly #acknowledged = new Map<string, string>();
+  readonly #place: ServerRecords | undefined;
+  #control = '';
+  #saving: NodeJS.Immediate | undefined;
+  #unwatch: () => void = () => {};
+
+  constructor(options: SharedOptions) {
+    this.#options = options;
+    const { registries, fleet, table, log } = options;
+    const place = meetingPlace(registries);
+    this.#place = place;
+    this.#receipts = new Receipts(fleet, (id) => void this.#gateways?.receipts.close(id));
+    if (place !== undefined) {
+      this.#gateways = new Gateways({
+        ...{ store: place.store, log, id: this.#id, ...place.config.gateways },
+        describe: () => ({
+          ...{ name: this.#name, version: options.version, control: this.#control },
+          startedAtMs: this.#startedAtMs,
+          upstreams: table.upstreams.map(({ config }) => config.name),
+        }),
+        view: (name) => {
+          const known = table.upstream(name);
+          const none = { token: '', capacity: 0, out: new Map() };
+          return known === undefined ? none : localView(known, fleet, this.#token(name));
+        },
+        applied: () => ({
+          index: this.#index(),
+          generation: Math.min(
+            ...fleet.links.map(({ acknowledged }) => acknowledged),
+            table.generation,
+          ),
+        }),
+        receipts: {
+          count: (id, upstream, isNew) =>
+            this.#receipts.has(id)
+              ? this.#receipts.read(id, [])
+              : this.#receipts.open({ id, upstream, servers: [], fromStart: isNew }),
+          forget: (id) => this.#receipts.close(id),
+        },
+        onIntents: (upstream, token, admins) => {
+          table.setOverrides(upstream, admins);
+          this.#applied.set(upstream, { token, generation: table.generation });
+          this.#saveSoon();
+        },
+        beside: (upstream, server, admin) => this.#beside(upstream, server, admin),
+        onPending: () => this.#saveSoon(),
+      });
+    }
+    this.others = new Others({
+      ...{ gateways: this.#gateways, name: this.#name },
+      sharedRegistry: sharedBy(place === undefined ? registries : [place]),
+    });
+    if (this.#gateways !== undefined) {
+      this.#writer = new IntentWriter({
+        gateways: this.#gateways,
+        others: this.others,
+        save: (intent) => this.#save(intent),
+        beside: (upstream, server, admin) => this.#beside(upstream, server, admin),
+      });
+      const gateways = this.#gateways;
+      this.#unwatch = fleet.watch(() => gateways.note());
+    }
+  }
+
+  readonly receipts = {
+    /** @throws timeout */
+    open: async (upstream: string): Promise<ReceiptDocument> => {
+      const own = await this.#receipts.open({ upstream, servers: this.#serversOf(upstream) });
+      this.#gateways?.receipts.open(own.id);
+      return this.#sum(own.id, upstream);
+    },
+    /** @throws not_found, timeout */
+    read: async (id: string): Promise<ReceiptDocument> => {
+      const upstream =
+        this.#gateways?.receipts.find(id)?.ask.upstream ?? this.#receipts.upstream(id);
+      return this.#sum(id, upstream);
+    },
+  };
+
+  /** Intents of the last run, until the registry says otherwise; resolves when it has, or is late. */
+  async start(): Promise<void> {
+    const gateways = this.#gateways;
+    if (gateways === undefined) return;
+    const remembered = new Map<string, Map<string, Admin>>();
+    const { overrides } = this.#options.snapshot;
+    for (const { upstream, server, admin, base } of overrides) {
+      if (base !== undefined) continue;
+      const admins = remembered.get(upstream) ?? new Map<string, Admin>();
+      remembered.set(upstream, admins.set(server, admin));
+    }
+    for (const [upstream, admins] of remembered) gateways.intents.remember(upstream, admins);
+    for (const { upstream, server, admin, base } of overrides) {
+      if (base !== undefined) gateways.intents.keep(upstream, server, admin, base);
+    }
+    await gateways.first(FIRST_DEADLINE_MS);
+  }
+
+  /** From now on other gateways see this one. `control`: where its control API listens. */
+  join(control: string): void {
+    this.#control = control;
+    this.#gateways?.join();
+  }
+
+  /** The table has changed. */
+  note(): void {
+    this.#gateways?.note();
+  }
+
+  /** Other upstreams than before may be served. */
+  reconfigured(): void {
+    this.#gateways?.describeAgain();
+  }
+
+  /** False: there is no registry to share it; then it is this gateway's own matter. */
+  async change(change: IntentChange): Promise<boolean> {
+    if (this.#writer === undefined) return false;
+    await this.#writer.change(change);
+    return true;
+  }
+
+  document(): GatewayDocument {
+    const { table, version } = this.#options;
+    return {
+      ...{ id: this.#id, name: this.#name, state: 'live', sinceMs: this.#startedAtMs, version },
+      ...{ control: this.#control, generation: table.generation },
+      ...{ index: this.#index(), current: true },
+    };
+  }
+
+  watch(onChange: () => void): () => void {
+    return this.#gateways?.watch(onChange) ?? (() => {});
+  }
+
+  /** Leaves the others; never throws. */
+  async close(): Promise<void> {
+    this.#unwatch();
+    await this.#gateways?.close();
+    clearImmediate(this.#saving);
+    if (this.#saving !== undefined) this.#saveNow();
+  }
+
+  #serversOf(upstream: string): Iterable<string> {
+    return this.#options.table.upstream(upstream)?.members.keys() ?? [];
+  }
+
+  /** Others first: what they answer later than we read ourselves would be counted by nobody. */
+  async #sum(id: string, upstream: string): Promise<ReceiptDocument> {
+    const gateways = this.#gateways;
+    let others: readonly OtherCounts[] = [];
+    let unheard = this.others.scope.unheard;
+    try {
+      others = (await gateways?.receipts.ask(id, upstream, COUNTS_DEADLINE_MS)) ?? [];
+      // Each of them has its own line.
+      if (gateways?.isReachable === true) unheard = [];
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      unheard = (gateways?.others ?? []).map(({ name }) => `${name} (${messageOf(error)})`);
+    }
+    const servers = this.#serversOf(upstream);
+    const own = this.#receipts.has(id)
+      ? await this.#receipts.read(id, servers)
+      : await this.#receipts.open({ id, upstream, servers });
+    return sumReceipts(own, this.#name, others, unheard);
+  }
+
+  #token(upstream: string): string {
+    const applied = this.#applied.get(upstream);
+    if (applied !== undefined && this.#options.fleet.isAcknowledged(applied.generation)) {
+      this.#acknowledged.set(upstream, applied.token);
+    }
+    return this.#acknowledged.get(upstream) ?? '';
+  }
+
+  /**
+   * What the server's record says with this intent. In another registry than the gateways meet in, it is
+   * written before: a record that is down too early keeps the server out, and one that is up too early
+   * is overruled by the intent.
+   */
+  async #beside(upstream: string, server: string, admin: Admin): Promise<readonly RecordWrite[]> {
+    const { table, registries } = this.#options;
+    const config = table.upstream(upstream)?.config;
+    const registry = table.member(upstream, server)?.registry ?? '';
+    if (config === undefined || registry === '') return [];
+    const isShared =
+      sharedBy(registries.filter(({ config: { name } }) => name === registry)) !== '';
+    const writesDown = config.writeDown === 'auto' ? isShared : config.writeDown === 'on';
+    // What was written once is taken back, whatever the setting says by then.
+    if (admin.state !== 'ready' && !writesDown) return [];
+    const found = registries.find((one) => one.config.name === registry);
+    const store = found?.opened.store;
+    if (found === undefined || store === undefined) return [];
+    const { prefix } = found.config;
+    const writes = await downWrites({ store, prefix, upstream, server }, admin);
+    if (store === this.#place?.store) return writes;
+    if (writes.length > 0) await store.commit(writes);
+    return [];
+  }
+
+  /** Of the registry that the gateways meet in, as it is in the table. */
+  #index(): number {
+    const name = this.#place?.config.name ?? '';
+    return this.#options.table.memberships.get(name)?.index ?? 0;
+  }
+
+  #saveSoon(): void {
+    this.#saving ??= setImmediate(() => this.#saveNow());
+  }
+
+  /** The registry has it; this copy is for a start without the registry. */
+  #saveNow(): void {
+    this.#saving = undefined;
+    try {
+      this.#save();
+    } catch (error) {
+      this.#options.log.error({ error: messageOf(error) }, 'copy of the intents not written');
+    }
+  }
+
+  /** @throws storage_full, storage_failed */
+  #save(next?: PendingIntent): void {
+    const { table, snapshot } = this.#options;
+    const pending = [
+      ...(this.#gateways?.intents.pending ?? []),
+      ...(next === undefined ? [] : [next]),
+    ];
+    const keyOf = ({ upstream, server }: Omit<Override, 'admin'>): string =>
+      `${upstream} ${server}`;
+    const overrides = new Map<string, Override>();
+    for (const override of table.overrides()) overrides.set(keyOf(override), override);
+    for (const intent of pending) overrides.set(keyOf(intent), intent);
+    snapshot.saveOverrides([...overrides.values()]);
+  }
+}

@@ -1,0 +1,102 @@
+// A change of intent that all gateways shall know: decided on the newest intents of the registry, with the
+// guard's question over all gateways, and written with the record's `down`. While the registry is away
+// it holds on this gateway alone, and is written when the registry is back.
+
+import type { AdminRequest } from '../../admin.ts';
+import { isSluiceError } from '../../base/errors.ts';
+import type { Gateways, PendingIntent } from '../../gateways.ts';
+import { type Admin, READY } from '../../model.ts';
+import type { RecordWrite } from '../../registry.ts';
+import { checkOwner, isSameWord } from '../intent-rules.ts';
+import type { Others } from '../others.ts';
+
+/** A registry that does not answer within this time is away, ms. */
+const WRITE_DEADLINE_MS = 4000;
+/** Others may take so long to confirm the change before, ms; then the guard says that they did not. */
+const CURRENT_DEADLINE_MS = 2000;
+
+export type IntentChange = {
+  readonly upstream: string;
+  readonly server: string;
+  readonly request: AdminRequest;
+  /** Judges the servers of all gateways as they are now. @throws guard_refused */
+  readonly guard: () => void;
+};
+
+export type IntentWriterOptions = {
+  readonly gateways: Gateways;
+  readonly others: Others;
+  /** Durable when it returns. @throws storage_full, storage_failed */
+  readonly save: (intent: PendingIntent) => void;
+  readonly beside: (
+    upstream: string,
+    server: string,
+    admin: Admin,
+  ) => Promise<readonly RecordWrite[]>;
+};
+
+export class IntentWriter {
+  readonly #options: IntentWriterOptions;
+
+  constructor(options: IntentWriterOptions) {
+    this.#options = options;
+  }
+
+  /** @throws conflict, guard_refused, registry_…, storage_… */
+  async change(change: IntentChange): Promise<void> {
+    const { gateways, others, beside } = this.#options;
+    const { upstream, server, request, guard } = change;
+    const { state, owner, reason, keepEligible, ifOwner } = request;
+    const isGuarded = keepEligible !== undefined && state !== 'ready';
+    const wanted: Admin = state === 'ready' ? READY : { state, owner, reason, sinceMs: Date.now() };
+    const decide = (admins: ReadonlyMap<string, Admin>) => {
+      const current = admins.get(server) ?? READY;
+      checkOwner(server, current, ifOwner);
+      const isSame = state === current.state && (state === 'ready' || isSameWord(current, request));
+      if (isSame) return { server, admin: undefined };
+      if (isGuarded) guard();
+      return { server, admin: wanted };
+    };
+    if (gateways.isReachable) {
+      if (isGuarded) await others.untilCurrent(upstream, CURRENT_DEADLINE_MS);
+      const written = gateways.intents.change(upstream, decide, (admin) =>
+        beside(upstream, server, admin),
+      );
+      if (await isWritten(written)) return;
+    }
+    this.#keep(change, decide, wanted);
+  }
+
+  /** The registry is away. */
+  #keep(
+    { upstream, server }: IntentChange,
+    decide: (admins: ReadonlyMap<string, Admin>) => { readonly admin: Admin | undefined },
+    admin: Admin,
+  ): void {
+    const { gateways, save } = this.#options;
+    const admins = gateways.intents.admins(upstream);
+    if (decide(admins).admin === undefined) return;
+    const base = admins.get(server) ?? READY;
+    save({ upstream, server, admin, base });
+    gateways.keep({ upstream, server, admin });
+  }
+}
+
+/** False when the registry is away; what it did not take in time it may still take, which changes nothing. */
+async function isWritten(written: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, WRITE_DEADLINE_MS, false);
+  });
+  try {
+    return await Promise.race([written.then(() => true), late]);
+  } catch (error) {
+    if (isSluiceError(error) && error.code === 'registry_unreachable') return false;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    written.catch(() => {
+      // After the deadline: said by whoever writes it again.
+    });
+  }
+}

@@ -1,0 +1,109 @@
+// One receipt over all gateways: sums of what each counted, each gateway by name, and which counts may be
+// missing. What another gateway wrote is read with the shape of the contract.
+
+import { RECEIPT_COUNTS, type ReceiptCounts, type ReceiptDocument } from '../../admin.ts';
+import type { Scope } from '../../base/scope.ts';
+import type { OtherCounts } from '../../gateways.ts';
+
+type Part = ReceiptDocument['gateways'][number];
+type ServerCounts = ReceiptCounts['servers'][number];
+
+/** `self`: this gateway's name. `unheard`: those of whom not even the name of a count is known. */
+export function sumReceipts(
+  own: ReceiptCounts,
+  self: string,
+  others: readonly OtherCounts[],
+  unheard: readonly string[],
+): ReceiptDocument {
+  const gateways: Part[] = [partOf(self, own, '')];
+  const heard: string[] = [];
+  const missing: string[] = [...unheard];
+  let sum = own;
+  for (const { name, answer, state } of others) {
+    const counts =
+      answer !== undefined && RECEIPT_COUNTS.fits(answer.receipt) ? answer.receipt : undefined;
+    const why = missingOf(state, answer?.atMs);
+    gateways.push(
+      partOf(name, counts, counts === undefined && why === '' ? 'its counts cannot be read' : why),
+    );
+    if (counts !== undefined) sum = added(sum, counts);
+    const trouble = gateways.at(-1)?.missing ?? '';
+    if (trouble === '') heard.push(name);
+    else missing.push(`${name} (${trouble})`);
+  }
+  const scope: Scope = { gateway: self, heard, unheard: missing };
+  return { ...sum, id: own.id, gateways, complete: missing.length === 0, scope };
+}
+
+function missingOf(state: OtherCounts['state'], atMs: number | undefined): string {
+  const since =
+    atMs === undefined
+      ? 'it counted nothing'
+      : `nothing after ${new Date(atMs).toISOString().slice(11, 19)}Z`;
+  switch (state) {
+    case 'answered':
+      return '';
+    case 'late':
+      return `did not answer in time, ${since}`;
+    case 'silent':
+      return `silent, ${since}`;
+    case 'gone':
+      return `ended without its last counts, ${since}`;
+  }
+}
+
+const NOTHING = {
+  requests: 0,
+  answered: 0,
+  retried: 0,
+  cut: 0,
+  lost: 0,
+  clientGone: 0,
+  stillInFlight: 0,
+} as const satisfies Partial<ReceiptCounts>;
+
+function partOf(name: string, counts: ReceiptCounts | undefined, missing: string): Part {
+  const { requests, answered, retried, cut, lost, clientGone, stillInFlight } = counts ?? NOTHING;
+  return { name, requests, answered, retried, cut, lost, clientGone, stillInFlight, missing };
+}
+
+function added(a: ReceiptCounts, b: ReceiptCounts): ReceiptCounts {
+  const servers = new Map(a.servers.map((server) => [server.id, server]));
+  for (const server of b.servers) {
+    const known = servers.get(server.id);
+    servers.set(server.id, known === undefined ? server : addedServer(known, server));
+  }
+  return {
+    ...addedCounts(a, b),
+    ...{ id: a.id, upstream: a.upstream, openedAtMs: Math.min(a.openedAtMs, b.openedAtMs) },
+    requests: a.requests + b.requests,
+    stillInFlight: a.stillInFlight + b.stillInFlight,
+    longestGapMs: Math.max(a.longestGapMs, b.longestGapMs),
+    servers: [...servers.values()],
+  };
+}
+
+function addedServer(a: ServerCounts, b: ServerCounts): ServerCounts {
+  return { ...addedCounts(a, b), id: a.id, attempts: a.attempts + b.attempts };
+}
+
+type Counts = Pick<
+  ServerCounts,
+  'answered' | 'retried' | 'cut' | 'lost' | 'clientGone' | 'tunnels'
+>;
+
+function addedCounts(a: Counts, b: Counts): Counts {
+  return {
+    answered: a.answered + b.answered,
+    retried: a.retried + b.retried,
+    cut: a.cut + b.cut,
+    lost: a.lost + b.lost,
+    clientGone: a.clientGone + b.clientGone,
+    tunnels: {
+      opened: a.tunnels.opened + b.tunnels.opened,
+      ended: a.tunnels.ended + b.tunnels.ended,
+      cut: a.tunnels.cut + b.tunnels.cut,
+      open: a.tunnels.open + b.tunnels.open,
+    },
+  };
+}

@@ -1,0 +1,251 @@
+// The gateways that share a registry: who they are, what people and releases want of the servers, and
+// what each gateway sees. All of it goes through the registry, so that gateways need nothing of each
+// other: no port, no token, no common clock. docs/design/gateways.md has the records and the reasons.
+
+import type { Log } from './base/log.ts';
+import {
+  type AppliedDocument,
+  type GatewayDocument,
+  type ViewDocument,
+  viewText,
+} from './gateways/documents.ts';
+import { Intents, type PendingIntent } from './gateways/intents.ts';
+import { LeasedRecords } from './gateways/leased-records.ts';
+import { type LocalReceipts, SharedReceipts } from './gateways/receipts.ts';
+import { type OtherGateway, Roster } from './gateways/roster.ts';
+import { type Shared, SharedState } from './gateways/shared-state.ts';
+import type { Admin } from './model.ts';
+import type { RecordStore, RecordWrite } from './registry.ts';
+
+export type {
+  AppliedDocument,
+  GatewayDocument,
+  ServerView,
+  ViewDocument,
+} from './gateways/documents.ts';
+export type { Beside, Decide, PendingIntent } from './gateways/intents.ts';
+export type { LocalReceipts, OtherCounts } from './gateways/receipts.ts';
+export type { OtherGateway } from './gateways/roster.ts';
+
+const APPLIED_REST_MS = 500;
+const RECONCILE_AGAIN_MS = 2000;
+/** Leaving waits no longer for the last counts to be written. */
+const LAST_WORD_MS = 5000;
+
+/** What another gateway that serves an upstream sees of it. */
+export type Elsewhere = {
+  readonly gateway: OtherGateway;
+  /** It has the same intents in force as we have. Of a silent one nothing is known. */
+  readonly isCurrent: boolean;
+  readonly view: ViewDocument | undefined;
+};
+
+export type GatewaysOptions = {
+  readonly store: RecordStore;
+  /** Of the gateways' own records; ends with a slash. */
+  readonly prefix: string;
+  readonly id: string;
+  readonly leaseMs: number;
+  readonly forgetMs: number;
+  readonly log: Log;
+  readonly describe: () => GatewayDocument;
+  readonly view: (upstream: string) => ViewDocument;
+  readonly applied: () => AppliedDocument;
+  readonly receipts: LocalReceipts;
+  /** These intents are in force here from now on. */
+  readonly onIntents: (upstream: string, token: string, admins: ReadonlyMap<string, Admin>) => void;
+  /** What else is written when a server's intent is: its record's `down`. */
+  readonly beside: (
+    upstream: string,
+    server: string,
+    admin: Admin,
+  ) => Promise<readonly RecordWrite[]>;
+  /** Intents wait for the registry, or do no longer. */
+  readonly onPending: () => void;
+};
+
+export class Gateways {
+  readonly intents: Intents;
+  readonly receipts: SharedReceipts;
+  readonly #options: GatewaysOptions;
+  readonly #roster: Roster;
+  readonly #state: SharedState;
+  readonly #views: LeasedRecords;
+  readonly #applied: LeasedRecords;
+  readonly #watchers = new Set<() => void>();
+  #retry: NodeJS.Timeout | undefined;
+  #isReconciling = false;
+  #isReachable = true;
+
+  constructor(options: GatewaysOptions) {
+    this.#options = options;
+    const { store, prefix, id, log, describe } = options;
+    const { name } = describe();
+    this.intents = new Intents({ store, prefix, name, log, onIntents: options.onIntents });
+    const records = {
+      log,
+      lease: () => this.#roster.lease,
+      isRead: () => this.others.some(({ state }) => state === 'live'),
+    };
+    const viewPrefix = `${prefix}views/${id}/`;
+    this.#views = new LeasedRecords({
+      ...records,
+      keys: () => describe().upstreams.map((upstream) => `${viewPrefix}${upstream}`),
+      text: (key) => viewText(options.view(key.slice(viewPrefix.length))),
+      restMs: 0,
+    });
+    this.#applied = new LeasedRecords({
+      ...records,
+      keys: () => [`${prefix}applied/${id}`],
+      text: () => JSON.stringify(options.applied()),
+      restMs: APPLIED_REST_MS,
+    });
+    this.#roster = new Roster({
+      ...{ store, prefix, id, log, describe },
+      leaseMs: options.leaseMs,
+      forgetMs: options.forgetMs,
+      onLease: () => {
+        this.#views.again();
+        this.#applied.again();
+      },
+    });
+    this.receipts = new SharedReceipts({
+      ...{ store, prefix, id, name, log, local: options.receipts },
+      serves: (upstream) => describe().upstreams.includes(upstream),
+      others: () => this.others,
+      shared: () => this.#state.current,
+      until: (isDone, timeoutMs) => this.until(isDone, timeoutMs),
+    });
+    this.#state = new SharedState({
+      ...{ store, prefix, log },
+      onChange: (shared) => this.#take(shared),
+      onHealth: ({ reachable }) => {
+        this.#isReachable = reachable;
+        if (reachable) this.#reconcile();
+        this.#changed();
+      },
+    });
+  }
+
+  /** All but this one. */
+  get others(): readonly OtherGateway[] {
+    return this.#roster.others;
+  }
+
+  /** False: the last look at the registry failed, so nothing that others do is seen. */
+  get isReachable(): boolean {
+    return this.#isReachable;
+  }
+
+  /** Resolves with the registry's first answer, or when the time is over. */
+  first(timeoutMs: number): Promise<void> {
+    return this.until(() => this.#state.current !== undefined, timeoutMs);
+  }
+
+  /** From now on the others see this one. */
+  join(): void {
+    this.#roster.start();
+  }
+
+  /** What is seen here, or what `describe` says, may have changed. */
+  note(): void {
+    this.#views.note();
+    this.#applied.note();
+  }
+
+  describeAgain(): void {
+    void this.#roster.update();
+    this.note();
+  }
+
+  /** How far another gateway follows the registry; undefined: it has not said. */
+  appliedBy(gateway: string): AppliedDocument | undefined {
+    return this.#state.current?.applied.get(gateway);
+  }
+
+  /** The other gateways that serve the upstream. */
+  elsewhere(upstream: string): readonly Elsewhere[] {
+    const token = this.intents.token(upstream);
+    return this.others
+      .filter(({ upstreams }) => upstreams.includes(upstream))
+      .map((gateway) => {
+        const view = this.#state.current?.views.get(gateway.id)?.get(upstream);
+        return { gateway, view, isCurrent: view?.token === token };
+      });
+  }
+
+  /** Called after each change of what others say. Returns the unsubscription. */
+  watch(onChange: () => void): () => void {
+    this.#watchers.add(onChange);
+    return () => this.#watchers.delete(onChange);
+  }
+
+  until(isDone: () => boolean, timeoutMs: number): Promise<void> {
+    if (isDone() || timeoutMs <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        unwatch();
+        resolve();
+      };
+      const timer = setTimeout(finish, timeoutMs);
+      const unwatch = this.watch(() => {
+        if (isDone()) finish();
+      });
+    });
+  }
+
+  /** A word that the registry could not be told: in force here, written when it is back. */
+  keep(intent: Omit<PendingIntent, 'base'>): void {
+    this.intents.keep(intent.upstream, intent.server, intent.admin);
+    this.#options.onPending();
+    this.#reconcile();
+  }
+
+  /** Leaves; never throws. */
+  async close(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LAST_WORD_MS);
+    });
+    await Promise.race([this.receipts.sayLast(), late]);
+    clearTimeout(timer);
+    this.#views.close();
+    this.#applied.close();
+    clearTimeout(this.#retry);
+    await this.#roster.close();
+    this.#state.close();
+    this.#changed();
+  }
+
+  #take(shared: Shared): void {
+    const isNew = this.#roster.take(shared, Date.now());
+    this.intents.take(shared);
+    this.receipts.take(shared);
+    if (isNew) {
+      this.note();
+      void this.receipts.sweep(shared);
+    }
+    this.#reconcile();
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const onChange of [...this.#watchers]) onChange();
+  }
+
+  #reconcile(): void {
+    if (this.#isReconciling || this.intents.pending.length === 0) return;
+    this.#isReconciling = true;
+    const { beside, onPending } = this.#options;
+    void this.intents
+      .reconcile((upstream, server) => (admin) => beside(upstream, server, admin))
+      .finally(() => {
+        this.#isReconciling = false;
+        onPending();
+        if (this.intents.pending.length === 0) return;
+        clearTimeout(this.#retry);
+        this.#retry = setTimeout(() => this.#reconcile(), RECONCILE_AGAIN_MS).unref();
+      });
+  }
+}

@@ -1,0 +1,268 @@
+// Intent (who took which server out) as all gateways of a registry share it. One record per upstream,
+// written by compare-and-set: two people or releases on two gateways cannot pass each other's guard.
+// While the registry is away a gateway keeps what it was told, and writes it when the registry is back:
+// over what it knew, or, where another gateway has spoken meanwhile, the stricter of the two words.
+
+import { randomBytes } from 'node:crypto';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import { type Admin, READY, stricterAdmin } from '../model.ts';
+import type { RecordStore, RecordWrite } from '../registry.ts';
+import { type Intent, intentsText, parseIntents } from './documents.ts';
+import type { Shared, SharedIntents } from './shared-state.ts';
+
+/** Others write too; after so many lost races something is wrong. */
+const TRIES_MAX = 10;
+/** A state that was read before our own write may arrive up to this long after it, ms. */
+const STALE_MS = 5000;
+
+/** A word that the registry does not have yet. */
+export type PendingIntent = {
+  readonly upstream: string;
+  readonly server: string;
+  /** ready: the server is to be given back. */
+  readonly admin: Admin;
+  /** What the registry said when this was decided. */
+  readonly base: Admin;
+};
+
+export type IntentsOptions = {
+  readonly store: RecordStore;
+  readonly prefix: string;
+  /** This gateway, for people. */
+  readonly name: string;
+  readonly log: Log;
+  /** In force here from now on; also by the time that `change` resolves. */
+  readonly onIntents: (upstream: string, token: string, admins: ReadonlyMap<string, Admin>) => void;
+};
+
+/** What a change does, decided on the newest intents; it may throw. */
+export type Decide = (admins: ReadonlyMap<string, Admin>) => {
+  readonly server: string;
+  /** ready: the server is given back. Undefined: nothing is to be written. */
+  readonly admin: Admin | undefined;
+};
+
+/** What is written in the same step as the intents; asked for again after a lost race. */
+export type Beside = (admin: Admin) => Promise<readonly RecordWrite[]>;
+
+type Known = { readonly intents: SharedIntents; readonly writtenMs: number };
+
+const NO_INTENTS: SharedIntents = { token: '', servers: new Map(), modifyIndex: 0 };
+/** Of an earlier run: older than whatever the registry has. */
+const REMEMBERED: Known = {
+  intents: { token: 'remembered', servers: new Map(), modifyIndex: -1 },
+  writtenMs: Number.NEGATIVE_INFINITY,
+};
+
+export class Intents {
+  readonly #options: IntentsOptions;
+  readonly #known = new Map<string, Known>();
+  readonly #pending = new Map<string, Map<string, PendingIntent>>();
+  /** Writes of this gateway, one after the other for each upstream. */
+  readonly #queues = new Map<string, Promise<unknown>>();
+  /** A write is on its way: what the watch says of these may be older. */
+  readonly #writing = new Set<string>();
+  #latest: Shared | undefined;
+
+  constructor(options: IntentsOptions) {
+    this.#options = options;
+  }
+
+  token(upstream: string): string {
+    return this.#known.get(upstream)?.intents.token ?? '';
+  }
+
+  get pending(): readonly PendingIntent[] {
+    return [...this.#pending.values()].flatMap((servers) => [...servers.values()]);
+  }
+
+  /** Of this upstream as it is in force here. */
+  admins(upstream: string): Map<string, Admin> {
+    const servers = this.#known.get(upstream)?.intents.servers ?? new Map<string, Intent>();
+    const admins = new Map([...servers].map(([id, { admin }]) => [id, admin]));
+    for (const [id, { admin }] of this.#pending.get(upstream) ?? []) {
+      if (admin.state === 'ready') admins.delete(id);
+      else admins.set(id, admin);
+    }
+    return admins;
+  }
+
+  /** Kept for the registry, in force here at once. */
+  keep(upstream: string, server: string, admin: Admin, base?: Admin): void {
+    const pending = this.#pending.get(upstream) ?? new Map<string, PendingIntent>();
+    this.#pending.set(upstream, pending);
+    const known = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
+    const first = pending.get(server)?.base ?? base ?? known;
+    pending.set(server, { upstream, server, admin, base: first });
+    this.#inForce(upstream);
+  }
+
+  /** Written, and in force here, when it resolves. @throws what `decide` throws, conflict, registry_… */
+  change(upstream: string, decide: Decide, beside: Beside): Promise<void> {
+    const last = this.#queues.get(upstream) ?? Promise.resolve();
+    const next = last.catch(() => {}).then(() => this.#change(upstream, decide, beside));
+    this.#queues.set(upstream, next);
+    return next;
+  }
+
+  /** What the registry has now. */
+  take(shared: Shared): void {
+    this.#latest = shared;
+    for (const upstream of new Set([...shared.intents.keys(), ...this.#known.keys()])) {
+      this.#takeLatest(upstream);
+    }
+  }
+
+  /** What an earlier run knew, until the registry says otherwise. */
+  remember(upstream: string, admins: ReadonlyMap<string, Admin>): void {
+    const { name } = this.#options;
+    const servers = new Map([...admins].map(([id, admin]) => [id, { admin, by: name }]));
+    this.#known.set(upstream, { ...REMEMBERED, intents: { ...REMEMBERED.intents, servers } });
+  }
+
+  /** Writes what waits. The stricter word holds where somebody else has changed the same server. */
+  async reconcile(besideOf: (upstream: string, server: string) => Beside): Promise<void> {
+    for (const { upstream, server, admin, base } of this.pending) {
+      const decide: Decide = () => {
+        // Not as it is in force here, where our own word lies over it.
+        const shared = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
+        const isUntouched = isSameAdmin(shared, base) || isSameAdmin(shared, admin);
+        const wins = isUntouched ? admin : stricterAdmin(shared, admin);
+        if (!isUntouched) {
+          const fields = {
+            upstream,
+            server,
+            here: admin.state,
+            there: shared.state,
+            kept: wins.state,
+          };
+          this.#options.log.warn(
+            fields,
+            'two gateways disagreed about a server: the stricter word holds',
+          );
+        }
+        return { server, admin: isSameAdmin(shared, wins) ? undefined : wins };
+      };
+      try {
+        await this.change(upstream, decide, besideOf(upstream, server));
+      } catch (error) {
+        const fields = { upstream, server, reason: messageOf(error) };
+        this.#options.log.warn(
+          fields,
+          'intent is not in the registry yet, only this gateway knows it',
+        );
+        return;
+      }
+      this.#settle(upstream, server, admin);
+    }
+  }
+
+  #settle(upstream: string, server: string, admin: Admin): void {
+    const pending = this.#pending.get(upstream);
+    // A newer word of the meantime waits for its own turn.
+    if (pending?.get(server)?.admin !== admin) return;
+    pending.delete(server);
+    this.#inForce(upstream);
+  }
+
+  async #change(upstream: string, decide: Decide, beside: Beside): Promise<void> {
+    const { store, prefix, name } = this.#options;
+    const key = `${prefix}intents/${upstream}`;
+    this.#writing.add(upstream);
+    try {
+      const known = this.#known.get(upstream);
+      if (known === undefined || known.intents.modifyIndex < 0) await this.#read(upstream, key);
+      for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+        const { intents } = this.#known.get(upstream) ?? { intents: NO_INTENTS };
+        const { server, admin } = decide(this.admins(upstream));
+        if (admin === undefined) return;
+        const servers = new Map(intents.servers);
+        if (admin.state === 'ready') servers.delete(server);
+        else servers.set(server, { admin, by: name });
+        const token = randomBytes(8).toString('hex');
+        const writes = await beside(admin);
+        const value = intentsText({ token, servers });
+        const write = { key, value, cas: intents.modifyIndex };
+        if (await store.commit([write, ...writes])) {
+          // Its index is learnt with the next look; until then every older one is known to be old.
+          const written = { token, servers, modifyIndex: intents.modifyIndex + 1 };
+          this.#known.set(upstream, { intents: written, writtenMs: performance.now() });
+          this.#pending.get(upstream)?.delete(server);
+          this.#inForce(upstream);
+          return;
+        }
+        await this.#read(upstream, key);
+      }
+    } finally {
+      this.#writing.delete(upstream);
+      this.#takeLatest(upstream);
+    }
+    throw new SluiceError(
+      'conflict',
+      `upstream "${upstream}": others kept changing the intents or the record of the server, ${TRIES_MAX} tries; try again`,
+    );
+  }
+
+  /** What the watch has seen, unless it was read before a write of our own. */
+  #takeLatest(upstream: string): void {
+    const next = this.#latest?.intents.get(upstream);
+    if (this.#latest === undefined || this.#writing.has(upstream)) return;
+    const known = this.#known.get(upstream);
+    const isFresh = known !== undefined && performance.now() - known.writtenMs < STALE_MS;
+    if (isFresh && (next?.modifyIndex ?? 0) < known.intents.modifyIndex) return;
+    this.#takeOne(upstream, next);
+  }
+
+  async #read(upstream: string, key: string): Promise<void> {
+    const entry = await this.#options.store.get(key);
+    if (entry === undefined) {
+      this.#takeOne(upstream, undefined);
+      if (!this.#known.has(upstream)) this.#set(upstream, NO_INTENTS);
+      return;
+    }
+    const document = parseIntents(Buffer.from(entry.value).toString());
+    if (document === undefined) {
+      throw new SluiceError(
+        'conflict',
+        `record ${key}: is not what sluice writes there, so nobody knows who took which server out; correct it or delete it`,
+      );
+    }
+    this.#takeOne(upstream, { ...document, modifyIndex: entry.modifyIndex });
+  }
+
+  #takeOne(upstream: string, next: SharedIntents | undefined): void {
+    const known = this.#known.get(upstream)?.intents;
+    if (next !== undefined) {
+      this.#set(upstream, next);
+      if (known?.token !== next.token) this.#inForce(upstream);
+    } else if (known !== undefined && known.token !== '') this.#vanished(upstream, known);
+  }
+
+  /** The record is gone, not emptied: nobody gave a server back. What was in force stays so. */
+  #vanished(upstream: string, intents: SharedIntents): void {
+    this.#set(upstream, NO_INTENTS);
+    for (const [server, { admin }] of intents.servers) this.keep(upstream, server, admin, READY);
+    if (intents.servers.size === 0) this.#inForce(upstream);
+    else
+      this.#options.log.warn(
+        { upstream },
+        'intents vanished from the registry, writing them again',
+      );
+  }
+
+  #set(upstream: string, intents: SharedIntents): void {
+    const writtenMs = this.#known.get(upstream)?.writtenMs ?? Number.NEGATIVE_INFINITY;
+    this.#known.set(upstream, { intents, writtenMs });
+  }
+
+  #inForce(upstream: string): void {
+    this.#options.onIntents(upstream, this.token(upstream), this.admins(upstream));
+  }
+}
+
+function isSameAdmin(a: Admin, b: Admin): boolean {
+  return (
+    a.state === b.state && a.owner === b.owner && a.reason === b.reason && a.sinceMs === b.sinceMs
+  );
+}

@@ -1,0 +1,192 @@
+// Which gateways there are. Each keeps a record of who it is and, under a lease, a sign of life. One
+// whose lease has ended without a goodbye is silent: it may have died, or it only lost the registry and
+// goes on serving. It is named, and nobody waits for it. After a while its record is removed.
+
+import { messageOf } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Lease, RecordStore } from '../registry.ts';
+import type { GatewayDocument } from './documents.ts';
+import type { Shared } from './shared-state.ts';
+
+const RETRY_FIRST_MS = 200;
+const RETRY_MAX_MS = 5000;
+/** Leaving waits no longer for a registry that is away, ms. */
+const GOODBYE_MS = 2000;
+
+/** A gateway beside this one. */
+export type OtherGateway = GatewayDocument & {
+  readonly id: string;
+  /** live: its lease holds. silent: it has ended without a goodbye. */
+  readonly state: 'live' | 'silent';
+  /** Since when it is so, as far as this gateway saw; wall clock, ms. */
+  readonly sinceMs: number;
+};
+
+export type RosterOptions = {
+  readonly store: RecordStore;
+  readonly prefix: string;
+  readonly id: string;
+  readonly leaseMs: number;
+  /** A silent one is forgotten after this time. */
+  readonly forgetMs: number;
+  readonly log: Log;
+  readonly describe: () => GatewayDocument;
+  /** Our lease holds from now on: what lives under it has to be written (again). */
+  readonly onLease: () => void;
+};
+
+export class Roster {
+  readonly #options: RosterOptions;
+  #others: readonly OtherGateway[] = [];
+  #lease: Lease | undefined;
+  #opening = false;
+  #isClosed = false;
+  #retry: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #written = '';
+
+  constructor(options: RosterOptions) {
+    this.#options = options;
+  }
+
+  /** Undefined while the registry has not given one. */
+  get lease(): Lease | undefined {
+    return this.#lease;
+  }
+
+  get others(): readonly OtherGateway[] {
+    return this.#others;
+  }
+
+  /** Opens the lease, and again whenever it is lost. */
+  start(): void {
+    void this.#open();
+  }
+
+  /** What `describe` says has changed. */
+  async update(): Promise<void> {
+    if (this.#lease === undefined) return;
+    await this.#writeDocument().catch((error: unknown) => this.#failed(error));
+  }
+
+  /** True when somebody came, left, fell silent or spoke again. */
+  take({ gateways, alive }: Shared, nowMs: number): boolean {
+    const { id: self, log } = this.#options;
+    const last = new Map(this.#others.map((other) => [other.id, other]));
+    this.#others = [...gateways].flatMap(([id, document]) => {
+      if (id === self) return [];
+      const state = alive.has(id) ? ('live' as const) : ('silent' as const);
+      const before = last.get(id);
+      const sinceMs = before?.state === state ? before.sinceMs : nowMs;
+      return [{ id, ...document, state, sinceMs }];
+    });
+    let isChanged = false;
+    for (const other of this.#others) {
+      const before = last.get(other.id)?.state;
+      last.delete(other.id);
+      if (before === other.state) continue;
+      isChanged = true;
+      const fields = { gateway: other.name, id: other.id, control: other.control };
+      if (other.state === 'silent') {
+        const effect = 'it is not waited for, and may still send requests';
+        log.warn({ ...fields, effect }, 'gateway is silent');
+      } else log.info(fields, before === undefined ? 'gateway is here' : 'gateway is back');
+    }
+    for (const { name, id } of last.values()) {
+      isChanged = true;
+      log.info({ gateway: name, id }, 'gateway has left');
+    }
+    this.#forget(nowMs);
+    // Somebody took us for gone: our record is missing while we live.
+    if (this.#lease !== undefined && !gateways.has(self)) void this.#rewrite();
+    return isChanged;
+  }
+
+  /** Says goodbye; never throws. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    const { store, prefix, id } = this.#options;
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (lease === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, GOODBYE_MS);
+    });
+    // The record goes first, or we would be silent for a moment.
+    const goodbye = store.delete(`${prefix}gateways/${id}`).then(() => lease.close());
+    await Promise.race([goodbye.catch(() => {}), late]);
+    clearTimeout(timer);
+  }
+
+  async #open(): Promise<void> {
+    if (this.#isClosed || this.#opening) return;
+    this.#opening = true;
+    const { store, prefix, id, leaseMs, log } = this.#options;
+    let lease: Lease | undefined;
+    try {
+      lease = await store.openLease({
+        ttlMs: leaseMs,
+        onLost: (reason) => {
+          log.warn({ reason }, 'lease of this gateway is lost, others take it for silent');
+          this.#lease = undefined;
+          this.#again();
+        },
+      });
+      await lease.put(`${prefix}alive/${id}`, '1');
+      this.#written = '';
+      await this.#writeDocument();
+      if (this.#isClosed) throw new Error('closed');
+      this.#lease = lease;
+      this.#failures = 0;
+    } catch (error) {
+      await lease?.close();
+      this.#failed(error);
+      this.#again();
+    } finally {
+      this.#opening = false;
+    }
+    if (this.#lease !== undefined) this.#options.onLease();
+  }
+
+  #again(): void {
+    if (this.#isClosed) return;
+    clearTimeout(this.#retry);
+    const delayMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures, 10));
+    this.#failures += 1;
+    this.#retry = setTimeout(() => void this.#open(), delayMs).unref();
+  }
+
+  async #rewrite(): Promise<void> {
+    this.#written = '';
+    await this.update();
+  }
+
+  async #writeDocument(): Promise<void> {
+    const { store, prefix, id, describe } = this.#options;
+    const text = JSON.stringify(describe());
+    if (text === this.#written) return;
+    this.#written = text;
+    try {
+      await store.put(`${prefix}gateways/${id}`, text);
+    } catch (error) {
+      this.#written = '';
+      throw error;
+    }
+  }
+
+  #forget(nowMs: number): void {
+    const { store, prefix, forgetMs, log } = this.#options;
+    for (const { id, name, state, sinceMs } of this.#others) {
+      if (state === 'live' || nowMs - sinceMs < forgetMs) continue;
+      log.info({ gateway: name, id }, 'silent gateway is forgotten');
+      store.delete(`${prefix}gateways/${id}`).catch((error: unknown) => this.#failed(error));
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isClosed || this.#failures > 0) return;
+    this.#options.log.warn({ reason: messageOf(error) }, 'other gateways cannot see this one yet');
+  }
+}
