@@ -89,12 +89,12 @@ test('a drain that ends before its time says how long it really waited, and why'
   assert.equal((await response).status, 200);
 });
 
-test('beside other gateways nothing is said to be safe that they were not asked about', async (t) => {
+test('while the registry is away nothing is said to be safe, since nobody knows who follows it', async (t) => {
   const server = await startServer(t);
   const port = await freePort();
   const registry = `registry: { consul: { addresses: ["127.0.0.1:${port}"] } }`;
   const daemon = await serve(t, `${registry}\nupstreams: { app: { servers: ["${server.id}"] } }\n`);
-  const notAsked = `other gateways that follow the Consul at 127.0.0.1:${port} were not asked`;
+  const notHeard = `not heard: others that follow the Consul at 127.0.0.1:${port}`;
   const verb = async (...args: readonly string[]) => sluice([...args, ...daemon.here]);
   for (const state of ['drain', 'maint']) {
     const idle = await verb(state, 'app', server.id);
@@ -102,16 +102,22 @@ test('beside other gateways nothing is said to be safe that they were not asked 
     assert.match(
       idle.stdout,
       new RegExp(
-        `: idle after \\S+, on this gateway only \\(pid \\d+ on .*\\); ${notAsked} and may`,
+        `: idle after \\S+, on this gateway only \\(pid \\d+ on .*\\); ${notHeard}, and may`,
       ),
     );
     assert.doesNotMatch(idle.stdout, /safe to stop/);
     const unwaited = await verb(state, 'app', server.id, '--no-wait', '--json');
-    assert.match(JSON.parse(unwaited.stdout).scope.sharedRegistry, /^the Consul at /);
+    assert.match(
+      JSON.parse(unwaited.stdout).scope.unheard[0],
+      /^others that follow the Consul at /,
+    );
   }
   const back = await verb('undrain', 'app', server.id);
-  assert.match(back.stdout, new RegExp(`takes traffic; ${notAsked}\n$`));
-  assert.match((await verb('status')).stdout, /^gateway .*others may follow the Consul at 127/m);
+  assert.match(back.stdout, new RegExp(`takes traffic; ${notHeard}\n$`));
+  assert.match(
+    (await verb('status')).stdout,
+    /^gateways {3}1 live.*\n +not heard: others that follow the Consul at 127/m,
+  );
 });
 
 test('status tells who is out, by whom and why; undrain puts it back', async (t) => {
@@ -123,7 +129,7 @@ test('status tells who is out, by whom and why; undrain puts it back', async (t)
   assert.equal(out.code, 0, out.stderr);
   assert.match(
     out.stderr,
-    /^warning: upstream "app" has no eligible server on this gateway; its requests get 503\n$/,
+    /^warning: upstream "app" has no eligible server; its requests get 503\n$/,
   );
   const shown = await sluice(['status', 'app', ...daemon.here]);
   assert.match(shown.stdout, /^app {2}round_robin, 0 of 1 eligible$/m);

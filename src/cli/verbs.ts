@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { defineCheck } from './verbs/check.ts';
 import { defineDeploy } from './verbs/deploy.ts';
 import { defineDrain } from './verbs/drain.ts';
+import { defineGateways } from './verbs/gateways.ts';
 import { defineKv } from './verbs/kv.ts';
 import { defineMaint } from './verbs/maint.ts';
 import { definePlan } from './verbs/plan.ts';
@@ -28,6 +29,7 @@ const VERBS: Readonly<Record<string, Definition>> = {
   drain: { group: 'Look and steer:', define: defineDrain },
   maint: { group: 'Look and steer:', define: defineMaint },
   undrain: { group: 'Look and steer:', define: defineUndrain },
+  gateways: { group: 'Look and steer:', define: defineGateways },
   weight: { group: 'Look and steer:', define: defineWeight },
   kv: { group: 'Look and steer:', define: defineKv },
   plan: { group: 'Release:', define: definePlan },

@@ -44,9 +44,8 @@ admit. An instance that fails is brought back to the version that served before;
 the others are not touched. Ctrl-C stops at the next safe point, twice at once;
 run the same command again to go on.
 
-Drained, counted and "in pool" are this gateway's word. Where other gateways
-may follow the same registry (a Consul, or an embedded registry beyond
-loopback), they are not asked, and the output says so.
+Drained, counted and "in pool" hold for all gateways that share the registry. A
+gateway that could not be heard is named, and the receipt is INCOMPLETE then.
 
 Exit codes: 0 released or nothing to do, 1 failed (see the last block), 3
 refused by preflight, 4 another release runs, 5 too little capacity, 7 the old

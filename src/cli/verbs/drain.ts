@@ -7,10 +7,10 @@ export function defineDrain(verb: Command): void {
   defineTakeOut(verb, 'drain', 'take a server out; what is in flight finishes').addHelpText(
     'after',
     `
-Exits 0 when nothing is in flight on this gateway any more, so that the next
-command may stop the server; 1 when requests are still in flight after --wait.
-Other gateways that follow the same registry (a Consul, or an embedded registry
-beyond loopback) are not asked: drain the server on each of them.
+Exits 0 when nothing is in flight any more on any gateway that shares the
+registry, so that the next command may stop the server; 1 when requests are
+still in flight after --wait. A gateway that is silent is named, and not waited
+for; while the registry is away the drain holds on this gateway alone.
 
 Examples:
   $ sluice drain app 127.0.0.1:9001 -m "kernel update" && systemctl stop app
