@@ -120,9 +120,10 @@ test('what one owner took out, another one does not put back', async (t) => {
 
 test('a full disk refuses the intent and nothing changes', async (t) => {
   const dir = temporaryDir(t);
-  const daemon = await runDaemon(t, daemonConfig(PLAIN, dir));
   const server = await startServer(t);
-  await put(daemon, server.id, '{}');
+  // With a registry the intent is on its disk, and here only a copy.
+  const yaml = `registry: { none: on }\nupstreams: { app: { servers: ["${server.id}"] } }`;
+  const daemon = await runDaemon(t, daemonConfig(yaml, dir));
   await until('it serves', async () => (await get(daemon.gateway)).status === 200);
   const { generation } = await status(daemon.control);
   const temporary = join(dir, 'state', 'intent.json.tmp');

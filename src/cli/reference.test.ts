@@ -38,6 +38,7 @@ test('has the verbs that the documentation promises', () => {
     'sluice check',
     'sluice deploy',
     'sluice drain',
+    'sluice gateways',
     'sluice kv',
     'sluice kv get',
     'sluice kv ls',
