@@ -209,6 +209,20 @@ for (const isServerFirst of [true, false]) {
     assert.equal(upstreams.get('app')?.counters.answered, 1);
   });
 
+  test(`a tunnel whose ${isServerFirst ? 'server' : 'client'} reads late waits for it, and then goes on`, async () => {
+    const { client, pass, server } = await startTunnel();
+    const [late, sender] = isServerFirst ? [server, client] : [client, server];
+    late.connection.pause();
+    const piece = 'x'.repeat(WINDOW);
+    for (let count = 0; count < 20; count += 1) sender.connection.writeText(piece);
+    await pass(1000);
+    const held = sender.connection.pendingBytes;
+    assert.ok(held > 10 * WINDOW, `all but ${held} bytes are somewhere in between`);
+    late.connection.resume();
+    await pass(1000);
+    assert.ok(late.text.endsWith(piece.repeat(20)), `${late.text.length} bytes`);
+  });
+
   test(`a tunnel that the ${isServerFirst ? 'server' : 'client'} resets is reset on the other side`, async () => {
     const { client, gateway, pass, server, upstreams } = await startTunnel();
     const [first, last] = isServerFirst ? [server, client] : [client, server];
@@ -286,4 +300,27 @@ test('half a request body behind another request costs that one nothing', async 
   await pass(1000);
   assert.ok(client.text.startsWith(LENGTH), `${client.text.length} bytes`);
   assert.ok(client.isEnded);
+});
+
+test('when a server catches up with a body, no more is taken of the requests behind it', async () => {
+  const { client, servers, pass } = await startWorld((server) => server.connection.pause());
+  const body = 'x'.repeat(10 * WINDOW);
+  const get = REQUESTS['keeps the connection'] ?? '';
+  const post = `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${2 + body.length}\r\n\r\n`;
+  client.connection.writeText(`${post}hi`);
+  await pass(100);
+  client.connection.writeText(`${body}${get}`);
+  for (let count = 0; count < 20; count += 1) client.connection.writeText(get.repeat(100));
+  await pass(1000);
+  const [server] = servers;
+  const held = client.connection.pendingBytes;
+  assert.ok(held > 10 * get.length * 100, `${held} bytes`);
+  server?.connection.resume();
+  await pass(10);
+  for (let turns = 0; turns < 100; turns += 1) {
+    server?.connection.resume();
+    await pass(10);
+  }
+  assert.ok(server?.text.endsWith(body), `${server?.text.length} bytes`);
+  assert.equal(client.connection.pendingBytes, held);
 });
