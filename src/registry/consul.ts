@@ -1,3 +1,4 @@
 // The client of a registry that speaks Consul's HTTP API: a real Consul, or the embedded one.
 
 export { openConsul } from './consul/client.ts';
+export { type ConsulQueries, type ConsulReply, openConsulQueries } from './consul/queries.ts';

@@ -1,6 +1,7 @@
 // The kinds of registry, one line each; what must be known of a kind is in sources/source-kind.ts.
 
 import { consul } from './sources/consul.ts';
+import { consulHealth, consulServices } from './sources/consul-services.ts';
 import { embedded } from './sources/embedded.ts';
 import { file } from './sources/file.ts';
 import { none } from './sources/none.ts';
@@ -8,7 +9,14 @@ import type { SourceKind } from './sources/source-kind.ts';
 
 export type { OpenedSource } from './sources/source-kind.ts';
 
-const KINDS = { embedded, consul, file, none };
+const KINDS = {
+  embedded,
+  consul,
+  consul_services: consulServices,
+  consul_health: consulHealth,
+  file,
+  none,
+};
 
 export type RegistryKind = keyof typeof KINDS;
 type SettingsByKind = {

@@ -3,7 +3,7 @@
 // with underscores, so `ExecStart` is `exec_start`.
 
 import { BALANCES } from '../../model.ts';
-import { KIND_EXAMPLES } from '../sections/registry.ts';
+import { KINDS_ADVICE } from '../sections/registry.ts';
 
 const NO_TLS =
   'TLS is not offered; let a proxy in front end it, and listen on loopback or a private network';
@@ -166,7 +166,7 @@ const BY_PLACE: { readonly [place: string]: Words } = {
       ['listen', 'port', 'data_dir'],
       'it is of our own store: write embedded: { listen: 127.0.0.1:8500 }',
     ),
-    ...every(['type', 'kind', 'backend'], `write one of ${KIND_EXAMPLES.join(', ')}`),
+    ...every(['type', 'kind', 'backend'], `write ${KINDS_ADVICE}`),
   },
   admin: {
     ...every(['port', 'address', 'bind', 'host'], 'write listen: 127.0.0.1:8700'),

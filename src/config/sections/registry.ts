@@ -4,7 +4,7 @@
 
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { Address } from '../../base/units.ts';
+import { type Address, formatAddress } from '../../base/units.ts';
 import type { RegistryKind, RegistrySettings } from '../../registry.ts';
 import { folder, list, pathProblem, secret, section } from './shapes.ts';
 import { address, duration, listenAddress, onOff, show, text } from './values.ts';
@@ -37,6 +37,12 @@ type Kind<Name extends RegistryKind, Keys extends z.ZodType> = {
 /** Any of them: what was read is only handed on to its own kind. */
 type AnyKind = Kind<RegistryKind, z.ZodType>;
 
+/** How to reach a Consul. */
+const consulKeys = {
+  addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
+  token: secret('ACL token.').optional(),
+};
+
 const KINDS = {
   embedded: kindOf({
     kind: 'embedded',
@@ -60,10 +66,7 @@ const KINDS = {
   }),
   consul: kindOf({
     kind: 'consul',
-    keys: section('A Consul cluster.', {
-      addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
-      token: secret('ACL token.').optional(),
-    }),
+    keys: section('A Consul cluster, and in its KV the records of servers.', consulKeys),
     called: /consul/i,
     example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
     settings: ({ addresses, token }, { secret: read }) => ({
@@ -75,6 +78,50 @@ const KINDS = {
     token: ({ token }) => token,
     serversIn: () => undefined,
     serviceProblem: ownName,
+  }),
+  consul_services: kindOf({
+    kind: 'consul_services',
+    keys: section('Services in the catalog of a Consul, whatever their checks say.', consulKeys),
+    called: /^(consul[_-]?)?(services?|catalog)$/i,
+    example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
+    settings: ({ addresses, token }, { secret: read }) => ({
+      kind: 'consul_services',
+      addresses,
+      token: read(token),
+    }),
+    listen: () => undefined,
+    token: ({ token }) => token,
+    serversIn: servicesOf,
+    serviceProblem: serviceName,
+  }),
+  consul_health: kindOf({
+    kind: 'consul_health',
+    keys: section('Services of a Consul with their checks.', {
+      ...consulKeys,
+      passing: onOff({
+        about:
+          'Only those whose checks all pass are servers; off: all are, and those that do not pass are down.',
+        initial: 'off',
+      }),
+      warnings: onOff({
+        about:
+          "One whose worst check is a warning takes requests, with Consul's `Weights.Warning`; off: it is down, as for upsync. Has no meaning with `passing`.",
+        initial: 'off',
+      }),
+    }),
+    called: /^(consul[_-]?)?health$/i,
+    example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
+    settings: ({ addresses, token, passing, warnings }, { secret: read }) => ({
+      kind: 'consul_health',
+      addresses,
+      token: read(token),
+      passing,
+      warnings,
+    }),
+    listen: () => undefined,
+    token: ({ token }) => token,
+    serversIn: servicesOf,
+    serviceProblem: serviceName,
   }),
   file: kindOf({
     kind: 'file',
@@ -108,6 +155,17 @@ const KINDS = {
 
 const DEFAULT_KIND = KINDS.embedded;
 const ALL: readonly AnyKind[] = Object.values(KINDS);
+
+function servicesOf({ addresses }: { readonly addresses: readonly Address[] }): string {
+  return `the services of the Consul at ${addresses.map(formatAddress).join(', ')}`;
+}
+
+/** What Consul takes as the name of a service; others it knows, but cannot be reached by DNS. */
+function serviceName(service: string | undefined): string {
+  return service === undefined || /^[\w.-]{1,128}$/.test(service)
+    ? ''
+    : 'has no service of that name; write letters, digits, _ . or -';
+}
 
 /** For kinds whose lists people write by the names of the upstreams. */
 function ownName(service: string | undefined): string {
@@ -222,16 +280,13 @@ export function embeddedSettings(stateDir: string): RegistrySettings<'embedded'>
   return embedded.settings(embedded.keys.parse({}), origin);
 }
 
-/** `embedded: {}` and so on, as they may stand under `registry`. */
-export const KIND_EXAMPLES: readonly string[] = ALL.map(
-  (one) => `${one.kind}: ${one.example('', '')}`,
-);
+/** The words of all kinds, and what one looks like under `registry`. */
+export const KINDS_ADVICE = `one of ${ALL.map(({ kind }) => kind).join(', ')}, like consul: ${KINDS.consul.example('', '')}`;
 
 /** What to write for a word or an address where the keys of a registry belong, under this key. */
 export function registryAdvice(key: string, word: string, address: string): string {
   const meant = address === '' ? ALL.find(({ called }) => called.test(word)) : KINDS.consul;
-  if (meant === undefined)
-    return `write ${key}: with one of ${KIND_EXAMPLES.map((one) => `{ ${one} }`).join(', ')}`;
+  if (meant === undefined) return `write ${key}: with ${KINDS_ADVICE}`;
   const remedy = `write ${key}: { ${meant.kind}: ${meant.example(word, address)} }`;
   return meant === DEFAULT_KIND ? `leave it out, or ${remedy}` : remedy;
 }

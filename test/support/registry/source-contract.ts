@@ -2,7 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { FollowOptions, Membership, MembershipSource } from '../../../src/registry.ts';
+import type {
+  Follower,
+  FollowOptions,
+  Membership,
+  MembershipSource,
+} from '../../../src/registry.ts';
 
 /** Attributes by `host:port`, by upstream. */
 export type Servers = Readonly<Record<string, Readonly<Record<string, object>>>>;
@@ -11,6 +16,10 @@ export type StartedSource = {
   readonly source: MembershipSource;
   /** Makes these the only servers that are written down. */
   write(servers: Servers): Promise<void>;
+  /** Takes it away from the source, and gives it back; what is written goes on meanwhile. */
+  readonly away?: { begin(): Promise<void>; end(): Promise<void> };
+  /** Writes down in `app` what is no server at all, beside those that are. */
+  readonly addNoServer?: () => Promise<void>;
 };
 
 /** Starts a source of no servers; undefined when the test is skipped. */
@@ -139,6 +148,57 @@ export function sourceContract(name: string, start: StartSource): void {
     assert.equal(one.shown, `app: ${A}`);
   });
 
+  check('what is away changes nothing, and what changed meanwhile comes with it', async (it, t) => {
+    const { source, write, away } = it;
+    if (away === undefined) return t.skip('it is never away');
+    await write({ app: { [A]: {} }, web: { [B]: { down: 1 } } });
+    const told = new Told(t, source);
+    await told.until(`app: ${A}; web: ${B}-down`);
+    const before = told.last;
+    await away.begin();
+    await told.untilHealth(false);
+    assert.equal(told.last, before, 'nothing was told');
+    assert.notEqual(source.health().trouble, '');
+    assert.equal(source.health().reachable, false);
+    await write({ app: { [C]: {} }, web: { [B]: { down: 1 } } });
+    await away.end();
+    await told.until(`app: ${C}; web: ${B}-down`);
+    await told.untilHealth(true);
+    assert.equal(told.last.services.get('web'), before.services.get('web'));
+    assert.deepEqual([source.health().reachable, source.health().trouble], [true, '']);
+    assert.deepEqual(told.health.filter((reachable) => !reachable).length, 1);
+  });
+
+  check('what is away at the start leaves what was known', async (it, t) => {
+    const { source, write, away } = it;
+    if (away === undefined) return t.skip('it is never away');
+    await write({ app: { [A]: {} } });
+    const before = new Told(t, source);
+    await before.until(`app: ${A}`);
+    await away.begin();
+    const told = new Told(t, source, { initial: before.last });
+    await told.untilHealth(false);
+    await away.end();
+    await told.until(`app: ${A}`);
+    assert.equal(told.last.services.get('app')?.[0]?.id, A);
+    assert.deepEqual(told.last.held, []);
+  });
+
+  check('what is no server is named and touches no other', async (it, t) => {
+    const { source, write, addNoServer } = it;
+    if (addNoServer === undefined) return t.skip('it has servers alone');
+    await write({ app: { [A]: {} }, web: { [B]: {} } });
+    const told = new Told(t, source);
+    await told.until(`app: ${A}; web: ${B}`);
+    await addNoServer();
+    await told.untilProblem(/is not host:port/);
+    assert.equal(told.shown, `app: ${A}; web: ${B}`);
+    assert.deepEqual(
+      told.last.problems.map(({ service }) => service),
+      ['app'],
+    );
+  });
+
   check('says that it is well, once', async ({ source, write }, t) => {
     await write({ app: { [A]: {} } });
     const told = new Told(t, source);
@@ -159,10 +219,14 @@ export class Told {
   readonly health: boolean[] = [];
   #membership: Membership | undefined;
   #arrived: () => void = () => {};
-  readonly #follower: { close(): void };
+  readonly #follower: Follower;
 
   constructor(t: TestContext, source: MembershipSource, options: Partial<FollowOptions> = {}) {
     this.#follower = source.follow({
+      services: new Map([
+        ['app', 'app'],
+        ['web', 'web'],
+      ]),
       ...options,
       onMembership: (membership) => {
         this.#membership = membership;
@@ -204,8 +268,16 @@ export class Told {
     return this.#await(() => this.#membership?.held.join() === services);
   }
 
+  untilProblem(message: RegExp): Promise<void> {
+    return this.#await(() => message.test(this.#membership?.problems[0]?.message ?? ''));
+  }
+
   untilHealth(reachable: boolean): Promise<void> {
     return this.#await(() => this.health.at(-1) === reachable);
+  }
+
+  setServices(services: Readonly<Record<string, string>>): void {
+    this.#follower.setServices?.(new Map(Object.entries(services)));
   }
 
   close(): void {
