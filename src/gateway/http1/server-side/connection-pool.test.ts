@@ -324,3 +324,38 @@ test('EMFILE again and again is a 503, counted, and not the fault of the server'
   assert.equal(upstreams.get('app')?.servers[0]?.fails, 0);
   assert.deepEqual(gateway.figures().upstreams, [{ name: 'app', idle: 0, inUse: 0, connects: 1 }]);
 });
+
+/** Answers one request per connection; the next one finds it dead. */
+function startForgetful(t: TestContext) {
+  return startRawServer(t, (socket, received) => {
+    if (received.split('GET').length > 2) socket.destroy();
+    else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  });
+}
+
+test('where one idle connection was dead, the others to that server are not tried', async (t) => {
+  const server = await startForgetful(t);
+  const { gateway, port } = await startGateway(t, [server.port]);
+  const clients = [new RawClient(t, port), new RawClient(t, port), new RawClient(t, port)];
+  for (const client of clients) client.send(GET);
+  for (const client of clients) await client.until((text) => text.endsWith('ok'));
+  const last = new RawClient(t, port).send(GET);
+  await last.until((text) => text.endsWith('ok'));
+  const [figures] = gateway.figures().upstreams;
+  assert.deepEqual([figures?.idle, figures?.inUse], [1, 0]);
+});
+
+test('nor is an idle one to another server, for that request', async (t) => {
+  const servers = [await startForgetful(t), await startForgetful(t)];
+  const ports = servers.map(({ port }) => port);
+  const { port } = await startGateway(t, ports);
+  const client = new RawClient(t, port);
+  for (const answers of [1, 2, 3]) {
+    client.send(GET);
+    await client.until((text) => text.split('ok').length === answers + 1);
+  }
+  const requests = servers
+    .flatMap(({ received }) => received)
+    .map((all) => all.split('GET').length - 1);
+  assert.deepEqual(requests.toSorted(), [1, 1, 2], 'one of the two met a dead connection');
+});
