@@ -141,6 +141,20 @@ test('a connect failure is retried on another server, for every method', async (
   assert.equal(upstreams.get('app')?.counters.lost, 0);
 });
 
+test('a request that goes on from two servers is one that was retried, and one of each of them', async (t) => {
+  const dead = [await closedPort(), await closedPort()];
+  const server = await startHello(t);
+  const { port, upstreams } = await startGateway(t, [...dead, server.port]);
+  const text = await rawExchange(t, port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  assert.match(text, /hello$/);
+  const app = upstreams.get('app');
+  assert.equal(app?.counters.retried, 1);
+  assert.deepEqual(
+    app.servers.map(({ counters }) => counters.retried),
+    [1, 1, 0],
+  );
+});
+
 test('a GET is retried when the server dies after it was sent, a POST never', async (t) => {
   const dying = await startRawServer(t, (socket) => socket.resetAndDestroy());
   const server = await startHello(t);

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildService } from '../../../test/support/release/builders.ts';
 import { identityAtStart } from '../hosts.ts';
 import { journalFolder } from './files.ts';
-import { openJournal, readHistory } from './journal.ts';
+import { Journal, openJournal, readHistory } from './journal.ts';
 
 test('a journal without an end locks the service as long as its runner lives', async (t) => {
   const service = await buildService(t, 0);
@@ -75,6 +75,32 @@ test('a torn last record is no record, and garbage is a release that is over', a
   const next = await openJournal(service, 'v2');
   await next.close();
   assert.equal(next.id, 'r3');
+});
+
+test('records are numbered lines, and one that was written in part harms no other', async (t) => {
+  const service = await buildService(t, 0);
+  const begun = await openJournal(service, 'v1');
+  await begun.close();
+  const file = join(journalFolder(service), 'r1.jsonl');
+  const handle = await open(file, 'a');
+  t.after(() => handle.close());
+  const { writeFile: write } = handle;
+  const journal = new Journal('r1', file, handle);
+  const record = (step: string) => journal.write({ kind: 'intent', instance: 'a:1', step });
+  await record('drain');
+  // As on a full disk.
+  handle.writeFile = async (text) => {
+    await write.call(handle, String(text).slice(0, 20));
+    throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+  };
+  await assert.rejects(record('stop'), { code: 'storage_full', message: new RegExp(file) });
+  handle.writeFile = write;
+  await record('start');
+  await record('check');
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  const steps = lines.map((line) => /"seq":(\d).*"step":"(\w+)"/.exec(line)?.slice(1).join(' '));
+  assert.deepEqual(steps, [undefined, '1 drain', undefined, '2 start', '3 check', undefined]);
+  assert.equal((await readHistory(service))[0]?.lastStep, 'check of a:1');
 });
 
 test('old journals go, the newest hundred stay, and no temporary file is left', async (t) => {
