@@ -92,9 +92,9 @@ export function indexHeaders(index: number): readonly string[] {
   ];
 }
 
-/** With an error of its servers (500) Consul sends the fields of an index as well. */
+/** With an error of its servers (500, 403) Consul sends the fields of an index as well. */
 export function failedRead(answer: Answer): Answer {
-  if (answer.status !== 500) return answer;
+  if (answer.status !== 500 && answer.status !== 403) return answer;
   const fields = ['X-Consul-Index', '1', 'X-Consul-Knownleader', 'false'];
   return { ...answer, headers: [...fields, 'X-Consul-Lastcontact', '0', ...answer.headers] };
 }

@@ -15,6 +15,7 @@ import {
 import type { Log } from '../../base/log.ts';
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { Store } from '../embedded.ts';
+import { type AclSettings, Identities } from './acl.ts';
 import { Blocking } from './blocking.ts';
 import {
   answerBroken,
@@ -35,7 +36,8 @@ import {
 import { ParkedQueries } from './parked-queries.ts';
 import { Pipeline } from './pipeline.ts';
 import { parseQueryOptions } from './query-options.ts';
-import { locationOf, parseTarget } from './request-target.ts';
+import { Refusal } from './refusal.ts';
+import { locationOf, parameter, parseTarget, type Query } from './request-target.ts';
 import { ALL_RIGHTS } from './rights.ts';
 import type { Caller, Method } from './routes.ts';
 
@@ -62,12 +64,15 @@ export async function serveConsulApi(options: {
   readonly datacenter?: string;
   /** The name of the one node; the host's. */
   readonly nodeName?: string;
+  /** Undefined: no access control, everybody may do everything. */
+  readonly acl?: AclSettings | undefined;
   readonly random?: () => number;
   readonly clock?: Clock;
 }): Promise<ConsulApi> {
   const { store, log, datacenter = DATACENTER_DEFAULT, nodeName = hostname() } = options;
   const parked = new ParkedQueries(store);
-  const random = options.random ?? Math.random;
+  const { random = Math.random, clock = SYSTEM_CLOCK, acl } = options;
+  const identities = acl && new Identities(store, clock, datacenter, acl);
   const server = createServer({
     maxHeaderSize: HEAD_BYTES_MAX,
     headersTimeout: HEAD_TIMEOUT_MS,
@@ -89,7 +94,7 @@ export async function serveConsulApi(options: {
   let closing = false;
   const pipeline = new Pipeline();
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    handle(request, response, endpoints).then(
+    handle(request, response, endpoints, identities).then(
       (answered) => {
         // Nobody knows whether a body that was not asked for will come: we close, as Consul does.
         const unasked = expectsContinue(request) && request.readableFlowing === null;
@@ -97,6 +102,7 @@ export async function serveConsulApi(options: {
         respond(request, response, answered);
       },
       (error: unknown) => {
+        if (error instanceof Refusal) return respond(request, response, error.answer);
         if (!isSluiceError(error)) {
           log.error(
             { method: request.method, reason: messageOf(error) },
@@ -124,11 +130,12 @@ export async function serveConsulApi(options: {
   endpoints = openFamilies({
     store,
     log,
-    clock: options.clock ?? SYSTEM_CLOCK,
+    clock,
     random,
     datacenter,
     nodeName,
     address,
+    identities,
     parked,
     blocking: new Blocking(store, parked, random),
     optionsOf: (query) => parseQueryOptions(query, datacenter),
@@ -140,6 +147,7 @@ export async function serveConsulApi(options: {
     close: () => {
       closing = true;
       endpoints?.close();
+      identities?.close();
       parked.close();
       return close(server);
     },
@@ -150,14 +158,16 @@ async function handle(
   request: IncomingMessage,
   response: ServerResponse,
   endpoints: Endpoints | undefined,
+  identities: Identities | undefined,
 ): Promise<Answer> {
   const target = parseTarget(request.url ?? '/');
   if (target.kind === 'refused') {
     return target.why === '' ? emptyAnswer(400) : textAnswer(400, target.why);
   }
   const { path, rawQuery } = target;
-  // Consul's paths that have others below them end in a slash.
-  if (endpoints?.has(`${path}/`) === true) return moved(request, locationOf(`${path}/`, rawQuery));
+  // Consul's paths that have others below them end in a slash; some are there without it as well.
+  if (endpoints?.has(`${path}/`) === true && !endpoints.has(path))
+    return moved(request, locationOf(`${path}/`, rawQuery));
   if (target.kind === 'moved') return moved(request, locationOf(path, rawQuery));
   const { query } = target;
   if (path === '/') return rootAnswer();
@@ -172,7 +182,7 @@ async function handle(
     const refused = textAnswer(405, `method ${method} not allowed`);
     return { ...refused, headers: ['Allow', allow, ...refused.headers] };
   }
-  return handler(rest, query, callerOf(request, response));
+  return handler(rest, query, callerOf(request, response, secretOf(request, query), identities));
 }
 
 function isMethod(method: string): method is Method {
@@ -205,13 +215,28 @@ function moved(request: IncomingMessage, location: string): Answer {
   return { status: 301, headers, body };
 }
 
-function callerOf(request: IncomingMessage, response: ServerResponse): Caller {
+/** The token of a request: in its query, in Consul's field, or as a bearer. */
+function secretOf({ headers }: IncomingMessage, query: Query): string {
+  const given = parameter(query, 'token') || headers['x-consul-token'];
+  if (typeof given === 'string' && given !== '') return given;
+  return /^Bearer +(\S+)\s*$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+}
+
+function callerOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  secret: string,
+  identities: Identities | undefined,
+): Caller {
   const declared = request.headers['content-length'];
   const declaredBytes = declared === undefined ? 0 : Number(declared);
   const namespace = request.headers['x-consul-namespace'];
   return {
     declaredBytes,
-    rights: ALL_RIGHTS,
+    secret,
+    get rights() {
+      return identities === undefined ? ALL_RIGHTS : identities.rightsOf(secret);
+    },
     namespace: typeof namespace === 'string' ? namespace : '',
     readBody: (bytesMax) => {
       if (expectsContinue(request) && declaredBytes <= bytesMax) response.writeContinue();

@@ -1,12 +1,19 @@
 // Every family of endpoints that this registry has, and how a path finds its endpoint.
 
+import { aclFamily } from './acl.ts';
 import { kvFamily } from './kv-api.ts';
 import type { ApiContext, Endpoint, OpenFamily } from './routes.ts';
 import { sessionFamily } from './sessions.ts';
 import { statusFamily } from './status-api.ts';
 import { txnFamily } from './txn-api.ts';
 
-const FAMILIES: readonly OpenFamily[] = [kvFamily, txnFamily, sessionFamily, statusFamily];
+const FAMILIES: readonly OpenFamily[] = [
+  kvFamily,
+  txnFamily,
+  sessionFamily,
+  aclFamily,
+  statusFamily,
+];
 
 export type Endpoints = {
   /** The endpoint of a path and what follows its name; undefined when there is none. */

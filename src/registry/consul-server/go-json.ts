@@ -41,6 +41,20 @@ export function membersOf(value: unknown, { place, type }: GoType): ReadonlyMap<
   );
 }
 
+/** As membersOf, for a body in which an unknown member is refused. `known` is in lower case. */
+export function knownMembers(
+  value: unknown,
+  known: readonly string[],
+  type: GoType,
+): ReadonlyMap<string, unknown> {
+  const members = membersOf(value, type);
+  for (const name of Object.keys(value ?? {})) {
+    if (known.includes(name.toLowerCase())) continue;
+    throw new Refused(`json: unknown field ${JSON.stringify(name)}`);
+  }
+  return members;
+}
+
 /** A text member, '' when absent. @throws Refused. `struct`: as in `struct field STRUCT.Name`. */
 export function textMember(
   members: ReadonlyMap<string, unknown>,

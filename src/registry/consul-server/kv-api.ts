@@ -17,6 +17,7 @@ import { keysJson, prettyJson, recordJson, recordsJson } from './kv-json.ts';
 import { inNamespace } from './namespaces.ts';
 import type { QueryOptions } from './query-options.ts';
 import { encodeQuery, parameter, parseUint64, type Query } from './request-target.ts';
+import { permissionDenied, type Rights } from './rights.ts';
 import type { ApiContext, Caller, Family } from './routes.ts';
 import { type LockRequest, lockRecord, unlockRecord } from './sessions.ts';
 
@@ -28,6 +29,8 @@ type View = {
   readonly key: string;
   readonly separator: string;
   readonly raw: boolean;
+  /** Of whoever asks. */
+  readonly rights: Rights;
 };
 
 type Rendered = {
@@ -67,8 +70,10 @@ class KvApi {
     if (kind === 'record' && key === '') return textAnswer(400, 'Missing key name');
     const namespaced = inNamespace(query, caller);
     if (namespaced !== undefined) return namespaced;
+    const { rights } = caller;
+    if (kind === 'record' && !rights.allows('key', 'read', key)) return permissionDenied();
     const separator = parameter(query, 'separator') || parameter(query, 'seperator');
-    const view: View = { kind, key, separator, raw: kind === 'record' && query.has('raw') };
+    const view: View = { kind, key, separator, raw: kind === 'record' && query.has('raw'), rights };
     const index = this.#index(view);
     if (index > options.index || options.index > this.#store.index) {
       return this.#answer(view, options, index);
@@ -84,6 +89,7 @@ class KvApi {
     if (key === '') return textAnswer(400, 'Missing key name');
     const conflict = conflicting(query, ['cas', 'acquire', 'release']);
     if (conflict !== undefined) return conflict;
+    if (!caller.rights.allows('key', 'write', key)) return permissionDenied();
     const flags = optionalUint64(query, 'flags');
     if ('error' in flags) return textAnswer(500, flags.error);
     const cas = optionalUint64(query, 'cas');
@@ -132,6 +138,11 @@ class KvApi {
     if (conflict !== undefined) return conflict;
     const recurse = query.has('recurse');
     if (key === '' && !recurse) return textAnswer(400, 'Missing key name');
+    const { rights } = caller;
+    const may = recurse
+      ? rights.allowsAll('key', 'write', key)
+      : rights.allows('key', 'write', key);
+    if (!may) return permissionDenied();
     const cas = optionalUint64(query, 'cas');
     if ('error' in cas) return textAnswer(500, cas.error);
     const done = await this.#store.delete(key, {
@@ -178,6 +189,8 @@ class KvApi {
   }
 
   #answer(view: View, options: QueryOptions, index: number): Answer {
+    // Who waited may have lost the right meanwhile.
+    if (view.kind === 'record' && !mayRead(view.rights, view.key)) return permissionDenied();
     const { found, headers, body } = this.#render(view, options.pretty);
     return variedAnswer(found ? 200 : 404, [...headers, ...indexHeaders(index)], body);
   }
@@ -187,7 +200,9 @@ class KvApi {
       this.#rendered.clear();
       this.#renderedIndex = this.#store.index;
     }
-    const name = `${view.kind} ${view.raw} ${pretty} ${view.separator.length} ${view.separator}${view.key}`;
+    const { kind, raw, separator, key, rights } = view;
+    const who = rights.name;
+    const name = `${kind} ${raw} ${pretty} ${who.length} ${who} ${separator.length} ${separator}${key}`;
     let rendered = this.#rendered.get(name);
     if (rendered === undefined) {
       rendered = this.#renderNew(view, pretty);
@@ -196,7 +211,7 @@ class KvApi {
     return rendered;
   }
 
-  #renderNew({ kind, key, separator, raw }: View, pretty: boolean): Rendered {
+  #renderNew({ kind, key, separator, raw, rights }: View, pretty: boolean): Rendered {
     const { records } = this.#store.table;
     if (raw) {
       const record = records.get(key);
@@ -204,10 +219,11 @@ class KvApi {
     }
     let json: string | undefined;
     if (kind === 'keys') {
-      const keys = cutKeys(records.keys(key), key, separator);
+      const keys = cutKeys(readable(records.keys(key), rights), key, separator);
       if (keys.length > 0 || key === '') json = keysJson(keys);
     } else if (kind === 'list') {
-      const list = records.values(key);
+      const all = records.values(key);
+      const list = rights.unlimited ? all : all.filter((one) => mayRead(rights, one.key));
       if (list.length > 0) json = recordsJson(list);
     } else {
       const record = records.get(key);
@@ -234,6 +250,14 @@ function rawRendered(value: Uint8Array): Rendered {
     ],
     body: new Body(value),
   };
+}
+
+function readable(keys: readonly string[], rights: Rights): readonly string[] {
+  return rights.unlimited ? keys : keys.filter((key) => mayRead(rights, key));
+}
+
+function mayRead(rights: Rights, key: string): boolean {
+  return rights.allows('key', 'read', key);
 }
 
 /** Cuts each key after the first separator behind the prefix, without repetitions. */

@@ -25,6 +25,8 @@ export type Rights = {
   allowsAll(resource: 'key', access: Access, prefix: string): boolean;
   /** Nothing is ever refused: the answer does not depend on who asks. */
   readonly unlimited: boolean;
+  /** Equal names, equal rights: for answers that are kept and shared. */
+  readonly name: string;
 };
 
 /** Of everybody while access control is off, and of management tokens. */
@@ -32,6 +34,7 @@ export const ALL_RIGHTS: Rights = {
   allows: () => true,
   allowsAll: () => true,
   unlimited: true,
+  name: '',
 };
 
 export function permissionDenied(why = ''): Answer {

@@ -4,6 +4,7 @@
 import type { Log } from '../../base/log.ts';
 import type { Address } from '../../base/units.ts';
 import type { Store } from '../embedded.ts';
+import type { Identities } from './acl.ts';
 import type { Blocking } from './blocking.ts';
 import type { Clock } from './clock.ts';
 import type { Answer } from './http-answer.ts';
@@ -23,6 +24,9 @@ export type Caller = {
   readonly declaredBytes: number;
   /** The X-Consul-Namespace field, '' when there is none. */
   readonly namespace: string;
+  /** The token that it was sent with, '' for none. */
+  readonly secret: string;
+  /** @throws Refusal `ACL not found` when nobody has that token */
   readonly rights: Rights;
   /** Undefined when the body is over the limit. */
   readonly readBody: (bytesMax: number) => Promise<Buffer | undefined>;
@@ -40,6 +44,8 @@ export type ApiContext = {
   readonly nodeName: string;
   /** Where the API listens. */
   readonly address: Address;
+  /** Undefined: no access control, everybody may do everything. */
+  readonly identities: Identities | undefined;
   readonly parked: ParkedQueries;
   readonly blocking: Blocking;
   /** The parameters that all endpoints share, or the refusal. */

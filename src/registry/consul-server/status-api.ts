@@ -4,6 +4,7 @@ import { formatAddress } from '../../base/units.ts';
 import { agentSelf } from './agent-document.ts';
 import { jsonAnswer } from './http-answer.ts';
 import { goString, prettyJson } from './kv-json.ts';
+import { permissionDenied } from './rights.ts';
 import type { ApiContext, Family, Handler } from './routes.ts';
 
 export function statusFamily(context: ApiContext): Family {
@@ -15,12 +16,18 @@ export function statusFamily(context: ApiContext): Family {
       if ('status' in options) return options;
       return jsonAnswer(options.pretty ? prettyJson(text) : text);
     };
+  const self = json(agentSelf(context));
   return {
     routes: {
       '/v1/status/leader': { GET: json(leader) },
       '/v1/status/peers': { GET: json(`[${leader}]`) },
       '/v1/catalog/datacenters': { GET: json(`[${goString(context.datacenter)}]`) },
-      '/v1/agent/self': { GET: json(agentSelf(context)) },
+      '/v1/agent/self': {
+        GET: (path, query, caller) =>
+          caller.rights.allows('agent', 'read', context.nodeName)
+            ? self(path, query, caller)
+            : permissionDenied(),
+      },
     },
   };
 }

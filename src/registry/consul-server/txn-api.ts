@@ -6,6 +6,7 @@ import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
 import { tooLarge } from './kv-api.ts';
 import { goString, prettyJson, recordJson } from './kv-json.ts';
 import type { Query } from './request-target.ts';
+import type { Rights } from './rights.ts';
 import type { ApiContext, Caller, Family } from './routes.ts';
 import { lockRecord, unlockRecord } from './sessions.ts';
 import { type Operation, parseOperations } from './txn-body.ts';
@@ -55,16 +56,43 @@ async function runTransaction(context: ApiContext, query: Query, caller: Caller)
     );
   }
   const readOnly = operations.every(({ verb }) => READS.includes(verb) || !VERBS.has(verb));
-  const [status, results, failures] = await settle(context, operations, readOnly);
+  const { rights } = caller;
+  const refused = refusals(operations, rights);
+  const [status, results, failures] =
+    refused.length > 0 ? [409, [], refused] : await settle(context, operations, readOnly);
   const tail = readOnly
     ? ',"Index":0,"LastContact":0,"KnownLeader":true,"ConsistencyLevel":""'
     : '';
   const json =
     failures.length > 0
       ? `{"Results":null,"Errors":[${failures.join(',')}]${tail}}`
-      : `{"Results":[${results.map(resultJson).join(',')}],"Errors":null${tail}}`;
+      : `{"Results":[${seen(results, rights).map(resultJson).join(',')}],"Errors":null${tail}}`;
   const headers = readOnly ? ['X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0'] : [];
   return jsonAnswer(options.pretty ? prettyJson(json) : json, headers, status);
+}
+
+/** What the caller may not do, before anything is done. Reads are not refused, but left out. */
+function refusals(operations: readonly Operation[], rights: Rights): readonly string[] {
+  if (rights.unlimited) return [];
+  return operations.flatMap((operation, at) => {
+    if (mayDo(operation, rights)) return [];
+    return [failureJson(at, 'Permission denied')];
+  });
+}
+
+function mayDo({ verb, key }: Operation, rights: Rights): boolean {
+  if (verb === 'get' || verb === 'get-tree') return true;
+  if (verb === 'delete-tree') return rights.allowsAll('key', 'write', key);
+  return rights.allows('key', verb.startsWith('check-') ? 'read' : 'write', key);
+}
+
+function seen(results: readonly Result[], rights: Rights): readonly Result[] {
+  if (rights.unlimited) return results;
+  return results.filter(({ record }) => rights.allows('key', 'read', record.key));
+}
+
+function failureJson(at: number, what: string): string {
+  return `{"OpIndex":${at},"What":${goString(what)}}`;
 }
 
 async function settle(
@@ -94,7 +122,7 @@ function applyAll(
   operations.forEach((operation, at) => {
     const outcome = applyOne(writes, operation, wallMs);
     if (typeof outcome !== 'string') results.push(...outcome);
-    else failures.push(`{"OpIndex":${at},"What":${goString(outcome)}}`);
+    else failures.push(failureJson(at, outcome));
   });
   if (failures.length > 0) throw new Aborted(failures);
   return results;

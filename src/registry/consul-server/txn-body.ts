@@ -6,8 +6,7 @@
 
 import { messageOf } from '../../base/errors.ts';
 import {
-  type GoType,
-  membersOf,
+  knownMembers,
   mismatch,
   parseGoJson,
   Refused,
@@ -60,20 +59,6 @@ function parseOperation(item: unknown): Operation {
     index: Number(uint64Member(members, 'Index', STRUCT)),
     session: textMember(members, 'Session', STRUCT),
   };
-}
-
-/** As membersOf, for a body in which an unknown member is refused. */
-function knownMembers(
-  value: unknown,
-  known: readonly string[],
-  type: GoType,
-): ReadonlyMap<string, unknown> {
-  const members = membersOf(value, type);
-  for (const name of Object.keys(value ?? {})) {
-    if (known.includes(name.toLowerCase())) continue;
-    throw new Refused(`json: unknown field ${JSON.stringify(name)}`);
-  }
-  return members;
 }
 
 /** Go's decoder ignores line breaks and bits left over, and wants the padding. */

@@ -52,6 +52,8 @@ export type ConsulOptions = {
   readonly servers?: 1 | 3;
   /** Data on disk, here; without it one server keeps its data in memory (`-dev`). */
   readonly dataDir?: string;
+  /** Further keys of each server's configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
 };
 
 export type ConsulServer = {
@@ -103,6 +105,7 @@ export async function startConsul(
       ...(memory ? {} : { data_dir: dataFolder(options.dataDir, folder, name) }),
       ...(memory ? {} : { bootstrap_expect: count }),
       ...(at === 0 ? {} : { retry_join: [join0], retry_interval: '1s' }),
+      ...options.config,
     };
     const file = join(folder, `${name}.json`);
     await writeFile(file, JSON.stringify(config));

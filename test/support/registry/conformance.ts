@@ -13,23 +13,33 @@ export const NODE = 'consul0';
 type Options = {
   /** Names of fields or texts that may differ, cut out of both bodies. */
   readonly leaveOut?: readonly RegExp[];
+  /** Not the indexes: one side has built-in things at others. */
+  readonly withoutIndexes?: true;
+  /** Access control with this management token, on both sides; '' = with none yet. */
+  readonly managementToken?: string;
 };
 
 /**
  * Lines are `METHOD /path`, with ` | body` where there is one; `[n]` before it declares another length.
- * `A = line` keeps the first ID of the answer, `$A` is what each side kept. Sent in order, to both at a
- * time. Skipped without a Consul.
+ * `A = line` keeps the first ID of the answer, `$A` is what each side kept (`$A_SECRET`: its SecretID).
+ * Sent in order, to both at a time. Skipped without a Consul.
  */
 export async function compareWithConsul(
   t: TestContext,
   lines: readonly string[],
   options: Options = {},
 ): Promise<void> {
-  const consul = await startConsul(t, { dataDir: temporaryFolder(t) });
+  const { managementToken } = options;
+  const tokens = managementToken === '' ? {} : { master: managementToken };
+  const config =
+    managementToken === undefined ? {} : { acl: { enabled: true, default_policy: 'deny', tokens } };
+  const consul = await startConsul(t, { dataDir: temporaryFolder(t), config });
   if (consul === undefined) return;
-  const ours = await startEmbedded(t, { nodeName: NODE });
+  const acl =
+    managementToken === undefined ? undefined : { initialManagementToken: managementToken };
+  const ours = await startEmbedded(t, { nodeName: NODE, acl });
   const addresses = [consul.addresses[0] ?? assert.fail(), ours.address] as const;
-  const normals = [new Normal(options.leaveOut), new Normal(options.leaveOut)] as const;
+  const normals = [new Normal(options), new Normal(options)] as const;
   const kept = [new Map<string, string>(), new Map<string, string>()] as const;
   for (const line of lines) {
     const [, name, request = line] = /^(\w+) = (.*)$/.exec(line) ?? [];
@@ -37,7 +47,11 @@ export async function compareWithConsul(
       const own = request.replace(/\$(\w+)/g, (whole, key) => kept[at].get(key) ?? whole);
       const answer = await sendRaw(addresses[at], requestOf(own));
       const id = /"(?:ID|AccessorID|SecretID)": ?"([^"]+)"/.exec(answer.body)?.[1];
-      if (name !== undefined) kept[at].set(name, id ?? assert.fail(`${line}: ${answer.body}`));
+      const secret = /"SecretID": ?"([^"]+)"/.exec(answer.body)?.[1] ?? '';
+      if (name !== undefined) {
+        kept[at].set(name, id ?? assert.fail(`${line}: ${answer.body}`));
+        kept[at].set(`${name}_SECRET`, secret);
+      }
       return answer;
     };
     const [expected, actual] = await Promise.all([side(0), side(1)]);
@@ -61,10 +75,10 @@ const UUID = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g
 export class Normal {
   readonly #indexes = new Map<string, number>();
   readonly #ids = new Map<string, number>();
-  readonly #leaveOut: readonly RegExp[];
+  readonly #options: Options;
 
-  constructor(leaveOut: readonly RegExp[] = []) {
-    this.#leaveOut = leaveOut;
+  constructor(options: Options = {}) {
+    this.#options = options;
   }
 
   of(answer: RawAnswer): RawAnswer {
@@ -75,11 +89,11 @@ export class Normal {
       .replace(/"127\.0\.0\.1:\d+"/g, '"leader"')
       .replace(UUID, (id) => `id#${rankIn(this.#ids, id)}`);
     // A list in the order of random ids has another order on each side.
-    if (body.startsWith('[{"ID":"id#')) {
-      const items = body.slice(1, -1).split(/(?<=\}),(?=\{"ID":"id#)/);
+    if (/^\[\{"(Accessor)?ID":"id#/.test(body)) {
+      const items = body.slice(1, -1).split(/(?<=\}),(?=\{"(?:Accessor)?ID":"id#)/);
       body = `[${items.sort().join()}]`;
     }
-    for (const left of this.#leaveOut) body = body.replace(left, '…');
+    for (const left of this.#options.leaveOut ?? []) body = body.replace(left, '…');
     const indexed = body !== answer.body;
     const headers = answer.headers
       .filter((line) => !line.startsWith('Transfer-Encoding: '))
@@ -104,7 +118,7 @@ export class Normal {
   }
 
   #rank(index: string): string {
-    return `#${rankIn(this.#indexes, index)}`;
+    return this.#options.withoutIndexes ? '#' : `#${rankIn(this.#indexes, index)}`;
   }
 }
 

@@ -46,10 +46,10 @@ export const LOCK_DELAYS = new DocumentKind<LockDelay>('lock-delay', (json) => j
 
 const UUID_LENGTH = 36;
 
-/** Why the text cannot be the id of a session, as Consul says it; '' when it can. */
-export function idProblem(id: string): string {
+/** Why the text cannot be an id, as Consul says it; '' when it can. `what`: session, acl token, … */
+export function idProblem(id: string, what = 'session'): string {
   const problem = uuidProblem(id);
-  return problem === '' ? '' : `failed session lookup: index error: ${problem}`;
+  return problem === '' ? '' : `failed ${what} lookup: index error: ${problem}`;
 }
 
 function uuidProblem(id: string): string {

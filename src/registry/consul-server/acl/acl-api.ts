@@ -1,0 +1,33 @@
+// /v1/acl/*: tokens and policies. Without access control every path answers as Consul does: 401.
+
+import { textAnswer } from '../http-answer.ts';
+import type { ApiContext, Endpoint, Family, Method } from '../routes.ts';
+import { policyRoutes } from './policy-api.ts';
+import { tokenRoutes } from './token-api.ts';
+
+const PATHS: Readonly<Record<string, readonly Method[]>> = {
+  '/v1/acl/bootstrap': ['PUT'],
+  '/v1/acl/policies': ['GET'],
+  '/v1/acl/policy': ['PUT'],
+  '/v1/acl/policy/': ['GET', 'PUT', 'DELETE'],
+  '/v1/acl/policy/name/': ['GET'],
+  '/v1/acl/tokens': ['GET'],
+  '/v1/acl/token': ['PUT'],
+  '/v1/acl/token/': ['GET', 'PUT', 'DELETE'],
+  '/v1/acl/token/self': ['GET'],
+};
+
+export function aclFamily(context: ApiContext): Family {
+  const { identities } = context;
+  if (identities !== undefined) {
+    return {
+      routes: { ...policyRoutes(context, identities), ...tokenRoutes(context, identities) },
+    };
+  }
+  const disabled = (): ReturnType<typeof textAnswer> => textAnswer(401, 'ACL support disabled');
+  const routes = Object.entries(PATHS).map(([path, methods]): readonly [string, Endpoint] => [
+    path,
+    Object.fromEntries(methods.map((method) => [method, disabled])),
+  ]);
+  return { routes: Object.fromEntries(routes) };
+}
