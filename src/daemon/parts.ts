@@ -97,7 +97,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     handles: listeners.handles,
     log,
     table: (changes) => table.update(changes),
-    onFigures: () => lookForOutages(),
+    onFigures: () => {
+      lookForOutages();
+      shared.note();
+    },
     readPage: async (name, query) => renderPage(name, query, await control.status()),
   });
   const shared = new SharedControl({

@@ -1,0 +1,322 @@
+// Several gateways on one registry: a drain, a guard and a receipt hold for all of them, whichever is asked.
+
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { DrainDocument, ReceiptDocument, StatusDocument } from '../src/admin.ts';
+import type { Address } from '../src/base/units.ts';
+import type { RecordStore } from '../src/registry.ts';
+import {
+  awaitIdle,
+  daemonConfig,
+  freePort,
+  get,
+  type RunningDaemon,
+  runDaemon,
+  runDaemonProcess,
+  setAdmin,
+  startServer,
+  status,
+  type TestServer,
+  temporaryDir,
+  until,
+} from './support/daemon/builders.ts';
+import { startConsul } from './support/peers/programs.ts';
+import { openClient, startEmbedded } from './support/registry/builders.ts';
+
+type Scene = {
+  readonly a: RunningDaemon;
+  readonly b: RunningDaemon;
+  readonly servers: readonly TestServer[];
+  readonly store: RecordStore;
+};
+
+function yamlOf(registry: Address, more = ''): string {
+  return `registry: { consul: { addresses: ["${registry.host}:${registry.port}"] } }\nupstreams: { app: { ${more} } }`;
+}
+
+async function register(store: RecordStore, servers: readonly TestServer[]): Promise<void> {
+  for (const { id } of servers) await store.put(`upstreams/app/${id}`, '{"weight":1}');
+}
+
+/** Two gateways that see each other and `count` servers. */
+async function scene(t: TestContext, registry: Address, count = 2, more = ''): Promise<Scene> {
+  const servers = await Promise.all(Array.from({ length: count }, () => startServer(t)));
+  const store = openClient(t, [registry]);
+  await register(store, servers);
+  const yaml = yamlOf(registry, more);
+  const a = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
+  const b = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
+  await together(a, b);
+  return { a, b, servers, store };
+}
+
+async function together(...gateways: readonly { readonly control: string }[]): Promise<void> {
+  await until('all see each other and agree', async () => {
+    const documents = await Promise.all(gateways.map(({ control }) => status(control)));
+    return documents.every(
+      ({ gateways: known, upstreams }) =>
+        known.filter(({ state, current }) => state === 'live' && current).length ===
+          gateways.length && (upstreams[0]?.servers.length ?? 0) > 0,
+    );
+  });
+}
+
+const REGISTRIES: readonly (readonly [string, (t: TestContext) => Promise<Address | undefined>])[] =
+  [
+    ['embedded', async (t) => (await startEmbedded(t)).address],
+    ['consul', async (t) => (await startConsul(t))?.addresses[0]],
+  ];
+
+for (const [kind, start] of REGISTRIES) {
+  test(`${kind}: a drain through one gateway is over when the other has nothing in flight`, async (t) => {
+    const registry = await start(t);
+    if (registry === undefined) return;
+    const { a, b, servers } = await scene(t, registry);
+    const held = await Promise.all(
+      [1, 2].map(() => get(`${b.gateway}/hold`)).map(started(servers)),
+    );
+    const busy = servers.find((server) => server.held.length > 0);
+    assert(busy !== undefined);
+    const asked = await setAdmin(a.control, busy.id, { state: 'drain' });
+    const answer = (await asked.json()) as DrainDocument;
+    assert.equal(answer.idle, false);
+    await until('b has confirmed it', async () => {
+      const drain = await awaitIdle(a.control, busy.id, '0s');
+      return drain.acknowledged && drain.inFlight > 0;
+    });
+    for (let i = 0; i < 6; i += 1) {
+      for (const { gateway } of [a, b]) {
+        const { status: code, body } = await get(gateway);
+        assert.equal(code, 200);
+        assert.notEqual(body, busy.id, 'nothing new goes to a drained server');
+      }
+    }
+    const over = awaitIdle(a.control, busy.id, '10s');
+    for (const server of servers) for (const response of server.held) response.end('late');
+    const drain = await over;
+    assert.equal(drain.idle, true);
+    assert.equal(drain.scope.heard.length, 1);
+    assert.deepEqual(drain.scope.unheard, []);
+    assert.deepEqual(
+      (await Promise.all(held.map((one) => one()))).map(({ body }) => body),
+      ['late', 'late'],
+    );
+    // The other one gives it back, and both use it.
+    const back = await setAdmin(b.control, busy.id, { state: 'ready' });
+    assert.equal(((await back.json()) as DrainDocument).acknowledged, true);
+    for (const { gateway } of [a, b]) {
+      const seen = new Set<string>();
+      for (let i = 0; i < 4; i += 1) seen.add((await get(gateway)).body);
+      assert.equal(seen.size, 2);
+    }
+  });
+
+  test(`${kind}: two people on two gateways cannot take both of the last two servers`, async (t) => {
+    const registry = await start(t);
+    if (registry === undefined) return;
+    const { a, b, servers } = await scene(t, registry);
+    const [one, two] = servers;
+    assert(one !== undefined && two !== undefined);
+    for (let round = 0; round < 5; round += 1) {
+      const answers: Response[] = await Promise.all([
+        setAdmin(a.control, one.id, { state: 'drain', keepEligible: 1 }),
+        setAdmin(b.control, two.id, { state: 'drain', keepEligible: 1 }),
+      ]);
+      assert.deepEqual(answers.map((answer) => answer.status).sort(), [200, 409]);
+      for (const { id } of servers) await setAdmin(a.control, id, { state: 'ready' });
+      await together(a, b);
+    }
+  });
+}
+
+/** Resolves when the request is held by one of the servers, with a way to its answer. */
+function started(servers: readonly TestServer[]) {
+  return async <T>(answer: Promise<T>, index: number): Promise<() => Promise<T>> => {
+    const count = (): number => servers.reduce((sum, { held }) => sum + held.length, 0);
+    await until('it is held', () => count() > index);
+    return () => answer;
+  };
+}
+
+test('the guard counts what every gateway can use', async (t) => {
+  const { address } = await startEmbedded(t);
+  const { a, b, servers, store } = await scene(t, address);
+  const [one] = servers;
+  assert(one !== undefined);
+  const dead = `127.0.0.1:${await freePort()}`;
+  await store.put(`upstreams/app/${dead}`, '{"weight":1,"max_fails":1}');
+  await until('both have it', async () =>
+    (await Promise.all([a, b].map(({ control }) => status(control)))).every(
+      ({ upstreams }) => upstreams[0]?.servers.length === 3,
+    ),
+  );
+  // Only b has met its failure: it is ejected there, and a's own requests know nothing of it.
+  for (let i = 0; i < 3; i += 1) assert.equal((await get(b.gateway)).status, 200);
+  await until(
+    'a hears of it',
+    async () => serverOf(await status(a.control), dead).outElsewhere.length > 0,
+  );
+  const { outElsewhere, eligibility } = serverOf(await status(a.control), dead);
+  assert.deepEqual([eligibility, outElsewhere[0]?.eligibility], ['ok', 'ejected']);
+  const refused = await setAdmin(a.control, one.id, { state: 'drain', keepEligible: 2 });
+  assert.equal(refused.status, 409);
+  assert.match(await refused.text(), new RegExp(`${dead} out on pid ${process.pid} on `));
+  const allowed = await setAdmin(a.control, one.id, { state: 'drain', keepEligible: 1 });
+  assert.equal(allowed.status, 200);
+});
+
+function serverOf({ upstreams }: StatusDocument, id: string) {
+  const server = upstreams[0]?.servers.find((candidate) => candidate.id === id);
+  assert(server !== undefined);
+  return server;
+}
+
+test('a drain stands in the record for upsync, and what others wrote there stays', async (t) => {
+  const { address } = await startEmbedded(t);
+  const { a, b, servers, store } = await scene(t, address);
+  const [one] = servers;
+  assert(one !== undefined);
+  const key = `upstreams/app/${one.id}`;
+  const record = async (): Promise<unknown> =>
+    JSON.parse(Buffer.from((await store.get(key))?.value ?? []).toString());
+  await setAdmin(a.control, one.id, { state: 'drain' });
+  assert.deepEqual(await record(), { weight: 1, down: 1, 'x-sluice-down': 1 });
+  assert.equal(serverOf(await status(b.control), one.id).admin.owner, 'user:test');
+  await setAdmin(b.control, one.id, { state: 'ready' });
+  assert.deepEqual(await record(), { weight: 1, down: 0 });
+  // A pipeline of old says down itself: giving the server back is not for us.
+  await setAdmin(a.control, one.id, { state: 'drain' });
+  await store.put(key, '{"weight":2,"down":1}');
+  await setAdmin(b.control, one.id, { state: 'ready' });
+  assert.deepEqual(await record(), { weight: 2, down: 1 });
+  await until('it is down by the record', async () =>
+    (await Promise.all([a, b].map(({ control }) => status(control)))).every(
+      (document) => serverOf(document, one.id).admin.owner === 'kv',
+    ),
+  );
+});
+
+test('write_down: off leaves the record alone', async (t) => {
+  const { address } = await startEmbedded(t);
+  const { a, servers, store } = await scene(t, address, 2, 'write_down: off');
+  const [one] = servers;
+  assert(one !== undefined);
+  await setAdmin(a.control, one.id, { state: 'drain' });
+  const entry = await store.get(`upstreams/app/${one.id}`);
+  assert.equal(Buffer.from(entry?.value ?? []).toString(), '{"weight":1}');
+});
+
+test('one that comes later has taken out what was taken out before its first request', async (t) => {
+  const { address } = await startEmbedded(t);
+  const { a, servers } = await scene(t, address);
+  const [one] = servers;
+  assert(one !== undefined);
+  await setAdmin(a.control, one.id, { state: 'maint', reason: 'disk' });
+  const late = await runDaemon(
+    t,
+    daemonConfig(yamlOf(address, 'write_down: off'), temporaryDir(t)),
+  );
+  const { admin } = serverOf(await status(late.control), one.id);
+  assert.deepEqual([admin.state, admin.owner, admin.reason], ['maint', 'user:test', 'disk']);
+});
+
+test('a receipt is the sum over all gateways, also of one that has left', async (t) => {
+  const { address } = await startEmbedded(t);
+  const { a, b } = await scene(t, address);
+  const opened = await fetch(`${a.control}/api/upstreams/app/receipts`, { method: 'POST' });
+  const { id, gateways } = (await opened.json()) as ReceiptDocument;
+  assert.equal(gateways.length, 2);
+  const read = async (control: string): Promise<ReceiptDocument> =>
+    (await (await fetch(`${control}/api/receipts/${id}`)).json()) as ReceiptDocument;
+  for (let i = 0; i < 3; i += 1) await get(a.gateway);
+  for (let i = 0; i < 4; i += 1) await get(b.gateway);
+  const both = await read(a.control);
+  assert.deepEqual([both.requests, both.answered, both.lost, both.complete], [7, 7, 0, true]);
+  assert.deepEqual(
+    both.gateways.map(({ requests }) => requests),
+    [3, 4],
+  );
+  assert.equal(
+    both.servers.reduce((sum, { answered }) => sum + answered, 0),
+    7,
+  );
+  // Whichever is asked.
+  assert.equal((await read(b.control)).requests, 7);
+  // One that comes meanwhile counts from its start.
+  const late = await runDaemon(t, daemonConfig(yamlOf(address), temporaryDir(t)));
+  await get(late.gateway);
+  await until('it is on the receipt', async () => (await read(a.control)).requests === 8);
+  await get(b.gateway);
+  await b.close();
+  const after = await read(a.control);
+  assert.deepEqual([after.requests, after.answered, after.complete], [9, 9, true]);
+  assert.equal(after.gateways.length, 3);
+});
+
+test('a gateway that is killed is silent: named, not waited for, and its counts are missing', async (t) => {
+  const { address } = await startEmbedded(t);
+  const servers = await Promise.all([startServer(t), startServer(t)]);
+  const store = openClient(t, [address]);
+  await register(store, servers);
+  const a = await runDaemon(t, daemonConfig(yamlOf(address), temporaryDir(t)));
+  const b = await runDaemonProcess(t, daemonConfig(yamlOf(address), temporaryDir(t)));
+  await together(a, b);
+  const opened = await fetch(`${a.control}/api/upstreams/app/receipts`, { method: 'POST' });
+  const { id } = (await opened.json()) as ReceiptDocument;
+  b.process.kill('SIGKILL');
+  const [one] = servers;
+  await setAdmin(a.control, one.id, { state: 'drain' });
+  // It may still serve, as far as anybody knows.
+  assert.equal((await awaitIdle(a.control, one.id, '100ms')).idle, false);
+  const refused = await setAdmin(a.control, servers[1].id, { state: 'drain', keepEligible: 0 });
+  assert.match(await refused.text(), /did not say which servers can be used there/);
+  const drain = await awaitIdle(a.control, one.id, '30s');
+  assert.equal(drain.idle, true);
+  assert.match(
+    drain.scope.unheard.join(),
+    new RegExp(`^pid ${b.process.pid} on .* \\(silent since`),
+  );
+  const read = await fetch(`${a.control}/api/receipts/${id}`);
+  const receipt = (await read.json()) as ReceiptDocument;
+  assert.equal(receipt.complete, false);
+  assert.match(receipt.gateways[1]?.missing ?? '', /^silent, nothing after /);
+  const [, other] = (await status(a.control)).gateways;
+  assert.equal(other?.state, 'silent');
+});
+
+test('while the registry is away a word holds on one gateway, and then on all', async (t) => {
+  const dataDir = temporaryDir(t);
+  const first = await startEmbedded(t, { dataDir });
+  const { a, b, servers } = await scene(t, first.address);
+  const [one, two] = servers;
+  assert(one !== undefined && two !== undefined);
+  await setAdmin(a.control, two.id, { state: 'drain' });
+  await together(a, b);
+  await first.api.close();
+  first.store.close();
+  await until('both know', async () =>
+    (await Promise.all([a, b].map(({ control }) => status(control)))).every(
+      ({ scope }) => scope.unheard.length > 0,
+    ),
+  );
+  const drained = await setAdmin(a.control, one.id, { state: 'drain' });
+  assert.equal(drained.status, 200);
+  const drain = await awaitIdle(a.control, one.id, '5s');
+  assert.equal(drain.idle, true);
+  assert.match(drain.scope.unheard.join(), /the registry is away/);
+  const guarded = await setAdmin(a.control, one.id, { state: 'maint', keepEligible: 0 });
+  assert.equal(guarded.status, 409, 'nobody can say what the other one can use');
+  await setAdmin(a.control, two.id, { state: 'ready' });
+  assert.equal(serverOf(await status(b.control), one.id).admin.state, 'ready');
+  assert.equal(serverOf(await status(b.control), two.id).admin.state, 'drain');
+  await startEmbedded(t, { dataDir, port: first.address.port });
+  await until('the other one has it', async () => {
+    const document = await status(b.control);
+    return (
+      serverOf(document, one.id).admin.state === 'drain' &&
+      serverOf(document, two.id).admin.state === 'ready'
+    );
+  });
+  await together(a, b);
+  assert.equal((await awaitIdle(b.control, one.id, '5s')).idle, true);
+});
