@@ -4,6 +4,7 @@
 export { openConsul } from './registry/consul.ts';
 export { type ConsulApi, serveConsulApi } from './registry/consul-server.ts';
 export { embeddedStore, openStore, type Store } from './registry/embedded.ts';
+export { type EtcdApi, type EtcdOptions, type EtcdTls, openEtcd } from './registry/etcd.ts';
 export type {
   FollowedServices,
   Follower,

@@ -52,7 +52,7 @@ function globalOptions(): Option[] {
     new Option('--control <url>', 'control API (default: SLUICE_CONTROL, else the file)'),
     new Option(
       '--registry <addresses>',
-      'host:port[,…] or a name of the file (default: SLUICE_REGISTRY, else the file)',
+      '[etcd://]host:port[,…] or a name of the file (default: SLUICE_REGISTRY, else the file)',
     ),
   ];
 }

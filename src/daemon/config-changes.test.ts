@@ -111,15 +111,6 @@ routes: [{ path: /x, upstream: app }]
   );
 });
 
-test('another registry is one key, whatever is different about it', () => {
-  const other = parse(`${YAML}\nregistry: { file: { path: servers.yaml } }`);
-  const { kept } = compareConfigs(parse(YAML), other);
-  assert.deepEqual(
-    kept.map(({ key }) => key),
-    ['registry'],
-  );
-});
-
 test('the first configuration keeps nothing and has all of its upstreams added', () => {
   const config = parse(YAML);
   const { effective, kept, keys, upstreams } = compareConfigs(undefined, config);

@@ -326,18 +326,6 @@ test('relays one 100 and the final answer to a client that expects it', async (t
   assert.match(text, /201 Created/);
 });
 
-test('once an interim response was relayed, no other server is asked', async (t) => {
-  const silent = await startRawServer(t, (socket) => {
-    socket.write('HTTP/1.1 103 Early Hints\r\n\r\n');
-  });
-  const other = await startHello(t);
-  const patch = { timeouts: { responseMs: 200 } };
-  const { port } = await startGateway(t, [silent.port, other.port], patch);
-  const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
-  assert.match(await rawExchange(t, port, request), /^HTTP\/1\.1 103 .*\r\n\r\nHTTP\/1\.1 504 /s);
-  assert.equal(other.connections.length, 0);
-});
-
 test('a final answer before the body is relayed, and the late body is not a request', async (t) => {
   const server = await startRawServer(t, (socket, received) => {
     if (received.includes('\r\n\r\n')) {

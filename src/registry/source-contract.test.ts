@@ -9,6 +9,7 @@ import {
   startEmbedded,
   temporaryFolder,
 } from '../../test/support/registry/builders.ts';
+import { openEtcdClient, startEtcd } from '../../test/support/registry/etcd-cluster.ts';
 import { type StartedSource, sourceContract } from '../../test/support/registry/source-contract.ts';
 import { silentLog } from '../base/log.ts';
 import { readDocument } from '../config.ts';
@@ -49,6 +50,20 @@ sourceContract('records, consul', async (t) => {
   const consul = await startConsul(t);
   if (consul === undefined) return undefined;
   return overRecords(openClient(t, consul.addresses, { waitMs: 5_000 }));
+});
+
+sourceContract('records, etcd', async (t) => {
+  const etcd = await startEtcd(t);
+  // The keys begin with a slash, as those of upsync's etcd do.
+  return etcd === undefined
+    ? undefined
+    : overRecords(openEtcdClient(t, etcd.addresses, { root: '/' }));
+});
+
+sourceContract('records, etcd, v2 keys', async (t) => {
+  const etcd = await startEtcd(t, { argv: ['--enable-v2'] });
+  if (etcd === undefined) return undefined;
+  return overRecords(openEtcdClient(t, etcd.addresses, { api: 'v2', root: '/north/' }));
 });
 
 sourceContract('file', async (t) => {

@@ -3,6 +3,7 @@
 import { consul } from './sources/consul.ts';
 import { consulHealth, consulServices } from './sources/consul-services.ts';
 import { embedded } from './sources/embedded.ts';
+import { etcd } from './sources/etcd.ts';
 import { file } from './sources/file.ts';
 import { none } from './sources/none.ts';
 import type { SourceKind } from './sources/source-kind.ts';
@@ -14,6 +15,7 @@ const KINDS = {
   consul,
   consul_services: consulServices,
   consul_health: consulHealth,
+  etcd,
   file,
   none,
 };

@@ -9,6 +9,7 @@ import type { Config } from '../../config.ts';
 import type { RecordStore } from '../../registry.ts';
 import { visible } from '../output.ts';
 import { createControlClient } from './control-client.ts';
+import { openRegistryAt } from './registry-address.ts';
 
 /** Options that every verb understands, before or after its name. */
 export type GlobalOptions = {
@@ -65,13 +66,11 @@ export async function registryOf(
   options: GlobalOptions,
 ): Promise<{ readonly registry: RecordStore; readonly prefix: string }> {
   const named = options.registry ?? process.env['SLUICE_REGISTRY'] ?? '';
-  const { kindOf, openConsul } = await import('../../registry.ts');
+  const { kindOf } = await import('../../registry.ts');
   const { silentLog } = await import('../../base/log.ts');
   if (named !== '' && !NAME.test(named)) {
-    const addresses = named.split(',').map(parseRegistryAddress);
-    const token = process.env['CONSUL_HTTP_TOKEN'] ?? '';
     const prefix = await prefixOf(options);
-    return { registry: openConsul({ addresses, token, log: silentLog }), prefix };
+    return { registry: await openRegistryAt(named, process.env), prefix };
   }
   const { registry: first, registries, file } = await configOf(options);
   const all = [first, ...registries];
@@ -98,18 +97,6 @@ async function prefixOf(options: GlobalOptions): Promise<string> {
       ? await configOf(options).catch(() => defaultConfig())
       : await configOf(options);
   return config.registry.prefix;
-}
-
-function parseRegistryAddress(text: string): Address {
-  const address = parseAddress(
-    text
-      .trim()
-      .replace(/^http:\/\//, '')
-      .replace(/\/$/, ''),
-  );
-  if (address !== undefined) return address;
-  const message = `registry address "${text}" is not host:port; write one like 127.0.0.1:8500`;
-  throw new SluiceError('usage', message);
 }
 
 /** Where to connect for what listens on every address. */

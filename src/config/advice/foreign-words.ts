@@ -72,7 +72,8 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     ...every(['worker_processes', 'nbproc', 'nbthread', 'threads'], 'write workers: auto'),
     ...every(['worker_connections', 'maxconn'], 'write limits: { max_connections: 10000 }'),
     ...every(['error_log', 'log', 'logging', 'logs'], 'write log_level: info; lines go to stderr'),
-    ...every(['consul', 'upsync', 'etcd', 'discovery', 'service_discovery'], CONSUL),
+    ...every(['consul', 'upsync', 'discovery', 'service_discovery'], CONSUL),
+    etcd: 'write registry: { etcd: { addresses: 127.0.0.1:2379 } }',
     ...every(['upsync_dump_path', 'data_dir', 'datadir'], 'write state_dir: .sluice'),
     ...every(['control', 'api', 'dashboard', 'stats'], 'write admin: { listen: 127.0.0.1:8700 }'),
     ...every(

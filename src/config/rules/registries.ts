@@ -44,8 +44,13 @@ function checkRegistry(
     return;
   }
   const found = chosenKind(value);
-  const secret = readSecret(found.token, environment);
-  if ('problem' in secret) findings.problem([...path, found.kind, 'token'], secret.problem);
+  for (const [key, text] of Object.entries(found.secrets)) {
+    const secret = readSecret(text, environment);
+    if ('problem' in secret) findings.problem([...path, found.kind, key], secret.problem);
+  }
+  for (const [key, message] of Object.entries(found.problems)) {
+    if (message !== '') findings.problem([...path, found.kind, key], message);
+  }
   // The default address is on loopback: what is said here stands in the file.
   const open = found.listen === undefined ? '' : opennessOf(found.listen);
   if (open !== '') findings.warning([...path, found.kind, 'listen'], open);

@@ -6,8 +6,9 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { RegistryKind, RegistrySettings } from '../../registry.ts';
+import { clientTls, clientTlsOf, clientTlsProblem } from './client-tls.ts';
 import { folder, list, pathProblem, secret, section } from './shapes.ts';
-import { address, duration, listenAddress, onOff, show, text } from './values.ts';
+import { address, choiceOf, duration, listenAddress, onOff, show, text } from './values.ts';
 
 /** Where the file's paths start, and its secrets read. */
 type Origin = {
@@ -26,8 +27,10 @@ type Kind<Name extends RegistryKind, Keys extends z.ZodType> = {
   settings(read: z.output<Keys>, origin: Origin): RegistrySettings<Name>;
   /** Under the key `listen`. */
   listen(read: z.output<Keys>): Address | undefined;
-  /** Under the key `token`. */
-  token(read: z.output<Keys>): string | undefined;
+  /** The secrets, by their keys. */
+  secrets?(read: z.output<Keys>): Readonly<Record<string, string | undefined>>;
+  /** What is wrong with its keys together, by the key that is named for it; '' = nothing. */
+  problems?(read: z.output<Keys>): Readonly<Record<string, string>>;
   /** Where people write the servers, if not as records under the prefix. */
   serversIn(read: z.output<Keys>, origin: Pick<Origin, 'folder'>): string | undefined;
   /** What is wrong with the name that an upstream has there; undefined: its own. */
@@ -60,7 +63,6 @@ const KINDS = {
       dataDir: resolve(stateDir, folder),
     }),
     listen: ({ listen }) => listen,
-    token: () => undefined,
     serversIn: () => undefined,
     serviceProblem: ownName,
   }),
@@ -75,7 +77,60 @@ const KINDS = {
       token: read(token),
     }),
     listen: () => undefined,
-    token: ({ token }) => token,
+    secrets: ({ token }) => ({ token }),
+    serversIn: () => undefined,
+    serviceProblem: ownName,
+  }),
+  etcd: kindOf({
+    kind: 'etcd',
+    keys: section('An etcd cluster.', {
+      addresses: list('Members; any of them may be asked.', address('A member.'), 1),
+      api: choiceOf({
+        about: 'Where the records are.',
+        initial: 'v3',
+        meanings: {
+          v3: 'as etcd 3 keeps them',
+          v2: 'in the keys of the v2 API, which nginx-upsync-module reads (`etcd --enable-v2`)',
+        },
+      }),
+      root: text({
+        about:
+          'What stands before the key of every record: with `/` it is `/upstreams/app/10.0.0.1:80`, as v2 has it always.',
+        kind: 'key prefix',
+        problemOf: rootProblem,
+      }).prefault(''),
+      user: text({
+        about: 'Who we are, where etcd asks for users.',
+        kind: 'name',
+        problemOf: (value) =>
+          /^[\x21-\x39\x3b-\x7e]+$/.test(value)
+            ? ''
+            : 'is empty or holds blanks, colons or non-ASCII characters; remove them',
+      }).optional(),
+      password: secret("The user's password.").optional(),
+      tls: clientTls.optional(),
+    }),
+    called: /etcd/i,
+    example: (_, member) => `{ addresses: ${member || '127.0.0.1:2379'} }`,
+    settings: (
+      { addresses, api, root, user = '', password, tls },
+      { folder: from, secret: read },
+    ) => ({
+      kind: 'etcd',
+      addresses,
+      api,
+      root,
+      user,
+      password: read(password),
+      tls: tls === undefined ? undefined : clientTlsOf(tls, from),
+    }),
+    listen: () => undefined,
+    secrets: ({ password }) => ({ password }),
+    problems: ({ user, password, tls }) => ({
+      tls: clientTlsProblem(tls),
+      user: user !== undefined && password === undefined ? 'has no password; set password' : '',
+      password: password !== undefined && user === undefined ? 'is for no user; set user' : '',
+    }),
     serversIn: () => undefined,
     serviceProblem: ownName,
   }),
@@ -90,7 +145,7 @@ const KINDS = {
       token: read(token),
     }),
     listen: () => undefined,
-    token: ({ token }) => token,
+    secrets: ({ token }) => ({ token }),
     serversIn: servicesOf,
     serviceProblem: serviceName,
   }),
@@ -119,7 +174,7 @@ const KINDS = {
       warnings,
     }),
     listen: () => undefined,
-    token: ({ token }) => token,
+    secrets: ({ token }) => ({ token }),
     serversIn: servicesOf,
     serviceProblem: serviceName,
   }),
@@ -136,7 +191,6 @@ const KINDS = {
     example: (word) => `{ path: ${/[./]/.test(word) ? word : 'servers.yaml'} }`,
     settings: ({ path }, { folder: from }) => ({ kind: 'file', path: resolve(from, path) }),
     listen: () => undefined,
-    token: () => undefined,
     serversIn: ({ path }, { folder: from }) => `the file ${resolve(from, path)}`,
     serviceProblem: ownName,
   }),
@@ -147,7 +201,6 @@ const KINDS = {
     example: () => 'on',
     settings: () => ({ kind: 'none' }),
     listen: () => undefined,
-    token: () => undefined,
     serversIn: () => 'the config file',
     serviceProblem: ownName,
   }),
@@ -172,6 +225,14 @@ function ownName(service: string | undefined): string {
   return service === undefined
     ? ''
     : "has each upstream under the upstream's own name; write the name of the registry alone";
+}
+
+/** Of what stands before every key. */
+function rootProblem(root: string): string {
+  if (!/^[\x21-\x7e]*$/.test(root)) return 'holds blanks or non-ASCII characters; remove them';
+  return /\/\/|(^|\/)\.{1,2}(\/|$)/.test(root)
+    ? `${show(root)} has an empty, "." or ".." segment; write one like / or /prod/`
+    : '';
 }
 
 /** Infers the types of an entry. */
@@ -245,7 +306,9 @@ export type RegistryKinds = Pick<RegistryFile, RegistryKind>;
 type ChosenKind = {
   readonly kind: RegistryKind;
   readonly listen: Address | undefined;
-  readonly token: string | undefined;
+  readonly secrets: Readonly<Record<string, string | undefined>>;
+  /** By key, what is wrong; '' = nothing. */
+  readonly problems: Readonly<Record<string, string>>;
   settings(origin: Origin): RegistrySettings;
   serversIn(origin: Pick<Origin, 'folder'>): string | undefined;
   serviceProblem(service: string | undefined): string;
@@ -266,7 +329,8 @@ function chosen(one: AnyKind, read: unknown): ChosenKind {
   return {
     kind: one.kind,
     listen: one.listen(read),
-    token: one.token(read),
+    secrets: one.secrets?.(read) ?? {},
+    problems: one.problems?.(read) ?? {},
     settings: (origin) => one.settings(read, origin),
     serversIn: (origin) => one.serversIn(read, origin),
     serviceProblem: (service) => one.serviceProblem(service),

@@ -7,7 +7,15 @@ import type { KvState, RecordStore } from '../../../src/registry.ts';
 /** Opens an empty store; undefined when the test is skipped. */
 export type StartStore = (t: TestContext) => Promise<RecordStore | undefined>;
 
-export function storeContract(name: string, start: StartStore): void {
+/** What a store cannot do; everything is expected of it else. */
+export type StoreLimits = {
+  readonly flags?: 'refused';
+  /** Values that are not text, and records that are a folder as well. */
+  readonly bytes?: 'refused';
+};
+
+export function storeContract(name: string, start: StartStore, limits: StoreLimits = {}): void {
+  const flags = limits.flags === undefined ? '18446744073709551615' : '0';
   const check = (
     what: string,
     run: (registry: RecordStore, t: TestContext) => Promise<void>,
@@ -19,19 +27,42 @@ export function storeContract(name: string, start: StartStore): void {
   };
 
   check('reads back what was written, byte for byte', async (registry) => {
-    const value = Buffer.from([0, 255, 10, 13, 34, 92]);
-    assert.equal(await registry.put('a/b', value, { flags: '18446744073709551615' }), true);
+    const value = Buffer.from(limits.bytes === undefined ? [0, 255, 10, 13, 34, 92] : 'ä\0\n\r"\\');
+    assert.equal(await registry.put('a/b', value, { flags }), true);
     const entry = await registry.get('a/b');
     assert.deepEqual(Buffer.from(entry?.value ?? []), value);
-    assert.equal(entry?.flags, '18446744073709551615');
+    assert.equal(entry?.flags, flags);
     assert.equal(entry?.createIndex, entry?.modifyIndex);
     assert.equal(await registry.get('a'), undefined);
     await registry.put('a/empty', '');
     assert.equal((await registry.get('a/empty'))?.value.length, 0);
   });
 
+  if (limits.flags === 'refused') {
+    check('refuses flags instead of forgetting them', async (registry) => {
+      const refused = { code: 'registry_refused' };
+      await assert.rejects(registry.put('a', '1', { flags: '7' }), refused);
+      await assert.rejects(registry.commit([{ key: 'a', value: '1', flags: '7' }]), refused);
+      assert.equal(await registry.get('a'), undefined);
+    });
+  }
+
+  if (limits.bytes === 'refused') {
+    check('refuses what is not text, and folders', async (registry) => {
+      const refused = { code: 'registry_refused' };
+      await assert.rejects(registry.put('a', Buffer.from([255])), refused);
+      await assert.rejects(registry.put('dir/', '1'), refused);
+      await assert.rejects(registry.put('a/_b', '1'), refused);
+      await registry.put('a/b', '1');
+      await assert.rejects(registry.put('a', '1'), refused);
+      await assert.rejects(registry.put('a/b/c', '1'), refused);
+      assert.equal(await textOf(registry, ''), 'a/b=1');
+    });
+  }
+
   check('carries keys of all kinds', async (registry) => {
-    const keys = ['ä/ö ü', 'a+b', 'a&b=c?d#e', 'a%2Fb', '😀', '"quoted"', 'up/[::1]:80', 'dir/'];
+    const keys = ['ä/ö ü', 'a+b', 'a&b=c?d#e', 'a%2Fb', '😀', '"quoted"', 'up/[::1]:80'];
+    if (limits.bytes === undefined) keys.push('dir/');
     for (const key of keys) assert.equal(await registry.put(key, key), true, key);
     for (const key of keys) {
       assert.equal(Buffer.from((await registry.get(key))?.value ?? []).toString(), key, key);
@@ -86,12 +117,12 @@ export function storeContract(name: string, start: StartStore): void {
     const a = await registry.get('c/a');
     assert(a !== undefined);
     const both = [
-      { key: 'c/a', value: '2', cas: a.modifyIndex, flags: '18446744073709551615' },
+      { key: 'c/a', value: '2', cas: a.modifyIndex, flags },
       { key: 'c/b', value: '2', cas: 0 },
     ] as const;
     assert.equal(await registry.commit(both), true);
     assert.equal(await textOf(registry, 'c/'), 'a=2 b=2');
-    assert.equal((await registry.get('c/a'))?.flags, '18446744073709551615');
+    assert.equal((await registry.get('c/a'))?.flags, flags);
     assert.equal(await registry.commit([{ key: 'c/c', value: '1' }, ...both]), false);
     assert.equal(await textOf(registry, 'c/'), 'a=2 b=2');
     assert.equal(

@@ -58,13 +58,6 @@ test('the circle has 160 points per weight, and at most a million', () => {
   assert.ok(large.size <= 1_000_001, String(large.size));
 });
 
-test('a key that hashes to a point itself belongs to that point', () => {
-  const ring = new Ring([{ host: '10.0.0.1', port: 80, weight: 1 }]);
-  const point = crc32('10.0.0.1\x0080\0\0\0\0');
-  assert.equal(ring.find(point), ring.find(point - 1));
-  assert.notEqual(ring.find(point), ring.find(point + 1));
-});
-
 test('the share of keys follows the weights', () => {
   const upstream = createUpstream([]);
   upstream.apply(table([{ weight: 1 }, { weight: 2 }, { weight: 5 }], HASH), 0);

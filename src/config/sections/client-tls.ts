@@ -1,0 +1,53 @@
+// The keys `tls` of a program that Sluice is a client of.
+
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import { pathProblem, section } from './shapes.ts';
+import { onOff, show, text } from './values.ts';
+
+const pemFile = (about: string) =>
+  text({
+    about: `${about} A path, relative to this file; PEM.`,
+    kind: 'path',
+    problemOf: (value) => pathProblem(value, 'a path'),
+  }).optional();
+
+export const clientTls = section('TLS. The files are read again when they change.', {
+  ca: pemFile('Authorities to trust, instead of those that Node trusts.'),
+  cert: pemFile('Our certificate, where one is asked for.'),
+  key: pemFile('Its key.'),
+  server_name: text({
+    about: "The name in the server's certificate, where it is not the host of the address.",
+    kind: 'host name',
+    problemOf: (value) =>
+      /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value)
+        ? ''
+        : `${show(value)} is not a host name; write one like etcd.internal`,
+  }).optional(),
+  verify: onOff({
+    about: "Check the server's certificate; `off` takes any, and anybody in between.",
+    initial: 'on',
+  }),
+});
+
+export type ClientTlsFile = z.output<typeof clientTls>;
+
+/** Paths absolute; '' for what is not given. */
+export function clientTlsOf(read: ClientTlsFile, folder: string) {
+  const path = (file: string | undefined): string =>
+    file === undefined ? '' : resolve(folder, file);
+  return {
+    ca: path(read.ca),
+    cert: path(read.cert),
+    key: path(read.key),
+    serverName: read.server_name ?? '',
+    verify: read.verify,
+  };
+}
+
+/** What is wrong with the keys together; '' when nothing is. */
+export function clientTlsProblem(read: ClientTlsFile | undefined): string {
+  if (read === undefined || (read.cert === undefined) === (read.key === undefined)) return '';
+  const [has, needs] = read.cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
+  return `has ${has} without ${needs}; a certificate needs both`;
+}
