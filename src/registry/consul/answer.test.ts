@@ -35,7 +35,7 @@ test('a record that comes again is the same object, one that differs in anything
 test('what is gone is forgotten, and is a new object when it comes back', () => {
   const known: KnownEntries = new Map();
   const reply = (status: number, body: string) => ({
-    ...{ status, index: 2, knownLeader: true, body: Buffer.from(body) },
+    ...{ status, index: 2, knownLeader: true, lastContactMs: 0, body: Buffer.from(body) },
   });
   const list = JSON.stringify([record('a', '1', 1), record('b', '1', 1)]);
   const [a] = parseState(reply(200, list), known).entries;

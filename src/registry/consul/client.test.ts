@@ -2,73 +2,11 @@
 // an empty list, nothing is written twice that must not be.
 
 import assert from 'node:assert/strict';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { openClient, startEmbedded } from '../../../test/support/registry/builders.ts';
+import { answer, hang, list, type Script, startLiar } from '../../../test/support/registry/liar.ts';
 import { Seen } from '../../../test/support/registry/store-contract.ts';
-import type { Address } from '../../base/units.ts';
 import type { SourceHealth } from '../membership-source.ts';
-
-type Script = (request: IncomingMessage, response: ServerResponse, count: number) => void;
-
-type Liar = {
-  readonly address: Address;
-  readonly requests: { readonly method: string; readonly url: string; readonly token: string }[];
-  /** Resolves when that many requests have come. */
-  readonly asked: (count: number) => Promise<void>;
-};
-
-/** A registry that does as scripted, request by request (the first is number 1). */
-async function startLiar(t: TestContext, script: Script): Promise<Liar> {
-  const requests: Liar['requests'] = [];
-  let arrived = (): void => {};
-  const server = createServer((request, response) => {
-    const { method = '', url = '' } = request;
-    requests.push({ method, url, token: String(request.headers['x-consul-token'] ?? '') });
-    request.resume();
-    script(request, response, requests.length);
-    arrived();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const bound = server.address();
-  assert(bound !== null && typeof bound === 'object');
-  const asked = async (count: number): Promise<void> => {
-    while (requests.length < count) {
-      await new Promise<void>((resolve) => {
-        arrived = resolve;
-      });
-    }
-  };
-  return { address: { host: '127.0.0.1', port: bound.port }, requests, asked };
-}
-
-function list(index: number, ...pairs: readonly string[]): Script {
-  const entries = pairs.map((pair) => ({
-    LockIndex: 0,
-    Key: `w/${pair.split('=')[0]}`,
-    Flags: 0,
-    Value: Buffer.from(pair.split('=')[1] ?? '').toString('base64'),
-    CreateIndex: 1,
-    ModifyIndex: index,
-  }));
-  return (_request, response) => {
-    response.writeHead(200, 'OK', { 'X-Consul-Index': String(index) });
-    response.end(JSON.stringify(entries));
-  };
-}
-
-function answer(status: number, body: string, headers: Record<string, string> = {}): Script {
-  return (_request, response) => {
-    response.writeHead(status, headers);
-    response.end(body);
-  };
-}
-
-const hang: Script = () => {};
 
 const LIES: Readonly<Record<string, Script>> = {
   '500': answer(500, 'rpc error making call: EOF'),
@@ -94,6 +32,10 @@ const LIES: Readonly<Record<string, Script>> = {
   'a list of a server that lost its leader': answer(200, '[]', {
     'X-Consul-Index': '9',
     'X-Consul-Knownleader': 'false',
+  }),
+  'a list of a server that has not heard of its leader': answer(200, '[]', {
+    'X-Consul-Index': '9',
+    'X-Consul-Lastcontact': '3001',
   }),
   'a reset connection': (request) => {
     request.socket.resetAndDestroy();
@@ -127,7 +69,11 @@ for (const [name, lie] of Object.entries(LIES)) {
     );
     assert.notEqual(health[1]?.trouble, '');
     assert.match(liar.requests[1]?.url ?? '', /\?recurse&index=5&wait=60000ms$/);
-    assert.match(liar.requests[4]?.url ?? '', /\?recurse$/, 'after trouble the whole is read anew');
+    assert.match(
+      liar.requests[4]?.url ?? '',
+      /\?recurse&consistent$/,
+      'after trouble the whole is read anew',
+    );
   });
 }
 
@@ -158,7 +104,7 @@ test('an index that goes back is read anew from the beginning', async (t) => {
   t.after(() => watch.close());
   await liar.asked(4);
   assert.deepEqual(seen.states, ['a=1', 'a=2']);
-  assert.match(liar.requests[2]?.url ?? '', /\?recurse$/);
+  assert.match(liar.requests[2]?.url ?? '', /\?recurse&consistent$/);
   assert.match(liar.requests[3]?.url ?? '', /index=20/);
 });
 
@@ -204,7 +150,7 @@ test('when nobody listens the error names all addresses and what to do', async (
       { host: '127.0.0.1', port: 1 },
       { host: '127.0.0.1', port: 2 },
     ],
-    { random: () => 0 },
+    { random: () => 0, nobodyMs: 500 },
   );
   await assert.rejects(registry.get('a'), {
     code: 'registry_unreachable',

@@ -3,7 +3,6 @@
 
 import { messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { Address } from '../../base/units.ts';
 import type { SourceHealth } from '../membership-source.ts';
 import type {
   DeleteOptions,
@@ -18,47 +17,50 @@ import type {
   WatchEvents,
 } from '../record-store.ts';
 import { parseDone, parseEntries, parseState } from './answer.ts';
+import { hiddenReason } from './hidden.ts';
 import type { ConsulReply } from './http-request.ts';
 import { openSessionLease } from './lease.ts';
-import { ConsulTransport } from './transport.ts';
+import { Liveness } from './liveness.ts';
+import { type ConsulAccess, ConsulTransport } from './transport.ts';
 import { watchPrefix } from './watch.ts';
 
 /** Longer than a Consul cluster with default settings needs for a new leader. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** How long a query blocks: a peer that vanished without a word is noticed a little later. */
 const WAIT_MS = 60_000;
+/** One address that refuses is a registry that does not run; all of a cluster may be restarting. */
+const NOBODY_MS = 1_500;
+const NOBODY_OF_MANY_MS = 10_000;
 const VALUE_BYTES_MAX = 512 * 1024;
 
-/** Opens a client; connects when first used. At least one address. */
-export function openConsul(options: {
-  readonly addresses: readonly Address[];
-  readonly token?: string;
-  readonly log: Log;
-  /** How long one read or write may take, all tries together. */
-  readonly requestTimeoutMs?: number;
-  /** How long a blocking query of a watch waits. */
-  readonly waitMs?: number;
-  readonly random?: () => number;
-}): RecordStore {
-  return new ConsulStore(
-    new ConsulTransport({
-      addresses: options.addresses,
-      token: options.token ?? '',
-      requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
-      random: options.random ?? Math.random,
-    }),
-    options.log,
-    options.waitMs ?? WAIT_MS,
-  );
+/** Opens a client; connects when first used. @throws config_invalid for files that cannot be used. */
+export function openConsul(
+  options: ConsulAccess & {
+    readonly log: Log;
+    /** How long one read or write may take, all tries together. */
+    readonly requestTimeoutMs?: number;
+    /** When nobody listens at any address for so long, a read or write gives up. */
+    readonly nobodyMs?: number;
+    /** How long a blocking query of a watch waits. */
+    readonly waitMs?: number;
+    readonly random?: () => number;
+  },
+): RecordStore {
+  const { requestTimeoutMs = REQUEST_TIMEOUT_MS, waitMs = WAIT_MS, log } = options;
+  const { nobodyMs = options.addresses.length > 1 ? NOBODY_OF_MANY_MS : NOBODY_MS } = options;
+  const transport = new ConsulTransport({ ...options, requestTimeoutMs, nobodyMs });
+  return new ConsulStore(transport, log, waitMs);
 }
 
 class ConsulStore implements RecordStore {
   readonly #transport: ConsulTransport;
+  readonly #liveness: Liveness;
   readonly #log: Log;
   readonly #waitMs: number;
 
   constructor(transport: ConsulTransport, log: Log, waitMs: number) {
     this.#transport = transport;
+    this.#liveness = new Liveness(transport, log);
     this.#log = log;
     this.#waitMs = waitMs;
   }
@@ -73,10 +75,14 @@ class ConsulStore implements RecordStore {
   }
 
   async list(prefix: string): Promise<KvState> {
-    const path = `${pathOf(prefix, true)}?recurse`;
-    return parse(await this.#transport.call({ method: 'GET', path }), (answer) =>
-      parseState(answer),
-    );
+    const path = pathOf(prefix, true);
+    const reply = await this.#transport.call({ method: 'GET', path: `${path}?recurse` });
+    const state = parse(reply, (answer) => parseState(answer));
+    if (state.entries.length > 0) return state;
+    const signal = this.#transport.closing;
+    const reason = await hiddenReason(this.#transport, { prefix, path, signal });
+    if (reason !== '') throw new SluiceError('registry_refused', `registry ${reason}`);
+    return state;
   }
 
   async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {
@@ -109,8 +115,10 @@ class ConsulStore implements RecordStore {
   watch(prefix: string, events: WatchEvents): Watch {
     return watchPrefix({
       transport: this.#transport,
+      liveness: this.#liveness,
       log: this.#log,
-      path: `${pathOf(prefix, true)}?recurse`,
+      prefix,
+      path: pathOf(prefix, true),
       waitMs: this.#waitMs,
       events,
     });

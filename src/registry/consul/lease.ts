@@ -35,7 +35,8 @@ export async function openSessionLease(
     const request = { method: 'PUT', path: `/v1/session/renew/${id}` } as const;
     let next = ttlMs / 3;
     try {
-      const outcome = await transport.try(request, Math.min(leftMs, ttlMs / 3), over.signal, true);
+      const timeoutMs = Math.min(leftMs, ttlMs / 3);
+      const outcome = await transport.try(request, { timeoutMs, signal: over.signal, fresh: true });
       if ('reason' in outcome) next = Math.min(next, 500);
       else if (outcome.status === 404) return lose('the registry does not know it any more');
       else renewedMs = askedMs;
@@ -66,7 +67,8 @@ export async function openSessionLease(
       clearTimeout(timer);
       const request = { method: 'PUT', path: `/v1/session/destroy/${id}` } as const;
       // One that could not be told forgets the lease when its time is over.
-      await transport.try(request, GOODBYE_TIMEOUT_MS, transport.closing, true).catch(() => {});
+      const options = { timeoutMs: GOODBYE_TIMEOUT_MS, signal: transport.closing, fresh: true };
+      await transport.try(request, options).catch(() => {});
     },
   };
 }

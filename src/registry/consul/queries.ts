@@ -1,9 +1,9 @@
 // Plain GETs to any of several Consul addresses, for those who follow other parts of its API than the
 // records: where to ask next after a failure and how long to wait is the transport's matter.
 
-import type { Address } from '../../base/units.ts';
+import type { Log } from '../../base/log.ts';
 import type { ConsulReply, RequestFailure } from './http-request.ts';
-import { ConsulTransport } from './transport.ts';
+import { type ConsulAccess, ConsulTransport } from './transport.ts';
 
 export type { ConsulReply, RequestFailure } from './http-request.ts';
 
@@ -23,20 +23,13 @@ export type ConsulQueries = {
   close(): void;
 };
 
-/** Opens a client; connects when first used. At least one address. */
-export function openConsulQueries(options: {
-  readonly addresses: readonly Address[];
-  readonly token?: string;
-  readonly random?: () => number;
-}): ConsulQueries {
-  const transport = new ConsulTransport({
-    addresses: options.addresses,
-    token: options.token ?? '',
-    requestTimeoutMs: 0,
-    random: options.random ?? Math.random,
-  });
+/** Opens a client; connects when first used. @throws config_invalid for files that cannot be used. */
+export function openConsulQueries(
+  options: ConsulAccess & { readonly log: Log; readonly random?: () => number },
+): ConsulQueries {
+  const transport = new ConsulTransport({ ...options, requestTimeoutMs: 0, nobodyMs: 0 });
   return {
-    get: (path, { timeoutMs, signal }) => transport.try({ method: 'GET', path }, timeoutMs, signal),
+    get: (path, options) => transport.try({ method: 'GET', path }, options),
     round: transport.round,
     pauseMs: (failures) => transport.pauseMs(failures),
     close: () => transport.close(),

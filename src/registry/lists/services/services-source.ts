@@ -31,7 +31,7 @@ export function servicesSource(options: ServicesOptions): MembershipSource {
   return listSource({
     log,
     open() {
-      const queries = openConsulQueries({ addresses, token, random });
+      const queries = openConsulQueries({ addresses, token, log, random });
       const pulse = new Pulse(queries, log);
       return {
         address: () => addresses.map(formatAddress).join(', '),
