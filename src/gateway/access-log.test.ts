@@ -17,6 +17,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import {
+  closedPort,
+  rawExchange,
+  startGateway,
+  startHello,
+} from '../../test/support/gateway/builders.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { type AccessLine, AccessLog } from './access-log.ts';
 
@@ -99,6 +105,24 @@ test('a line has the fields of the exchange', async (t) => {
     others.map(({ ms, servers }) => [ms, servers]),
     [0, 0, 1, 3, 10_000_000.3].map((ms) => [ms, []]),
   );
+});
+
+test('the gateway writes what an exchange was: its bytes, its servers, how it ended', async (t) => {
+  const file = temporaryFile(t);
+  const dead = await closedPort();
+  const server = await startHello(t);
+  const config = { accessLog: file };
+  const { gateway, port } = await startGateway(t, [dead, server.port], config);
+  await rawExchange(t, port, 'GET /a HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n');
+  await gateway.close(0);
+  const [{ time, ms, ...line } = {}] = linesOf(file);
+  assert.deepEqual([typeof time, typeof ms], ['string', 'number']);
+  assert.deepEqual(line, {
+    ...{ client: '127.0.0.1', listener: 'test', method: 'GET', host: 'app', target: '/a' },
+    ...{ status: 200, bytes: 5, upstream: 'app' },
+    servers: [`127.0.0.1:${dead}`, `127.0.0.1:${server.port}`],
+    ...{ result: 'answered', reason: '' },
+  });
 });
 
 test('every character that can be in a field comes back from the line', async (t) => {

@@ -152,6 +152,16 @@ test('whoever was let in without a verdict must pass after a maint, or when it c
   assert.deepEqual(other.states(), [`${A} ready unknown must pass`]);
 });
 
+test('whoever was let in without a verdict serves on after a drain', () => {
+  const it = scene(`upstreams: { app: { servers: ["${A}"] } }`);
+  it.set(`upstreams: { app: { ${CHECK}, servers: ["${A}"] } }`);
+  it.table.setOverride('app', A, { ...MAINT, state: 'drain' });
+  it.table.setOverride('app', A, READY);
+  assert.deepEqual(it.states(), [`${A} ready unknown`]);
+  const known = it.table.overrides().filter(({ server }) => server === A);
+  assert.deepEqual(known, [], 'ready is no intent to remember');
+});
+
 test('without checks a verdict is forgotten, and the server serves', () => {
   const it = scene(`upstreams: { app: { ${CHECK}, servers: ["${A}"] } }`);
   it.verdict(A, 'down');
