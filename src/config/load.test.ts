@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isSluiceError, messageOf } from '../base/errors.ts';
@@ -142,6 +142,9 @@ test('reads the defaults without a file', () => {
     kind: 'embedded',
     listen: { host: '127.0.0.1', port: 8500 },
     dataDir: resolve('.sluice/registry'),
+    token: '',
+    datacenter: 'dc1',
+    nodeName: hostname(),
   });
   assert.deepEqual(config.routes, [{ host: '', path: '/', upstream: 'app' }]);
   assert.equal(config.upstreams.length, 1);
@@ -362,7 +365,7 @@ services: { raw: { start: x, instances: [127.0.0.1:9003, 127.0.0.1:9004] } }
 proxy: { trusted_proxies: [10.0.0.0/8, 0.0.0.0/0] }
 `);
   assert.deepEqual(warnings, [
-    '/etc/sluice/f:1:33: registry.embedded.listen: 0.0.0.0:8500 can be reached from other machines and has no access control; anyone there can change the servers',
+    '/etc/sluice/f:1:33: registry.embedded.listen: 0.0.0.0:8500 can be reached from other machines and has no access control; anyone there can change the servers: set registry.embedded.token',
     '/etc/sluice/f:8:40: proxy.trusted_proxies[1]: 0.0.0.0/0 trusts everybody: any client can say that it is another',
     '/etc/sluice/f:4:14: upstreams.app.servers: has backup servers alone; they take all requests until the registry has others',
     '/etc/sluice/f:7:58: services.raw.instances[1]: 127.0.0.1:9004 is no server of upstream "raw", which does not follow a registry; it would never get requests',

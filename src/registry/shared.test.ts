@@ -8,6 +8,9 @@ const embedded = (host: string, port = 8500): RegistrySettings => ({
   kind: 'embedded',
   listen: { host, port },
   dataDir: '',
+  token: '',
+  datacenter: 'dc1',
+  nodeName: 'n',
 });
 const consul = (...hosts: readonly string[]): RegistrySettings => ({
   kind: 'consul',

@@ -13,7 +13,7 @@ test('a registry beyond loopback is said to be open, one on loopback is not', ()
 });
 
 test('the command to try has an address that can be connected to', () => {
-  const text = welcome({ host: '0.0.0.0', port: 8500 }, '/data', 'prod/');
+  const text = welcome({ host: '0.0.0.0', port: 8500 }, '/data', 'prod/', false);
   assert.match(text, /^sluice registry: http:\/\/0\.0\.0\.0:8500\/v1\/kv\//);
   assert.match(text, /\ntry: curl .* http:\/\/127\.0\.0\.1:8500\/v1\/kv\/prod\/app\//);
 });

@@ -47,13 +47,15 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
   const own = settings.kind === 'embedded' ? settings : embeddedSettings(config.stateDir);
   const listen = options.listen ?? own.listen;
   const dataDir = options.dataDir === undefined ? own.dataDir : resolve(options.dataDir);
-  const open = opennessOf(listen);
+  const { token, datacenter, nodeName } = own;
+  const acl = token === '' ? undefined : { initialManagementToken: token };
+  const open = opennessOf(listen, acl !== undefined);
   if (open !== '') warn(open);
   let store: ReturnType<typeof openStore> | undefined;
   let api: Awaited<ReturnType<typeof serveConsulApi>>;
   try {
     store = openStore({ dataDir, log });
-    api = await serveConsulApi({ store, ...listen, log });
+    api = await serveConsulApi({ store, ...listen, acl, datacenter, nodeName, log });
   } catch (error) {
     store?.close();
     throw inOptions(error, options);
@@ -68,7 +70,7 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
       opened.close();
     },
   });
-  remark(welcome(api.address, dataDir, config.registry.prefix));
+  remark(welcome(api.address, dataDir, config.registry.prefix, acl !== undefined));
   await ended;
 }
 
@@ -81,11 +83,17 @@ function inOptions(error: unknown, { listen, dataDir }: RegistryOptions): unknow
   return new SluiceError(error.code, message, { cause: error, details: { ...error.details } });
 }
 
-export function welcome(address: Address, dataDir: string, prefix: string): string {
+export function welcome(
+  address: Address,
+  dataDir: string,
+  prefix: string,
+  asksToken: boolean,
+): string {
   const here = formatAddress(reachable(address));
+  const token = asksToken ? ' -H "X-Consul-Token: $TOKEN"' : '';
   return [
     `sluice registry: http://${formatAddress(address)}/v1/kv/ (data in ${dataDir})`,
-    `try: curl -X PUT -d '{"weight":1}' http://${here}/v1/kv/${prefix}app/127.0.0.1:9001`,
+    `try: curl -X PUT${token} -d '{"weight":1}' http://${here}/v1/kv/${prefix}app/127.0.0.1:9001`,
   ].join('\n');
 }
 

@@ -52,14 +52,15 @@ function checkRegistry(
     if (message !== '') findings.problem([...path, found.kind, key], message);
   }
   // The default address is on loopback: what is said here stands in the file.
-  const open = found.listen === undefined ? '' : opennessOf(found.listen);
+  const hasToken = found.secrets['token'] !== undefined;
+  const open = found.listen === undefined ? '' : opennessOf(found.listen, hasToken);
   if (open !== '') findings.warning([...path, found.kind, 'listen'], open);
 }
 
-/** What it means that the embedded registry listens there; '' for loopback. */
-export function opennessOf(listen: Address): string {
-  if (isLoopback(listen.host)) return '';
-  return `${formatAddress(listen)} can be reached from other machines and has no access control; anyone there can change the servers`;
+/** What it means that the embedded registry listens there; '' for loopback, and with access control. */
+export function opennessOf(listen: Address, hasToken = false): string {
+  if (hasToken || isLoopback(listen.host)) return '';
+  return `${formatAddress(listen)} can be reached from other machines and has no access control; anyone there can change the servers: set registry.embedded.token`;
 }
 
 /** What is wrong with the registries that an upstream follows. */

@@ -2,6 +2,7 @@
 // A new kind is an entry here, its file in registry/sources and its line in registry/sources.ts. Whatever
 // is forgotten of that does not compile.
 
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { type Address, formatAddress } from '../../base/units.ts';
@@ -51,18 +52,35 @@ const KINDS = {
     kind: 'embedded',
     keys: section("Our own store, with Consul's KV API.", {
       listen: listenAddress(
-        'Where the Consul-compatible API listens. It has no access control: keep it on loopback.',
+        'Where the Consul-compatible API listens. Without `token` keep it on loopback.',
       ).prefault('127.0.0.1:8500'),
       data_dir: folder("The store's folder, relative to `state_dir`.", 'registry'),
+      token: secret(
+        'Management token. With it access control is on: who asks without a token may do nothing; see docs/consul-compatibility.md.',
+      ).optional(),
+      datacenter: text({
+        about: 'Name of the data centre, as clients of the API see it.',
+        kind: 'name',
+        problemOf: labelProblem,
+      }).prefault('dc1'),
+      node_name: text({
+        about: "Name of its one node, as clients of the API see it; left out, the machine's.",
+        kind: 'name',
+        problemOf: labelProblem,
+      }).optional(),
     }),
     called: /^(on|yes|true|embedded|sqlite|local)$/i,
     example: (_, listen) => (listen === '' ? '{}' : `{ listen: ${listen} }`),
-    settings: ({ listen, data_dir: folder }, { stateDir }) => ({
+    settings: ({ listen, data_dir: folder, token, datacenter, node_name: name }, origin) => ({
       kind: 'embedded',
       listen,
-      dataDir: resolve(stateDir, folder),
+      dataDir: resolve(origin.stateDir, folder),
+      token: origin.secret(token),
+      datacenter,
+      nodeName: name ?? hostname(),
     }),
     listen: ({ listen }) => listen,
+    secrets: ({ token }) => ({ token }),
     serversIn: () => undefined,
     serviceProblem: ownName,
   }),
@@ -291,6 +309,13 @@ export const registry = section(
 
 /** Kinds that the section `registry` alone may be. */
 export const DEFAULT_ONLY: ReadonlySet<RegistryKind> = new Set(['embedded', 'none']);
+/** A name that stands in addresses of services. */
+function labelProblem(value: string): string {
+  return /^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/.test(value)
+    ? ''
+    : `${show(value)} is no name of a node or a data centre; write letters, digits, -, _ and .`;
+}
+
 function prefixProblem(value: string): string {
   if (value.startsWith('/'))
     return `${show(value)} begins with a slash, but keys do not; write upstreams/`;

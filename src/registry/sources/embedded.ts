@@ -14,19 +14,30 @@ export type EmbeddedSettings = {
   /** Where the Consul-compatible HTTP API listens. */
   readonly listen: Address;
   readonly dataDir: string;
+  /** The management token; '' for a registry without access control. */
+  readonly token: string;
+  readonly datacenter: string;
+  readonly nodeName: string;
 };
 
 export const embedded: SourceKind<EmbeddedSettings> = {
   describe: ({ listen, dataDir }) => `embedded on ${formatAddress(listen)}, data in ${dataDir}`,
   shared: ({ listen }) =>
     isLoopback(listen.host) ? '' : `the registry on ${formatAddress(listen)}`,
-  withoutSecrets: (settings) => settings,
-  openStore: ({ listen }, log) => openConsul({ addresses: [reachable(listen)], log }),
-  open: async ({ listen, dataDir }, { log, prefix }) => {
+  withoutSecrets: (settings) => ({ ...settings, token: settings.token === '' ? '' : '(set)' }),
+  openStore: ({ listen, token }, log) => openConsul({ addresses: [reachable(listen)], token, log }),
+  open: async ({ listen, dataDir, token, ...names }, { log, prefix }) => {
     const disk = openStore({ dataDir, log });
     try {
-      const api = await serveConsulApi({ store: disk, ...listen, log });
-      const client = openConsul({ addresses: [reachable(api.address)], log });
+      const api = await serveConsulApi({
+        store: disk,
+        ...listen,
+        acl: aclOf(token),
+        datacenter: names.datacenter,
+        nodeName: names.nodeName,
+        log,
+      });
+      const client = openConsul({ addresses: [reachable(api.address)], token, log });
       const store = embeddedStore(client, disk);
       return {
         source: recordSource({ store, prefix, log }),
@@ -44,6 +55,11 @@ export const embedded: SourceKind<EmbeddedSettings> = {
     }
   },
 };
+
+/** With a management token there is access control. */
+function aclOf(token: string): { readonly initialManagementToken: string } | undefined {
+  return token === '' ? undefined : { initialManagementToken: token };
+}
 
 /** A wildcard address is for listening; one connects to loopback. */
 function reachable({ host, port }: Address): Address {
