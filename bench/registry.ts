@@ -1,32 +1,40 @@
 // The embedded registry beside a real Consul, both with their data on this disk and every write
-// synced: durable PUTs and GETs per second, and the time to wake 1,000 watchers. Alternately, in one
-// run, on loopback. Run: node bench/registry.ts   (about 40 s)
+// synced: PUTs and GETs per second and what they cost in CPU, how long a PUT and the watchers wait
+// when many watch, the start with many keys and the memory of a key. Alternately, in one run, on
+// loopback. Run: node bench/registry.ts [--keys 1000000]   (about 3 min)
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cpuSeconds } from '../demo/stack.ts';
 import { silentLog } from '../src/base/log.ts';
 import type { Address } from '../src/base/units.ts';
 import { openStore, serveConsulApi } from '../src/registry.ts';
 import { findPeer, type Scope, startConsul } from '../test/support/peers/programs.ts';
 import { machine, median, table, whole } from './lab.ts';
+import { get, Line, put } from './registry/line.ts';
+import { park } from './registry/watchers.ts';
 
 const ROUNDS = 3;
 const LOAD_MS = 1_200;
-const WATCHERS = 1_000;
 const VALUE = '{"weight":1, "max_fails":2, "fail_timeout":10, "down":0}';
 
-type Contender = { readonly name: string; readonly address: Address };
-type Measure = (address: Address, round: number) => Promise<number>;
+type Contender = { readonly name: string; readonly address: Address; readonly pid: number };
+/** Figures by name. */
+type Figures = Readonly<Record<string, number>>;
+type Measure = (contender: Contender, round: number) => Promise<Figures>;
 
-const MEASURES: readonly (readonly [string, Measure])[] = [
-  ['PUT/s, 1 client', (address, round) => load(address, 1, putter(`one${round}`))],
-  ['PUT/s, 16 clients', (address, round) => load(address, 16, putter(`many${round}`))],
-  ['GET/s, 16 clients', (address) => load(address, 16, getter)],
-  [`ms until the last of ${WATCHERS} watchers knows`, wake],
+const MEASURES: readonly Measure[] = [
+  ({ address, pid }, round) =>
+    load('PUT, 1 client', { address, pid, clients: 1 }, putter(`one${round}`)),
+  ({ address, pid }, round) =>
+    load('PUT, 16 clients', { address, pid, clients: 16 }, putter(`many${round}`)),
+  ({ address, pid }) => load('GET, 16 clients', { address, pid, clients: 16 }, getter),
+  ({ address }, round) => wake(address, 1, round),
+  ({ address }, round) => wake(address, 1_000, round),
+  ({ address }, round) => wake(address, 5_000, round),
 ];
 
 /** Measures and gives a Markdown section. */
@@ -43,9 +51,8 @@ export async function run(): Promise<string> {
     const contenders = [await startOurs(scope, join(folder, 'sluice'))];
     const consul =
       findPeer('consul') === undefined ? undefined : await startConsul(scope, { dataDir: folder });
-    if (consul?.addresses[0] !== undefined) {
-      contenders.push({ name: 'Consul 1.8.7', address: consul.addresses[0] });
-    }
+    const [server] = consul?.servers ?? [];
+    if (server !== undefined) contenders.push({ name: 'Consul 1.8.7', ...server });
     return section(contenders, await measureAll(contenders));
   } finally {
     for (const close of closing.toReversed()) await close();
@@ -54,26 +61,34 @@ export async function run(): Promise<string> {
 }
 
 /** Medians by measure and contender. */
-async function measureAll(contenders: readonly Contender[]): Promise<number[][]> {
-  const results: number[][] = [];
-  for (const [, measure] of MEASURES) {
-    const values = contenders.map((): number[] => []);
+async function measureAll(contenders: readonly Contender[]): Promise<Map<string, number[]>> {
+  const results = new Map<string, number[]>();
+  for (const measure of MEASURES) {
+    const values = contenders.map(() => new Map<string, number[]>());
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [at, { address }] of contenders.entries()) {
-        values[at]?.push(await measure(address, round));
+      for (const [at, contender] of contenders.entries()) {
+        for (const [name, value] of Object.entries(await measure(contender, round))) {
+          values[at]?.set(name, [...(values[at].get(name) ?? []), value]);
+        }
       }
     }
-    results.push(values.map(median));
+    for (const name of values[0]?.keys() ?? []) {
+      results.set(
+        name,
+        values.map((each) => median(each.get(name) ?? [])),
+      );
+    }
   }
   return results;
 }
 
-function section(contenders: readonly Contender[], results: readonly number[][]): string {
-  const rows = MEASURES.map(([name], at) => {
-    const [ours = 0, theirs] = results[at] ?? [];
-    const figures = (results[at] ?? []).map((value) =>
-      value < 100 ? value.toFixed(1) : whole(value),
-    );
+function section(
+  contenders: readonly Contender[],
+  results: ReadonlyMap<string, readonly number[]>,
+): string {
+  const rows = [...results].map(([name, values]) => {
+    const [ours = 0, theirs] = values;
+    const figures = values.map((value) => (value < 100 ? value.toFixed(1) : whole(value)));
     return [name, ...figures, theirs === undefined ? '' : `${(ours / theirs).toFixed(2)}×`];
   });
   return [
@@ -93,7 +108,11 @@ async function startOurs(scope: Scope, dataDir: string): Promise<Contender> {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   });
   const [port] = await once(child, 'message');
-  return { name: 'Sluice', address: { host: '127.0.0.1', port: Number(port) } };
+  return {
+    name: 'Sluice',
+    address: { host: '127.0.0.1', port: Number(port) },
+    pid: child.pid ?? 0,
+  };
 }
 
 async function serve(dataDir: string): Promise<void> {
@@ -105,17 +124,21 @@ async function serve(dataDir: string): Promise<void> {
 type RequestText = (client: number, count: number) => string;
 
 function putter(prefix: string): RequestText {
-  return (client, count) =>
-    `PUT /v1/kv/bench/${prefix}/${client}/${count} HTTP/1.1\r\nHost: x\r\nContent-Length: ${VALUE.length}\r\n\r\n${VALUE}`;
+  return (client, count) => put(`bench/${prefix}/${client}/${count}`, VALUE);
 }
 
 function getter(client: number, count: number): string {
-  return `GET /v1/kv/bench/many0/${client}/${count % 50} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  return get(`bench/many0/${client}/${count % 50}`);
 }
 
-/** Requests per second of that many clients, each with one request in flight. */
-async function load(address: Address, clients: number, request: RequestText): Promise<number> {
+/** Requests per second of that many clients, each with one request in flight, and CPU of the server. */
+async function load(
+  name: string,
+  { address, pid, clients }: { address: Address; pid: number; clients: number },
+  request: RequestText,
+): Promise<Figures> {
   const lines = await Promise.all(Array.from({ length: clients }, () => Line.open(address)));
+  const cpu = cpuSeconds(pid);
   const startedMs = performance.now();
   let count = 0;
   await Promise.all(
@@ -127,76 +150,33 @@ async function load(address: Address, clients: number, request: RequestText): Pr
     }),
   );
   const seconds = (performance.now() - startedMs) / 1000;
+  const used = cpuSeconds(pid) - cpu;
   for (const line of lines) line.close();
-  return count / seconds;
+  return {
+    [`${name}: per second`]: count / seconds,
+    [`${name}: CPU µs each`]: (used / count) * 1e6,
+  };
 }
 
-/** From the write to the answer of the last watcher of its prefix. */
-async function wake(address: Address, round: number): Promise<number> {
-  const prefix = `wake${round}/app`;
+/** One write under a watched prefix: when it is acknowledged, and when the last watcher knows. */
+async function wake(address: Address, count: number, round: number): Promise<Figures> {
+  const prefix = `wake${count}/${round}/app`;
   const writer = await Line.open(address);
-  const put = (value: string): string =>
-    `PUT /v1/kv/${prefix}/127.0.0.1:9001 HTTP/1.1\r\nHost: x\r\nContent-Length: ${value.length}\r\n\r\n${value}`;
-  await writer.ask(put('{"down":0}'));
-  const head = await writer.ask(`GET /v1/kv/${prefix}?recurse HTTP/1.1\r\nHost: x\r\n\r\n`);
+  const key = `${prefix}/127.0.0.1:9001`;
+  await writer.ask(put(key, '{"down":0}'));
+  const head = await writer.ask(get(`${prefix}?recurse`));
   const index = /X-Consul-Index: (\d+)/.exec(head)?.[1] ?? '1';
-  const lines = await Promise.all(Array.from({ length: WATCHERS }, () => Line.open(address)));
-  const watch = `GET /v1/kv/${prefix}?recurse&index=${index} HTTP/1.1\r\nHost: x\r\n\r\n`;
-  const answers = lines.map((line) => line.ask(watch));
-  // Parked once the server has read them all; there is no way to ask it.
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const startedMs = performance.now();
-  await writer.ask(put('{"down":1}'));
-  await Promise.all(answers);
-  const tookMs = performance.now() - startedMs;
-  for (const line of [...lines, writer]) line.close();
-  return tookMs;
-}
-
-/** One connection with one request in flight; the cheapest client that reads whole answers. */
-class Line {
-  readonly #socket: Socket;
-  #text = '';
-  #done: (text: string) => void = () => {};
-  #failed: (error: Error) => void = () => {};
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.setEncoding('latin1');
-    socket.on('data', (chunk: string) => this.#read(chunk));
-    socket.on('error', (error) => this.#failed(error));
-  }
-
-  static async open({ host, port }: Address): Promise<Line> {
-    const socket = connect(port, host);
-    await once(socket, 'connect');
-    return new Line(socket);
-  }
-
-  ask(request: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      this.#done = resolve;
-      this.#failed = reject;
-      this.#socket.write(request);
-    });
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-
-  #read(chunk: string): void {
-    this.#text += chunk;
-    const headEnd = this.#text.indexOf('\r\n\r\n');
-    if (headEnd === -1) return;
-    const length = Number(/\r\nContent-Length: (\d+)/i.exec(this.#text)?.[1] ?? 0);
-    if (this.#text.length < headEnd + 4 + length) return;
-    const text = this.#text;
-    this.#text = '';
-    if (!text.startsWith('HTTP/1.1 200')) this.#failed(new Error(text.slice(0, 200)));
-    else this.#done(text);
-  }
+  const watchers = await park({ address, count, target: `${prefix}?recurse&index=${index}` });
+  const startedMs = performance.timeOrigin + performance.now();
+  await writer.ask(put(key, '{"down":1}'));
+  const acknowledgedMs = performance.timeOrigin + performance.now();
+  const lastMs = await watchers.allKnow;
+  writer.close();
+  await watchers.close();
+  return {
+    [`${count} watchers: ms until the PUT is acknowledged`]: acknowledgedMs - startedMs,
+    [`${count} watchers: ms until the last of them knows`]: lastMs - startedMs,
+  };
 }
 
 if (import.meta.main) {
