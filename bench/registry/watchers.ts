@@ -37,8 +37,11 @@ async function watch({ address, count, target }: Order): Promise<void> {
   const buffer = Buffer.alloc(64 * 1024);
   let left = count;
   const request = `GET /v1/kv/${target} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const fail = (error: Error): void => {
+    throw error;
+  };
   const read = (bytes: number): boolean => {
-    const text = buffer.latin1Slice(0, bytes);
+    const text = buffer.toString('latin1', 0, bytes);
     const length = Number(/\r\nContent-Length: (\d+)/i.exec(text)?.[1] ?? -1);
     if (!text.startsWith('HTTP/1.1 200') || text.indexOf('\r\n\r\n') + 4 + length !== bytes) {
       throw new Error(`not one whole answer: ${text.slice(0, 300)}`);
@@ -49,6 +52,8 @@ async function watch({ address, count, target }: Order): Promise<void> {
   };
   for (let at = 0; at < count; at++) {
     const socket = connect({ ...address, onread: { buffer, callback: read } });
+    // The server may be gone before us.
+    socket.on('error', (error) => left > 0 && fail(error));
     if (at % 100 === 99) await once(socket, 'connect');
     socket.write(request);
   }

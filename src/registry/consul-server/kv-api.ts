@@ -3,7 +3,7 @@
 // at once (our data was restored: waiting would leave the client blind), and a write without acquire
 // leaves the LockIndex as it is.
 
-import { checkRecordSize, type Store, VALUE_BYTES_MAX } from '../embedded.ts';
+import { type Changed, checkRecordSize, KV, type Store, VALUE_BYTES_MAX } from '../embedded.ts';
 import { indexHeaders } from './blocking.ts';
 import {
   type Answer,
@@ -21,8 +21,9 @@ import { permissionDenied, type Rights } from './rights.ts';
 import type { ApiContext, Caller, Family } from './routes.ts';
 import { type LockRequest, lockRecord, unlockRecord } from './sessions.ts';
 
-/** Rendered answers kept until the next change, so that those who wake together share one. */
-const RENDERED_MAX = 64;
+/** Answers kept until what they list changes. */
+const LISTS_MAX = 64;
+const LIST_BYTES_MAX = 64 * 1024 * 1024;
 
 type View = {
   readonly kind: 'record' | 'list' | 'keys';
@@ -32,6 +33,8 @@ type View = {
   /** Of whoever asks. */
   readonly rights: Rights;
 };
+
+type KnownList = { readonly prefix: string; readonly index: number; readonly answer: Answer };
 
 type Rendered = {
   readonly found: boolean;
@@ -49,18 +52,26 @@ export function kvFamily(context: ApiContext): Family {
         DELETE: (key, query, caller) => kv.delete(key, query, caller),
       },
     },
+    close: () => kv.close(),
   };
 }
 
 class KvApi {
   readonly #context: ApiContext;
   readonly #store: Store;
-  readonly #rendered = new Map<string, Rendered>();
-  #renderedIndex = -1;
+  /** By view. Those who wake together share one, and many clients ask for the same list. */
+  readonly #lists = new Map<string, KnownList>();
+  #listBytes = 0;
+  readonly #stopListening: () => void;
 
   constructor(context: ApiContext) {
     this.#context = context;
     this.#store = context.store;
+    this.#stopListening = this.#store.onChange((changes) => this.#forgetLists(changes));
+  }
+
+  close(): void {
+    this.#stopListening();
   }
 
   read(key: string, query: Query, caller: Caller): Answer | Promise<Answer> {
@@ -74,9 +85,10 @@ class KvApi {
     if (kind === 'record' && !rights.allows('key', 'read', key)) return permissionDenied();
     const separator = parameter(query, 'separator') || parameter(query, 'seperator');
     const view: View = { kind, key, separator, raw: kind === 'record' && query.has('raw'), rights };
-    const index = this.#index(view);
+    if (options.index === 0) return this.#answerNow(view, options);
+    const index = this.#lists.get(listName(view, options))?.index ?? this.#index(view);
     if (index > options.index || options.index > this.#store.index) {
-      return this.#answer(view, options, index);
+      return this.#answerNow(view, options);
     }
     return this.#park(view, options, index, caller);
   }
@@ -170,7 +182,7 @@ class KvApi {
           stopListening();
           try {
             // Out of time, nothing happened that it asked for: the index is the one it had.
-            resolve(this.#answer(view, options, changed ? this.#index(view) : index));
+            resolve(changed ? this.#answerNow(view, options) : this.#answer(view, options, index));
           } catch (error) {
             reject(error); // A list beyond the longest string; the other watchers go on.
           }
@@ -188,6 +200,43 @@ class KvApi {
     return kind === 'record' ? table.keyIndex(key) : table.prefixIndex(key);
   }
 
+  /** The answer as of now; the same object for all who ask for the same list until it changes. */
+  #answerNow(view: View, options: QueryOptions): Answer {
+    if (view.kind === 'record') return this.#answer(view, options, this.#index(view));
+    const name = listName(view, options);
+    const known = this.#lists.get(name);
+    if (known !== undefined) return known.answer;
+    const index = this.#index(view);
+    const answer = this.#answer(view, options, index);
+    // What is not there has the index of all records, which changes without it.
+    if (answer.status === 404) return answer;
+    this.#listBytes += answer.body.bytes.length;
+    if (this.#lists.size >= LISTS_MAX || this.#listBytes > LIST_BYTES_MAX) {
+      this.#lists.clear();
+      this.#listBytes = answer.body.bytes.length;
+    }
+    this.#lists.set(name, { prefix: view.key, index, answer });
+    return answer;
+  }
+
+  #forgetLists(changes: readonly Changed[] | 'all'): void {
+    if (changes === 'all') {
+      this.#lists.clear();
+      this.#listBytes = 0;
+      return;
+    }
+    if (this.#lists.size === 0) return;
+    for (const { family, key, removed } of changes) {
+      if (family !== KV) continue;
+      for (const [name, { prefix, answer }] of this.#lists) {
+        const isBelow = removed !== undefined && prefix.startsWith(key);
+        if (!isBelow && !key.startsWith(prefix)) continue;
+        this.#listBytes -= answer.body.bytes.length;
+        this.#lists.delete(name);
+      }
+    }
+  }
+
   #answer(view: View, options: QueryOptions, index: number): Answer {
     // Who waited may have lost the right meanwhile.
     if (view.kind === 'record' && !mayRead(view.rights, view.key)) return permissionDenied();
@@ -195,23 +244,7 @@ class KvApi {
     return variedAnswer(found ? 200 : 404, [...headers, ...indexHeaders(index)], body);
   }
 
-  #render(view: View, pretty: boolean): Rendered {
-    if (this.#renderedIndex !== this.#store.index || this.#rendered.size >= RENDERED_MAX) {
-      this.#rendered.clear();
-      this.#renderedIndex = this.#store.index;
-    }
-    const { kind, raw, separator, key, rights } = view;
-    const who = rights.name;
-    const name = `${kind} ${raw} ${pretty} ${who.length} ${who} ${separator.length} ${separator}${key}`;
-    let rendered = this.#rendered.get(name);
-    if (rendered === undefined) {
-      rendered = this.#renderNew(view, pretty);
-      this.#rendered.set(name, rendered);
-    }
-    return rendered;
-  }
-
-  #renderNew({ kind, key, separator, raw, rights }: View, pretty: boolean): Rendered {
+  #render({ kind, key, separator, raw, rights }: View, pretty: boolean): Rendered {
     const { records } = this.#store.table;
     if (raw) {
       const record = records.get(key);
@@ -232,6 +265,11 @@ class KvApi {
     if (json === undefined) return ABSENT;
     return { found: true, headers: JSON_TYPE, body: new Body(pretty ? prettyJson(json) : json) };
   }
+}
+
+function listName({ kind, key, separator, rights }: View, { pretty }: QueryOptions): string {
+  const who = rights.name;
+  return `${kind} ${pretty} ${who.length} ${who} ${separator.length} ${separator}${key}`;
 }
 
 const ABSENT: Rendered = { found: false, headers: [], body: new Body('') };

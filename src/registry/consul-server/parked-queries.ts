@@ -1,11 +1,13 @@
 // Blocking queries that wait for a change. A parked query costs one object in a set: queries for the
-// same key or prefix form a group that is looked at once per commit, and one timer serves all
-// deadlines. Which index is answered is decided in key-table.ts; the answer itself in kv-api.ts.
+// same key or prefix form a group that is woken whole, and one timer serves all deadlines. They are
+// answered some at a time after the writer has its acknowledgement; a burst of writes wakes each once. Which index is answered is decided in key-table.ts; the answer itself in kv-api.ts.
 
-import { type Changed, KV, type Store, TOPIC } from '../embedded.ts';
+import { type Changed, KV, type Store, someUnder, TOPIC } from '../embedded.ts';
 
 /** Deadlines are kept to this precision; a query is never answered early for it. */
 const SLOT_MS = 50;
+/** About a millisecond of work. */
+const ANSWERS_AT_ONCE = 64;
 
 /** What a query waits for: a record, all records with a prefix, or topics of documents. */
 type Subject =
@@ -23,13 +25,10 @@ type Group = { readonly name: string; readonly subject: Subject; readonly parked
 type Parked = {
   readonly query: ParkedQuery;
   readonly group: Group;
-  /** What the query saw when it was parked; it stays while that is the same. */
-  readonly mark: unknown;
   readonly slot: number;
 };
 
 export class ParkedQueries {
-  readonly #store: Store;
   readonly #keys = new Map<string, Group>();
   readonly #trees = new Map<string, Group>();
   /** By all their topics; and of each topic, the groups that wait for it. */
@@ -37,12 +36,16 @@ export class ParkedQueries {
   readonly #byTopic = new Map<string, Set<Group>>();
   readonly #slots = new Map<number, Set<Parked>>();
   readonly #stopListening: () => void;
+  /** How many prefixes of which length are waited for: these alone are looked up for a key. */
+  readonly #treeLengths = new Map<number, number>();
+  /** Groups whose state changed; what is still in them has no answer yet. */
+  readonly #woken: Group[] = [];
+  #scheduled: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #timerSlot = Number.POSITIVE_INFINITY;
   #size = 0;
 
   constructor(store: Store) {
-    this.#store = store;
     this.#stopListening = store.onChange((changes) => this.#wake(changes));
   }
 
@@ -54,7 +57,7 @@ export class ParkedQueries {
   park(query: ParkedQuery): () => void {
     const group = this.#groupOf(query);
     const slot = Math.ceil((performance.now() + query.waitMs) / SLOT_MS);
-    const parked: Parked = { query, group, mark: this.#mark(group), slot };
+    const parked: Parked = { query, group, slot };
     group.parked.add(parked);
     const due = this.#slots.get(slot);
     if (due === undefined) this.#slots.set(slot, new Set([parked]));
@@ -67,11 +70,10 @@ export class ParkedQueries {
   /** Answers every query with what it has, now. */
   close(): void {
     this.#stopListening();
-    for (const groups of [this.#keys, this.#trees, this.#topics]) {
-      for (const group of [...groups.values()]) {
-        for (const parked of [...group.parked]) this.#answer(parked, false);
-      }
+    for (const due of [...this.#slots.values()]) {
+      for (const parked of [...due]) this.#answer(parked, false);
     }
+    clearImmediate(this.#scheduled);
     clearTimeout(this.#timer);
   }
 
@@ -87,6 +89,9 @@ export class ParkedQueries {
       if (waiting === undefined) this.#byTopic.set(topic, new Set([group]));
       else waiting.add(group);
     }
+    if (groups === this.#trees) {
+      this.#treeLengths.set(name.length, (this.#treeLengths.get(name.length) ?? 0) + 1);
+    }
     return group;
   }
 
@@ -95,58 +100,94 @@ export class ParkedQueries {
     return subject.tree ? this.#trees : this.#keys;
   }
 
-  #dissolve({ name, subject }: Group): void {
-    const group = this.#groupsOf(subject).get(name);
-    this.#groupsOf(subject).delete(name);
-    if (group === undefined || !('topics' in subject)) return;
-    for (const topic of subject.topics) {
+  /** The group takes no more queries; those that it has stay in it. */
+  #dissolve(group: Group): void {
+    const { name, subject } = group;
+    const groups = this.#groupsOf(subject);
+    if (groups.get(name) !== group) return;
+    groups.delete(name);
+    for (const topic of 'topics' in subject ? subject.topics : []) {
       const waiting = this.#byTopic.get(topic);
       waiting?.delete(group);
       if (waiting?.size === 0) this.#byTopic.delete(topic);
     }
+    if (groups !== this.#trees) return;
+    const left = (this.#treeLengths.get(name.length) ?? 0) - 1;
+    if (left > 0) this.#treeLengths.set(name.length, left);
+    else this.#treeLengths.delete(name.length);
   }
 
+  /** Whoever comes after this has seen the change, and goes into a new group. */
   #wake(changes: readonly Changed[] | 'all'): void {
     if (this.#size === 0) return;
-    const touched = new Set<Group>();
-    if (changes === 'all') {
-      for (const groups of [this.#keys, this.#trees, this.#topics]) {
-        for (const group of groups.values()) touched.add(group);
-      }
-    } else for (const change of changes) this.#collect(change, touched);
-    for (const group of touched) {
-      const mark = this.#mark(group);
-      for (const parked of [...group.parked]) {
-        if (parked.mark !== mark) this.#answer(parked, true);
-      }
+    for (const group of changes === 'all' ? this.#groups() : this.#touched(changes)) {
+      this.#dissolve(group);
+      this.#woken.push(group);
     }
+    this.#scheduleAnswers();
   }
 
-  #collect({ family, key, removed }: Changed, touched: Set<Group>): void {
-    if (family === TOPIC) {
-      for (const group of this.#byTopic.get(key) ?? []) touched.add(group);
+  #scheduleAnswers(): void {
+    if (this.#woken.length === 0 || this.#scheduled !== undefined) return;
+    this.#scheduled = setImmediate(() => this.#answerSome());
+  }
+
+  /** Between two of these, requests are read and writes are acknowledged. */
+  #answerSome(): void {
+    this.#scheduled = undefined;
+    let left = ANSWERS_AT_ONCE;
+    for (let group = this.#woken[0]; group !== undefined; group = this.#woken[0]) {
+      for (const parked of group.parked) {
+        if (left-- === 0) break;
+        this.#answer(parked, true);
+      }
+      if (group.parked.size > 0) break;
+      this.#woken.shift();
     }
-    if (family !== KV) return;
-    const tree = removed !== undefined;
-    if (tree) {
-      for (const group of this.#keys.values()) if (group.name.startsWith(key)) touched.add(group);
-    } else {
+    this.#scheduleAnswers();
+  }
+
+  #groups(): Group[] {
+    return [this.#keys, this.#trees, this.#topics].flatMap((groups) => [...groups.values()]);
+  }
+
+  #touched(changes: readonly Changed[]): ReadonlySet<Group> {
+    const touched = new Set<Group>();
+    for (const { family, key, removed } of changes) {
+      if (family === TOPIC) {
+        for (const group of this.#byTopic.get(key) ?? []) touched.add(group);
+      } else if (family === KV) {
+        this.#collectAbove(key, touched);
+        if (removed === undefined) this.#collectRecords([key], touched);
+        else this.#collectBelow(key, removed, touched);
+      }
+    }
+    return touched;
+  }
+
+  #collectRecords(keys: readonly string[], touched: Set<Group>): void {
+    if (this.#keys.size === 0) return;
+    for (const key of keys) {
       const group = this.#keys.get(key);
       if (group !== undefined) touched.add(group);
     }
-    for (const group of this.#trees.values()) {
-      if (key.startsWith(group.name) || (tree && group.name.startsWith(key))) touched.add(group);
+  }
+
+  /** Who waits for a prefix of the key. */
+  #collectAbove(key: string, touched: Set<Group>): void {
+    for (const length of this.#treeLengths.keys()) {
+      if (length > key.length) continue;
+      const tree = this.#trees.get(key.slice(0, length));
+      if (tree !== undefined) touched.add(tree);
     }
   }
 
-  #mark({ subject }: Group): unknown {
-    if ('topics' in subject) {
-      // A topic that is forgotten has no index and is another mark, too.
-      const topics = this.#store.table.family(TOPIC);
-      return subject.topics.map((topic) => topics.get(topic)?.modifyIndex ?? '').join();
+  /** Who waits for what was below a prefix that was removed. */
+  #collectBelow(prefix: string, removed: readonly string[], touched: Set<Group>): void {
+    for (const group of this.#trees.values()) {
+      if (group.name.startsWith(prefix) && someUnder(removed, group.name)) touched.add(group);
     }
-    const { key, tree } = subject;
-    return tree ? this.#store.table.prefixMark(key) : this.#store.read(key);
+    this.#collectRecords(removed, touched);
   }
 
   #answer(parked: Parked, changed: boolean): void {

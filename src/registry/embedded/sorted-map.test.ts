@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../../test/support/base/random.ts';
-import { compareKeys, SortedMap } from './sorted-map.ts';
+import { compareKeys, SortedMap, someUnder } from './sorted-map.ts';
 
 const ALPHABET = [
   'a',
@@ -55,6 +55,7 @@ function compareWithPlain(map: SortedMap<number>): void {
     const prefix = someKey(random).slice(0, 2);
     assert.deepEqual(map.pairs(prefix), expected(plain, prefix));
     assert.equal(map.size, plain.size);
+    assert.equal(someUnder(map.keys(''), prefix), expected(plain, prefix).length > 0);
   }
 }
 

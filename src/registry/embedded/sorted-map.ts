@@ -152,6 +152,18 @@ export class SortedMap<Value> {
   }
 }
 
+/** Whether one of the keys, which stand in order, has the prefix. */
+export function someUnder(keys: readonly string[], prefix: string): boolean {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareKeys(keys[middle] ?? '', prefix) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return keys[low]?.startsWith(prefix) === true;
+}
+
 /**
  * The order of the UTF-8 bytes without making them. It is the order of UTF-16 units except that
  * surrogates (code points from U+10000 on) come after U+E000–U+FFFF.
