@@ -19,9 +19,11 @@ import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   closedPort,
+  RawClient,
   rawExchange,
   startGateway,
   startHello,
+  startRawServer,
 } from '../../test/support/gateway/builders.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import { type AccessLine, AccessLog } from './access-log.ts';
@@ -123,6 +125,29 @@ test('the gateway writes what an exchange was: its bytes, its servers, how it en
     servers: [`127.0.0.1:${dead}`, `127.0.0.1:${server.port}`],
     ...{ result: 'answered', reason: '' },
   });
+});
+
+test('an answer of the gateway and a tunnel have their lines, too', async (t) => {
+  const file = temporaryFile(t);
+  const server = await startRawServer(t, (socket) => {
+    socket.end('HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhello');
+  });
+  const config = { accessLog: file };
+  const { gateway, port, setServers } = await startGateway(t, [server.port], config);
+  const client = new RawClient(t, port).send(
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n',
+  );
+  await client.ended();
+  client.socket.end();
+  setServers([]);
+  await rawExchange(t, port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  await gateway.close(0);
+  const lines = linesOf(file).map(({ status, bytes }) => [status, bytes]);
+  assert.deepEqual(lines.toSorted(), [
+    [101, 5],
+    [503, 0],
+  ]);
+  assert.equal(linesOf(file).find(({ status }) => status === 503)?.['result'], 'lost');
 });
 
 test('every character that can be in a field comes back from the line', async (t) => {
