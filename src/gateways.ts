@@ -87,7 +87,7 @@ export class Gateways {
       lease: () => this.#roster.lease,
       isRead: () => this.others.some(({ state }) => state === 'live'),
     };
-    const viewPrefix = `${prefix}views/${id}/`;
+    const viewPrefix = `${prefix}seen/views/${id}/`;
     this.#views = new LeasedRecords({
       ...records,
       keys: () => describe().upstreams.map((upstream) => `${viewPrefix}${upstream}`),
@@ -96,7 +96,7 @@ export class Gateways {
     });
     this.#applied = new LeasedRecords({
       ...records,
-      keys: () => [`${prefix}applied/${id}`],
+      keys: () => [`${prefix}seen/applied/${id}`],
       text: () => JSON.stringify(options.applied()),
       restMs: APPLIED_REST_MS,
     });
@@ -113,12 +113,14 @@ export class Gateways {
       ...{ store, prefix, id, name, log, local: options.receipts },
       serves: (upstream) => describe().upstreams.includes(upstream),
       others: () => this.others,
-      shared: () => this.#state.current,
+      shared: () => this.#state.shared,
+      seen: () => this.#state.seen,
       until: (isDone, timeoutMs) => this.until(isDone, timeoutMs),
     });
     this.#state = new SharedState({
       ...{ store, prefix, log },
-      onChange: (shared) => this.#take(shared),
+      onShared: (shared) => this.#take(shared),
+      onSeen: () => this.#changed(),
       onHealth: ({ reachable }) => {
         this.#isReachable = reachable;
         if (reachable) this.#reconcile();
@@ -139,7 +141,7 @@ export class Gateways {
 
   /** Resolves with the registry's first answer, or when the time is over. */
   first(timeoutMs: number): Promise<void> {
-    return this.until(() => this.#state.current !== undefined, timeoutMs);
+    return this.until(() => this.#state.shared !== undefined, timeoutMs);
   }
 
   /** From now on the others see this one. */
@@ -158,9 +160,16 @@ export class Gateways {
     this.note();
   }
 
+  /** What the others see is followed from now on, for a while; resolves when it is here, or late. */
+  async look(timeoutMs: number): Promise<void> {
+    this.#state.look();
+    const isAlone = this.others.every(({ state }) => state !== 'live');
+    if (!isAlone && this.#isReachable) await this.until(() => this.#state.isSeen, timeoutMs);
+  }
+
   /** How far another gateway follows the registry; undefined: it has not said. */
   appliedBy(gateway: string): AppliedDocument | undefined {
-    return this.#state.current?.applied.get(gateway);
+    return this.#state.seen.applied.get(gateway);
   }
 
   /** The other gateways that serve the upstream. */
@@ -169,7 +178,7 @@ export class Gateways {
     return this.others
       .filter(({ upstreams }) => upstreams.includes(upstream))
       .map((gateway) => {
-        const view = this.#state.current?.views.get(gateway.id)?.get(upstream);
+        const view = this.#state.seen.views.get(gateway.id)?.get(upstream);
         return { gateway, view, isCurrent: view?.token === token };
       });
   }

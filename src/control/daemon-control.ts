@@ -54,7 +54,7 @@ export class DaemonControl implements Control {
   }
 
   async status(): Promise<StatusDocument> {
-    await this.#refresh();
+    await Promise.all([this.#refresh(), this.#options.shared.look()]);
     const { version, table, fleet, registries, shared } = this.#options;
     return buildStatus({
       version,
@@ -91,6 +91,7 @@ export class DaemonControl implements Control {
     // The guard also judges by ejections, and only the workers know of them.
     if (request.keepEligible !== undefined) await this.#refresh();
     const { shared } = this.#options;
+    await shared.look();
     const guard = (): void => this.#checkGuard(upstream, server, request);
     const isShared = await shared.change({ upstream, server, request, guard });
     if (!isShared) this.#putInForce(upstream, server, request);
@@ -109,6 +110,7 @@ export class DaemonControl implements Control {
         `server ${server}: ready, so requests keep coming; drain it first`,
       );
     }
+    await this.#options.shared.look();
     await this.#until(
       () => !this.#isOut(upstream, server) || this.#isIdle(upstream, server),
       timeoutMs,

@@ -28,6 +28,8 @@ import type { Table } from './table.ts';
 
 /** How long the registry may take to tell at the start what is out. */
 const FIRST_DEADLINE_MS = 2000;
+/** How long the registry may take to say what the others see. */
+const LOOK_DEADLINE_MS = 1000;
 /** How long other gateways may take to answer with their counts. */
 const COUNTS_DEADLINE_MS = 5000;
 
@@ -126,8 +128,7 @@ export class SharedControl {
     },
     /** @throws not_found, timeout */
     read: async (id: string): Promise<ReceiptDocument> => {
-      const upstream =
-        this.#gateways?.receipts.find(id)?.ask.upstream ?? this.#receipts.upstream(id);
+      const upstream = this.#gateways?.receipts.find(id)?.upstream ?? this.#receipts.upstream(id);
       return this.#sum(id, upstream);
     },
   };
@@ -154,6 +155,11 @@ export class SharedControl {
   join(control: string): void {
     this.#control = control;
     this.#gateways?.join();
+  }
+
+  /** What others see is known when it resolves, or is late. */
+  async look(): Promise<void> {
+    await this.#gateways?.look(LOOK_DEADLINE_MS);
   }
 
   /** The table has changed. */
@@ -200,6 +206,7 @@ export class SharedControl {
 
   /** Others first: what they answer later than we read ourselves would be counted by nobody. */
   async #sum(id: string, upstream: string): Promise<ReceiptDocument> {
+    await this.look();
     const gateways = this.#gateways;
     let others: readonly OtherCounts[] = [];
     let unheard = this.others.scope.unheard;

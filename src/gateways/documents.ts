@@ -1,13 +1,13 @@
 // What gateways write for each other into their registry, and its reading with distrust. Below a prefix
 // of our own, `sluice/`, so that nobody who reads the servers' records finds it:
 //
-//   gateways/<gateway>                 who it is; stays until it leaves or is forgotten
-//   alive/<gateway>                    its lease: vanishes when it does not renew it
-//   intents/<upstream>                 every server that somebody took out; written by compare-and-set
-//   applied/<gateway>                  how far it follows the registry
-//   views/<gateway>/<upstream>         what that gateway sees of the upstream
-//   receipts/<receipt>/ask             somebody wants the counts
-//   receipts/<receipt>/of/<gateway>    the counts of that gateway
+//   shared/gateways/<gateway>            who it is; stays until it leaves or is forgotten
+//   shared/alive/<gateway>               its lease: vanishes when it does not renew it
+//   shared/intents/<upstream>            every server that somebody took out; by compare-and-set
+//   shared/receipts/<receipt>            somebody wants the counts
+//   seen/applied/<gateway>               how far it follows the registry
+//   seen/views/<gateway>/<upstream>      what that gateway sees of the upstream
+//   seen/receipts/<receipt>/<gateway>    the counts of that gateway
 
 import {
   type Admin,

@@ -168,7 +168,7 @@ export class Intents {
 
   async #change(upstream: string, decide: Decide, beside: Beside): Promise<void> {
     const { store, prefix, name } = this.#options;
-    const key = `${prefix}intents/${upstream}`;
+    const key = `${prefix}shared/intents/${upstream}`;
     this.#writing.add(upstream);
     try {
       const known = this.#known.get(upstream);

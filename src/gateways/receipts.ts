@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts';
 import type { RecordStore } from '../registry.ts';
 import type { AnswerDocument, AskDocument } from './documents.ts';
 import type { OtherGateway } from './roster.ts';
-import type { Shared, SharedReceipt } from './shared-state.ts';
+import type { Seen, Shared } from './shared-state.ts';
 
 /** The counts of this gateway. */
 export interface LocalReceipts {
@@ -37,6 +37,7 @@ export type ReceiptsOptions = {
   readonly serves: (upstream: string) => boolean;
   readonly others: () => readonly OtherGateway[];
   readonly shared: () => Shared | undefined;
+  readonly seen: () => Seen;
   /** Resolves when `isDone`, or when the time is over. */
   readonly until: (isDone: () => boolean, timeoutMs: number) => Promise<void>;
 };
@@ -54,8 +55,9 @@ export class SharedReceipts {
     this.#options = options;
   }
 
-  find(id: string): SharedReceipt | undefined {
-    return this.#options.shared()?.receipts.get(id);
+  /** Whoever asked last; undefined: the registry has no such receipt. */
+  find(id: string): AskDocument | undefined {
+    return this.#options.shared()?.asks.get(id);
   }
 
   /** A receipt is opened here: who comes later has counted nothing before. */
@@ -70,15 +72,15 @@ export class SharedReceipts {
     const live = this.#serving(upstream).filter(({ state }) => state === 'live');
     const known = this.find(id);
     if (live.length === 0 && known === undefined) return this.#counts(id, upstream, 0);
-    const asked = Math.max(known?.ask.asked ?? 0, this.#answered.get(id) ?? 0) + 1;
+    const asked = Math.max(known?.asked ?? 0, this.#answered.get(id) ?? 0) + 1;
     this.#answered.set(id, asked);
-    const present = this.#present.get(id) ?? known?.ask.present ?? [];
+    const present = this.#present.get(id) ?? known?.present ?? [];
     const ask = JSON.stringify({ upstream, asked, asker: self, present } satisfies AskDocument);
-    await store.put(`${prefix}receipts/${id}/ask`, ask);
+    await store.put(`${prefix}shared/receipts/${id}`, ask);
     await this.#options.until(() => {
-      const { answers } = this.find(id) ?? { answers: new Map<string, AnswerDocument>() };
+      const answers = this.#answersTo(id);
       return this.#serving(upstream).every(
-        (other) => other.state !== 'live' || (answers.get(other.id)?.asked ?? -1) >= asked,
+        (other) => other.state !== 'live' || (answers?.get(other.id)?.asked ?? -1) >= asked,
       );
     }, timeoutMs);
     return this.#counts(id, upstream, asked);
@@ -87,7 +89,7 @@ export class SharedReceipts {
   /** The questions of others, and those that nobody asks any more. */
   take(shared: Shared): void {
     const { id: self, serves } = this.#options;
-    for (const [id, { ask }] of shared.receipts) {
+    for (const [id, ask] of shared.asks) {
       this.#seen.add(id);
       if (ask.asker === self || !serves(ask.upstream)) continue;
       if ((this.#answered.get(id) ?? -1) >= ask.asked) continue;
@@ -95,7 +97,7 @@ export class SharedReceipts {
       void this.#answer(id, ask, false);
     }
     for (const id of this.#seen) {
-      if (shared.receipts.has(id)) continue;
+      if (shared.asks.has(id)) continue;
       this.#seen.delete(id);
       this.#answered.delete(id);
       this.#options.local.forget(id);
@@ -107,24 +109,27 @@ export class SharedReceipts {
     this.#present.delete(id);
     if (this.find(id) === undefined) return;
     const { store, prefix } = this.#options;
-    await store.delete(`${prefix}receipts/${id}/`, { recurse: true }).catch(() => {
+    try {
+      await store.delete(`${prefix}seen/receipts/${id}/`, { recurse: true });
+      await store.delete(`${prefix}shared/receipts/${id}`);
+    } catch {
       // Removed with the gateways that are gone: see `sweep`.
-    });
+    }
   }
 
   /** Questions whose asker is gone for good. */
   async sweep(shared: Shared): Promise<void> {
     const { id: self } = this.#options;
-    for (const [id, { ask }] of shared.receipts) {
+    for (const [id, ask] of shared.asks) {
       if (ask.asker !== self && !shared.gateways.has(ask.asker)) await this.close(id);
     }
   }
 
   /** The last counts of a gateway that ends. Never throws. */
   async sayLast(): Promise<void> {
-    const receipts = [...(this.#options.shared()?.receipts ?? [])];
-    const ours = receipts.filter(([id]) => this.#answered.has(id));
-    await Promise.all(ours.map(([id, { ask }]) => this.#answer(id, ask, true)));
+    const asks = [...(this.#options.shared()?.asks ?? [])];
+    const ours = asks.filter(([id]) => this.#answered.has(id));
+    await Promise.all(ours.map(([id, ask]) => this.#answer(id, ask, true)));
   }
 
   async #answer(id: string, { upstream, present }: AskDocument, isFinal: boolean): Promise<void> {
@@ -133,12 +138,16 @@ export class SharedReceipts {
     try {
       const receipt = await local.count(id, upstream, !present.includes(self));
       const answer: AnswerDocument = { asked, name, atMs: Date.now(), isFinal, receipt };
-      await store.put(`${prefix}receipts/${id}/of/${self}`, JSON.stringify(answer));
+      await store.put(`${prefix}seen/receipts/${id}/${self}`, JSON.stringify(answer));
     } catch (error) {
       log.warn({ receipt: id, upstream, reason: messageOf(error) }, 'receipt not answered');
       // Asked again, it is tried again.
       if (this.#answered.get(id) === asked) this.#answered.set(id, asked - 1);
     }
+  }
+
+  #answersTo(id: string): ReadonlyMap<string, AnswerDocument> | undefined {
+    return this.#options.seen().answers.get(id);
   }
 
   #serving(upstream: string): readonly OtherGateway[] {
@@ -147,7 +156,7 @@ export class SharedReceipts {
 
   #counts(id: string, upstream: string, asked: number): readonly OtherCounts[] {
     const { id: self } = this.#options;
-    const answers = new Map(this.find(id)?.answers);
+    const answers = new Map(this.#answersTo(id));
     answers.delete(self);
     const counts = this.#serving(upstream).map((other): OtherCounts => {
       const answer = answers.get(other.id);

@@ -115,7 +115,7 @@ export class Roster {
       timer = setTimeout(resolve, GOODBYE_MS);
     });
     // The record goes first, or we would be silent for a moment.
-    const goodbye = store.delete(`${prefix}gateways/${id}`).then(() => lease.close());
+    const goodbye = store.delete(`${prefix}shared/gateways/${id}`).then(() => lease.close());
     await Promise.race([goodbye.catch(() => {}), late]);
     clearTimeout(timer);
   }
@@ -134,7 +134,7 @@ export class Roster {
           this.#again();
         },
       });
-      await lease.put(`${prefix}alive/${id}`, '1');
+      await lease.put(`${prefix}shared/alive/${id}`, '1');
       this.#written = '';
       await this.#writeDocument();
       if (this.#isClosed) throw new Error('closed');
@@ -169,7 +169,7 @@ export class Roster {
     if (text === this.#written) return;
     this.#written = text;
     try {
-      await store.put(`${prefix}gateways/${id}`, text);
+      await store.put(`${prefix}shared/gateways/${id}`, text);
     } catch (error) {
       this.#written = '';
       throw error;
@@ -181,7 +181,7 @@ export class Roster {
     for (const { id, name, state, sinceMs } of this.#others) {
       if (state === 'live' || nowMs - sinceMs < forgetMs) continue;
       log.info({ gateway: name, id }, 'silent gateway is forgotten');
-      store.delete(`${prefix}gateways/${id}`).catch((error: unknown) => this.#failed(error));
+      store.delete(`${prefix}shared/gateways/${id}`).catch((error: unknown) => this.#failed(error));
     }
   }
 

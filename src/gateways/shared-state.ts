@@ -1,9 +1,11 @@
-// All that the gateways of one registry have written for each other, as the last look found it: one watch
-// of one prefix, parsed record by record. A record that cannot be read is said once; of intents the last
-// readable ones stay in force, because a typing error must not put a server into traffic.
+// All that the gateways of one registry have written for each other, as the last look found it, parsed
+// record by record. What everybody must know is always watched. What each gateway sees is watched only
+// while somebody here asks for it: with many gateways each would otherwise be woken by all the others. A record
+// that cannot be read is said once; of intents the last readable ones stay in force, because a typing
+// error must not put a server into traffic.
 
 import type { Log } from '../base/log.ts';
-import type { KvEntry, KvState, RecordStore, SourceHealth, Watch } from '../registry.ts';
+import type { KvEntry, RecordStore, SourceHealth, Watch } from '../registry.ts';
 import {
   type AnswerDocument,
   type AppliedDocument,
@@ -19,116 +21,184 @@ import {
   type ViewDocument,
 } from './documents.ts';
 
+/** What each gateway sees is watched for so long after somebody asked last, ms. */
+const SEEN_KEEP_MS = 60_000;
+
 export type SharedIntents = IntentsDocument & { readonly modifyIndex: number };
 
-export type SharedReceipt = {
-  readonly ask: AskDocument;
-  /** By gateway. */
-  readonly answers: ReadonlyMap<string, AnswerDocument>;
-};
-
+/** What everybody must know. */
 export type Shared = {
   readonly gateways: ReadonlyMap<string, GatewayDocument>;
   /** Those whose lease holds. */
   readonly alive: ReadonlySet<string>;
-  /** By gateway. */
-  readonly applied: ReadonlyMap<string, AppliedDocument>;
   readonly intents: ReadonlyMap<string, SharedIntents>;
-  /** By gateway, then by upstream. */
-  readonly views: ReadonlyMap<string, ReadonlyMap<string, ViewDocument>>;
-  readonly receipts: ReadonlyMap<string, SharedReceipt>;
+  /** By receipt. */
+  readonly asks: ReadonlyMap<string, AskDocument>;
 };
 
-type Parsed = { readonly modifyIndex: number; readonly document: unknown };
+/** What each gateway sees. */
+export type Seen = {
+  /** By gateway. */
+  readonly applied: ReadonlyMap<string, AppliedDocument>;
+  /** By gateway, then by upstream. */
+  readonly views: ReadonlyMap<string, ReadonlyMap<string, ViewDocument>>;
+  /** By receipt, then by gateway. */
+  readonly answers: ReadonlyMap<string, ReadonlyMap<string, AnswerDocument>>;
+};
+
+const NOTHING_SEEN: Seen = { applied: new Map(), views: new Map(), answers: new Map() };
 
 export type SharedStateOptions = {
   readonly store: RecordStore;
   readonly prefix: string;
   readonly log: Log;
-  readonly onChange: (shared: Shared) => void;
+  readonly onShared: (shared: Shared) => void;
+  readonly onSeen: () => void;
   readonly onHealth: (health: SourceHealth) => void;
 };
 
 export class SharedState {
   readonly #options: SharedStateOptions;
   readonly #watch: Watch;
-  /** By key, so that a record is parsed once. */
-  #parsed = new Map<string, Parsed>();
-  #current: Shared | undefined;
+  readonly #sharedRecords: ParsedRecords;
+  readonly #seenRecords: ParsedRecords;
+  #shared: Shared | undefined;
+  #seen = NOTHING_SEEN;
+  #seenWatch: Watch | undefined;
+  #seenTimer: NodeJS.Timeout | undefined;
+  #isSeen = false;
 
   constructor(options: SharedStateOptions) {
     this.#options = options;
-    this.#watch = options.store.watch(options.prefix, {
-      onState: (state) => this.#take(state),
+    const { store, prefix, log } = options;
+    this.#sharedRecords = new ParsedRecords(`${prefix}shared/`, log);
+    this.#seenRecords = new ParsedRecords(`${prefix}seen/`, log);
+    this.#watch = store.watch(`${prefix}shared/`, {
+      onState: ({ entries }) => this.#takeShared(entries),
       onHealth: options.onHealth,
     });
   }
 
   /** Undefined before the first answer. */
-  get current(): Shared | undefined {
-    return this.#current;
+  get shared(): Shared | undefined {
+    return this.#shared;
+  }
+
+  /** Nothing before somebody has looked. */
+  get seen(): Seen {
+    return this.#seen;
+  }
+
+  /** The first answer to `look` is here. */
+  get isSeen(): boolean {
+    return this.#isSeen;
+  }
+
+  /** From now on, for a while, what each gateway sees is followed. */
+  look(): void {
+    clearTimeout(this.#seenTimer);
+    this.#seenTimer = setTimeout(() => this.#lookAway(), SEEN_KEEP_MS).unref();
+    this.#seenWatch ??= this.#options.store.watch(`${this.#options.prefix}seen/`, {
+      onState: ({ entries }) => this.#takeSeen(entries),
+    });
   }
 
   close(): void {
     this.#watch.close();
+    this.#lookAway();
   }
 
-  #take({ entries }: KvState): void {
-    const { prefix, onChange } = this.#options;
-    const last = this.#current;
-    const parsed = new Map<string, Parsed>();
+  #lookAway(): void {
+    clearTimeout(this.#seenTimer);
+    this.#seenWatch?.close();
+    this.#seenWatch = undefined;
+    this.#isSeen = false;
+    this.#seen = NOTHING_SEEN;
+  }
+
+  #takeShared(entries: readonly KvEntry[]): void {
+    const last = this.#shared?.intents;
     const gateways = new Map<string, GatewayDocument>();
     const alive = new Set<string>();
-    const applied = new Map<string, AppliedDocument>();
     const intents = new Map<string, SharedIntents>();
-    const views = new Map<string, Map<string, ViewDocument>>();
     const asks = new Map<string, AskDocument>();
-    const answers = new Map<string, Map<string, AnswerDocument>>();
-    /** The document of an entry; undefined when it has none. */
-    const read = <Value>(entry: KvEntry, parse: (text: string) => Value | undefined) => {
-      const known = this.#parsed.get(entry.key);
-      const isKnown = known?.modifyIndex === entry.modifyIndex;
-      const document = isKnown ? known.document : parse(Buffer.from(entry.value).toString());
-      parsed.set(entry.key, { modifyIndex: entry.modifyIndex, document });
-      if (!isKnown && document === undefined) this.#say(entry.key);
-      // The same parser made it: the key says which.
-      return document as Value | undefined;
-    };
-    for (const entry of entries) {
-      const [kind = '', name = '', ...rest] = entry.key.slice(prefix.length).split('/');
-      if (kind === 'gateways') {
-        const document = read(entry, parseGateway);
-        if (document !== undefined) gateways.set(name, document);
-      } else if (kind === 'alive') alive.add(name);
-      else if (kind === 'applied') {
-        const document = read(entry, parseApplied);
-        if (document !== undefined) applied.set(name, document);
-      } else if (kind === 'intents') {
-        const document = read(entry, parseIntents) ?? last?.intents.get(name);
+    for (const { entry, kind, name, read } of this.#sharedRecords.of(entries)) {
+      if (kind === 'alive') alive.add(name);
+      else if (kind === 'gateways') read(parseGateway, (document) => gateways.set(name, document));
+      else if (kind === 'receipts') read(parseAsk, (document) => asks.set(name, document));
+      else if (kind === 'intents') {
         const { modifyIndex } = entry;
-        if (document !== undefined) intents.set(name, { ...document, modifyIndex });
-      } else if (kind === 'views') {
-        const document = read(entry, parseView);
-        if (document !== undefined) childOf(views, name).set(rest.join('/'), document);
-      } else if (kind === 'receipts' && rest[0] === 'ask') {
-        const document = read(entry, parseAsk);
-        if (document !== undefined) asks.set(name, document);
-      } else if (kind === 'receipts' && rest[0] === 'of') {
-        const document = read(entry, parseAnswer);
-        if (document !== undefined) childOf(answers, name).set(rest[1] ?? '', document);
+        const known = last?.get(name);
+        if (known !== undefined) intents.set(name, { ...known, modifyIndex });
+        read(parseIntents, (document) => intents.set(name, { ...document, modifyIndex }));
       }
     }
+    this.#shared = { gateways, alive, intents, asks };
+    this.#options.onShared(this.#shared);
+  }
+
+  #takeSeen(entries: readonly KvEntry[]): void {
+    const applied = new Map<string, AppliedDocument>();
+    const views = new Map<string, Map<string, ViewDocument>>();
+    const answers = new Map<string, Map<string, AnswerDocument>>();
+    for (const { kind, name, rest, read } of this.#seenRecords.of(entries)) {
+      if (kind === 'applied') read(parseApplied, (document) => applied.set(name, document));
+      else if (kind === 'views') {
+        read(parseView, (document) => childOf(views, name).set(rest, document));
+      } else if (kind === 'receipts') {
+        read(parseAnswer, (document) => childOf(answers, name).set(rest, document));
+      }
+    }
+    this.#seen = { applied, views, answers };
+    this.#isSeen = true;
+    this.#options.onSeen();
+  }
+}
+
+type ParsedRecord = {
+  readonly entry: KvEntry;
+  readonly kind: string;
+  readonly name: string;
+  readonly rest: string;
+  /** Calls `take` when the record can be read. */
+  read<Value>(parse: (text: string) => Value | undefined, take: (document: Value) => void): void;
+};
+
+/** The records of a prefix; each is parsed once. */
+class ParsedRecords {
+  readonly #prefix: string;
+  readonly #log: Log;
+  #parsed = new Map<string, { readonly modifyIndex: number; readonly document: unknown }>();
+
+  constructor(prefix: string, log: Log) {
+    this.#prefix = prefix;
+    this.#log = log;
+  }
+
+  of(entries: readonly KvEntry[]): readonly ParsedRecord[] {
+    const last = this.#parsed;
+    const parsed: typeof last = new Map();
     this.#parsed = parsed;
-    const receipts = new Map(
-      [...asks].map(([id, ask]) => [id, { ask, answers: answers.get(id) ?? new Map() }] as const),
-    );
-    this.#current = { gateways, alive, applied, intents, views, receipts };
-    onChange(this.#current);
+    return entries.map((entry) => {
+      const { key, value, modifyIndex } = entry;
+      const [kind = '', name = '', ...rest] = key.slice(this.#prefix.length).split('/');
+      const read: ParsedRecord['read'] = (parse, take) => {
+        const known = last.get(key);
+        const isKnown = known?.modifyIndex === modifyIndex;
+        // The key says by which parser it was made.
+        const before = known?.document as ReturnType<typeof parse>;
+        const document = isKnown ? before : parse(Buffer.from(value).toString());
+        parsed.set(key, { modifyIndex, document });
+        if (document !== undefined) take(document);
+        else if (!isKnown) this.#say(key);
+      };
+      return { entry, kind, name, rest: rest.join('/'), read };
+    });
   }
 
   #say(key: string): void {
     const advice = 'it is not what sluice writes there; delete it, or correct it';
-    this.#options.log.error({ key, advice }, 'record of the gateways cannot be read');
+    this.#log.error({ key, advice }, 'record of the gateways cannot be read');
   }
 }
 
