@@ -30,6 +30,20 @@ for (const [registry, wanted] of CASES) {
   });
 }
 
+test('an upstream may have another name there', () => {
+  const text = `registries: { names: { dns: { resolvers: [127.0.0.1:53] } }, east: { consul_health: { addresses: 127.0.0.1:8500 } } }
+upstreams: { app: { registry: [east, { names: "app.internal:80" }] }, web: { registry: { names: _http._tcp.web.internal., east: web-v2 } } }
+routes: [{ path: /, upstream: app }]`;
+  const { upstreams } = parseConfig(text, '/etc/sluice.yaml');
+  assert.deepEqual(
+    upstreams.map(({ follows }) => follows.map((one) => `${one.registry} ${one.service}`)),
+    [
+      ['east app', 'names app.internal:80'],
+      ['names _http._tcp.web.internal.', 'east web-v2'],
+    ],
+  );
+});
+
 test('a registry that is none is not followed', () => {
   assert.deepEqual(followed(', registry: [on, east]', 'registry: { none: on }'), ['east app']);
 });

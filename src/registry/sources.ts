@@ -2,6 +2,7 @@
 
 import { consul } from './sources/consul.ts';
 import { consulHealth, consulServices } from './sources/consul-services.ts';
+import { dns } from './sources/dns.ts';
 import { embedded } from './sources/embedded.ts';
 import { etcd } from './sources/etcd.ts';
 import { file } from './sources/file.ts';
@@ -16,6 +17,7 @@ const KINDS = {
   consul_services: consulServices,
   consul_health: consulHealth,
   etcd,
+  dns,
   file,
   none,
 };

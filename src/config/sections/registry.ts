@@ -5,47 +5,18 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { type Address, formatAddress } from '../../base/units.ts';
+import type { Address } from '../../base/units.ts';
 import type { RegistryKind, RegistrySettings } from '../../registry.ts';
 import { clientTls, clientTlsOf, clientTlsProblem } from './client-tls.ts';
+import { consul, consulHealth, consulServices } from './registry/consul.ts';
+import { dns } from './registry/dns.ts';
+import { type Kind, kindOf, type Origin } from './registry/kind.ts';
+import { ownName } from './registry/names.ts';
 import { folder, list, pathProblem, secret, section } from './shapes.ts';
 import { address, choiceOf, duration, listenAddress, onOff, show, text } from './values.ts';
 
-/** Where the file's paths start, and its secrets read. */
-type Origin = {
-  readonly folder: string;
-  readonly stateDir: string;
-  readonly secret: (text: string | undefined) => string;
-};
-
-type Kind<Name extends RegistryKind, Keys extends z.ZodType> = {
-  readonly kind: Name;
-  readonly keys: Keys;
-  /** What people may call it where a map of keys belongs. */
-  readonly called: RegExp;
-  /** What to write behind its name, with the word or the address that stood there; either may be ''. */
-  example(word: string, address: string): string;
-  settings(read: z.output<Keys>, origin: Origin): RegistrySettings<Name>;
-  /** Under the key `listen`. */
-  listen(read: z.output<Keys>): Address | undefined;
-  /** The secrets, by their keys. */
-  secrets?(read: z.output<Keys>): Readonly<Record<string, string | undefined>>;
-  /** What is wrong with its keys together, by the key that is named for it; '' = nothing. */
-  problems?(read: z.output<Keys>): Readonly<Record<string, string>>;
-  /** Where people write the servers, if not as records under the prefix. */
-  serversIn(read: z.output<Keys>, origin: Pick<Origin, 'folder'>): string | undefined;
-  /** What is wrong with the name that an upstream has there; undefined: its own. */
-  serviceProblem(service: string | undefined): string;
-};
-
 /** Any of them: what was read is only handed on to its own kind. */
 type AnyKind = Kind<RegistryKind, z.ZodType>;
-
-/** How to reach a Consul. */
-const consulKeys = {
-  addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
-  token: secret('ACL token.').optional(),
-};
 
 const KINDS = {
   embedded: kindOf({
@@ -84,21 +55,7 @@ const KINDS = {
     serversIn: () => undefined,
     serviceProblem: ownName,
   }),
-  consul: kindOf({
-    kind: 'consul',
-    keys: section('A Consul cluster, and in its KV the records of servers.', consulKeys),
-    called: /consul/i,
-    example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
-    settings: ({ addresses, token }, { secret: read }) => ({
-      kind: 'consul',
-      addresses,
-      token: read(token),
-    }),
-    listen: () => undefined,
-    secrets: ({ token }) => ({ token }),
-    serversIn: () => undefined,
-    serviceProblem: ownName,
-  }),
+  consul,
   etcd: kindOf({
     kind: 'etcd',
     keys: section('An etcd cluster.', {
@@ -152,50 +109,9 @@ const KINDS = {
     serversIn: () => undefined,
     serviceProblem: ownName,
   }),
-  consul_services: kindOf({
-    kind: 'consul_services',
-    keys: section('Services in the catalog of a Consul, whatever their checks say.', consulKeys),
-    called: /^(consul[_-]?)?(services?|catalog)$/i,
-    example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
-    settings: ({ addresses, token }, { secret: read }) => ({
-      kind: 'consul_services',
-      addresses,
-      token: read(token),
-    }),
-    listen: () => undefined,
-    secrets: ({ token }) => ({ token }),
-    serversIn: servicesOf,
-    serviceProblem: serviceName,
-  }),
-  consul_health: kindOf({
-    kind: 'consul_health',
-    keys: section('Services of a Consul with their checks.', {
-      ...consulKeys,
-      passing: onOff({
-        about:
-          'Only those whose checks all pass are servers; off: all are, and those that do not pass are down.',
-        initial: 'off',
-      }),
-      warnings: onOff({
-        about:
-          "One whose worst check is a warning takes requests, with Consul's `Weights.Warning`; off: it is down, as for upsync. Has no meaning with `passing`.",
-        initial: 'off',
-      }),
-    }),
-    called: /^(consul[_-]?)?health$/i,
-    example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
-    settings: ({ addresses, token, passing, warnings }, { secret: read }) => ({
-      kind: 'consul_health',
-      addresses,
-      token: read(token),
-      passing,
-      warnings,
-    }),
-    listen: () => undefined,
-    secrets: ({ token }) => ({ token }),
-    serversIn: servicesOf,
-    serviceProblem: serviceName,
-  }),
+  consul_services: consulServices,
+  consul_health: consulHealth,
+  dns,
   file: kindOf({
     kind: 'file',
     keys: section('A file of servers, read again when it changes.', {
@@ -227,37 +143,12 @@ const KINDS = {
 const DEFAULT_KIND = KINDS.embedded;
 const ALL: readonly AnyKind[] = Object.values(KINDS);
 
-function servicesOf({ addresses }: { readonly addresses: readonly Address[] }): string {
-  return `the services of the Consul at ${addresses.map(formatAddress).join(', ')}`;
-}
-
-/** What Consul takes as the name of a service; others it knows, but cannot be reached by DNS. */
-function serviceName(service: string | undefined): string {
-  return service === undefined || /^[\w.-]{1,128}$/.test(service)
-    ? ''
-    : 'has no service of that name; write letters, digits, _ . or -';
-}
-
-/** For kinds whose lists people write by the names of the upstreams. */
-function ownName(service: string | undefined): string {
-  return service === undefined
-    ? ''
-    : "has each upstream under the upstream's own name; write the name of the registry alone";
-}
-
 /** Of what stands before every key. */
 function rootProblem(root: string): string {
   if (!/^[\x21-\x7e]*$/.test(root)) return 'holds blanks or non-ASCII characters; remove them';
   return /\/\/|(^|\/)\.{1,2}(\/|$)/.test(root)
     ? `${show(root)} has an empty, "." or ".." segment; write one like / or /prod/`
     : '';
-}
-
-/** Infers the types of an entry. */
-function kindOf<Name extends RegistryKind, Keys extends z.ZodType>(
-  kind: Kind<Name, Keys>,
-): Kind<Name, Keys> {
-  return kind;
 }
 
 type OptionalKeys = {

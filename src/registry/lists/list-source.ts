@@ -10,10 +10,21 @@ import type {
   MembershipSource,
   SourceHealth,
 } from '../membership-source.ts';
-import { type Membership, MembershipReader, ProblemLog, type RecordText } from '../records.ts';
+import {
+  type Membership,
+  MembershipReader,
+  ProblemLog,
+  type RecordProblem,
+  type RecordText,
+} from '../records.ts';
 
 /** A list as it now is: keys like `app/127.0.0.1:9001`, the name of the upstream in front. */
-export type ServerList = { readonly index: number; readonly entries: readonly RecordText[] };
+export type ServerList = {
+  readonly index: number;
+  readonly entries: readonly RecordText[];
+  /** What is wrong beside what is wrong with the entries. */
+  readonly problems?: readonly RecordProblem[];
+};
 
 export type LookupEvents = {
   readonly onList: (list: ServerList) => void;
@@ -74,7 +85,9 @@ class FollowedList {
   }
 
   read(list: ServerList): void {
-    this.membership = this.#reader.read(list);
+    const read = this.#reader.read(list);
+    const problems = [...(list.problems ?? []), ...read.problems];
+    this.membership = { ...read, problems };
     this.isSettled = true;
     this.trouble = '';
   }

@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Address } from '../../../src/base/units.ts';
 
-export type Peer = 'nginx' | 'haproxy' | 'wrk' | 'etcd' | 'consul' | 'openssl';
+export type Peer = 'nginx' | 'haproxy' | 'wrk' | 'etcd' | 'consul' | 'openssl' | 'unbound';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
