@@ -206,7 +206,7 @@ services:
         { host: '127.0.0.1', port: 8501 },
         { host: 'consul.local', port: 8500 },
       ],
-      token: 's3cret',
+      ...{ token: 's3cret', tokenFile: '', tls: undefined, datacenter: '', namespace: '' },
     },
     serversIn: undefined,
     prefix: 'lb/',

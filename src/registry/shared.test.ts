@@ -15,7 +15,7 @@ const embedded = (host: string, port = 8500): RegistrySettings => ({
 const consul = (...hosts: readonly string[]): RegistrySettings => ({
   kind: 'consul',
   addresses: hosts.map((host) => ({ host, port: 8500 })),
-  token: '',
+  ...{ token: '', tokenFile: '', tls: undefined, datacenter: '', namespace: '' },
 });
 
 const CASES: readonly (readonly [string, RegistrySettings, string])[] = [

@@ -147,15 +147,16 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     ),
   },
   'registry.consul': {
-    ...every(
-      ['tls', 'ssl', 'https', 'ca_file', 'scheme'],
-      'TLS to Consul is not offered; ask an agent on this machine',
-    ),
+    ...every(['ssl', 'https', 'scheme'], 'write https:// in front of the addresses, or tls: { … }'),
+    ...every(['ca_file', 'cacert', 'ca'], 'write tls: { ca: ca.pem }'),
+    ...every(['cert_file', 'key_file', 'cert', 'key'], 'write tls: { cert: …, key: … }'),
+    ...every(['dc', 'data_center'], 'write datacenter: dc1'),
     ...every(
       ['address', 'addr', 'host', 'url', 'server', 'servers', 'listen'],
       'write addresses: 127.0.0.1:8500',
     ),
     ...every(['acl_token', 'http_token'], 'write token: env:CONSUL_HTTP_TOKEN'),
+    ...every(['acl_token_file', 'http_token_file'], 'write token_file: /path'),
     prefix: 'it is beside consul: registry: { prefix: upstreams/, consul: { … } }',
   },
   registry: {

@@ -22,7 +22,7 @@ export const clientTls = section('TLS. The files are read again when they change
     problemOf: (value) =>
       /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(value)
         ? ''
-        : `${show(value)} is not a host name; write one like etcd.internal`,
+        : `${show(value)} is not a host name; write one like registry.internal`,
   }).optional(),
   verify: onOff({
     about: "Check the server's certificate; `off` takes any, and anybody in between.",

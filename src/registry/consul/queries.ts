@@ -20,6 +20,8 @@ export type ConsulQueries = {
   readonly round: number;
   /** How long to wait after so many failures in a row. */
   pauseMs(failures: number): number;
+  /** Another object after a token or a certificate changed. */
+  access(): object;
   close(): void;
 };
 
@@ -32,6 +34,7 @@ export function openConsulQueries(
     get: (path, options) => transport.try({ method: 'GET', path }, options),
     round: transport.round,
     pauseMs: (failures) => transport.pauseMs(failures),
+    access: () => transport.access,
     close: () => transport.close(),
   };
 }

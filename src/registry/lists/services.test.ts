@@ -17,7 +17,7 @@ function sourceAt(
   health: ServicesOptions['health'] = undefined,
   waitMs = 60_000,
 ) {
-  return servicesSource({ addresses, token: '', health, log: silentLog, waitMs });
+  return servicesSource({ reach: { addresses }, health, log: silentLog, waitMs });
 }
 
 for (const [name, health] of [

@@ -1,19 +1,13 @@
 // Services that are registered with a Consul, by its catalog or by its health with the checks. They are
 // only read here: whoever runs a service registers it.
 
-import { type Address, formatAddress } from '../../base/units.ts';
 import { type ServicesOptions, servicesSource } from '../lists.ts';
+import { type ConsulReach, placeOf } from './consul.ts';
 import type { OpenContext, OpenedSource, SourceKind } from './source-kind.ts';
 
-type Registered = {
-  /** Any of these may be asked. */
-  readonly addresses: readonly Address[];
-  readonly token: string;
-};
+export type CatalogSettings = ConsulReach & { readonly kind: 'consul_services' };
 
-export type CatalogSettings = Registered & { readonly kind: 'consul_services' };
-
-export type HealthSettings = Registered & {
+export type HealthSettings = ConsulReach & {
   readonly kind: 'consul_health';
   /** Those alone whose checks all pass; false: all, and those that are not well are down. */
   readonly passing: boolean;
@@ -31,9 +25,8 @@ export const consulHealth: SourceKind<HealthSettings> = {
   open: (settings, context) => openServices(settings, context, settings),
 };
 
-function shown<Settings extends Registered>(): Omit<SourceKind<Settings>, 'open'> {
-  const describe = ({ addresses }: Settings): string =>
-    `services of the Consul at ${addresses.map(formatAddress).join(', ')}`;
+function shown<Settings extends ConsulReach>(): Omit<SourceKind<Settings>, 'open'> {
+  const describe = (settings: Settings): string => `services of the Consul at ${placeOf(settings)}`;
   return {
     describe,
     shared: (settings) => `the ${describe(settings)}`,
@@ -43,12 +36,12 @@ function shown<Settings extends Registered>(): Omit<SourceKind<Settings>, 'open'
 }
 
 async function openServices(
-  { addresses, token }: Registered,
+  reach: ConsulReach,
   { log }: OpenContext,
   health: ServicesOptions['health'],
 ): Promise<OpenedSource> {
   return {
-    source: servicesSource({ addresses, token, health, log }),
+    source: servicesSource({ reach, health, log }),
     store: undefined,
     address: undefined,
     close: async () => {},

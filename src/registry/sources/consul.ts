@@ -1,24 +1,31 @@
 // A Consul cluster, or another program that speaks its API: records that every gateway can follow.
 
 import { type Address, formatAddress } from '../../base/units.ts';
-import { openConsul } from '../consul.ts';
+import { openConsul, type TlsSettings } from '../consul.ts';
 import { recordSource } from '../records.ts';
 import type { SourceKind } from './source-kind.ts';
 
-export type ConsulSettings = {
-  readonly kind: 'consul';
+/** How to reach a Consul, as the configuration has it. */
+export type ConsulReach = {
   /** Any of these may be asked. */
   readonly addresses: readonly Address[];
   readonly token: string;
+  /** '' = `token` is the token. */
+  readonly tokenFile: string;
+  readonly tls: TlsSettings | undefined;
+  readonly datacenter: string;
+  readonly namespace: string;
 };
 
+export type ConsulSettings = ConsulReach & { readonly kind: 'consul' };
+
 export const consul: SourceKind<ConsulSettings> = {
-  describe: ({ addresses }) => `Consul at ${addresses.map(formatAddress).join(', ')}`,
+  describe: (settings) => `Consul at ${placeOf(settings)}`,
   shared: (settings) => `the ${consul.describe(settings)}`,
   withoutSecrets: (settings) => ({ ...settings, token: settings.token === '' ? '' : '(set)' }),
-  openStore: ({ addresses, token }, log) => openConsul({ addresses, token, log }),
-  open: async ({ addresses, token }, { log, prefix }) => {
-    const store = openConsul({ addresses, token, log });
+  openStore: ({ kind: _, ...reach }, log) => openConsul({ ...reach, log }),
+  open: async ({ kind: _, ...reach }, { log, prefix }) => {
+    const store = openConsul({ ...reach, log });
     return {
       source: recordSource({ store, prefix, log }),
       store,
@@ -27,3 +34,13 @@ export const consul: SourceKind<ConsulSettings> = {
     };
   },
 };
+
+/** `127.0.0.1:8500, 127.0.0.2:8500`, and what else says which Consul is meant. */
+export function placeOf({ addresses, datacenter, namespace }: ConsulReach): string {
+  const place = addresses.map(formatAddress).join(', ');
+  const more = [
+    datacenter === '' ? '' : `data centre ${datacenter}`,
+    namespace === '' ? '' : `namespace ${namespace}`,
+  ].filter((word) => word !== '');
+  return more.length === 0 ? place : `${place} (${more.join(', ')})`;
+}

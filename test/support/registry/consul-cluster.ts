@@ -81,15 +81,20 @@ export type ClusterOptions = {
   readonly servers?: number;
   /** More of the configuration, the same for all: `acl`, `performance`, `verify_incoming`, … */
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** The API is served by TLS alone. */
+  /** The API is served by TLS alone; whether it is ready is then not awaited. */
   readonly https?: boolean;
+  /** That may read everything, where ACLs are on. */
+  readonly token?: string;
 };
 
 export class ConsulCluster {
   readonly nodes: readonly ConsulNode[];
 
-  constructor(nodes: readonly ConsulNode[]) {
+  readonly #token: string;
+
+  constructor(nodes: readonly ConsulNode[], token: string) {
     this.nodes = nodes;
+    this.#token = token;
   }
 
   get addresses(): readonly Address[] {
@@ -127,7 +132,7 @@ export class ConsulCluster {
   async ready(): Promise<void> {
     const deadlineMs = performance.now() + START_TIMEOUT_MS;
     for (const node of this.nodes) {
-      while ((await ask(node.address, '/v1/kv/?keys&consistent')) === '') {
+      while ((await ask(node.address, `/v1/kv/?keys&consistent&token=${this.#token}`)) === '') {
         if (node.ended || performance.now() > deadlineMs) {
           assert.fail(`consul did not start:\n${await node.said()}`);
         }
@@ -148,7 +153,7 @@ export async function startConsulCluster(
 ): Promise<ConsulCluster | undefined> {
   const program = needPeer(t, 'consul');
   if (program === undefined) return undefined;
-  const { servers = 3, settings = {}, https = false } = options;
+  const { servers = 3, settings = {}, https = false, token = '' } = options;
   const folder = await mkdtemp(join(tmpdir(), 'sluice-consul-'));
   const ports = await freePorts(5 * servers);
   const nodes: ConsulNode[] = [];
@@ -192,7 +197,7 @@ export async function startConsulCluster(
       }),
     );
   }
-  const cluster = new ConsulCluster(nodes);
+  const cluster = new ConsulCluster(nodes, token);
   t.after(async () => {
     await cluster.close();
     await rm(folder, { recursive: true, force: true });

@@ -1,29 +1,21 @@
 // The kinds of registry that are a Consul: its KV, its catalog, its health.
 
 import { type Address, formatAddress } from '../../../base/units.ts';
-import { list, secret, section } from '../shapes.ts';
-import { address, onOff } from '../values.ts';
+import { section } from '../shapes.ts';
+import { onOff } from '../values.ts';
+import { consulAccessOf, consulKeys, consulProblems } from './consul-access.ts';
 import { kindOf } from './kind.ts';
 import { ownName, serviceName } from './names.ts';
-
-/** How to reach a Consul. */
-const consulKeys = {
-  addresses: list('Agents; any of them may be asked.', address('An agent.'), 1),
-  token: secret('ACL token.').optional(),
-};
 
 export const consul = kindOf({
   kind: 'consul',
   keys: section('A Consul cluster, and in its KV the records of servers.', consulKeys),
   called: /consul/i,
   example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
-  settings: ({ addresses, token }, { secret: read }) => ({
-    kind: 'consul' as const,
-    addresses,
-    token: read(token),
-  }),
+  settings: (read, origin) => ({ kind: 'consul' as const, ...consulAccessOf(read, origin) }),
   listen: () => undefined,
   secrets: ({ token }) => ({ token }),
+  problems: consulProblems,
   serversIn: () => undefined,
   serviceProblem: ownName,
 });
@@ -33,13 +25,13 @@ export const consulServices = kindOf({
   keys: section('Services in the catalog of a Consul, whatever their checks say.', consulKeys),
   called: /^(consul[_-]?)?(services?|catalog)$/i,
   example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
-  settings: ({ addresses, token }, { secret: read }) => ({
+  settings: (read, origin) => ({
     kind: 'consul_services' as const,
-    addresses,
-    token: read(token),
+    ...consulAccessOf(read, origin),
   }),
   listen: () => undefined,
   secrets: ({ token }) => ({ token }),
+  problems: consulProblems,
   serversIn: servicesOf,
   serviceProblem: serviceName,
 });
@@ -61,15 +53,15 @@ export const consulHealth = kindOf({
   }),
   called: /^(consul[_-]?)?health$/i,
   example: (_, agent) => `{ addresses: ${agent || '127.0.0.1:8500'} }`,
-  settings: ({ addresses, token, passing, warnings }, { secret: read }) => ({
+  settings: (read, origin) => ({
     kind: 'consul_health' as const,
-    addresses,
-    token: read(token),
-    passing,
-    warnings,
+    ...consulAccessOf(read, origin),
+    passing: read.passing,
+    warnings: read.warnings,
   }),
   listen: () => undefined,
   secrets: ({ token }) => ({ token }),
+  problems: consulProblems,
   serversIn: servicesOf,
   serviceProblem: serviceName,
 });

@@ -17,9 +17,11 @@ export class Pulse {
   readonly #closing = new AbortController();
   readonly #parked = new Set<AbortController>();
   #isBeating = false;
+  #access: object;
 
   constructor(queries: ConsulQueries, log: Log) {
     this.#queries = queries;
+    this.#access = queries.access();
     this.#log = log;
   }
 
@@ -47,14 +49,21 @@ export class Pulse {
       await delay(EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
       if (this.#parked.size === 0 || signal.aborted) break;
       const before = [...this.#parked];
-      const reason = await this.#ask(signal);
+      const reason = (await this.#ask(signal)) || this.#renewed();
       if (reason === '' || signal.aborted) continue;
       const cut = before.filter((query) => this.#parked.has(query));
-      if (cut.length > 0)
-        this.#log.warn({ reason }, 'registry is silent, its queries are asked anew');
+      if (cut.length > 0) this.#log.warn({ reason }, 'registry queries are asked anew');
       for (const query of cut) query.abort();
     }
     this.#isBeating = false;
+  }
+
+  /** That a token or a certificate changed: what waits was let in with the last one. */
+  #renewed(): string {
+    const access = this.#queries.access();
+    const isNew = this.#access !== access;
+    this.#access = access;
+    return isNew ? 'other credentials' : '';
   }
 
   /** Why it is not alive; '' = it is. */

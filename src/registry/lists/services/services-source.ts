@@ -2,8 +2,8 @@
 // is registered (`consul_services`), or of the health, which also knows the checks (`consul_health`).
 
 import type { Log } from '../../../base/log.ts';
-import { type Address, formatAddress } from '../../../base/units.ts';
-import { openConsulQueries } from '../../consul.ts';
+import { formatAddress } from '../../../base/units.ts';
+import { type ConsulAccess, openConsulQueries } from '../../consul.ts';
 import type { MembershipSource } from '../../membership-source.ts';
 import { listSource } from '../list-source.ts';
 import { Pulse } from './pulse.ts';
@@ -11,9 +11,7 @@ import { type AnswerRules, catalogEntries, healthEntries } from './service-answe
 import { watchService } from './service-watch.ts';
 
 export type ServicesOptions = {
-  /** Any of these may be asked. */
-  readonly addresses: readonly Address[];
-  readonly token: string;
+  readonly reach: ConsulAccess;
   /** Undefined: of the catalog, which knows no checks. */
   readonly health: (AnswerRules & { readonly passing: boolean }) | undefined;
   readonly log: Log;
@@ -25,16 +23,16 @@ export type ServicesOptions = {
 const WAIT_MS = 60_000;
 
 export function servicesSource(options: ServicesOptions): MembershipSource {
-  const { addresses, token, health, log, waitMs = WAIT_MS, random = Math.random } = options;
+  const { reach, health, log, waitMs = WAIT_MS, random = Math.random } = options;
   const kind = health === undefined ? 'catalog' : 'health';
   const parameters = health?.passing === true ? 'passing=1&' : '';
   return listSource({
     log,
     open() {
-      const queries = openConsulQueries({ addresses, token, log, random });
+      const queries = openConsulQueries({ ...reach, log, random });
       const pulse = new Pulse(queries, log);
       return {
-        address: () => addresses.map(formatAddress).join(', '),
+        address: () => reach.addresses.map(formatAddress).join(', '),
         look: (upstream, service, events) =>
           watchService({
             ...{ queries, pulse, log, waitMs, events },
