@@ -1,6 +1,7 @@
 // The command line: parses the arguments, runs one verb, turns what it throws into one line on
 // standard error and an exit code. Heavy modules load inside the verb that needs them.
 
+import { closeTunnels } from './cli/client/ssh-tunnel.ts';
 import { exitCodeOf, reportError } from './cli/error-report.ts';
 import { quietEpipe } from './cli/output.ts';
 import { createProgram } from './cli/program.ts';
@@ -13,5 +14,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     reportError(error, { asJson: argv.includes('--json') });
     process.exitCode = exitCodeOf(error);
+  } finally {
+    closeTunnels();
   }
 }

@@ -39,6 +39,7 @@ export {
 } from './model/eligibility.ts';
 export type { Findings, ServerFigures, UpstreamFigures } from './model/figures.ts';
 export { isRecordOwner, type Owner, ownerText, parseOwner } from './model/owner.ts';
+export { mayAct, type NamedToken, ROLES, type Role } from './model/role.ts';
 export type { Checks, ServerState } from './model/server.ts';
 export {
   ATTRIBUTE_FIELDS,

@@ -65,6 +65,15 @@ test('what a route refuses with stands below it, and nothing else does', () => {
   assert.deepEqual(wrong, []);
 });
 
+test('the role that a route needs stands below it where it is more than read', () => {
+  const wrong = ROUTE_NAMES.filter((name) => {
+    const said = /^Role: `(\w+)`\./m.exec(SECTIONS.get(headingOf(name)) ?? '')?.[1] ?? 'read';
+    const { role } = routeOf(name);
+    return said !== (role === 'open' ? 'read' : role);
+  });
+  assert.deepEqual(wrong, []);
+});
+
 test('what every route may refuse with is among the rules for all of it', () => {
   const rules = PAGE.slice(PAGE.indexOf('## Rules for all of it'), PAGE.indexOf('## Status'));
   const codes = EVERYWHERE.filter((code) => !rules.includes(`\`${code}\``));

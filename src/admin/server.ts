@@ -1,12 +1,20 @@
 // The control API's listener: node:http around the Hono app of app.ts. What Node itself refuses
 // (a malformed request) is answered here, as JSON too.
 
-import { createServer, type Server } from 'node:http';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
 import { boundConnections } from '../base/bounded-server.ts';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
+import type { NamedToken } from '../model.ts';
+import {
+  type CertificateWatch,
+  readCredentials,
+  type TlsFiles,
+  watchCredentials,
+} from './certificates.ts';
 import type { Control, Readiness } from './control.ts';
 import { createApp } from './routes/app.ts';
 
@@ -25,35 +33,81 @@ export type AdminOptions = {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
-  /** '' = no token asked for. */
+  /** May do everything; '' = there is none. */
   readonly token: string;
+  /** With none at all nobody is asked for one. */
+  readonly tokens?: readonly NamedToken[];
+  /** Null: HTTP. */
+  readonly tls?: TlsFiles | null;
   readonly log: Log;
 };
 
-/** @throws address_in_use, address_unavailable */
+/** The name in the audit log of the one that the configuration gives none. */
+const TOKEN_NAME = 'admin.token';
+
+/** @throws address_in_use, address_unavailable, config_invalid */
 export async function serveAdmin(options: AdminOptions): Promise<AdminServer> {
-  const app = createApp(options);
+  const { token, tls = null, log } = options;
+  const tokens: readonly NamedToken[] = [
+    ...(token === '' ? [] : [{ name: TOKEN_NAME, role: 'release', secret: token } as const]),
+    ...(options.tokens ?? []),
+  ];
+  const app = createApp({ ...options, tokens, isTls: tls !== null });
   const listener = getRequestListener(app.fetch, {
     // For HTTP/1.0 requests without Host; the app still sees that there was none.
     hostname: 'localhost',
     overrideGlobalObjects: false,
     errorHandler: (error) => {
-      options.log.debug({ error: messageOf(error) }, 'control request refused');
+      log.debug({ error: messageOf(error) }, 'control request refused');
       const body = { error: { code: 'usage', message: messageOf(error), details: {} } };
       return Response.json(body, { status: 400 });
     },
   });
-  const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 2 * HEADERS_TIMEOUT_MS },
-    (request, response) => void listener(request, response),
-  );
+  const onRequest: RequestListener = (request, response) => void listener(request, response);
+  const { server, watch } = tls === null ? plain(onRequest) : secure(onRequest, tls, log);
   boundConnections(server, {
     most: CONNECTIONS_MAX,
-    log: options.log,
+    log,
     text: 'control connections dropped: too many; raise the limit of open files (ulimit -n)',
   });
-  const address = await listen(server, options);
-  return { address, close: () => close(server) };
+  let address: Address;
+  try {
+    address = await listen(server, options);
+  } catch (error) {
+    watch?.close();
+    throw error;
+  }
+  return {
+    address,
+    close() {
+      watch?.close();
+      return close(server);
+    },
+  };
+}
+
+type Opened = { readonly server: Server; readonly watch?: CertificateWatch };
+
+const TIMEOUTS = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 2 * HEADERS_TIMEOUT_MS };
+
+function plain(onRequest: RequestListener): Opened {
+  return { server: createHttpServer(TIMEOUTS, onRequest) };
+}
+
+function secure(onRequest: RequestListener, tls: TlsFiles, log: Log): Opened {
+  const credentials = readCredentials(tls);
+  const rules = { minVersion: 'TLSv1.2', handshakeTimeout: HEADERS_TIMEOUT_MS } as const;
+  const clients = tls.clientCa === '' ? {} : { requestCert: true, rejectUnauthorized: true };
+  const server: HttpsServer = createHttpsServer(
+    { ...TIMEOUTS, ...credentials, ...rules, ...clients },
+    onRequest,
+  );
+  const watch = watchCredentials(tls, credentials, {
+    log,
+    // For new connections.
+    onChange: (next) => server.setSecureContext({ ...next, minVersion: rules.minVersion }),
+  });
+  return { server, watch };
 }
 
 function listen(server: Server, options: AdminOptions): Promise<Address> {

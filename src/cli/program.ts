@@ -49,7 +49,11 @@ export function nameOf(command: Command): string {
 function globalOptions(): Option[] {
   return [
     new Option('-c, --config <file>', 'configuration file (default: ./sluice.yaml if present)'),
-    new Option('--control <url>', 'control API (default: SLUICE_CONTROL, else the file)'),
+    new Option(
+      '--control <url>',
+      'control API: host:port, https://…, ssh://user@host; several with commas between, the next when one is away (default: SLUICE_CONTROL, else the file)',
+    ),
+    new Option('--ca <file>', 'authorities that https:// trusts (default: SLUICE_CA)'),
     new Option(
       '--registry <addresses>',
       '[etcd://]host:port[,…] or a name of the file (default: SLUICE_REGISTRY, else the file)',
@@ -76,6 +80,6 @@ Examples:
   $ sluice drain app 127.0.0.1:9001 -m "kernel update" && reboot
   $ sluice deploy app --version v2           each instance is drained first
 
-Environment: SLUICE_CONTROL, SLUICE_TOKEN, SLUICE_REGISTRY, CONSUL_HTTP_TOKEN,
-NO_COLOR, FORCE_COLOR. Exit codes: docs/errors.md (0 good, 1 failed, 2 usage or
-configuration, 9 not reachable, …).`;
+Environment: SLUICE_CONTROL, SLUICE_TOKEN, SLUICE_CA, SLUICE_CERT, SLUICE_KEY,
+SLUICE_REGISTRY, CONSUL_HTTP_TOKEN, NO_COLOR, FORCE_COLOR. Exit codes:
+docs/errors.md (0 good, 1 failed, 2 usage or configuration, 9 not reachable, …).`;

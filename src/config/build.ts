@@ -15,6 +15,7 @@ import { chosenKind, chosenKinds, type RegistryFile } from './sections/registry.
 import type { ServiceFile } from './sections/service.ts';
 import type { RouteFile, UpstreamFile } from './sections/upstream.ts';
 import type {
+  AdminConfig,
   Config,
   Followed,
   GatewayConfig,
@@ -48,7 +49,7 @@ export function buildConfig(
     shutdownTimeoutMs: read.shutdown_timeout,
     logLevel: read.log_level,
     gateway: gatewayOf(read, origin.folder),
-    admin: { listen: read.admin.listen, token: secret(read.admin.token) },
+    admin: adminOf(read.admin, { folder: origin.folder, stateDir, secret }),
     registry,
     registries: named,
     upstreams,
@@ -78,6 +79,34 @@ function routesOf(read: readonly RouteFile[], upstreams: readonly UpstreamConfig
   // Pages beside the one upstream take nothing else away from it; of several, one has a route.
   const isOpen = only !== undefined && routes.every((route) => 'page' in route);
   return isOpen ? [...routes, { host: '', path: '/', upstream: only.name }] : routes;
+}
+
+function adminOf(
+  { listen, token, tokens, tls, audit_log: auditLog }: ConfigFile['admin'],
+  { folder, stateDir, secret }: { folder: string; stateDir: string; secret: ReadSecret },
+): AdminConfig {
+  const path = (file: string): string => resolve(folder, file);
+  return {
+    listen,
+    token: secret(token),
+    tokens: Object.entries(tokens).map(([name, { role, secret: text }]) => ({
+      ...{ name, role, secret: secret(text) },
+    })),
+    tls:
+      tls === undefined
+        ? null
+        : {
+            cert: path(tls.cert),
+            key: path(tls.key),
+            clientCa: tls.client_ca === undefined ? '' : path(tls.client_ca),
+          },
+    auditLog:
+      auditLog === undefined
+        ? resolve(stateDir, 'audit.log')
+        : auditLog === 'off'
+          ? ''
+          : path(auditLog),
+  };
 }
 
 type ReadSecret = (text: string | undefined, kind?: SecretKind) => string;

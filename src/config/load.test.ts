@@ -137,7 +137,10 @@ test('reads the defaults without a file', () => {
   assert.deepEqual(config.gateway.listen, [
     { id: '127.0.0.1:8080', host: '127.0.0.1', port: 8080 },
   ]);
-  assert.deepEqual(config.admin, { listen: { host: '127.0.0.1', port: 8700 }, token: '' });
+  assert.deepEqual(config.admin, {
+    ...{ listen: { host: '127.0.0.1', port: 8700 }, token: '', tokens: [], tls: null },
+    auditLog: join(config.stateDir, 'audit.log'),
+  });
   assert.deepEqual(config.registry.settings, {
     kind: 'embedded',
     listen: { host: '127.0.0.1', port: 8500 },

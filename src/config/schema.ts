@@ -3,19 +3,13 @@
 // Rules between keys are in rules/; build.ts leads from here to the shape that the program uses.
 
 import { z } from 'zod';
+import { admin } from './sections/admin.ts';
 import { limits, proxy, timeouts } from './sections/gateway.ts';
 import { registry } from './sections/registry.ts';
 import { serviceSchema } from './sections/service.ts';
-import { folder, list, record, secret, section } from './sections/shapes.ts';
+import { folder, list, record } from './sections/shapes.ts';
 import { routeSchema, upstreamSchema } from './sections/upstream.ts';
 import { choice, duration, listenAddress, show } from './sections/values.ts';
-
-const admin = section('The control API: CLI, status pages, metrics.', {
-  listen: listenAddress('Where it listens.').prefault('127.0.0.1:8700'),
-  token: secret(
-    'Bearer token that every request must carry; needed when `listen` is not loopback.',
-  ).optional(),
-});
 
 const wrongWorkers = ({ input }: { input?: unknown }): string =>
   `${show(input)} is not a number of workers; write one from 1 to 256, or auto`;

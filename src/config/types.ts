@@ -4,7 +4,7 @@
 
 import type { Address } from '../base/units.ts';
 import type { CheckSpec, ProbeSpec } from '../health.ts';
-import type { Balancing, Route, ServerAttributes } from '../model.ts';
+import type { Balancing, NamedToken, Route, ServerAttributes } from '../model.ts';
 import type { RegistrySettings } from '../registry.ts';
 import type { ServiceFile } from './sections/service.ts';
 
@@ -164,6 +164,17 @@ export type ServiceConfig = {
   readonly onFailure: 'revert' | 'park';
 };
 
+export type AdminConfig = {
+  readonly listen: ListenAddress;
+  /** May do everything; '' = there is none. */
+  readonly token: string;
+  readonly tokens: readonly NamedToken[];
+  /** Paths; `clientCa` '' = clients need no certificate. Null: HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string } | null;
+  /** A path; '' = nothing is written. */
+  readonly auditLog: string;
+};
+
 export type Config = {
   /** The file it came from, '' when built in. */
   readonly file: string;
@@ -177,7 +188,7 @@ export type Config = {
   readonly shutdownTimeoutMs: number;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly gateway: GatewayConfig;
-  readonly admin: { readonly listen: ListenAddress; readonly token: string };
+  readonly admin: AdminConfig;
   /** That of the section `registry`: `default`. */
   readonly registry: RegistryConfig;
   /** Those of the section `registries`. */

@@ -77,7 +77,13 @@ const RULES: Rules<Config> = {
     upgrade: ['proxy.upgrade'],
     accessLog: ['proxy.access_log'],
   },
-  admin: { listen: ['admin.listen', OPEN_API], token: ['admin.token', OPEN_API] },
+  admin: {
+    listen: ['admin.listen', OPEN_API],
+    token: ['admin.token', OPEN_API],
+    tokens: ['admin.tokens', OPEN_API],
+    tls: ['admin.tls', OPEN_API],
+    auditLog: ['admin.audit_log', 'the audit log is open since the start'],
+  },
   registry: {
     name: ['registry', ONE_REGISTRY],
     settings: ['registry', ONE_REGISTRY],

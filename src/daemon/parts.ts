@@ -166,14 +166,15 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       shared.reconfigured();
     },
     async accept() {
-      const { listen, token } = config.admin;
+      const { listen, ...rest } = config.admin;
       const admin = await serveAdmin({
-        ...{ ...listen, token, control, log: log.child({ component: 'admin' }) },
+        ...{ ...listen, ...rest, control, log: log.child({ component: 'admin' }) },
         readiness: () => control.readiness(),
       });
       closeAdmin = () => admin.close();
       await fleet.listen();
-      shared.join(formatAddress(admin.address));
+      const scheme = config.admin.tls === null ? '' : 'https://';
+      shared.join(`${scheme}${formatAddress(admin.address)}`);
       isStarted = true;
       lookForOutages();
       return { admin: admin.address };

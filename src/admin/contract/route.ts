@@ -2,7 +2,7 @@
 // same for the handler of the server and for the call of a client.
 
 import type { ErrorCode } from '../../base/errors.ts';
-import type { TextAnswer } from '../../model.ts';
+import type { Role, TextAnswer } from '../../model.ts';
 import type { Body, Parameter } from './requests.ts';
 import type { Shape } from './shape.ts';
 
@@ -10,8 +10,8 @@ export type Route = {
   readonly method: 'GET' | 'POST';
   /** `/api/receipts/:id`; what stands for `:id` is percent-encoded. */
   readonly path: string;
-  /** Answered without a token, and also while the program starts or shuts down. */
-  readonly isOpen?: true;
+  /** The least that a token needs. open: answered without one, and also while the program starts or shuts down. */
+  readonly role: Role | 'open';
   /** By name; or the whole query string as it came, without `?`. */
   readonly query?: { readonly [name: string]: Parameter<unknown> } | 'raw';
   readonly body?: Body<unknown>;

@@ -19,6 +19,7 @@ const PAGES = {
   upstream_list: {
     method: 'GET',
     path: '/upstream_list',
+    role: 'read',
     query: 'raw',
     answer: 'text',
     errors: [],
@@ -26,6 +27,7 @@ const PAGES = {
   upstream_status: {
     method: 'GET',
     path: '/upstream_status',
+    role: 'read',
     query: 'raw',
     answer: 'text',
     errors: [],
@@ -33,25 +35,27 @@ const PAGES = {
 } as const satisfies Readonly<Record<PageName, Route>>;
 
 export const ROUTES = {
-  health: { method: 'GET', path: '/healthz', isOpen: true, answer: HEALTH, errors: [] },
+  health: { method: 'GET', path: '/healthz', role: 'open', answer: HEALTH, errors: [] },
   ready: {
     method: 'GET',
     path: '/readyz',
-    isOpen: true,
+    role: 'open',
     answer: READY,
     status: { of: (document) => (isReady(document) ? 200 : 503) },
     errors: [],
   },
-  status: { method: 'GET', path: '/api/status', answer: STATUS, errors: [] },
+  status: { method: 'GET', path: '/api/status', role: 'read', answer: STATUS, errors: [] },
   upstream: {
     method: 'GET',
     path: '/api/upstreams/:upstream',
+    role: 'read',
     answer: UPSTREAM,
     errors: ['not_found'],
   },
   setAdmin: {
     method: 'POST',
     path: '/api/upstreams/:upstream/servers/:server/admin',
+    role: 'operate',
     body: ADMIN_BODY,
     answer: DRAIN,
     errors: ['not_found', 'conflict', 'guard_refused', 'storage_full', 'storage_failed'],
@@ -59,6 +63,7 @@ export const ROUTES = {
   awaitIdle: {
     method: 'GET',
     path: '/api/upstreams/:upstream/servers/:server/idle',
+    role: 'read',
     query: { wait: WAIT },
     answer: DRAIN,
     errors: ['not_found', 'conflict'],
@@ -66,6 +71,7 @@ export const ROUTES = {
   setWeight: {
     method: 'POST',
     path: '/api/upstreams/:upstream/servers/:server/weight',
+    role: 'operate',
     body: WEIGHT_BODY,
     answer: WEIGHT,
     errors: ['not_found', 'conflict', 'registry_unreachable', 'registry_refused'],
@@ -73,6 +79,7 @@ export const ROUTES = {
   openReceipt: {
     method: 'POST',
     path: '/api/upstreams/:upstream/receipts',
+    role: 'release',
     answer: RECEIPT,
     status: 201,
     errors: ['not_found', 'timeout'],
@@ -80,10 +87,11 @@ export const ROUTES = {
   readReceipt: {
     method: 'GET',
     path: '/api/receipts/:id',
+    role: 'read',
     answer: RECEIPT,
     errors: ['not_found', 'timeout'],
   },
-  metrics: { method: 'GET', path: '/metrics', answer: 'text', errors: [] },
+  metrics: { method: 'GET', path: '/metrics', role: 'read', answer: 'text', errors: [] },
   ...PAGES,
 } as const satisfies Readonly<Record<string, Route>>;
 

@@ -12,10 +12,10 @@ import {
   SluiceError,
 } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { TextAnswer } from '../../model.ts';
+import type { NamedToken, TextAnswer } from '../../model.ts';
 import { ROUTE_NAMES, type Route, type RouteName, routeOf, statusOf } from '../contract.ts';
 import { type Control, type Readiness, shuttingDown } from '../control.ts';
-import { checkAccess } from './access.ts';
+import { type Caller, checkAccess, checkRole } from './access.ts';
 import { createHandlers } from './handlers.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -24,22 +24,26 @@ export type AppOptions = {
   readonly control: Control;
   readonly readiness: () => Readiness;
   readonly host: string;
-  readonly token: string;
+  readonly tokens: readonly NamedToken[];
+  readonly isTls: boolean;
   readonly log: Log;
 };
 
-export function createApp(options: AppOptions): Hono {
+type Env = { Variables: { caller: Caller } };
+
+export function createApp(options: AppOptions): Hono<Env> {
   const { control, readiness, log } = options;
-  const app = new Hono();
+  const app = new Hono<Env>();
   // A route and its handler share their types in `Handlers`, by name; here is any of them.
   const handlers = createHandlers(control, readiness) as Readonly<
     Record<RouteName, (input: unknown) => unknown>
   >;
   const serve = (name: RouteName): void => {
     const route = routeOf(name);
-    app.on(route.method, route.path, async (context) =>
-      responseOf(route, await handlers[name](await readInput(route, context))),
-    );
+    app.on(route.method, route.path, async (context) => {
+      if (route.role !== 'open') checkRole(context.get('caller'), route.role);
+      return responseOf(route, await handlers[name](await readInput(route, context)));
+    });
   };
 
   app.use(
@@ -48,11 +52,11 @@ export function createApp(options: AppOptions): Hono {
       onMethodNotAllowed: (context, methods) => wrongMethod(context, methods),
     }),
   );
-  const isOpen = (name: RouteName): boolean => routeOf(name).isOpen === true;
+  const isOpen = (name: RouteName): boolean => routeOf(name).role === 'open';
   for (const name of ROUTE_NAMES) if (isOpen(name)) serve(name);
   app.use(async (context, next) => {
     if (readiness().isClosing) throw shuttingDown();
-    checkAccess(context.req, options);
+    context.set('caller', checkAccess(context.req, options));
     await next();
   });
   for (const name of ROUTE_NAMES) if (!isOpen(name)) serve(name);

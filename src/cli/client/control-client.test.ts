@@ -6,7 +6,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { type TestContext, test } from 'node:test';
 import { PARTIAL } from '../../../test/support/base/scopes.ts';
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../../admin.ts';
-import { createControlClient, parseControlUrl } from './control-client.ts';
+import { createControlClient } from './control-client.ts';
+import { parseControlUrl } from './endpoint.ts';
 
 const READY = { state: 'ready', owner: '', reason: '', sinceMs: 0 } as const;
 const TUNNELS = { opened: 3, ended: 1, cut: 1, open: 1 };
@@ -334,13 +335,69 @@ test('a port on which nothing listens is unreachable and names the command', asy
   });
 });
 
+test('the next gateway is asked when one is away, and then first', async (t) => {
+  const away = createServer();
+  const closed = await listen(away);
+  await new Promise((resolve) => away.close(resolve));
+  const stuck = await rawServer(t, () => {});
+  let closing = true;
+  const one = await control(t, (request, response) => {
+    const error = { code: 'unreachable', message: 'shutting down' };
+    answerWith(closing ? 502 : 200, closing ? { error } : STATUS)(request, response);
+  });
+  const two = await control(t, answerWith(200, STATUS));
+  const url = `${closed},${stuck}, ${one.url},${two.url}`;
+  const client = createControlClient({ url, timeoutMs: 100 });
+  assert.deepEqual(await client.status(), STATUS);
+  assert.deepEqual([one.seen.length, two.seen.length], [1, 1]);
+  closing = false;
+  await client.status();
+  assert.deepEqual([one.seen.length, two.seen.length], [1, 2], 'the one that answered goes on');
+});
+
+test('a refusal is an answer: no other gateway is asked', async (t) => {
+  for (const code of ['guard_refused', 'timeout', 'forbidden']) {
+    const error = { code, message: 'no' };
+    const one = await control(t, answerWith(409, { error }));
+    const two = await control(t, answerWith(200, STATUS));
+    await assert.rejects(createControlClient({ url: `${one.url},${two.url}` }).status(), { code });
+    assert.equal(two.seen.length, 0);
+  }
+});
+
+test('when no gateway answers, each is named', async () => {
+  const server = createServer();
+  const url = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  await assert.rejects(createControlClient({ url: `${url},${url}` }).status(), {
+    code: 'unreachable',
+    message: /^no gateway of 2 answers:\n(control API 127\.0\.0\.1:\d+: nothing listens.*\n?){2}$/,
+  });
+});
+
+for (const url of [
+  'ssh://-oProxyCommand=x',
+  'ssh://a b@x',
+  'ssh://u:p@x',
+  'ssh://x/y',
+  'ssh://',
+  'ssh://-x@h',
+]) {
+  test(`${url} is no way through ssh`, () => {
+    assert.throws(() => createControlClient({ url }), {
+      code: 'usage',
+      message: /ssh:\/\/user@host/,
+    });
+  });
+}
+
 test('an address is taken with or without http://', () => {
   assert.equal(parseControlUrl('127.0.0.1:8700').href, 'http://127.0.0.1:8700/');
   assert.equal(parseControlUrl('http://[::1]:8700').host, '[::1]:8700');
 });
 
 for (const url of [
-  'https://x:1',
+  'ftp://x:1',
   'http://x:1/path',
   'http://u:p@x:1',
   'http://x:1?q',
@@ -376,7 +433,7 @@ async function control(
     server.closeAllConnections();
     server.close();
   });
-  return { client: createControlClient({ url, ...options }), seen };
+  return { client: createControlClient({ url, ...options }), seen, url };
 }
 
 function answerWith(status: number, document: unknown): RequestListener {

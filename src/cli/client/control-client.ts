@@ -11,14 +11,16 @@ import {
   requestOf,
 } from '../../admin/contract.ts';
 import type { Control, DrainDocument } from '../../admin.ts';
-import { SluiceError } from '../../base/errors.ts';
-import { type Endpoint, notOurs, send } from './send.ts';
+import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
+import { type ClientTls, type Endpoint, parseEndpoints } from './endpoint.ts';
+import { NoAnswer, notOurs, send } from './send.ts';
 
 export type ControlOptions = {
-  /** `http://127.0.0.1:8700`, without a path. */
+  /** `http://127.0.0.1:8700`, `https://…`, `ssh://user@host`; several with commas between. */
   readonly url: string;
   /** Bearer token; '' = none. */
   readonly token?: string;
+  readonly tls?: ClientTls;
   /** Per call, beside the time that a wait asks for. Default 10 s. */
   readonly timeoutMs?: number;
 };
@@ -29,49 +31,67 @@ const WAIT_MS_MAX = 30_000;
 
 /** @throws usage when the URL is not one, or has a path. */
 export function createControlClient(options: ControlOptions): Control {
-  const endpoint: Endpoint = {
-    base: parseControlUrl(options.url),
-    token: options.token ?? '',
-    timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+  const { token = '', tls = {}, timeoutMs = TIMEOUT_MS } = options;
+  const gateways: Gateways = {
+    all: parseEndpoints(options.url, { token, tls, timeoutMs }),
+    current: 0,
   };
   return {
-    status: () => call(endpoint, 'status', {}),
-    setAdmin: (upstream, server, body) => call(endpoint, 'setAdmin', { upstream, server, body }),
+    status: () => call(gateways, 'status', {}),
+    setAdmin: (upstream, server, body) => call(gateways, 'setAdmin', { upstream, server, body }),
     awaitIdle: (upstream, server, timeoutMs) =>
-      awaitIdle(endpoint, { upstream, server, timeoutMs }),
+      awaitIdle(gateways, { upstream, server, timeoutMs }),
     setWeight: async (upstream, server, weight) => {
-      await call(endpoint, 'setWeight', { upstream, server, body: { weight } });
+      await call(gateways, 'setWeight', { upstream, server, body: { weight } });
     },
-    openReceipt: (upstream) => call(endpoint, 'openReceipt', { upstream }),
-    readReceipt: (id) => call(endpoint, 'readReceipt', { id }),
-    metrics: async () => (await call(endpoint, 'metrics', {})).body,
+    openReceipt: (upstream) => call(gateways, 'openReceipt', { upstream }),
+    readReceipt: (id) => call(gateways, 'readReceipt', { id }),
+    metrics: async () => (await call(gateways, 'metrics', {})).body,
   };
 }
 
-/** @throws usage */
-export function parseControlUrl(text: string): URL {
-  const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`);
-  if (
-    url === null ||
-    url.protocol !== 'http:' ||
-    url.pathname !== '/' ||
-    url.search !== '' ||
-    url.username !== ''
-  ) {
-    throw new SluiceError(
-      'usage',
-      `control address "${text}" is not a plain http URL; write one like http://127.0.0.1:8700`,
-    );
-  }
-  return url;
-}
+/** Those that may be asked, and which of them answered last. */
+type Gateways = { readonly all: readonly [Endpoint, ...Endpoint[]]; current: number };
 
-/** `waitMs`: the daemon may take this long by design. @throws the daemon's code, unreachable, timeout */
+/**
+ * The next one is asked when one is away. `waitMs`: the daemon may take this long by design.
+ * @throws the daemon's code, unreachable, timeout
+ */
 async function call<Name extends RouteName>(
-  endpoint: Endpoint,
+  gateways: Gateways,
   name: Name,
   input: InputOf<Routes[Name]>,
   waitMs = 0,
+): Promise<AnswerOf<Routes[Name]>> {
+  const { all } = gateways;
+  const failures: string[] = [];
+  for (let tries = 0; ; tries += 1) {
+    const at = (gateways.current + tries) % all.length;
+    try {
+      const answer = await callOne(all[at] ?? all[0], name, input, waitMs);
+      gateways.current = at;
+      return answer;
+    } catch (error) {
+      if (all.length === 1 || !isAway(error)) throw error;
+      failures.push(messageOf(error));
+      if (failures.length < all.length) continue;
+      const message = `no gateway of ${all.length} answers:\n${failures.join('\n')}`;
+      throw new SluiceError('unreachable', message, { cause: error });
+    }
+  }
+}
+
+/** It cannot be reached, is shutting down or stuck; not: it refuses. */
+function isAway(error: unknown): boolean {
+  if (!isSluiceError(error)) return false;
+  return error.code === 'unreachable' || (error.code === 'timeout' && error instanceof NoAnswer);
+}
+
+async function callOne<Name extends RouteName>(
+  endpoint: Endpoint,
+  name: Name,
+  input: InputOf<Routes[Name]>,
+  waitMs: number,
 ): Promise<AnswerOf<Routes[Name]>> {
   const reply = await send(endpoint, requestOf(name, input), endpoint.timeoutMs + waitMs);
   const reading = readReply(name, reply);
@@ -92,7 +112,7 @@ async function call<Name extends RouteName>(
 }
 
 async function awaitIdle(
-  endpoint: Endpoint,
+  gateways: Gateways,
   asked: { readonly upstream: string; readonly server: string; readonly timeoutMs: number },
 ): Promise<DrainDocument> {
   const { upstream, server, timeoutMs } = asked;
@@ -100,7 +120,7 @@ async function awaitIdle(
   for (;;) {
     const wait = Math.round(Math.min(WAIT_MS_MAX, Math.max(0, deadline - performance.now())));
     const askedAt = performance.now();
-    const drain = await call(endpoint, 'awaitIdle', { upstream, server, wait }, wait);
+    const drain = await call(gateways, 'awaitIdle', { upstream, server, wait }, wait);
     // A daemon that does not wait as long as asked must not become a busy loop of questions.
     const answeredEarly = performance.now() - askedAt < wait / 2;
     if (drain.idle || answeredEarly || performance.now() >= deadline) return drain;
@@ -108,7 +128,7 @@ async function awaitIdle(
 }
 
 /** The daemon's message names the HTTP header; here it is an environment variable. */
-function badToken({ base, token }: Endpoint): SluiceError {
+function badToken({ name, token }: Endpoint): SluiceError {
   const what = token === '' ? 'it asks for a token; set' : 'it does not accept the token; check';
-  return new SluiceError('unauthorized', `control API ${base.host}: ${what} SLUICE_TOKEN`);
+  return new SluiceError('unauthorized', `control API ${name}: ${what} SLUICE_TOKEN`);
 }

@@ -1,32 +1,33 @@
 // One request to the control API and its whole reply: one connection per call, a deadline on each, a
 // limit on what is read. Does not know what the reply means.
 
-import { type IncomingMessage, request } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { CallReply, CallRequest } from '../../admin/contract.ts';
 import { isSluiceError, messageOf, SluiceError, systemCode } from '../../base/errors.ts';
 import { formatDuration } from '../../base/units.ts';
-
-/** Where the control API is, and what lets us in. */
-export type Endpoint = {
-  readonly base: URL;
-  /** Bearer token; '' = none. */
-  readonly token: string;
-  readonly timeoutMs: number;
-};
+import { type Endpoint, tlsOptions } from './endpoint.ts';
 
 /** Status documents of 10,000 servers take some 5 MB. */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Our own timeout, not one that a daemon tells of. */
+export class NoAnswer extends SluiceError {}
+
 /** @throws unreachable, timeout */
-export function send(
+export async function send(
   endpoint: Endpoint,
   { method, path, body }: CallRequest,
   limitMs: number,
 ): Promise<CallReply> {
+  const socketPath = await endpoint.tunnel?.socketPath();
   const { promise, resolve, reject } = Promise.withResolvers<CallReply>();
-  const outgoing = request(new URL(path, endpoint.base), {
+  const isTls = endpoint.base.protocol === 'https:';
+  const outgoing = (isTls ? httpsRequest : httpRequest)(new URL(path, endpoint.base), {
     method,
     agent: false,
+    ...(isTls ? tlsOptions(endpoint.tls) : {}),
+    ...(socketPath === undefined ? {} : { socketPath }),
     headers: {
       accept: 'application/json',
       ...(endpoint.token === '' ? {} : { authorization: `Bearer ${endpoint.token}` }),
@@ -37,9 +38,9 @@ export function send(
   });
   const timer = setTimeout(() => {
     reject(
-      new SluiceError(
+      new NoAnswer(
         'timeout',
-        `control API ${endpoint.base.host}: no answer within ${formatDuration(limitMs)}; is the process stuck, or another program on this port?`,
+        `control API ${endpoint.name}: no answer within ${formatDuration(limitMs)}; is the process stuck, or another program on this port?`,
       ),
     );
     outgoing.destroy();
@@ -80,28 +81,37 @@ async function readWhole(endpoint: Endpoint, response: IncomingMessage): Promise
   };
 }
 
-function unreachable({ base }: Endpoint, cause: unknown): SluiceError {
+function unreachable({ name, base, tunnel }: Endpoint, cause: unknown): SluiceError {
   const code = systemCode(cause);
   const what =
-    code === 'ECONNREFUSED'
-      ? 'nothing listens there'
-      : code.startsWith('HPE_')
-        ? 'it does not speak HTTP'
-        : code === '' || code === 'ECONNRESET'
-          ? 'the connection broke before the answer was complete'
-          : `${messageOf(cause)}`;
+    tunnel !== undefined && tunnel.trouble !== ''
+      ? `ssh: ${tunnel.trouble}`
+      : isOfTls(base, code)
+        ? `its certificate is not trusted (${messageOf(cause)}); name its authority with --ca FILE`
+        : code === 'ECONNREFUSED'
+          ? 'nothing listens there'
+          : code.startsWith('HPE_')
+            ? 'it does not speak HTTP'
+            : code === '' || code === 'ECONNRESET'
+              ? 'the connection broke before the answer was complete'
+              : `${messageOf(cause)}`;
   return new SluiceError(
     'unreachable',
-    `control API ${base.host}: ${what}; start it with "sluice serve", or name another with --control URL`,
-    { cause, details: { address: base.host } },
+    `control API ${name}: ${what}; start it with "sluice serve", or name another with --control URL`,
+    { cause, details: { address: name } },
   );
 }
 
 /** What came is not from the control API. */
-export function notOurs({ base }: Endpoint, what: string): SluiceError {
+export function notOurs({ name }: Endpoint, what: string): SluiceError {
   return new SluiceError(
     'unreachable',
-    `control API ${base.host}: answered ${what}; is it another program? name ours with --control URL`,
-    { details: { address: base.host } },
+    `control API ${name}: answered ${what}; is it another program? name ours with --control URL`,
+    { details: { address: name } },
   );
+}
+
+/** Node's codes of certificates that do not convince; and ours, of the one that was to be seen. */
+function isOfTls({ protocol }: URL, code: string): boolean {
+  return protocol === 'https:' && /CERT|SELF_SIGNED|UNABLE_TO|ISSUER|ALTNAME|^$/.test(code);
 }

@@ -6,15 +6,18 @@ import type { Control } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { type Address, formatAddress, parseAddress } from '../../base/units.ts';
 import type { Config } from '../../config.ts';
+import { mayAct } from '../../model.ts';
 import type { RecordStore } from '../../registry.ts';
 import { visible } from '../output.ts';
 import { createControlClient } from './control-client.ts';
+import { type ClientTls, readPem } from './endpoint.ts';
 import { openRegistryAt } from './registry-address.ts';
 
 /** Options that every verb understands, before or after its name. */
 export type GlobalOptions = {
   readonly config?: string;
   readonly control?: string;
+  readonly ca?: string;
   readonly registry?: string;
   readonly json?: boolean;
 };
@@ -37,17 +40,17 @@ export async function configOf(options: GlobalOptions): Promise<Config> {
 
 /** @throws usage, config_… */
 export async function controlOf(options: GlobalOptions): Promise<Control> {
-  const { url, token } = await controlAddressOf(options);
-  return createControlClient({ url, token });
+  return createControlClient(await controlAddressOf(options));
 }
 
 /** --control or SLUICE_CONTROL, else the file's admin.listen; the token from SLUICE_TOKEN first. */
 async function controlAddressOf(
   options: GlobalOptions,
-): Promise<{ readonly url: string; readonly token: string }> {
+): Promise<{ readonly url: string; readonly token: string; readonly tls: ClientTls }> {
   const token = process.env['SLUICE_TOKEN'] ?? '';
   const url = options.control ?? process.env['SLUICE_CONTROL'] ?? '';
-  if (url !== '') return { url, token };
+  const tls = clientTls(options);
+  if (url !== '') return { url, token, tls };
   const { admin, file } = await configOf(options);
   if (admin.listen.port === 0) {
     throw new SluiceError(
@@ -55,10 +58,34 @@ async function controlAddressOf(
       `${file}: admin.listen has port 0, so nobody knows the address; name it with --control URL`,
     );
   }
+  const address = formatAddress(reachable(admin.listen));
   return {
-    url: `http://${formatAddress(reachable(admin.listen))}`,
-    token: token === '' ? admin.token : token,
+    url: `${admin.tls === null ? 'http' : 'https'}://${address}`,
+    token: token === '' ? strongest(admin) : token,
+    tls: admin.tls === null ? tls : { ...tls, pinned: readPem('admin.tls.cert', admin.tls.cert) },
   };
+}
+
+/** --ca or SLUICE_CA, SLUICE_CERT with SLUICE_KEY. @throws usage */
+function clientTls(options: GlobalOptions): ClientTls {
+  const read = (name: string, path = process.env[name] ?? ''): string | undefined =>
+    path === '' ? undefined : readPem(name, path);
+  const ca = options.ca === undefined ? read('SLUICE_CA') : readPem('--ca', options.ca);
+  const [cert, key] = [read('SLUICE_CERT'), read('SLUICE_KEY')];
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+/** Who can read the file may do all that it lets anybody do. */
+function strongest({ token, tokens }: Config['admin']): string {
+  if (token !== '') return token;
+  const [best] = tokens.toSorted(
+    (a, b) => Number(mayAct(b.role, a.role)) - Number(mayAct(a.role, b.role)),
+  );
+  return best?.secret ?? '';
 }
 
 /** An open client of the registry, and the prefix of its upstream records. The caller closes it. */

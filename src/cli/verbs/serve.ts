@@ -65,7 +65,8 @@ type Addresses = {
 
 /** The addresses, and the one command that gets a newcomer further. */
 function welcome(config: Config, { gateway, admin, registry }: Addresses): string {
-  const control = `http://${formatAddress(reachable(admin))}`;
+  const scheme = config.admin.tls === null ? 'http' : 'https';
+  const control = `${scheme}://${formatAddress(reachable(admin))}`;
   const isDefaultControl = formatAddress(admin) === '127.0.0.1:8700';
   const option =
     config.file === '' ? (isDefaultControl ? '' : ` --control ${control}`) : ` -c ${config.file}`;

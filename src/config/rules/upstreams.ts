@@ -5,12 +5,14 @@ import { type Environment, FIELD_VALUE, readSecret } from '../../base/secrets.ts
 import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '../../base/units.ts';
 import type { CheckType } from '../../health.ts';
 import { formatPath, type Path, type Where } from '../document.ts';
+import type { AdminFile } from '../sections/admin.ts';
 import { fieldNameProblem } from '../sections/check.ts';
 import { chosenKind, type RegistryKinds } from '../sections/registry.ts';
 import type { ServiceFile } from '../sections/service.ts';
 import { nameProblem } from '../sections/shapes.ts';
 import type { RouteFile, UpstreamFile } from '../sections/upstream.ts';
 import { show } from '../sections/values.ts';
+import { checkAdmin } from './admin.ts';
 import { checkBalancing } from './balance.ts';
 import { checkFollows, checkRegistries, followsAny } from './registries.ts';
 import { checkRoutes } from './routes.ts';
@@ -24,7 +26,7 @@ export type Part<Value> = {
 
 export type Parts = {
   readonly listen: Part<readonly Address[]>;
-  readonly admin: Part<{ listen: Address; token?: string | undefined }>;
+  readonly admin: Part<AdminFile>;
   readonly registry: Part<RegistryKinds>;
   readonly registries: ReadonlyMap<string, Part<RegistryKinds>>;
   readonly limits: Part<{ max_uri_size: number; max_head_size: number }>;
@@ -42,7 +44,7 @@ export type Findings = {
 
 export function applyRules(parts: Parts, environment: Environment, findings: Findings): void {
   checkListeners(parts, findings);
-  checkAdmin(parts, environment, findings);
+  checkAdmin(parts.admin, environment, findings);
   checkRegistries(parts, environment, findings);
   checkLimits(parts, findings);
   checkProxy(parts, findings);
@@ -103,19 +105,6 @@ function clash(a: Address, b: Address): boolean {
 
 function plainHost(host: string): string {
   return host === 'localhost' ? '127.0.0.1' : host;
-}
-
-function checkAdmin({ admin }: Parts, environment: Environment, findings: Findings): void {
-  const { value } = admin;
-  if (value === undefined) return;
-  const secret = readSecret(value.token, environment);
-  if ('problem' in secret) findings.problem(['admin', 'token'], secret.problem);
-  if (!isLoopback(value.listen.host) && value.token === undefined) {
-    findings.problem(
-      ['admin', 'listen'],
-      `${formatAddress(value.listen)} can be reached from other machines and there is no token; set admin.token, or listen on 127.0.0.1:${value.listen.port}`,
-    );
-  }
 }
 
 /** A head must have room for the longest target and for some fields after it. */

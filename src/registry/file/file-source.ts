@@ -6,10 +6,10 @@ import { isUtf8 } from 'node:buffer';
 import { type BigIntStats, constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { messageOf, systemCode } from '../../base/errors.ts';
+import { FileWatch } from '../../base/file-watch.ts';
 import type { Log } from '../../base/log.ts';
 import type { FollowOptions, MembershipSource, SourceHealth } from '../membership-source.ts';
 import { MembershipReader, ProblemLog } from '../records.ts';
-import { FileWatch } from './file-watch.ts';
 import { type ReadDocument, readServerList } from './server-list.ts';
 
 export type { ReadDocument } from './server-list.ts';

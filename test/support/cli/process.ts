@@ -91,15 +91,17 @@ export async function serve(t: Scope, yaml: string, options: RunOptions = {}): P
   void ended.then(([code]) => ready.reject(new Error(`ended with ${code}: ${output().stderr}`)));
   await ready.promise;
   const urlOf = (name: string): string => {
-    const found = new RegExp(`^  ${name} +http://([^\\s/]+)`, 'm').exec(output().stderr)?.[1];
+    const found = new RegExp(`^  ${name} +(https?://[^\\s/]+)`, 'm').exec(output().stderr)?.[1];
     if (found === undefined) throw new Error(`no ${name} in: ${output().stderr}`);
     return found;
   };
-  const control = `http://${urlOf('control')}`;
-  const registry = /^ {2}registry +http/m.test(output().stderr) ? urlOf('registry') : '';
+  const control = urlOf('control');
+  const registry = /^ {2}registry +http/m.test(output().stderr)
+    ? urlOf('registry').replace('http://', '')
+    : '';
   return {
     child,
-    gateway: `http://${urlOf('gateway')}`,
+    gateway: urlOf('gateway'),
     control,
     registry,
     here: ['--control', control, ...(registry === '' ? [] : ['--registry', registry])],

@@ -15,7 +15,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Address } from '../../../src/base/units.ts';
 
-export type Peer = 'nginx' | 'haproxy' | 'wrk' | 'etcd' | 'consul' | 'openssl' | 'unbound';
+export type Peer =
+  | 'nginx'
+  | 'haproxy'
+  | 'wrk'
+  | 'etcd'
+  | 'consul'
+  | 'openssl'
+  | 'unbound'
+  | 'sshd'
+  | 'ssh';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
