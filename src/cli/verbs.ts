@@ -3,6 +3,7 @@
 
 import type { Command } from 'commander';
 import { defineCheck } from './verbs/check.ts';
+import { defineConsul } from './verbs/consul.ts';
 import { defineDeploy } from './verbs/deploy.ts';
 import { defineDrain } from './verbs/drain.ts';
 import { defineGateways } from './verbs/gateways.ts';
@@ -24,6 +25,7 @@ type Definition = {
 const VERBS: Readonly<Record<string, Definition>> = {
   serve: { group: 'Run:', define: defineServe },
   registry: { group: 'Run:', define: defineRegistry },
+  consul: { group: 'Run:', define: defineConsul },
   check: { group: 'Run:', define: defineCheck },
   status: { group: 'Look and steer:', define: defineStatus },
   drain: { group: 'Look and steer:', define: defineDrain },

@@ -2,15 +2,15 @@
 // APIs to expect.
 
 import { createHash } from 'node:crypto';
-import { formatAddress } from '../../base/units.ts';
+import { type Address, formatAddress } from '../../base/units.ts';
 import type { ApiContext } from './routes.ts';
 
-const COMPATIBLE_VERSION = '1.8.7';
+export const COMPATIBLE_VERSION = '1.8.7';
 
-type Agent = Pick<ApiContext, 'address' | 'datacenter' | 'nodeName'>;
+type Agent = Pick<ApiContext, 'address' | 'datacenter' | 'nodeId' | 'nodeName' | 'nodeMeta'>;
 
-/** The id of the node, the same in every start. */
-export function nodeId({ address, nodeName }: Agent): string {
+/** An id of the node, the same in every start with these. */
+export function madeNodeId(nodeName: string, address: Address): string {
   const hex = createHash('sha256')
     .update(`${nodeName} ${formatAddress(address)}`)
     .digest('hex');
@@ -24,27 +24,48 @@ export function nodeId({ address, nodeName }: Agent): string {
 }
 
 export function agentSelf(agent: Agent): string {
-  const { address, datacenter, nodeName } = agent;
-  const id = nodeId(agent);
+  const { datacenter, nodeName, nodeId } = agent;
   return JSON.stringify({
     Config: {
       Datacenter: datacenter,
       NodeName: nodeName,
-      NodeID: id,
+      NodeID: nodeId,
       Server: true,
       Revision: '',
       Version: COMPATIBLE_VERSION,
     },
-    DebugConfig: {},
-    Coord: null,
-    Member: {
-      Name: nodeName,
-      Addr: address.host,
-      Port: address.port,
-      Tags: { dc: datacenter, id, role: 'consul', build: `${COMPATIBLE_VERSION}:sluice` },
-      Status: 1,
-    },
+    DebugConfig: { Datacenter: datacenter, NodeName: nodeName, NodeID: nodeId },
+    Coord: { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 0.00001 },
+    Member: member(agent),
     Stats: {},
-    Meta: {},
+    Meta: { ...agent.nodeMeta, 'consul-network-segment': '' },
   });
+}
+
+/** The agent as a member of its cluster of one. */
+export function member(agent: Agent, isWan = false): object {
+  const { address, datacenter, nodeName } = agent;
+  return {
+    Name: isWan ? `${nodeName}.${datacenter}` : nodeName,
+    Addr: address.host,
+    Port: address.port,
+    Tags: {
+      acls: '0',
+      bootstrap: '1',
+      build: `${COMPATIBLE_VERSION}:`,
+      dc: datacenter,
+      ft_fs: '1',
+      id: agent.nodeId,
+      port: String(address.port),
+      raft_vsn: '3',
+      role: 'consul',
+      segment: '',
+      vsn: '2',
+      vsn_max: '3',
+      vsn_min: '2',
+    },
+    Status: 1,
+    ...{ ProtocolMin: 1, ProtocolMax: 5, ProtocolCur: 2 },
+    ...{ DelegateMin: 2, DelegateMax: 5, DelegateCur: 4 },
+  };
 }

@@ -191,16 +191,16 @@ test('gzip is given when asked for, to those who wake as well', async (t) => {
 test('what Consul has and we do not is refused with words, never an empty 404', async (t) => {
   const { address } = await startEmbedded(t);
   for (const [line, status] of [
-    ['GET /v1/agent/services', 501],
-    ['PUT /v1/agent/service/register', 501],
-    ['GET /v1/catalog/services?index=1', 501],
-    ['GET /v1/health/service/web?passing', 501],
+    ['GET /v1/agent/connect/ca/roots', 501],
+    ['PUT /v1/agent/leave', 501],
+    ['GET /v1/catalog/gateway-services/web', 501],
+    ['GET /v1/health/ingress/web', 501],
     ['GET /v1/event/list', 501],
     ['GET /v1/snapshot', 501],
     ['GET /v1/operator/raft/configuration', 501],
     ['GET /v1/coordinate/nodes', 501],
     ['POST /v1/query', 501],
-    ['GET /v1/acl/tokens', 501],
+    ['GET /v1/acl/roles', 501],
     ['GET /v1/config/service-defaults', 501],
     ['GET /v1/connect/ca/roots', 501],
     ['GET /v1/internal/ui/nodes', 501],

@@ -16,6 +16,7 @@ import type { Log } from '../../base/log.ts';
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { Store } from '../embedded.ts';
 import { type AclSettings, Identities } from './acl.ts';
+import { madeNodeId } from './agent-document.ts';
 import { Blocking } from './blocking.ts';
 import {
   answerBroken,
@@ -23,6 +24,7 @@ import {
   HEAD_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
 } from './broken-request.ts';
+import { checkStatus } from './catalog.ts';
 import { type Clock, SYSTEM_CLOCK } from './clock.ts';
 import { type Endpoints, openFamilies } from './families.ts';
 import {
@@ -66,6 +68,11 @@ export async function serveConsulApi(options: {
   readonly nodeName?: string;
   /** Undefined: no access control, everybody may do everything. */
   readonly acl?: AclSettings | undefined;
+  /** A UUID; made of the node's name and address. */
+  readonly nodeId?: string;
+  readonly nodeMeta?: Readonly<Record<string, string>>;
+  /** Runs the commands that come with checks: whoever may register then runs programs here. */
+  readonly scripts?: boolean;
   readonly random?: () => number;
   readonly clock?: Clock;
 }): Promise<ConsulApi> {
@@ -134,12 +141,17 @@ export async function serveConsulApi(options: {
     random,
     datacenter,
     nodeName,
+    nodeId: options.nodeId ?? madeNodeId(nodeName, address),
+    nodeMeta: options.nodeMeta ?? {},
+    scripts: options.scripts ?? false,
     address,
     identities,
+    checks: checkStatus(store),
     parked,
     blocking: new Blocking(store, parked, random),
     optionsOf: (query) => parseQueryOptions(query, datacenter),
   });
+  await endpoints.opened;
   server.on('error', (error) => log.error({ reason: error.message }, 'registry listener failed'));
   log.info({ address: formatAddress(address), index: store.index }, 'registry listens');
   return {
@@ -237,6 +249,7 @@ function callerOf(
     get rights() {
       return identities === undefined ? ALL_RIGHTS : identities.rightsOf(secret);
     },
+    accepts: request.headers.accept ?? '',
     namespace: typeof namespace === 'string' ? namespace : '',
     readBody: (bytesMax) => {
       if (expectsContinue(request) && declaredBytes <= bytesMax) response.writeContinue();

@@ -1,6 +1,8 @@
 // Every family of endpoints that this registry has, and how a path finds its endpoint.
 
 import { aclFamily } from './acl.ts';
+import { agentFamily } from './agent.ts';
+import { catalogFamily, healthFamily } from './catalog.ts';
 import { kvFamily } from './kv-api.ts';
 import type { ApiContext, Endpoint, OpenFamily } from './routes.ts';
 import { sessionFamily } from './sessions.ts';
@@ -13,6 +15,9 @@ const FAMILIES: readonly OpenFamily[] = [
   sessionFamily,
   aclFamily,
   statusFamily,
+  agentFamily,
+  catalogFamily,
+  healthFamily,
 ];
 
 export type Endpoints = {
@@ -20,12 +25,15 @@ export type Endpoints = {
   find(path: string): readonly [Endpoint, string] | undefined;
   has(path: string): boolean;
   close(): void;
+  /** What the families write before the first request is answered. */
+  readonly opened: Promise<unknown>;
 };
 
 export function openFamilies(context: ApiContext): Endpoints {
   const families = FAMILIES.map((open) => open(context));
   const routes = new Map(families.flatMap((family) => Object.entries(family.routes)));
   return {
+    opened: Promise.allSettled(families.map(({ opened }) => opened)),
     has: (path) => routes.has(path),
     find: (path) => {
       const exact = routes.get(path);

@@ -27,11 +27,20 @@ export type Caller = {
   /** The token that it was sent with, '' for none. */
   readonly secret: string;
   /** @throws Refusal `ACL not found` when nobody has that token */
+  /** The Accept field, '' when there is none. */
+  readonly accepts: string;
   readonly rights: Rights;
   /** Undefined when the body is over the limit. */
   readonly readBody: (bytesMax: number) => Promise<Buffer | undefined>;
   /** Calls back when the client leaves before its answer; returns the way to stop listening. */
   readonly onGone: (callback: () => void) => () => void;
+};
+
+/** What the catalog says of nodes and their checks, for those that depend on them. */
+export type CheckStatus = {
+  hasNode(node: string): boolean;
+  /** Undefined: there is no such check. */
+  statusOf(node: string, checkId: string): string | undefined;
 };
 
 /** What the families of one API share. */
@@ -42,8 +51,13 @@ export type ApiContext = {
   readonly random: () => number;
   readonly datacenter: string;
   readonly nodeName: string;
+  readonly nodeId: string;
+  readonly nodeMeta: Readonly<Record<string, string>>;
+  /** Whether checks may be commands. */
+  readonly scripts: boolean;
   /** Where the API listens. */
   readonly address: Address;
+  readonly checks: CheckStatus;
   /** Undefined: no access control, everybody may do everything. */
   readonly identities: Identities | undefined;
   readonly parked: ParkedQueries;
@@ -54,6 +68,8 @@ export type ApiContext = {
 
 export type Family = {
   readonly routes: Readonly<Record<string, Endpoint>>;
+  /** What it writes before the first request; a disk that refuses does not keep the API from serving. */
+  readonly opened?: Promise<void>;
   /** Stops its timers; called before the API closes. */
   readonly close?: () => void;
 };

@@ -3,7 +3,7 @@
 // one synchronous stretch, so nobody ever reads what is not durable.
 
 import { type Content, contentOf, Entry, KV, ownText, sameContent } from './entry.ts';
-import type { KeyTable } from './key-table.ts';
+import { FIRST_INDEX, type KeyTable } from './key-table.ts';
 
 /** What changed: one entry, or records of the KV under a prefix. */
 export type Changed = {
@@ -48,6 +48,14 @@ export class WriteGroup {
   begin(): number {
     this.#workIndex = 0;
     return this.#undo.length;
+  }
+
+  /**
+   * What this write changes belongs to the empty store: it keeps the first index. Only for who writes
+   * before anybody can have read.
+   */
+  keepFirstIndex(): void {
+    if (this.table.index === FIRST_INDEX) this.#workIndex = FIRST_INDEX;
   }
 
   read(key: string): Entry | undefined {

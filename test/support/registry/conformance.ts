@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import type { Address } from '../../../src/base/units.ts';
 import { startConsul } from '../peers/programs.ts';
 import { type RawAnswer, sendRaw, startEmbedded, temporaryFolder } from './builders.ts';
 
@@ -19,10 +20,14 @@ type Options = {
   readonly managementToken?: string;
 };
 
+/** Consul's agent tells its servers a little later; ours has one write for both. */
+const AWAIT_MS = 5_000;
+
 /**
  * Lines are `METHOD /path`, with ` | body` where there is one; `[n]` before it declares another length.
  * `A = line` keeps the first ID of the answer, `$A` is what each side kept (`$A_SECRET`: its SecretID).
- * Sent in order, to both at a time. Skipped without a Consul.
+ * `AWAIT text: line` asks both until the answer has the text, and compares nothing. Sent in order, to both at
+ * a time. Skipped without a Consul.
  */
 export async function compareWithConsul(
   t: TestContext,
@@ -42,6 +47,11 @@ export async function compareWithConsul(
   const normals = [new Normal(options), new Normal(options)] as const;
   const kept = [new Map<string, string>(), new Map<string, string>()] as const;
   for (const line of lines) {
+    const [, text, awaited] = /^AWAIT (.*?): (.*)$/.exec(line) ?? [];
+    if (text !== undefined && awaited !== undefined) {
+      await Promise.all(addresses.map((address) => awaitText(address, awaited, text)));
+      continue;
+    }
     const [, name, request = line] = /^(\w+) = (.*)$/.exec(line) ?? [];
     const side = async (at: 0 | 1): Promise<RawAnswer> => {
       const own = request.replace(/\$(\w+)/g, (whole, key) => kept[at].get(key) ?? whole);
@@ -56,6 +66,15 @@ export async function compareWithConsul(
     };
     const [expected, actual] = await Promise.all([side(0), side(1)]);
     assert.deepEqual(normals[1].of(actual), normals[0].of(expected), line);
+  }
+}
+
+async function awaitText(address: Address, line: string, text: string): Promise<void> {
+  const endMs = performance.now() + AWAIT_MS;
+  for (;;) {
+    const answer = await sendRaw(address, requestOf(line));
+    if (answer.body.includes(text)) return;
+    assert.ok(performance.now() < endMs, `${line}: no "${text}" in ${answer.body}`);
   }
 }
 

@@ -14,7 +14,6 @@ import { SessionExpiry } from './expiry.ts';
 import {
   checksOf,
   idProblem,
-  NODE_CHECK,
   SESSIONS,
   type Session,
   sessionJson,
@@ -134,10 +133,12 @@ export function sessionFamily(context: ApiContext): Family {
 }
 
 /** What the session names and is not there, or is critical. Consul's words; '' when all is well. */
-function missingFor(context: ApiContext, session: Session): string {
-  if (session.node !== context.nodeName) return 'Missing node registration';
+function missingFor({ checks }: ApiContext, session: Session): string {
+  if (!checks.hasNode(session.node)) return 'Missing node registration';
   for (const check of checksOf(session)) {
-    if (check !== NODE_CHECK) return `Missing check '${check}' registration`;
+    const status = checks.statusOf(session.node, check);
+    if (status === undefined) return `Missing check '${check}' registration`;
+    if (status === 'critical') return `Check '${check}' is in critical state`;
   }
   return '';
 }
