@@ -51,6 +51,44 @@ for (const api of ['v3', 'v2'] as const) {
   });
 }
 
+test('all of etcd gone and back: no request is lost, and the next change arrives', async (t) => {
+  const etcd = await startEtcd(t, { members: 3 });
+  if (etcd === undefined) return;
+  const [one, two] = [await startServer(t), await startServer(t)];
+  const list = etcd.addresses.map(formatAddress);
+  const yaml = `registry: { etcd: { addresses: [${list}] } }\nupstreams: { app: {} }\n`;
+  const daemon = await serve(t, yaml);
+  const named = ['--registry', `etcd://${list}`];
+  const put = async (id: string, value: string): Promise<void> => {
+    const ended = await sluice(['kv', 'put', `upstreams/app/${id}`, value, ...named]);
+    assert.equal(ended.code, 0, ended.stderr);
+  };
+  await put(one.id, '{}');
+  await until('it takes requests', async () => (await get(daemon.gateway)).body === one.id);
+
+  const answers = new Map<string, number>();
+  let isOver = false;
+  const load = (async () => {
+    while (!isOver) {
+      const { status, body } = await get(daemon.gateway);
+      const said = `${status} ${body}`;
+      answers.set(said, (answers.get(said) ?? 0) + 1);
+    }
+  })();
+  await Promise.all(etcd.members.map((member) => member.kill()));
+  const status = async (): Promise<string> => (await sluice(['status', ...daemon.here])).stdout;
+  await until('the trouble is told', async () => !/registry +etcd.*reachable/.test(await status()));
+  for (const member of etcd.members) member.start();
+  await etcd.ready();
+  await put(two.id, '{}');
+  await until('the new server is there', () => answers.has(`200 ${two.id}`));
+  await put(one.id, '{"down":1}');
+  await until('the other is down', async () => (await status()).includes('down in the registry'));
+  isOver = true;
+  await load;
+  assert.deepEqual([...answers.keys()].toSorted(), [`200 ${one.id}`, `200 ${two.id}`].toSorted());
+});
+
 test('etcd with users: the password comes from a file or the environment, and is never shown', async (t) => {
   const etcd = await startEtcd(t);
   const [address] = etcd?.addresses ?? [];

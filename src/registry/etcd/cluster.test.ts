@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  askEtcd,
   type EtcdMember,
   openEtcdClient,
   type RunningEtcd,
@@ -142,6 +143,9 @@ test('all members gone: the list stays, the trouble is told, and the next change
   const writer = openEtcdClient(t, etcd.addresses, { requestTimeoutMs: 1_000 });
   await writer.put('w/a', '0');
   const { seen, health, store } = await watching(t, etcd, first);
+  const lost: string[] = [];
+  const lease = await store.openLease({ ttlMs: 30_000, onLost: (reason) => lost.push(reason) });
+  await lease.put('l/alive', '1');
   await Promise.all(etcd.members.map((member) => member.kill()));
   await until(() => health.at(-1) === false);
   assert.equal(store.health().reachable, false);
@@ -153,6 +157,57 @@ test('all members gone: the list stays, the trouble is told, and the next change
   await write(store, '2');
   await within(seen.until('a=2'), 'the change');
   assert.deepEqual([...new Set(seen.states)], ['a=0', 'a=2']);
+  assert.equal((await store.list('l/')).entries.length, 1);
+  assert.deepEqual(lost, []);
+  await lease.close();
+  assert.equal((await store.list('l/')).entries.length, 0);
+});
+
+test('a lease that could not be renewed for its whole time is lost, and ends', async (t) => {
+  const etcd = await startEtcd(t);
+  const [member] = etcd?.members ?? [];
+  if (etcd === undefined || member === undefined) return;
+  const store = openEtcdClient(t, etcd.addresses);
+  const lost: string[] = [];
+  const lease = await store.openLease({ ttlMs: 3_000, onLost: (reason) => lost.push(reason) });
+  await lease.put('l/alive', '1');
+  member.freeze();
+  await until(() => lost.length > 0);
+  assert.match(lost[0] ?? '', /no renewal was answered for 3000 ms/);
+  member.thaw();
+  const seen = new Seen();
+  const watch = store.watch('l/', seen);
+  t.after(() => watch.close());
+  await within(seen.until(''), 'the end of its records');
+  await assert.rejects(lease.put('l/alive', '2'), { code: 'conflict' });
+  assert.equal(lost.length, 1);
+});
+
+test('a lease that etcd has ended is lost, and its key is free for another one', async (t) => {
+  const etcd = await startEtcd(t);
+  if (etcd === undefined) return;
+  const store = openEtcdClient(t, etcd.addresses);
+  const lost: string[] = [];
+  const lease = await store.openLease({ ttlMs: 3_000, onLost: (reason) => lost.push(reason) });
+  const other = await store.openLease({ ttlMs: 30_000, onLost: (reason) => lost.push(reason) });
+  await lease.put('l/a', '1');
+  await assert.rejects(other.put('l/a', '2'), {
+    code: 'conflict',
+    message: /another lease holds it/,
+  });
+  await store.put('l/free', '1');
+  await other.put('l/free', '2');
+  const leases = await askEtcd(etcd.addresses[0] ?? assert.fail(), '/v3/lease/leases', {});
+  const ids = [...(leases ?? '').matchAll(/"ID":"(\d+)"/g)].map(([, id]) => id);
+  for (const ID of ids) {
+    await askEtcd(etcd.addresses[0] ?? assert.fail(), '/v3/lease/revoke', { ID });
+  }
+  await until(() => lost.length > 0);
+  assert.match(lost[0] ?? '', /does not know it any more/);
+  const third = await store.openLease({ ttlMs: 30_000, onLost: () => {} });
+  await third.put('l/a', '3');
+  assert.equal(Buffer.from((await store.get('l/a'))?.value ?? []).toString(), '3');
+  await assert.rejects(other.put('l/a', '4'), { code: 'conflict' });
 });
 
 test('a write with cas to a member that froze is done once, through another', async (t) => {

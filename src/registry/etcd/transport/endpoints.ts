@@ -21,6 +21,8 @@ const PULSE_MS = 500;
 /** One look; longer when none was answered, so that a slow cluster is not taken for a dead one. */
 const PULSE_TIMEOUT_MS = 600;
 const PULSE_TIMEOUT_MAX_MS = 5_000;
+/** Silence of all addresses after which followers are told: an election takes a second or two. */
+const TELL_AFTER_MS = 3_000;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 2_000;
 
@@ -69,6 +71,7 @@ export class Endpoints {
   #current: Address;
   #health: SourceHealth;
   #answeredMs = Number.NEGATIVE_INFINITY;
+  #thereMs = Number.NEGATIVE_INFINITY;
   #looking: Promise<boolean> | undefined;
   /** Looks in a row that nobody answered. */
   #failures = 0;
@@ -239,6 +242,7 @@ export class Endpoints {
   #there(address: Address): boolean {
     if (this.closing.aborted) return false;
     this.#failures = 0;
+    this.#thereMs = performance.now();
     const isOther = address !== this.#current;
     this.#current = address;
     this.answered(address);
@@ -254,6 +258,7 @@ export class Endpoints {
     if (this.closing.aborted) return;
     this.#failures++;
     this.#connections.renew();
+    if (performance.now() - this.#thereMs < TELL_AFTER_MS) return;
     this.failed(reason);
     for (const follower of [...this.#followers]) follower.onAway(reason);
   }
