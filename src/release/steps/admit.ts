@@ -10,8 +10,10 @@ import { pause } from '../wait.ts';
 import { otherGateways, REMOVED_AFTER_MS } from './pool.ts';
 
 const LOOK_EVERY_MS = 50;
-/** How long an admitted server may take until all workers send it requests. */
+/** How long an admitted server may take until it is eligible. */
 const DEADLINE_MS = 15_000;
+/** How long until all have confirmed it: a gateway that died counts until its lease has run out. */
+const SETTLED_DEADLINE_MS = 90_000;
 
 export const admit: StepDefinition<'admit'> = {
   touches: true,
@@ -44,8 +46,9 @@ export const admit: StepDefinition<'admit'> = {
       else if (nowMs - seenMs >= REMOVED_AFTER_MS) return serverRemoved(service.upstream);
       const eligibility = server === undefined ? 'gone' : wordOf(server);
       const known = server?.settled === true ? '' : ', not acknowledged by everybody';
-      if (nowMs - startedMs > DEADLINE_MS) {
-        const reason = `not in traffic ${formatDuration(DEADLINE_MS)} after it was admitted`;
+      const deadlineMs = server?.settled === false ? SETTLED_DEADLINE_MS : DEADLINE_MS;
+      if (nowMs - startedMs > deadlineMs) {
+        const reason = `not in traffic ${formatDuration(deadlineMs)} after it was admitted`;
         return failed('release_failed', `${reason}: ${eligibility}${known}`);
       }
       run.wait({ eligibility, settled: server?.settled === true });
