@@ -1,8 +1,9 @@
 // The contract of every source of servers, on each that we have; those with records under a prefix that
 // is not the default one.
 
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { startConsul } from '../../test/support/peers/programs.ts';
 import {
   openClient,
@@ -10,8 +11,10 @@ import {
   temporaryFolder,
 } from '../../test/support/registry/builders.ts';
 import { openEtcdClient, startEtcd } from '../../test/support/registry/etcd-cluster.ts';
+import { startGate } from '../../test/support/registry/gate.ts';
 import { type StartedSource, sourceContract } from '../../test/support/registry/source-contract.ts';
 import { silentLog } from '../base/log.ts';
+import type { Address } from '../base/units.ts';
 import { readDocument } from '../config.ts';
 import { embeddedStore } from './embedded.ts';
 import { fileSource } from './file.ts';
@@ -20,9 +23,10 @@ import { recordSource } from './records.ts';
 
 const PREFIX = 'prod/eu/';
 
-function overRecords(store: RecordStore): StartedSource {
+/** `store`: what writes; `read`: what the source reads through, if it is another way to the same records. */
+function overRecords(store: RecordStore, read: RecordStore = store): StartedSource {
   return {
-    source: recordSource({ store, prefix: PREFIX, log: silentLog }),
+    source: recordSource({ store: read, prefix: PREFIX, log: silentLog }),
     async write(servers) {
       const wanted = new Map(
         Object.entries(servers).flatMap(([upstream, list]) =>
@@ -33,12 +37,28 @@ function overRecords(store: RecordStore): StartedSource {
       const { entries } = await store.list(PREFIX);
       for (const { key } of entries) if (!wanted.has(key)) await store.delete(key);
     },
+    addNoServer: async () => {
+      await store.put(`${PREFIX}app/nobody`, '{}');
+    },
+  };
+}
+
+/** The same, and the source reads through a gate that can be shut. */
+async function behindGate(
+  t: TestContext,
+  address: Address,
+  open: (address: Address) => RecordStore,
+): Promise<StartedSource> {
+  const gate = await startGate(t, address);
+  return {
+    ...overRecords(open(address), open(gate.address)),
+    away: { begin: () => gate.shut(), end: () => gate.open() },
   };
 }
 
 sourceContract('records, embedded', async (t) => {
   const { address } = await startEmbedded(t);
-  return overRecords(openClient(t, [address], { waitMs: 5_000 }));
+  return behindGate(t, address, (at) => openClient(t, [at], { waitMs: 5_000 }));
 });
 
 sourceContract('records, embedded in its own process', async (t) => {
@@ -48,30 +68,48 @@ sourceContract('records, embedded in its own process', async (t) => {
 
 sourceContract('records, consul', async (t) => {
   const consul = await startConsul(t);
-  if (consul === undefined) return undefined;
-  return overRecords(openClient(t, consul.addresses, { waitMs: 5_000 }));
+  const [agent] = consul?.addresses ?? [];
+  if (agent === undefined) return undefined;
+  return behindGate(t, agent, (at) => openClient(t, [at], { waitMs: 5_000 }));
 });
 
 sourceContract('records, etcd', async (t) => {
   const etcd = await startEtcd(t);
+  const [member] = etcd?.addresses ?? [];
+  if (member === undefined) return undefined;
   // The keys begin with a slash, as those of upsync's etcd do.
-  return etcd === undefined
-    ? undefined
-    : overRecords(openEtcdClient(t, etcd.addresses, { root: '/' }));
+  return behindGate(t, member, (at) => openEtcdClient(t, [at], { root: '/' }));
 });
 
 sourceContract('records, etcd, v2 keys', async (t) => {
   const etcd = await startEtcd(t, { argv: ['--enable-v2'] });
-  if (etcd === undefined) return undefined;
-  return overRecords(openEtcdClient(t, etcd.addresses, { api: 'v2', root: '/north/' }));
+  const [member] = etcd?.addresses ?? [];
+  if (member === undefined) return undefined;
+  return behindGate(t, member, (at) => openEtcdClient(t, [at], { api: 'v2', root: '/north/' }));
 });
 
 sourceContract('file', async (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, 'servers.yaml');
-  writeFileSync(path, '{}');
+  const put = (text: string): void => {
+    writeFileSync(`${path}.new`, text);
+    renameSync(`${path}.new`, path);
+  };
+  put('{}');
+  let text = '{}';
+  let isAway = false;
   return {
     source: fileSource({ path, log: silentLog, readDocument }),
+    away: {
+      begin: async () => {
+        isAway = true;
+        rmSync(path);
+      },
+      end: async () => {
+        isAway = false;
+        put(text);
+      },
+    },
     async write(servers) {
       const lists = Object.entries(servers).map(([upstream, list]) => [
         upstream,
@@ -80,8 +118,8 @@ sourceContract('file', async (t) => {
           ...attributes,
         })),
       ]);
-      writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries(lists)));
-      renameSync(`${path}.new`, path);
+      text = JSON.stringify(Object.fromEntries(lists));
+      if (!isAway) put(text);
     },
   };
 });
