@@ -255,6 +255,10 @@ function callerOf(
       if (expectsContinue(request) && declaredBytes <= bytesMax) response.writeContinue();
       return readBody(request, declaredBytes, bytesMax);
     },
+    bodyStream: () => {
+      if (expectsContinue(request)) response.writeContinue();
+      return request;
+    },
     onGone: (callback) => {
       // 'end': the client ended its side while it waits. It may still read: it is answered at once,
       // also when the end came while an earlier request of the same connection was answered.

@@ -3,9 +3,11 @@
 import { aclFamily } from './acl.ts';
 import { agentFamily } from './agent.ts';
 import { catalogFamily, healthFamily } from './catalog.ts';
+import { eventFamily } from './events.ts';
 import { kvFamily } from './kv-api.ts';
 import type { ApiContext, Endpoint, OpenFamily } from './routes.ts';
 import { sessionFamily } from './sessions.ts';
+import { snapshotFamily } from './snapshot-api.ts';
 import { statusFamily } from './status-api.ts';
 import { txnFamily } from './txn-api.ts';
 
@@ -14,6 +16,8 @@ const FAMILIES: readonly OpenFamily[] = [
   txnFamily,
   sessionFamily,
   aclFamily,
+  eventFamily,
+  snapshotFamily,
   statusFamily,
   agentFamily,
   catalogFamily,

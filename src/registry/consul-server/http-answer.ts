@@ -2,6 +2,7 @@
 // Connection field unless needed, gzip when asked. Bodies are buffers that many answers may share.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline, type Readable } from 'node:stream';
 import { gzip, gzipSync } from 'node:zlib';
 
 export type Answer = {
@@ -9,6 +10,8 @@ export type Answer = {
   /** Names and values in turn. */
   readonly headers: readonly string[];
   readonly body: Body;
+  /** Sent instead of the body, as it comes. What goes wrong on the way cuts the answer. */
+  readonly stream?: Readable;
   /** The connection ends with this answer: what the client still sends of its body is not worth reading. */
   readonly closes?: true;
 };
@@ -67,7 +70,11 @@ export function variedAnswer(status: number, headers: readonly string[], body = 
 const REASONS: Readonly<Record<number, string>> = { 413: 'Request Entity Too Large' };
 
 export function respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  const { body } = answer;
+  const { body, stream } = answer;
+  if (stream !== undefined) {
+    writeStream(request, response, answer, stream);
+    return;
+  }
   if (body.bytes.length === 0 || !acceptsGzip(request)) {
     write(request, response, answer, body.bytes, []);
     return;
@@ -81,6 +88,24 @@ export function respond(request: IncomingMessage, response: ServerResponse, answ
     (bytes) => write(request, response, answer, bytes, ['Content-Encoding', 'gzip']),
     () => write(request, response, answer, body.bytes, []),
   );
+}
+
+function writeStream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  stream: Readable,
+): void {
+  if (response.destroyed || response.headersSent) {
+    stream.destroy();
+    return;
+  }
+  if (response.shouldKeepAlive === (request.httpVersion === '1.1')) {
+    response.removeHeader('Connection');
+  }
+  response.writeHead(answer.status, [...answer.headers]);
+  // Either side may break off; the other is then destroyed, and there is nobody to tell.
+  pipeline(stream, response, () => {});
 }
 
 function write(

@@ -32,6 +32,8 @@ export type Caller = {
   readonly rights: Rights;
   /** Undefined when the body is over the limit. */
   readonly readBody: (bytesMax: number) => Promise<Buffer | undefined>;
+  /** A body of any size as it comes, for whoever need not hold it. */
+  readonly bodyStream: () => AsyncIterable<Uint8Array>;
   /** Calls back when the client leaves before its answer; returns the way to stop listening. */
   readonly onGone: (callback: () => void) => () => void;
 };

@@ -142,10 +142,10 @@ export class WriteGroup {
    */
   replaceAt(index: number): void {
     const { table } = this;
-    const before = { index: table.index, floor: table.floor };
+    const before = { index: table.index, kvIndex: table.kvIndex, floor: table.floor };
     const buried = table.tombstones.deletePrefix('');
     for (const [key, at] of buried) this.#touchTombstone(key, at);
-    Object.assign(table, { index, floor: index });
+    Object.assign(table, { index, kvIndex: index, floor: index });
     this.isReplaced = true;
     this.onlyRemoves = false;
     this.#undo.push(() => {
@@ -161,6 +161,7 @@ export class WriteGroup {
     const before = entries.get(key);
     if (entry === undefined) entries.delete(key);
     else entries.set(key, entry);
+    if (entry !== undefined && entry.session !== '') this.table.noteHeld(entry.session, key);
     this.#touch(family, key, before);
     this.#undo.push(() => {
       if (before === undefined) entries.delete(key);

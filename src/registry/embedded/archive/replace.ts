@@ -1,6 +1,7 @@
 // Puts the content of a snapshot in the place of what a store holds, as one write.
 
 import { entryOf, TOMBSTONE } from '../disk.ts';
+import { TOPIC } from '../documents.ts';
 import { Entry } from '../entry.ts';
 import { isSame, type WriteGroup } from '../write-group.ts';
 import type { Archived } from './archive.ts';
@@ -23,13 +24,25 @@ export function replaceContent(writes: WriteGroup, { index, rows }: Archived): n
     const entry = entryOf(row);
     gone.get(family)?.delete(entry.key);
     const before = table.family(family).get(entry.key);
+    if (family === TOPIC) continue;
     if (before !== undefined && isSame(before, entry.content, entry.flags, entry)) continue;
     const isNew = entry.modifyIndex > seen;
     const placed = isNew ? entry : new Entry({ ...entry, modifyIndex: fresh });
     writes.place(family, entry.key, placed);
   }
+  // Whoever waits for a topic looks again, and no topic falls back to an index of the snapshot.
+  const topics = new Set([...table.family(TOPIC).keys(''), ...topicsOf(rows)]);
+  for (const key of topics) {
+    const topic = { key, content: '0', createIndex: fresh, modifyIndex: fresh };
+    writes.place(TOPIC, key, new Entry(topic));
+  }
+  gone.delete(TOPIC);
   for (const [family, keys] of gone) {
     for (const key of keys) writes.place(family, key, undefined);
   }
   return fresh;
+}
+
+function topicsOf(rows: Archived['rows']): readonly string[] {
+  return rows.filter(([family]) => family === TOPIC).map(([, key]) => key);
 }
