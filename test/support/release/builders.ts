@@ -202,6 +202,10 @@ export class FakeControl implements ReleaseControl {
   /** As after a restart: it does not know its receipts any more. */
   hasForgotten = false;
   scope = ALONE;
+  /** Every gateway has confirmed what is in force. */
+  isSettled = true;
+  /** Other gateways where no server takes requests. */
+  outElsewhere: PoolServer['outElsewhere'] = [];
   /** Called at each change before it is made. */
   onChange: (server: string, state: string) => void = () => {};
 
@@ -287,7 +291,13 @@ export class FakeControl implements ReleaseControl {
     const eligibility = state.state !== 'ready' ? state.state : checked === 'down' ? 'down' : 'ok';
     const { checkType } = this;
     const base = { id, backup: false, admin: state, inFlight, checkReason: '', checkType };
-    return { ...base, checks: checked, eligibility, outElsewhere: [], settled: true };
+    return {
+      ...base,
+      checks: checked,
+      eligibility,
+      outElsewhere: this.outElsewhere,
+      settled: this.isSettled,
+    };
   }
 }
 
