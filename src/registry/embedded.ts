@@ -18,6 +18,6 @@ export {
   KEY_BYTES_MAX,
   openStore,
   type Store,
-  VALUE_BYTES_MAX,
 } from './embedded/store.ts';
 export { type Changed, type Lock, WriteGroup } from './embedded/write-group.ts';
+export { VALUE_BYTES_MAX } from './record-key.ts';

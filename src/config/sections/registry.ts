@@ -7,13 +7,13 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Address } from '../../base/units.ts';
 import type { RegistryKind, RegistrySettings } from '../../registry.ts';
-import { clientTls, clientTlsOf, clientTlsProblem } from './client-tls.ts';
 import { consul, consulHealth, consulServices } from './registry/consul.ts';
 import { dns } from './registry/dns.ts';
+import { etcd } from './registry/etcd.ts';
 import { type Kind, kindOf, type Origin } from './registry/kind.ts';
 import { ownName } from './registry/names.ts';
-import { folder, list, pathProblem, secret, section } from './shapes.ts';
-import { address, choiceOf, duration, listenAddress, onOff, show, text } from './values.ts';
+import { folder, pathProblem, secret, section } from './shapes.ts';
+import { duration, listenAddress, onOff, show, text } from './values.ts';
 
 /** Any of them: what was read is only handed on to its own kind. */
 type AnyKind = Kind<RegistryKind, z.ZodType>;
@@ -56,59 +56,7 @@ const KINDS = {
     serviceProblem: ownName,
   }),
   consul,
-  etcd: kindOf({
-    kind: 'etcd',
-    keys: section('An etcd cluster.', {
-      addresses: list('Members; any of them may be asked.', address('A member.'), 1),
-      api: choiceOf({
-        about: 'Where the records are.',
-        initial: 'v3',
-        meanings: {
-          v3: 'as etcd 3 keeps them',
-          v2: 'in the keys of the v2 API, which nginx-upsync-module reads (`etcd --enable-v2`)',
-        },
-      }),
-      root: text({
-        about:
-          'What stands before the key of every record: with `/` it is `/upstreams/app/10.0.0.1:80`, as v2 has it always.',
-        kind: 'key prefix',
-        problemOf: rootProblem,
-      }).prefault(''),
-      user: text({
-        about: 'Who we are, where etcd asks for users.',
-        kind: 'name',
-        problemOf: (value) =>
-          /^[\x21-\x39\x3b-\x7e]+$/.test(value)
-            ? ''
-            : 'is empty or holds blanks, colons or non-ASCII characters; remove them',
-      }).optional(),
-      password: secret("The user's password.").optional(),
-      tls: clientTls.optional(),
-    }),
-    called: /etcd/i,
-    example: (_, member) => `{ addresses: ${member || '127.0.0.1:2379'} }`,
-    settings: (
-      { addresses, api, root, user = '', password, tls },
-      { folder: from, secret: read },
-    ) => ({
-      kind: 'etcd',
-      addresses,
-      api,
-      root,
-      user,
-      password: read(password),
-      tls: tls === undefined ? undefined : clientTlsOf(tls, from),
-    }),
-    listen: () => undefined,
-    secrets: ({ password }) => ({ password }),
-    problems: ({ user, password, tls }) => ({
-      tls: clientTlsProblem(tls),
-      user: user !== undefined && password === undefined ? 'has no password; set password' : '',
-      password: password !== undefined && user === undefined ? 'is for no user; set user' : '',
-    }),
-    serversIn: () => undefined,
-    serviceProblem: ownName,
-  }),
+  etcd,
   consul_services: consulServices,
   consul_health: consulHealth,
   dns,
@@ -142,14 +90,6 @@ const KINDS = {
 
 const DEFAULT_KIND = KINDS.embedded;
 const ALL: readonly AnyKind[] = Object.values(KINDS);
-
-/** Of what stands before every key. */
-function rootProblem(root: string): string {
-  if (!/^[\x21-\x7e]*$/.test(root)) return 'holds blanks or non-ASCII characters; remove them';
-  return /\/\/|(^|\/)\.{1,2}(\/|$)/.test(root)
-    ? `${show(root)} has an empty, "." or ".." segment; write one like / or /prod/`
-    : '';
-}
 
 type OptionalKeys = {
   [Name in RegistryKind]: z.ZodOptional<(typeof KINDS)[Name]['keys']>;

@@ -4,6 +4,7 @@
 import { messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { SourceHealth } from '../membership-source.ts';
+import { assertKey, valueBytes } from '../record-key.ts';
 import type {
   DeleteOptions,
   KvEntry,
@@ -31,7 +32,6 @@ const WAIT_MS = 60_000;
 /** One address that refuses is a registry that does not run; all of a cluster may be restarting. */
 const NOBODY_MS = 1_500;
 const NOBODY_OF_MANY_MS = 10_000;
-const VALUE_BYTES_MAX = 512 * 1024;
 
 /** Opens a client; connects when first used. @throws config_invalid for files that cannot be used. */
 export function openConsul(
@@ -86,7 +86,7 @@ class ConsulStore implements RecordStore {
   }
 
   async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {
-    const body = bytesOf(key, value);
+    const body = valueBytes(key, value);
     const path = pathOf(key) + queryOf({ cas: options.cas, flags: options.flags });
     const repeatable = options.cas === undefined;
     return parse(await this.#transport.call({ method: 'PUT', path, body }, repeatable), parseDone);
@@ -135,27 +135,8 @@ class ConsulStore implements RecordStore {
 
 /** @throws registry_refused for a key that no request path can carry. */
 function pathOf(key: string, emptyAllowed = false): string {
-  const segments = key.split('/');
-  const unclean = segments.some(
-    (segment, at) =>
-      segment === '.' || segment === '..' || (segment === '' && at < segments.length - 1),
-  );
-  if (unclean || (key === '' && !emptyAllowed)) {
-    throw new SluiceError(
-      'registry_refused',
-      `key "${key}": empty, "." and ".." segments cannot be stored; write it without them`,
-    );
-  }
-  if (/[\p{Cc}]/u.test(key)) {
-    throw new SluiceError('registry_refused', `key ${JSON.stringify(key)}: has control characters`);
-  }
-  if (!key.isWellFormed()) {
-    throw new SluiceError(
-      'registry_refused',
-      `key ${JSON.stringify(key)}: half of a surrogate pair has no UTF-8`,
-    );
-  }
-  return `/v1/kv/${segments.map((segment) => encodeURIComponent(segment)).join('/')}`;
+  assertKey(key, emptyAllowed ? 'allowed' : 'no');
+  return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 /** The body of PUT /v1/txn. Flags have 64 bits, so the number is written as its text. */
@@ -171,21 +152,11 @@ function transactionBody(writes: readonly RecordWrite[]): Buffer {
       return `{"KV":{"Verb":"${verb}",${key}${verb === 'delete-cas' ? index : ''}}}`;
     }
     const verb = write.cas === undefined ? 'set' : 'cas';
-    const value = bytesOf(write.key, write.value).toString('base64');
+    const value = valueBytes(write.key, write.value).toString('base64');
     const flags = write.flags === undefined ? '' : `,"Flags":${BigInt(write.flags)}`;
     return `{"KV":{"Verb":"${verb}",${key},"Value":"${value}"${index}${flags}}}`;
   });
   return Buffer.from(`[${operations.join(',')}]`);
-}
-
-/** @throws too_large */
-function bytesOf(key: string, value: Uint8Array | string): Buffer {
-  const bytes = Buffer.from(value);
-  if (bytes.length <= VALUE_BYTES_MAX) return bytes;
-  throw new SluiceError(
-    'too_large',
-    `key "${key}": value of ${bytes.length} bytes, at most ${VALUE_BYTES_MAX}; store it elsewhere`,
-  );
 }
 
 function queryOf(parameters: Readonly<Record<string, string | number | undefined>>): string {

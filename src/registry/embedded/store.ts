@@ -6,6 +6,7 @@
 import type { Readable } from 'node:stream';
 import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
+import { VALUE_BYTES_MAX } from '../record-key.ts';
 import type { DeleteOptions, KvState, PutOptions } from '../record-store.ts';
 import { freeze, packArchive, replaceContent, unpackArchive } from './archive.ts';
 import { Database } from './disk.ts';
@@ -17,7 +18,6 @@ import { type Changed, WriteGroup } from './write-group.ts';
 const GROUP_MAX = 1000;
 /** Least time between two attempts to reopen a database after an I/O error. */
 const REOPEN_MS = 500;
-export const VALUE_BYTES_MAX = 512 * 1024;
 export const KEY_BYTES_MAX = 4096;
 
 /** @throws storage_full, storage_failed, too_large from every write; a refused write changed nothing. */

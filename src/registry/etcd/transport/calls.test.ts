@@ -26,18 +26,25 @@ const refused =
 
 const hangUp: Answer = (request) => request.socket.destroy();
 
-/** A member that answers transactions as told, the last for ever; every other question with its header. */
-async function startMember(
+/** A member that answers transactions as told, the last for ever; every other question with its header and a token. */
+function startMember(t: TestContext, ...answers: readonly Answer[]): Promise<Member> {
+  return startServer(t, answers, good({ token: 'a.1' }));
+}
+
+type Member = { readonly address: Address; readonly asked: string[] };
+
+async function startServer(
   t: TestContext,
-  ...answers: readonly Answer[]
-): Promise<{ readonly address: Address; readonly asked: string[] }> {
+  answers: readonly Answer[],
+  other: Answer,
+): Promise<Member> {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     const pieces: Buffer[] = [];
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
       const body = Buffer.concat(pieces).toString();
-      if (request.url !== '/v3/kv/txn') return good({})(request, response, body);
+      if (request.url !== '/v3/kv/txn') return other(request, response, body);
       const answer = answers[Math.min(asked.length, answers.length - 1)] ?? good({});
       asked.push(body);
       answer(request, response, body);
@@ -113,6 +120,27 @@ test('a plain write goes on at the next member, and the client stays there', asy
   assert.equal(await store.put('a', '1'), true);
   assert.equal(await store.put('a', '2'), true);
   assert.deepEqual([one.asked.length, two.asked.length], [1, 2]);
+});
+
+test('a conditional write is not sent to a member that is silent, when another one answers', async (t) => {
+  const silent: Answer = () => {};
+  const [one, two] = [
+    await startServer(t, [silent], silent),
+    await startMember(t, good({ succeeded: true })),
+  ];
+  const store = openEtcdClient(t, [one.address, two.address]);
+  assert.equal(await store.put('a', '1', { cas: 6 }), true);
+  assert.deepEqual([one.asked.length, two.asked.length], [0, 1]);
+});
+
+test('a login that is refused again and again ends as refused', async (t) => {
+  const member = await startMember(t, refused(401, 16, 'etcdserver: invalid auth token'));
+  const store = openEtcdClient(t, [member.address], { user: 'gateway', password: 'secret' });
+  await assert.rejects(store.put('a', '1'), {
+    code: 'registry_refused',
+    message: /refuses each token/,
+  });
+  assert.equal(member.asked.length, 3);
 });
 
 for (const [status, code, message, wanted] of [

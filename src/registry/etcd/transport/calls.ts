@@ -16,8 +16,9 @@ const TRY_FIRST_MS = 1_000;
 const TRY_MAX_MS = 10_000;
 /** One with a condition: long enough for an election, so that it is not repeated without need. */
 const CONDITIONAL_TRY_MS = 3_000;
-/** Rounds in which every address refused the connection, after which nobody is there. */
-const REFUSED_ROUNDS_MAX = 5;
+/** One address that refuses is an etcd that does not run; all of a cluster may be restarting. */
+const NOBODY_MS = 1_500;
+const NOBODY_OF_MANY_MS = 10_000;
 const LOGINS_MAX = 2;
 
 /** Who we are: what stands in the header `Authorization`. */
@@ -66,7 +67,8 @@ export class Calls {
     const deadlineMs = performance.now() + totalMs;
     if (onDoubt !== undefined) await this.endpoints.freshen();
     let at = addresses.indexOf(this.endpoints.current);
-    let refused = 0;
+    // Since when every try was refused.
+    let refusedSinceMs = performance.now();
     let logins = 0;
     let doubt: RequestFailure | undefined;
     for (let failures = 0; ; ) {
@@ -94,11 +96,13 @@ export class Calls {
       }
       failures++;
       at++;
-      refused = outcome.sent ? 0 : refused + 1;
+      const nowMs = performance.now();
+      if (outcome.sent) refusedSinceMs = nowMs;
       const isRound = failures % addresses.length === 0;
       const pauseMs = isRound ? this.endpoints.pauseMs(failures / addresses.length) : 0;
-      const nobody = refused >= REFUSED_ROUNDS_MAX * addresses.length;
-      if (nobody || performance.now() + pauseMs > deadlineMs || signal.aborted) {
+      const nobodyMs = addresses.length === 1 ? NOBODY_MS : NOBODY_OF_MANY_MS;
+      const nobody = nowMs - refusedSinceMs >= nobodyMs;
+      if (nobody || nowMs + pauseMs > deadlineMs || signal.aborted) {
         this.endpoints.failed(outcome.reason);
         if (onDoubt !== undefined && doubt !== undefined) throw unknownOutcome(doubt);
         throw this.#unreachable(outcome, nobody, totalMs);
