@@ -35,7 +35,7 @@ const LAST_WORD_MS = 5000;
 /** What another gateway that serves an upstream sees of it. */
 export type Elsewhere = {
   readonly gateway: OtherGateway;
-  /** It has the same intents in force as we have. Of a silent one nothing is known. */
+  /** It has the same intents in force as we have, and all of ours are known. Of a silent one nothing is known. */
   readonly isCurrent: boolean;
   readonly view: ViewDocument | undefined;
 };
@@ -175,11 +175,12 @@ export class Gateways {
   /** The other gateways that serve the upstream. */
   elsewhere(upstream: string): readonly Elsewhere[] {
     const token = this.intents.token(upstream);
+    const isPending = this.intents.isPending(upstream);
     return this.others
       .filter(({ upstreams }) => upstreams.includes(upstream))
       .map((gateway) => {
         const view = this.#state.seen.views.get(gateway.id)?.get(upstream);
-        return { gateway, view, isCurrent: view?.token === token };
+        return { gateway, view, isCurrent: !isPending && view?.token === token };
       });
   }
 

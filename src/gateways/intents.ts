@@ -15,6 +15,8 @@ import type { Shared, SharedIntents } from './shared-state.ts';
 const TRIES_MAX = 10;
 /** A state that was read before our own write may arrive up to this long after it, ms. */
 const STALE_MS = 5000;
+/** Words about one server that are remembered while the registry is away. */
+const EARLIER_MAX = 20;
 
 /** A word that the registry does not have yet. */
 export type PendingIntent = {
@@ -59,6 +61,8 @@ export class Intents {
   readonly #options: IntentsOptions;
   readonly #known = new Map<string, Known>();
   readonly #pending = new Map<string, Map<string, PendingIntent>>();
+  /** What this gateway said of a server before, while its last word waits: it may yet arrive. */
+  readonly #earlier = new Map<string, readonly Admin[]>();
   /** Writes of this gateway, one after the other for each upstream. */
   readonly #queues = new Map<string, Promise<unknown>>();
   /** A write is on its way: what the watch says of these may be older. */
@@ -93,8 +97,12 @@ export class Intents {
     const pending = this.#pending.get(upstream) ?? new Map<string, PendingIntent>();
     this.#pending.set(upstream, pending);
     const known = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
-    const first = pending.get(server)?.base ?? base ?? known;
-    pending.set(server, { upstream, server, admin, base: first });
+    const last = pending.get(server);
+    const key = `${upstream} ${server}`;
+    if (last !== undefined) {
+      this.#earlier.set(key, [...(this.#earlier.get(key) ?? []), last.admin].slice(-EARLIER_MAX));
+    }
+    pending.set(server, { upstream, server, admin, base: last?.base ?? base ?? known });
     this.#inForce(upstream);
   }
 
@@ -104,6 +112,11 @@ export class Intents {
     const next = last.catch(() => {}).then(() => this.#change(upstream, decide, beside));
     this.#queues.set(upstream, next);
     return next;
+  }
+
+  /** The registry does not know yet what was decided here. */
+  isPending(upstream: string): boolean {
+    return (this.#pending.get(upstream)?.size ?? 0) > 0;
   }
 
   /** What the registry has now. */
@@ -127,7 +140,8 @@ export class Intents {
       const decide: Decide = () => {
         // Not as it is in force here, where our own word lies over it.
         const shared = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
-        const isUntouched = isSameAdmin(shared, base) || isSameAdmin(shared, admin);
+        const ours = [base, admin, ...(this.#earlier.get(`${upstream} ${server}`) ?? [])];
+        const isUntouched = ours.some((word) => isSameAdmin(shared, word));
         const wins = isUntouched ? admin : stricterAdmin(shared, admin);
         if (!isUntouched) {
           const fields = {
@@ -163,6 +177,7 @@ export class Intents {
     // A newer word of the meantime waits for its own turn.
     if (pending?.get(server)?.admin !== admin) return;
     pending.delete(server);
+    this.#earlier.delete(`${upstream} ${server}`);
     this.#inForce(upstream);
   }
 
@@ -176,6 +191,7 @@ export class Intents {
       for (let tries = 0; tries < TRIES_MAX; tries += 1) {
         const { intents } = this.#known.get(upstream) ?? { intents: NO_INTENTS };
         const { server, admin } = decide(this.admins(upstream));
+        const waiting = this.#pending.get(upstream)?.get(server)?.admin;
         if (admin === undefined) return;
         const servers = new Map(intents.servers);
         if (admin.state === 'ready') servers.delete(server);
@@ -188,7 +204,8 @@ export class Intents {
           // Its index is learnt with the next look; until then every older one is known to be old.
           const written = { token, servers, modifyIndex: intents.modifyIndex + 1 };
           this.#known.set(upstream, { intents: written, writtenMs: performance.now() });
-          this.#pending.get(upstream)?.delete(server);
+          // It was decided on top of the word that waited; one that came meanwhile goes on waiting.
+          if (waiting !== undefined) this.#settle(upstream, server, waiting);
           this.#inForce(upstream);
           return;
         }
