@@ -1,9 +1,13 @@
 // The face of the admin module: the control API's server, the status pages and the metrics. What the
 // API says and takes is in admin/contract.ts, which others import for themselves.
 
+export { AuditLog } from './admin/audit.ts';
 export {
   type AdminRequest,
   type DrainDocument,
+  type EventDocument,
+  type EventsDocument,
+  type FactsDocument,
   type GatewayDocument,
   RECEIPT_COUNTS,
   type ReceiptCounts,

@@ -32,7 +32,10 @@ upstreams: { app: { servers: ["${server.id}"] } }`,
   const refused = await run('look', 'drain', 'app', server.id, ...ca);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /needs the role operate, and token "grafana" has read/);
-  assert.equal((await run('change', 'drain', 'app', server.id, ...ca)).code, 0);
+  assert.equal((await run('change', 'drain', 'app', server.id, '-m', 'disk', ...ca)).code, 0);
+  const events = await run('look', 'events', ...ca);
+  assert.match(events.stdout, /grafana .*setAdmin refused: forbidden/);
+  assert.match(events.stdout, /ops, user:\S+ +127\.0\.0\.1 .*: ready → drain \(disk\)\n$/);
   const unknown = await run('wrong', 'status', ...ca);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /it does not accept the token; check SLUICE_TOKEN/);

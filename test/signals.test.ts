@@ -216,7 +216,10 @@ test('SIGUSR1 after a rename: no line is lost or cut, and new ones are in a new 
   }
   isOver = true;
   await clients;
-  assert.match(daemon.stderr(), /SIGUSR1: the workers open \/\S+access\.log anew\n/);
+  assert.match(
+    daemon.stderr(),
+    /SIGUSR1: the workers open \/\S+access\.log anew; the audit log is opened anew, too\n/,
+  );
   daemon.child.kill('SIGTERM');
   assert.deepEqual(await daemon.ended, [0, null]);
   const logged = files.flatMap((name) =>

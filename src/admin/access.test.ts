@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
 import { controlStub } from '../../test/support/admin/control.ts';
+import { noAudit } from '../../test/support/admin/server.ts';
 import { type Line, recordingLog } from '../../test/support/base/recording-log.ts';
 import { until } from '../../test/support/daemon/builders.ts';
 import { createCertificates } from '../../test/support/peers/certificates.ts';
@@ -34,6 +35,7 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   awaitIdle: requestOf('awaitIdle', { upstream: 'app', server: 'a:1', wait: 1 }),
   setWeight: requestOf('setWeight', { upstream: 'app', server: 'a:1', body: { weight: 1 } }),
   openReceipt: requestOf('openReceipt', { upstream: 'app' }),
+  events: requestOf('events', { last: 5 }),
   readReceipt: requestOf('readReceipt', { id: 'r1' }),
   metrics: requestOf('metrics', {}),
   upstream_list: requestOf('upstream_list', { query: 'app' }),
@@ -44,7 +46,7 @@ async function start(t: TestContext, options: Partial<AdminOptions>) {
   const admin = await serveAdmin({
     control: controlStub(),
     readiness: () => ({ reason: '', isClosing: false }),
-    ...{ host: '127.0.0.1', port: 0, token: '', log: silentLog },
+    ...{ host: '127.0.0.1', port: 0, token: '', log: silentLog, ...noAudit() },
     ...options,
   });
   t.after(() => admin.close());
@@ -173,7 +175,7 @@ test('a new certificate is used without a restart, and a broken one leaves the o
 test('a certificate that cannot be used is an error at the start', async () => {
   const options = { control: controlStub(), readiness: () => ({ reason: '', isClosing: false }) };
   const started = serveAdmin({
-    ...{ ...options, host: '127.0.0.1', port: 0, token: '', log: silentLog },
+    ...{ ...options, ...noAudit(), host: '127.0.0.1', port: 0, token: '', log: silentLog },
     tls: { cert: '/nonexistent/cert.pem', key: '/nonexistent/key.pem', clientCa: '' },
   });
   await assert.rejects(started, {

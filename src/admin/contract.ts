@@ -10,6 +10,10 @@ export {
 } from './contract/call.ts';
 export {
   type DrainDocument,
+  EVENT,
+  type EventDocument,
+  type EventsDocument,
+  type FactsDocument,
   type GatewayDocument,
   RECEIPT_COUNTS,
   type ReceiptCounts,
@@ -21,7 +25,7 @@ export {
   type TunnelCounts,
   type UpstreamDocument,
 } from './contract/documents.ts';
-export type { AdminRequest } from './contract/requests.ts';
+export { type AdminRequest, EVENTS_MAX } from './contract/requests.ts';
 export {
   type AnswerOf,
   type InputOf,

@@ -9,12 +9,14 @@ import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { NamedToken } from '../model.ts';
+import type { AuditLog } from './audit.ts';
 import {
   type CertificateWatch,
   readCredentials,
   type TlsFiles,
   watchCredentials,
 } from './certificates.ts';
+import type { FactsDocument } from './contract.ts';
 import type { Control, Readiness } from './control.ts';
 import { createApp } from './routes/app.ts';
 
@@ -39,6 +41,9 @@ export type AdminOptions = {
   readonly tokens?: readonly NamedToken[];
   /** Null: HTTP. */
   readonly tls?: TlsFiles | null;
+  readonly audit: AuditLog;
+  /** What is known of a server at this moment, for the audit log. */
+  readonly facts: (upstream: string, server: string) => FactsDocument | undefined;
   readonly log: Log;
 };
 

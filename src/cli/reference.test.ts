@@ -39,6 +39,7 @@ test('has the verbs that the documentation promises', () => {
     'sluice consul',
     'sluice deploy',
     'sluice drain',
+    'sluice events',
     'sluice gateways',
     'sluice kv',
     'sluice kv get',

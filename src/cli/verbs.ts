@@ -6,6 +6,7 @@ import { defineCheck } from './verbs/check.ts';
 import { defineConsul } from './verbs/consul.ts';
 import { defineDeploy } from './verbs/deploy.ts';
 import { defineDrain } from './verbs/drain.ts';
+import { defineEvents } from './verbs/events.ts';
 import { defineGateways } from './verbs/gateways.ts';
 import { defineKv } from './verbs/kv.ts';
 import { defineMaint } from './verbs/maint.ts';
@@ -32,6 +33,7 @@ const VERBS: Readonly<Record<string, Definition>> = {
   maint: { group: 'Look and steer:', define: defineMaint },
   undrain: { group: 'Look and steer:', define: defineUndrain },
   gateways: { group: 'Look and steer:', define: defineGateways },
+  events: { group: 'Look and steer:', define: defineEvents },
   weight: { group: 'Look and steer:', define: defineWeight },
   kv: { group: 'Look and steer:', define: defineKv },
   plan: { group: 'Release:', define: definePlan },

@@ -6,6 +6,7 @@ import type {
   AdminRequest,
   Control,
   DrainDocument,
+  FactsDocument,
   Readiness,
   ReceiptDocument,
   StatusDocument,
@@ -127,6 +128,14 @@ export class DaemonControl implements Control {
     const { prefix } = config;
     await writeWeight({ store, prefix, upstream, server, weight, configured });
     this.#options.log.info({ upstream, server, weight }, 'weight set');
+  }
+
+  /** For the audit log. */
+  facts(upstream: string, server: string): FactsDocument | undefined {
+    const member = this.#options.table.member(upstream, server);
+    if (member === undefined) return undefined;
+    const { state, owner, reason } = member.admin;
+    return { state, owner, reason, weight: member.state.weight };
   }
 
   async openReceipt(upstream: string): Promise<ReceiptDocument> {

@@ -2,7 +2,7 @@
 // routes and workers: these come with the configuration (reload.ts). What is opened here stays as the
 // configuration of the start says.
 
-import { renderPage, serveAdmin } from '../admin.ts';
+import { AuditLog, renderPage, serveAdmin } from '../admin.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
@@ -33,6 +33,8 @@ export type Parts = {
   follow(upstreams: readonly UpstreamConfig[]): void;
   /** The table has changed: for the next start, and for those who say what is wrong. */
   changed(): void;
+  /** The audit log goes on in a new file, where the old one was renamed. */
+  reopenAudit(): void;
   /** Serves the control API and accepts clients. */
   accept(): Promise<{ readonly admin: Address }>;
 };
@@ -64,6 +66,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     upstreams: () => options.config().upstreams,
   });
   const listeners = await bindListeners(config.gateway.listen);
+  const adminLog = log.child({ component: 'admin' });
 
   // From here to the end nothing can fail, so that what is not in the teardown yet is not lost.
   const checker = new Checker({
@@ -116,6 +119,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     refused: (upstream) => fleet.refused(upstream),
     log,
   });
+  const audit = new AuditLog({ file: config.admin.auditLog, log: adminLog });
+  teardown.add(() => audit.close());
   let isStarted = false;
   const lookForOutages = (): void => {
     if (isStarted) outages.look(performance.now());
@@ -165,10 +170,12 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       changed();
       shared.reconfigured();
     },
+    reopenAudit: () => audit.reopen(),
     async accept() {
       const { listen, ...rest } = config.admin;
       const admin = await serveAdmin({
-        ...{ ...listen, ...rest, control, log: log.child({ component: 'admin' }) },
+        ...{ ...listen, ...rest, control, audit, log: adminLog },
+        facts: (upstream, server) => control.facts(upstream, server),
         readiness: () => control.readiness(),
       });
       closeAdmin = () => admin.close();

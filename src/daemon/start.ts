@@ -85,7 +85,10 @@ async function start(
       reload.close();
       return teardown.close();
     },
-    reopenLogs: () => fleet.reopenLogs(),
+    reopenLogs() {
+      fleet.reopenLogs();
+      parts.reopenAudit();
+    },
     kill: () => fleet.destroy(),
   };
 }

@@ -12,7 +12,17 @@ import {
   STATE_FIELDS,
   type StateAttributes,
 } from '../../model.ts';
-import { flag, list, number, object, type Shape, text, type ValueOf, word } from './shape.ts';
+import {
+  fields,
+  flag,
+  list,
+  number,
+  object,
+  type Shape,
+  text,
+  type ValueOf,
+  word,
+} from './shape.ts';
 
 const ADMIN: Shape<Admin> = object({
   state: word<Admin['state']>(),
@@ -260,3 +270,37 @@ export const RECEIPT = object({
 });
 
 export type ReceiptDocument = ValueOf<typeof RECEIPT>;
+
+/** A server at one moment. state '' = it was not there. */
+const FACTS = object({ state: text, owner: text, reason: text, weight: number });
+
+export type FactsDocument = ValueOf<typeof FACTS>;
+
+/** A change that somebody asked for: a line of the audit log. */
+export const EVENT = object({
+  /** ISO 8601, UTC. */
+  time: text,
+  /** The name of the token; '' = none is needed. */
+  token: text,
+  /** As the request says; '' = it does not. */
+  owner: text,
+  /** The address of the client. */
+  from: text,
+  /** The name of the route. */
+  action: text,
+  upstream: text,
+  server: text,
+  /** The body of the request. */
+  asked: fields,
+  before: FACTS,
+  after: FACTS,
+  /** `ok`, or the code of the error. */
+  result: text,
+  message: text,
+});
+
+export type EventDocument = ValueOf<typeof EVENT>;
+
+export const EVENTS = object({ events: list(EVENT) });
+
+export type EventsDocument = ValueOf<typeof EVENTS>;

@@ -36,6 +36,9 @@ const OWNER_LENGTH_MAX = 200;
 const REASON_LENGTH_MAX = 1000;
 const WEIGHT_MAX = 65_535;
 const WAIT_DEFAULT_MS = 30_000;
+const EVENTS_DEFAULT = 100;
+/** Kept to be asked for; the audit log has all. */
+export const EVENTS_MAX = 1000;
 /** A longer wait is cut to this; the caller asks again. */
 const WAIT_MAX_MS = 600_000;
 
@@ -106,6 +109,16 @@ export const WAIT: Parameter<number> = {
     return Math.min(ms, WAIT_MAX_MS);
   },
   format: (ms) => `${ms}ms`,
+};
+
+/** How many of the newest events. */
+export const LAST: Parameter<number> = {
+  parse: (text) => {
+    if (text === undefined) return EVENTS_DEFAULT;
+    if (!/^\d{1,9}$/.test(text)) throw usage('last', 'must be a whole number');
+    return Math.min(Number(text), EVENTS_MAX);
+  },
+  format: String,
 };
 
 function isState(value: unknown): value is AdminState {

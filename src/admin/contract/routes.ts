@@ -3,8 +3,8 @@
 
 import type { ErrorCode } from '../../base/errors.ts';
 import type { PageName } from '../../model.ts';
-import { DRAIN, RECEIPT, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
-import { ADMIN_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
+import { DRAIN, EVENTS, RECEIPT, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
+import { ADMIN_BODY, LAST, WAIT, WEIGHT_BODY } from './requests.ts';
 import type { Route } from './route.ts';
 import { either, object, text, word } from './shape.ts';
 
@@ -90,6 +90,14 @@ export const ROUTES = {
     role: 'read',
     answer: RECEIPT,
     errors: ['not_found', 'timeout'],
+  },
+  events: {
+    method: 'GET',
+    path: '/api/events',
+    role: 'read',
+    query: { last: LAST },
+    answer: EVENTS,
+    errors: [],
   },
   metrics: { method: 'GET', path: '/metrics', role: 'read', answer: 'text', errors: [] },
   ...PAGES,

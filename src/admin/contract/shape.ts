@@ -20,6 +20,12 @@ export const text = plain((value): value is string => typeof value === 'string')
 export const number = plain((value): value is number => typeof value === 'number');
 export const flag = plain((value): value is boolean => typeof value === 'boolean');
 
+/** An object of whatever is in it. */
+export const fields = plain(
+  (value): value is Readonly<Record<string, unknown>> =>
+    typeof value === 'object' && value !== null,
+);
+
 /** One of a set of words that may grow. */
 export function word<Word extends string>(): Shape<Word> {
   return plain((value): value is Word => typeof value === 'string');

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { server, status, upstream } from '../../../test/support/admin/documents.ts';
+import { noAudit } from '../../../test/support/admin/server.ts';
 import { ALONE } from '../../../test/support/base/scopes.ts';
 import { type ErrorCode, httpStatus, SluiceError } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
@@ -97,6 +98,7 @@ async function start(
     port: 0,
     token: options.token ?? '',
     log: silentLog,
+    ...noAudit(),
   });
   t.after(() => admin.close());
   return { admin, url: `http://127.0.0.1:${admin.address.port}` };
@@ -250,6 +252,7 @@ test('every error that a route declares is told with its code and status', async
     setWeight: requestOf('setWeight', { upstream: 'app', server: 'a:1', body: { weight: 1 } }),
     openReceipt: requestOf('openReceipt', { upstream: 'app' }),
     readReceipt: requestOf('readReceipt', { id: 'r1' }),
+    events: null,
     metrics: requestOf('metrics', {}),
     upstream_list: requestOf('upstream_list', { query: 'app' }),
     upstream_status: requestOf('upstream_status', { query: 'format=csv' }),
@@ -323,6 +326,7 @@ test("a body that breaks off is nobody's fault but the client's", async () => {
     port: 0,
     token: '',
     log,
+    ...noAudit(),
   });
   const socket = connect(admin.address.port, '127.0.0.1');
   socket.on('error', () => {});
@@ -410,6 +414,7 @@ test('a port in use is an error that names the address and the key', async (t) =
       readiness: () => ({ reason: '', isClosing: false }),
       host: '127.0.0.1',
       port: admin.address.port,
+      ...noAudit(),
       token: '',
       log: silentLog,
     }),

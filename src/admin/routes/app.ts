@@ -1,6 +1,7 @@
 // The control API over HTTP: each route of the contract is read, handed to its handler and answered;
 // what a handler throws becomes `{ error: { code, message, details } }`. No state here.
 
+import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { methodNotAllowed } from 'hono/method-not-allowed';
@@ -13,10 +14,12 @@ import {
 } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import type { NamedToken, TextAnswer } from '../../model.ts';
+import type { AuditLog } from '../audit.ts';
 import { ROUTE_NAMES, type Route, type RouteName, routeOf, statusOf } from '../contract.ts';
 import { type Control, type Readiness, shuttingDown } from '../control.ts';
 import { type Caller, checkAccess, checkRole } from './access.ts';
 import { createHandlers } from './handlers.ts';
+import { Recorder, type RecorderOptions } from './recorder.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -26,23 +29,37 @@ export type AppOptions = {
   readonly host: string;
   readonly tokens: readonly NamedToken[];
   readonly isTls: boolean;
+  readonly audit: AuditLog;
+  readonly facts: RecorderOptions['facts'];
   readonly log: Log;
 };
 
-type Env = { Variables: { caller: Caller } };
+type Env = { Variables: { caller: Caller }; Bindings: HttpBindings };
 
 export function createApp(options: AppOptions): Hono<Env> {
-  const { control, readiness, log } = options;
+  const { readiness, log } = options;
+  const recorder = new Recorder(options);
   const app = new Hono<Env>();
   // A route and its handler share their types in `Handlers`, by name; here is any of them.
-  const handlers = createHandlers(control, readiness) as Readonly<
+  const handlers = createHandlers(options) as Readonly<
     Record<RouteName, (input: unknown) => unknown>
   >;
   const serve = (name: RouteName): void => {
     const route = routeOf(name);
     app.on(route.method, route.path, async (context) => {
-      if (route.role !== 'open') checkRole(context.get('caller'), route.role);
-      return responseOf(route, await handlers[name](await readInput(route, context)));
+      if (route.role === 'open') return responseOf(route, await handlers[name]({}));
+      const caller = context.get('caller');
+      const { role } = route;
+      const answer = async (heard: (body: unknown) => void = () => {}): Promise<Response> => {
+        checkRole(caller, role);
+        const input = await readInput(route, context);
+        heard(input['body']);
+        return responseOf(route, await handlers[name](input));
+      };
+      if (route.method === 'GET') return answer();
+      const from = context.env.incoming.socket.remoteAddress ?? '';
+      const names = context.req.param();
+      return recorder.record({ action: name, token: caller.token, from, names }, answer);
     });
   };
 
@@ -77,7 +94,7 @@ export function createApp(options: AppOptions): Hono<Env> {
 }
 
 /** The names of the path, the query and the body in one object. @throws usage, too_large */
-async function readInput(route: Route, context: Context): Promise<unknown> {
+async function readInput(route: Route, context: Context): Promise<Record<string, unknown>> {
   const { query, body } = route;
   const input: Record<string, unknown> = { ...context.req.param() };
   if (query === 'raw') input['query'] = new URL(context.req.url).search.slice(1);

@@ -2,6 +2,7 @@
 // refuses a route without one. No HTTP here.
 
 import { SluiceError } from '../../base/errors.ts';
+import type { AuditLog } from '../audit.ts';
 import type { AnswerOf, InputOf, RouteName, Routes } from '../contract.ts';
 import type { Control, Readiness } from '../control.ts';
 import { METRICS_CONTENT_TYPE, renderPage } from '../pages.ts';
@@ -12,7 +13,13 @@ export type Handlers = {
   ) => AnswerOf<Routes[Name]> | Promise<AnswerOf<Routes[Name]>>;
 };
 
-export function createHandlers(control: Control, readiness: () => Readiness): Handlers {
+export type HandlersOptions = {
+  readonly control: Control;
+  readonly readiness: () => Readiness;
+  readonly audit: AuditLog;
+};
+
+export function createHandlers({ control, readiness, audit }: HandlersOptions): Handlers {
   return {
     health: () => ({ status: 'ok' }),
     ready: () => {
@@ -34,6 +41,7 @@ export function createHandlers(control: Control, readiness: () => Readiness): Ha
     },
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
+    events: ({ last }) => ({ events: audit.last(last) }),
     metrics: async () => ({
       contentType: METRICS_CONTENT_TYPE,
       body: await control.metrics(),

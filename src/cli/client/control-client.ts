@@ -10,7 +10,7 @@ import {
   readReply,
   requestOf,
 } from '../../admin/contract.ts';
-import type { Control, DrainDocument } from '../../admin.ts';
+import type { Control, DrainDocument, EventsDocument } from '../../admin.ts';
 import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import { type ClientTls, type Endpoint, parseEndpoints } from './endpoint.ts';
 import { NoAnswer, notOurs, send } from './send.ts';
@@ -25,12 +25,17 @@ export type ControlOptions = {
   readonly timeoutMs?: number;
 };
 
+export type ControlClient = Control & {
+  /** The newest changes, oldest first. */
+  events(last: number): Promise<EventsDocument>;
+};
+
 const TIMEOUT_MS = 10_000;
 /** Longest wait in one request; longer ones are asked for again. */
 const WAIT_MS_MAX = 30_000;
 
 /** @throws usage when the URL is not one, or has a path. */
-export function createControlClient(options: ControlOptions): Control {
+export function createControlClient(options: ControlOptions): ControlClient {
   const { token = '', tls = {}, timeoutMs = TIMEOUT_MS } = options;
   const gateways: Gateways = {
     all: parseEndpoints(options.url, { token, tls, timeoutMs }),
@@ -46,6 +51,7 @@ export function createControlClient(options: ControlOptions): Control {
     },
     openReceipt: (upstream) => call(gateways, 'openReceipt', { upstream }),
     readReceipt: (id) => call(gateways, 'readReceipt', { id }),
+    events: (last) => call(gateways, 'events', { last }),
     metrics: async () => (await call(gateways, 'metrics', {})).body,
   };
 }

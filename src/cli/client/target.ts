@@ -9,7 +9,7 @@ import type { Config } from '../../config.ts';
 import { mayAct } from '../../model.ts';
 import type { RecordStore } from '../../registry.ts';
 import { visible } from '../output.ts';
-import { createControlClient } from './control-client.ts';
+import { type ControlClient, createControlClient } from './control-client.ts';
 import { type ClientTls, readPem } from './endpoint.ts';
 import { openRegistryAt } from './registry-address.ts';
 
@@ -39,7 +39,7 @@ export async function configOf(options: GlobalOptions): Promise<Config> {
 }
 
 /** @throws usage, config_… */
-export async function controlOf(options: GlobalOptions): Promise<Control> {
+export async function controlOf(options: GlobalOptions): Promise<ControlClient> {
   return createControlClient(await controlAddressOf(options));
 }
 

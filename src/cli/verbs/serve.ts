@@ -17,7 +17,7 @@ export function defineServe(verb: Command): void {
 Without a configuration it serves one upstream "app" on 127.0.0.1:8080, the
 registry on 127.0.0.1:8500 and the control API on 127.0.0.1:8700. SIGTERM,
 SIGINT or SIGQUIT finishes what is in flight (shutdown_timeout); a second one
-ends at once. SIGUSR1 opens the access log anew. Others: docs/signals.md.
+ends at once. SIGUSR1 opens access and audit log anew. Others: docs/signals.md.
 
 Examples:
   $ sluice serve
@@ -39,7 +39,7 @@ async function serve(options: GlobalOptions): Promise<void> {
   const daemon = await startDaemon(config, { log: createLog(config.logLevel) });
   openLogAnew = () => {
     daemon.reopenLogs();
-    return remarkOnLog(config.gateway.accessLog);
+    return remarkOnLogs(config);
   };
   // Signals are handled before it says that it is ready: whoever waits for that may send one at once.
   const ended = run.untilEnded({
@@ -49,6 +49,11 @@ async function serve(options: GlobalOptions): Promise<void> {
   });
   remark(welcome(config, daemon.addresses));
   await ended;
+}
+
+function remarkOnLogs({ gateway: { accessLog }, admin: { auditLog } }: Config): string {
+  const access = remarkOnLog(accessLog);
+  return auditLog === '' ? access : `${access}; the audit log is opened anew, too`;
 }
 
 function remarkOnLog(accessLog: string): string {

@@ -1,0 +1,62 @@
+// What the audit log says of a request that changes something: who asked for what, from where, what was
+// before, what is after, and how it ended.
+
+import { isSluiceError, messageOf } from '../../base/errors.ts';
+import type { AuditLog } from '../audit.ts';
+import type { FactsDocument, RouteName } from '../contract.ts';
+
+export type RecorderOptions = {
+  readonly audit: AuditLog;
+  /** What is known of a server at this moment; undefined: it is not there. */
+  readonly facts: (upstream: string, server: string) => FactsDocument | undefined;
+};
+
+export type Asked = {
+  readonly action: RouteName;
+  /** Of the token. */
+  readonly token: string;
+  /** The client's address. */
+  readonly from: string;
+  /** Names in the path. */
+  readonly names: Readonly<Record<string, string>>;
+};
+
+const NOT_THERE: FactsDocument = { state: '', owner: '', reason: '', weight: 0 };
+
+export class Recorder {
+  readonly #options: RecorderOptions;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  /** `act` is told what the body says by `heard`, as soon as that is known. Throws what `act` throws. */
+  async record<Answer>(
+    asked: Asked,
+    act: (heard: (body: unknown) => void) => Promise<Answer>,
+  ): Promise<Answer> {
+    const { audit, facts } = this.#options;
+    const { action, token, from, names } = asked;
+    const { upstream = '', server = '' } = names;
+    const look = (): FactsDocument =>
+      server === '' ? NOT_THERE : (facts(upstream, server) ?? NOT_THERE);
+    const before = look();
+    let body: Readonly<Record<string, unknown>> = {};
+    let [result, message] = ['ok', ''];
+    try {
+      return await act((heard) => {
+        if (typeof heard === 'object' && heard !== null) body = { ...heard };
+      });
+    } catch (error) {
+      result = isSluiceError(error) ? error.code : 'internal';
+      message = isSluiceError(error) ? messageOf(error) : 'internal error; see the log';
+      throw error;
+    } finally {
+      const owner = typeof body['owner'] === 'string' ? body['owner'] : '';
+      audit.record({
+        ...{ time: new Date().toISOString(), token, owner, from, action, upstream, server },
+        ...{ asked: body, before, after: look(), result, message },
+      });
+    }
+  }
+}

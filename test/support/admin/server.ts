@@ -1,0 +1,8 @@
+// What a control API needs beside the control, for tests of something else.
+
+import { AuditLog } from '../../../src/admin.ts';
+import { silentLog } from '../../../src/base/log.ts';
+
+export function noAudit() {
+  return { audit: new AuditLog({ file: '', log: silentLog }), facts: () => undefined };
+}
