@@ -99,6 +99,10 @@ function addProgram({ status }: MetricsSource, gauge: MakeGauge): void {
     index.set({ registry: name }, registry.index);
     contact.set({ registry: name }, registry.lastContactMs / 1000);
   }
+  const gateways = gauge('sluice_gateways', 'Gateways that share the registry.', ['state']);
+  for (const state of ['live', 'silent'] as const) {
+    gateways.set({ state }, status.gateways.filter((gateway) => gateway.state === state).length);
+  }
 }
 
 function addServers(status: StatusDocument, gauge: MakeGauge): void {

@@ -232,6 +232,8 @@ test('the metrics carry what was counted, buckets cumulative', async () => {
     'sluice_worker_crashes_total 2',
     'sluice_generation 1',
     'sluice_client_connections 3',
+    'sluice_gateways{state="live"} 1',
+    'sluice_gateways{state="silent"} 0',
     'sluice_client_connections_max 700',
     'sluice_descriptors_open{process="worker 1"} 40',
     'sluice_descriptors_max{process="worker 1"} 1024',
