@@ -2,8 +2,10 @@
 // are hidden: what the client does about each, against scripted registries.
 
 import assert from 'node:assert/strict';
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { openClient } from '../../../test/support/registry/builders.ts';
+import { openClient, temporaryFolder } from '../../../test/support/registry/builders.ts';
 import { answer, hang, list, type Script, startLiar } from '../../../test/support/registry/liar.ts';
 import { Seen } from '../../../test/support/registry/store-contract.ts';
 
@@ -88,15 +90,21 @@ test('a query that is silent about a change is asked anew', async (t) => {
 
 test('a registry that counts keys otherwise is read anew once, not for ever', async (t) => {
   let keysAsked = 0;
-  let twiceMore = (): void => {};
+  let smallAsked = 0;
+  let isEnough = (): void => {};
   const enough = new Promise<void>((resolve) => {
-    twiceMore = resolve;
+    isEnough = resolve;
   });
   const question: Script = (request, response, count) => {
-    if (request.url?.includes('keys') === true && ++keysAsked === 4) twiceMore();
-    const key = absent(100 + count);
-    const keys = answer(200, '["w/a"]', { 'X-Consul-Index': '9' });
-    (request.url?.includes('keys') === true ? keys : key)(request, response, count);
+    if (request.url?.includes('keys') === true) {
+      keysAsked++;
+      answer(200, '["w/a"]', { 'X-Consul-Index': '9' })(request, response, count);
+      return;
+    }
+    // Twice the keys were compared before it was read anew, and then once more: had it been believed
+    // again, the answer to that would be here by now.
+    if (keysAsked > 2 && ++smallAsked > 2) isEnough();
+    absent(100 + count)(request, response, count);
   };
   const script: Script = (request, response, count) => {
     if (count % 2 === 1) list(5, 'a=1')(request, response, count);
@@ -107,6 +115,25 @@ test('a registry that counts keys otherwise is read anew once, not for ever', as
   t.after(() => watch.close());
   await enough;
   assert.equal(liar.requests.filter(({ url }) => url.endsWith('consistent')).length, 2);
+});
+
+test('a prefix without records is not read anew because others were written', async (t) => {
+  let keysAsked = 0;
+  let smallAsked = 0;
+  let isEnough = (): void => {};
+  const enough = new Promise<void>((resolve) => {
+    isEnough = resolve;
+  });
+  const question: Script = (request, response, count) => {
+    if (request.url?.includes('keys') === true) keysAsked++;
+    else if (keysAsked > 0 && ++smallAsked > 2) isEnough();
+    absent(100 + count)(request, response, count);
+  };
+  const liar = await startLiar(t, firstThen(absent(5), hang), question);
+  const watch = openClient(t, [liar.address], SURE).watch('w/', new Seen());
+  t.after(() => watch.close());
+  await enough;
+  assert.equal(liar.requests.length, 2);
 });
 
 test('an address that is behind is not believed while another knows more', async (t) => {
@@ -157,6 +184,24 @@ test('a list that is hidden from us is trouble with its remedy, not an empty lis
     assert(!seen.states.includes(''), `${seen.states}`);
     await assert.rejects(registry.list('w/'), { code: 'registry_refused', message: words });
   }
+});
+
+test('a query that was let in with the last token is asked anew with the next', async (t) => {
+  const liar = await startLiar(t, (request, response, count) => {
+    if (count !== 2) list(5, 'a=1')(request, response, count);
+  });
+  const tokenFile = join(temporaryFolder(t), 'token');
+  writeFileSync(tokenFile, 'first\n');
+  const watch = openClient(t, [liar.address], { ...SURE, tokenFile }).watch('w/', new Seen());
+  t.after(() => watch.close());
+  await liar.asked(2);
+  writeFileSync(`${tokenFile}.new`, 'second');
+  renameSync(`${tokenFile}.new`, tokenFile);
+  await liar.asked(3);
+  assert.deepEqual(
+    liar.requests.slice(0, 3).map(({ token }) => token),
+    ['first', 'first', 'second'],
+  );
 });
 
 test('a read is asked at another address after a second, a write only where somebody lives', async (t) => {
