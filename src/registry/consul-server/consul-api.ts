@@ -40,7 +40,7 @@ import { Pipeline } from './pipeline.ts';
 import { parseQueryOptions } from './query-options.ts';
 import { Refusal } from './refusal.ts';
 import { locationOf, parameter, parseTarget, type Query } from './request-target.ts';
-import { ALL_RIGHTS } from './rights.ts';
+import { ALL_RIGHTS, type Rights } from './rights.ts';
 import type { Caller, Method } from './routes.ts';
 
 const IDLE_TIMEOUT_MS = 120_000;
@@ -101,25 +101,28 @@ export async function serveConsulApi(options: {
   let closing = false;
   const pipeline = new Pipeline();
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    handle(request, response, endpoints, identities).then(
-      (answered) => {
-        // Nobody knows whether a body that was not asked for will come: we close, as Consul does.
-        const unasked = expectsContinue(request) && request.readableFlowing === null;
-        if (closing || unasked) response.shouldKeepAlive = false;
-        respond(request, response, answered);
-      },
-      (error: unknown) => {
-        if (error instanceof Refusal) return respond(request, response, error.answer);
-        if (!isSluiceError(error)) {
-          log.error(
-            { method: request.method, reason: messageOf(error) },
-            'registry request failed',
-          );
-        }
-        const status = isSluiceError(error) ? httpStatus(error.code) : 500;
-        respond(request, response, textAnswer(status, messageOf(error)));
-      },
-    );
+    const settle = (answered: Answer): void => {
+      // Nobody knows whether a body that was not asked for will come: we close, as Consul does.
+      const unasked = request.readableFlowing === null && expectsContinue(request);
+      if (closing || unasked) response.shouldKeepAlive = false;
+      respond(request, response, answered);
+    };
+    const fail = (error: unknown): void => {
+      if (error instanceof Refusal) return respond(request, response, error.answer);
+      if (!isSluiceError(error)) {
+        log.error({ method: request.method, reason: messageOf(error) }, 'registry request failed');
+      }
+      const status = isSluiceError(error) ? httpStatus(error.code) : 500;
+      respond(request, response, textAnswer(status, messageOf(error)));
+    };
+    let answered: Answer | Promise<Answer>;
+    try {
+      answered = handle(request, response, endpoints, identities);
+    } catch (error) {
+      return fail(error);
+    }
+    if (answered instanceof Promise) answered.then(settle, fail);
+    else settle(answered);
   };
   // With a listener of its own, `Expect: 100-continue` is told to go on only when its body is wanted.
   for (const event of ['request', 'checkContinue'] as const) {
@@ -166,35 +169,40 @@ export async function serveConsulApi(options: {
   };
 }
 
-async function handle(
+function handle(
   request: IncomingMessage,
   response: ServerResponse,
   endpoints: Endpoints | undefined,
   identities: Identities | undefined,
-): Promise<Answer> {
+): Answer | Promise<Answer> {
   const target = parseTarget(request.url ?? '/');
   if (target.kind === 'refused') {
     return target.why === '' ? emptyAnswer(400) : textAnswer(400, target.why);
   }
   const { path, rawQuery } = target;
-  // Consul's paths that have others below them end in a slash; some are there without it as well.
-  if (endpoints?.has(`${path}/`) === true && !endpoints.has(path))
+  // Consul's paths that have others below them end in a slash.
+  if (endpoints?.isFolder(path) === true) {
     return moved(request, locationOf(`${path}/`, rawQuery));
+  }
   if (target.kind === 'moved') return moved(request, locationOf(path, rawQuery));
   const { query } = target;
   if (path === '/') return rootAnswer();
   const found = endpoints?.find(path);
   if (found === undefined) return NOT_OFFERED.test(path) ? notOffered(path) : emptyAnswer(404);
   const [endpoint, rest] = found;
-  const allow = ['OPTIONS', ...Object.keys(endpoint)].join(',');
   const method = request.method ?? '';
-  if (method === 'OPTIONS') return variedAnswer(200, ['Allow', allow]);
   const handler = isMethod(method) ? endpoint[method] : undefined;
   if (handler === undefined) {
+    const allow = ['OPTIONS', ...Object.keys(endpoint)].join(',');
+    if (method === 'OPTIONS') return variedAnswer(200, ['Allow', allow]);
     const refused = textAnswer(405, `method ${method} not allowed`);
     return { ...refused, headers: ['Allow', allow, ...refused.headers] };
   }
-  return handler(rest, query, callerOf(request, response, secretOf(request, query), identities));
+  return handler(
+    rest,
+    query,
+    new RequestCaller(request, response, secretOf(request, query), identities),
+  );
 }
 
 function isMethod(method: string): method is Method {
@@ -231,45 +239,68 @@ function moved(request: IncomingMessage, location: string): Answer {
 function secretOf({ headers }: IncomingMessage, query: Query): string {
   const given = parameter(query, 'token') || headers['x-consul-token'];
   if (typeof given === 'string' && given !== '') return given;
-  return /^Bearer +(\S+)\s*$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+  const { authorization } = headers;
+  if (authorization === undefined) return '';
+  return /^Bearer +(\S+)\s*$/i.exec(authorization)?.[1] ?? '';
 }
 
-function callerOf(
-  request: IncomingMessage,
-  response: ServerResponse,
-  secret: string,
-  identities: Identities | undefined,
-): Caller {
-  const declared = request.headers['content-length'];
-  const declaredBytes = declared === undefined ? 0 : Number(declared);
-  const namespace = request.headers['x-consul-namespace'];
-  return {
-    declaredBytes,
-    secret,
-    get rights() {
-      return identities === undefined ? ALL_RIGHTS : identities.rightsOf(secret);
-    },
-    accepts: request.headers.accept ?? '',
-    namespace: typeof namespace === 'string' ? namespace : '',
-    readBody: (bytesMax) => {
-      if (expectsContinue(request) && declaredBytes <= bytesMax) response.writeContinue();
-      return readBody(request, declaredBytes, bytesMax);
-    },
-    bodyStream: () => {
-      if (expectsContinue(request)) response.writeContinue();
-      return request;
-    },
-    onGone: (callback) => {
-      // 'end': the client ended its side while it waits. It may still read: it is answered at once,
-      // also when the end came while an earlier request of the same connection was answered.
-      if (request.socket.readableEnded) queueMicrotask(callback);
-      request.socket.once('end', callback);
-      response.once('close', callback);
-      return () => {
-        request.socket.removeListener('end', callback);
-        response.removeListener('close', callback);
-      };
-    },
+class RequestCaller implements Caller {
+  readonly secret: string;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #identities: Identities | undefined;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    secret: string,
+    identities: Identities | undefined,
+  ) {
+    this.secret = secret;
+    this.#request = request;
+    this.#response = response;
+    this.#identities = identities;
+  }
+
+  get declaredBytes(): number {
+    return Number(this.#request.headers['content-length'] ?? 0);
+  }
+
+  get rights(): Rights {
+    return this.#identities === undefined ? ALL_RIGHTS : this.#identities.rightsOf(this.secret);
+  }
+
+  get accepts(): string {
+    return this.#request.headers.accept ?? '';
+  }
+
+  get namespace(): string {
+    const namespace = this.#request.headers['x-consul-namespace'];
+    return typeof namespace === 'string' ? namespace : '';
+  }
+
+  readonly readBody = (bytesMax: number): Promise<Buffer | undefined> => {
+    const { declaredBytes } = this;
+    if (expectsContinue(this.#request) && declaredBytes <= bytesMax) this.#response.writeContinue();
+    return readBody(this.#request, declaredBytes, bytesMax);
+  };
+
+  readonly bodyStream = (): AsyncIterable<Uint8Array> => {
+    if (expectsContinue(this.#request)) this.#response.writeContinue();
+    return this.#request;
+  };
+
+  readonly onGone = (callback: () => void): (() => void) => {
+    const { socket } = this.#request;
+    // 'end': the client ended its side while it waits. It may still read: it is answered at once,
+    // also when the end came while an earlier request of the same connection was answered.
+    if (socket.readableEnded) queueMicrotask(callback);
+    socket.once('end', callback);
+    this.#response.once('close', callback);
+    return () => {
+      socket.removeListener('end', callback);
+      this.#response.removeListener('close', callback);
+    };
   };
 }
 
@@ -294,7 +325,7 @@ function readBody(
       if (!refused) chunks.push(chunk);
       else if (bytes > DROPPED_BYTES_MAX) request.destroy();
     });
-    request.on('end', () => resolve(Buffer.concat(chunks)));
+    request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
     // Every request closes, most of them long after their body: the error is built for the others.
     const gone = (): void => {
       if (refused || request.readableEnded) return;

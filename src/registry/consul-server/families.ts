@@ -24,10 +24,14 @@ const FAMILIES: readonly OpenFamily[] = [
   healthFamily,
 ];
 
+/** No other name begins like this one, so it is found without a search. */
+const MOST_ASKED = '/v1/kv/';
+
 export type Endpoints = {
   /** The endpoint of a path and what follows its name; undefined when there is none. */
   find(path: string): readonly [Endpoint, string] | undefined;
-  has(path: string): boolean;
+  /** Whether the path stands for what is below it and belongs with a slash. */
+  isFolder(path: string): boolean;
   close(): void;
   /** What the families write before the first request is answered. */
   readonly opened: Promise<unknown>;
@@ -36,10 +40,15 @@ export type Endpoints = {
 export function openFamilies(context: ApiContext): Endpoints {
   const families = FAMILIES.map((open) => open(context));
   const routes = new Map(families.flatMap((family) => Object.entries(family.routes)));
+  const mostAsked = routes.get(MOST_ASKED);
   return {
     opened: Promise.allSettled(families.map(({ opened }) => opened)),
-    has: (path) => routes.has(path),
+    // Some are there without a slash as well.
+    isFolder: (path) => !path.startsWith(MOST_ASKED) && routes.has(`${path}/`) && !routes.has(path),
     find: (path) => {
+      if (mostAsked !== undefined && path.startsWith(MOST_ASKED)) {
+        return [mostAsked, path.slice(MOST_ASKED.length)];
+      }
       const exact = routes.get(path);
       if (exact !== undefined) return [exact, ''];
       // The longest name that ends in a slash and has the path below it.

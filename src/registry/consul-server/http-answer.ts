@@ -18,6 +18,8 @@ export type Answer = {
 
 /** Up to this size a body is compressed at once, above it off the event loop. */
 const GZIP_AT_ONCE_MAX = 16 * 1024;
+/** Up to this size head and body are sent as one text. */
+const ONE_WRITE_MAX = 8 * 1024;
 /** A client that takes nothing of its answer for this long, at most twice, is cut off. */
 const SEND_TIMEOUT_MS = 30_000;
 /** A refused body of which nothing came for this long is not waited for. */
@@ -121,7 +123,7 @@ function write(
   if (response.shouldKeepAlive === (request.httpVersion === '1.1')) {
     response.removeHeader('Connection');
   }
-  const headers = [...answer.headers, ...encoding, 'Content-Length', String(bytes.length)];
+  const headers = answer.headers.concat(encoding, 'Content-Length', String(bytes.length));
   const reason = REASONS[answer.status];
   if (reason === undefined) response.writeHead(answer.status, headers);
   else response.writeHead(answer.status, reason, headers);
@@ -136,10 +138,27 @@ function write(
       clearTimeout(silence);
       end();
     });
-  } else {
-    response.end(request.method === 'HEAD' ? undefined : bytes);
+  } else if (request.method === 'HEAD') {
+    response.end();
+  } else if (!endWithHead(response, bytes)) {
+    response.end(bytes);
   }
   limitSending(response);
+}
+
+/**
+ * Sends head and body as one text: one plain write instead of a vectored one of three pieces, which
+ * saves a third of what an answer costs. node:http keeps the head as a text in `_header` until it is
+ * sent; that is no documented member, so whatever else stands there means the usual way (false).
+ */
+function endWithHead(response: ServerResponse, bytes: Buffer): boolean {
+  const head: unknown = Reflect.get(response, '_header');
+  if (bytes.length > ONE_WRITE_MAX || typeof head !== 'string' || !head.endsWith('\r\n\r\n')) {
+    return false;
+  }
+  if (bytes.length > 0) Reflect.set(response, '_header', head + bytes.toString('latin1'));
+  response.end();
+  return true;
 }
 
 /** An answer that the client does not take occupies memory: its connection may not stay silent. */

@@ -32,7 +32,7 @@ export class Pipeline {
     const { socket } = request;
     const own: Pipelined = {
       begin: () => {
-        response.once('close', () => this.#next(socket));
+        response.on('close', () => this.#next(socket));
         begin();
       },
       isComplete: () => request.complete,

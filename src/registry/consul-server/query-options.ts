@@ -13,8 +13,11 @@ export type QueryOptions = {
   readonly pretty: boolean;
 };
 
+const DEFAULTS: QueryOptions = { index: 0, waitMs: WAIT_DEFAULT_MS, pretty: false };
+
 /** The options, or the 400 or 500 that Consul gives. */
 export function parseQueryOptions(query: Query, ownDatacenter: string): QueryOptions | Answer {
+  if (query.size === 0) return DEFAULTS;
   const wait = parameter(query, 'wait');
   const waitMs = wait === '' ? 0 : parseGoDuration(wait);
   if (waitMs === undefined) return textAnswer(400, 'Invalid wait time');

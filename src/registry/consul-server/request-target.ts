@@ -22,24 +22,32 @@ export type Query = ReadonlyMap<string, readonly string[]>;
 /** Letters, marks, numbers, punctuation, symbols and the blank: Go's unicode.IsPrint. */
 const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 
+/** Printable ASCII without escapes: it is what it says. */
+const PLAIN_PATH = /^[ -$&-~]*$/;
+
 export function parseTarget(url: string): Target {
   // Absolute form: the authority is not ours to judge, as in Go.
   const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*/i, '');
   const mark = target.indexOf('?');
   const rawPath = mark === -1 ? target : target.slice(0, mark);
   const rawQuery = mark === -1 ? '' : target.slice(mark + 1);
-  const bytes = percentDecode(rawPath);
-  if (bytes === undefined) return { kind: 'refused', why: '' };
-  // Keys are texts here. To fold such bytes into U+FFFD would make one record of different keys.
-  if (!isUtf8(bytes)) return { kind: 'refused', why: NOT_UTF8 };
-  const path = bytes.toString();
-  if (UNPRINTABLE.test(path)) return { kind: 'refused', why: '' };
+  const path = PLAIN_PATH.test(rawPath) ? rawPath : decodePath(rawPath);
+  if (typeof path !== 'string') return path;
   const clean = cleanPath(path);
   if (clean !== path) return { kind: 'moved', path: clean, rawQuery };
   const query = parseQuery(rawQuery);
   return query === undefined
     ? { kind: 'refused', why: '' }
     : { kind: 'path', path, query, rawQuery };
+}
+
+function decodePath(rawPath: string): string | Target {
+  const bytes = percentDecode(rawPath);
+  if (bytes === undefined) return { kind: 'refused', why: '' };
+  // Keys are texts here. To fold such bytes into U+FFFD would make one record of different keys.
+  if (!isUtf8(bytes)) return { kind: 'refused', why: NOT_UTF8 };
+  const path = bytes.toString();
+  return UNPRINTABLE.test(path) ? { kind: 'refused', why: '' } : path;
 }
 
 /** Resolves `//`, `/./` and `/../`; a final slash stays. */
@@ -79,10 +87,12 @@ function encodePath(path: string): string {
   );
 }
 
+const NO_PARAMETERS: Query = new Map();
+
 /** Undefined when a pair is malformed: to leave out a `cas` would overwrite what it protects. */
 function parseQuery(text: string): Query | undefined {
+  if (text === '') return NO_PARAMETERS;
   const query = new Map<string, string[]>();
-  if (text === '') return query;
   for (const pair of text.split(/[&;]/)) {
     if (pair === '') continue;
     const equals = pair.indexOf('=');
