@@ -320,3 +320,21 @@ test('while the registry is away a word holds on one gateway, and then on all', 
   await together(a, b);
   assert.equal((await awaitIdle(b.control, one.id, '5s')).idle, true);
 });
+
+test('gateways that follow the services of a Consul meet in its KV', async (t) => {
+  const consul = await startConsul(t);
+  const registry = consul?.addresses[0];
+  if (registry === undefined) return;
+  const server = await startServer(t);
+  const at = `http://${registry.host}:${registry.port}/v1/agent/service/register`;
+  const service = { Name: 'app', Address: '127.0.0.1', Port: server.port };
+  assert.equal((await fetch(at, { method: 'PUT', body: JSON.stringify(service) })).status, 200);
+  const yaml = `registry: { consul_services: { addresses: ["${registry.host}:${registry.port}"] } }\nupstreams: { app: {} }`;
+  const a = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
+  const b = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
+  await together(a, b);
+  await setAdmin(a.control, server.id, { state: 'drain' });
+  const drain = await awaitIdle(a.control, server.id, '5s');
+  assert.deepEqual([drain.idle, drain.scope.heard.length], [true, 1]);
+  assert.equal((await get(b.gateway)).status, 503);
+});

@@ -39,10 +39,10 @@ export function recordsFor(
   );
 }
 
-/** Where the gateways write for each other: the first registry that can be written. */
+/** Where the gateways write for each other: the first registry that has room for it. */
 export function meetingPlace(registries: readonly KnownRegistry[]): ServerRecords | undefined {
   for (const { config, opened } of registries) {
-    if (opened.store !== undefined) return { config, store: opened.store };
+    if (opened.meeting !== undefined) return { config, store: opened.meeting };
   }
   return undefined;
 }

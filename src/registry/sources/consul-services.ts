@@ -1,6 +1,7 @@
 // Services that are registered with a Consul, by its catalog or by its health with the checks. They are
 // only read here: whoever runs a service registers it.
 
+import { openConsul } from '../consul.ts';
 import { type ServicesOptions, servicesSource } from '../lists.ts';
 import { type ConsulReach, placeOf } from './consul.ts';
 import type { OpenContext, OpenedSource, SourceKind } from './source-kind.ts';
@@ -40,10 +41,13 @@ async function openServices(
   { log }: OpenContext,
   health: ServicesOptions['health'],
 ): Promise<OpenedSource> {
+  // The KV of the same Consul: servers are not in it, but gateways can meet there.
+  const meeting = openConsul({ ...reach, log });
   return {
     source: servicesSource({ reach, health, log }),
     store: undefined,
+    meeting,
     address: undefined,
-    close: async () => {},
+    close: async () => meeting.close(),
   };
 }

@@ -29,6 +29,7 @@ export const consul: SourceKind<ConsulSettings> = {
     return {
       source: recordSource({ store, prefix, log }),
       store,
+      meeting: store,
       address: undefined,
       close: async () => store.close(),
     };

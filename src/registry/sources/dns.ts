@@ -26,6 +26,7 @@ export const dns: SourceKind<DnsSettings> = {
   open: async (settings, { log }) => ({
     source: dnsSource({ ...settings, log }),
     store: undefined,
+    meeting: undefined,
     address: undefined,
     close: async () => {},
   }),

@@ -42,6 +42,7 @@ export const embedded: SourceKind<EmbeddedSettings> = {
       return {
         source: recordSource({ store, prefix, log }),
         store,
+        meeting: store,
         address: api.address,
         close: async () => {
           store.close();

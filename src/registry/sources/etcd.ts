@@ -32,6 +32,7 @@ export const etcd: SourceKind<EtcdSettings> = {
     return {
       source: recordSource({ store, prefix, log }),
       store,
+      meeting: store,
       address: undefined,
       close: async () => store.close(),
     };

@@ -19,6 +19,7 @@ export const file: SourceKind<FileSettings> = {
   open: async ({ path }, { log, readDocument }) => ({
     source: fileSource({ path, log, readDocument }),
     store: undefined,
+    meeting: undefined,
     address: undefined,
     close: async () => {},
   }),

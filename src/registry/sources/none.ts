@@ -12,6 +12,7 @@ export const none: SourceKind<NoSettings> = {
   open: async () => ({
     source: undefined,
     store: undefined,
+    meeting: undefined,
     address: undefined,
     close: async () => {},
   }),

@@ -22,6 +22,8 @@ export type OpenedSource = {
   readonly source: MembershipSource | undefined;
   /** Undefined: the servers cannot be written from here. */
   readonly store: RecordStore | undefined;
+  /** Records of the gateways that follow it; often its own store. Undefined: it keeps none. */
+  readonly meeting: RecordStore | undefined;
   /** Where the embedded registry's API listens. */
   readonly address: Address | undefined;
   close(): Promise<void>;
