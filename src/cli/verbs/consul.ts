@@ -67,10 +67,16 @@ async function runAgent(settings: AgentSettings): Promise<void> {
     settings.dataDir === undefined ? mkdtempSync(join(tmpdir(), 'sluice-consul-')) : undefined;
   const dataDir = temporary ?? resolve(settings.dataDir ?? '', 'registry');
   const store = openStore({ dataDir, log });
-  const { host, port, datacenter, nodeName, nodeId, nodeMeta, scripts } = settings;
+  const { host, port, datacenter, nodeName, nodeId, nodeMeta, scripts, acl } = settings;
   try {
     const api = await serveConsulApi({
       ...{ store, host, port, log, datacenter, nodeMeta, scripts },
+      acl: acl.enabled
+        ? {
+            initialManagementToken: acl.masterToken ?? '',
+            allowByDefault: acl.defaultPolicy === 'allow',
+          }
+        : undefined,
       ...(nodeName === undefined ? {} : { nodeName }),
       ...(nodeId === undefined ? {} : { nodeId }),
     });

@@ -14,6 +14,8 @@ import { ANONYMOUS_SECRET, isExpired, listTokens, TOKENS, type Token } from './t
 export type AclSettings = {
   /** May do everything, and is not in the store: who changes it in the configuration ends the old one. */
   readonly initialManagementToken: string;
+  /** What no rule names is allowed to everybody; by default it is denied. */
+  readonly allowByDefault?: boolean;
 };
 
 type Identity = {
@@ -26,6 +28,7 @@ export class Identities {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #datacenter: string;
+  readonly #allowByDefault: boolean;
   /** The token of the configuration, as if it were one of the others; undefined when it has none. */
   readonly initial: Stored<Token> | undefined;
   readonly #stopListening: () => void;
@@ -38,6 +41,7 @@ export class Identities {
     this.#store = store;
     this.#clock = clock;
     this.#datacenter = datacenter;
+    this.#allowByDefault = settings.allowByDefault ?? false;
     this.initial = initialToken(settings.initialManagementToken);
     this.#stopListening = store.onChange((changes) => {
       const isTouched =
@@ -95,7 +99,7 @@ export class Identities {
     if (token === undefined) return undefined;
     let identity = this.#identities.get(token.id);
     if (identity === undefined) {
-      const rules = new RuleSet(this.#rulesOf(token.value));
+      const rules = new RuleSet(this.#rulesOf(token.value), this.#allowByDefault);
       const isManagement = token.value.policies.includes(MANAGEMENT_ID);
       identity = { token, rules, isManagement };
       this.#identities.set(token.id, identity);

@@ -110,3 +110,18 @@ test('deny beats write, write beats list, list beats read, in any order', () => 
     }
   }
 });
+
+test('where all is allowed by default, rules still deny, and tokens stay with the managers', () => {
+  const rules = new RuleSet(
+    parseRules('key_prefix "a/" { policy = "deny" } key "b/x" { policy = "read" }'),
+    true,
+  );
+  assert.equal(rules.allows('key', 'write', 'c'), true);
+  assert.equal(rules.allows('key', 'read', 'a/x'), false);
+  assert.equal(rules.allows('key', 'write', 'b/x'), false);
+  assert.equal(rules.allows('service', 'write', 'web'), true);
+  assert.equal(rules.allows('acl', 'read', ''), false);
+  assert.equal(rules.allowsAll('key', 'write', 'c'), true);
+  assert.equal(rules.allowsAll('key', 'write', 'b'), false);
+  assert.equal(rules.allowsAll('key', 'write', ''), false);
+});

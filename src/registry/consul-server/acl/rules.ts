@@ -1,6 +1,6 @@
 // The rules of a policy, and what a set of them allows. Pure. Of all rules for a resource the exact name
 // counts, otherwise the longest prefix. Where policies say different things of the same name, deny wins,
-// then write, list, read. What no rule names is denied.
+// then write, list, read. What no rule names is denied, unless all is allowed by default.
 
 import type { Access, Resource, Rights } from '../rights.ts';
 import { HclError, type Item, parseHcl } from './hcl.ts';
@@ -98,8 +98,11 @@ type Names = { readonly exact: Map<string, Granted>; readonly prefixes: Map<stri
 
 export class RuleSet implements Pick<Rights, 'allows' | 'allowsAll'> {
   readonly #byResource = new Map<Resource, Names>();
+  readonly #byDefault: boolean;
 
-  constructor(rules: Iterable<Rule>) {
+  /** `byDefault`: whether what no rule names is allowed; tokens and policies themselves never are. */
+  constructor(rules: Iterable<Rule>, byDefault = false) {
+    this.#byDefault = byDefault;
     for (const { resource, name, prefix, granted } of rules) {
       const { exact, prefixes } = this.#names(resource);
       const names = prefix ? prefixes : exact;
@@ -110,19 +113,26 @@ export class RuleSet implements Pick<Rights, 'allows' | 'allowsAll'> {
 
   allows(resource: Resource, access: Access, name: string): boolean {
     const names = this.#byResource.get(resource);
-    return names !== undefined && grants(names.exact.get(name) ?? longest(names, name), access);
+    const granted = names?.exact.get(name) ?? longest(names, name);
+    return granted === undefined ? this.#allowsByDefault(resource) : grants(granted, access);
   }
 
   /** The prefix itself, and no rule below it that says less. */
   allowsAll(resource: 'key', access: Access, prefix: string): boolean {
     const names = this.#byResource.get(resource);
-    if (names === undefined || !grants(longest(names, prefix), access)) return false;
+    const granted = longest(names, prefix);
+    const may = granted === undefined ? this.#allowsByDefault(resource) : grants(granted, access);
+    if (!may || names === undefined) return may;
     for (const rules of [names.exact, names.prefixes]) {
       for (const [name, granted] of rules) {
         if (name.startsWith(prefix) && !grants(granted, access)) return false;
       }
     }
     return true;
+  }
+
+  #allowsByDefault(resource: Resource): boolean {
+    return this.#byDefault && resource !== 'acl';
   }
 
   #names(resource: Resource): Names {
@@ -135,7 +145,9 @@ export class RuleSet implements Pick<Rights, 'allows' | 'allowsAll'> {
   }
 }
 
-function longest({ prefixes }: Names, name: string): Granted | undefined {
+function longest(names: Names | undefined, name: string): Granted | undefined {
+  if (names === undefined) return undefined;
+  const { prefixes } = names;
   let found: string | undefined;
   for (const prefix of prefixes.keys()) {
     if (name.startsWith(prefix) && prefix.length >= (found?.length ?? 0)) found = prefix;
@@ -143,7 +155,7 @@ function longest({ prefixes }: Names, name: string): Granted | undefined {
   return found === undefined ? undefined : prefixes.get(found);
 }
 
-function grants(granted: Granted | undefined, access: Access): boolean {
-  if (granted === undefined || granted === 'deny') return false;
+function grants(granted: Granted, access: Access): boolean {
+  if (granted === 'deny') return false;
   return RANK[granted] >= RANK[access];
 }
