@@ -25,7 +25,7 @@ import { memberEligibility } from './reported.ts';
 import type { SharedControl } from './shared.ts';
 import { socketMetrics } from './socket-metrics.ts';
 import { buildStatus, inFlight, openTunnelsOf } from './status.ts';
-import type { KnownUpstream, Member, Table } from './table.ts';
+import { type KnownUpstream, type Member, namesakes, type Table, writtenId } from './table.ts';
 import { writeWeight } from './weight.ts';
 
 /** How long a page waits for the figures of a worker that does not answer, ms. */
@@ -88,7 +88,7 @@ export class DaemonControl implements Control {
   }
 
   async setAdmin(upstream: string, server: string, request: AdminRequest): Promise<DrainDocument> {
-    this.#find(upstream, server);
+    const { member } = this.#find(upstream, server);
     // The guard also judges by ejections, and only the workers know of them.
     if (request.keepEligible !== undefined) await this.#refresh();
     const { shared } = this.#options;
@@ -100,7 +100,7 @@ export class DaemonControl implements Control {
     if (request.state === 'ready') {
       await this.#until(() => this.#isAcknowledged(upstream, server), BACK_DEADLINE_MS);
     }
-    return this.#drainDocument(upstream, server);
+    return this.#drainDocument(upstream, member.state.id);
   }
 
   async awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainDocument> {
@@ -124,9 +124,11 @@ export class DaemonControl implements Control {
   async setWeight(upstream: string, server: string, weight: number): Promise<void> {
     const { known, member } = this.#find(upstream, server);
     const { config, store } = recordsFor(this.#options.registries, known.config, member.registry);
-    const configured = known.config.servers.find(({ id }) => id === server);
+    // The weight of a name is that of each of its addresses.
+    const written = writtenId(member.state);
+    const configured = known.config.servers.find(({ id }) => id === written);
     const { prefix } = config;
-    await writeWeight({ store, prefix, upstream, server, weight, configured });
+    await writeWeight({ store, prefix, upstream, server: written, weight, configured });
     this.#options.log.info({ upstream, server, weight }, 'weight set');
   }
 
@@ -220,29 +222,41 @@ export class DaemonControl implements Control {
     };
   }
 
+  /** The server of this id, or all whose other id it is. */
+  #members(upstream: string, server: string): readonly Member[] {
+    const known = this.#options.table.upstream(upstream);
+    return known === undefined ? [] : namesakes(known.members, server);
+  }
+
   #isOut(upstream: string, server: string): boolean {
-    const member = this.#options.table.member(upstream, server);
-    return member !== undefined && member.admin.state !== 'ready';
+    const members = this.#members(upstream, server);
+    return members.length > 0 && members.every(({ admin }) => admin.state !== 'ready');
   }
 
   #isIdleHere(upstream: string, server: string): boolean {
-    const { table, fleet } = this.#options;
-    const member = table.member(upstream, server);
-    return member !== undefined && isIdle(upstream, member, fleet);
+    const members = this.#members(upstream, server);
+    return (
+      members.length > 0 && members.every((member) => isIdle(upstream, member, this.#options.fleet))
+    );
   }
 
   #isIdle(upstream: string, server: string): boolean {
-    const { table, shared } = this.#options;
-    const admin = table.member(upstream, server)?.admin;
-    if (admin === undefined || !this.#isIdleHere(upstream, server)) return false;
-    return shared.others.drain(upstream, server, admin).idle;
+    const [member] = this.#members(upstream, server);
+    if (member === undefined || !this.#isIdleHere(upstream, server)) return false;
+    return this.#options.shared.others.drain(upstream, server, member.admin).idle;
   }
 
   #isAcknowledged(upstream: string, server: string): boolean {
-    const { table, fleet, shared } = this.#options;
-    const member = table.member(upstream, server);
-    if (member === undefined || !fleet.isAcknowledged(member.adminGeneration)) return false;
-    return shared.others.drain(upstream, server, member.admin).acknowledged;
+    const { fleet, shared } = this.#options;
+    const members = this.#members(upstream, server);
+    return (
+      members.length > 0 &&
+      members.every(
+        ({ admin, adminGeneration }) =>
+          fleet.isAcknowledged(adminGeneration) &&
+          shared.others.drain(upstream, server, admin).acknowledged,
+      )
+    );
   }
 
   /** Looks again after each report of a worker or of another gateway; no polling. */
@@ -282,8 +296,18 @@ export class DaemonControl implements Control {
     server: string,
   ): { readonly known: KnownUpstream; readonly member: Member } {
     const known = this.#findUpstream(upstream);
-    const member = known.members.get(server);
-    if (member !== undefined) return { known, member };
+    const [member, ...others] = namesakes(known.members, server);
+    // What was said of a server under its other id can be taken back under that.
+    const isSame = member?.state.id === server || known.overrides.has(server);
+    if (member !== undefined && isSame) return { known, member };
+    if (member !== undefined) {
+      const ids = [member, ...others].map(({ state }) => state.id);
+      const what =
+        others.length === 0
+          ? 'is written down as'
+          : 'is a name with several addresses, each a server:';
+      throw new SluiceError('not_found', `server ${server}: ${what} ${ids.join(', ')}; name that`);
+    }
     throw new SluiceError(
       'not_found',
       `server ${server}: not in upstream "${upstream}"; see "sluice status ${upstream}"`,

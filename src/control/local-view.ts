@@ -6,15 +6,28 @@ import { isCapacity } from '../model.ts';
 import type { Fleet } from '../workers.ts';
 import { memberEligibility } from './reported.ts';
 import { inFlight, openTunnelsOf } from './status.ts';
-import type { KnownUpstream, Member } from './table.ts';
+import { type KnownUpstream, type Member, otherId } from './table.ts';
 
 /** Taken out, known to be so by every worker, and nothing in flight. */
 export function isIdle(upstream: string, member: Member, fleet: Fleet): boolean {
+  const other = otherId(member.state);
   return (
     member.admin.state !== 'ready' &&
     fleet.isAcknowledged(member.adminGeneration) &&
-    fleet.busy(upstream, member.state.id) === 0
+    fleet.busy(upstream, member.state.id) === 0 &&
+    // Requests that began when it had its other id.
+    (other === undefined || fleet.busy(upstream, other) === 0)
   );
+}
+
+function sum(first: ServerView | undefined, second: ServerView): ServerView {
+  if (first === undefined) return second;
+  return {
+    eligibility: first.eligibility,
+    inFlight: first.inFlight + second.inFlight,
+    tunnels: first.tunnels + second.tunnels,
+    idle: first.idle && second.idle,
+  };
 }
 
 /** `token`: of the intents that every worker has in force. */
@@ -33,12 +46,16 @@ export function localView(
       continue;
     }
     const idle = isIdle(name, member, fleet);
-    out.set(id, {
+    const view = {
       eligibility,
       inFlight: idle ? 0 : inFlight(name, id, figures),
       tunnels: idle ? 0 : openTunnelsOf(name, id, figures),
       idle,
-    });
+    };
+    out.set(id, view);
+    // Another gateway may have it by its other id: it does not see as many addresses of the name.
+    const other = otherId(member.state);
+    if (other !== undefined && !members.has(other)) out.set(other, sum(out.get(other), view));
   }
   return { token, capacity, out };
 }

@@ -1,9 +1,8 @@
 // Servers given by name: which addresses the name has now. Asked once for the whole gateway, here in the
 // primary; the table carries the answer, so that the checks and every worker mean the same process by a
 // name. The system's resolver tells no TTL, so a name is asked again every few seconds; when it cannot be
-// resolved, its last addresses stay. The first address is the one that is used, and it stays the first as
-// long as it is in the answer, in whatever order a rotating DNS puts them; the others are tried when
-// it does not accept a connection.
+// resolved, its last addresses stay. An address keeps its place as long as it is in the answer, in whatever
+// order a rotating DNS puts them. How many servers they are is said in table/name-members.ts.
 
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -25,7 +24,7 @@ const FAILED_MAX_MS = 30_000;
 const TICK_MS = 500;
 /** Lookups at a time. Each takes a thread of Node's pool, and a dead DNS holds it for many seconds. */
 const LOOKUPS_MAX = 2;
-const ADDRESSES_MAX = 8;
+const ADDRESSES_MAX = 64;
 
 type Entry = {
   readonly name: string;

@@ -27,6 +27,7 @@ import {
   type Member,
   upstreamState,
 } from './table/members.ts';
+import { carryOver, isOfSeveral, namesakes } from './table/name-members.ts';
 import { Overrides } from './table/overrides.ts';
 import { checkedServer, isListed } from './table/probing.ts';
 import {
@@ -36,6 +37,7 @@ import {
   registeredIn,
 } from './table/registered.ts';
 
+export { namesakes, otherId, writtenId } from './table/name-members.ts';
 export type { Member, Memberships };
 
 /** The next recomputation waits this many times as long as the last one took, but at most REST_MAX_MS. */
@@ -200,19 +202,18 @@ export class Table {
       const moved = new Set<string>();
       for (const { state } of members.values()) if (names.has(state.host)) moved.add(state.id);
       if (moved.size === 0) continue;
-      this.#dirty.add(config.name, moved);
-      this.#probing.add(config.name, moved);
+      // With another number of addresses a name may be another number of servers.
+      const servers = isOfSeveral(members, names, this.#options.addresses) ? 'all' : moved;
+      this.#dirty.add(config.name, servers);
+      this.#probing.add(config.name, servers);
     }
     this.#schedule();
   }
 
   /** Names and addresses of all members. */
   hosts(): Set<string> {
-    const hosts = new Set<string>();
-    for (const { members } of this.#upstreams.values()) {
-      for (const { state } of members.values()) hosts.add(state.host);
-    }
-    return hosts;
+    const members = this.upstreams.flatMap((upstream) => [...upstream.members.values()]);
+    return new Set(members.map(({ state }) => state.host));
   }
 
   setVerdict(verdict: Verdict): void {
@@ -230,7 +231,10 @@ export class Table {
   setOverrides(name: string, next: ReadonlyMap<string, Admin>): void {
     const ids = this.#overrides.set(name, next);
     const upstream = this.#upstreams.get(name);
-    for (const id of ids) if (next.get(id)?.state === 'maint') upstream?.admitted.delete(id);
+    for (const id of ids) {
+      if (upstream === undefined || next.get(id)?.state !== 'maint') continue;
+      for (const { state } of namesakes(upstream.members, id)) upstream.admitted.delete(state.id);
+    }
     if (upstream !== undefined && ids.size > 0) {
       this.#dirty.add(name, ids);
       this.#probing.add(name, ids);
@@ -332,13 +336,14 @@ export class Table {
     const facts = this.#factsOf(upstream);
     if (servers === 'all') {
       upstream.members = computeMembers(facts);
+      if (carryOver(upstream, members, upstream.members)) upstream.members = computeMembers(facts);
       for (const id of upstream.admitted) {
         if (!upstream.members.has(id)) upstream.admitted.delete(id);
       }
       this.#log(upstream, members, upstream.members);
       return isSameTable(members, upstream.members) ? new Set() : 'all';
     }
-    const ids = [...servers].filter((id) => members.has(id));
+    const ids = [...servers].flatMap((id) => namesakes(members, id).map(({ state }) => state.id));
     const last = new Map(ids.flatMap((id) => entryOf(members, id)));
     const next = computeChanged(facts, ids);
     this.#log(upstream, last, next);
@@ -363,11 +368,7 @@ export class Table {
       registered,
       overrides,
       addresses: this.#options.addresses,
-      // In maint nothing is known of a server: it will probably be another process afterwards.
-      checks: (server) =>
-        overrides.get(server)?.state === 'maint'
-          ? 'unknown'
-          : (verdicts.get(server)?.checks ?? 'unknown'),
+      checks: (server) => verdicts.get(server)?.checks ?? 'unknown',
       mustPass: (server) => config.check?.defaultDown === true && !admitted.has(server),
       last: members,
       nowMs: Date.now(),
@@ -379,7 +380,8 @@ export class Table {
   #tellChecker(upstream: Upstream, servers: ServersChanged = 'all'): void {
     const { config, members, verdicts } = upstream;
     if (servers !== 'all') {
-      for (const id of servers) {
+      const others = [...servers].flatMap((id) => namesakes(members, id));
+      for (const id of new Set([...servers, ...others.map(({ state }) => state.id)])) {
         if (!isListed(upstream, id)) verdicts.delete(id);
         this.#options.onMember(config, id, checkedServer(upstream, id));
       }

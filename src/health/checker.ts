@@ -13,6 +13,8 @@ import { count, NO_TALLY } from './tally.ts';
 
 export type CheckedServer = {
   readonly id: string;
+  /** What "{id}" in a request says, where that is another. */
+  readonly writtenId?: string;
   readonly host: string;
   /** Of the host: the first is probed, another where it does not accept. */
   readonly addresses: readonly string[];
@@ -187,7 +189,7 @@ export class Checker {
   }
 
   #begin(entry: Entry, nowMs: number): void {
-    const { id, host, port, addresses } = entry.server;
+    const { host, port, addresses, writtenId: id = entry.server.id } = entry.server;
     const { spec } = entry;
     this.#running += 1;
     entry.probe = this.#startProbe({

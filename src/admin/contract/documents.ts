@@ -46,7 +46,7 @@ const ATTRIBUTES = Object.fromEntries(
 
 export const SERVER = object({
   id: text,
-  /** The first is used; more than one, or other than in the id, where the server is given by name. */
+  /** The first is used, others where it does not accept; other than in the id where that is a name. */
   addresses: list(text),
   ...ATTRIBUTES,
   /** Where the record is from: the config file, the registry, or held after the list vanished. */

@@ -2,6 +2,7 @@
 // together. Pure: facts in, the state for the data plane out; who keeps the facts is table.ts.
 
 import { isIP } from 'node:net';
+import { formatAddress } from '../../base/units.ts';
 import type { StaticServer, UpstreamConfig } from '../../config.ts';
 import {
   type Admin,
@@ -18,6 +19,7 @@ import {
 } from '../../model.ts';
 import type { Instance } from '../../registry.ts';
 import { isSameList } from '../names.ts';
+import { overrideOf, ownAddresses, writtenId } from './name-members.ts';
 import type { Registered } from './registered.ts';
 
 export type Source = 'config' | 'registry' | 'held';
@@ -54,7 +56,10 @@ export type Facts = {
 /** The attributes of a server, from the config or from a registry. */
 type Record = StaticServer &
   Pick<Member, 'source' | 'registry' | 'alsoIn'> &
-  Pick<Instance, 'isIntentDown'>;
+  Pick<Instance, 'isIntentDown'> & {
+    /** The one of its name's that it is; undefined: all of them. */
+    readonly address?: string;
+  };
 
 /** In the balancer's order: the config's servers, then those that only the registry knows. */
 export function computeMembers(facts: Facts): Map<string, Member> {
@@ -65,8 +70,12 @@ export function computeMembers(facts: Facts): Map<string, Member> {
 export function computeChanged(facts: Facts, ids: Iterable<string>): Map<string, Member> {
   const members = new Map<string, Member>();
   for (const id of ids) {
-    const server = facts.config.servers.find((candidate) => candidate.id === id);
-    const record = recordOf(server, facts.registered.get(id));
+    const written = facts.last.get(id)?.state ?? { id, host: '', port: 0 };
+    const found =
+      recordById(facts, id) ??
+      (written.host === '' ? undefined : recordById(facts, writtenId(written)));
+    const record =
+      found === undefined ? undefined : expand(found, facts).find((one) => one.id === id);
     if (record !== undefined) members.set(id, computeMember(record, facts));
   }
   return members;
@@ -107,7 +116,15 @@ export function changedIds(
   return ids;
 }
 
-function mergeRecords({ config, registered }: Facts): Record[] {
+function recordById({ config, registered }: Facts, id: string): Record | undefined {
+  return recordOf(
+    config.servers.find((candidate) => candidate.id === id),
+    registered.get(id),
+  );
+}
+
+function mergeRecords(facts: Facts): Record[] {
+  const { config, registered } = facts;
   const records: Record[] = [];
   const named = new Set(config.servers.map(({ id }) => id));
   const add = (server: StaticServer | undefined, found: Registered | undefined): void => {
@@ -118,7 +135,29 @@ function mergeRecords({ config, registered }: Facts): Record[] {
   for (const [id, found] of registered) {
     if (!named.has(id)) add(undefined, found);
   }
-  return records;
+  if (records.every(({ host }) => isIP(host) !== 0)) return records;
+  // One that is written down by its address counts before the same one by a name.
+  const seen = new Set(records.map(({ id }) => id));
+  return records.flatMap((record) =>
+    expand(record, facts).filter(({ id, address }) => {
+      if (address === undefined) return true;
+      if (seen.has(id)) return false;
+      seen.add(id);
+      return true;
+    }),
+  );
+}
+
+/** A server for each address of its name, where these are several. */
+function expand(record: Record, { addresses }: Facts): readonly Record[] {
+  const { host, port } = record;
+  const own = isIP(host) === 0 ? ownAddresses(addresses(host)) : [];
+  if (own.length === 0) return [record];
+  return own.map((address) => ({
+    ...record,
+    id: formatAddress({ host: address, port }),
+    address,
+  }));
 }
 
 function recordOf(
@@ -137,9 +176,17 @@ function recordOf(
 
 function computeMember(record: Record, facts: Facts): Member {
   const { overrides, last, nowMs, generation } = facts;
-  const { id, host, port } = record;
+  const { id, host, port, address } = record;
   const before = last.get(id);
-  const override = overrides.get(id);
+  // The id says the host: that of an address never changes.
+  const addresses =
+    address !== undefined
+      ? [address]
+      : isIP(host) === 0
+        ? facts.addresses(host)
+        : (before?.state.addresses ?? [host]);
+  const place = { id, host, port, addresses, ...stateAttributes(record) };
+  const override = overrideOf(overrides, place);
   // The record only repeats what is known of the intent itself.
   const isRepeated = record.isIntentDown === true && override !== undefined;
   const recorded = isRepeated ? READY : recordAdmin(record, nowMs);
@@ -148,14 +195,10 @@ function computeMember(record: Record, facts: Facts): Member {
   const admin = before !== undefined && isSameIntent(before.admin, wanted) ? before.admin : wanted;
   return {
     state: {
-      id,
-      host,
-      port,
-      // The id says the host: that of an address never changes.
-      addresses: isIP(host) === 0 ? facts.addresses(host) : (before?.state.addresses ?? [host]),
-      ...stateAttributes(record),
+      ...place,
       admin: admin.state,
-      checks: facts.checks(id),
+      // In maint nothing is known of a server: it will probably be another process afterwards.
+      checks: override?.state === 'maint' ? 'unknown' : facts.checks(id),
       mustPass: facts.mustPass(id),
     },
     source: record.source,

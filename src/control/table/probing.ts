@@ -4,6 +4,7 @@ import type { CheckedServer } from '../../health.ts';
 import type { Admin } from '../../model.ts';
 import type { RememberedVerdict } from '../../snapshot.ts';
 import type { Member } from './members.ts';
+import { overrideOf, writtenId } from './name-members.ts';
 
 export type Probed = {
   readonly members: ReadonlyMap<string, Member>;
@@ -13,7 +14,8 @@ export type Probed = {
 
 /** False: the server's verdict is forgotten. */
 export function isListed({ members, overrides }: Probed, id: string): boolean {
-  return members.has(id) && overrides.get(id)?.state !== 'maint';
+  const state = members.get(id)?.state;
+  return state !== undefined && overrideOf(overrides, state)?.state !== 'maint';
 }
 
 /** Undefined: the server is not probed. Without an address it cannot be, but its verdict stays. */
@@ -24,6 +26,6 @@ export function checkedServer(upstream: Probed, id: string): CheckedServer | und
   }
   const { host, port, addresses } = state;
   const initial = upstream.verdicts.get(id);
-  const server = { id, host, port, addresses };
+  const server = { id, writtenId: writtenId(state), host, port, addresses };
   return initial === undefined ? server : { ...server, initial };
 }
