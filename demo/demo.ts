@@ -1,4 +1,4 @@
-// `npm run demo`: the whole scenario in about 40 seconds, with real processes and real sockets, in a
+// `npm run demo`: the whole scenario in about 45 seconds, with real processes and real sockets, in a
 // temporary folder and on free ports. Exit code 0 only if no request was lost beyond non-idempotent
 // ones that were inside the killed process or on their way to it.
 //
@@ -13,6 +13,7 @@ import type { ReceiptDocument } from '../src/admin.ts';
 import { messageOf } from '../src/base/errors.ts';
 import { onHabitualSignals } from '../src/base/signals.ts';
 import { freePorts, startConsul } from '../test/support/peers/programs.ts';
+import type { Summary } from './load.ts';
 import * as acts from './show/acts.ts';
 import { verdict } from './show/receipt.ts';
 import { act, bad, command, fact, line, title } from './show/screen.ts';
@@ -53,12 +54,34 @@ async function main(options: Options, cleanup: Cleanup): Promise<boolean> {
   await acts.brokenRelease(stage, traffic);
   await acts.release(stage, traffic);
 
-  act('The receipt', 'What the gateway counted since the load began, beside what clients saw.');
-  const summary = await traffic.stop();
+  const second = await Stack.start({
+    cleanup,
+    folder: join(folder, 'second'),
+    config: (ports) => appConfig({ ports, instances, isConsul: true }),
+    consulPort: stack.ports.registry,
+  });
+  const more = await acts.secondGateway(stage, second);
+  cleanup.add(() => more.stop());
+
+  act('The receipt', 'What both gateways counted since the load began, beside what clients saw.');
+  const [first, other] = await Promise.all([traffic.stop(), more.stop()]);
   const receipt = await readReceipt(stack, opened.id);
-  const isGood = verdict(receipt, summary, traffic.failures(), traffic.kills);
+  const failures = [...traffic.failures(), ...more.failures()];
+  const isGood = verdict(receipt, sumOf(first, other), failures, traffic.kills);
   if (options.keep) await keep(stack, instances);
   return isGood;
+}
+
+/** What all clients saw; the latency is that of the first gateway, which had most of them. */
+function sumOf(first: Summary, second: Summary): Summary {
+  return {
+    ...first,
+    requests: first.requests + second.requests,
+    ok: first.ok + second.ok,
+    failed: first.failed + second.failed,
+    connections: first.connections + second.connections,
+    longestGapMs: Math.max(first.longestGapMs, second.longestGapMs),
+  };
 }
 
 /** The port of a `consul agent -dev`. */

@@ -16,6 +16,8 @@ export type Stage = {
 };
 
 const RATE = 200;
+/** Of the second gateway. */
+const SECOND_RATE = 60;
 
 export async function register({ stack, instances }: Stage): Promise<void> {
   act(
@@ -122,6 +124,30 @@ export async function release({ stack, instances }: Stage, traffic: Traffic): Pr
   await deploy(stack, 'v2', 0);
   traffic.tell(startMs);
   await answering(instances, 'v2');
+}
+
+/** The second gateway's own traffic, for the receipt. */
+export async function secondGateway(
+  { stack, instances, watchMs }: Stage,
+  second: Stack,
+): Promise<Traffic> {
+  act(
+    'A second gateway on the same registry',
+    'They know each other through it: a release through the first is drained on both, and its receipt ' +
+      'is the sum.',
+  );
+  command(`sluice -c ${second.configFile} serve`);
+  await second.eligible('app', instances.length);
+  const traffic = new Traffic(second.ports.gateway, SECOND_RATE);
+  await sleep(watchMs / 4);
+  command('sluice gateways');
+  const { text } = await stack.cli(['gateways']);
+  block(text);
+  const startMs = monotonicMs();
+  await deploy(stack, 'v3', 0);
+  traffic.tell(startMs);
+  await answering(instances, 'v3');
+  return traffic;
 }
 
 function record(down: 0 | 1): string {

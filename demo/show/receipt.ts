@@ -12,7 +12,7 @@ export function verdict(
   failures: readonly Result[],
   kills: readonly Kill[],
 ): boolean {
-  line('                 gateway   clients');
+  line('                gateways   clients');
   const row = (name: string, gateway: number, clients?: number): void => {
     line(`${name.padEnd(14)}${cell(gateway)}${clients === undefined ? '' : cell(clients)}`);
   };
@@ -22,6 +22,13 @@ export function verdict(
   row('cut', receipt.cut);
   row('lost', receipt.lost);
   row('failed', receipt.cut + receipt.lost, summary.failed);
+  if (receipt.gateways.length > 1) {
+    for (const { name, requests, answered, missing } of receipt.gateways) {
+      line(
+        `${name}: ${requests} requests, ${answered} answered${missing === '' ? '' : `, ${missing}`}`,
+      );
+    }
+  }
   for (const server of receipt.servers) {
     const before = server.answered > server.attempts ? ', some of them sent before' : '';
     line(`${server.id}: ${server.attempts} attempts, ${server.answered} answered${before}`);

@@ -15,10 +15,9 @@ export function gatewaysView(status: StatusDocument, options: ViewOptions): stri
     formatDuration(Math.max(0, nowMs - gateway.sinceMs)),
     visible(gateway.version),
     visible(gateway.control),
-    gateway.generation,
     self === undefined ? '' : lagOf(gateway, self),
   ]);
-  const head = ['GATEWAY', 'STATE', 'SINCE', 'VERSION', 'CONTROL', 'GENERATION', 'LAG'];
+  const head = ['GATEWAY', 'STATE', 'SINCE', 'VERSION', 'CONTROL', 'LAG'];
   const [title = '', ...body] = table([head, ...rows], width);
   const lines = body.map((line, index) =>
     gateways[index]?.state === 'silent' ? paint('red', line) : line,
