@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../src/admin.ts';
-import type { Address } from '../src/base/units.ts';
+import { type Address, formatAddress } from '../src/base/units.ts';
 import type { RecordStore } from '../src/registry.ts';
 import {
   awaitIdle,
@@ -22,6 +22,7 @@ import {
 } from './support/daemon/builders.ts';
 import { startConsul } from './support/peers/programs.ts';
 import { openClient, startEmbedded } from './support/registry/builders.ts';
+import { openEtcdClient, type RunningEtcd, startEtcd } from './support/registry/etcd-cluster.ts';
 
 type Scene = {
   readonly a: RunningDaemon;
@@ -30,8 +31,27 @@ type Scene = {
   readonly store: RecordStore;
 };
 
-function yamlOf(registry: Address, more = ''): string {
-  return `registry: { consul: { addresses: ["${registry.host}:${registry.port}"] } }\nupstreams: { app: { ${more} } }`;
+/** What gateways share: the section of the configuration, and a client beside them. */
+type Shared = { readonly section: string; open(t: TestContext): RecordStore };
+
+function consulAt(registry: Address): Shared {
+  return {
+    section: `{ consul: { addresses: ["${formatAddress(registry)}"] } }`,
+    open: (t) => openClient(t, [registry]),
+  };
+}
+
+function etcdAt(etcd: RunningEtcd, api: 'v3' | 'v2'): Shared {
+  const list = etcd.addresses.map((address) => `"${formatAddress(address)}"`);
+  return {
+    section: `{ etcd: { addresses: [${list}], api: ${api} } }`,
+    open: (t) => openEtcdClient(t, etcd.addresses, { api }),
+  };
+}
+
+function yamlOf(registry: Address | Shared, more = ''): string {
+  const { section } = 'section' in registry ? registry : consulAt(registry);
+  return `registry: ${section}\nupstreams: { app: { ${more} } }`;
 }
 
 async function register(store: RecordStore, servers: readonly TestServer[]): Promise<void> {
@@ -39,9 +59,14 @@ async function register(store: RecordStore, servers: readonly TestServer[]): Pro
 }
 
 /** Two gateways that see each other and `count` servers. */
-async function scene(t: TestContext, registry: Address, count = 2, more = ''): Promise<Scene> {
+async function scene(
+  t: TestContext,
+  registry: Address | Shared,
+  count = 2,
+  more = '',
+): Promise<Scene> {
   const servers = await Promise.all(Array.from({ length: count }, () => startServer(t)));
-  const store = openClient(t, [registry]);
+  const store = ('section' in registry ? registry : consulAt(registry)).open(t);
   await register(store, servers);
   const yaml = yamlOf(registry, more);
   const a = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
@@ -61,11 +86,21 @@ async function together(...gateways: readonly { readonly control: string }[]): P
   });
 }
 
-const REGISTRIES: readonly (readonly [string, (t: TestContext) => Promise<Address | undefined>])[] =
-  [
-    ['embedded', async (t) => (await startEmbedded(t)).address],
-    ['consul', async (t) => (await startConsul(t))?.addresses[0]],
-  ];
+type StartShared = (t: TestContext) => Promise<Address | Shared | undefined>;
+
+const startEtcdOf =
+  (api: 'v3' | 'v2'): StartShared =>
+  async (t) => {
+    const etcd = await startEtcd(t, { argv: ['--enable-v2'] });
+    return etcd === undefined ? undefined : etcdAt(etcd, api);
+  };
+
+const REGISTRIES: readonly (readonly [string, StartShared])[] = [
+  ['embedded', async (t) => (await startEmbedded(t)).address],
+  ['consul', async (t) => (await startConsul(t))?.addresses[0]],
+  ['etcd', startEtcdOf('v3')],
+  ['etcd, v2 keys', startEtcdOf('v2')],
+];
 
 for (const [kind, start] of REGISTRIES) {
   test(`${kind}: a drain through one gateway is over when the other has nothing in flight`, async (t) => {
@@ -136,6 +171,33 @@ function started(servers: readonly TestServer[]) {
     await until('it is held', () => count() > index);
     return () => answer;
   };
+}
+
+for (const api of ['v3', 'v2'] as const) {
+  test(`etcd ${api}: a drain holds on both gateways while a member stands still`, async (t) => {
+    const etcd = await startEtcd(t, { members: 3, argv: ['--enable-v2'] });
+    if (etcd === undefined) return;
+    const { a, b, servers } = await scene(t, etcdAt(etcd, api));
+    const [one, two] = servers;
+    assert(one !== undefined && two !== undefined);
+    for (const [victim, server] of [
+      [await etcd.leader(), one],
+      [etcd.members[0] ?? assert.fail(), two],
+    ] as const) {
+      victim.freeze();
+      const drained = await setAdmin(a.control, server.id, { state: 'drain', keepEligible: 1 });
+      assert.equal(drained.status, 200, await drained.text());
+      const drain = await awaitIdle(a.control, server.id, '20s');
+      assert.deepEqual([drain.idle, drain.scope.unheard], [true, []], JSON.stringify(drain));
+      assert.equal(serverOf(await status(b.control), server.id).admin.state, 'drain');
+      for (const { gateway } of [a, b]) assert.notEqual((await get(gateway)).body, server.id);
+      const back = await setAdmin(b.control, server.id, { state: 'ready' });
+      assert.equal(back.status, 200, await back.text());
+      victim.thaw();
+      await etcd.ready();
+      await together(a, b);
+    }
+  });
 }
 
 test('the guard counts what every gateway can use', async (t) => {
