@@ -1,7 +1,7 @@
 // The registry: which servers exist. A source is followed (MembershipSource); most sources are records
 // in a store that can be written (RecordStore), of our own or of a Consul, both behind one client.
 
-export { openConsul } from './registry/consul.ts';
+export { type ConsulAccess, openConsul, type TlsSettings } from './registry/consul.ts';
 export { type ConsulApi, serveConsulApi } from './registry/consul-server.ts';
 export { embeddedStore, openStore, type Store } from './registry/embedded.ts';
 export { type EtcdApi, type EtcdOptions, type EtcdTls, openEtcd } from './registry/etcd.ts';

@@ -2,20 +2,19 @@
 // API, `etcd://host:port[,…]` is etcd. What must be known besides comes from the environment, by the
 // names that the programs of Consul and etcd use.
 
+import { resolve } from 'node:path';
 import { SluiceError } from '../../base/errors.ts';
 import { silentLog } from '../../base/log.ts';
 import type { Environment } from '../../base/secrets.ts';
 import { type Address, parseAddress } from '../../base/units.ts';
-import type { EtcdApi, EtcdTls, RecordStore } from '../../registry.ts';
+import type { ConsulAccess, EtcdApi, EtcdTls, RecordStore, TlsSettings } from '../../registry.ts';
 
 /** @throws usage */
 export async function openRegistryAt(text: string, environment: Environment): Promise<RecordStore> {
   const { openConsul, openEtcd } = await import('../../registry.ts');
   const [, scheme, rest = ''] = /^(etcds?):\/\/(.*)$/.exec(text.trim()) ?? [];
   if (scheme === undefined) {
-    const addresses = text.split(',').map((part) => parseOne(part, '127.0.0.1:8500'));
-    const token = environment['CONSUL_HTTP_TOKEN'] ?? '';
-    return openConsul({ addresses, token, log: silentLog });
+    return openConsul({ ...consulOf(text, environment), log: silentLog });
   }
   const [list = '', query = ''] = rest.split('?', 2);
   return openEtcd({
@@ -25,6 +24,32 @@ export async function openRegistryAt(text: string, environment: Environment): Pr
     tls: tlsOf(scheme, environment),
     log: silentLog,
   });
+}
+
+/**
+ * With the variables of Consul's own programs; `https://` in front of an address, or CONSUL_HTTP_SSL,
+ * means TLS.
+ */
+export function consulOf(text: string, environment: Environment): ConsulAccess {
+  const parts = text.split(',').map((part) => part.trim());
+  const isSecure =
+    parts.some((part) => part.startsWith('https://')) ||
+    /^(1|true)$/i.test(environment['CONSUL_HTTP_SSL'] ?? '');
+  const tls: TlsSettings = {
+    ca: environment['CONSUL_CACERT'] ?? '',
+    cert: environment['CONSUL_CLIENT_CERT'] ?? '',
+    key: environment['CONSUL_CLIENT_KEY'] ?? '',
+    serverName: environment['CONSUL_TLS_SERVER_NAME'] ?? '',
+    verify: !/^(0|false)$/i.test(environment['CONSUL_HTTP_SSL_VERIFY'] ?? ''),
+  };
+  const tokenFile = environment['CONSUL_HTTP_TOKEN_FILE'] ?? '';
+  return {
+    addresses: parts.map((part) => parseOne(part.replace(/^https:/, 'http:'), '127.0.0.1:8500')),
+    token: environment['CONSUL_HTTP_TOKEN'] ?? '',
+    tokenFile: tokenFile === '' ? '' : resolve(tokenFile),
+    tls: isSecure ? tls : undefined,
+    namespace: environment['CONSUL_NAMESPACE'] ?? '',
+  };
 }
 
 function parseOne(text: string, example: string): Address {
