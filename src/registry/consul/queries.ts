@@ -14,7 +14,12 @@ export type ConsulQueries = {
    */
   get(
     path: string,
-    options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+    options: {
+      readonly timeoutMs: number;
+      readonly signal: AbortSignal;
+      /** Statuses that are answers beside 2xx and 404. */
+      readonly answers?: readonly number[];
+    },
   ): Promise<ConsulReply | RequestFailure>;
   /** Failures after which all addresses were asked. */
   readonly round: number;
@@ -31,7 +36,8 @@ export function openConsulQueries(
 ): ConsulQueries {
   const transport = new ConsulTransport({ ...options, requestTimeoutMs: 0, nobodyMs: 0 });
   return {
-    get: (path, options) => transport.try({ method: 'GET', path }, options),
+    get: (path, { answers = [], ...options }) =>
+      transport.try({ method: 'GET', path, answers }, options),
     round: transport.round,
     pauseMs: (failures) => transport.pauseMs(failures),
     access: () => transport.access,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startConsul } from '../../../test/support/peers/programs.ts';
+import { startConsulCluster } from '../../../test/support/registry/consul-cluster.ts';
 import { ConsulServices } from '../../../test/support/registry/consul-services.ts';
 import { startGate } from '../../../test/support/registry/gate.ts';
 import { sourceContract, Told } from '../../../test/support/registry/source-contract.ts';
@@ -167,4 +168,31 @@ test('a frozen agent is left for the next one', async (t) => {
   await services.write({ app: { '10.0.0.1:2': {} } });
   await told.until('app: 10.0.0.1:2');
   assert.equal(told.health.includes(false), false);
+});
+
+test('a list that the token may not see is trouble with a remedy, not an empty list', async (t) => {
+  const master = '3ee7a6c4-0000-0000-0000-000000000001';
+  const acl = { enabled: true, default_policy: 'deny', tokens: { master, agent: master } };
+  const cluster = await startConsulCluster(t, { servers: 1, token: master, settings: { acl } });
+  const [agent] = cluster?.addresses ?? [];
+  if (agent === undefined) return;
+  const services = new ConsulServices(agent, master);
+  await services.register({ name: 'app', server: '10.0.0.1:1' });
+  const follow = (token: string): Told => {
+    const reach = { addresses: [agent], token };
+    const source = servicesSource({ reach, health: ALL, log: silentLog });
+    return new Told(t, source, { services: new Map([['app', 'app']]) });
+  };
+  await follow(master).until('app: 10.0.0.1:1');
+  for (const [rules, missing] of [
+    ['', /has service "app" \{ policy = "read" \} and node_prefix "" \{/],
+    ['service_prefix "" { policy = "read" }', /has node_prefix "" \{ policy = "read" \}$/],
+    ['node_prefix "" { policy = "read" }', /has service "app" \{ policy = "read" \}$/],
+  ] as const) {
+    const told = follow(await services.createToken(rules));
+    await told.untilHealth(false);
+    assert.match(told.trouble, missing);
+  }
+  const both = 'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }';
+  await follow(await services.createToken(both)).until('app: 10.0.0.1:1');
 });

@@ -19,8 +19,13 @@ export type Registration = {
 
 export class ConsulServices {
   readonly #url: string;
+  #policies = 0;
 
-  constructor(agent: Address) {
+  readonly #token: string;
+
+  /** `token`: that may do everything, where ACLs are on. */
+  constructor(agent: Address, token = '') {
+    this.#token = token;
     this.#url = `http://${formatAddress(agent)}/v1`;
   }
 
@@ -46,6 +51,15 @@ export class ConsulServices {
     await this.#put(`agent/service/deregister/${encodeURIComponent(id)}`);
   }
 
+  /** A token with these rules, where ACLs are on. */
+  async createToken(rules: string): Promise<string> {
+    this.#policies += 1;
+    const Name = `policy-${this.#policies}`;
+    await this.#put('acl/policy', { Name, Rules: rules });
+    const token: unknown = JSON.parse(await this.#put('acl/token', { Policies: [{ Name }] }));
+    return String(Object(token).SecretID);
+  }
+
   /** Makes these the only services. */
   async write(servers: Servers): Promise<void> {
     const wanted = Object.entries(servers).flatMap(([name, list]) =>
@@ -62,11 +76,14 @@ export class ConsulServices {
     for (const id of Object.keys(Object(known))) if (!ids.has(id)) await this.deregister(id);
   }
 
-  async #put(path: string, body: unknown = {}): Promise<void> {
+  async #put(path: string, body: unknown = {}): Promise<string> {
     const answer = await fetch(`${this.#url}/${path}`, {
       method: 'PUT',
+      headers: { 'x-consul-token': this.#token },
       body: JSON.stringify(body),
     });
-    assert.equal(answer.status, 200, `${path}: ${await answer.text()}`);
+    const text = await answer.text();
+    assert.equal(answer.status, 200, `${path}: ${text}`);
+    return text;
   }
 }

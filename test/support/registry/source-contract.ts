@@ -246,6 +246,8 @@ export function sourceContract(
 /** What a follower was told, and a way to await it. */
 export class Told {
   readonly health: boolean[] = [];
+  /** As it was told last. */
+  trouble = '';
   #membership: Membership | undefined;
   #arrived: () => void = () => {};
   readonly #follower: Follower;
@@ -261,7 +263,8 @@ export class Told {
         this.#membership = membership;
         this.#arrived();
       },
-      onHealth: ({ reachable }) => {
+      onHealth: ({ reachable, trouble }) => {
+        this.trouble = trouble;
         this.health.push(reachable);
         this.#arrived();
       },

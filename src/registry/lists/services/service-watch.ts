@@ -7,7 +7,8 @@ import { messageOf } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
 import type { ConsulQueries, ConsulReply } from '../../consul.ts';
 import type { RecordText } from '../../records.ts';
-import type { LookupEvents } from '../list-source.ts';
+import type { LookupEvents, ServerList } from '../list-source.ts';
+import { hiddenReason } from './hidden.ts';
 import type { Pulse } from './pulse.ts';
 
 /** A first read, which does not block. */
@@ -19,6 +20,8 @@ const BLOCKED_MIN_MS = 500;
 
 export type ServiceWatchOptions = {
   readonly queries: ConsulQueries;
+  /** The name there. */
+  readonly service: string;
   readonly pulse: Pulse;
   readonly log: Log;
   /** With `?`, and `&` at its end where it has parameters. */
@@ -76,12 +79,10 @@ async function follow(options: ServiceWatchOptions, signal: AbortSignal): Promis
   }
 }
 
-type Answer =
-  | { readonly index: number; readonly entries: readonly RecordText[] }
-  | { readonly reason: string };
+type Answer = ServerList | { readonly reason: string };
 
 async function ask(
-  { queries, pulse, path, waitMs, read }: ServiceWatchOptions,
+  { queries, pulse, service, path, waitMs, read }: ServiceWatchOptions,
   index: number,
   signal: AbortSignal,
 ): Promise<Answer> {
@@ -94,13 +95,16 @@ async function ask(
       : pulse.parked((cut) =>
           queries.get(request, { timeoutMs, signal: AbortSignal.any([signal, cut]) }),
         ));
-    return 'reason' in answer ? answer : answerOf(answer, read);
+    if ('reason' in answer) return answer;
+    const found = answerOf(answer, read);
+    const hidden = found.entries.length === 0 ? await hiddenReason(queries, service, signal) : '';
+    return hidden === '' ? found : { reason: hidden };
   } catch (error) {
     return { reason: messageOf(error) };
   }
 }
 
-function answerOf(reply: ConsulReply, read: ServiceWatchOptions['read']): Answer {
+function answerOf(reply: ConsulReply, read: ServiceWatchOptions['read']): ServerList {
   if (reply.index === undefined) throw new Error('answer without X-Consul-Index: not a registry');
   if (reply.status !== 200) throw new Error(`answered ${reply.status}: not a registry of services`);
   // Clients make sure that the index is at least 1, or the next query would not block.

@@ -35,7 +35,7 @@ export function servicesSource(options: ServicesOptions): MembershipSource {
         address: () => reach.addresses.map(formatAddress).join(', '),
         look: (upstream, service, events) =>
           watchService({
-            ...{ queries, pulse, log, waitMs, events },
+            ...{ queries, pulse, log, waitMs, events, service },
             path: `/v1/${kind}/service/${encodeURIComponent(service)}?${parameters}`,
             read: (answer) =>
               health === undefined
