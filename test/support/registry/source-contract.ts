@@ -207,6 +207,7 @@ export function sourceContract(
     await away.begin();
     const told = new Told(t, source, { initial: before.last });
     await told.untilHealth(false);
+    assert.equal(told.isSilent, true, 'it says nothing that it does not know');
     await away.end();
     await told.until(`app: ${A}`);
     assert.equal(told.last.services.get('app')?.[0]?.id, A);
@@ -270,6 +271,11 @@ export class Told {
       },
     });
     t.after(() => this.close());
+  }
+
+  /** Nothing was told yet. */
+  get isSilent(): boolean {
+    return this.#membership === undefined;
   }
 
   get last(): Membership {
