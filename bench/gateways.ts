@@ -18,6 +18,7 @@ import {
 } from '../demo/stack.ts';
 import type { ReceiptDocument } from '../src/admin.ts';
 import { findPeer, freePorts, startConsul } from '../test/support/peers/programs.ts';
+import { startEtcd } from '../test/support/registry/etcd-cluster.ts';
 import { table } from './lab.ts';
 
 export type GatewaysOptions = {
@@ -38,9 +39,9 @@ export async function run(options: GatewaysOptions = DEFAULTS): Promise<string> 
   return parts.join('\n\n');
 }
 
-type Registry = 'embedded' | 'consul';
+type Registry = 'embedded' | 'consul' | 'etcd';
 
-/** The first has the embedded registry, unless there is a Consul. */
+/** The first has the embedded registry, unless there is a Consul or an etcd. */
 async function startGateways(
   cleanup: Cleanup,
   count: number,
@@ -48,12 +49,13 @@ async function startGateways(
   config: (ports: Ports, isConsul: boolean) => string,
 ): Promise<readonly Stack[]> {
   let registryPort: number | undefined;
-  if (registry === 'consul') {
-    const consul = await startConsul({
+  if (registry !== 'embedded') {
+    const scope = {
       after: (end: () => unknown) => cleanup.add(async () => void (await end())),
       skip: () => {},
-    });
-    registryPort = consul?.addresses[0]?.port;
+    };
+    const started = await (registry === 'consul' ? startConsul(scope) : startEtcd(scope));
+    registryPort = started?.addresses[0]?.port;
   }
   const stacks: Stack[] = [];
   for (let at = 0; at < count; at += 1) {
@@ -78,8 +80,8 @@ async function startGateways(
 }
 
 async function changes({ changes: count, counts }: GatewaysOptions): Promise<string> {
-  const kinds: readonly Registry[] =
-    findPeer('consul') === undefined ? ['embedded'] : ['embedded', 'consul'];
+  const others = (['consul', 'etcd'] as const).filter((name) => findPeer(name) !== undefined);
+  const kinds: readonly Registry[] = ['embedded', ...others];
   const rows: string[][] = [];
   for (const gateways of counts) {
     for (const kind of kinds) rows.push(await changeRow(kind, gateways, count));
@@ -98,11 +100,11 @@ async function changeRow(kind: Registry, gateways: number, count: number): Promi
   const cleanup = new Cleanup();
   try {
     const servers = ['127.0.0.1:1', '127.0.0.1:2'];
-    const stacks = await startGateways(cleanup, gateways, kind, (ports, isConsul) =>
+    const stacks = await startGateways(cleanup, gateways, kind, (ports, isClient) =>
       [
         `state_dir: state\nworkers: 1\nlog_level: warn\nlisten: 127.0.0.1:${ports.gateway}`,
         `admin: { listen: 127.0.0.1:${ports.admin} }`,
-        `registry: ${isConsul ? `{ consul: { addresses: [127.0.0.1:${ports.registry}] } }` : `{ embedded: { listen: 127.0.0.1:${ports.registry} } }`}`,
+        `registry: ${registryOf(kind, isClient, ports.registry)}`,
         `upstreams: { app: { servers: [${servers.join(', ')}] } }\n`,
       ].join('\n'),
     );
@@ -126,6 +128,12 @@ async function changeRow(kind: Registry, gateways: number, count: number): Promi
   } finally {
     await cleanup.run();
   }
+}
+
+/** Beside the first, gateways speak with its embedded registry as with a Consul. */
+function registryOf(kind: Registry, isClient: boolean, port: number): string {
+  if (!isClient) return `{ embedded: { listen: 127.0.0.1:${port} } }`;
+  return `{ ${kind === 'etcd' ? 'etcd' : 'consul'}: { addresses: [127.0.0.1:${port}] } }`;
 }
 
 function spread(values: readonly number[]): string[] {
