@@ -12,17 +12,18 @@ export type {
   MembershipSource,
   SourceHealth,
 } from './registry/membership-source.ts';
-export type {
-  DeleteOptions,
-  KvEntry,
-  KvState,
-  Lease,
-  LeaseOptions,
-  PutOptions,
-  RecordStore,
-  RecordWrite,
-  Watch,
-  WatchEvents,
+export {
+  COMMIT_WRITES_MAX,
+  type DeleteOptions,
+  type KvEntry,
+  type KvState,
+  type Lease,
+  type LeaseOptions,
+  type PutOptions,
+  type RecordStore,
+  type RecordWrite,
+  type Watch,
+  type WatchEvents,
 } from './registry/record-store.ts';
 export {
   INTENT_NOTE,

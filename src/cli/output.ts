@@ -2,6 +2,7 @@
 // of a pipe went away.
 
 import { styleText } from 'node:util';
+import { SluiceError } from '../base/errors.ts';
 
 type Colour = 'red' | 'green' | 'yellow' | 'dim' | 'bold';
 export type Paint = (colour: Colour, text: string) => string;
@@ -106,4 +107,22 @@ export function table(rows: readonly (readonly (string | number)[])[], width = 0
 /** With … where it was cut; width 0 = never. */
 export function cut(line: string, width: number): string {
   return width > 0 && line.length > width ? `${line.slice(0, width - 1)}…` : line;
+}
+
+/** All of standard input. @throws too_large */
+export async function standardInput(bytesMax: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin) {
+    const bytes = Buffer.from(chunk);
+    length += bytes.length;
+    if (length > bytesMax) {
+      throw new SluiceError(
+        'too_large',
+        `the value is over ${bytesMax} bytes; the registry takes no more`,
+      );
+    }
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks);
 }

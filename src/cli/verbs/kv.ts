@@ -1,16 +1,25 @@
-// `sluice kv get|put|ls|rm`: the registry's records, through the client that gateways use.
+// `sluice kv get|put|ls|…`: the registry's records, through the client that gateways use.
 
 import type { Command } from 'commander';
+import { defineEdit } from './kv/edit.ts';
+import { defineExport, defineImport } from './kv/export.ts';
 import { defineGet } from './kv/get.ts';
 import { defineLs } from './kv/ls.ts';
 import { definePut } from './kv/put.ts';
 import { defineRm } from './kv/rm.ts';
+import { defineTree } from './kv/tree.ts';
+import { defineWatch } from './kv/watch.ts';
 
 const VERBS: Readonly<Record<string, (verb: Command) => void>> = {
   get: defineGet,
   put: definePut,
   ls: defineLs,
   rm: defineRm,
+  edit: defineEdit,
+  tree: defineTree,
+  watch: defineWatch,
+  export: defineExport,
+  import: defineImport,
 };
 
 export function defineKv(kv: Command): void {

@@ -7,14 +7,16 @@ import { type Address, formatAddress, parseAddress } from '../../base/units.ts';
 import { configOf, type GlobalOptions, reachable } from '../client/target.ts';
 import { keepGoingWithoutReaders, remark, warn } from '../output.ts';
 import { LongRun } from '../process-end.ts';
+import { defineCopy } from './registry/copy.ts';
 
 const CLOSE_MS = 5_000;
 
 type RegistryOptions = GlobalOptions & { readonly listen?: Address; readonly dataDir?: string };
 
 export function defineRegistry(verb: Command): void {
+  defineCopy(verb.command('copy'));
   verb
-    .summary('run the embedded registry alone')
+    .summary('run the embedded registry alone, or copy records')
     .description("Run the embedded registry alone: Consul's KV API on a durable store.")
     .option(
       '--listen <host:port>',

@@ -12,6 +12,7 @@ export type KvOptions = GlobalOptions & {
   readonly yes?: boolean;
   readonly force?: boolean;
   readonly cas?: number;
+  readonly dryRun?: boolean;
 };
 
 export async function withRegistry(
