@@ -75,6 +75,7 @@ async function runAgent(settings: AgentSettings): Promise<void> {
         ? {
             initialManagementToken: acl.masterToken ?? '',
             allowByDefault: acl.defaultPolicy === 'allow',
+            resetFile: resolve(settings.dataDir ?? '', 'acl-bootstrap-reset'),
           }
         : undefined,
       ...(nodeName === undefined ? {} : { nodeName }),

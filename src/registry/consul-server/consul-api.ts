@@ -206,7 +206,7 @@ function handle(
 }
 
 function isMethod(method: string): method is Method {
-  return method === 'GET' || method === 'PUT' || method === 'DELETE';
+  return ['GET', 'PUT', 'POST', 'DELETE'].includes(method);
 }
 
 /** What Consul has and we do not: an empty 404 would be taken for an empty list. */

@@ -13,7 +13,7 @@ import type { QueryOptions } from './query-options.ts';
 import type { Query } from './request-target.ts';
 import type { Rights } from './rights.ts';
 
-export type Method = 'GET' | 'PUT' | 'DELETE';
+export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
 
 /** `path`: what follows the endpoint's name, '' when the name is the whole path. */
 export type Handler = (path: string, query: Query, caller: Caller) => Answer | Promise<Answer>;

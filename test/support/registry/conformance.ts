@@ -115,7 +115,7 @@ export class Normal {
       .replace(UUID, (id) => `id#${rankIn(this.#ids, id)}`);
     // A list in the order of random ids has another order on each side.
     if (/^\[\{"(Accessor)?ID":"id#/.test(body)) {
-      const items = body.slice(1, -1).split(/(?<=\}),(?=\{"(?:Accessor)?ID":"id#)/);
+      const items = body.slice(1, -1).split(/(?<=\}),(?=\{"(?:Accessor)?ID":")/);
       body = `[${items.sort().join()}]`;
     }
     for (const left of this.#options.leaveOut ?? []) body = body.replace(left, '…');

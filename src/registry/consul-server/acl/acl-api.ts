@@ -2,7 +2,9 @@
 
 import { textAnswer } from '../http-answer.ts';
 import type { ApiContext, Endpoint, Family, Method } from '../routes.ts';
+import { legacyRoutes } from './legacy-api.ts';
 import { policyRoutes } from './policy-api.ts';
+import { roleRoutes } from './role-api.ts';
 import { tokenRoutes } from './token-api.ts';
 
 const PATHS: Readonly<Record<string, readonly Method[]>> = {
@@ -15,13 +17,31 @@ const PATHS: Readonly<Record<string, readonly Method[]>> = {
   '/v1/acl/token': ['PUT'],
   '/v1/acl/token/': ['GET', 'PUT', 'DELETE'],
   '/v1/acl/token/self': ['GET'],
+  '/v1/acl/roles': ['GET'],
+  '/v1/acl/role': ['PUT'],
+  '/v1/acl/role/': ['GET', 'PUT', 'DELETE'],
+  '/v1/acl/role/name/': ['GET'],
+  '/v1/acl/create': ['PUT'],
+  '/v1/acl/update': ['PUT'],
+  '/v1/acl/info/': ['GET'],
+  '/v1/acl/list': ['GET'],
+  '/v1/acl/clone/': ['PUT'],
+  '/v1/acl/destroy/': ['PUT'],
+  '/v1/acl/replication': ['GET'],
+  '/v1/acl/rules/translate': ['POST'],
+  '/v1/acl/rules/translate/': ['GET'],
 };
 
 export function aclFamily(context: ApiContext): Family {
   const { identities } = context;
   if (identities !== undefined) {
     return {
-      routes: { ...policyRoutes(context, identities), ...tokenRoutes(context, identities) },
+      routes: {
+        ...policyRoutes(context, identities),
+        ...roleRoutes(context),
+        ...tokenRoutes(context, identities),
+        ...legacyRoutes(context, identities),
+      },
     };
   }
   const disabled = (): ReturnType<typeof textAnswer> => textAnswer(401, 'ACL support disabled');

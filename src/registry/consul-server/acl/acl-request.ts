@@ -53,6 +53,8 @@ export type AclRead = {
   readonly index: (table: KeyTable) => number;
   /** Undefined: there is no such thing. */
   readonly json: () => string | undefined;
+  /** The answer then; without it 403. */
+  readonly missing?: Answer;
 };
 
 /** A read that may wait. */
@@ -60,7 +62,7 @@ export function read(
   context: ApiContext,
   query: Query,
   caller: Caller,
-  { topics, index, json }: AclRead,
+  { topics, index, json, missing }: AclRead,
 ): Answer | Promise<Answer> {
   const options = context.optionsOf(query);
   if ('status' in options) return failedRead(options);
@@ -72,8 +74,9 @@ export function read(
         const text = json();
         const fields = indexHeaders(at);
         if (text !== undefined) return jsonAnswer(options.pretty ? prettyJson(text) : text, fields);
-        const missing = textAnswer(403, 'ACL not found');
-        return { ...missing, headers: [...fields, ...missing.headers] };
+        if (missing !== undefined) return missing;
+        const unknown = textAnswer(403, 'ACL not found');
+        return { ...unknown, headers: [...fields, ...unknown.headers] };
       },
     },
     options,

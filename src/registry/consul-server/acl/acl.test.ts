@@ -189,7 +189,7 @@ test('identities of services and nodes give what Consul gives them', async (t) =
 test('a token deletes others, not itself nor the one of the configuration', async (t) => {
   const registry = await start(t);
   const list = await as(MANAGER, registry, 'GET /v1/acl/tokens');
-  const initial = /"AccessorID":"([^"]+)","Description":"Initial/.exec(list.body)?.[1];
+  const initial = /"AccessorID":"([^"]+)","Description":"Master/.exec(list.body)?.[1];
   for (const method of ['DELETE', 'PUT']) {
     const answer = await as(MANAGER, registry, `${method} /v1/acl/token/${initial}`, '{}');
     assert.deepEqual([answer.status, /in the configuration/.test(answer.body)], [500, true]);

@@ -7,15 +7,19 @@ import type { Clock } from '../clock.ts';
 import { textAnswer } from '../http-answer.ts';
 import { Refusal } from '../refusal.ts';
 import type { Rights } from '../rights.ts';
-import { findPolicy, MANAGEMENT_ID, POLICIES, rulesOfPolicy } from './policies.ts';
-import { type Rule, RuleSet } from './rules.ts';
-import { ANONYMOUS_SECRET, isExpired, listTokens, TOKENS, type Token } from './tokens.ts';
+import { rulesOfBundle } from './bundles.ts';
+import { MANAGEMENT_ID, POLICIES } from './policies.ts';
+import { ROLES } from './roles.ts';
+import { parseRules, type Rule, RuleSet } from './rules.ts';
+import { ANONYMOUS_SECRET, isExpired, listTokens, NOTHING, TOKENS, type Token } from './tokens.ts';
 
 export type AclSettings = {
   /** May do everything, and is not in the store: who changes it in the configuration ends the old one. */
   readonly initialManagementToken: string;
   /** What no rule names is allowed to everybody; by default it is denied. */
   readonly allowByDefault?: boolean;
+  /** A file with the index that a refused bootstrap names allows another one. */
+  readonly resetFile?: string;
 };
 
 type Identity = {
@@ -31,6 +35,7 @@ export class Identities {
   readonly #allowByDefault: boolean;
   /** The token of the configuration, as if it were one of the others; undefined when it has none. */
   readonly initial: Stored<Token> | undefined;
+  readonly resetFile: string | undefined;
   readonly #stopListening: () => void;
   #tokens: ReadonlyMap<string, Stored<Token>> | undefined;
   readonly #identities = new Map<string, Identity>();
@@ -42,11 +47,10 @@ export class Identities {
     this.#clock = clock;
     this.#datacenter = datacenter;
     this.#allowByDefault = settings.allowByDefault ?? false;
+    this.resetFile = settings.resetFile;
     this.initial = initialToken(settings.initialManagementToken);
     this.#stopListening = store.onChange((changes) => {
-      const isTouched =
-        changes === 'all' ||
-        changes.some(({ family }) => family === TOKENS.name || family === POLICIES.name);
+      const isTouched = changes === 'all' || changes.some(({ family }) => KINDS.has(family));
       if (isTouched) this.#forget();
     });
   }
@@ -100,32 +104,21 @@ export class Identities {
     let identity = this.#identities.get(token.id);
     if (identity === undefined) {
       const rules = new RuleSet(this.#rulesOf(token.value), this.#allowByDefault);
-      const isManagement = token.value.policies.includes(MANAGEMENT_ID);
+      const isManagement = isManager(this.#store.table, token.value);
       identity = { token, rules, isManagement };
       this.#identities.set(token.id, identity);
     }
     return identity;
   }
 
-  *#rulesOf({ policies, serviceIdentities, nodeIdentities }: Token): Generator<Rule> {
-    for (const id of policies) {
-      const policy = findPolicy(this.#store.table, id);
-      if (policy !== undefined) yield* rulesOfPolicy(policy, this.#datacenter);
+  *#rulesOf(token: Token): Generator<Rule> {
+    const { table } = this.#store;
+    yield* rulesOfBundle(table, token, this.#datacenter);
+    for (const id of token.roles) {
+      const role = ROLES.find(table, id);
+      if (role !== undefined) yield* rulesOfBundle(table, role.value, this.#datacenter);
     }
-    for (const { serviceName, datacenters } of serviceIdentities) {
-      const isElsewhere = datacenters?.includes(this.#datacenter) === false;
-      if (isElsewhere && datacenters.length > 0) continue;
-      for (const name of [serviceName, `${serviceName}-sidecar-proxy`]) {
-        yield { resource: 'service', name, prefix: false, granted: 'write' };
-      }
-      yield { resource: 'service', name: '', prefix: true, granted: 'read' };
-      yield { resource: 'node', name: '', prefix: true, granted: 'read' };
-    }
-    for (const { nodeName, datacenter } of nodeIdentities) {
-      if (datacenter !== this.#datacenter) continue;
-      yield { resource: 'node', name: nodeName, prefix: false, granted: 'write' };
-      yield { resource: 'service', name: '', prefix: true, granted: 'read' };
-    }
+    if (token.legacy !== undefined) yield* parseRules(token.legacy.rules, 'prefixes');
   }
 
   #forget(): void {
@@ -133,6 +126,13 @@ export class Identities {
     this.#identities.clear();
     this.#version++;
   }
+}
+
+const KINDS: ReadonlySet<string> = new Set([TOKENS.name, POLICIES.name, ROLES.name]);
+
+function isManager(table: KeyTable, { policies, roles }: Token): boolean {
+  if (policies.includes(MANAGEMENT_ID)) return true;
+  return roles.some((id) => ROLES.find(table, id)?.value.policies.includes(MANAGEMENT_ID));
 }
 
 export function notFound(): Refusal {
@@ -151,9 +151,8 @@ function initialToken(secretId: string): Stored<Token> | undefined {
   return {
     id: [...parts, hex.slice(20, 32)].join('-'),
     value: {
-      ...{ secretId, description: 'Initial Management Token', policies: [MANAGEMENT_ID] },
-      ...{ serviceIdentities: [], nodeIdentities: [], local: false },
-      ...{ expirationTime: '', createTime: '0001-01-01T00:00:00Z' },
+      ...NOTHING,
+      ...{ secretId, description: 'Master Token', policies: [MANAGEMENT_ID] },
     },
     createIndex: 1,
     modifyIndex: 1,

@@ -17,6 +17,7 @@ import {
   Unfit,
   written,
 } from './acl-request.ts';
+import type { Bundle } from './bundles.ts';
 import { HclError } from './hcl.ts';
 import type { Identities } from './identities.ts';
 import {
@@ -31,6 +32,7 @@ import {
   policyJson,
   policyStubJson,
 } from './policies.ts';
+import { ROLES } from './roles.ts';
 import { parseRules } from './rules.ts';
 import { TOKENS } from './tokens.ts';
 
@@ -166,10 +168,15 @@ function checked(writes: WriteGroup, { id: _, ...policy }: PolicyBody, own?: str
 }
 
 /** A policy of the same id must not come back to those who had the old one. */
-function unlink(writes: WriteGroup, identities: Identities, policy: string): void {
-  for (const { id, value } of TOKENS.list(identities.table)) {
-    if (!value.policies.includes(policy)) continue;
-    const policies = value.policies.filter((each) => each !== policy);
-    TOKENS.put(writes, id, { ...value, policies });
+function unlink(writes: WriteGroup, { table }: Identities, policy: string): void {
+  for (const { id, value } of TOKENS.list(table)) {
+    if (value.policies.includes(policy)) TOKENS.put(writes, id, without(value, policy));
   }
+  for (const { id, value } of ROLES.list(table)) {
+    if (value.policies.includes(policy)) ROLES.put(writes, id, without(value, policy));
+  }
+}
+
+function without<Holder extends Bundle>(holder: Holder, policy: string): Holder {
+  return { ...holder, policies: holder.policies.filter((each) => each !== policy) };
 }

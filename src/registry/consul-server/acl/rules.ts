@@ -30,8 +30,8 @@ const SINGLE: readonly string[] = ['acl', 'keyring', 'operator'];
 /** Of newer versions of Consul, for things that are not here. */
 const IGNORED: readonly string[] = ['mesh', 'peering', 'identity', 'identity_prefix'];
 
-/** @throws HclError, with Consul's words where it has any */
-export function parseRules(text: string): readonly Rule[] {
+/** `prefixes`: as before Consul 1.4, when every name was a prefix. @throws HclError, with Consul's words where it has any */
+export function parseRules(text: string, names?: 'prefixes'): readonly Rule[] {
   let items: readonly Item[];
   try {
     items = parseHcl(text);
@@ -39,7 +39,8 @@ export function parseRules(text: string): readonly Rule[] {
     if (!(error instanceof HclError)) throw error;
     throw new HclError(`Failed to parse ACL rules: ${error.message}`);
   }
-  return items.flatMap(rulesOf);
+  const rules = items.flatMap(rulesOf);
+  return names === undefined ? rules : rules.map((rule) => ({ ...rule, prefix: true }));
 }
 
 function rulesOf(item: Item): readonly Rule[] {

@@ -1,6 +1,7 @@
 // /v1/acl/token*, /v1/acl/bootstrap: create, change, clone, delete, read, list.
 
 import { randomUUID } from 'node:crypto';
+import { readFileSync, rmSync } from 'node:fs';
 import { type Stored, topicIndex, type WriteGroup } from '../../embedded.ts';
 import { failedRead } from '../blocking.ts';
 import { textAnswer } from '../http-answer.ts';
@@ -19,13 +20,16 @@ import {
   Unfit,
   written,
 } from './acl-request.ts';
+import type { Link } from './bundles.ts';
 import { type Identities, notFound } from './identities.ts';
 import { MANAGEMENT_ID, POLICIES } from './policies.ts';
+import { ROLES } from './roles.ts';
 import { changedToken, newToken } from './token-checks.ts';
 import {
   ANONYMOUS_ID,
   findToken,
   isExpired,
+  NOTHING,
   parseToken,
   type Shown,
   TOKENS,
@@ -42,7 +46,7 @@ export function tokenRoutes(
 ): Readonly<Record<string, Endpoint>> {
   const { store, clock } = context;
   const reading = {
-    topics: [TOKENS.name, POLICIES.name],
+    topics: [TOKENS.name, POLICIES.name, ROLES.name],
     index: (table: typeof store.table) => topicIndex(table, TOKENS.name),
   };
   const find = (id: string): Stored<Token> | undefined => {
@@ -99,8 +103,9 @@ export function tokenRoutes(
     if (source === undefined) throw notFound();
     const { value } = source;
     const description = body.description === '' ? value.description : body.description;
-    const links = value.policies.map((policy) => ({ id: policy, name: '' }));
-    const copy = { ...body, ...value, description, policies: links };
+    const linksOf = (ids: readonly string[]): Link[] => ids.map((each) => ({ id: each, name: '' }));
+    const links = { policies: linksOf(value.policies), roles: linksOf(value.roles) };
+    const copy = { ...body, ...value, description, ...links };
     return written(query, () => create({ ...copy, accessorId: '', secretId: '' }));
   };
 
@@ -132,9 +137,10 @@ export function tokenRoutes(
   const list: Handler = (_path, query, caller) => {
     const denied = mayRead(caller);
     if (denied !== undefined) return denied;
-    const policy = parameter(query, 'policy');
+    const [policy, role] = [parameter(query, 'policy'), parameter(query, 'role')];
     const isAsked = ({ value }: Stored<Token>): boolean =>
-      policy === '' || value.policies.includes(policy);
+      (policy === '' || value.policies.includes(policy)) &&
+      (role === '' || value.roles.includes(role));
     return read(context, query, caller, {
       ...reading,
       json: () => {
@@ -171,17 +177,18 @@ export function tokenRoutes(
   const bootstrap: Handler = (_path, query) => {
     const refused = (index: number): ReturnType<typeof permissionDenied> =>
       permissionDenied(`ACL bootstrap no longer allowed (reset index: ${index})`);
-    if (identities.initial !== undefined) return refused(identities.initial.createIndex);
     return store
       .transact((writes): string | number => {
-        const manager = TOKENS.list(writes.table).find(({ value }) =>
-          value.policies.includes(MANAGEMENT_ID),
-        );
-        if (manager !== undefined) return manager.createIndex;
+        const manager = identities
+          .list()
+          .find(({ value }) => value.policies.includes(MANAGEMENT_ID));
+        if (manager !== undefined && !mayReset(identities, manager.createIndex)) {
+          return manager.createIndex;
+        }
         const token = TOKENS.put(writes, randomUUID(), {
+          ...NOTHING,
           ...{ secretId: randomUUID(), description: 'Bootstrap Token (Global Management)' },
-          ...{ policies: [MANAGEMENT_ID], serviceIdentities: [], nodeIdentities: [] },
-          ...{ local: false, expirationTime: '' },
+          policies: [MANAGEMENT_ID],
           createTime: new Date(clock.wallMs()).toISOString(),
         });
         const fields = tokenFields(writes.table, token, 'shown');
@@ -197,4 +204,16 @@ export function tokenRoutes(
     '/v1/acl/token/': { GET: get, PUT: put, DELETE: remove },
     '/v1/acl/token/self': { GET: self },
   };
+}
+
+/** Who can write into the folder of the registry may do everything anyway. The file counts once. */
+function mayReset({ resetFile }: Identities, index: number): boolean {
+  if (resetFile === undefined) return false;
+  try {
+    if (readFileSync(resetFile, 'utf8').trim() !== String(index)) return false;
+    rmSync(resetFile);
+    return true;
+  } catch {
+    return false; // There is none.
+  }
 }

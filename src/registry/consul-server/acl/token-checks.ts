@@ -4,21 +4,14 @@ import { randomUUID } from 'node:crypto';
 import type { Stored, WriteGroup } from '../../embedded.ts';
 import { idProblem } from '../sessions.ts';
 import { isUuid, Unfit } from './acl-request.ts';
+import { checkedBundle, type Link } from './bundles.ts';
 import type { Identities } from './identities.ts';
-import { findPolicy, findPolicyNamed } from './policies.ts';
-import {
-  ANONYMOUS_ID,
-  type NodeIdentity,
-  type PolicyLink,
-  type ServiceIdentity,
-  type Token,
-  type TokenBody,
-} from './tokens.ts';
+import { findRoleNamed, ROLES } from './roles.ts';
+import { ANONYMOUS_ID, type Token, type TokenBody } from './tokens.ts';
 
 const EXPIRES_MIN_MS = 60_000;
 const EXPIRES_MAX_MS = 24 * 3_600_000;
 const RESERVED = '00000000-0000-0000-0000-0000000000';
-const NAME = /^[A-Za-z0-9]([A-Za-z0-9\-_]*[A-Za-z0-9])?$/;
 
 /** @throws Unfit */
 export function newToken(
@@ -112,43 +105,14 @@ function contentOf(
   body: TokenBody,
 ): Omit<Token, 'secretId' | 'expirationTime' | 'createTime'> {
   if (body.authMethod !== '') throw new Unfit('AuthMethod field is disallowed outside of Login');
-  const policies = new Set(body.policies.map((link) => policyOf(writes, link)));
-  const [role] = body.roles;
-  if (role !== undefined) {
-    const which = role.id === '' ? `name "${role.name}"` : `ID "${role.id}"`;
-    throw new Unfit(`No such ACL role with ${which}`);
-  }
-  const { serviceIdentities, nodeIdentities, description, local } = body;
-  for (const identity of serviceIdentities) checkService(identity);
-  for (const identity of nodeIdentities) checkNode(identity);
-  return { policies: [...policies], serviceIdentities, nodeIdentities, description, local };
+  const { policies, ...identities } = checkedBundle(writes, body, 'token');
+  const roles = new Set(body.roles.map((link) => roleOf(writes, link)));
+  const { description, local } = body;
+  return { policies, ...identities, roles: [...roles], description, local };
 }
 
-function policyOf({ table }: WriteGroup, { id, name }: PolicyLink): string {
-  const policy = id === '' ? findPolicyNamed(table, name) : findPolicy(table, id);
-  if (policy !== undefined) return policy.id;
-  throw new Unfit(`No such ACL policy with ${id === '' ? `name "${name}"` : `ID "${id}"`}`);
-}
-
-function checkService({ serviceName }: ServiceIdentity): void {
-  if (serviceName === '') {
-    throw new Unfit('Service identity is missing the service name field on this token');
-  }
-  if (NAME.test(serviceName)) return;
-  throw new Unfit(
-    `Service identity "${serviceName}" has an invalid name. Only alphanumeric characters, '-' and '_' are allowed`,
-  );
-}
-
-function checkNode({ nodeName, datacenter }: NodeIdentity): void {
-  if (nodeName === '') {
-    throw new Unfit('Node identity is missing the node name field on this token');
-  }
-  if (datacenter === '') {
-    throw new Unfit('Node identity is missing the datacenter field on this token');
-  }
-  if (NAME.test(nodeName)) return;
-  throw new Unfit(
-    `Node identity "${nodeName}" has an invalid name. Only alphanumeric characters, '-' and '_' are allowed`,
-  );
+function roleOf({ table }: WriteGroup, { id, name }: Link): string {
+  const role = id === '' ? findRoleNamed(table, name) : ROLES.find(table, id);
+  if (role !== undefined) return role.id;
+  throw new Unfit(`No such ACL role with ${id === '' ? `name "${name}"` : `ID "${id}"`}`);
 }

@@ -1,32 +1,27 @@
 // Tokens: a secret and what it stands for. How they are kept, read from a body and shown.
 
 import { DocumentKind, type KeyTable, type Stored } from '../../embedded.ts';
-import {
-  type GoType,
-  knownMembers,
-  membersOf,
-  mismatch,
-  parseGoJson,
-  Refused,
-  textMember,
-} from '../go-json.ts';
+import { type GoType, knownMembers, parseGoJson, Refused, textMember } from '../go-json.ts';
 import { goJson } from '../kv-json.ts';
 import { parseGoDuration } from '../request-target.ts';
-import { findPolicy, hashOf, textsOf } from './policies.ts';
+import {
+  type Bundle,
+  type BundleBody,
+  bundleFields,
+  type Link,
+  parseBundle,
+  parseLinks,
+} from './bundles.ts';
+import { hashOf } from './policies.ts';
+import { ROLES } from './roles.ts';
 
-export type ServiceIdentity = {
-  readonly serviceName: string;
-  readonly datacenters: readonly string[] | null;
-};
-export type NodeIdentity = { readonly nodeName: string; readonly datacenter: string };
-
-export type Token = {
+export type Token = Bundle & {
   readonly secretId: string;
   readonly description: string;
   /** Ids. */
-  readonly policies: readonly string[];
-  readonly serviceIdentities: readonly ServiceIdentity[];
-  readonly nodeIdentities: readonly NodeIdentity[];
+  readonly roles: readonly string[];
+  /** Made by the calls of before Consul 1.4: it has rules of its own, whose names are all prefixes. */
+  readonly legacy?: { readonly type: 'client' | 'management'; readonly rules: string };
   readonly local: boolean;
   /** Times as RFC 3339 writes them; '' for a token that never expires. */
   readonly expirationTime: string;
@@ -40,14 +35,19 @@ export const TOKENS = new DocumentKind<Token>('acl-token', (json) => json as Tok
 export const ANONYMOUS_ID = '00000000-0000-0000-0000-000000000002';
 export const ANONYMOUS_SECRET = 'anonymous';
 
-const NEVER = '0001-01-01T00:00:00Z';
+export const NEVER = '0001-01-01T00:00:00Z';
+
+/** A token that may do nothing and does not expire. */
+export const NOTHING = {
+  ...{ policies: [], roles: [], serviceIdentities: [], nodeIdentities: [] },
+  ...{ local: false, expirationTime: '', createTime: NEVER },
+} as const;
 
 const ANONYMOUS: Stored<Token> = {
   id: ANONYMOUS_ID,
   value: {
-    ...{ secretId: ANONYMOUS_SECRET, description: 'Anonymous Token', policies: [] },
-    ...{ serviceIdentities: [], nodeIdentities: [], local: false },
-    ...{ expirationTime: '', createTime: NEVER },
+    ...NOTHING,
+    ...{ secretId: ANONYMOUS_SECRET, description: 'Anonymous Token' },
   },
   createIndex: 1,
   modifyIndex: 1,
@@ -68,20 +68,15 @@ export function listTokens(table: KeyTable): readonly Stored<Token>[] {
   return all.toSorted((left, right) => left.createIndex - right.createIndex);
 }
 
-export type PolicyLink = { readonly id: string; readonly name: string };
-
-export type TokenBody = Pick<
-  Token,
-  'secretId' | 'description' | 'serviceIdentities' | 'nodeIdentities' | 'local' | 'expirationTime'
-> & {
-  readonly accessorId: string;
-  readonly policies: readonly PolicyLink[];
-  readonly roles: readonly PolicyLink[];
-  readonly authMethod: string;
-  /** 0: none was given. */
-  readonly expirationTtlMs: number;
-  readonly expirationTtl: string;
-};
+export type TokenBody = BundleBody &
+  Pick<Token, 'secretId' | 'description' | 'local' | 'expirationTime'> & {
+    readonly accessorId: string;
+    readonly roles: readonly Link[];
+    readonly authMethod: string;
+    /** 0: none was given. */
+    readonly expirationTtlMs: number;
+    readonly expirationTtl: string;
+  };
 
 const FIELDS = [
   ...['accessorid', 'secretid', 'id', 'description', 'policies', 'roles', 'serviceidentities'],
@@ -95,42 +90,14 @@ export function parseToken(text: string): TokenBody {
   if (text.trim() === '') throw new Refused('EOF');
   const json = parseGoJson(text);
   const members = json === null ? new Map<string, unknown>() : knownMembers(json, FIELDS, WHOLE);
-  const each = <Item>(name: string, type: string, read: (item: unknown) => Item): Item[] => {
-    const value = members.get(name.toLowerCase()) ?? null;
-    if (value === null) return [];
-    const place = `struct field .${name}`;
-    if (!Array.isArray(value)) throw mismatch(value, place, `[]${type}`);
-    return value.map(read);
-  };
-  const link = (name: string, type: string): PolicyLink[] =>
-    each(name, type, (item) => {
-      const fields = membersOf(item, { place: `struct field .${name}`, type });
-      return { id: textMember(fields, 'ID', type), name: textMember(fields, 'Name', type) };
-    });
   const ttl = members.get('expirationttl') ?? null;
   const expirationTtl = typeof ttl === 'string' ? ttl : '';
   return {
     accessorId: textMember(members, 'AccessorID', ''),
     secretId: textMember(members, 'SecretID', ''),
     description: textMember(members, 'Description', ''),
-    policies: link('Policies', 'structs.ACLTokenPolicyLink'),
-    roles: link('Roles', 'structs.ACLTokenRoleLink'),
-    serviceIdentities: each('ServiceIdentities', '*structs.ACLServiceIdentity', (item) => {
-      const type = 'structs.ACLServiceIdentity';
-      const fields = membersOf(item, { place: 'struct field .ServiceIdentities', type });
-      return {
-        serviceName: textMember(fields, 'ServiceName', type),
-        datacenters: textsOf(fields.get('datacenters') ?? null, 'ServiceIdentities.Datacenters'),
-      };
-    }),
-    nodeIdentities: each('NodeIdentities', '*structs.ACLNodeIdentity', (item) => {
-      const type = 'structs.ACLNodeIdentity';
-      const fields = membersOf(item, { place: 'struct field .NodeIdentities', type });
-      return {
-        nodeName: textMember(fields, 'NodeName', type),
-        datacenter: textMember(fields, 'Datacenter', type),
-      };
-    }),
+    ...parseBundle(members, 'structs.ACLTokenPolicyLink'),
+    roles: parseLinks(members, 'Roles', 'structs.ACLTokenRoleLink'),
     local: members.get('local') === true,
     authMethod: textMember(members, 'AuthMethod', ''),
     expirationTime: timeOf(textMember(members, 'ExpirationTime', '')),
@@ -171,30 +138,26 @@ export function tokenFields(
   { id, value, createIndex, modifyIndex }: Stored<Token>,
   secret: Shown['secret'],
 ): Record<string, unknown> {
-  // A policy that was deleted since is no longer among them.
-  const policies = value.policies.flatMap((policy) => {
-    const found = findPolicy(table, policy);
-    return found === undefined ? [] : [{ ID: policy, Name: found.value.name }];
+  const roles = value.roles.flatMap((role) => {
+    const found = ROLES.find(table, role);
+    return found === undefined ? [] : [{ ID: role, Name: found.value.name }];
   });
-  const services = value.serviceIdentities.map(({ serviceName, datacenters }) => ({
-    ServiceName: serviceName,
-    ...(datacenters === null || datacenters.length === 0 ? {} : { Datacenters: datacenters }),
-  }));
-  const nodes = value.nodeIdentities.map(({ nodeName, datacenter }) => ({
-    ...{ NodeName: nodeName, Datacenter: datacenter },
-  }));
+  const bundle = bundleFields(table, value, roles);
+  const { legacy } = value;
   return {
-    AccessorID: id,
+    AccessorID: legacy === undefined ? id : '',
     ...(secret === 'absent' ? {} : { SecretID: secret === 'hidden' ? '<hidden>' : value.secretId }),
     Description: value.description,
-    ...(policies.length === 0 ? {} : { Policies: policies }),
-    ...(services.length === 0 ? {} : { ServiceIdentities: services }),
-    ...(nodes.length === 0 ? {} : { NodeIdentities: nodes }),
+    ...bundle,
+    ...(legacy === undefined || legacy.rules === '' || secret === 'absent'
+      ? {}
+      : { Rules: legacy.rules }),
     Local: value.local,
     ...(value.expirationTime === '' ? {} : { ExpirationTime: value.expirationTime }),
     CreateTime: value.createTime,
-    Hash: hashOf([value.description, policies, services, nodes, value.local]),
+    Hash: hashOf([value.description, bundle, legacy, value.local]),
     CreateIndex: createIndex,
     ModifyIndex: modifyIndex,
+    ...(legacy !== undefined && secret === 'absent' ? { Legacy: true } : {}),
   };
 }
