@@ -1,10 +1,13 @@
 // Several gateways on one registry: a drain, a guard and a receipt hold for all of them, whichever is asked.
 
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../src/admin.ts';
+import { silentLog } from '../src/base/log.ts';
 import { type Address, formatAddress } from '../src/base/units.ts';
 import type { RecordStore } from '../src/registry.ts';
+import { openSnapshot } from '../src/snapshot.ts';
 import {
   awaitIdle,
   daemonConfig,
@@ -399,4 +402,47 @@ test('gateways that follow the services of a Consul meet in its KV', async (t) =
   const drain = await awaitIdle(a.control, server.id, '5s');
   assert.deepEqual([drain.idle, drain.scope.heard.length], [true, 1]);
   assert.equal((await get(b.gateway)).status, 503);
+});
+
+test('what an earlier run knew is out at the start; the registry has the last word', async (t) => {
+  const { address } = await startEmbedded(t);
+  const servers = await Promise.all([startServer(t), startServer(t), startServer(t)]);
+  const store = openClient(t, [address]);
+  await register(store, servers);
+  const [alone, shared, waiting] = servers.map(({ id }) => id);
+  assert(alone !== undefined && shared !== undefined && waiting !== undefined);
+  const dir = temporaryDir(t);
+  const drained = { state: 'drain', owner: 'user:test', reason: '', sinceMs: 1 } as const;
+  const snapshot = openSnapshot({ stateDir: join(dir, 'state'), log: silentLog });
+  snapshot.saveOverrides([{ upstream: 'app', server: alone, admin: drained }]);
+  await snapshot.close();
+  const key = 'sluice/shared/intents/app';
+  const written = async (): Promise<string> =>
+    Buffer.from((await store.get(key))?.value ?? []).toString();
+  // The registry knows nothing of it: nobody gave it back.
+  const first = await runDaemon(t, daemonConfig(yamlOf(address), dir));
+  assert.equal(serverOf(await status(first.control), alone).admin.state, 'drain');
+  await until('it is in the registry', async () => (await written()).includes(alone));
+  await setAdmin(first.control, shared, { state: 'drain' });
+  await first.close();
+  // Meanwhile somebody gives both back, and a word of ours is still waiting.
+  await store.put(key, '{"token":"other","servers":{}}');
+  await register(store, servers);
+  const again = openSnapshot({ stateDir: join(dir, 'state'), log: silentLog });
+  const base = { state: 'ready', owner: '', reason: '', sinceMs: 0 } as const;
+  again.saveOverrides([
+    ...again.overrides,
+    { upstream: 'app', server: waiting, admin: drained, base },
+  ]);
+  await again.close();
+  const second = await runDaemon(t, daemonConfig(yamlOf(address), dir));
+  const states = async (): Promise<string> => {
+    const document = await status(second.control);
+    return servers.map(({ id }) => serverOf(document, id).admin.state).join(' ');
+  };
+  assert.equal(await states(), 'ready ready drain');
+  await until('the waiting one is in the registry', async () =>
+    (await written()).includes(waiting),
+  );
+  assert.equal(await states(), 'ready ready drain');
 });
