@@ -2,6 +2,8 @@
 // answers to the same requests is compared in acl-conformance.test.ts.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import {
   ask,
@@ -198,6 +200,36 @@ test('a token deletes others, not itself nor the one of the configuration', asyn
   const { id, secret } = await newToken(registry, { Policies: management });
   const own = await as(secret, registry, `DELETE /v1/acl/token/${id}`);
   assert.match(own.body, /authorization token is not permitted/);
+});
+
+test('a file beside the data allows another bootstrap, once', async (t) => {
+  const resetFile = join(temporaryFolder(t), 'acl-bootstrap-reset');
+  const registry = await start(t, { acl: { initialManagementToken: '', resetFile } });
+  const first = await ask(registry.address, 'PUT /v1/acl/bootstrap');
+  assert.equal(first.status, 200);
+  const refused = await ask(registry.address, 'PUT /v1/acl/bootstrap');
+  const index = /reset index: (\d+)/.exec(refused.body)?.[1] ?? assert.fail(refused.body);
+  writeFileSync(resetFile, `${Number(index) + 1}\n`);
+  assert.equal((await ask(registry.address, 'PUT /v1/acl/bootstrap')).status, 403);
+  writeFileSync(resetFile, `${index}\n`);
+  assert.equal((await ask(registry.address, 'PUT /v1/acl/bootstrap')).status, 200);
+  assert.equal((await ask(registry.address, 'PUT /v1/acl/bootstrap')).status, 403);
+});
+
+test('a token has the rights of its roles, until they lose them', async (t) => {
+  const registry = await start(t);
+  const policy = await setPolicy(registry, 'p', 'key_prefix "" { policy = "read" }');
+  const body = JSON.stringify({ Name: 'r', Policies: [{ ID: policy }] });
+  const made = await as(MANAGER, registry, 'PUT /v1/acl/role', body);
+  const role = /"ID":"([^"]+)"/.exec(made.body)?.[1] ?? assert.fail(made.body);
+  const { secret } = await newToken(registry, { Roles: [{ Name: 'r' }] });
+  assert.equal((await as(secret, registry, 'GET /v1/kv/a')).status, 404);
+  await as(MANAGER, registry, `PUT /v1/acl/role/${role}`, '{"Name":"r"}');
+  assert.equal((await as(secret, registry, 'GET /v1/kv/a')).status, 403);
+  await as(MANAGER, registry, `PUT /v1/acl/role/${role}`, body);
+  assert.equal((await as(secret, registry, 'GET /v1/kv/a')).status, 404);
+  await as(MANAGER, registry, `DELETE /v1/acl/policy/${policy}`);
+  assert.equal((await as(secret, registry, 'GET /v1/kv/a')).status, 403);
 });
 
 test("sessions are their node's: without its right none is made, seen, renewed or ended", async (t) => {
