@@ -7,11 +7,10 @@ import { startConsulCluster } from '../../../test/support/registry/consul-cluste
 import { ConsulServices } from '../../../test/support/registry/consul-services.ts';
 import { startGate } from '../../../test/support/registry/gate.ts';
 import { sourceContract, Told } from '../../../test/support/registry/source-contract.ts';
-import { type Log, silentLog } from '../../base/log.ts';
+import { silentLog } from '../../base/log.ts';
 import type { Address } from '../../base/units.ts';
 import { type ServicesOptions, servicesSource } from './services.ts';
 
-const MASTER = '11111111-2222-3333-4444-555555555555';
 const ALL: NonNullable<ServicesOptions['health']> = { passing: false, warnings: false };
 
 function sourceAt(
@@ -48,32 +47,6 @@ async function scene(t: TestContext, health: ServicesOptions['health'] = ALL) {
   const services = new ConsulServices(agent);
   return { agent, services, source: sourceAt([agent], health) };
 }
-
-test('where ACLs hide all services, the log says what is missing', async (t) => {
-  const settings = { acl: { enabled: true, default_policy: 'deny', tokens: { master: MASTER } } };
-  const cluster = await startConsulCluster(t, { servers: 1, settings, token: MASTER });
-  if (cluster === undefined) return;
-  const { addresses } = cluster;
-  const told = (token: string, warn: (message: string) => void): Told => {
-    const log: Log = { ...silentLog, warn: (_, message) => warn(message) };
-    return new Told(t, servicesSource({ reach: { addresses, token }, health: ALL, log }));
-  };
-  const warning = await new Promise<string>((resolve) => told('', resolve));
-  assert.match(warning, /the ACL token is missing or has no right; give it one .*service_prefix/);
-
-  const warnings: string[] = [];
-  const seen = told(MASTER, (message) => warnings.push(message));
-  await seen.until('');
-  const port = addresses[0]?.port;
-  await fetch(`http://127.0.0.1:${port}/v1/agent/service/register`, {
-    method: 'PUT',
-    headers: { 'X-Consul-Token': MASTER },
-    body: '{"Name":"app","Address":"10.0.0.1","Port":1}',
-  });
-  // It was asked before the next list, and is not told.
-  await seen.until('app: 10.0.0.1:1');
-  assert.deepEqual(warnings, []);
-});
 
 test('tags are read as upsync reads them, then metadata, then weights of Consul', async (t) => {
   const it = await scene(t);

@@ -15,8 +15,6 @@ import type { Pulse } from './pulse.ts';
 const READ_TIMEOUT_MS = 2_000;
 /** What an answer may come later than the wait and its sixteenth. */
 const GRACE_MS = 5_000;
-/** A question beside the list. */
-const SILENCE_MS = 1_000;
 /** A query without news that comes back faster than this did not block. */
 const BLOCKED_MIN_MS = 500;
 
@@ -51,7 +49,6 @@ async function follow(options: ServiceWatchOptions, signal: AbortSignal): Promis
   let failures = 0;
   /** Answers in a row that came at once and were no news. */
   let restless = 0;
-  let isWarned = false;
   while (!signal.aborted) {
     const startedMs = performance.now();
     const answer = await ask(options, index, signal);
@@ -76,30 +73,9 @@ async function follow(options: ServiceWatchOptions, signal: AbortSignal): Promis
       if (!isSoon) restless = 0;
       index = answer.index;
       events.onList(answer);
-      const isEmpty = answer.entries.length === 0;
-      if (isEmpty && !isWarned && (await seesNothing(queries, signal))) {
-        isWarned = true;
-        log.warn({ path }, HIDDEN);
-      }
       continue;
     }
     if (restless > 0) await pause(queries.pauseMs(restless * queries.round));
-  }
-}
-
-const HIDDEN =
-  'Consul shows us no service at all, not even its own: the ACL token is missing or has no right; ' +
-  'give it one whose policy has service_prefix "" and node_prefix "" { policy = "read" }';
-
-/** Where ACLs deny by default, lists are only shortened: to who has no token, all is gone. */
-async function seesNothing(queries: ConsulQueries, signal: AbortSignal): Promise<boolean> {
-  try {
-    const options = { timeoutMs: SILENCE_MS, signal };
-    const answer = await queries.get('/v1/catalog/services', options);
-    return !('reason' in answer) && answer.body.toString().trim() === '{}';
-  } catch {
-    // It says no; the list will, too.
-    return false;
   }
 }
 
