@@ -3,6 +3,7 @@
 import { aclFamily } from './acl.ts';
 import { agentFamily } from './agent.ts';
 import { catalogFamily, healthFamily } from './catalog.ts';
+import { clusterFamily } from './cluster-api.ts';
 import { eventFamily } from './events.ts';
 import { kvFamily } from './kv-api.ts';
 import type { ApiContext, Endpoint, OpenFamily } from './routes.ts';
@@ -18,6 +19,7 @@ const FAMILIES: readonly OpenFamily[] = [
   aclFamily,
   eventFamily,
   snapshotFamily,
+  clusterFamily,
   statusFamily,
   agentFamily,
   catalogFamily,

@@ -1,5 +1,6 @@
 // /v1/event/fire/:name, /v1/event/list.
 
+import { nodePrefix, SERVICES } from '../catalog.ts';
 import { type Answer, jsonAnswer, textAnswer } from '../http-answer.ts';
 import { tooLarge } from '../kv-api.ts';
 import { goJson, prettyJson } from '../kv-json.ts';
@@ -44,7 +45,7 @@ export function eventFamily(context: ApiContext): Family {
         ...{ name, payload, nodeFilter: filters.node },
         ...{ serviceFilter: filters.service, tagFilter: filters.tag },
       },
-      patterns['node']?.test(context.nodeName) === true && filters.service === '',
+      patterns['node']?.test(context.nodeName) === true && hasService(context, patterns, filters),
     );
     return written(goJson({ ...eventFields(event), LTime: 0 }), query);
   };
@@ -94,6 +95,20 @@ export function eventFamily(context: ApiContext): Family {
       log.wakeAll();
     },
   };
+}
+
+/** Whether a service of this node has the name and, where one is asked for, the tag. */
+function hasService(
+  { store, nodeName }: ApiContext,
+  patterns: Readonly<Record<string, Pattern>>,
+  filters: { readonly service: string; readonly tag: string },
+): boolean {
+  if (filters.service === '') return true;
+  return SERVICES.list(store.table, nodePrefix(nodeName)).some(
+    ({ value }) =>
+      patterns['service']?.test(value.Service) === true &&
+      (filters.tag === '' || value.Tags?.some((tag) => patterns['tag']?.test(tag)) === true),
+  );
 }
 
 function written(json: string, query: Query): Answer {

@@ -60,6 +60,22 @@ test('the newest 256 are kept, and closing lets nobody wait', async (t) => {
   assert.equal((await waiting).body, body);
 });
 
+test('an event for services reaches the node that has one of them', async (t) => {
+  const { address } = await startEmbedded(t);
+  const body = '{"Name":"web","Tags":["blue"]}';
+  await ask(address, 'PUT /v1/agent/service/register', { body });
+  for (const [name, query] of [
+    ['name', 'service=^we'],
+    ['tag', 'service=web&tag=blue'],
+    ['no-tag', 'service=web&tag=green'],
+    ['no-name', 'service=db'],
+  ]) {
+    await ask(address, `PUT /v1/event/fire/${name}?${query}`);
+  }
+  const list = await ask(address, 'GET /v1/event/list');
+  assert.deepEqual(list.body.match(/"Name":"[\w-]+"/g), ['"Name":"name"', '"Name":"tag"']);
+});
+
 test('a filter that could run for ever is refused', async (t) => {
   const { address } = await startEmbedded(t);
   for (const filter of ['(a+)+$', '(.*)*', 'a*a*a*a*b', '(a)\\1', '[', 'x'.repeat(129)]) {
