@@ -9,6 +9,10 @@ import type { AgentFlags } from './agent-flags.ts';
 export type AgentSettings = {
   readonly host: string;
   readonly port: number;
+  /** Instead of host and port: the path of a socket. */
+  readonly socket: string | undefined;
+  /** Where Consul's servers would talk with each other; it is only told. */
+  readonly serverAddress: { readonly host: string; readonly port: number };
   /** Undefined: a temporary one. */
   readonly dataDir: string | undefined;
   readonly nodeName: string | undefined;
@@ -20,9 +24,8 @@ export type AgentSettings = {
   readonly pidFile: string | undefined;
   readonly acl: {
     readonly enabled: boolean;
-    readonly defaultPolicy: string;
-    readonly masterToken: string | undefined;
-    readonly agentToken: string | undefined;
+    readonly allowByDefault: boolean;
+    readonly masterToken: string;
   };
   /** As in `service` and `services`, `check` and `checks`: bodies of registrations. */
   readonly services: readonly unknown[];
@@ -46,8 +49,15 @@ export function readAgentConfig({ texts, switches }: AgentFlags): AgentSettings 
   const dataDir = last(texts.dataDir) ?? textAt(config, 'data_dir');
   if (!isDev && dataDir === undefined) throw invalid('data_dir cannot be empty; give -data-dir');
   const given = texts.nodeMeta ?? [];
+  const listen = own ?? client ?? '127.0.0.1';
+  const bind = last(texts.bind) ?? textAt(config, 'bind_addr') ?? '127.0.0.1';
   return {
-    host: hostOf(own ?? client ?? '127.0.0.1'),
+    host: listen.startsWith('unix://') ? '127.0.0.1' : hostOf(listen),
+    socket: listen.startsWith('unix://') ? listen.slice('unix://'.length) : undefined,
+    serverAddress: {
+      host: isWildcard(bind) ? '127.0.0.1' : hostOf(bind),
+      port: numberAt(ports, 'server') ?? 8300,
+    },
     port: Number(last(texts.httpPort) ?? numberAt(ports, 'http') ?? 8500),
     dataDir: isDev ? undefined : dataDir,
     nodeName: last(texts.node) ?? textAt(config, 'node_name'),
@@ -62,10 +72,10 @@ export function readAgentConfig({ texts, switches }: AgentFlags): AgentSettings 
     pidFile: last(texts.pidFile) ?? textAt(config, 'pid_file'),
     acl: {
       enabled: acl['enabled'] === true || textAt(config, 'acl_datacenter') !== undefined,
-      defaultPolicy:
-        textAt(acl, 'default_policy') ?? textAt(config, 'acl_default_policy') ?? 'allow',
-      masterToken,
-      agentToken: textAt(tokens, 'agent') ?? textAt(config, 'acl_agent_token'),
+      allowByDefault:
+        (textAt(acl, 'default_policy') ?? textAt(config, 'acl_default_policy') ?? 'allow') ===
+        'allow',
+      masterToken: masterToken ?? '',
     },
     services: bodiesOf(config, 'service', 'services'),
     checks: bodiesOf(config, 'check', 'checks'),
@@ -138,10 +148,14 @@ function bodiesOf(config: Json, one: string, several: string): readonly unknown[
   ];
 }
 
+function isWildcard(address: string): boolean {
+  return ['0.0.0.0', '::'].includes(address);
+}
+
 /** Consul takes several; one is enough here. */
 function hostOf(text: string): string {
   const [first = ''] = text.trim().split(/\s+/);
-  if (/^unix:|^\{\{/.test(first)) {
+  if (/^unix:|^\{\{/.test(first) || first === '') {
     throw invalid(`addresses: "${first}" is not offered; write an IP address`);
   }
   return first;

@@ -54,10 +54,12 @@ async function runConsul([verb = '', ...flags]: readonly string[]): Promise<void
       `consul agent: one server needs no ${[...new Set(parsed.ignored)].join(', ')}: passed over`,
     );
   }
-  await runAgent(readAgentConfig(parsed));
+  await runAgent(() => readAgentConfig(parsed));
 }
 
-async function runAgent(settings: AgentSettings): Promise<void> {
+/** `read`: again at each reload, for the services and checks that stand there. */
+async function runAgent(read: () => AgentSettings): Promise<void> {
+  const settings = read();
   keepGoingWithoutReaders();
   const run = new LongRun();
   const { createLog } = await import('../../base/log.ts');
@@ -68,16 +70,20 @@ async function runAgent(settings: AgentSettings): Promise<void> {
   const dataDir = temporary ?? resolve(settings.dataDir ?? '', 'registry');
   const store = openStore({ dataDir, log });
   const { host, port, datacenter, nodeName, nodeId, nodeMeta, scripts, acl } = settings;
+  const { serverAddress, socket } = settings;
   try {
     const api = await serveConsulApi({
-      ...{ store, host, port, log, datacenter, nodeMeta, scripts },
+      ...{ store, host, port, log, datacenter, nodeMeta, scripts, serverAddress },
+      definitions: read,
+      standsIn: true,
       acl: acl.enabled
         ? {
-            initialManagementToken: acl.masterToken ?? '',
-            allowByDefault: acl.defaultPolicy === 'allow',
+            initialManagementToken: acl.masterToken,
+            allowByDefault: acl.allowByDefault,
             resetFile: resolve(settings.dataDir ?? '', 'acl-bootstrap-reset'),
           }
         : undefined,
+      ...(socket === undefined ? {} : { socket }),
       ...(nodeName === undefined ? {} : { nodeName }),
       ...(nodeId === undefined ? {} : { nodeId }),
     });
@@ -91,7 +97,8 @@ async function runAgent(settings: AgentSettings): Promise<void> {
       },
     });
     if (settings.pidFile !== undefined) writeFileSync(settings.pidFile, `${process.pid}\n`);
-    print(`==> Consul agent running! (sluice, http://${formatAddress(api.address)})`);
+    const at = socket ?? `http://${formatAddress(api.address)}`;
+    print(`==> Consul agent running! (sluice, ${at})`);
     await ended;
   } catch (error) {
     store.close();

@@ -7,7 +7,7 @@ import type { ApiContext } from './routes.ts';
 
 export const COMPATIBLE_VERSION = '1.8.7';
 
-type Agent = Pick<ApiContext, 'address' | 'datacenter' | 'nodeId' | 'nodeName' | 'nodeMeta'>;
+type Agent = Pick<ApiContext, 'datacenter' | 'nodeId' | 'nodeMeta' | 'nodeName' | 'serverAddress'>;
 
 /** An id of the node, the same in every start with these. */
 export function madeNodeId(nodeName: string, address: Address): string {
@@ -25,6 +25,7 @@ export function madeNodeId(nodeName: string, address: Address): string {
 
 export function agentSelf(agent: Agent): string {
   const { datacenter, nodeName, nodeId } = agent;
+  const own = formatAddress(agent.serverAddress);
   return JSON.stringify({
     Config: {
       Datacenter: datacenter,
@@ -34,21 +35,27 @@ export function agentSelf(agent: Agent): string {
       Revision: '',
       Version: COMPATIBLE_VERSION,
     },
-    DebugConfig: { Datacenter: datacenter, NodeName: nodeName, NodeID: nodeId },
+    DebugConfig: {
+      ...{ Datacenter: datacenter, NodeName: nodeName, NodeID: nodeId },
+      ...{ SerfAdvertiseAddrLAN: `tcp://${own}`, Version: COMPATIBLE_VERSION },
+    },
     Coord: { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Height: 0.00001 },
     Member: member(agent),
-    Stats: {},
+    Stats: {
+      build: { prerelease: '', revision: '', version: COMPATIBLE_VERSION },
+      consul: { leader: 'true', leader_addr: own, server: 'true' },
+    },
     Meta: { ...agent.nodeMeta, 'consul-network-segment': '' },
   });
 }
 
 /** The agent as a member of its cluster of one. */
 export function member(agent: Agent, isWan = false): object {
-  const { address, datacenter, nodeName } = agent;
+  const { serverAddress, datacenter, nodeName } = agent;
   return {
     Name: isWan ? `${nodeName}.${datacenter}` : nodeName,
-    Addr: address.host,
-    Port: address.port,
+    Addr: serverAddress.host,
+    Port: serverAddress.port,
     Tags: {
       acls: '0',
       bootstrap: '1',
@@ -56,7 +63,7 @@ export function member(agent: Agent, isWan = false): object {
       dc: datacenter,
       ft_fs: '1',
       id: agent.nodeId,
-      port: String(address.port),
+      port: String(serverAddress.port),
       raft_vsn: '3',
       role: 'consul',
       segment: '',

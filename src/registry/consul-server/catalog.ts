@@ -13,6 +13,11 @@ export {
 export { catalogFamily } from './catalog/catalog-api.ts';
 export { checkStatus } from './catalog/catalog-reads.ts';
 export {
+  applyCatalogOperation,
+  type CatalogOperation,
+  readCatalogOperation,
+} from './catalog/catalog-txn.ts';
+export {
   CatalogRefusal,
   deleteCheck,
   deleteNode,

@@ -16,6 +16,7 @@ import type { Log } from '../../base/log.ts';
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { Store } from '../embedded.ts';
 import { type AclSettings, Identities } from './acl.ts';
+import type { Definitions } from './agent.ts';
 import { madeNodeId } from './agent-document.ts';
 import { Blocking } from './blocking.ts';
 import {
@@ -62,6 +63,8 @@ export async function serveConsulApi(options: {
   readonly host: string;
   readonly port: number;
   readonly log: Log;
+  /** The path of a socket to listen on in place of host and port. */
+  readonly socket?: string;
   /** As clients see it; `dc1`. */
   readonly datacenter?: string;
   /** The name of the one node; the host's. */
@@ -73,6 +76,12 @@ export async function serveConsulApi(options: {
   readonly nodeMeta?: Readonly<Record<string, string>>;
   /** Runs the commands that come with checks: whoever may register then runs programs here. */
   readonly scripts?: boolean;
+  /** What it calls itself as the leader; the address of the API. */
+  readonly serverAddress?: Address;
+  /** Services and checks that are there without being registered; read again at `agent/reload`. */
+  readonly definitions?: () => Definitions;
+  /** For Consul's program: an empty store begins beyond index 1, which harnesses take for not ready. */
+  readonly standsIn?: boolean;
   readonly random?: () => number;
   readonly clock?: Clock;
 }): Promise<ConsulApi> {
@@ -131,7 +140,7 @@ export async function serveConsulApi(options: {
     );
   }
   answerBroken(server, pipeline);
-  await listen(server, options.host, options.port);
+  await listen(server, options);
   const bound = server.address();
   const address = {
     host: options.host,
@@ -147,6 +156,9 @@ export async function serveConsulApi(options: {
     nodeId: options.nodeId ?? madeNodeId(nodeName, address),
     nodeMeta: options.nodeMeta ?? {},
     scripts: options.scripts ?? false,
+    serverAddress: options.serverAddress ?? address,
+    standsIn: options.standsIn ?? false,
+    definitions: options.definitions ?? (() => ({ services: [], checks: [] })),
     address,
     identities,
     checks: checkStatus(store),
@@ -336,17 +348,20 @@ function readBody(
   });
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+type ListenOn = { readonly host: string; readonly port: number; readonly socket?: string };
+
+async function listen(server: Server, { host, port, socket }: ListenOn): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, backlog: 4096 }, () => {
+      const at = socket === undefined ? { host, port } : { path: socket };
+      server.listen({ ...at, backlog: 4096 }, () => {
         server.removeListener('error', reject);
         resolve();
       });
     });
   } catch (error) {
-    const at = `registry address ${formatAddress({ host, port })}`;
+    const at = `registry address ${socket ?? formatAddress({ host, port })}`;
     if (systemCode(error) === 'EADDRINUSE') {
       throw new SluiceError(
         'address_in_use',

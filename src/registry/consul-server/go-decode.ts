@@ -32,6 +32,11 @@ export function decodeBody<Value>(
   }
 }
 
+/** A part of a body that is parsed already. @throws Refused */
+export function decode<Value>(value: unknown, decoder: Decoder<Value>, place: string): Value {
+  return orZero(value, decoder, place);
+}
+
 function orZero<Value>(value: unknown, decoder: Decoder<Value>, place: string): Value {
   return value === null || value === undefined ? decoder.zero : decoder.read(value, place);
 }

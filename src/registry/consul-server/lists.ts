@@ -23,6 +23,8 @@ export type ListSpec = {
   readonly fields?: FieldTree;
   /** False: it has no namespace, so that another one is not asked for. */
   readonly namespaced?: false;
+  /** Consul answers it from its agent's cache where `?cached` asks for that; here it is as fresh as ever. */
+  readonly cached?: true;
 };
 
 export class Lists {
@@ -51,19 +53,29 @@ export class Lists {
       {
         topics: spec.topics,
         index: spec.index,
-        answer: (index) =>
-          variedAnswer(
+        answer: (index) => {
+          const isHit = caller.rights.unlimited && this.#isKept(name, query);
+          const cache = spec.cached && query.has('cached') ? cacheHeaders(isHit) : [];
+          return variedAnswer(
             200,
             [
               ...JSON_TYPE,
               ...['X-Consul-Effective-Consistency', consistencyOf(query)],
               ...indexHeaders(index),
+              ...cache,
             ],
             caller.rights.unlimited ? this.#shared(name, query, render) : render(),
-          ),
+          );
+        },
       },
       options,
       caller,
+    );
+  }
+
+  #isKept(name: string, query: Query): boolean {
+    return (
+      this.#renderedIndex === this.#context.store.index && this.#rendered.has(keyOf(name, query))
     );
   }
 
@@ -73,14 +85,22 @@ export class Lists {
       this.#rendered.clear();
       this.#renderedIndex = index;
     }
-    const asked = new Map([...query].filter(([parameterName]) => !VARYING.has(parameterName)));
-    const key = `${name}?${encodeQuery(asked)}`;
+    const key = keyOf(name, query);
     const kept = this.#rendered.get(key);
     if (kept !== undefined) return kept;
     const body = render();
     this.#rendered.set(key, body);
     return body;
   }
+}
+
+function keyOf(name: string, query: Query): string {
+  const asked = [...query].filter(([parameterName]) => !VARYING.has(parameterName));
+  return `${name}?${encodeQuery(new Map(asked))}`;
+}
+
+function cacheHeaders(isHit: boolean): readonly string[] {
+  return ['X-Cache', isHit ? 'HIT' : 'MISS', ...(isHit ? ['Age', '0'] : [])];
 }
 
 const KEEPS_ALL = { keeps: () => true };

@@ -5,6 +5,7 @@ import type { Log } from '../../base/log.ts';
 import type { Address } from '../../base/units.ts';
 import type { Store } from '../embedded.ts';
 import type { Identities } from './acl.ts';
+import type { Definitions } from './agent.ts';
 import type { Blocking } from './blocking.ts';
 import type { Clock } from './clock.ts';
 import type { Answer } from './http-answer.ts';
@@ -59,6 +60,12 @@ export type ApiContext = {
   readonly scripts: boolean;
   /** Where the API listens. */
   readonly address: Address;
+  /** What is told of it as the leader; Consul's servers talk there, ours is the API's own. */
+  readonly serverAddress: Address;
+  /** Services and checks that stand in a configuration. */
+  readonly definitions: () => Definitions;
+  /** Whether it is taken for Consul's program, whose index is never 1. */
+  readonly standsIn: boolean;
   readonly checks: CheckStatus;
   /** Undefined: no access control, everybody may do everything. */
   readonly identities: Identities | undefined;

@@ -8,7 +8,7 @@ import { permissionDenied } from './rights.ts';
 import type { ApiContext, Family, Handler } from './routes.ts';
 
 export function statusFamily(context: ApiContext): Family {
-  const leader = goString(formatAddress(context.address));
+  const leader = goString(formatAddress(context.serverAddress));
   const json =
     (text: string): Handler =>
     (_path, query) => {

@@ -1,15 +1,23 @@
-// PUT /v1/txn of Consul's HTTP API: up to 64 operations on the KV that happen together or not at
-// all. Operations on nodes, services and checks are refused.
+// PUT /v1/txn of Consul's HTTP API: up to 64 operations on the KV and on the catalog that happen
+// together or not at all.
 
-import { type Entry, KEY_BYTES_MAX, VALUE_BYTES_MAX, WriteGroup } from '../embedded.ts';
+import {
+  type Entry,
+  KEY_BYTES_MAX,
+  type KeyTable,
+  VALUE_BYTES_MAX,
+  WriteGroup,
+} from '../embedded.ts';
+import { applyCatalogOperation, type CatalogOperation } from './catalog.ts';
 import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
 import { tooLarge } from './kv-api.ts';
 import { goString, prettyJson, recordJson } from './kv-json.ts';
+import { goJson } from './lists.ts';
 import type { Query } from './request-target.ts';
 import type { Rights } from './rights.ts';
 import type { ApiContext, Caller, Family } from './routes.ts';
 import { lockRecord, unlockRecord } from './sessions.ts';
-import { type Operation, parseOperations } from './txn-body.ts';
+import { type KvOperation, type Operation, parseOperations } from './txn-body.ts';
 
 const OPERATIONS_MAX = 64;
 const READS: readonly string[] = [
@@ -20,7 +28,10 @@ const READS: readonly string[] = [
   'check-not-exists',
 ];
 
-type Result = { readonly record: Entry; readonly withValue: boolean };
+/** A record of the KV, or what is shown of the catalog. */
+type Result =
+  | { readonly record: Entry; readonly withValue: boolean }
+  | { readonly shown: object; readonly by: CatalogOperation };
 
 /** Thrown inside the group so that what the transaction changed is undone. */
 class Aborted extends Error {
@@ -45,7 +56,7 @@ async function runTransaction(context: ApiContext, query: Query, caller: Caller)
   if ('status' in options) return options;
   const body = await caller.readBody(VALUE_BYTES_MAX);
   if (body === undefined) return tooLarge(caller.declaredBytes, 'txn_max_req_len');
-  const operations = parseOperations(body.toString());
+  const operations = parseOperations(body.toString(), context.datacenter);
   if ('refused' in operations) {
     return textAnswer(400, `Failed to parse body: ${operations.refused}`);
   }
@@ -55,9 +66,9 @@ async function runTransaction(context: ApiContext, query: Query, caller: Caller)
       `Transaction contains too many operations (${operations.length} > ${OPERATIONS_MAX})`,
     );
   }
-  const readOnly = operations.every(({ verb }) => READS.includes(verb) || !VERBS.has(verb));
+  const readOnly = operations.every(isRead);
   const { rights } = caller;
-  const refused = refusals(operations, rights);
+  const refused = refusals(operations, rights, context.store.table);
   const [status, results, failures] =
     refused.length > 0 ? [409, [], refused] : await settle(context, operations, readOnly);
   const tail = readOnly
@@ -66,29 +77,47 @@ async function runTransaction(context: ApiContext, query: Query, caller: Caller)
   const json =
     failures.length > 0
       ? `{"Results":null,"Errors":[${failures.join(',')}]${tail}}`
-      : `{"Results":[${seen(results, rights).map(resultJson).join(',')}],"Errors":null${tail}}`;
+      : `{"Results":[${seen(results, rights, context.store.table).map(resultJson).join(',')}],"Errors":null${tail}}`;
   const headers = readOnly ? ['X-Consul-Knownleader', 'true', 'X-Consul-Lastcontact', '0'] : [];
   return jsonAnswer(options.pretty ? prettyJson(json) : json, headers, status);
 }
 
 /** What the caller may not do, before anything is done. Reads are not refused, but left out. */
-function refusals(operations: readonly Operation[], rights: Rights): readonly string[] {
+function refusals(
+  operations: readonly Operation[],
+  rights: Rights,
+  table: KeyTable,
+): readonly string[] {
   if (rights.unlimited) return [];
   return operations.flatMap((operation, at) => {
-    if (mayDo(operation, rights)) return [];
+    if (mayDo(operation, rights, table)) return [];
     return [failureJson(at, 'Permission denied')];
   });
 }
 
-function mayDo({ verb, key }: Operation, rights: Rights): boolean {
+function mayDo(operation: Operation, rights: Rights, table: KeyTable): boolean {
+  if (operation.kind !== 'KV') {
+    return operation.verb === 'get' || operation.mayDo(rights, table);
+  }
+  const { verb, key } = operation;
   if (verb === 'get' || verb === 'get-tree') return true;
   if (verb === 'delete-tree') return rights.allowsAll('key', 'write', key);
   return rights.allows('key', verb.startsWith('check-') ? 'read' : 'write', key);
 }
 
-function seen(results: readonly Result[], rights: Rights): readonly Result[] {
+function seen(results: readonly Result[], rights: Rights, table: KeyTable): readonly Result[] {
   if (rights.unlimited) return results;
-  return results.filter(({ record }) => rights.allows('key', 'read', record.key));
+  return results.filter((result) =>
+    'record' in result
+      ? rights.allows('key', 'read', result.record.key)
+      : result.by.mayRead(rights, table),
+  );
+}
+
+function isRead(operation: Operation): boolean {
+  const { verb } = operation;
+  if (operation.kind !== 'KV') return verb === 'get';
+  return READS.includes(verb) || !VERBS.has(verb);
 }
 
 function failureJson(at: number, what: string): string {
@@ -120,12 +149,22 @@ function applyAll(
   const results: Result[] = [];
   const failures: string[] = [];
   operations.forEach((operation, at) => {
-    const outcome = applyOne(writes, operation, wallMs);
+    const outcome = applyAny(writes, operation, wallMs);
     if (typeof outcome !== 'string') results.push(...outcome);
     else failures.push(failureJson(at, outcome));
   });
   if (failures.length > 0) throw new Aborted(failures);
   return results;
+}
+
+function applyAny(
+  writes: WriteGroup,
+  operation: Operation,
+  wallMs: number,
+): readonly Result[] | string {
+  if (operation.kind === 'KV') return applyOne(writes, operation, wallMs);
+  const outcome = applyCatalogOperation(writes, operation, wallMs);
+  return typeof outcome === 'string' ? outcome : outcome.map((shown) => ({ shown, by: operation }));
 }
 
 const VERBS = new Set([
@@ -142,7 +181,7 @@ const VERBS = new Set([
 /** The records to report, or why it failed. */
 function applyOne(
   writes: WriteGroup,
-  operation: Operation,
+  operation: KvOperation,
   wallMs: number,
 ): readonly Result[] | string {
   const { verb, key, value, flags, index, session } = operation;
@@ -199,7 +238,7 @@ function applyOne(
 
 function lock(
   writes: WriteGroup,
-  operation: Operation,
+  operation: KvOperation,
   wallMs: number,
 ): readonly Result[] | string {
   const end = lockRecord(writes, operation, wallMs);
@@ -216,6 +255,8 @@ function lock(
   }
 }
 
-function resultJson({ record, withValue }: Result): string {
+function resultJson(result: Result): string {
+  if ('shown' in result) return goJson(result.shown);
+  const { record, withValue } = result;
   return `{"KV":${recordJson(record, withValue)}}`;
 }

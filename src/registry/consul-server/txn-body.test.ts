@@ -17,7 +17,8 @@ for (const [what, body] of [
   ['a value as a list', kv(',"Value":[97]')],
   ['a value without padding', kv(',"Value":"YQ"')],
   ['an operation without KV', '[{}]'],
-  ['an operation on a node', '[{"Node":{"Verb":"get"}}]'],
+  ['an operation on a session', '[{"Session":{"Verb":"delete"}}]'],
+  ['a node with a member that is not known', '[{"Node":{"Verb":"get","Nope":1}}]'],
   ['a KV beside a node', '[{"KV":{"Verb":"set","Key":"k"},"Node":{"Verb":"get"}}]'],
   ['a half list', kv('').slice(0, -1)],
   ['bytes behind the list', `${kv('')}x`],
@@ -25,15 +26,16 @@ for (const [what, body] of [
   ['nesting beyond the stack', '['.repeat(250_000) + ']'.repeat(250_000)],
 ] as const) {
   test(`a transaction is refused whole for ${what}`, () => {
-    assert('refused' in parseOperations(body));
+    assert('refused' in parseOperations(body, 'dc1'));
   });
 }
 
 test('names match in any case, null is absent, numbers keep all 64 bits', () => {
   const body =
     '[{"kv":{"VERB":"cas","key":"k","FLAGS":18446744073709551615,"index":7,"value":"Y\\r\\nQ==\\n","session":null}}]';
-  assert.deepEqual(parseOperations(body), [
+  assert.deepEqual(parseOperations(body, 'dc1'), [
     {
+      kind: 'KV',
       verb: 'cas',
       key: 'k',
       flags: '18446744073709551615',

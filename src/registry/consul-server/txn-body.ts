@@ -1,10 +1,11 @@
 // The body of PUT /v1/txn, read as strictly as Consul does: a member that we do not know (`cas`
 // where `Index` is meant) or a value of another type refuses the whole body, since to leave it out
 // would write what should have been guarded. Names match in any case and null means absent, as in
-// Go. Stricter than Consul: an operation without KV, bytes after the list, and a Value as a list of
+// Go. Stricter than Consul: an operation of no kind or of several, bytes after the list, and a Value as a list of
 // numbers are refused. Pure.
 
 import { messageOf } from '../../base/errors.ts';
+import { type CatalogOperation, readCatalogOperation } from './catalog.ts';
 import {
   knownMembers,
   mismatch,
@@ -14,7 +15,10 @@ import {
   uint64Member,
 } from './go-json.ts';
 
-export type Operation = {
+export type Operation = KvOperation | CatalogOperation;
+
+export type KvOperation = {
+  readonly kind: 'KV';
   readonly verb: string;
   readonly key: string;
   readonly value: Buffer;
@@ -28,30 +32,42 @@ const STRUCT = 'KVTxnOp.KV';
 const KV_MEMBERS = ['verb', 'key', 'value', 'flags', 'index', 'session', 'namespace'];
 
 /** The operations, or why the body is refused. */
-export function parseOperations(text: string): readonly Operation[] | { readonly refused: string } {
+export function parseOperations(
+  text: string,
+  datacenter: string,
+): readonly Operation[] | { readonly refused: string } {
   if (text.trim() === '') return { refused: 'EOF' };
   try {
     const list = parseGoJson(text);
     if (list === null) return [];
     if (!Array.isArray(list)) throw mismatch(list, 'value', 'api.TxnOps');
-    return list.map(parseOperation);
+    return list.map((item: unknown) => parseOperation(item, datacenter));
   } catch (error) {
     // A body nested beyond the stack is a RangeError, and no better than any other broken one.
     return { refused: messageOf(error) };
   }
 }
 
-function parseOperation(item: unknown): Operation {
+function parseOperation(item: unknown, datacenter: string): Operation {
   const operation = knownMembers(item, OPERATION_MEMBERS, { place: 'value', type: 'api.TxnOp' });
-  const kv = operation.get('kv') ?? null;
-  const isOther = OPERATION_MEMBERS.some((name) => name !== 'kv' && (operation.get(name) ?? null));
-  if (kv === null || isOther) throw new Refused('only operations on the KV are offered');
+  const kinds = (['KV', 'Node', 'Service', 'Check'] as const).filter(
+    (name) => (operation.get(name.toLowerCase()) ?? null) !== null,
+  );
+  const [kind] = kinds;
+  if (kind === undefined || kinds.length > 1) {
+    throw new Refused('an operation is one of KV, Node, Service and Check');
+  }
+  if (kind !== 'KV') {
+    return readCatalogOperation(kind, operation.get(kind.toLowerCase()), datacenter);
+  }
+  const kv = operation.get('kv');
   const members = knownMembers(kv, KV_MEMBERS, {
     place: 'struct field TxnOp.KV',
     type: 'api.KVTxnOp',
   });
   textMember(members, 'Namespace', STRUCT);
   return {
+    kind,
     verb: textMember(members, 'Verb', STRUCT, 'api.KVOp'),
     key: textMember(members, 'Key', STRUCT),
     value: decodeBase64(textMember(members, 'Value', STRUCT, '[]uint8')),

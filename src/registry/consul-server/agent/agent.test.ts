@@ -6,7 +6,12 @@ import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, startEmbedded, temporaryFolder } from '../../../../test/support/registry/builders.ts';
+import {
+  ask,
+  header,
+  startEmbedded,
+  temporaryFolder,
+} from '../../../../test/support/registry/builders.ts';
 import { HeldClock } from '../../../../test/support/registry/held-clock.ts';
 import type { Address } from '../../../base/units.ts';
 
@@ -204,4 +209,58 @@ test('a sidecar comes and goes with its service', async (t) => {
   assert.equal(sidecar.Proxy.DestinationServiceID, 'web');
   await put(address, 'service/deregister/web');
   assert.deepEqual(await services(), {});
+});
+
+test('services of a configuration are there from the start, and follow it at a reload', async (t) => {
+  let services: readonly object[] = [{ name: 'redis', port: 1 }, { name: 'old' }, { nope: 1 }];
+  const definitions = () => ({ services, checks: [{ name: 'node', ttl: '1h' }] });
+  const { address } = await startEmbedded(t, { definitions });
+  const names = async () =>
+    Object.keys(JSON.parse((await ask(address, 'GET /v1/agent/services')).body));
+  assert.deepEqual(await names(), ['old', 'redis']);
+  assert.match((await ask(address, 'GET /v1/agent/checks')).body, /"node"/);
+  await put(address, 'service/register', { Name: 'own' });
+  services = [{ name: 'redis', port: 2 }];
+  await put(address, 'reload');
+  assert.deepEqual(await names(), ['own', 'redis']);
+  assert.match((await ask(address, 'GET /v1/agent/service/redis')).body, /"Port":2/);
+});
+
+test('scripts run where they are allowed: 0 passes, 1 warns, all else is critical', async (t) => {
+  const { address } = await startEmbedded(t, { scripts: true, random: () => 0 });
+  for (const [code, status] of [
+    [0, 'passing'],
+    [1, 'warning'],
+    [2, 'critical'],
+  ] as const) {
+    const Args = ['sh', '-c', `echo said; exit ${code}`];
+    const Check = { Args, Interval: '1s', Status: code === 2 ? 'passing' : 'critical' };
+    await put(address, 'service/register', { Name: `s${code}`, Check });
+    await until(async () => (await statusOf(address, `s${code}`)) === status);
+    assert.equal((await checksOf(address, `s${code}`))[0]?.Output, 'said\n');
+  }
+});
+
+test('it has joined itself, and joins no other', async (t) => {
+  const { address } = await startEmbedded(t, { nodeName: 'one' });
+  await put(address, `join/127.0.0.1:${address.port}`);
+  await put(address, 'force-leave/one');
+  assert.equal((await ask(address, 'PUT /v1/agent/join/10.0.0.1')).status, 501);
+  assert.equal((await ask(address, 'PUT /v1/agent/force-leave/two')).status, 500);
+});
+
+test('what ?cached asks for says whether it was there already', async (t) => {
+  const { address } = await startEmbedded(t);
+  const cache = async () =>
+    header(await ask(address, 'GET /v1/catalog/services?cached'), 'X-Cache');
+  assert.deepEqual([await cache(), await cache()], ['MISS', 'HIT']);
+  await put(address, 'service/register', { Name: 'web' });
+  assert.equal(await cache(), 'MISS');
+});
+
+test('an empty registry is at index 1, and beyond it in place of Consul', async (t) => {
+  const plain = await startEmbedded(t);
+  assert.equal(plain.store.index, 1);
+  const standing = await startEmbedded(t, { standsIn: true });
+  assert.equal(standing.store.index, 2);
 });

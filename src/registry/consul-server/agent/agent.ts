@@ -67,7 +67,9 @@ export class Agent {
   /** Shows the node and what it had in the catalog, and runs its checks. */
   async start(): Promise<void> {
     this.#runner.sync();
-    await this.#compare((write) => write.writes.keepFirstIndex());
+    await this.#compare(({ writes }) => {
+      if (!this.context.standsIn) writes.keepFirstIndex();
+    });
   }
 
   write<Result>(work: (write: AgentWrite) => Result): Promise<Result> {
@@ -155,7 +157,7 @@ export class Agent {
   }
 
   #ownNode(): OwnNode {
-    const { address, nodeName, nodeId, nodeMeta, datacenter } = this.context;
+    const { serverAddress: address, nodeName, nodeId, nodeMeta, datacenter } = this.context;
     const host = ['0.0.0.0', '::'].includes(address.host) ? '127.0.0.1' : address.host;
     const family = host.includes(':') ? 'ipv6' : 'ipv4';
     return {

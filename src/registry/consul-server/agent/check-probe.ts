@@ -1,7 +1,8 @@
-// One look of a check: what an HTTP or TCP check finds. The probe of the upstreams' checks is another
+// One look of a check: what an HTTP, TCP or script check finds. The probe of the upstreams' checks is another
 // one on purpose: that one asks a server as the gateway does, this one asks any URL as Consul does, with
 // TLS, a body, redirects, and what the answer said.
 
+import { spawn } from 'node:child_process';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
@@ -15,20 +16,25 @@ export type Found = {
 
 /** How long a look may take when the check does not say. */
 const TIMEOUT_MS = 10_000;
+const SCRIPT_TIMEOUT_MS = 30_000;
 const REDIRECTS_MAX = 10;
 export const OUTPUT_BYTES_MAX = 4096;
 const NS_PER_MS = 1e6;
 
 /** The signal ends it; what it then finds is nobody's matter. Never rejects. */
 export function look(definition: CheckDefinition, signal: AbortSignal): Promise<Found> {
-  const timeoutMs = definition.Timeout > 0 ? definition.Timeout / NS_PER_MS : TIMEOUT_MS;
+  const defaultMs = isScript(definition) ? SCRIPT_TIMEOUT_MS : TIMEOUT_MS;
+  const timeoutMs = definition.Timeout > 0 ? definition.Timeout / NS_PER_MS : defaultMs;
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(timeoutMs))]);
-  const looked =
-    definition.HTTP === '' ? lookTcp(definition.TCP, deadline) : lookHttp(definition, deadline);
+  const looked = isScript(definition)
+    ? lookScript(definition, deadline)
+    : definition.HTTP === ''
+      ? lookTcp(definition.TCP, deadline)
+      : lookHttp(definition, deadline);
   return looked.catch((error: unknown) => ({
     status: 'critical',
     output: deadline.aborted
-      ? `no answer from ${definition.HTTP}${definition.TCP} within ${timeoutMs}ms`
+      ? `no answer from ${definition.HTTP}${definition.TCP}${definition.ScriptArgs ?? ''} within ${timeoutMs}ms`
       : messageOf(error),
   }));
 }
@@ -109,6 +115,29 @@ function headersOf({ Header, Body }: CheckDefinition): Record<string, string | s
     }
   }
   return headers;
+}
+
+function isScript({ ScriptArgs }: CheckDefinition): boolean {
+  return (ScriptArgs ?? []).length > 0;
+}
+
+/** Its exit decides: 0 passes, 1 warns, everything else is critical. */
+function lookScript(definition: CheckDefinition, signal: AbortSignal): Promise<Found> {
+  const [program = '', ...words] = definition.ScriptArgs ?? [];
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, words, { signal, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const take = (chunk: Buffer): void => {
+      output = (output + chunk.toString()).slice(-outputBytes(definition));
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.on('error', reject);
+    child.on('close', (code) => {
+      const status = code === 0 ? 'passing' : code === 1 ? 'warning' : 'critical';
+      resolve({ status, output });
+    });
+  });
 }
 
 function lookTcp(target: string, signal: AbortSignal): Promise<Found> {

@@ -85,6 +85,7 @@ function services({ store }: ApiContext, lists: Lists): Handler {
       );
     };
     return lists.answer('services', query, caller, {
+      cached: true,
       topics: [SERVICES.name],
       index: () => servicesIndex(store.table),
       view,
@@ -107,6 +108,7 @@ function service(
     const [hasMeta, hasTags] = [nodeMetaOf(query), tagsOf(query)];
     const found = () => find(store.table, name);
     return lists.answer(`${endpoint}/${name}`, query, caller, {
+      cached: true,
       topics:
         endpoint === 'service' ? [serviceTopic(name), SERVICE_GONE] : [SERVICES.name, NODES.name],
       index: () =>

@@ -99,6 +99,7 @@ function instances(
       return [{ Node: nodeView(node), Service: serviceView(each), Checks: checks.map(checkView) }];
     };
     return lists.answer(`health ${endpoint}/${name}`, query, caller, {
+      cached: true,
       topics:
         endpoint === 'service'
           ? [serviceTopic(name), SERVICE_GONE]
