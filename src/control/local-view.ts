@@ -9,7 +9,11 @@ import { inFlight, openTunnelsOf } from './status.ts';
 import { type KnownUpstream, type Member, otherId } from './table.ts';
 
 /** Taken out, known to be so by every worker, and nothing in flight. */
-export function isIdle(upstream: string, member: Member, fleet: Fleet): boolean {
+export function isIdle(
+  upstream: string,
+  member: Member,
+  fleet: Pick<Fleet, 'isAcknowledged' | 'busy'>,
+): boolean {
   const other = otherId(member.state);
   return (
     member.admin.state !== 'ready' &&
@@ -33,7 +37,7 @@ function sum(first: ServerView | undefined, second: ServerView): ServerView {
 /** `token`: of the intents that every worker has in force. */
 export function localView(
   { config: { name }, members }: KnownUpstream,
-  fleet: Fleet,
+  fleet: Pick<Fleet, 'isAcknowledged' | 'busy' | 'figures'>,
   token: string,
 ): ViewDocument {
   const figures = fleet.figures();

@@ -97,6 +97,24 @@ test('a server that is written down by its address is not there twice', (t) => {
   assert.equal(table.member('app', '10.0.0.9:80')?.state.host, '10.0.0.9');
 });
 
+test('one that is written down by its address counts, wherever it stands', (t) => {
+  const yaml = `upstreams: { app: { servers: [{ address: "10.0.0.9:80", weight: 7 }, "${NAME}"] } }`;
+  const { table } = scene(t, ['10.0.0.9', '10.0.0.1'], yaml);
+  const members = [...(table.upstream('app')?.members.values() ?? [])];
+  assert.deepEqual(
+    members.map(({ state }) => `${state.id} ${state.host} ${state.weight}`),
+    ['10.0.0.9:80 10.0.0.9 7', '10.0.0.1:80 app.internal 1'],
+  );
+});
+
+test('one that serves when checks begin goes on to serve under its other id', (t) => {
+  const { table, resolve } = scene(t, ['10.0.0.1'], YAML.replace('check: { type: tcp }', ''));
+  table.setUpstreams(parseConfig(YAML, '/tmp/s.yaml').upstreams);
+  resolve('10.0.0.1', '10.0.0.2');
+  const mustPass = (id: string) => table.member('app', id)?.state.mustPass;
+  assert.deepEqual([mustPass('10.0.0.1:80'), mustPass('10.0.0.2:80')], [false, true]);
+});
+
 test('what the checks said goes along when a name gets a second address, and back', (t) => {
   const { shown, resolve, passed, probed } = scene(t, ['10.0.0.1']);
   passed(NAME);
