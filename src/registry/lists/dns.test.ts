@@ -186,23 +186,36 @@ test('the next server is asked when one does not answer', async (t) => {
   assert.equal(told.health.includes(false), false);
 });
 
-test('half an answer is none: one family that fails takes no server away', async (t) => {
-  let fails = false;
+/** A DNS server of the test's own, for answers that a good one does not give. */
+async function startLiar(t: TestContext, answer: (question: Buffer) => Buffer) {
   const socket = createSocket('udp4');
-  socket.on('message', (question, { port, address }) => {
-    // The type is the last but two bytes; an address record in answer to the one for IPv4.
-    const isV4 = question[question.length - 3] === 1;
-    const answer = Buffer.concat([
-      question,
-      isV4 ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 10, 0, 0, fails ? 2 : 1]) : EMPTY,
-    ]);
-    answer.writeUInt16BE(isV4 || !fails ? 0x8180 : 0x8182, 2);
-    answer.writeUInt16BE(isV4 ? 1 : 0, 6);
-    socket.send(answer, port, address);
-  });
+  socket.on('message', (question, { port, address }) =>
+    socket.send(answer(question), port, address),
+  );
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
   t.after(() => socket.close());
-  const dns = { address: { host: '127.0.0.1', port: socket.address().port } };
+  return { address: { host: '127.0.0.1', port: socket.address().port } };
+}
+
+/** An answer with that code and, behind the question, that one record. */
+function answerTo(question: Buffer, code: number, record: readonly number[]): Buffer {
+  const answer = Buffer.concat([question, Buffer.from(record)]);
+  answer.writeUInt16BE(0x8180 + code, 2);
+  answer.writeUInt16BE(record.length === 0 ? 0 : 1, 6);
+  return answer;
+}
+
+/** The type is the last but two bytes. */
+const typeOf = (question: Buffer): number => question[question.length - 3] ?? 0;
+const SERVFAIL = 2;
+
+test('half an answer is none: one family that fails takes no server away', async (t) => {
+  let fails = false;
+  const dns = await startLiar(t, (question) =>
+    typeOf(question) === 1
+      ? answerTo(question, 0, [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 10, 0, 0, fails ? 2 : 1])
+      : answerTo(question, fails ? SERVFAIL : 0, []),
+  );
   const told = new Told(t, sourceAt(dns), { services: new Map([['app', 'app.test:1']]) });
   await told.until('app: 10.0.0.1:1');
   fails = true;
@@ -212,4 +225,22 @@ test('half an answer is none: one family that fails takes no server away', async
   await told.untilHealth(true);
 });
 
-const EMPTY = Buffer.alloc(0);
+test('SRV: a target that cannot be looked up keeps the addresses that it had', async (t) => {
+  let fails = false;
+  const srv = [
+    0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 0, 0, 12, 0, 1, 0, 1, 0, 80, 3, 0x6f, 0x6e, 0x65, 0xc0, 12,
+  ];
+  // The length of the data with its name, `one` and a pointer.
+  srv[11] = srv.length - 12;
+  const dns = await startLiar(t, (question) => {
+    if (typeOf(question) === 33) return answerTo(question, 0, srv);
+    if (fails) return answerTo(question, SERVFAIL, []);
+    const address = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 10, 0, 0, 1];
+    return answerTo(question, 0, typeOf(question) === 1 ? address : []);
+  });
+  const told = new Told(t, sourceAt(dns), { services: new Map([['app', '_http.test']]) });
+  await told.until('app: 10.0.0.1:80');
+  fails = true;
+  await told.untilProblem(/SERVFAIL \(its last addresses stay\)$/);
+  assert.equal(told.shown, 'app: 10.0.0.1:80');
+});
