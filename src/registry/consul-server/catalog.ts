@@ -10,7 +10,7 @@ export {
   serviceAliases,
   serviceMembers,
 } from './catalog/bodies.ts';
-export { catalogFamily } from './catalog/catalog-api.ts';
+export { catalogFamily, mayReadInstance } from './catalog/catalog-api.ts';
 export { checkStatus } from './catalog/catalog-reads.ts';
 export {
   applyCatalogOperation,
@@ -41,6 +41,7 @@ export {
   type ServiceAddress,
 } from './catalog/entities.ts';
 export { healthFamily } from './catalog/health-api.ts';
+export { type InstanceView, instancesOf } from './catalog/instances.ts';
 export {
   isAnyAddress,
   kindProblem,

@@ -6,6 +6,7 @@ import { catalogFamily, healthFamily } from './catalog.ts';
 import { clusterFamily } from './cluster-api.ts';
 import { eventFamily } from './events.ts';
 import { kvFamily } from './kv-api.ts';
+import { queryFamily } from './queries.ts';
 import type { ApiContext, Endpoint, OpenFamily } from './routes.ts';
 import { sessionFamily } from './sessions.ts';
 import { snapshotFamily } from './snapshot-api.ts';
@@ -20,6 +21,7 @@ const FAMILIES: readonly OpenFamily[] = [
   eventFamily,
   snapshotFamily,
   clusterFamily,
+  queryFamily,
   statusFamily,
   agentFamily,
   catalogFamily,

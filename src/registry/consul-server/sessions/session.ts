@@ -1,6 +1,6 @@
 // What a session is, and how it is kept and shown.
 
-import { DocumentKind, type Stored } from '../../embedded.ts';
+import { DocumentKind, type KeyTable, type Stored } from '../../embedded.ts';
 import { goJson, goString } from '../kv-json.ts';
 
 export type Behavior = 'release' | 'delete';
@@ -34,6 +34,10 @@ export function checksOf(session: Session): readonly string[] {
 }
 
 export const SESSIONS = new DocumentKind<Session>('session', (json) => json as Session);
+
+export function hasSession(table: KeyTable, id: string): boolean {
+  return SESSIONS.find(table, id) !== undefined;
+}
 
 /** What changes with this one session and no other. */
 export function sessionTopic(id: string): string {
