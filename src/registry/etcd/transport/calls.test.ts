@@ -28,7 +28,7 @@ const hangUp: Answer = (request) => request.socket.destroy();
 
 /** A member that answers transactions as told, the last for ever; every other question with its header and a token. */
 function startMember(t: TestContext, ...answers: readonly Answer[]): Promise<Member> {
-  return startServer(t, answers, good({ token: 'a.1' }));
+  return startServer(t, answers, good({ token: 'a.1', ID: '7', TTL: '60' }));
 }
 
 type Member = { readonly address: Address; readonly asked: string[] };
@@ -120,6 +120,27 @@ test('a plain write goes on at the next member, and the client stays there', asy
   assert.equal(await store.put('a', '1'), true);
   assert.equal(await store.put('a', '2'), true);
   assert.deepEqual([one.asked.length, two.asked.length], [1, 2]);
+});
+
+test('every write is bound to what it writes over, so that it does nothing when it comes late', async (t) => {
+  // Another one wrote between the look and the write: it looks again.
+  const no = good({ responses: [{ response_range: { kvs: [{ mod_revision: '9' }] } }] });
+  const yes = good({ succeeded: true });
+  const member = await startMember(t, no, yes);
+  const store = openEtcdClient(t, [member.address]);
+  const lease = await store.openLease({ ttlMs: 60_000, onLost: () => {} });
+  await store.put('a', '1');
+  assert.equal(member.asked.length, 2);
+  await store.commit([{ key: 'a', value: '1' }]);
+  await lease.put('a', '1');
+  for (const body of member.asked) {
+    const { compare } = JSON.parse(body) as { compare: readonly { readonly target: string }[] };
+    assert.deepEqual(
+      compare.map(({ target }) => target),
+      ['MOD'],
+    );
+  }
+  assert.equal(member.asked.length, 4);
 });
 
 test('a conditional write is not sent to a member that is silent, when another one answers', async (t) => {

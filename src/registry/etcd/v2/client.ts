@@ -44,23 +44,15 @@ export class EtcdV2Store implements RecordStore {
   async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {
     assertNoFlags(key, options.flags);
     const { cas } = options;
-    if (cas === undefined) {
-      const text = this.#keys.textOf(key, value);
-      const known = await this.#keys.node(key);
-      // A write that changes nothing wakes nobody.
-      if (known?.value === text && !known.isLeased) return true;
-    }
-    return (await this.#keys.put(key, value, { cas })) !== undefined;
+    if (cas !== undefined) return (await this.#keys.put(key, value, { cas })) !== undefined;
+    await this.#keys.putOver(key, value);
+    return true;
   }
 
   async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
     if (options.recurse !== true) return this.#keys.delete(key, options);
-    assertKey(key, 'allowed');
-    if (key.endsWith('/')) await this.#keys.deleteFolder(key);
-    else {
-      const { entries } = await this.#keys.list(key);
-      for (const entry of entries) await this.#keys.delete(entry.key);
-    }
+    const { entries } = await this.#keys.list(key);
+    for (const entry of entries) await this.#keys.delete(entry.key);
     return true;
   }
 
@@ -122,7 +114,10 @@ export class EtcdV2Store implements RecordStore {
       if (before !== undefined) undo.push(() => this.#keys.put(key, before.value, { cas: 0 }));
       return true;
     }
-    const index = await this.#keys.put(key, write.value, { cas });
+    const index =
+      cas === undefined
+        ? await this.#keys.putOver(key, write.value)
+        : await this.#keys.put(key, write.value, { cas });
     if (index === undefined) return false;
     undo.push(() =>
       before === undefined

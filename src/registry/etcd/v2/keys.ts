@@ -1,7 +1,7 @@
 // The calls of etcd's v2 API that read and write keys. Where it is poorer than v3: values are text, a key
 // is a value or a folder and never both, and names that begin with _ are in no list.
 
-import { messageOf, SluiceError } from '../../../base/errors.ts';
+import { isSluiceError, messageOf, SluiceError } from '../../../base/errors.ts';
 import { assertKey, valueBytes } from '../../record-key.ts';
 import type { KvState } from '../../record-store.ts';
 import { type Calls, type EtcdReply, type RequestFailure, unknownOutcome } from '../transport.ts';
@@ -54,6 +54,29 @@ export class V2Keys {
     return reply === undefined ? undefined : read(() => nodeOf(reply)).modifiedIndex;
   }
 
+  /**
+   * Writes over the record as it stands, whatever that is; the index of the write. A request that was sent to
+   * a member that froze is carried out when it thaws, long after it was repeated elsewhere and others
+   * wrote: so it is bound to the index that it writes over, and comes too late then.
+   */
+  async putOver(
+    key: string,
+    value: Uint8Array | string,
+    options: { readonly ttl?: number } = {},
+  ): Promise<number> {
+    const text = this.textOf(key, value);
+    for (let tries = 1; tries <= WRITES_MAX; tries++) {
+      const known = await this.node(key);
+      // A write that changes nothing wakes nobody.
+      if (options.ttl === undefined && known?.value === text && !known.isLeased)
+        return known.modifiedIndex;
+      const cas = known?.modifiedIndex ?? 0;
+      const index = await this.put(key, value, { ...options, cas }).catch(ifKnown);
+      if (index !== undefined) return index;
+    }
+    throw changing(key);
+  }
+
   /** Its time begins anew, and nobody is woken. False: it is gone. */
   async refresh(
     key: string,
@@ -71,13 +94,18 @@ export class V2Keys {
   async delete(key: string, { cas }: Condition = {}): Promise<boolean> {
     assertKey(key);
     if (cas === 0) return (await this.node(key)) === undefined;
-    const reply = await this.#write(key, 'DELETE', cas);
-    if (reply !== undefined || cas === undefined) return true;
-    return (await this.node(key)) === undefined;
-  }
-
-  async deleteFolder(prefix: string): Promise<void> {
-    await this.calls.call({ method: 'DELETE', path: `${this.folderOf(prefix)}?recursive=true` });
+    if (cas !== undefined) {
+      if ((await this.#write(key, 'DELETE', cas)) !== undefined) return true;
+      return (await this.node(key)) === undefined;
+    }
+    // Bound to what it deletes, as a write without a condition is.
+    for (let tries = 1; tries <= WRITES_MAX; tries++) {
+      const known = await this.node(key);
+      if (known?.value === undefined) return true;
+      const reply = await this.#write(key, 'DELETE', known.modifiedIndex).catch(ifKnown);
+      if (reply !== undefined) return true;
+    }
+    throw changing(key);
   }
 
   pathOf(key: string): string {
@@ -131,6 +159,22 @@ export class V2Keys {
     if (doubt !== undefined) throw unknownOutcome(doubt);
     return undefined;
   }
+}
+
+/** Of a write without a condition, when others write the same record. */
+const WRITES_MAX = 50;
+
+/** A "no" that may be our own doing: the record is read again and tells. */
+function ifKnown(error: unknown): undefined {
+  if (isSluiceError(error) && error.details['outcomeUnknown'] === true) return undefined;
+  throw error;
+}
+
+function changing(key: string): SluiceError {
+  return new SluiceError(
+    'conflict',
+    `key "${key}": others kept changing it, ${WRITES_MAX} tries; try again`,
+  );
 }
 
 const FORM = 'application/x-www-form-urlencoded';

@@ -47,8 +47,11 @@ export function openKeysLease(keys: V2Keys, { ttlMs: wantedMs, onLost }: LeaseOp
     async put(key, value) {
       const node = held.has(key) ? undefined : await keys.node(key);
       if (node?.isLeased) throw heldByAnother(key);
-      const cas = held.has(key) ? undefined : (node?.modifiedIndex ?? 0);
-      if ((await keys.put(key, value, { cas, ttl })) === undefined) throw heldByAnother(key);
+      if (held.has(key)) await keys.putOver(key, value, { ttl });
+      else {
+        const cas = node?.modifiedIndex ?? 0;
+        if ((await keys.put(key, value, { cas, ttl })) === undefined) throw heldByAnother(key);
+      }
       held.add(key);
     },
     async delete(key) {

@@ -5,20 +5,21 @@ import { SluiceError } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
 import type { SourceHealth } from '../../membership-source.ts';
 import { assertKey, valueBytes } from '../../record-key.ts';
-import type {
-  DeleteOptions,
-  KvEntry,
-  KvState,
-  Lease,
-  LeaseOptions,
-  PutOptions,
-  RecordStore,
-  RecordWrite,
-  Watch,
-  WatchEvents,
+import {
+  COMMIT_WRITES_MAX,
+  type DeleteOptions,
+  type KvEntry,
+  type KvState,
+  type Lease,
+  type LeaseOptions,
+  type PutOptions,
+  type RecordStore,
+  type RecordWrite,
+  type Watch,
+  type WatchEvents,
 } from '../../record-store.ts';
 import { type RequestFailure, unknownOutcome } from '../transport.ts';
-import { base64, entryOf, fieldsOf, listOf, rangeOf } from './answer.ts';
+import { base64, entryOf, fieldsOf, listOf } from './answer.ts';
 import { type EtcdKv, read } from './kv.ts';
 import { openEtcdLease } from './lease.ts';
 import { watchPrefix } from './watch.ts';
@@ -29,6 +30,9 @@ type Sent = {
   /** Of a try before the one that was answered: it may have been done. */
   readonly doubt: RequestFailure | undefined;
 };
+
+/** Of a write without a condition, when others write the same record. */
+const WRITES_MAX = 50;
 
 export class EtcdStore implements RecordStore {
   readonly #kv: EtcdKv;
@@ -56,12 +60,10 @@ export class EtcdStore implements RecordStore {
   async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {
     const { cas } = options;
     const put = this.#putOf({ key, value, ...options });
-    if (cas === undefined) {
-      const same = { key: this.#keyOf(key), target: 'VALUE', value: base64(value) };
-      await this.#kv.post('kv/txn', { compare: [same], success: [], failure: [put] });
-      return true;
-    }
-    return this.#transact([this.#isAt(key, cas)], [put]);
+    if (cas !== undefined) return this.#transact([this.#isAt(key, cas)], [put]);
+    const bytes = Buffer.from(value);
+    // A write that changes nothing wakes nobody.
+    return this.#over(key, (entry) => (entry && bytes.equals(entry.value) ? [] : [put]));
   }
 
   async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
@@ -69,17 +71,12 @@ export class EtcdStore implements RecordStore {
       if (options.cas !== undefined) {
         throw new SluiceError('registry_refused', `key "${key}": recurse with cas; choose one`);
       }
-      assertKey(key, 'allowed');
-      await this.#kv.post('kv/deleterange', rangeOf(this.#kv.root + key));
-      return true;
+      return this.#deleteAll(key);
     }
     const { cas } = options;
-    if (cas === undefined) {
-      await this.#kv.post('kv/deleterange', { key: this.#keyOf(key) });
-      return true;
-    }
-    const range = { request_range: { key: this.#keyOf(key), keys_only: true } };
     const remove = { request_delete_range: { key: this.#keyOf(key) } };
+    if (cas === undefined) return this.#over(key, (entry) => (entry ? [remove] : []));
+    const range = { request_range: { key: this.#keyOf(key), keys_only: true } };
     const { isDone, responses, doubt } = await this.#send(
       [this.#isAt(key, cas)],
       [remove],
@@ -104,11 +101,17 @@ export class EtcdStore implements RecordStore {
         ? { request_delete_range: { key: this.#keyOf(write.key) } }
         : this.#putOf(write),
     );
-    return this.#transact(conditions, operations);
+    if (conditions.length > 0) return this.#transact(conditions, operations);
+    const first = writes.find((write) => !('delete' in write)) ?? writes[0];
+    return first === undefined || this.#over(first.key, () => operations);
   }
 
   openLease(options: LeaseOptions): Promise<Lease> {
-    return openEtcdLease(this.#kv, (key) => this.#keyOf(key), options);
+    const keys = {
+      keyOf: (key: string) => this.#keyOf(key),
+      remove: (key: string) => this.delete(key),
+    };
+    return openEtcdLease(this.#kv, keys, options);
   }
 
   watch(prefix: string, events: WatchEvents): Watch {
@@ -122,6 +125,49 @@ export class EtcdStore implements RecordStore {
 
   close(): void {
     this.#kv.calls.endpoints.close();
+  }
+
+  /**
+   * Writes over the record as it stands, whatever that is. A request that was sent to a member that froze
+   * is carried out when it thaws, long after it was repeated elsewhere and others wrote: so even a write
+   * without a condition is bound to the revision that it writes over, and comes too late then.
+   */
+  async #over(
+    key: string,
+    writes: (entry: KvEntry | undefined) => readonly object[],
+  ): Promise<true> {
+    for (let tries = 1; tries <= WRITES_MAX; tries++) {
+      const entry = await this.get(key);
+      const success = writes(entry);
+      if (success.length === 0) return true;
+      const compare = [this.#isAt(key, entry?.modifyIndex ?? 0)];
+      const answer = await this.#kv.post('kv/txn', { compare, success });
+      if (answer['succeeded'] === true) return true;
+    }
+    throw new SluiceError(
+      'conflict',
+      `key "${key}": others kept changing it, ${WRITES_MAX} tries; try again`,
+    );
+  }
+
+  /** In pieces, each bound to what it deletes. What is written meanwhile is deleted too. */
+  async #deleteAll(prefix: string): Promise<true> {
+    for (let tries = 1; tries <= WRITES_MAX; tries++) {
+      const { entries } = await this.list(prefix);
+      if (entries.length === 0) return true;
+      for (let at = 0; at < entries.length; at += COMMIT_WRITES_MAX) {
+        const piece = entries.slice(at, at + COMMIT_WRITES_MAX);
+        await this.#send(
+          piece.map(({ key, modifyIndex }) => this.#isAt(key, modifyIndex)),
+          piece.map(({ key }) => ({ request_delete_range: { key: this.#keyOf(key) } })),
+          [],
+        );
+      }
+    }
+    throw new SluiceError(
+      'conflict',
+      `keys under "${prefix}": others kept writing there, ${WRITES_MAX} tries; try again`,
+    );
   }
 
   /** False when a condition did not hold. @throws registry_unreachable when it may not hold by our own doing */

@@ -4,16 +4,23 @@
 import { messageOf, SluiceError } from '../../../base/errors.ts';
 import type { Lease, LeaseOptions } from '../../record-store.ts';
 import { GRPC } from '../transport.ts';
-import { base64, fieldsOf, listOf, numberOf } from './answer.ts';
+import { base64, fieldsOf, headerOf, listOf, numberOf } from './answer.ts';
 import { type EtcdKv, read } from './kv.ts';
 
 /** Closing waits no longer for a registry that is away; the lease runs out by itself. */
 const GOODBYE_TIMEOUT_MS = 2_000;
 const RETRY_MS = 500;
+/** Of one record, when others write it as well. */
+const WRITES_MAX = 10;
+
+type LeaseKeys = {
+  readonly keyOf: (key: string) => string;
+  readonly remove: (key: string) => Promise<unknown>;
+};
 
 export async function openEtcdLease(
   kv: EtcdKv,
-  keyOf: (key: string) => string,
+  { keyOf, remove }: LeaseKeys,
   { ttlMs: wantedMs, onLost }: LeaseOptions,
 ): Promise<Lease> {
   let renewedMs = performance.now();
@@ -21,6 +28,8 @@ export async function openEtcdLease(
   const { id, ttlMs } = read(() => leaseOf(granted));
   const { closing } = kv.calls.endpoints;
   const over = new AbortController();
+  /** The revisions that our records have, as far as we know. */
+  const written = new Map<string, number>();
   const lose = (reason: string): void => {
     if (over.signal.aborted) return;
     over.abort();
@@ -52,27 +61,43 @@ export async function openEtcdLease(
   closing.addEventListener('abort', () => clearTimeout(timer), { signal: over.signal });
   return {
     async put(key, value) {
-      const put = { request_put: { key: keyOf(key), value: base64(value), lease: id } };
-      const held = (lease: string): object => ({ key: keyOf(key), target: 'LEASE', lease });
-      const free = { compare: [held('0')], success: [put], failure: [] };
-      const answer = await kv.post(
-        'kv/txn',
-        { compare: [held(id)], success: [put], failure: [{ request_txn: free }] },
-        { answers: [GRPC.notFound] },
-      );
-      if (answer['code'] !== undefined) {
-        lose('etcd does not know it any more');
-        throw new SluiceError('conflict', `key "${key}": the lease is over; open another one`);
+      const wanted = { request_put: { key: keyOf(key), value: base64(value), lease: id } };
+      const range = { request_range: { key: keyOf(key) } };
+      // Bound to the revision that it writes over: one that a frozen member carries out late is refused.
+      for (let tries = 1; tries <= WRITES_MAX; tries++) {
+        const at = { key: keyOf(key), target: 'MOD', mod_revision: String(written.get(key) ?? 0) };
+        const answer = await kv.post(
+          'kv/txn',
+          { compare: [at], success: [wanted], failure: [range] },
+          { answers: [GRPC.notFound] },
+        );
+        if (answer['code'] !== undefined) {
+          lose('etcd does not know it any more');
+          throw new SluiceError('conflict', `key "${key}": the lease is over; open another one`);
+        }
+        if (answer['succeeded'] === true) {
+          written.set(key, read(() => headerOf(answer)).revision);
+          return;
+        }
+        const found = read(() => {
+          const response = fieldsOf(listOf(answer['responses'], 'responses')[0], 'response');
+          return listOf(fieldsOf(response['response_range'], 'range')['kvs'], 'kvs')[0];
+        });
+        const record = found === undefined ? {} : read(() => fieldsOf(found, 'record'));
+        const holder = record['lease'];
+        if (holder !== undefined && holder !== '0' && holder !== id) {
+          throw new SluiceError('conflict', `key "${key}": another lease holds it`);
+        }
+        written.set(
+          key,
+          read(() => numberOf(record['mod_revision'], 'mod_revision')),
+        );
       }
-      if (answer['succeeded'] === true) return;
-      const inner = read(() => fieldsOf(listOf(answer['responses'], 'responses')[0], 'response'));
-      const wasFree = read(() => fieldsOf(inner['response_txn'], 'response_txn'))['succeeded'];
-      if (wasFree !== true) {
-        throw new SluiceError('conflict', `key "${key}": another lease holds it`);
-      }
+      throw new SluiceError('conflict', `key "${key}": others kept changing it; try again`);
     },
     async delete(key) {
-      await kv.post('kv/deleterange', { key: keyOf(key) });
+      written.delete(key);
+      await remove(key);
     },
     async close() {
       if (over.signal.aborted) return;
