@@ -4,6 +4,7 @@
 export { AuditLog } from './admin/audit.ts';
 export {
   type AdminRequest,
+  type DeregisterRequest,
   type DrainDocument,
   type EventDocument,
   type EventsDocument,
@@ -13,6 +14,7 @@ export {
   type ReceiptCounts,
   type ReceiptDocument,
   type ReceiptServer,
+  type RegisterRequest,
   type RegistryDocument,
   type ServerDocument,
   type StatusDocument,

@@ -21,6 +21,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   // Runs in a browser, too; whoever speaks with the control API imports it and not the server.
   'admin/contract': ['base', 'model'],
   admin: ['base', 'model', 'admin/contract'],
+  client: ['base', 'model', 'admin/contract', 'type admin'],
+  instance: ['base', 'model', 'client', 'type admin'],
   workers: ['base', 'model', 'upstream', 'gateway', 'type config'],
   gateways: ['base', 'model', 'registry'],
   control: [
@@ -33,11 +35,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     ...['base', 'model', 'config', 'registry', 'release', 'daemon', 'admin/contract'],
-    'type admin',
+    ...['client', 'instance', 'type admin'],
   ],
   index: [
     ...['base', 'model', 'upstream', 'registry', 'health', 'config', 'gateway', 'release'],
-    ...['daemon', 'admin'],
+    ...['daemon', 'admin', 'instance'],
   ],
 };
 

@@ -34,6 +34,12 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   }),
   awaitIdle: requestOf('awaitIdle', { upstream: 'app', server: 'a:1', wait: 1 }),
   setWeight: requestOf('setWeight', { upstream: 'app', server: 'a:1', body: { weight: 1 } }),
+  register: requestOf('register', {
+    ...{ upstream: 'app', server: 'a:1', body: { owner: 'instance:a', down: true } },
+  }),
+  deregister: requestOf('deregister', {
+    ...{ upstream: 'app', server: 'a:1', body: { owner: 'instance:a' } },
+  }),
   openReceipt: requestOf('openReceipt', { upstream: 'app' }),
   events: requestOf('events', { last: 5 }),
   readReceipt: requestOf('readReceipt', { id: 'r1' }),

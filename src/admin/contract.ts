@@ -25,7 +25,12 @@ export {
   type TunnelCounts,
   type UpstreamDocument,
 } from './contract/documents.ts';
-export { type AdminRequest, EVENTS_MAX } from './contract/requests.ts';
+export {
+  type AdminRequest,
+  type DeregisterRequest,
+  EVENTS_MAX,
+  type RegisterRequest,
+} from './contract/requests.ts';
 export {
   type AnswerOf,
   type InputOf,

@@ -1,7 +1,14 @@
 // What the control API needs of the daemon. The CLI's client is the same face, over HTTP.
 
 import { SluiceError } from '../base/errors.ts';
-import type { AdminRequest, DrainDocument, ReceiptDocument, StatusDocument } from './contract.ts';
+import type {
+  AdminRequest,
+  DeregisterRequest,
+  DrainDocument,
+  ReceiptDocument,
+  RegisterRequest,
+  StatusDocument,
+} from './contract.ts';
 
 /** @throws not_found, conflict, guard_refused, … as the routes of the contract say */
 export interface Control {
@@ -11,6 +18,10 @@ export interface Control {
   awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainDocument>;
   /** Writes the weight into the registry's record, other attributes kept. */
   setWeight(upstream: string, server: string, weight: number): Promise<void>;
+  /** Writes the record of a server, which need not exist yet; other attributes kept. */
+  register(upstream: string, server: string, request: RegisterRequest): Promise<void>;
+  /** Removes the record of a server that takes no requests; nothing where there is none. */
+  deregister(upstream: string, server: string, request: DeregisterRequest): Promise<void>;
   openReceipt(upstream: string): Promise<ReceiptDocument>;
   readReceipt(id: string): Promise<ReceiptDocument>;
   /** Prometheus text. */

@@ -8,6 +8,7 @@ import { defineDeploy } from './verbs/deploy.ts';
 import { defineDrain } from './verbs/drain.ts';
 import { defineEvents } from './verbs/events.ts';
 import { defineGateways } from './verbs/gateways.ts';
+import { defineInstance } from './verbs/instance.ts';
 import { defineKv } from './verbs/kv.ts';
 import { defineMaint } from './verbs/maint.ts';
 import { definePlan } from './verbs/plan.ts';
@@ -35,6 +36,7 @@ const VERBS: Readonly<Record<string, Definition>> = {
   gateways: { group: 'Look and steer:', define: defineGateways },
   events: { group: 'Look and steer:', define: defineEvents },
   weight: { group: 'Look and steer:', define: defineWeight },
+  instance: { group: 'Look and steer:', define: defineInstance },
   kv: { group: 'Look and steer:', define: defineKv },
   plan: { group: 'Release:', define: definePlan },
   deploy: { group: 'Release:', define: defineDeploy },

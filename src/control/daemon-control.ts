@@ -5,22 +5,26 @@
 import type {
   AdminRequest,
   Control,
+  DeregisterRequest,
   DrainDocument,
   FactsDocument,
   Readiness,
   ReceiptDocument,
+  RegisterRequest,
   StatusDocument,
 } from '../admin.ts';
 import { renderMetrics, shuttingDown } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { READY } from '../model.ts';
+import { parseAddress } from '../base/units.ts';
+import { isRecordOwner, READY } from '../model.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
 import type { Fleet } from '../workers.ts';
 import { checkGuard } from './guard.ts';
 import { checkOwner, isSameWord } from './intent-rules.ts';
 import { type KnownRegistry, recordsFor } from './known-registry.ts';
 import { isIdle } from './local-view.ts';
+import { removeRegistration, writeRegistration } from './registration.ts';
 import { memberEligibility } from './reported.ts';
 import type { SharedControl } from './shared.ts';
 import { socketMetrics } from './socket-metrics.ts';
@@ -32,6 +36,8 @@ import { writeWeight } from './weight.ts';
 const REFRESH_MS = 250;
 /** Workers and other gateways may take so long to let a server back in, ms; the answer says if they did. */
 const BACK_DEADLINE_MS = 2000;
+/** What was written into the registry may take so long until it is in the table, ms. */
+const REGISTERED_DEADLINE_MS = 2000;
 
 export type ControlOptions = {
   readonly version: string;
@@ -130,6 +136,52 @@ export class DaemonControl implements Control {
     const { prefix } = config;
     await writeWeight({ store, prefix, upstream, server: written, weight, configured });
     this.#options.log.info({ upstream, server, weight }, 'weight set');
+  }
+
+  /** Resolves when it is in the table, or a while later. */
+  async register(upstream: string, server: string, request: RegisterRequest): Promise<void> {
+    const known = this.#findUpstream(upstream);
+    if (parseAddress(server) === undefined) {
+      throw new SluiceError('usage', `server "${server}": is not host:port`);
+    }
+    const { down, weight } = request;
+    await writeRegistration({ ...this.#recordOf(known, server), down, weight });
+    const { table } = this.#options;
+    await this.#until(() => {
+      const owner = table.member(upstream, server)?.admin.owner;
+      return owner !== undefined && down === isRecordOwner(owner);
+    }, REGISTERED_DEADLINE_MS);
+    this.#options.log.info({ upstream, server, down, owner: request.owner }, 'server registered');
+  }
+
+  async deregister(upstream: string, server: string, { owner }: DeregisterRequest): Promise<void> {
+    const known = this.#findUpstream(upstream);
+    const { table, shared, log } = this.#options;
+    const member = table.member(upstream, server);
+    if (member?.admin.state === 'ready') {
+      const what = 'takes requests, so its record stays; drain it first';
+      throw new SluiceError('conflict', `server ${server}: ${what}`);
+    }
+    await removeRegistration(this.#recordOf(known, server));
+    const isGone = (): boolean => table.member(upstream, server) === undefined;
+    await this.#until(isGone, REGISTERED_DEADLINE_MS);
+    // One of the config file stays, and stays out.
+    if (isGone() && known.overrides.get(server)?.owner === owner) {
+      const request = { state: 'ready', owner, reason: '', ifOwner: owner } as const;
+      await shared.change({ upstream, server, request, guard: () => {} });
+    }
+    log.info({ upstream, server, owner }, 'server deregistered');
+  }
+
+  #recordOf({ config: upstream, overrides }: KnownUpstream, server: string) {
+    const { registries, table } = this.#options;
+    const registry = table.member(upstream.name, server)?.registry ?? '';
+    const { config, store } = recordsFor(registries, upstream, registry);
+    return {
+      ...{ store, prefix: config.prefix, upstream: upstream.name, server },
+      configured: upstream.servers.find(({ id }) => id === server),
+      isTakenOut: overrides.has(server),
+    };
   }
 
   /** For the audit log. */

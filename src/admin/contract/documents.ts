@@ -189,6 +189,9 @@ export type DrainDocument = ValueOf<typeof DRAIN>;
 /** The weight that was written. */
 export const WEIGHT = object({ server: text, weight: number });
 
+/** What a server's record says now. */
+export const REGISTERED = object({ server: text, down: flag });
+
 /** Upgraded connections. opened = ended + cut + open. */
 const TUNNELS = object({
   /** Since the receipt was opened, and those that were open at that moment. */

@@ -18,6 +18,20 @@ export type AdminRequest = {
 
 export type WeightRequest = { readonly weight: number };
 
+export type RegisterRequest = {
+  /** `instance:web-1`. */
+  readonly owner: string;
+  /** True: its record says down, so that it takes no requests yet. */
+  readonly down: boolean;
+  /** Left out: as the record has it. */
+  readonly weight?: number;
+};
+
+export type DeregisterRequest = {
+  /** Its drain, if there is one, ends with the record. */
+  readonly owner: string;
+};
+
 /** The body of a request. `names`: every key that it may have. */
 export type Body<Value> = {
   readonly names: readonly string[];
@@ -58,15 +72,6 @@ export const ADMIN_BODY: Body<AdminRequest> = {
     const keys = parseObject(body, ADMIN_BODY.names);
     const { state, owner, reason = '', keepEligible, ifOwner } = keys;
     if (!isState(state)) throw usage('state', 'must be ready, drain or maint');
-    if (typeof owner !== 'string' || owner === '' || owner.length > OWNER_LENGTH_MAX) {
-      throw usage(
-        'owner',
-        `must be a text of 1 to ${OWNER_LENGTH_MAX} characters, as "user:alice"`,
-      );
-    }
-    if (isRecordOwner(owner)) {
-      throw usage('owner', `must not be "${owner}": that is what records say; write "user:alice"`);
-    }
     if (typeof reason !== 'string' || reason.length > REASON_LENGTH_MAX) {
       throw usage('reason', `must be a text of at most ${REASON_LENGTH_MAX} characters`);
     }
@@ -78,7 +83,7 @@ export const ADMIN_BODY: Body<AdminRequest> = {
     }
     return {
       state,
-      owner,
+      owner: parseOwnerText(owner),
       reason,
       ...(keepEligible === undefined ? {} : { keepEligible }),
       ...(ifOwner === undefined ? {} : { ifOwner }),
@@ -98,6 +103,23 @@ export const WEIGHT_BODY: Body<WeightRequest> = {
     }
     return { weight };
   },
+};
+
+export const REGISTER_BODY: Body<RegisterRequest> = {
+  names: ['owner', 'down', 'weight'],
+  parse: (body) => {
+    const { owner, down, weight } = parseObject(body, REGISTER_BODY.names);
+    if (typeof down !== 'boolean') throw usage('down', 'must be true or false');
+    if (weight !== undefined && (!isInteger(weight, 1) || weight > WEIGHT_MAX)) {
+      throw usage('weight', `must be a whole number from 1 to ${WEIGHT_MAX}`);
+    }
+    return { owner: parseOwnerText(owner), down, ...(weight === undefined ? {} : { weight }) };
+  },
+};
+
+export const DEREGISTER_BODY: Body<DeregisterRequest> = {
+  names: ['owner'],
+  parse: (body) => ({ owner: parseOwnerText(parseObject(body, DEREGISTER_BODY.names)['owner']) }),
 };
 
 /** How long to wait at most; milliseconds in the program, a duration with its unit in the query. */
@@ -120,6 +142,16 @@ export const LAST: Parameter<number> = {
   },
   format: String,
 };
+
+function parseOwnerText(owner: unknown): string {
+  if (typeof owner !== 'string' || owner === '' || owner.length > OWNER_LENGTH_MAX) {
+    throw usage('owner', `must be a text of 1 to ${OWNER_LENGTH_MAX} characters, as "user:alice"`);
+  }
+  if (isRecordOwner(owner)) {
+    throw usage('owner', `must not be "${owner}": that is what records say; write "user:alice"`);
+  }
+  return owner;
+}
 
 function isState(value: unknown): value is AdminState {
   return typeof value === 'string' && Object.hasOwn(STATES, value);

@@ -3,12 +3,13 @@
 
 import type { ErrorCode } from '../../base/errors.ts';
 import type { PageName } from '../../model.ts';
-import { DRAIN, EVENTS, RECEIPT, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
-import { ADMIN_BODY, LAST, WAIT, WEIGHT_BODY } from './requests.ts';
+import { DRAIN, EVENTS, RECEIPT, REGISTERED, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
+import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
 import type { Route } from './route.ts';
 import { either, object, text, word } from './shape.ts';
 
 const HEALTH = object({ status: word<'ok'>() });
+const DEREGISTERED = object({ server: text });
 const READY = either(
   object({ status: word<'not ready'>(), reason: text }),
   object({ status: word<'ready'>() }),
@@ -74,6 +75,22 @@ export const ROUTES = {
     role: 'operate',
     body: WEIGHT_BODY,
     answer: WEIGHT,
+    errors: ['not_found', 'conflict', 'registry_unreachable', 'registry_refused'],
+  },
+  register: {
+    method: 'POST',
+    path: '/api/upstreams/:upstream/servers/:server/register',
+    role: 'operate',
+    body: REGISTER_BODY,
+    answer: REGISTERED,
+    errors: ['not_found', 'conflict', 'registry_unreachable', 'registry_refused'],
+  },
+  deregister: {
+    method: 'POST',
+    path: '/api/upstreams/:upstream/servers/:server/deregister',
+    role: 'operate',
+    body: DEREGISTER_BODY,
+    answer: DEREGISTERED,
     errors: ['not_found', 'conflict', 'registry_unreachable', 'registry_refused'],
   },
   openReceipt: {

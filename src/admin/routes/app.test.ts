@@ -70,6 +70,8 @@ function fakeControl(calls: Call[]): Control {
       return DRAINED;
     },
     setWeight: async (name, id, weight) => void calls.push(['setWeight', name, id, weight]),
+    register: async () => {},
+    deregister: async () => {},
     openReceipt: async () => RECEIPT,
     readReceipt: async (id) => {
       if (id !== 'r1') {
@@ -237,7 +239,13 @@ test('every error that a route declares is told with its code and status', async
   };
   const control: Control = {
     ...{ status: refuse, setAdmin: refuse, awaitIdle: refuse, setWeight: refuse },
-    ...{ openReceipt: refuse, readReceipt: refuse, metrics: refuse },
+    ...{
+      register: refuse,
+      deregister: refuse,
+      openReceipt: refuse,
+      readReceipt: refuse,
+      metrics: refuse,
+    },
   };
   const { url } = await start(t, { control });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
@@ -250,6 +258,12 @@ test('every error that a route declares is told with its code and status', async
     }),
     awaitIdle: requestOf('awaitIdle', { upstream: 'app', server: 'a:1', wait: 1 }),
     setWeight: requestOf('setWeight', { upstream: 'app', server: 'a:1', body: { weight: 1 } }),
+    register: requestOf('register', {
+      ...{ upstream: 'app', server: 'a:1', body: { owner: 'a', down: true } },
+    }),
+    deregister: requestOf('deregister', {
+      ...{ upstream: 'app', server: 'a:1', body: { owner: 'a' } },
+    }),
     openReceipt: requestOf('openReceipt', { upstream: 'app' }),
     readReceipt: requestOf('readReceipt', { id: 'r1' }),
     events: null,

@@ -39,6 +39,14 @@ export function createHandlers({ control, readiness, audit }: HandlersOptions): 
       await control.setWeight(upstream, server, weight);
       return { server, weight };
     },
+    register: async ({ upstream, server, body }) => {
+      await control.register(upstream, server, body);
+      return { server, down: body.down };
+    },
+    deregister: async ({ upstream, server, body }) => {
+      await control.deregister(upstream, server, body);
+      return { server };
+    },
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
     events: ({ last }) => ({ events: audit.last(last) }),

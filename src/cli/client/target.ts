@@ -5,12 +5,11 @@ import { access } from 'node:fs/promises';
 import type { Control } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { type Address, formatAddress, parseAddress } from '../../base/units.ts';
+import { type ClientTls, type ControlClient, createControlClient, readPem } from '../../client.ts';
 import type { Config } from '../../config.ts';
 import { mayAct } from '../../model.ts';
 import type { RecordStore } from '../../registry.ts';
 import { visible } from '../output.ts';
-import { type ControlClient, createControlClient } from './control-client.ts';
-import { type ClientTls, readPem } from './endpoint.ts';
 import { openRegistryAt } from './registry-address.ts';
 
 /** Options that every verb understands, before or after its name. */

@@ -9,8 +9,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SluiceError } from '../../base/errors.ts';
-import { type Address, formatAddress } from '../../base/units.ts';
+import { SluiceError } from '../base/errors.ts';
+import { type Address, formatAddress } from '../base/units.ts';
 
 export type SshTarget = {
   /** As it was given. */

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { PARTIAL } from '../../../test/support/base/scopes.ts';
-import type { DrainDocument, ReceiptDocument, StatusDocument } from '../../admin.ts';
+import { PARTIAL } from '../../test/support/base/scopes.ts';
+import type { DrainDocument, ReceiptDocument, StatusDocument } from '../admin.ts';
 import { createControlClient } from './control-client.ts';
 import { parseControlUrl } from './endpoint.ts';
 

@@ -9,9 +9,9 @@ import {
   type Routes,
   readReply,
   requestOf,
-} from '../../admin/contract.ts';
-import type { Control, DrainDocument, EventsDocument } from '../../admin.ts';
-import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
+} from '../admin/contract.ts';
+import type { Control, DrainDocument, EventsDocument } from '../admin.ts';
+import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import { type ClientTls, type Endpoint, parseEndpoints } from './endpoint.ts';
 import { NoAnswer, notOurs, send } from './send.ts';
 
@@ -48,6 +48,12 @@ export function createControlClient(options: ControlOptions): ControlClient {
       awaitIdle(gateways, { upstream, server, timeoutMs }),
     setWeight: async (upstream, server, weight) => {
       await call(gateways, 'setWeight', { upstream, server, body: { weight } });
+    },
+    register: async (upstream, server, body) => {
+      await call(gateways, 'register', { upstream, server, body });
+    },
+    deregister: async (upstream, server, body) => {
+      await call(gateways, 'deregister', { upstream, server, body });
     },
     openReceipt: (upstream) => call(gateways, 'openReceipt', { upstream }),
     readReceipt: (id) => call(gateways, 'readReceipt', { id }),

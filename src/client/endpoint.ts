@@ -4,8 +4,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { PeerCertificate } from 'node:tls';
-import { messageOf, SluiceError } from '../../base/errors.ts';
-import { type Address, parseAddress } from '../../base/units.ts';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import { type Address, parseAddress } from '../base/units.ts';
 import { SshTunnel } from './ssh-tunnel.ts';
 
 /** Where the control API is, and what lets us in. */

@@ -3,9 +3,9 @@
 
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { CallReply, CallRequest } from '../../admin/contract.ts';
-import { isSluiceError, messageOf, SluiceError, systemCode } from '../../base/errors.ts';
-import { formatDuration } from '../../base/units.ts';
+import type { CallReply, CallRequest } from '../admin/contract.ts';
+import { isSluiceError, messageOf, SluiceError, systemCode } from '../base/errors.ts';
+import { formatDuration } from '../base/units.ts';
 import { type Endpoint, tlsOptions } from './endpoint.ts';
 
 /** Status documents of 10,000 servers take some 5 MB. */
