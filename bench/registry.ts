@@ -117,7 +117,10 @@ async function startOurs(scope: Scope, dataDir: string): Promise<Contender> {
 
 async function serve(dataDir: string): Promise<void> {
   const store = openStore({ dataDir, log: silentLog });
-  const api = await serveConsulApi({ store, host: '127.0.0.1', port: 0, log: silentLog });
+  const api = await serveConsulApi({
+    ...{ store, host: '127.0.0.1', port: 0, log: silentLog },
+    alone: true,
+  });
   process.send?.(api.address.port);
 }
 

@@ -11,15 +11,25 @@ const PART = 1 / 4;
 const SAY_AFTER_MS = 1000;
 
 /** Sockets that one of the primary's users of descriptors may have; `most` however many there are. */
-export function descriptorPart(most: number, max: number = processDescriptors.max()): number {
-  return Math.max(8, Math.min(most, Math.floor(max * PART)));
+export function descriptorPart(
+  most: number,
+  max: number = processDescriptors.max(),
+  part = PART,
+): number {
+  return Math.max(8, Math.min(most, Math.floor(max * part)));
 }
 
 export function boundConnections(
   server: Server,
-  options: { readonly most: number; readonly log: Log; readonly text: string },
+  options: {
+    readonly most: number;
+    /** Of the process's descriptors; a quarter. */
+    readonly part?: number | undefined;
+    readonly log: Log;
+    readonly text: string;
+  },
 ): void {
-  server.maxConnections = descriptorPart(options.most);
+  server.maxConnections = descriptorPart(options.most, processDescriptors.max(), options.part);
   let dropped = 0;
   server.on('drop', () => {
     dropped += 1;

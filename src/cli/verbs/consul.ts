@@ -73,6 +73,7 @@ async function runAgent(read: () => AgentSettings): Promise<void> {
   const { serverAddress, socket } = settings;
   try {
     const api = await serveConsulApi({
+      alone: true,
       ...{ store, host, port, log, datacenter, nodeMeta, scripts, serverAddress },
       definitions: read,
       standsIn: true,

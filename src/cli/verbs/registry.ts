@@ -57,7 +57,10 @@ async function runRegistry(options: RegistryOptions): Promise<void> {
   let api: Awaited<ReturnType<typeof serveConsulApi>>;
   try {
     store = openStore({ dataDir, log });
-    api = await serveConsulApi({ store, ...listen, acl, datacenter, nodeName, log });
+    api = await serveConsulApi({
+      ...{ store, ...listen, acl, datacenter, nodeName, log },
+      alone: true,
+    });
   } catch (error) {
     store?.close();
     throw inOptions(error, options);

@@ -46,6 +46,8 @@ import type { Caller, Method } from './routes.ts';
 
 const IDLE_TIMEOUT_MS = 120_000;
 const CONNECTIONS_MAX = 25_000;
+/** Of the descriptors of a process that does nothing else. */
+const PART_ALONE = 7 / 8;
 /** How much of a refused body is read and dropped, so that the client sees the answer. */
 const DROPPED_BYTES_MAX = 16 * 1024 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -65,6 +67,8 @@ export async function serveConsulApi(options: {
   readonly log: Log;
   /** The path of a socket to listen on in place of host and port. */
   readonly socket?: string;
+  /** The process does nothing else: nearly all of its descriptors are for this. */
+  readonly alone?: boolean;
   /** As clients see it; `dc1`. */
   readonly datacenter?: string;
   /** The name of the one node; the host's. */
@@ -103,6 +107,7 @@ export async function serveConsulApi(options: {
   Object.assign(server, { httpAllowHalfOpen: true });
   boundConnections(server, {
     most: CONNECTIONS_MAX,
+    part: options.alone === true ? PART_ALONE : undefined,
     log,
     text: 'registry connections dropped: too many; raise the limit of open files (ulimit -n)',
   });
