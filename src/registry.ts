@@ -3,7 +3,14 @@
 
 export { type ConsulAccess, openConsul, type TlsSettings } from './registry/consul.ts';
 export { type ConsulApi, serveConsulApi } from './registry/consul-server.ts';
-export { embeddedStore, openStore, type Store } from './registry/embedded.ts';
+export {
+  embeddedStore,
+  openStore,
+  type Repair,
+  repairStore,
+  restoreStopped,
+  type Store,
+} from './registry/embedded.ts';
 export { type EtcdApi, type EtcdOptions, type EtcdTls, openEtcd } from './registry/etcd.ts';
 export type {
   FollowedServices,

@@ -11,6 +11,7 @@ export {
 export { type Entry, KV } from './embedded/entry.ts';
 export type { KeyTable } from './embedded/key-table.ts';
 export { embeddedStore } from './embedded/own-process.ts';
+export { type Repair, repairStore, restoreStopped } from './embedded/repair.ts';
 export { someUnder } from './embedded/sorted-map.ts';
 export {
   type ChangeListener,

@@ -8,6 +8,8 @@ import { configOf, type GlobalOptions, reachable } from '../client/target.ts';
 import { keepGoingWithoutReaders, remark, warn } from '../output.ts';
 import { LongRun } from '../process-end.ts';
 import { defineCopy } from './registry/copy.ts';
+import { defineRepair } from './registry/repair.ts';
+import { defineSnapshot } from './registry/snapshot.ts';
 
 const CLOSE_MS = 5_000;
 
@@ -15,8 +17,10 @@ type RegistryOptions = GlobalOptions & { readonly listen?: Address; readonly dat
 
 export function defineRegistry(verb: Command): void {
   defineCopy(verb.command('copy'));
+  defineSnapshot(verb.command('snapshot'));
+  defineRepair(verb.command('repair'));
   verb
-    .summary('run the embedded registry alone, or copy records')
+    .summary('run the embedded registry alone; copy, save, restore, repair one')
     .description("Run the embedded registry alone: Consul's KV API on a durable store.")
     .option(
       '--listen <host:port>',

@@ -3,3 +3,5 @@
 
 export { Database } from './disk/database.ts';
 export { entryOf, isIntact, type Row, rowOf, TOMBSTONE, tombstoneEntry } from './disk/rows.ts';
+export { salvage, setAside } from './disk/salvage.ts';
+export { isDamage } from './disk/trouble.ts';

@@ -46,6 +46,15 @@ export function openConnection(dataDir: string, acknowledged: Acknowledged): Dat
   }
 }
 
+/** For reading what is left of it; undefined when that is nothing. */
+export function openAsItIs(path: string): DatabaseSync | undefined {
+  try {
+    return new (sqlite())(path);
+  } catch {
+    return undefined;
+  }
+}
+
 export function closeQuietly(connection: DatabaseSync | undefined): void {
   try {
     connection?.close();

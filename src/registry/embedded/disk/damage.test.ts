@@ -6,12 +6,15 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { seededRandom } from '../../../../test/support/base/random.ts';
 import { temporaryFolder } from '../../../../test/support/registry/builders.ts';
 import { smallDisk } from '../../../../test/support/registry/small-disk.ts';
 import { isSluiceError } from '../../../base/errors.ts';
 import { silentLog } from '../../../base/log.ts';
+import { repairStore, restoreStopped } from '../repair.ts';
 import { openStore, type Store } from '../store.ts';
 
 const FLIPS = 400;
@@ -133,6 +136,53 @@ test('a damaged record is named, with what to do', async (t) => {
       return true;
     },
   );
+});
+
+test('what can still be read is kept by a repair, and the damaged files as well', async (t) => {
+  const dataDir = temporaryFolder(t);
+  const store = open(dataDir);
+  for (let at = 0; at < 400; at++) await store.put(`key/${at}`, Buffer.alloc(300, `value ${at} `));
+  store.close();
+  assert.equal((await repairStore({ dataDir, log: silentLog })).folder, '', 'good: left alone');
+  const path = join(dataDir, 'registry.db');
+  const bytes = readFileSync(path);
+  bytes.write('V', bytes.indexOf('value 77 '));
+  // A page in the middle that cannot be read at all.
+  bytes.fill(0xee, 20 * 4096, 21 * 4096);
+  writeFileSync(path, bytes);
+  assert.throws(() => open(dataDir), { message: REMEDY });
+  const { folder, kept, damaged } = await repairStore({ dataDir, log: silentLog });
+  assert(existsSync(join(folder, 'registry.db')));
+  assert(kept > 350 && kept < 400, `${kept} kept`);
+  assert.deepEqual(damaged, ['key/77']);
+  const again = open(dataDir);
+  t.after(() => again.close());
+  assert.equal(again.list('').entries.length, kept);
+  for (const { key, value } of again.list('').entries) {
+    const expected = Buffer.alloc(300, `value ${key.slice(4)} `);
+    assert.equal(Buffer.compare(Buffer.from(value), expected), 0, key);
+  }
+  assert(again.index > 401, 'the index does not fall');
+});
+
+test('a snapshot takes the place of a damaged store, and the index does not fall', async (t) => {
+  const dataDir = temporaryFolder(t);
+  const store = open(dataDir);
+  await store.put('a', Buffer.from('1'));
+  const snapshot = await buffer(store.save().stream);
+  for (let at = 0; at < 9; at++) await store.put('a', Buffer.from(`later ${at}`));
+  store.close();
+  rmSync(join(dataDir, 'registry.db'));
+  await assert.rejects(
+    restoreStopped({ dataDir, log: silentLog }, Readable.from([Buffer.from('nonsense')])),
+    { code: 'usage' },
+  );
+  assert.throws(() => open(dataDir), /is missing/, 'nothing was touched');
+  await restoreStopped({ dataDir, log: silentLog }, Readable.from([snapshot]));
+  const again = open(dataDir);
+  t.after(() => again.close());
+  assert.equal(Buffer.from(again.read('a')?.value ?? []).toString(), '1');
+  assert(again.index > 11, `${again.index}`);
 });
 
 test('a row that is gone, doubled or older is noticed although all rows are good', async (t) => {

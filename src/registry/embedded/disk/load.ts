@@ -45,13 +45,8 @@ export function loadTable(connection: DatabaseSync, acknowledged: Acknowledged):
   return { table, entries, sum };
 }
 
-export type Salvage = Loaded & {
-  /** Keys whose rows are not what was written, as they can be read. */
-  readonly damaged: readonly string[];
-};
-
-/** What can be read, without judging it. */
-export function readAll(connection: DatabaseSync): Salvage {
+/** With the keys whose rows are not what was written, as they can be read. */
+function readAll(connection: DatabaseSync): Loaded & { readonly damaged: readonly string[] } {
   const table = new KeyTable();
   const damaged: string[] = [];
   let entries = 0;
@@ -63,7 +58,7 @@ export function readAll(connection: DatabaseSync): Salvage {
     // The rows are arrays because of the line above; the types do not know it.
     const fields: unknown = row;
     if (!Array.isArray(fields) || !isIntact(fields)) {
-      damaged.push(keyOf(fields));
+      damaged.push(nameOf(fields));
       continue;
     }
     entries++;
@@ -88,7 +83,8 @@ export function readState(connection: DatabaseSync): State | undefined {
   return stateOf(Array.isArray(row) ? row : undefined);
 }
 
-function keyOf(fields: unknown): string {
+/** The key of a row that is damaged, as it can be read. */
+export function nameOf(fields: unknown): string {
   const [family, key] = Array.isArray(fields) ? fields : [];
   return family === 'kv' ? String(key) : `${String(family)} ${String(key)}`;
 }

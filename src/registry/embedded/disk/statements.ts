@@ -8,6 +8,7 @@ const COLUMNS =
 
 /** In the order of the primary key, which is the one of the keys in memory. */
 export const READ_ENTRIES = `SELECT ${COLUMNS} FROM entry ORDER BY family, key`;
+export const READ_ENTRIES_BACKWARDS = `SELECT ${COLUMNS} FROM entry ORDER BY family DESC, key DESC`;
 export const READ_STATE =
   'SELECT id, last_index, floor, entries, sum, checksum FROM state WHERE id = 1';
 export const WRITE_ENTRY = `INSERT OR REPLACE INTO entry (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;

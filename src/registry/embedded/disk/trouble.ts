@@ -5,6 +5,7 @@ import { messageOf, SluiceError, systemCode } from '../../../base/errors.ts';
 
 /** Primary result codes of SQLite that are treated apart. */
 const SQLITE = {
+  error: 1,
   permission: 3,
   busy: 5,
   readOnly: 8,
@@ -20,6 +21,18 @@ const RESTORE =
 
 /** The content is not what was written. Its message says what, and what is lost. */
 export class Damage extends Error {}
+
+/** Whether a data directory cannot be used because its content is damaged or lost. */
+export function isDamage(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Damage || isCorrupt(cause);
+}
+
+/** `error`: our statements do not fit the tables, so the schema is not ours any more. */
+function isCorrupt(error: unknown): boolean {
+  const code = sqliteCode(error);
+  return code === SQLITE.corrupt || code === SQLITE.noDatabase || code === SQLITE.error;
+}
 
 /** The primary result code of SQLite, 0 when the error is not one of SQLite's. */
 function sqliteCode(error: unknown): number {
@@ -53,9 +66,7 @@ export function unusable(dataDir: string, error: unknown, owner: () => string): 
 function remedy(error: unknown, dataDir: string): string {
   const system = systemCode(error);
   const code = sqliteCode(error);
-  if (error instanceof Damage || code === SQLITE.corrupt || code === SQLITE.noDatabase) {
-    return RESTORE;
-  }
+  if (error instanceof Damage || isCorrupt(error)) return RESTORE;
   if (isFull(error) || system === 'EDQUOT') return 'free some space';
   if (system === 'EROFS') {
     return 'the disk is read-only: mount it writable (after an I/O error the system often does this: check the disk)';
