@@ -76,12 +76,16 @@ export class Gateways {
   #retry: NodeJS.Timeout | undefined;
   #isReconciling = false;
   #isReachable = true;
+  #isClosed = false;
 
   constructor(options: GatewaysOptions) {
     this.#options = options;
     const { store, prefix, id, log, describe } = options;
     const { name } = describe();
-    this.intents = new Intents({ store, prefix, name, log, onIntents: options.onIntents });
+    this.intents = new Intents({
+      ...{ store, prefix, name, log, onIntents: options.onIntents },
+      onWaiting: () => this.#reconcile(),
+    });
     const records = {
       log,
       lease: () => this.#roster.lease,
@@ -92,12 +96,14 @@ export class Gateways {
       ...records,
       keys: () => describe().upstreams.map((upstream) => `${viewPrefix}${upstream}`),
       text: (key) => viewText(options.view(key.slice(viewPrefix.length))),
+      read: () => textsBelow(store, viewPrefix),
       restMs: 0,
     });
     this.#applied = new LeasedRecords({
       ...records,
       keys: () => [`${prefix}seen/applied/${id}`],
       text: () => JSON.stringify(options.applied()),
+      read: () => textsBelow(store, `${prefix}seen/applied/${id}`),
       restMs: APPLIED_REST_MS,
     });
     this.#roster = new Roster({
@@ -119,6 +125,7 @@ export class Gateways {
     });
     this.#state = new SharedState({
       ...{ store, prefix, log },
+      isAwaited: () => this.#watchers.size > 0,
       onShared: (shared) => this.#take(shared),
       onSeen: () => this.#changed(),
       onHealth: ({ reachable }) => {
@@ -134,9 +141,9 @@ export class Gateways {
     return this.#roster.others;
   }
 
-  /** False: the last look at the registry failed, so nothing that others do is seen. */
+  /** False: there was no look at the registry yet, or the last one failed: what others do is not seen. */
   get isReachable(): boolean {
-    return this.#isReachable;
+    return this.#isReachable && this.#state.shared !== undefined;
   }
 
   /** Resolves with the registry's first answer, or when the time is over. */
@@ -144,9 +151,16 @@ export class Gateways {
     return this.until(() => this.#state.shared !== undefined, timeoutMs);
   }
 
-  /** From now on the others see this one. */
-  join(): void {
+  /**
+   * From now on the others see this one. Resolves when the registry has shown it to us: then every intent
+   * that was written before we could be seen is in force, and whoever writes later waits for us.
+   */
+  async join(timeoutMs: number): Promise<void> {
     this.#roster.start();
+    const { id } = this.#options;
+    const isSeen = (): boolean =>
+      this.#state.shared?.gateways.has(id) === true && this.#state.shared.alive.has(id);
+    if (this.isReachable) await this.until(isSeen, timeoutMs);
   }
 
   /** What is seen here, or what `describe` says, may have changed. */
@@ -164,7 +178,7 @@ export class Gateways {
   async look(timeoutMs: number): Promise<void> {
     this.#state.look();
     const isAlone = this.others.every(({ state }) => state !== 'live');
-    if (!isAlone && this.#isReachable) await this.until(() => this.#state.isSeen, timeoutMs);
+    if (!isAlone && this.isReachable) await this.until(() => this.#state.isSeen, timeoutMs);
   }
 
   /** How far another gateway follows the registry; undefined: it has not said. */
@@ -184,7 +198,7 @@ export class Gateways {
       });
   }
 
-  /** Called after each change of what others say. Returns the unsubscription. */
+  /** Called after each change of what others say, which is followed until the unsubscription that it returns. */
   watch(onChange: () => void): () => void {
     this.#watchers.add(onChange);
     return () => this.#watchers.delete(onChange);
@@ -209,7 +223,6 @@ export class Gateways {
   keep(intent: Omit<PendingIntent, 'base'>): void {
     this.intents.keep(intent.upstream, intent.server, intent.admin);
     this.#options.onPending();
-    this.#reconcile();
   }
 
   /** Leaves; never throws. */
@@ -220,8 +233,10 @@ export class Gateways {
     });
     await Promise.race([this.receipts.sayLast(), late]);
     clearTimeout(timer);
+    this.#isClosed = true;
     this.#views.close();
     this.#applied.close();
+    this.intents.close();
     clearTimeout(this.#retry);
     await this.#roster.close();
     this.#state.close();
@@ -232,10 +247,7 @@ export class Gateways {
     const isNew = this.#roster.take(shared, Date.now());
     this.intents.take(shared);
     this.receipts.take(shared);
-    if (isNew) {
-      this.note();
-      void this.receipts.sweep(shared);
-    }
+    if (isNew) this.note();
     this.#reconcile();
     this.#changed();
   }
@@ -245,7 +257,9 @@ export class Gateways {
   }
 
   #reconcile(): void {
-    if (this.#isReconciling || this.intents.pending.length === 0) return;
+    // Before the first answer of the registry nobody knows what to write.
+    if (this.#isReconciling || this.#state?.shared === undefined) return;
+    if (this.intents.pending.length === 0 || this.#isClosed) return;
     this.#isReconciling = true;
     const { beside, onPending } = this.#options;
     void this.intents
@@ -258,4 +272,9 @@ export class Gateways {
         this.#retry = setTimeout(() => this.#reconcile(), RECONCILE_AGAIN_MS).unref();
       });
   }
+}
+
+async function textsBelow(store: RecordStore, prefix: string): Promise<Map<string, string>> {
+  const { entries } = await store.list(prefix);
+  return new Map(entries.map(({ key, value }) => [key, Buffer.from(value).toString()]));
 }

@@ -106,7 +106,8 @@ export class DaemonControl implements Control {
     if (request.state === 'ready') {
       await this.#until(() => this.#isAcknowledged(upstream, server), BACK_DEADLINE_MS);
     }
-    return this.#drainDocument(upstream, member.state.id);
+    const { id } = member.state;
+    return this.#drainDocument(upstream, id, await shared.recordIndex(upstream, id));
   }
 
   async awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainDocument> {
@@ -117,12 +118,14 @@ export class DaemonControl implements Control {
         `server ${server}: ready, so requests keep coming; drain it first`,
       );
     }
-    await this.#options.shared.look();
+    const { shared } = this.#options;
+    await shared.look();
+    const recordIndex = await shared.recordIndex(upstream, server);
     await this.#until(
-      () => !this.#isOut(upstream, server) || this.#isIdle(upstream, server),
+      () => !this.#isOut(upstream, server) || this.#isIdle(upstream, server, recordIndex),
       timeoutMs,
     );
-    const drain = await this.#drainDocument(upstream, server);
+    const drain = await this.#drainDocument(upstream, server, recordIndex);
     if (this.#closing.signal.aborted && !drain.idle) throw shuttingDown();
     return drain;
   }
@@ -253,14 +256,18 @@ export class DaemonControl implements Control {
     });
   }
 
-  async #drainDocument(upstream: string, server: string): Promise<DrainDocument> {
+  async #drainDocument(
+    upstream: string,
+    server: string,
+    recordIndex: number,
+  ): Promise<DrainDocument> {
     const { fleet, shared } = this.#options;
     const isIdleHere = this.#isIdleHere(upstream, server);
     // What is left in flight is only shown; whether it is idle was known before.
     if (!isIdleHere) await this.#refresh();
     const { member } = this.#find(upstream, server);
     const figures = fleet.figures();
-    const elsewhere = shared.others.drain(upstream, server, member.admin);
+    const elsewhere = shared.others.drain(upstream, server, member.admin, recordIndex);
     return {
       server,
       admin: member.admin,
@@ -292,10 +299,10 @@ export class DaemonControl implements Control {
     );
   }
 
-  #isIdle(upstream: string, server: string): boolean {
+  #isIdle(upstream: string, server: string, recordIndex: number): boolean {
     const [member] = this.#members(upstream, server);
     if (member === undefined || !this.#isIdleHere(upstream, server)) return false;
-    return this.#options.shared.others.drain(upstream, server, member.admin).idle;
+    return this.#options.shared.others.drain(upstream, server, member.admin, recordIndex).idle;
   }
 
   #isAcknowledged(upstream: string, server: string): boolean {
@@ -306,7 +313,7 @@ export class DaemonControl implements Control {
       members.every(
         ({ admin, adminGeneration }) =>
           fleet.isAcknowledged(adminGeneration) &&
-          shared.others.drain(upstream, server, admin).acknowledged,
+          shared.others.drain(upstream, server, admin, 0).acknowledged,
       )
     );
   }

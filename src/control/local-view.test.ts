@@ -49,16 +49,30 @@ test('a drain is not over before requests under the other id are', () => {
 
 test('others find a server under both of its ids', () => {
   const busy = fleet({ '10.0.0.2:80': 1 });
-  const one = localView(upstream(member(NAME, '10.0.0.2')), busy, '');
+  const one = localView(upstream(member(NAME, '10.0.0.2')), busy, '', () => 1);
   assert.deepEqual([...one.out.keys()], [NAME, '10.0.0.2:80']);
   const two = localView(
     upstream(member('10.0.0.1:80', '10.0.0.1'), member('10.0.0.2:80', '10.0.0.2')),
     busy,
     '',
+    () => 1,
   );
   assert.deepEqual(
     [...two.out].map(([id, { idle }]) => `${id} ${idle}`),
     ['10.0.0.1:80 true', `${NAME} false`, '10.0.0.2:80 false'],
     'the name is idle when all of its addresses are',
   );
+});
+
+test('a server that its record took out is seen as far as its registry is', () => {
+  const byRecord = { state: 'maint', owner: 'kv', reason: '', sinceMs: 1 } as const;
+  const plain = member('10.0.0.1:80', '10.0.0.1');
+  const down = { ...plain, registry: 'main', admin: byRecord };
+  const index = (one: Member, found: number | undefined): number | undefined =>
+    localView(upstream(one), fleet({}), '', (registry) =>
+      registry === 'main' ? found : 99,
+    ).out.get('10.0.0.1:80')?.index;
+  assert.equal(index(down, 7), 7);
+  assert.equal(index(down, undefined), 0, 'the members are about to change');
+  assert.equal(index(plain, 7), 0, 'an intent has its token');
 });

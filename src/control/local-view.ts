@@ -2,7 +2,7 @@
 // what is still in flight on them.
 
 import type { ServerView, ViewDocument } from '../gateways.ts';
-import { isCapacity } from '../model.ts';
+import { isCapacity, parseOwner } from '../model.ts';
 import type { Fleet } from '../workers.ts';
 import { memberEligibility } from './reported.ts';
 import { inFlight, openTunnelsOf } from './status.ts';
@@ -31,14 +31,23 @@ function sum(first: ServerView | undefined, second: ServerView): ServerView {
     inFlight: first.inFlight + second.inFlight,
     tunnels: first.tunnels + second.tunnels,
     idle: first.idle && second.idle,
+    index: Math.min(first.index, second.index),
   };
 }
 
-/** `token`: of the intents that every worker has in force. */
+export function isOutByRecord({ admin }: Member): boolean {
+  return parseOwner(admin.owner).kind === 'registry';
+}
+
+/**
+ * `token`: of the intents that every worker has in force. `indexOf`: how far a registry is in the members;
+ * undefined: they are about to change.
+ */
 export function localView(
   { config: { name }, members }: KnownUpstream,
   fleet: Pick<Fleet, 'isAcknowledged' | 'busy' | 'figures'>,
   token: string,
+  indexOf: (registry: string) => number | undefined,
 ): ViewDocument {
   const figures = fleet.figures();
   const out = new Map<string, ServerView>();
@@ -55,6 +64,7 @@ export function localView(
       inFlight: idle ? 0 : inFlight(name, id, figures),
       tunnels: idle ? 0 : openTunnelsOf(name, id, figures),
       idle,
+      index: isOutByRecord(member) ? (indexOf(member.registry) ?? 0) : 0,
     };
     out.set(id, view);
     // Another gateway may have it by its other id: it does not see as many addresses of the name.

@@ -40,6 +40,14 @@ export class Others {
     return this.#scope((gateways?.others ?? []).map((gateway) => [gateway, '']));
   }
 
+  /** The registry could not be asked: nobody was heard, and somebody may be there who is not known. */
+  unheardBecause(reason: string): readonly string[] {
+    const { gateways, sharedRegistry } = this.#options;
+    if (!this.#isReachable) return this.scope.unheard;
+    const known = (gateways?.others ?? []).map(({ name }) => `${name} (${reason})`);
+    return sharedRegistry === '' ? known : [...known, `others that follow ${sharedRegistry}`];
+  }
+
   /** As a status shows them. */
   documents(): readonly GatewayDocument[] {
     const { gateways } = this.#options;
@@ -61,12 +69,13 @@ export class Others {
     );
   }
 
-  drain(upstream: string, server: string, admin: Admin): DrainElsewhere {
+  /** `recordIndex`: of the server's record, where that took it out; else 0. */
+  drain(upstream: string, server: string, admin: Admin, recordIndex: number): DrainElsewhere {
     let [acknowledged, idle, inFlight, tunnels] = [true, true, 0, 0];
     const said: [OtherGateway, string][] = [];
     for (const other of this.#elsewhere(upstream)) {
       const view = other.view?.out.get(server);
-      const isConfirmed = other.isCurrent && isApplied(admin, view);
+      const isConfirmed = other.isCurrent && isApplied(admin, view, recordIndex);
       said.push([other.gateway, isConfirmed ? '' : 'has not confirmed it']);
       if (other.gateway.state === 'silent' || !this.#isReachable) continue;
       acknowledged &&= isConfirmed;
@@ -148,9 +157,15 @@ export type CapacityElsewhere = {
   readonly capacity: number;
 };
 
-/** An intent is confirmed by its token; what only the record says, by seeing the server out. */
-function isApplied({ state, owner }: Admin, view: ServerView | undefined): boolean {
-  const { kind } = parseOwner(owner);
-  if (state === 'ready') return true;
-  return kind === 'registry' ? view !== undefined : true;
+/**
+ * An intent is confirmed by its token; what only the record says, by seeing the server out in a registry
+ * that is as far: it may have been out, and back, before.
+ */
+function isApplied(
+  { state, owner }: Admin,
+  view: ServerView | undefined,
+  recordIndex: number,
+): boolean {
+  if (state === 'ready' || parseOwner(owner).kind !== 'registry') return true;
+  return view !== undefined && view.index >= recordIndex;
 }

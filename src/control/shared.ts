@@ -18,10 +18,10 @@ import {
   type ServerRecords,
   sharedBy,
 } from './known-registry.ts';
-import { localView } from './local-view.ts';
+import { isOutByRecord, localView } from './local-view.ts';
 import { Others } from './others.ts';
 import { Receipts } from './receipts.ts';
-import { downWrites } from './server-record.ts';
+import { downWrites, findRecord } from './server-record.ts';
 import { type IntentChange, IntentWriter } from './shared/intent-writer.ts';
 import { sumReceipts } from './shared/receipt-sum.ts';
 import type { Table } from './table.ts';
@@ -78,7 +78,9 @@ export class SharedControl {
         view: (name) => {
           const known = table.upstream(name);
           const none = { token: '', capacity: 0, out: new Map() };
-          return known === undefined ? none : localView(known, fleet, this.#token(name));
+          const indexOf = (registry: string): number | undefined =>
+            table.isSettled() ? table.memberships.get(registry)?.index : undefined;
+          return known === undefined ? none : localView(known, fleet, this.#token(name), indexOf);
         },
         applied: () => ({
           index: this.#index(),
@@ -151,10 +153,13 @@ export class SharedControl {
     await gateways.first(FIRST_DEADLINE_MS);
   }
 
-  /** From now on other gateways see this one. `control`: where its control API listens. */
-  join(control: string): void {
+  /**
+   * Other gateways see this one, and what is out by then is out here, when it resolves, or the registry is
+   * late. `control`: where its control API listens.
+   */
+  async join(control: string): Promise<void> {
     this.#control = control;
-    this.#gateways?.join();
+    await this.#gateways?.join(FIRST_DEADLINE_MS);
   }
 
   /** What others see is known when it resolves, or is late. */
@@ -177,6 +182,27 @@ export class SharedControl {
     if (this.#writer === undefined) return false;
     await this.#writer.change(change);
     return true;
+  }
+
+  /**
+   * Where its record took the server out: the index of the record, which another gateway has to have seen.
+   * 0: it is not so. Infinity: the registry could not be asked.
+   */
+  async recordIndex(upstream: string, server: string): Promise<number> {
+    const { table, registries } = this.#options;
+    const member = table.member(upstream, server);
+    if (member === undefined || !isOutByRecord(member)) return 0;
+    const found = registries.find(({ config: { name } }) => name === member.registry);
+    const store = found?.opened.store;
+    if (found === undefined || store === undefined || this.others.scope.heard.length === 0)
+      return 0;
+    const { prefix } = found.config;
+    try {
+      return (await findRecord({ store, prefix, upstream, server }))?.modifyIndex ?? 0;
+    } catch {
+      // That it is away is said by whoever follows it.
+      return Number.POSITIVE_INFINITY;
+    }
   }
 
   document(): GatewayDocument {
@@ -216,7 +242,7 @@ export class SharedControl {
       if (gateways?.isReachable === true) unheard = [];
     } catch (error) {
       if (!isSluiceError(error)) throw error;
-      unheard = (gateways?.others ?? []).map(({ name }) => `${name} (${messageOf(error)})`);
+      unheard = this.others.unheardBecause(messageOf(error));
     }
     const servers = this.#serversOf(upstream);
     const own = this.#receipts.has(id)

@@ -91,7 +91,7 @@ function buildUpstream(
       outElsewhere: context.others.outElsewhere(config.name, state.id),
       settled:
         context.fleet.isAcknowledged(member.adminGeneration) &&
-        context.others.drain(config.name, state.id, admin).acknowledged,
+        context.others.drain(config.name, state.id, admin, 0).acknowledged,
       inFlight: inFlight(config.name, state.id, context.figures),
       requests: counters?.attempts ?? 0,
       failures: counters?.failures ?? 0,

@@ -91,6 +91,7 @@ export class Table {
   #remembered: readonly RememberedVerdict[];
   /** Servers that must be recomputed. */
   readonly #dirty = new ChangedServers();
+  readonly isSettled = (): boolean => this.#dirty.isEmpty;
   /** Servers of which it must also be found out anew whether they are probed. */
   readonly #probing = new ChangedServers();
   readonly #memberships: Map<string, Membership>;

@@ -160,6 +160,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   followed.handOver((registry, next) => {
     table.setMembership(registry, next);
     remember();
+    shared.note();
     strangers.look(registry, next, options.config().upstreams);
   });
   return {
@@ -179,9 +180,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
         readiness: () => control.readiness(),
       });
       closeAdmin = () => admin.close();
-      await fleet.listen();
+      // Before the first client: whoever takes a server out from now on waits for this gateway, too.
       const scheme = config.admin.tls === null ? '' : 'https://';
-      shared.join(`${scheme}${formatAddress(admin.address)}`);
+      await shared.join(`${scheme}${formatAddress(admin.address)}`);
+      await fleet.listen();
       isStarted = true;
       lookForOutages();
       return { admin: admin.address };

@@ -49,6 +49,8 @@ export type ServerView = {
   readonly tunnels: number;
   /** Every worker knows that it is out, and nothing is in flight. */
   readonly idle: boolean;
+  /** Where its record took it out: how far the registry was seen by then; else 0. */
+  readonly index: number;
 };
 
 export type ViewDocument = {
@@ -74,6 +76,8 @@ export type AskDocument = {
   readonly asker: string;
   /** The gateways that were there when the receipt was opened; any other counts from its start. */
   readonly present: readonly string[];
+  /** Those of them that did not answer then: what they counted begins later. */
+  readonly late: readonly string[];
 };
 
 export type AnswerDocument = {
@@ -84,6 +88,8 @@ export type AnswerDocument = {
   readonly atMs: number;
   /** It has ended, and these are its last counts. */
   readonly isFinal: boolean;
+  /** It has counted since the receipt was opened, or since its own start. */
+  readonly isWhole: boolean;
   /** A receipt document of that gateway alone; whoever knows its shape checks it. */
   readonly receipt: unknown;
 };
@@ -96,7 +102,7 @@ export function intentsText({ token, servers }: IntentsDocument): string {
 export function viewText({ token, capacity, out }: ViewDocument): string {
   const entries = [...out].map(([id, view]) => [
     id,
-    [view.eligibility, view.inFlight, view.tunnels, view.idle ? 1 : 0],
+    [view.eligibility, view.inFlight, view.tunnels, view.idle ? 1 : 0, view.index],
   ]);
   return JSON.stringify({ token, capacity, out: Object.fromEntries(entries) });
 }
@@ -143,18 +149,20 @@ export function parseApplied(text: string): AppliedDocument | undefined {
 export function parseAsk(text: string): AskDocument | undefined {
   const value = parseObject(text);
   if (value === undefined) return undefined;
-  const { upstream, asked, asker, present } = value;
-  return isText(upstream) && isCount(asked) && isText(asker) && isTexts(present)
-    ? { upstream, asked, asker, present }
-    : undefined;
+  const { upstream, asked, asker, present, late } = value;
+  const isGood =
+    isText(upstream) && isCount(asked) && isText(asker) && isTexts(present) && isTexts(late);
+  return isGood ? { upstream, asked, asker, present, late } : undefined;
 }
 
 export function parseAnswer(text: string): AnswerDocument | undefined {
   const value = parseObject(text);
   if (value === undefined) return undefined;
-  const { asked, name, atMs, isFinal, receipt } = value;
-  const isGood = isCount(asked) && isText(name) && isCount(atMs) && typeof isFinal === 'boolean';
-  return isGood ? { asked, name, atMs, isFinal, receipt } : undefined;
+  const { asked, name, atMs, isFinal, isWhole, receipt } = value;
+  const areFlags = typeof isFinal === 'boolean' && typeof isWhole === 'boolean';
+  return areFlags && isCount(asked) && isText(name) && isCount(atMs)
+    ? { asked, name, atMs, isFinal, isWhole, receipt }
+    : undefined;
 }
 
 function parseIntent(value: unknown): Intent | undefined {
@@ -167,10 +175,11 @@ function parseIntent(value: unknown): Intent | undefined {
 
 function parseServerView(value: unknown): ServerView | undefined {
   if (!Array.isArray(value)) return undefined;
-  const [eligibility, inFlight, tunnels, idle]: readonly unknown[] = value;
+  const [eligibility, inFlight, tunnels, idle, index]: readonly unknown[] = value;
   const word = ELIGIBILITIES.find((known) => known === eligibility);
   if (word === undefined || !isCount(inFlight) || !isCount(tunnels)) return undefined;
-  return { eligibility: word, inFlight, tunnels, idle: idle === 1 };
+  if (!isCount(index)) return undefined;
+  return { eligibility: word, inFlight, tunnels, idle: idle === 1, index };
 }
 
 function parseMap<Value>(

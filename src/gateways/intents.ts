@@ -36,6 +36,8 @@ export type IntentsOptions = {
   readonly log: Log;
   /** In force here from now on; also by the time that `change` resolves. */
   readonly onIntents: (upstream: string, token: string, admins: ReadonlyMap<string, Admin>) => void;
+  /** A word is to be written: `reconcile` does it. */
+  readonly onWaiting: () => void;
 };
 
 /** What a change does, decided on the newest intents; it may throw. */
@@ -48,13 +50,20 @@ export type Decide = (admins: ReadonlyMap<string, Admin>) => {
 /** What is written in the same step as the intents; asked for again after a lost race. */
 export type Beside = (admin: Admin) => Promise<readonly RecordWrite[]>;
 
-type Known = { readonly intents: SharedIntents; readonly writtenMs: number };
+type Known = {
+  readonly intents: SharedIntents;
+  /** When we wrote it ourselves. */
+  readonly writtenMs: number;
+  /** What the watch had seen by the time that we learnt this otherwise: it says nothing newer. */
+  readonly passed: Shared | undefined;
+};
 
 const NO_INTENTS: SharedIntents = { token: '', servers: new Map(), modifyIndex: 0 };
 /** Of an earlier run: older than whatever the registry has. */
 const REMEMBERED: Known = {
   intents: { token: 'remembered', servers: new Map(), modifyIndex: -1 },
   writtenMs: Number.NEGATIVE_INFINITY,
+  passed: undefined,
 };
 
 export class Intents {
@@ -68,6 +77,9 @@ export class Intents {
   /** A write is on its way: what the watch says of these may be older. */
   readonly #writing = new Set<string>();
   #latest: Shared | undefined;
+  readonly #looks = new Map<string, NodeJS.Timeout>();
+  /** It has been said that a word could not be written. */
+  #isFailing = false;
 
   constructor(options: IntentsOptions) {
     this.#options = options;
@@ -104,6 +116,7 @@ export class Intents {
     }
     pending.set(server, { upstream, server, admin, base: last?.base ?? base ?? known });
     this.#inForce(upstream);
+    this.#options.onWaiting();
   }
 
   /** Written, and in force here, when it resolves. @throws what `decide` throws, conflict, registry_… */
@@ -127,6 +140,11 @@ export class Intents {
     }
   }
 
+  close(): void {
+    for (const timer of this.#looks.values()) clearTimeout(timer);
+    this.#looks.clear();
+  }
+
   /** What an earlier run knew, until the registry says otherwise. */
   remember(upstream: string, admins: ReadonlyMap<string, Admin>): void {
     const { name } = this.#options;
@@ -138,6 +156,10 @@ export class Intents {
   async reconcile(besideOf: (upstream: string, server: string) => Beside): Promise<void> {
     for (const { upstream, server, admin, base } of this.pending) {
       const decide: Decide = () => {
+        // A newer word has been written, or waits for its own turn.
+        if (this.#pending.get(upstream)?.get(server)?.admin !== admin) {
+          return { server, admin: undefined };
+        }
         // Not as it is in force here, where our own word lies over it.
         const shared = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
         const ours = [base, admin, ...(this.#earlier.get(`${upstream} ${server}`) ?? [])];
@@ -162,14 +184,14 @@ export class Intents {
         await this.change(upstream, decide, besideOf(upstream, server));
       } catch (error) {
         const fields = { upstream, server, reason: messageOf(error) };
-        this.#options.log.warn(
-          fields,
-          'intent is not in the registry yet, only this gateway knows it',
-        );
+        const text = 'intent is not in the registry yet, only this gateway knows it';
+        if (!this.#isFailing) this.#options.log.warn(fields, text);
+        this.#isFailing = true;
         return;
       }
       this.#settle(upstream, server, admin);
     }
+    this.#isFailing = false;
   }
 
   #settle(upstream: string, server: string, admin: Admin): void {
@@ -203,7 +225,8 @@ export class Intents {
         if (await store.commit([write, ...writes])) {
           // Its index is learnt with the next look; until then every older one is known to be old.
           const written = { token, servers, modifyIndex: intents.modifyIndex + 1 };
-          this.#known.set(upstream, { intents: written, writtenMs: performance.now() });
+          const passed = this.#latest;
+          this.#known.set(upstream, { intents: written, writtenMs: performance.now(), passed });
           // It was decided on top of the word that waited; one that came meanwhile goes on waiting.
           if (waiting !== undefined) this.#settle(upstream, server, waiting);
           this.#inForce(upstream);
@@ -226,9 +249,25 @@ export class Intents {
     const next = this.#latest?.intents.get(upstream);
     if (this.#latest === undefined || this.#writing.has(upstream)) return;
     const known = this.#known.get(upstream);
-    const isFresh = known !== undefined && performance.now() - known.writtenMs < STALE_MS;
-    if (isFresh && (next?.modifyIndex ?? 0) < known.intents.modifyIndex) return;
+    if (known !== undefined && (next?.modifyIndex ?? 0) < known.intents.modifyIndex) {
+      if (known.passed === this.#latest) return;
+      const staleMs = known.writtenMs + STALE_MS - performance.now();
+      if (staleMs > 0) {
+        this.#lookAgain(upstream, staleMs);
+        return;
+      }
+    }
     this.#takeOne(upstream, next);
+  }
+
+  /** Nothing may change until then, and what was too early to be believed is true. */
+  #lookAgain(upstream: string, afterMs: number): void {
+    if (this.#looks.has(upstream)) return;
+    const look = (): void => {
+      this.#looks.delete(upstream);
+      this.#takeLatest(upstream);
+    };
+    this.#looks.set(upstream, setTimeout(look, Math.ceil(afterMs)).unref());
   }
 
   async #read(upstream: string, key: string): Promise<void> {
@@ -251,7 +290,9 @@ export class Intents {
   #takeOne(upstream: string, next: SharedIntents | undefined): void {
     const known = this.#known.get(upstream)?.intents;
     if (next !== undefined) {
+      const isOlder = known !== undefined && next.modifyIndex < known.modifyIndex;
       this.#set(upstream, next);
+      if (isOlder && known.token !== next.token) this.#wentBack(upstream, known, next);
       if (known?.token !== next.token) this.#inForce(upstream);
     } else if (known !== undefined && known.token !== '') this.#vanished(upstream, known);
   }
@@ -268,9 +309,20 @@ export class Intents {
       );
   }
 
+  /** The registry is older than what we know, as after a restore: the newer words are written again. */
+  #wentBack(upstream: string, newer: SharedIntents, older: SharedIntents): void {
+    const { log } = this.#options;
+    for (const server of new Set([...newer.servers.keys(), ...older.servers.keys()])) {
+      const admin = newer.servers.get(server)?.admin ?? READY;
+      const base = older.servers.get(server)?.admin ?? READY;
+      if (!isSameAdmin(admin, base)) this.keep(upstream, server, admin, base);
+    }
+    log.warn({ upstream }, 'intents in the registry are older than known, writing them again');
+  }
+
   #set(upstream: string, intents: SharedIntents): void {
     const writtenMs = this.#known.get(upstream)?.writtenMs ?? Number.NEGATIVE_INFINITY;
-    this.#known.set(upstream, { intents, writtenMs });
+    this.#known.set(upstream, { intents, writtenMs, passed: this.#latest });
   }
 
   #inForce(upstream: string): void {

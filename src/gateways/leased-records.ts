@@ -1,5 +1,7 @@
 // What a gateway tells the others of itself: records under its lease, written when their text has changed,
-// one write at a time for each, the newest text. Nothing is written while nobody else is there.
+// one write at a time for each, the newest text. Nothing is written while nobody else is there. Now and then
+// the records are compared with what was written: one that was lost, or overtaken by an older write that the
+// network had held back, would keep the others waiting.
 
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -8,6 +10,7 @@ import type { Lease } from '../registry.ts';
 /** Making the texts takes at most one part in so many of our time. */
 const REST_FACTOR = 4;
 const RETRY_MS = 1000;
+const COMPARE_EVERY_MS = 3000;
 
 export type LeasedRecordsOptions = {
   readonly log: Log;
@@ -16,6 +19,8 @@ export type LeasedRecordsOptions = {
   readonly isRead: () => boolean;
   readonly keys: () => readonly string[];
   readonly text: (key: string) => string;
+  /** Our records as the registry has them. @throws registry_… */
+  readonly read: () => Promise<ReadonlyMap<string, string>>;
   /** Least time from one look to the next. */
   readonly restMs: number;
 };
@@ -26,8 +31,10 @@ export class LeasedRecords {
   readonly #written = new Map<string, string>();
   readonly #writing = new Set<string>();
   #scheduled: NodeJS.Timeout | undefined;
+  #compared: NodeJS.Timeout | undefined;
   #restUntilMs = 0;
   #isFailing = false;
+  #isClosed = false;
 
   constructor(options: LeasedRecordsOptions) {
     this.#options = options;
@@ -35,7 +42,8 @@ export class LeasedRecords {
 
   /** A text may have changed. */
   note(): void {
-    if (this.#scheduled !== undefined || !this.#options.isRead()) return;
+    if (this.#scheduled !== undefined || this.#isClosed || !this.#options.isRead()) return;
+    this.#compareLater();
     this.#schedule(Math.max(0, this.#restUntilMs - performance.now()));
   }
 
@@ -46,7 +54,9 @@ export class LeasedRecords {
   }
 
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#scheduled);
+    clearTimeout(this.#compared);
   }
 
   #schedule(delayMs: number): void {
@@ -84,6 +94,23 @@ export class LeasedRecords {
         this.#failed(error);
       },
     );
+  }
+
+  #compareLater(): void {
+    this.#compared ??= setTimeout(() => void this.#compare(), COMPARE_EVERY_MS).unref();
+  }
+
+  async #compare(): Promise<void> {
+    const { read, lease } = this.#options;
+    const expected = new Map(this.#written);
+    const found = await read().catch(() => expected);
+    this.#compared = undefined;
+    if (lease() === undefined) return;
+    for (const [key, text] of expected) {
+      if (found.get(key) === text || this.#writing.has(key)) continue;
+      if (this.#written.get(key) === text) this.#written.delete(key);
+    }
+    this.note();
   }
 
   #failed(error: unknown): void {

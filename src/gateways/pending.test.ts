@@ -36,7 +36,7 @@ function join(t: TestContext, store: RecordStore, id: string): Side {
     beside: async () => [],
     onPending: () => {},
   });
-  gateways.join();
+  void gateways.join(0);
   t.after(() => gateways.close());
   return { gateways, admins };
 }

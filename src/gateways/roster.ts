@@ -12,6 +12,8 @@ const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 5000;
 /** Leaving waits no longer for a registry that is away, ms. */
 const GOODBYE_MS = 2000;
+/** A timer cannot wait longer. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** A gateway beside this one. */
 export type OtherGateway = GatewayDocument & {
@@ -38,10 +40,13 @@ export type RosterOptions = {
 export class Roster {
   readonly #options: RosterOptions;
   #others: readonly OtherGateway[] = [];
+  /** Their records are being removed. */
+  readonly #forgotten = new Set<string>();
   #lease: Lease | undefined;
   #opening = false;
   #isClosed = false;
   #retry: NodeJS.Timeout | undefined;
+  #nextForget: NodeJS.Timeout | undefined;
   #failures = 0;
   #written = '';
 
@@ -70,12 +75,18 @@ export class Roster {
   }
 
   /** True when somebody came, left, fell silent or spoke again. */
-  take({ gateways, alive }: Shared, nowMs: number): boolean {
+  take({ gateways, unreadable, alive }: Shared, nowMs: number): boolean {
     const { id: self, log } = this.#options;
     const last = new Map(this.#others.map((other) => [other.id, other]));
-    this.#others = [...gateways].flatMap(([id, document]) => {
-      if (id === self) return [];
-      const state = alive.has(id) ? ('live' as const) : ('silent' as const);
+    for (const id of this.#forgotten) if (!gateways.has(id)) this.#forgotten.delete(id);
+    const isLost = this.#lease !== undefined && !gateways.has(self);
+    // A record that is gone is a goodbye, unless its writer lives on, or the registry has lost ours as well.
+    const kept = this.#others.filter(({ id }) => !gateways.has(id) && (isLost || alive.has(id)));
+    const known = [...gateways, ...kept.map((other) => [other.id, other] as const)];
+    this.#others = known.flatMap(([id, document]) => {
+      const isAlive = alive.has(id);
+      if (id === self || (this.#forgotten.has(id) && !isAlive)) return [];
+      const state = isAlive ? ('live' as const) : ('silent' as const);
       const before = last.get(id);
       const sinceMs = before?.state === state ? before.sinceMs : nowMs;
       return [{ id, ...document, state, sinceMs }];
@@ -97,8 +108,9 @@ export class Roster {
       log.info({ gateway: name, id }, 'gateway has left');
     }
     this.#forget(nowMs);
-    // Somebody took us for gone: our record is missing while we live.
-    if (this.#lease !== undefined && !gateways.has(self)) void this.#rewrite();
+    // Somebody took us for gone, or the registry has lost it: our record is missing while we live.
+    if (isLost || (this.#lease !== undefined && unreadable.has(self))) void this.#rewrite();
+    if (this.#lease !== undefined && !alive.has(self)) void this.#signOfLife(this.#lease);
     return isChanged;
   }
 
@@ -106,6 +118,7 @@ export class Roster {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    clearTimeout(this.#nextForget);
     const { store, prefix, id } = this.#options;
     const lease = this.#lease;
     this.#lease = undefined;
@@ -123,7 +136,7 @@ export class Roster {
   async #open(): Promise<void> {
     if (this.#isClosed || this.#opening) return;
     this.#opening = true;
-    const { store, prefix, id, leaseMs, log } = this.#options;
+    const { store, leaseMs, log } = this.#options;
     let lease: Lease | undefined;
     try {
       lease = await store.openLease({
@@ -134,7 +147,7 @@ export class Roster {
           this.#again();
         },
       });
-      await lease.put(`${prefix}shared/alive/${id}`, '1');
+      await lease.put(this.#aliveKey, '1');
       this.#written = '';
       await this.#writeDocument();
       if (this.#isClosed) throw new Error('closed');
@@ -158,6 +171,16 @@ export class Roster {
     this.#retry = setTimeout(() => void this.#open(), delayMs).unref();
   }
 
+  get #aliveKey(): string {
+    const { prefix, id } = this.#options;
+    return `${prefix}shared/alive/${id}`;
+  }
+
+  /** Where the lease is over as well, its next renewal says so. */
+  async #signOfLife(lease: Lease): Promise<void> {
+    await lease.put(this.#aliveKey, '1').catch((error: unknown) => this.#failed(error));
+  }
+
   async #rewrite(): Promise<void> {
     this.#written = '';
     await this.update();
@@ -176,13 +199,26 @@ export class Roster {
     }
   }
 
+  /** Nothing else may happen in the registry until then, so the next one has a timer. */
   #forget(nowMs: number): void {
     const { store, prefix, forgetMs, log } = this.#options;
-    for (const { id, name, state, sinceMs } of this.#others) {
-      if (state === 'live' || nowMs - sinceMs < forgetMs) continue;
+    clearTimeout(this.#nextForget);
+    const silent = this.#others.filter(({ state }) => state === 'silent');
+    const isDue = ({ sinceMs }: OtherGateway): boolean => nowMs - sinceMs >= forgetMs;
+    for (const { id, name } of silent.filter(isDue)) {
       log.info({ gateway: name, id }, 'silent gateway is forgotten');
-      store.delete(`${prefix}shared/gateways/${id}`).catch((error: unknown) => this.#failed(error));
+      this.#others = this.#others.filter((other) => other.id !== id);
+      this.#forgotten.add(id);
+      store.delete(`${prefix}shared/gateways/${id}`).catch((error: unknown) => {
+        this.#forgotten.delete(id);
+        this.#failed(error);
+      });
     }
+    const waiting = silent.filter((other) => !isDue(other));
+    if (waiting.length === 0 || this.#isClosed) return;
+    const nextMs = Math.min(...waiting.map(({ sinceMs }) => sinceMs)) + forgetMs;
+    const delayMs = Math.min(TIMER_MAX_MS, Math.max(0, nextMs - nowMs));
+    this.#nextForget = setTimeout(() => this.#forget(Date.now()), delayMs).unref();
   }
 
   #failed(error: unknown): void {

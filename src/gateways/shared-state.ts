@@ -1,8 +1,8 @@
 // All that the gateways of one registry have written for each other, as the last look found it, parsed
 // record by record. What everybody must know is always watched. What each gateway sees is watched only
 // while somebody here asks for it: with many gateways each would otherwise be woken by all the others. A record
-// that cannot be read is said once; of intents the last readable ones stay in force, because a typing
-// error must not put a server into traffic.
+// that cannot be read is said once, and what could be read last stays: a typing error must not put a server
+// into traffic, nor hide a gateway or a receipt.
 
 import type { Log } from '../base/log.ts';
 import type { KvEntry, RecordStore, SourceHealth, Watch } from '../registry.ts';
@@ -29,6 +29,8 @@ export type SharedIntents = IntentsDocument & { readonly modifyIndex: number };
 /** What everybody must know. */
 export type Shared = {
   readonly gateways: ReadonlyMap<string, GatewayDocument>;
+  /** Those of them whose record cannot be read: what is known of them is older. */
+  readonly unreadable: ReadonlySet<string>;
   /** Those whose lease holds. */
   readonly alive: ReadonlySet<string>;
   readonly intents: ReadonlyMap<string, SharedIntents>;
@@ -52,6 +54,8 @@ export type SharedStateOptions = {
   readonly store: RecordStore;
   readonly prefix: string;
   readonly log: Log;
+  /** Somebody waits for what each gateway sees: it is followed on. */
+  readonly isAwaited: () => boolean;
   readonly onShared: (shared: Shared) => void;
   readonly onSeen: () => void;
   readonly onHealth: (health: SourceHealth) => void;
@@ -97,7 +101,10 @@ export class SharedState {
   /** From now on, for a while, what each gateway sees is followed. */
   look(): void {
     clearTimeout(this.#seenTimer);
-    this.#seenTimer = setTimeout(() => this.#lookAway(), SEEN_KEEP_MS).unref();
+    this.#seenTimer = setTimeout(() => {
+      if (this.#options.isAwaited()) this.look();
+      else this.#lookAway();
+    }, SEEN_KEEP_MS).unref();
     this.#seenWatch ??= this.#options.store.watch(`${this.#options.prefix}seen/`, {
       onState: ({ entries }) => this.#takeSeen(entries),
     });
@@ -117,23 +124,32 @@ export class SharedState {
   }
 
   #takeShared(entries: readonly KvEntry[]): void {
-    const last = this.#shared?.intents;
+    const last = this.#shared;
     const gateways = new Map<string, GatewayDocument>();
+    const unreadable = new Set<string>();
     const alive = new Set<string>();
     const intents = new Map<string, SharedIntents>();
     const asks = new Map<string, AskDocument>();
     for (const { entry, kind, name, read } of this.#sharedRecords.of(entries)) {
       if (kind === 'alive') alive.add(name);
-      else if (kind === 'gateways') read(parseGateway, (document) => gateways.set(name, document));
-      else if (kind === 'receipts') read(parseAsk, (document) => asks.set(name, document));
-      else if (kind === 'intents') {
+      else if (kind === 'gateways') {
+        const isRead = read(parseGateway, (document) => gateways.set(name, document));
+        const known = last?.gateways.get(name);
+        if (isRead) continue;
+        unreadable.add(name);
+        if (known !== undefined) gateways.set(name, known);
+      } else if (kind === 'receipts') {
+        const isRead = read(parseAsk, (document) => asks.set(name, document));
+        const known = last?.asks.get(name);
+        if (!isRead && known !== undefined) asks.set(name, known);
+      } else if (kind === 'intents') {
         const { modifyIndex } = entry;
-        const known = last?.get(name);
+        const known = last?.intents.get(name);
         if (known !== undefined) intents.set(name, { ...known, modifyIndex });
         read(parseIntents, (document) => intents.set(name, { ...document, modifyIndex }));
       }
     }
-    this.#shared = { gateways, alive, intents, asks };
+    this.#shared = { gateways, unreadable, alive, intents, asks };
     this.#options.onShared(this.#shared);
   }
 
@@ -160,8 +176,8 @@ type ParsedRecord = {
   readonly kind: string;
   readonly name: string;
   readonly rest: string;
-  /** Calls `take` when the record can be read. */
-  read<Value>(parse: (text: string) => Value | undefined, take: (document: Value) => void): void;
+  /** Calls `take` when the record can be read; else it gives false. */
+  read<Value>(parse: (text: string) => Value | undefined, take: (document: Value) => void): boolean;
 };
 
 /** The records of a prefix; each is parsed once. */
@@ -191,6 +207,7 @@ class ParsedRecords {
         parsed.set(key, { modifyIndex, document });
         if (document !== undefined) take(document);
         else if (!isKnown) this.#say(key);
+        return document !== undefined;
       };
       return { entry, kind, name, rest: rest.join('/'), read };
     });

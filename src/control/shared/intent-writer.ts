@@ -3,7 +3,7 @@
 // it holds on this gateway alone, and is written when the registry is back.
 
 import type { AdminRequest } from '../../admin.ts';
-import { isSluiceError } from '../../base/errors.ts';
+import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { Gateways, PendingIntent } from '../../gateways.ts';
 import { type Admin, READY } from '../../model.ts';
 import type { RecordWrite } from '../../registry.ts';
@@ -69,13 +69,20 @@ export class IntentWriter {
 
   /** The registry is away. */
   #keep(
-    { upstream, server }: IntentChange,
+    { upstream, server, request }: IntentChange,
     decide: (admins: ReadonlyMap<string, Admin>) => { readonly admin: Admin | undefined },
     admin: Admin,
   ): void {
     const { gateways, save } = this.#options;
+    const isGuarded = request.keepEligible !== undefined && request.state !== 'ready';
     const admins = gateways.intents.admins(upstream);
     if (decide(admins).admin === undefined) return;
+    // What they said last may be old: the registry did not even take the change.
+    const [other] = isGuarded ? this.#options.others.capacities(upstream) : [];
+    if (other !== undefined) {
+      const text = `upstream "${upstream}": the registry does not answer, so nobody knows which servers can be used on ${other.gateway}; see "sluice gateways"`;
+      throw new SluiceError('guard_refused', text);
+    }
     const base = admins.get(server) ?? READY;
     save({ upstream, server, admin, base });
     gateways.keep({ upstream, server, admin });

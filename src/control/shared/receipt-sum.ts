@@ -43,6 +43,8 @@ function missingOf(state: OtherCounts['state'], atMs: number | undefined): strin
   switch (state) {
     case 'answered':
       return '';
+    case 'partial':
+      return 'did not answer when the receipt was opened, so it counted later requests alone';
     case 'late':
       return `did not answer in time, ${since}`;
     case 'silent':

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DRAIN, openGateway, say, startGateway } from '../../test/support/gateways/builders.ts';
+import { MemoryRegistry, settled } from '../../test/support/gateways/memory-registry.ts';
+import { READY } from '../model.ts';
+
+const INTENTS = 'sluice/shared/intents/app';
+
+test('a drain is confirmed by a view that has its token, and by no older one', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  const b = await startGateway(t, registry, 'b');
+  await a.gateways.look(1000);
+  await settled();
+  b.store.isDeaf = true;
+  await say(a, 's1', DRAIN);
+  await settled();
+  assert.deepEqual(
+    a.gateways.elsewhere('app').map(({ isCurrent }) => isCurrent),
+    [false],
+  );
+  b.store.isDeaf = false;
+  await a.gateways.until(
+    () => a.gateways.elsewhere('app').every(({ isCurrent }) => isCurrent),
+    1000,
+  );
+  assert.deepEqual(
+    a.gateways.elsewhere('app').map(({ isCurrent }) => isCurrent),
+    [true],
+  );
+  assert.deepEqual(b.admins(), new Map([['s1', DRAIN]]));
+  assert.deepEqual(a.gateways.elsewhere('web'), []);
+});
+
+test('a word that waits for the registry is confirmed by nobody, and written when it is back', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  await startGateway(t, registry, 'b');
+  await a.gateways.look(1000);
+  a.store.isAway = true;
+  assert.equal(a.gateways.isReachable, false);
+  a.gateways.keep({ upstream: 'app', server: 's1', admin: DRAIN });
+  await settled();
+  assert.deepEqual(
+    a.gateways.elsewhere('app').map(({ isCurrent }) => isCurrent),
+    [false],
+  );
+  assert.deepEqual(a.admins(), new Map([['s1', DRAIN]]));
+  a.store.isAway = false;
+  await settled();
+  assert.match(registry.text(INTENTS) ?? '', /"s1"/);
+  assert.equal(a.gateways.isReachable, true);
+});
+
+test('a word that could not be written is tried again without any event', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  a.store.failQuietly(true);
+  a.gateways.keep({ upstream: 'app', server: 's1', admin: DRAIN });
+  await settled();
+  a.store.failQuietly(false);
+  t.mock.timers.tick(2000);
+  await settled();
+  assert.match(registry.text(INTENTS) ?? '', /"s1"/);
+});
+
+test('before the registry has answered nothing can be said of others, and nothing is written', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = openGateway(t, registry, 'a');
+  a.store.isDeaf = true;
+  await a.gateways.first(0);
+  assert.equal(a.gateways.isReachable, false);
+  a.gateways.intents.keep('app', 's1', DRAIN, READY);
+  await settled();
+  assert.deepEqual(a.store.asked, []);
+  a.store.isDeaf = false;
+  await settled();
+  assert.equal(a.gateways.isReachable, true);
+  assert.match(registry.text(INTENTS) ?? '', /"s1"/);
+});
+
+test('intents that vanish are written again by whoever knows them', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  const b = await startGateway(t, registry, 'b');
+  await say(a, 's1', DRAIN);
+  await settled();
+  registry.remove('sluice/');
+  await settled();
+  assert.match(registry.text(INTENTS) ?? '', /"s1"/);
+  assert.deepEqual([a.admins(), b.admins()], [new Map([['s1', DRAIN]]), new Map([['s1', DRAIN]])]);
+  assert.deepEqual(
+    registry.keys('sluice/shared/').map((key) => key.slice(14)),
+    ['alive/a', 'alive/b', 'gateways/a', 'gateways/b', 'intents/app'],
+  );
+});
+
+test('intents that cannot be read leave the last ones in force, and the next word mends them', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  const b = await startGateway(t, registry, 'b');
+  await say(a, 's1', DRAIN);
+  await settled();
+  registry.set(INTENTS, '{"token":1}');
+  registry.set('sluice/other', 'x');
+  await settled();
+  for (const { admins, lines } of [a, b]) {
+    assert.deepEqual(admins(), new Map([['s1', DRAIN]]));
+    const said = lines.filter(({ message }) => /cannot be read/.test(message));
+    assert.equal(said.length, 1);
+  }
+  await say(b, 's2', DRAIN);
+  await settled();
+  assert.deepEqual([...a.admins().keys()], ['s1', 's2']);
+});
+
+test('a gateway whose record cannot be read is still there, and writes it again', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  const b = await startGateway(t, registry, 'b');
+  b.store.isDeaf = true;
+  registry.set('sluice/shared/gateways/b', '[]');
+  await settled();
+  assert.deepEqual(
+    a.gateways.others.map(({ name, state }) => `${name} ${state}`),
+    ['B live'],
+  );
+  b.store.isDeaf = false;
+  await settled();
+  assert.match(registry.text('sluice/shared/gateways/b') ?? '', /"name":"B"/);
+});
+
+test('a question for counts that cannot be read stays asked', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  const b = await startGateway(t, registry, 'b');
+  a.gateways.receipts.open('r');
+  await a.gateways.look(1000);
+  await a.gateways.receipts.ask('r', 'app', 1000);
+  registry.set('sluice/shared/receipts/r', 'x');
+  await settled();
+  assert.notEqual(b.gateways.receipts.find('r'), undefined);
+  b.counted = 4;
+  const [counts] = await a.gateways.receipts.ask('r', 'app', 1000);
+  assert.equal(counts?.state, 'answered');
+});
+
+test('what each gateway sees is followed while somebody waits for it, and not longer', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  await startGateway(t, registry, 'b');
+  await a.gateways.look(1000);
+  await settled();
+  t.mock.timers.tick(0);
+  await settled();
+  const isSeen = (): boolean => a.gateways.elsewhere('app')[0]?.view !== undefined;
+  assert.equal(isSeen(), true);
+  const unwatch = a.gateways.watch(() => {});
+  t.mock.timers.tick(60_000);
+  t.mock.timers.tick(60_000);
+  await settled();
+  assert.equal(isSeen(), true);
+  unwatch();
+  t.mock.timers.tick(60_000);
+  assert.equal(isSeen(), false);
+  assert.equal(a.gateways.appliedBy('b'), undefined);
+});
+
+test('what a gateway sees is written again where the registry has lost it', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const registry = new MemoryRegistry();
+  await startGateway(t, registry, 'a');
+  await startGateway(t, registry, 'b');
+  const turn = async (ms: number): Promise<void> => {
+    t.mock.timers.tick(ms);
+    await settled();
+  };
+  await turn(500);
+  assert.deepEqual(registry.keys('sluice/seen/').length, 4);
+  registry.remove('sluice/seen/');
+  await turn(3000);
+  await turn(500);
+  assert.deepEqual(registry.keys('sluice/seen/').length, 4);
+});
+
+test('joining resolves when everything that was out by then is out here', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  const b = openGateway(t, registry, 'b');
+  await b.gateways.first(1000);
+  b.store.isDeaf = true;
+  let isJoined = false;
+  const joined = b.gateways.join(10_000).then(() => {
+    isJoined = true;
+  });
+  await settled();
+  await say(a, 's1', DRAIN);
+  await settled();
+  assert.equal(isJoined, false);
+  assert.deepEqual(
+    a.gateways.others.map(({ id }) => id),
+    ['b'],
+    'and whoever speaks now waits for it',
+  );
+  b.store.isDeaf = false;
+  await joined;
+  assert.deepEqual(b.admins(), new Map([['s1', DRAIN]]));
+});
+
+test('joining does not wait for a registry that is away or silent', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = openGateway(t, registry, 'a');
+  a.store.isAway = true;
+  await a.gateways.join(60_000);
+  const b = openGateway(t, registry, 'b');
+  await b.gateways.first(1000);
+  b.store.hold();
+  await b.gateways.join(20);
+});
+
+test('with nobody else nothing but the lease and the record are written', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  a.gateways.note();
+  await a.gateways.look(1000);
+  await settled();
+  assert.deepEqual(registry.keys(), ['sluice/shared/alive/a', 'sluice/shared/gateways/a']);
+  a.gateways.describeAgain();
+  await a.gateways.close();
+  await settled();
+  assert.deepEqual(registry.keys(), []);
+});
