@@ -97,7 +97,9 @@ function filesOf(path: string): readonly string[] {
 
 function readJson(path: string): Json {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const text = readFileSync(path, 'utf8');
+    // A harness may make the file first and write it later.
+    const value: unknown = text.trim() === '' ? {} : JSON.parse(text);
     if (isObject(value)) return value;
   } catch (error) {
     throw invalid(`${path}: ${messageOf(error)}; only JSON is read, no HCL`);

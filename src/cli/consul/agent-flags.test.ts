@@ -78,3 +78,9 @@ test('a file that is no JSON is named', (t) => {
   writeFileSync(path, 'node_name = "x"');
   assert.throws(() => readAgentConfig(flags('-dev', '-config-file', path)), /x\.hcl.*only JSON/s);
 });
+
+test('an empty file says nothing', (t) => {
+  const path = join(temporaryFolder(t), 'x.json');
+  writeFileSync(path, '');
+  assert.equal(readAgentConfig(flags('-dev', '-config-file', path)).port, 8500);
+});
