@@ -25,7 +25,7 @@ export function clusterFamily(context: ApiContext): Family {
     if ('status' in options) return options;
     if (!rights.allows('operator', 'read', '')) return permissionDenied();
     const server = {
-      ...{ ID: context.nodeId, Node: nodeName, Address: formatAddress(context.address) },
+      ...{ ID: context.nodeId, Node: nodeName, Address: formatAddress(context.serverAddress) },
       ...{ Leader: true, ProtocolVersion: '3', Voter: true },
     };
     return answered({ Servers: [server], Index: 0 }, query);

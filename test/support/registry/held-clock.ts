@@ -6,10 +6,11 @@ type Timer = { readonly atMs: number; readonly callback: () => void };
 
 export class HeldClock {
   #ms = 1_000_000;
+  #setBackMs = 0;
   readonly #timers = new Set<Timer>();
 
   readonly nowMs = (): number => this.#ms;
-  readonly wallMs = (): number => this.#ms;
+  readonly wallMs = (): number => this.#ms - this.#setBackMs;
   readonly after = (delayMs: number, callback: () => void): (() => void) => {
     const timer = { atMs: this.#ms + Math.max(0, delayMs), callback };
     this.#timers.add(timer);
@@ -30,6 +31,11 @@ export class HeldClock {
       this.#call(next);
     }
     this.#ms = endMs;
+  }
+
+  /** Somebody corrects the clock on the wall. */
+  setBack(ms: number): void {
+    this.#setBackMs += ms;
   }
 
   /** The process stands still for so long: the timers that were due meanwhile come late, all at once. */

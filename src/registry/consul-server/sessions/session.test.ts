@@ -14,7 +14,11 @@ import {
   temporaryFolder,
 } from '../../../../test/support/registry/builders.ts';
 import { HeldClock } from '../../../../test/support/registry/held-clock.ts';
+import { silentLog } from '../../../base/log.ts';
 import type { Address } from '../../../base/units.ts';
+import { openStore } from '../../embedded.ts';
+import { SessionExpiry } from './expiry.ts';
+import { SESSIONS, type Session } from './session.ts';
 
 const SERVER = fileURLToPath(
   new URL('../../../../test/support/registry/serve-registry.ts', import.meta.url),
@@ -124,6 +128,46 @@ test('a lock-delay is a minute at most, and outlives a restart', async (t) => {
   assert.equal(await acquire(address, 'a', session), 'false');
   clock.advance(1);
   assert.equal(await acquire(address, 'a', session), 'true');
+});
+
+test('delays that are over, or of a clock that was set back, lock nothing and are dropped', async (t) => {
+  const clock = new HeldClock();
+  const { address, store } = await startEmbedded(t, { clock });
+  const kept = (): string[] => store.table.family('lock-delay').keys('');
+  for (const key of ['a', 'b']) {
+    const session = await createSession(address, { LockDelay: '30s' });
+    await acquire(address, key, session);
+    await ask(address, `PUT /v1/session/destroy/${session}`);
+  }
+  const next = await createSession(address, { LockDelay: '0s' });
+  assert.equal(await acquire(address, 'a', next), 'false');
+  clock.setBack(3_600_000);
+  assert.equal(await acquire(address, 'a', next), 'true');
+  assert.deepEqual(kept(), ['a', 'b']);
+  await ask(address, `PUT /v1/session/destroy/${next}`);
+  assert.deepEqual(kept(), []);
+});
+
+test('a renewal that came before the end was written counts', async (t) => {
+  const clock = new HeldClock();
+  const store = openStore({ dataDir: temporaryFolder(t), log: silentLog });
+  t.after(() => store.close());
+  const expiry = new SessionExpiry(store, clock, silentLog);
+  t.after(() => expiry.close());
+  const session: Session = {
+    ...{ name: '', node: 'n', lockDelayMs: 0, behavior: 'release', ttl: '10s', ttlMs: 10_000 },
+    ...{ nodeChecks: null, serviceChecks: null, checks: [] },
+  };
+  await store.transact((writes) => {
+    for (const id of ['renewed', 'late']) SESSIONS.put(writes, id, session);
+  });
+  clock.advance(11_000);
+  expiry.renew('renewed');
+  await store.transact(() => {});
+  assert.deepEqual(
+    SESSIONS.list(store.table).map(({ id }) => id),
+    ['renewed'],
+  );
 });
 
 test('after a restart sessions hold what they held, with a whole TTL', async (t) => {
