@@ -37,7 +37,7 @@ export function aclFamily(context: ApiContext): Family {
   if (identities !== undefined) {
     return {
       routes: {
-        ...policyRoutes(context, identities),
+        ...policyRoutes(context),
         ...roleRoutes(context),
         ...tokenRoutes(context, identities),
         ...legacyRoutes(context, identities),

@@ -153,7 +153,7 @@ test('tokens and policies outlive a restart; the management token is that of the
   assert.equal((await as('another', registry, 'GET /v1/acl/tokens')).status, 200);
 });
 
-test('a deleted policy does not come back to whoever had it', async (t) => {
+test('a deleted policy gives nobody anything', async (t) => {
   const registry = await start(t);
   const policy = await setPolicy(registry, 'p', 'key_prefix "" { policy = "write" }');
   const { id, secret } = await newToken(registry, { Policies: [{ Name: 'p' }] });

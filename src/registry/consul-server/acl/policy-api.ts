@@ -17,9 +17,7 @@ import {
   Unfit,
   written,
 } from './acl-request.ts';
-import type { Bundle } from './bundles.ts';
 import { HclError } from './hcl.ts';
-import type { Identities } from './identities.ts';
 import {
   findPolicy,
   findPolicyNamed,
@@ -32,14 +30,9 @@ import {
   policyJson,
   policyStubJson,
 } from './policies.ts';
-import { ROLES } from './roles.ts';
 import { parseRules } from './rules.ts';
-import { TOKENS } from './tokens.ts';
 
-export function policyRoutes(
-  context: ApiContext,
-  identities: Identities,
-): Readonly<Record<string, Endpoint>> {
+export function policyRoutes(context: ApiContext): Readonly<Record<string, Endpoint>> {
   const { store } = context;
   const reading = {
     topics: [POLICIES.name],
@@ -114,7 +107,7 @@ export function policyRoutes(
           throw new Unfit('Delete operation not permitted on the builtin global-management policy');
         }
         if (!isUuid(id)) throw new Unfit('Policy ID is missing or an invalid UUID');
-        if (POLICIES.remove(writes, id)) unlink(writes, identities, id);
+        POLICIES.remove(writes, id);
         return 'true';
       }),
     );
@@ -165,18 +158,4 @@ function checked(writes: WriteGroup, { id: _, ...policy }: PolicyBody, own?: str
     throw error;
   }
   return policy;
-}
-
-/** A policy of the same id must not come back to those who had the old one. */
-function unlink(writes: WriteGroup, { table }: Identities, policy: string): void {
-  for (const { id, value } of TOKENS.list(table)) {
-    if (value.policies.includes(policy)) TOKENS.put(writes, id, without(value, policy));
-  }
-  for (const { id, value } of ROLES.list(table)) {
-    if (value.policies.includes(policy)) ROLES.put(writes, id, without(value, policy));
-  }
-}
-
-function without<Holder extends Bundle>(holder: Holder, policy: string): Holder {
-  return { ...holder, policies: holder.policies.filter((each) => each !== policy) };
 }

@@ -20,7 +20,6 @@ import {
 import { checkedBundle } from './bundles.ts';
 import { POLICIES } from './policies.ts';
 import { findRoleNamed, parseRole, ROLES, type Role, type RoleBody, roleJson } from './roles.ts';
-import { TOKENS } from './tokens.ts';
 
 export function roleRoutes(context: ApiContext): Readonly<Record<string, Endpoint>> {
   const { store } = context;
@@ -90,7 +89,7 @@ export function roleRoutes(context: ApiContext): Readonly<Record<string, Endpoin
       store.transact((writes) => {
         const problem = idProblem(id, 'acl role');
         if (problem !== '') throw new Unfit(problem);
-        if (ROLES.remove(writes, id)) unlink(writes, id);
+        ROLES.remove(writes, id);
         return 'true';
       }),
     );
@@ -120,12 +119,4 @@ function checked(writes: WriteGroup, body: RoleBody, own: string): Role {
     );
   }
   return { name, description, ...checkedBundle(writes, body, 'role') };
-}
-
-/** A role of the same id must not come back to those who had the old one. */
-function unlink(writes: WriteGroup, role: string): void {
-  for (const { id, value } of TOKENS.list(writes.table)) {
-    if (!value.roles.includes(role)) continue;
-    TOKENS.put(writes, id, { ...value, roles: value.roles.filter((each) => each !== role) });
-  }
 }
