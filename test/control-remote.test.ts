@@ -3,12 +3,23 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { createControlClient } from '../src/client.ts';
 import { serve, sluice, start, temporaryFolder } from './support/cli/process.ts';
 import { startSshd } from './support/cli/sshd.ts';
-import { freePort, startServer, until } from './support/daemon/builders.ts';
+import {
+  daemonConfig,
+  freePort,
+  get,
+  runDaemon,
+  startServer,
+  status,
+  until,
+} from './support/daemon/builders.ts';
 import { createCertificates } from './support/peers/certificates.ts';
+import { startEmbedded } from './support/registry/builders.ts';
 
 test('verbs over TLS: the authority, the token and its role decide', async (t) => {
   const folder = temporaryFolder(t);
@@ -66,7 +77,6 @@ test('who has the configuration file trusts the certificate in it, and no other'
   const daemon = await serve(t, yaml('server'));
   const file = join(daemon.folder, 'sluice.yaml');
   assert.equal((await sluice(['status', '-c', file])).code, 0);
-  const { writeFileSync } = await import('node:fs');
   // Of the same authority, and not the one that is shown.
   writeFileSync(join(folder, 'other.yaml'), yaml('client'));
   const other = await sluice(['status', '-c', join(folder, 'other.yaml')]);
@@ -112,4 +122,35 @@ test('verbs through ssh: nothing is opened, nothing is left, and what is wrong i
   assert.match(closed.stderr, /ssh: .*Connection refused/);
   const both = await sluice(['status', '--control', `${away},${control[1]}`], { env: ssh.env });
   assert.equal(both.code, 0, both.stderr);
+});
+
+test('what is begun by one gateway goes on by the next: drain and receipt', async (t) => {
+  const registry = await startEmbedded(t);
+  const server = await startServer(t);
+  const other = await startServer(t);
+  const consul = `registry: { consul: { addresses: ["127.0.0.1:${registry.address.port}"] } }`;
+  const yaml = `${consul}\nupstreams: { app: { servers: ["${server.id}", "${other.id}"] } }`;
+  const one = await runDaemon(t, daemonConfig(yaml, temporaryFolder(t)));
+  const two = await runDaemon(t, daemonConfig(yaml, temporaryFolder(t)));
+  await until(
+    'they know each other',
+    async () =>
+      (await status(one.control)).gateways.length === 2 &&
+      (await status(two.control)).gateways.length === 2,
+  );
+  const client = createControlClient({ url: `${one.control},${two.control}` });
+  const { id } = await client.openReceipt('app');
+  for (const gateway of [one.gateway, two.gateway]) await get(gateway);
+  const request = { state: 'drain', owner: 'user:test', reason: '' } as const;
+  await client.setAdmin('app', server.id, request);
+  // It is the other's from now on: a receipt goes with the gateway that was asked about it last.
+  const next = createControlClient({ url: two.control });
+  assert.equal((await next.readReceipt(id)).gateways.length, 2);
+  await one.close();
+  const drain = await client.awaitIdle('app', server.id, 5000);
+  assert.equal(drain.idle, true);
+  assert.equal(drain.admin.owner, 'user:test');
+  const receipt = await client.readReceipt(id);
+  assert.deepEqual([receipt.requests, receipt.answered, receipt.complete], [2, 2, true]);
+  assert.equal(receipt.gateways.length, 2);
 });

@@ -131,12 +131,19 @@ test('it speaks TLS with its certificate, and asks clients for theirs where it i
   await assert.rejects(get(port, {}), { code: /SELF_SIGNED|UNABLE_TO/ });
   await assert.rejects(fetch(`http://127.0.0.1:${port}/healthz`));
 
-  const strict = await start(t, { tls: { ...tls, clientCa: of('ca').cert } });
+  const { audit } = noAudit();
+  const strict = await start(t, { tls: { ...tls, clientCa: of('ca').cert }, audit });
   const pair = (name: 'client' | 'other-client') => ({
     cert: readFileSync(of(name).cert),
     key: readFileSync(of(name).key),
   });
   assert.equal(await get(strict, { ca, ...pair('client') }), 200);
+  const changed = { ca, ...pair('client'), method: 'POST', path: '/api/upstreams/app/receipts' };
+  assert.equal(await get(strict, changed), 201);
+  assert.deepEqual(
+    audit.last(5).map(({ token, action }) => [token, action]),
+    [['certificate client', 'openReceipt']],
+  );
   await assert.rejects(get(strict, { ca }));
   await assert.rejects(get(strict, { ca, ...pair('other-client') }));
 });

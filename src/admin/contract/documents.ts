@@ -283,7 +283,7 @@ export type FactsDocument = ValueOf<typeof FACTS>;
 export const EVENT = object({
   /** ISO 8601, UTC. */
   time: text,
-  /** The name of the token; '' = none is needed. */
+  /** The name of the token, or `certificate` and its name; '' = none is needed. */
   token: text,
   /** As the request says; '' = it does not. */
   owner: text,

@@ -1,6 +1,8 @@
 // The control API over HTTP: each route of the contract is read, handed to its handler and answered;
 // what a handler throws becomes `{ error: { code, message, details } }`. No state here.
 
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
@@ -57,9 +59,11 @@ export function createApp(options: AppOptions): Hono<Env> {
         return responseOf(route, await handlers[name](input));
       };
       if (route.method === 'GET') return answer();
-      const from = context.env.incoming.socket.remoteAddress ?? '';
+      const { socket } = context.env.incoming;
+      const from = socket.remoteAddress ?? '';
+      const token = caller.token || certificateName(socket);
       const names = context.req.param();
-      return recorder.record({ action: name, token: caller.token, from, names }, answer);
+      return recorder.record({ action: name, token, from, names }, answer);
     });
   };
 
@@ -91,6 +95,13 @@ export function createApp(options: AppOptions): Hono<Env> {
     return errorResponse('internal', 'internal error; see the log');
   });
   return app;
+}
+
+/** Of the client's certificate, where one was asked for and accepted; else ''. */
+function certificateName(socket: Socket): string {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return '';
+  const { CN = '' } = socket.getPeerCertificate().subject ?? {};
+  return `certificate ${CN}`;
 }
 
 /** The names of the path, the query and the body in one object. @throws usage, too_large */
