@@ -1,7 +1,7 @@
 // The embedded registry beside a real Consul, both with their data on this disk and every write
 // synced: PUTs and GETs per second and what they cost in CPU, how long a PUT and the watchers wait
 // when many watch, the start with many keys and the memory of a key. Alternately, in one run, on
-// loopback. Run: node bench/registry.ts [--keys 1000000]   (about 3 min)
+// loopback. Run: node bench/registry.ts   (about 2 min)
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,10 +14,12 @@ import type { Address } from '../src/base/units.ts';
 import { openStore, serveConsulApi } from '../src/registry.ts';
 import { findPeer, type Scope, startConsul } from '../test/support/peers/programs.ts';
 import { machine, median, table, whole } from './lab.ts';
+import { measureKeys } from './registry/keys.ts';
 import { get, Line, put } from './registry/line.ts';
 import { park } from './registry/watchers.ts';
 
 const ROUNDS = 3;
+const KEYS = [100_000, 1_000_000];
 const LOAD_MS = 1_200;
 const VALUE = '{"weight":1, "max_fails":2, "fail_timeout":10, "down":0}';
 
@@ -53,7 +55,8 @@ export async function run(): Promise<string> {
       findPeer('consul') === undefined ? undefined : await startConsul(scope, { dataDir: folder });
     const [server] = consul?.servers ?? [];
     if (server !== undefined) contenders.push({ name: 'Consul 1.8.7', ...server });
-    return section(contenders, await measureAll(contenders));
+    const results = await measureAll(contenders);
+    return section(contenders, results) + (await keysSection(folder));
   } finally {
     for (const close of closing.toReversed()) await close();
     await rm(folder, { recursive: true, force: true });
@@ -92,13 +95,21 @@ function section(
     return [name, ...figures, theirs === undefined ? '' : `${(ours / theirs).toFixed(2)}×`];
   });
   return [
-    '## Registry',
-    '',
     `Single server each, data on disk, every write synced before it is acknowledged; values of ${VALUE.length} bytes; medians of ${ROUNDS} alternating rounds. ${machine()}`,
     '',
     table([['', ...contenders.map(({ name }) => name), 'ratio'], ...rows]),
     contenders.length === 1 ? '\nNo `consul` on this machine: run `.ci/peers`.\n' : '',
   ].join('\n');
+}
+
+/** Of Sluice alone: 1,000,000 keys take a Consul minutes to write. */
+async function keysSection(folder: string): Promise<string> {
+  const rows: string[][] = [];
+  for (const count of KEYS) {
+    const { startMs, bytesPerKey } = await measureKeys(folder, count);
+    rows.push([whole(count), whole(startMs), whole(bytesPerKey)]);
+  }
+  return `\n\n${table([['keys', 'ms to open', 'resident bytes per key'], ...rows])}`;
 }
 
 async function startOurs(scope: Scope, dataDir: string): Promise<Contender> {
