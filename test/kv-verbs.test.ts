@@ -32,7 +32,9 @@ test('edit writes by compare-and-set, keeps flags, and loses nothing of what was
   const key = 'upstreams/app/127.0.0.1:9001';
   const registry = at(address);
   const edit = (env: Record<string, string>, ...more: readonly string[]) =>
-    sluice(['kv', 'edit', key, '--registry', registry, ...more], { env });
+    sluice(['kv', 'edit', key, '--registry', registry, ...more], {
+      env: { ...env, TMPDIR: folder },
+    });
   await store.put(key, '{"weight":1}', { flags: '7' });
   const heavier = await edit(editor(folder, 'weight', `sed -i s/1/5/ "$1"`));
   assert.equal(heavier.stdout, `${key}: written\n`, heavier.stderr);
