@@ -108,6 +108,7 @@ const RECEIPT: ReceiptDocument = {
     stillInFlight: 0,
     tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
     longestGapMs: 0,
+    workersLost: 0,
     servers: [],
   },
   gateways: [],

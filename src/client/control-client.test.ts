@@ -36,6 +36,7 @@ const RECEIPT: ReceiptDocument = {
   stillInFlight: 0,
   tunnels: TUNNELS,
   longestGapMs: 3,
+  workersLost: 0,
   servers: [
     {
       id: '127.0.0.1:9001',

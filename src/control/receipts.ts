@@ -28,6 +28,8 @@ type Receipt = {
   readonly gap: GapWatch;
   readonly openedAtMs: number;
   readonly start: UpstreamTotals;
+  /** Workers that had ended unasked by then. */
+  readonly crashes: number;
 };
 
 export class Receipts {
@@ -60,7 +62,8 @@ export class Receipts {
     await this.#fleet.refresh({ deadlineMs: DEADLINE_MS, strict: true });
     const gap = { id, upstream };
     const start = fromStart ? NO_TOTALS : this.#fleet.totals(upstream);
-    const receipt = { gap, openedAtMs: Date.now(), start };
+    const crashes = fromStart ? 0 : this.#fleet.crashes;
+    const receipt = { gap, openedAtMs: Date.now(), start, crashes };
     for (const oldest of this.#open.values()) {
       if (this.#open.size < RECEIPTS_MAX) break;
       this.close(oldest.gap.id);
@@ -122,6 +125,7 @@ export class Receipts {
       stillInFlight: now.counters.inFlight,
       tunnels: tunnelsOf(upstream, start.counters),
       longestGapMs: Math.round(this.#fleet.longestGapMs(gap.id)),
+      workersLost: this.#fleet.crashes - receipt.crashes,
       servers: [...ids].map((id) => {
         const { counters, tunnels } = servers.get(id) ?? NOTHING;
         const { attempts, answered, retried, cut, lost, clientGone } = counters;

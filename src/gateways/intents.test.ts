@@ -53,6 +53,15 @@ function look(registry: MemoryRegistry): Shared {
   };
 }
 
+/** A change of which nothing comes. */
+function changeNothing({ intents }: Scene): Promise<void> {
+  return intents.change(
+    'app',
+    () => ({ server: 's2', admin: undefined }),
+    async () => [],
+  );
+}
+
 function say({ intents }: Pick<Scene, 'intents'>, server: string, admin: Admin): Promise<void> {
   return intents.change(
     'app',
@@ -78,7 +87,7 @@ function states({ intents }: Scene): Record<string, string> {
 
 /** Moves the monotonic clock, and the timers with it. */
 function heldClock(t: TestContext): (ms: number) => void {
-  let nowMs = performance.now();
+  let nowMs = 1_000_000;
   t.mock.method(performance, 'now', () => nowMs);
   t.mock.timers.enable({ apis: ['setTimeout'] });
   return (ms) => {
@@ -182,18 +191,56 @@ test('a state that was read before our own write does not undo it', async (t) =>
   const before = look(one.registry);
   await say(one, 's1', READY);
   one.intents.take(before);
+  tick(4999);
+  await changeNothing(one);
   assert.deepEqual(states(one), {});
-  assert.deepEqual(one.intents.pending, []);
-  // Much later the same state is still what was seen last.
-  tick(60_000);
-  await one.intents.change(
-    'app',
-    () => ({ server: 's2', admin: undefined }),
-    async () => [],
-  );
-  assert.deepEqual(states(one), {});
+  assert.equal(one.waited(), 0);
   one.intents.take(look(one.registry));
   assert.deepEqual(states(one), {});
+});
+
+test('what the watch had seen before our own write does not undo it however late', async (t) => {
+  const tick = heldClock(t);
+  const one = scene(t);
+  await say(one, 's1', DRAIN);
+  one.intents.take(look(one.registry));
+  await say(one, 's1', READY);
+  tick(60_000);
+  await changeNothing(one);
+  assert.deepEqual(states(one), {});
+  assert.equal(one.waited(), 0);
+  assert.equal(one.lines.length, 0);
+});
+
+test('what the watch saw while a change failed is taken then', async (t) => {
+  const one = scene(t);
+  await say(one, 's1', DRAIN);
+  one.intents.take(look(one.registry));
+  const { promise, reject } = Promise.withResolvers<never>();
+  const change = one.intents.change(
+    'app',
+    () => ({ server: 's2', admin: DRAIN }),
+    () => promise,
+  );
+  const failed = assert.rejects(change, /no/);
+  await settled();
+  const two = scene(t, one.registry);
+  await say(two, 's3', MAINT);
+  one.intents.take(look(one.registry));
+  assert.deepEqual(states(one), { s1: 'drain' });
+  reject(new Error('no'));
+  await failed;
+  assert.deepEqual(states(one), { s1: 'drain', s3: 'maint' });
+});
+
+test('a change finds that the record has vanished before the watch does', async (t) => {
+  const one = scene(t);
+  await say(one, 's1', DRAIN);
+  one.registry.remove(KEY);
+  await say(one, 's2', MAINT);
+  assert.deepEqual(states(one), { s1: 'drain', s2: 'maint' });
+  await reconcile(one);
+  assert.deepEqual(Object.keys(written(one.registry)).sort(), ['s1', 's2']);
 });
 
 test('what was read of the registry is not undone by what the watch had seen before', async (t) => {
@@ -217,8 +264,8 @@ test('intents that another gateway wrote are taken, and said once', async (t) =>
   const two = scene(t, one.registry);
   await say(one, 's1', DRAIN);
   two.intents.take(look(one.registry));
+  assert.deepEqual(two.said, [new Map([['s1', DRAIN]])]);
   two.intents.take(look(one.registry));
-  assert.deepEqual(states(two), { s1: 'drain' });
   assert.equal(two.said.length, 1);
   assert.equal(two.intents.token('app'), one.intents.token('app'));
 });
@@ -269,6 +316,12 @@ test('one that vanishes right after a write is missed after a while', async (t) 
   tick(5000);
   assert.equal(one.waited(), 1);
   assert.deepEqual(states(one), { s1: 'drain' });
+  // And once more.
+  await reconcile(one);
+  one.registry.remove(KEY);
+  one.intents.take(look(one.registry));
+  tick(5000);
+  assert.equal(one.waited(), 2);
 });
 
 test('an empty record that vanishes leaves nothing to write', async (t) => {
@@ -361,12 +414,27 @@ test('a word that was said again while it waited goes over the base of the first
   assert.equal(one.lines.length, 0);
 });
 
+test('words of an outage that is over are no longer ours', async (t) => {
+  const one = scene(t);
+  one.intents.keep('app', 's1', DRAIN);
+  one.intents.keep('app', 's1', MAINT);
+  await reconcile(one);
+  one.intents.keep('app', 's1', READY);
+  // Another person says what was said here once.
+  const two = scene(t, one.registry);
+  await say(two, 's1', DRAIN);
+  await reconcile(one);
+  assert.deepEqual(written(one.registry), { s1: 'drain user:ann' });
+});
+
 test('where two gateways disagreed, the stricter word holds, and it is said', async (t) => {
   for (const [here, there, kept] of [
     [DRAIN, MAINT, 'maint user:bob'],
     [MAINT, DRAIN, 'maint user:bob'],
     [READY, MAINT, 'maint user:bob'],
     [DRAIN, LATER, 'drain user:cleo'],
+    [DRAIN, { ...DRAIN, sinceMs: 5 }, 'drain user:ann'],
+    [DRAIN, { ...MAINT, sinceMs: DRAIN.sinceMs }, 'maint user:bob'],
   ] as const) {
     const one = scene(t);
     one.intents.keep('app', 's1', here, here === READY ? DRAIN : READY);
@@ -376,6 +444,7 @@ test('where two gateways disagreed, the stricter word holds, and it is said', as
     assert.match(one.lines.at(-1)?.message ?? '', /two gateways disagreed/);
     assert.deepEqual(one.intents.pending, []);
     assert.deepEqual(states(one), { s1: kept.split(' ')[0] });
+    assert.deepEqual(one.said.at(-1), one.intents.admins('app'));
   }
 });
 

@@ -142,7 +142,6 @@ export class Intents {
 
   close(): void {
     for (const timer of this.#looks.values()) clearTimeout(timer);
-    this.#looks.clear();
   }
 
   /** What an earlier run knew, until the registry says otherwise. */
@@ -274,7 +273,6 @@ export class Intents {
     const entry = await this.#options.store.get(key);
     if (entry === undefined) {
       this.#takeOne(upstream, undefined);
-      if (!this.#known.has(upstream)) this.#set(upstream, NO_INTENTS);
       return;
     }
     const document = parseIntents(Buffer.from(entry.value).toString());

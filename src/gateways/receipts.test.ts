@@ -170,12 +170,51 @@ test('a question that is lost is written again, and the counts go on', async (t)
   b.counted = 7;
   registry.remove('sluice/shared/receipts/');
   await settled();
-  assert.notEqual(registry.text(ASK), undefined);
+  assert.equal((registry.document(ASK) as AskDocument).asked, 2);
   assert.deepEqual([a.forgotten, b.forgotten], [[], []]);
   registry.remove('sluice/');
   await settled();
+  assert.equal((registry.document(ASK) as AskDocument).asked, 3);
   assert.deepEqual(brief(await ask(a)), ['B answered 7']);
   assert.equal(b.opened.length, 1);
+});
+
+test('a question is written once, also while the registry is slow to show it', async (t) => {
+  const { a, registry } = await two(t);
+  const puts = (): number => a.store.asked.filter((what) => what === `put ${ASK}`).length;
+  for (const count of [1, 2]) {
+    const release = a.store.hold();
+    if (count === 1) void open(a);
+    else registry.remove(ASK);
+    for (const change of ['x', 'y', 'z']) {
+      registry.set('sluice/shared/other', change);
+      await settled();
+    }
+    assert.equal(puts(), count);
+    release();
+    await settled();
+    assert.equal(puts(), count);
+  }
+});
+
+test('a question that is lost, found, and lost again is forgotten a while after that', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const registry = new MemoryRegistry();
+  const b = await startGateway(t, registry, 'b');
+  const question = { upstream: 'app', asked: 1, asker: 'x', present: ['b'], late: [] };
+  registry.set('sluice/shared/gateways/x', 'unreadable');
+  for (const forgotten of [0, 1]) {
+    registry.set(ASK, JSON.stringify({ ...question, asked: forgotten + 1 }));
+    await settled();
+    registry.remove(ASK);
+    await settled();
+    t.mock.timers.tick(forgotten === 0 ? 30_000 : 59_999);
+    registry.set('sluice/shared/other', '');
+    await settled();
+    assert.deepEqual(b.forgotten, []);
+  }
+  t.mock.timers.tick(1);
+  assert.deepEqual(b.forgotten, ['r']);
 });
 
 test('a receipt that is closed is closed everywhere, and nothing is left behind', async (t) => {
@@ -221,6 +260,7 @@ test('a receipt whose asker is gone is removed after a while, not before', async
   const c = await startGateway(t, registry, 'c');
   assert.notEqual(registry.text(ASK), undefined);
   t.mock.timers.tick(599_999);
+  registry.set('sluice/shared/other', '');
   await settled();
   assert.notEqual(registry.text(ASK), undefined);
   t.mock.timers.tick(1);
@@ -240,7 +280,7 @@ test('whoever leaves as the last one takes its receipts away', async (t) => {
 });
 
 test('an answer that could not be given is given when it is asked for again', async (t) => {
-  const { a, b } = await two(t);
+  const { a, b, registry } = await two(t);
   await open(a);
   t.mock.timers.enable({ apis: ['setTimeout'] });
   b.store.failQuietly(true);
@@ -251,6 +291,10 @@ test('an answer that could not be given is given when it is asked for again', as
   assert.deepEqual(brief(await first), ['B late 0']);
   assert.match(b.lines.map(({ message }) => message).join(), /receipt not answered/);
   b.store.failQuietly(false);
+  registry.set('sluice/shared/other', '');
+  await settled();
+  const { asked } = registry.document('sluice/seen/receipts/r/b') as AnswerDocument;
+  assert.equal(asked, 2, 'or with the next change');
   assert.deepEqual(brief(await ask(a)), ['B answered 3']);
 });
 
@@ -273,15 +317,17 @@ test('a question that the registry does not take fails in time', async (t) => {
 test('answers are written in the order of their questions', async (t) => {
   const { a, b, registry } = await two(t);
   await open(a);
-  const release = b.store.hold();
   const question = (asked: number): string =>
     JSON.stringify({ upstream: 'app', asked, asker: 'a', present: ['a', 'b'], late: [] });
+  const release = b.store.hold();
   registry.set(ASK, question(5));
   await settled();
-  b.counted = 1;
+  // Whatever is written from now on would be faster.
+  b.store.hold()();
   registry.set(ASK, question(6));
   await settled();
   const last = b.gateways.receipts.sayLast();
+  await settled();
   release();
   await last;
   const { asked, isFinal } = registry.document('sluice/seen/receipts/r/b') as AnswerDocument;

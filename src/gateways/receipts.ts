@@ -105,7 +105,6 @@ export class SharedReceipts {
     const late = own?.late ?? known?.late ?? [];
     const ask: AskDocument = { upstream, asked, asker: self, present, late };
     if (own !== undefined) own.asked = ask;
-    this.#meet(id, upstream);
     await this.#put(id, ask, timeoutMs);
     const isAnswered = ({ id: other }: OtherGateway): boolean =>
       (this.#answersTo(id)?.get(other)?.asked ?? -1) >= asked;
@@ -206,7 +205,7 @@ export class SharedReceipts {
       await store.put(`${prefix}seen/receipts/${id}/${self}`, JSON.stringify(answer));
     } catch (error) {
       log.warn({ receipt: id, upstream, reason: messageOf(error) }, 'receipt not answered');
-      // Asked again, it is tried again.
+      // It is tried again with the next change, or when it is asked again.
       if (this.#answered.get(id) === asked) this.#answered.set(id, asked - 1);
     }
   }
@@ -219,7 +218,6 @@ export class SharedReceipts {
 
   /** The registry has it no longer: its asker has closed it, or the record was lost. */
   #miss(id: string): void {
-    this.#lookAfter(id, false);
     const own = this.#own.get(id);
     if (own?.asked !== undefined) {
       if (own.isSeen) this.#askAgain(id, own, own.asked);
@@ -244,7 +242,6 @@ export class SharedReceipts {
     const ask = { ...last, asked: last.asked + 1 };
     own.asked = ask;
     own.isSeen = false;
-    this.#answered.set(id, ask.asked);
     this.#put(id, ask, LOST_KEEP_MS).catch(() => {
       // The next question writes it.
     });

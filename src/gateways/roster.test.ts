@@ -97,6 +97,12 @@ test('what it says of itself is written when it has changed', async (t) => {
   one.version = '2';
   await one.roster.update();
   assert.deepEqual(one.registry.document(SELF), described('A', '2'));
+  one.version = '3';
+  one.store.failQuietly(true);
+  await one.roster.update();
+  one.store.failQuietly(false);
+  await one.roster.update();
+  assert.deepEqual(one.registry.document(SELF), described('A', '3'));
 });
 
 test('without a lease nothing is said of itself', async (t) => {
@@ -186,6 +192,7 @@ test('a silent one is forgotten in time, even when nothing else happens', async 
   assert.deepEqual(seen(one), ['B silent 1000', 'C silent 31000']);
   t.mock.timers.tick(1);
   assert.deepEqual(seen(one), ['C silent 31000']);
+  assert.equal(messages(one).at(-1), 'info silent gateway is forgotten');
   // The registry has it for another moment.
   assert.equal(one.roster.take(shared('Abc'), 61_000), false);
   assert.deepEqual(seen(one), ['C silent 31000']);
@@ -217,6 +224,7 @@ test('a lost lease is opened again, and what lives under it is written again', a
   assert.equal(one.roster.lease, undefined);
   assert.match(messages(one).at(-1) ?? '', /lease of this gateway is lost/);
   assert.deepEqual(one.registry.keys(), [SELF]);
+  one.registry.remove(SELF);
   t.mock.timers.tick(200);
   await settled();
   assert.deepEqual(one.registry.keys(), [ALIVE, SELF]);

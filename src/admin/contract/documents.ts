@@ -240,6 +240,8 @@ const COUNTS = {
   tunnels: TUNNELS,
   /** Longest time in which whole requests waited for a response and none began, ms. */
   longestGapMs: number,
+  /** Worker processes that ended unasked meanwhile: what each counted since its last report is missing. */
+  workersLost: number,
   servers: list(RECEIPT_SERVER),
 };
 

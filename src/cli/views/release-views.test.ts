@@ -311,6 +311,7 @@ const RECEIPT: ReleaseReceipt = {
   stillInFlight: 2,
   tunnels: TUNNELS,
   longestGapMs: 120,
+  workersLost: 0,
   servers: [
     { id: A, attempts: 4000, ...COUNTS, ...SERVER, answered: 3999 },
     { id: B, attempts: 5120, ...COUNTS, ...SERVER, answered: 5119 },

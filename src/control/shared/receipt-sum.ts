@@ -15,21 +15,21 @@ export function sumReceipts(
   others: readonly OtherCounts[],
   unheard: readonly string[],
 ): ReceiptDocument {
-  const gateways: Part[] = [partOf(self, own, '')];
+  const ownTrouble = workersLost(own);
+  const gateways: Part[] = [partOf(self, own, ownTrouble)];
   const heard: string[] = [];
-  const missing: string[] = [...unheard];
+  const missing: string[] =
+    ownTrouble === '' ? [...unheard] : [`${self} (${ownTrouble})`, ...unheard];
   let sum = own;
   for (const { name, answer, state } of others) {
     const counts =
       answer !== undefined && RECEIPT_COUNTS.fits(answer.receipt) ? answer.receipt : undefined;
-    const why = missingOf(state, answer?.atMs);
-    gateways.push(
-      partOf(name, counts, counts === undefined && why === '' ? 'its counts cannot be read' : why),
-    );
+    const read = counts === undefined ? 'its counts cannot be read' : workersLost(counts);
+    const why = missingOf(state, answer?.atMs) || read;
+    gateways.push(partOf(name, counts, why));
     if (counts !== undefined) sum = added(sum, counts);
-    const trouble = gateways.at(-1)?.missing ?? '';
-    if (trouble === '') heard.push(name);
-    else missing.push(`${name} (${trouble})`);
+    if (why === '') heard.push(name);
+    else missing.push(`${name} (${why})`);
   }
   const scope: Scope = { gateway: self, heard, unheard: missing };
   return { ...sum, id: own.id, gateways, complete: missing.length === 0, scope };
@@ -52,6 +52,12 @@ function missingOf(state: OtherCounts['state'], atMs: number | undefined): strin
     case 'gone':
       return `ended without its last counts, ${since}`;
   }
+}
+
+function workersLost({ workersLost: count }: ReceiptCounts): string {
+  if (count === 0) return '';
+  const who = count === 1 ? 'a worker' : `${count} workers`;
+  return `${who} ended unasked: what was counted there last is missing`;
 }
 
 const NOTHING = {
@@ -81,6 +87,7 @@ function added(a: ReceiptCounts, b: ReceiptCounts): ReceiptCounts {
     requests: a.requests + b.requests,
     stillInFlight: a.stillInFlight + b.stillInFlight,
     longestGapMs: Math.max(a.longestGapMs, b.longestGapMs),
+    workersLost: a.workersLost + b.workersLost,
     servers: [...servers.values()],
   };
 }

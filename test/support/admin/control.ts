@@ -12,7 +12,15 @@ const DRAIN: DrainDocument = {
 
 const RECEIPT: ReceiptDocument = {
   ...{ id: 'r1', upstream: 'app', openedAtMs: 1, requests: 0, answered: 0, retried: 0, cut: 0 },
-  ...{ lost: 0, clientGone: 0, stillInFlight: 0, longestGapMs: 0, servers: [], gateways: [] },
+  ...{
+    lost: 0,
+    clientGone: 0,
+    stillInFlight: 0,
+    longestGapMs: 0,
+    workersLost: 0,
+    servers: [],
+    gateways: [],
+  },
   ...{ tunnels: { opened: 0, ended: 0, cut: 0, open: 0 }, complete: true, scope: ALONE },
 };
 

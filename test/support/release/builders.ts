@@ -315,6 +315,7 @@ function receipt(scope: Scope): Receipt {
     stillInFlight: 0,
     tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
     longestGapMs: 0,
+    workersLost: 0,
     servers: [],
     gateways: [],
     complete: scope.unheard.length === 0,
