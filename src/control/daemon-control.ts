@@ -183,7 +183,7 @@ export class DaemonControl implements Control {
     return {
       ...{ store, prefix: config.prefix, upstream: upstream.name, server },
       configured: upstream.servers.find(({ id }) => id === server),
-      isTakenOut: overrides.has(server),
+      isTakenOut: (overrides.get(server) ?? READY).state !== 'ready',
     };
   }
 

@@ -105,7 +105,7 @@ routes: [{ path: /x, upstream: app }]
   assert.deepEqual(
     kept.map(({ key }) => key),
     [
-      ...['state_dir', 'workers', 'log_level', 'listen', 'admin.listen'],
+      ...['state_dir', 'workers', 'log_level', 'listen', 'admin.listen', 'admin.audit_log'],
       ...['registry', 'registry.prefix'],
     ],
   );

@@ -93,14 +93,14 @@ export class Intents {
     return [...this.#pending.values()].flatMap((servers) => [...servers.values()]);
   }
 
-  /** Of this upstream as it is in force here. */
+  /**
+   * Of this upstream as it is in force here. Ready stands for a server that is given back while the
+   * registry does not know it yet: what its record repeats of the drain does not count either.
+   */
   admins(upstream: string): Map<string, Admin> {
     const servers = this.#known.get(upstream)?.intents.servers ?? new Map<string, Intent>();
     const admins = new Map([...servers].map(([id, { admin }]) => [id, admin]));
-    for (const [id, { admin }] of this.#pending.get(upstream) ?? []) {
-      if (admin.state === 'ready') admins.delete(id);
-      else admins.set(id, admin);
-    }
+    for (const [id, { admin }] of this.#pending.get(upstream) ?? []) admins.set(id, admin);
     return admins;
   }
 
