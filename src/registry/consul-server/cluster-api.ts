@@ -2,10 +2,9 @@
 // are. Nothing of it can be changed.
 
 import { formatAddress } from '../../base/units.ts';
-import { indexHeaders } from './blocking.ts';
-import { type Answer, emptyAnswer, jsonAnswer } from './http-answer.ts';
-import { goJson, prettyJson } from './kv-json.ts';
-import type { Query } from './request-target.ts';
+import { goJson, prettyJson } from './go.ts';
+import type { Query } from './http.ts';
+import { type Answer, emptyAnswer, indexHeaders, jsonAnswer } from './http.ts';
 import { permissionDenied } from './rights.ts';
 import type { ApiContext, Family, Handler } from './routes.ts';
 

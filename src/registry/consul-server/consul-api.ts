@@ -18,29 +18,31 @@ import type { Store } from '../embedded.ts';
 import { type AclSettings, Identities } from './acl.ts';
 import type { Definitions } from './agent.ts';
 import { madeNodeId } from './agent-document.ts';
-import { Blocking } from './blocking.ts';
-import {
-  answerBroken,
-  HEAD_BYTES_MAX,
-  HEAD_TIMEOUT_MS,
-  REQUEST_TIMEOUT_MS,
-} from './broken-request.ts';
 import { checkStatus } from './catalog.ts';
-import { type Clock, SYSTEM_CLOCK } from './clock.ts';
 import { type Endpoints, openFamilies } from './families.ts';
 import {
   type Answer,
+  answerBroken,
+  Blocking,
+  type Clock,
   emptyAnswer,
   expectsContinue,
+  HEAD_BYTES_MAX,
+  HEAD_TIMEOUT_MS,
+  locationOf,
+  ParkedQueries,
+  Pipeline,
+  parameter,
+  parseQueryOptions,
+  parseTarget,
+  type Query,
+  REQUEST_TIMEOUT_MS,
+  Refusal,
   respond,
+  SYSTEM_CLOCK,
   textAnswer,
   variedAnswer,
-} from './http-answer.ts';
-import { ParkedQueries } from './parked-queries.ts';
-import { Pipeline } from './pipeline.ts';
-import { parseQueryOptions } from './query-options.ts';
-import { Refusal } from './refusal.ts';
-import { locationOf, parameter, parseTarget, type Query } from './request-target.ts';
+} from './http.ts';
 import { ALL_RIGHTS, type Rights } from './rights.ts';
 import type { Caller, Method } from './routes.ts';
 

@@ -11,7 +11,7 @@ import type { ApiContext, Endpoint, OpenFamily } from './routes.ts';
 import { sessionFamily } from './sessions.ts';
 import { snapshotFamily } from './snapshot-api.ts';
 import { statusFamily } from './status-api.ts';
-import { txnFamily } from './txn-api.ts';
+import { txnFamily } from './txn.ts';
 
 const FAMILIES: readonly OpenFamily[] = [
   kvFamily,

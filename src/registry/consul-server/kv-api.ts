@@ -4,19 +4,22 @@
 // leaves the LockIndex as it is.
 
 import { type Changed, checkRecordSize, KV, type Store, VALUE_BYTES_MAX } from '../embedded.ts';
-import { indexHeaders } from './blocking.ts';
+import { keysJson, prettyJson, recordJson, recordsJson } from './go.ts';
+import type { QueryOptions } from './http.ts';
 import {
   type Answer,
   Body,
+  encodeQuery,
+  indexHeaders,
   JSON_TYPE,
   jsonAnswer,
+  parameter,
+  parseUint64,
+  type Query,
   textAnswer,
   variedAnswer,
-} from './http-answer.ts';
-import { keysJson, prettyJson, recordJson, recordsJson } from './kv-json.ts';
+} from './http.ts';
 import { inNamespace } from './namespaces.ts';
-import type { QueryOptions } from './query-options.ts';
-import { encodeQuery, parameter, parseUint64, type Query } from './request-target.ts';
 import { permissionDenied, type Rights } from './rights.ts';
 import type { ApiContext, Caller, Family } from './routes.ts';
 import { type LockRequest, lockRecord, unlockRecord } from './sessions.ts';

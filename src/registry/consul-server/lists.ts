@@ -1,12 +1,20 @@
 // How the lists of the catalog and of the health of services are answered: the parameters that they
 // share, blocking, `?filter=`, and one rendered body for all who ask the same and wake together.
 
-import { indexHeaders } from './blocking.ts';
 import { type FieldTree, filterOf } from './filter.ts';
-import { type Answer, Body, JSON_TYPE, textAnswer, variedAnswer } from './http-answer.ts';
-import { prettyJson } from './kv-json.ts';
+import { prettyJson } from './go.ts';
+import {
+  type Answer,
+  Body,
+  encodeQuery,
+  indexHeaders,
+  JSON_TYPE,
+  parameter,
+  type Query,
+  textAnswer,
+  variedAnswer,
+} from './http.ts';
 import { inNamespace } from './namespaces.ts';
-import { encodeQuery, parameter, type Query } from './request-target.ts';
 import type { Rights } from './rights.ts';
 import type { ApiContext, Caller } from './routes.ts';
 

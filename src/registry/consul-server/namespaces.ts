@@ -1,8 +1,7 @@
 // Namespaces are a matter of Consul Enterprise: a request that means another one is refused, since
 // here it would read or write the wrong thing. Pure.
 
-import { type Answer, textAnswer } from './http-answer.ts';
-import { parameter, type Query } from './request-target.ts';
+import { type Answer, parameter, type Query, textAnswer } from './http.ts';
 import type { Caller } from './routes.ts';
 
 const ENTERPRISE = 'Namespaces are a Consul Enterprise feature';

@@ -1,7 +1,7 @@
 // What a caller may do, in the words of Consul's ACL rules. A handler asks before it reads or writes;
 // a list leaves out what may not be read instead of refusing. Who has which rights is acl.ts's matter.
 
-import { type Answer, textAnswer } from './http-answer.ts';
+import { type Answer, textAnswer } from './http.ts';
 
 export type Resource =
   | 'acl'

@@ -6,12 +6,7 @@ import type { Address } from '../../base/units.ts';
 import type { Store } from '../embedded.ts';
 import type { Identities } from './acl.ts';
 import type { Definitions } from './agent.ts';
-import type { Blocking } from './blocking.ts';
-import type { Clock } from './clock.ts';
-import type { Answer } from './http-answer.ts';
-import type { ParkedQueries } from './parked-queries.ts';
-import type { QueryOptions } from './query-options.ts';
-import type { Query } from './request-target.ts';
+import type { Answer, Blocking, Clock, ParkedQueries, Query, QueryOptions } from './http.ts';
 import type { Rights } from './rights.ts';
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';

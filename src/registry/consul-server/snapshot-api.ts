@@ -3,8 +3,7 @@
 // do that may do everything, so it takes the right to write ACLs, as in Consul.
 
 import { messageOf } from '../../base/errors.ts';
-import { indexHeaders } from './blocking.ts';
-import { type Answer, textAnswer, variedAnswer } from './http-answer.ts';
+import { type Answer, indexHeaders, textAnswer, variedAnswer } from './http.ts';
 import { permissionDenied } from './rights.ts';
 import type { ApiContext, Family, Handler } from './routes.ts';
 

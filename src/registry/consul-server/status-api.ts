@@ -2,8 +2,8 @@
 
 import { formatAddress } from '../../base/units.ts';
 import { agentSelf } from './agent-document.ts';
-import { jsonAnswer } from './http-answer.ts';
-import { goString, prettyJson } from './kv-json.ts';
+import { goString, prettyJson } from './go.ts';
+import { jsonAnswer } from './http.ts';
 import { permissionDenied } from './rights.ts';
 import type { ApiContext, Family, Handler } from './routes.ts';
 

@@ -1,6 +1,6 @@
 // /v1/acl/*: tokens and policies. Without access control every path answers as Consul does: 401.
 
-import { textAnswer } from '../http-answer.ts';
+import { textAnswer } from '../http.ts';
 import type { ApiContext, Endpoint, Family, Method } from '../routes.ts';
 import { legacyRoutes } from './legacy-api.ts';
 import { policyRoutes } from './policy-api.ts';

@@ -2,10 +2,9 @@
 
 import { messageOf } from '../../../base/errors.ts';
 import type { KeyTable } from '../../embedded.ts';
-import { failedRead, indexHeaders } from '../blocking.ts';
-import { type Answer, jsonAnswer, textAnswer } from '../http-answer.ts';
-import { prettyJson } from '../kv-json.ts';
-import type { Query } from '../request-target.ts';
+import { prettyJson } from '../go.ts';
+import type { Query } from '../http.ts';
+import { type Answer, failedRead, indexHeaders, jsonAnswer, textAnswer } from '../http.ts';
 import { permissionDenied } from '../rights.ts';
 import type { ApiContext, Caller } from '../routes.ts';
 

@@ -1,7 +1,7 @@
 // What tokens and roles have in common: policies, and identities of services and nodes.
 
 import type { KeyTable, WriteGroup } from '../../embedded.ts';
-import { membersOf, mismatch, textMember } from '../go-json.ts';
+import { membersOf, mismatch, textMember } from '../go.ts';
 import { Unfit } from './acl-request.ts';
 import { findPolicy, findPolicyNamed, rulesOfPolicy, textsOf } from './policies.ts';
 import type { Rule } from './rules.ts';

@@ -3,9 +3,8 @@
 
 import { createHash } from 'node:crypto';
 import type { KeyTable, Store, Stored } from '../../embedded.ts';
-import type { Clock } from '../clock.ts';
-import { textAnswer } from '../http-answer.ts';
-import { Refusal } from '../refusal.ts';
+import type { Clock } from '../http.ts';
+import { Refusal, textAnswer } from '../http.ts';
 import type { Rights } from '../rights.ts';
 import { rulesOfBundle } from './bundles.ts';
 import { MANAGEMENT_ID, POLICIES } from './policies.ts';

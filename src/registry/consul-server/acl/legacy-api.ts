@@ -4,10 +4,8 @@
 import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../../base/errors.ts';
 import { type Stored, topicIndex } from '../../embedded.ts';
-import { failedRead } from '../blocking.ts';
-import { membersOf, parseGoJson, textMember } from '../go-json.ts';
-import { type Answer, jsonAnswer, textAnswer } from '../http-answer.ts';
-import { goJson, prettyJson } from '../kv-json.ts';
+import { goJson, membersOf, parseGoJson, prettyJson, textMember } from '../go.ts';
+import { type Answer, failedRead, jsonAnswer, textAnswer } from '../http.ts';
 import { permissionDenied } from '../rights.ts';
 import type { ApiContext, Caller, Endpoint, Handler } from '../routes.ts';
 import { mayRead, mayWrite, read, Unfit, written } from './acl-request.ts';

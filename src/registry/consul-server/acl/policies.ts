@@ -2,8 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { DocumentKind, type KeyTable, type Stored } from '../../embedded.ts';
-import { type GoType, knownMembers, mismatch, parseGoJson, textMember } from '../go-json.ts';
-import { goJson } from '../kv-json.ts';
+import { type GoType, goJson, knownMembers, mismatch, parseGoJson, textMember } from '../go.ts';
 import { parseRules, type Rule } from './rules.ts';
 
 export type Policy = {

@@ -3,8 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { messageOf } from '../../../base/errors.ts';
 import { topicIndex, type WriteGroup } from '../../embedded.ts';
-import { failedRead } from '../blocking.ts';
-import { type Answer, textAnswer } from '../http-answer.ts';
+import { type Answer, failedRead, textAnswer } from '../http.ts';
 import type { ApiContext, Endpoint, Handler } from '../routes.ts';
 import { idProblem } from '../sessions.ts';
 import {

@@ -2,9 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { type Stored, topicIndex, type WriteGroup } from '../../embedded.ts';
-import { failedRead } from '../blocking.ts';
-import { emptyAnswer, textAnswer } from '../http-answer.ts';
-import { parameter } from '../request-target.ts';
+import { emptyAnswer, failedRead, parameter, textAnswer } from '../http.ts';
 import type { ApiContext, Endpoint, Handler } from '../routes.ts';
 import { idProblem } from '../sessions.ts';
 import {

@@ -1,8 +1,7 @@
 // Roles: named bundles of policies and identities that tokens may link.
 
 import { DocumentKind, type KeyTable, type Stored } from '../../embedded.ts';
-import { type GoType, knownMembers, parseGoJson, textMember } from '../go-json.ts';
-import { goJson } from '../kv-json.ts';
+import { type GoType, goJson, knownMembers, parseGoJson, textMember } from '../go.ts';
 import { type Bundle, type BundleBody, bundleFields, parseBundle } from './bundles.ts';
 import { hashOf } from './policies.ts';
 

@@ -3,10 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { type Stored, topicIndex, type WriteGroup } from '../../embedded.ts';
-import { failedRead } from '../blocking.ts';
-import { textAnswer } from '../http-answer.ts';
-import { goJson } from '../kv-json.ts';
-import { parameter } from '../request-target.ts';
+import { goJson } from '../go.ts';
+import { failedRead, parameter, textAnswer } from '../http.ts';
 import { permissionDenied } from '../rights.ts';
 import type { ApiContext, Endpoint, Handler } from '../routes.ts';
 import { idProblem } from '../sessions.ts';

@@ -1,9 +1,8 @@
 // Tokens: a secret and what it stands for. How they are kept, read from a body and shown.
 
 import { DocumentKind, type KeyTable, type Stored } from '../../embedded.ts';
-import { type GoType, knownMembers, parseGoJson, Refused, textMember } from '../go-json.ts';
-import { goJson } from '../kv-json.ts';
-import { parseGoDuration } from '../request-target.ts';
+import { type GoType, goJson, knownMembers, parseGoJson, Refused, textMember } from '../go.ts';
+import { parseGoDuration } from '../http.ts';
 import {
   type Bundle,
   type BundleBody,

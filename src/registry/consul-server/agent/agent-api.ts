@@ -4,13 +4,18 @@ import { createHash } from 'node:crypto';
 import { VALUE_BYTES_MAX } from '../../embedded.ts';
 import { CatalogRefusal } from '../catalog.ts';
 import { CHECK_FIELDS, filterOf, SERVICE_FIELDS } from '../filter.ts';
-import { type Decoder, decodeBody } from '../go-decode.ts';
-import { type Answer, jsonAnswer, textAnswer, variedAnswer } from '../http-answer.ts';
+import { type Decoder, decodeBody, prettyJson } from '../go.ts';
+import {
+  type Answer,
+  jsonAnswer,
+  parameter,
+  type Query,
+  textAnswer,
+  variedAnswer,
+} from '../http.ts';
 import { tooLarge } from '../kv-api.ts';
-import { prettyJson } from '../kv-json.ts';
 import { goJson } from '../lists.ts';
 import { inNamespace } from '../namespaces.ts';
-import { parameter, type Query } from '../request-target.ts';
 import { permissionDenied } from '../rights.ts';
 import type { Caller, Endpoint, Handler } from '../routes.ts';
 import type { Agent } from './agent.ts';

@@ -19,7 +19,7 @@ import {
   serviceMembers,
   weightsProblem,
 } from '../catalog.ts';
-import { type Decoded, decodeBody, integer, list, optional, struct, text } from '../go-decode.ts';
+import { type Decoded, decodeBody, integer, list, optional, struct, text } from '../go.ts';
 import type { AgentCheck, AgentService } from './agent-state.ts';
 import type { CheckStart } from './agent-writes.ts';
 import { sidecarService } from './sidecar.ts';

@@ -1,6 +1,6 @@
 // Whether the caller may change what the agent has; the refusal when not.
 
-import type { Answer } from '../http-answer.ts';
+import type { Answer } from '../http.ts';
 import { permissionDenied, type Rights } from '../rights.ts';
 import type { Agent } from './agent.ts';
 import { AGENT_CHECKS, AGENT_SERVICES, type AgentCheck, type AgentService } from './agent-state.ts';

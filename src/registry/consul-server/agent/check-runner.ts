@@ -3,7 +3,7 @@
 
 import type { KeyTable } from '../../embedded.ts';
 import type { CheckDefinition } from '../catalog.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../http.ts';
 import { AGENT_CHECKS, AGENT_SERVICES, type AgentCheck, checksOf, stateOf } from './agent-state.ts';
 import { type Found, look } from './check-probe.ts';
 

@@ -2,7 +2,7 @@
 // again, those that are no longer there are removed.
 
 import { CatalogRefusal } from '../catalog.ts';
-import { type Decoder, decodeBody } from '../go-decode.ts';
+import { type Decoder, decodeBody } from '../go.ts';
 import type { Agent } from './agent.ts';
 import {
   BodyRefusal,

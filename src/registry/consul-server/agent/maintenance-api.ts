@@ -1,8 +1,7 @@
 // Maintenance of a service or of the whole node: a check that is critical until it is over.
 
-import { textAnswer } from '../http-answer.ts';
+import { parameter, type Query, textAnswer } from '../http.ts';
 import { inNamespace } from '../namespaces.ts';
-import { parameter, type Query } from '../request-target.ts';
 import { permissionDenied } from '../rights.ts';
 import type { Endpoint, Handler } from '../routes.ts';
 import type { Agent } from './agent.ts';

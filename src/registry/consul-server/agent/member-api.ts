@@ -4,12 +4,17 @@
 import { cpus, freemem, hostname, platform, release, totalmem, uptime } from 'node:os';
 import { VALUE_BYTES_MAX } from '../../embedded.ts';
 import { member } from '../agent-document.ts';
-import { decodeBody, struct, text } from '../go-decode.ts';
-import { type Answer, jsonAnswer, textAnswer, variedAnswer } from '../http-answer.ts';
+import { decodeBody, prettyJson, struct, text } from '../go.ts';
+import {
+  type Answer,
+  jsonAnswer,
+  parameter,
+  type Query,
+  textAnswer,
+  variedAnswer,
+} from '../http.ts';
 import { tooLarge } from '../kv-api.ts';
-import { prettyJson } from '../kv-json.ts';
 import { goJson } from '../lists.ts';
-import { parameter, type Query } from '../request-target.ts';
 import { type Access, permissionDenied, type Resource } from '../rights.ts';
 import type { ApiContext, Caller, Endpoint, Handler } from '../routes.ts';
 

@@ -12,7 +12,7 @@ import {
   optional,
   struct,
   text,
-} from '../go-decode.ts';
+} from '../go.ts';
 import type { CatalogCheck, CheckDefinition, NodeService, ProxyConfig } from './entities.ts';
 
 const texts = list(text);

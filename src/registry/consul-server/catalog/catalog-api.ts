@@ -2,9 +2,9 @@
 
 import { topicIndex } from '../../embedded.ts';
 import { FLAT_SERVICE_FIELDS, NODE_FIELDS, SERVICE_FIELDS } from '../filter.ts';
-import { type Answer, textAnswer } from '../http-answer.ts';
+import type { Query } from '../http.ts';
+import { type Answer, textAnswer } from '../http.ts';
 import { Lists, nodeMetaOf, tagsOf } from '../lists.ts';
-import type { Query } from '../request-target.ts';
 import type { Rights } from '../rights.ts';
 import type { ApiContext, Caller, Family, Handler } from '../routes.ts';
 import {

@@ -2,7 +2,7 @@
 // what they do as steps of one write.
 
 import type { KeyTable, Stored, WriteGroup } from '../../embedded.ts';
-import { type Decoded, decode, optional, struct, text } from '../go-decode.ts';
+import { type Decoded, decode, optional, struct, text } from '../go.ts';
 import type { Rights } from '../rights.ts';
 import { catalogCheck, healthCheckBody, nodeBody, nodeService, nodeServiceBody } from './bodies.ts';
 import {

@@ -3,7 +3,7 @@
 // `filter` expressions, transactions) speaks these words.
 
 import { DocumentKind, type Stored } from '../../embedded.ts';
-import { goDurationText } from '../go-duration.ts';
+import { goDurationText } from '../go.ts';
 
 export type Texts = Readonly<Record<string, string>>;
 

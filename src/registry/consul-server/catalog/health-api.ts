@@ -2,9 +2,8 @@
 
 import { type Stored, topicIndex } from '../../embedded.ts';
 import { CHECK_FIELDS, INSTANCE_FIELDS } from '../filter.ts';
-import { textAnswer } from '../http-answer.ts';
+import { parameter, type Query, textAnswer } from '../http.ts';
 import { Lists, nodeMetaOf, tagsOf } from '../lists.ts';
-import { parameter, type Query } from '../request-target.ts';
 import type { Rights } from '../rights.ts';
 import type { ApiContext, Family, Handler } from '../routes.ts';
 import { mayReadInstance } from './catalog-api.ts';

@@ -1,12 +1,12 @@
 // PUT /v1/catalog/register and /v1/catalog/deregister: entries of nodes that have no agent here.
 
 import { VALUE_BYTES_MAX, type WriteGroup } from '../../embedded.ts';
-import type { Decoded, Decoder } from '../go-decode.ts';
-import { decodeBody } from '../go-decode.ts';
-import { type Answer, jsonAnswer, textAnswer } from '../http-answer.ts';
+import type { Decoded, Decoder } from '../go.ts';
+import { decodeBody } from '../go.ts';
+import type { Query } from '../http.ts';
+import { type Answer, jsonAnswer, textAnswer } from '../http.ts';
 import { tooLarge } from '../kv-api.ts';
 import { inNamespace } from '../namespaces.ts';
-import type { Query } from '../request-target.ts';
 import { permissionDenied, type Rights } from '../rights.ts';
 import type { ApiContext, Caller, Handler } from '../routes.ts';
 import { catalogCheck, deregisterBody, nodeService, registerBody } from './bodies.ts';

@@ -1,10 +1,16 @@
 // /v1/event/fire/:name, /v1/event/list.
 
 import { nodePrefix, SERVICES } from '../catalog.ts';
-import { type Answer, jsonAnswer, textAnswer } from '../http-answer.ts';
+import { goJson, prettyJson } from '../go.ts';
+import {
+  type Answer,
+  jsonAnswer,
+  parameter,
+  parseUint64,
+  type Query,
+  textAnswer,
+} from '../http.ts';
 import { tooLarge } from '../kv-api.ts';
-import { goJson, prettyJson } from '../kv-json.ts';
-import { parameter, parseUint64, type Query } from '../request-target.ts';
 import { permissionDenied } from '../rights.ts';
 import type { ApiContext, Family, Handler } from '../routes.ts';
 import { EventLog, indexOf, type UserEvent } from './event-log.ts';

@@ -3,12 +3,18 @@
 
 import { randomUUID } from 'node:crypto';
 import { type Stored, topicIndex } from '../../embedded.ts';
-import { failedRead, indexHeaders } from '../blocking.ts';
 import { type InstanceView, instancesOf, mayReadInstance } from '../catalog.ts';
-import { decodeBody } from '../go-decode.ts';
-import { type Answer, jsonAnswer, textAnswer, variedAnswer } from '../http-answer.ts';
-import { goJson, prettyJson } from '../kv-json.ts';
-import { type Query as Parameters, parameter } from '../request-target.ts';
+import { decodeBody, goJson, prettyJson } from '../go.ts';
+import {
+  type Answer,
+  failedRead,
+  indexHeaders,
+  jsonAnswer,
+  type Query as Parameters,
+  parameter,
+  textAnswer,
+  variedAnswer,
+} from '../http.ts';
 import { permissionDenied, type Rights } from '../rights.ts';
 import type { ApiContext, Caller, Family, Handler } from '../routes.ts';
 import { idProblem } from '../sessions.ts';

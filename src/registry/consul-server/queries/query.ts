@@ -2,8 +2,8 @@
 
 import { DocumentKind, type KeyTable, type Stored } from '../../embedded.ts';
 import type { InstanceView } from '../catalog.ts';
-import { type Decoded, flag, integer, list, map, struct, text } from '../go-decode.ts';
-import { parseGoDuration } from '../request-target.ts';
+import { type Decoded, flag, integer, list, map, struct, text } from '../go.ts';
+import { parseGoDuration } from '../http.ts';
 import { hasSession } from '../sessions.ts';
 
 const FAILOVER = struct('structs.QueryDatacenterOptions', {

@@ -6,7 +6,7 @@
 import { messageOf } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
 import type { Changed, Store } from '../../embedded.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../http.ts';
 import { SESSIONS } from './session.ts';
 import { endSession } from './session-writes.ts';
 

@@ -3,11 +3,17 @@
 
 import { randomUUID } from 'node:crypto';
 import { type Stored, topicIndex, touchTopic } from '../../embedded.ts';
-import { failedRead, indexHeaders } from '../blocking.ts';
-import { type Answer, jsonAnswer, textAnswer } from '../http-answer.ts';
-import { prettyJson } from '../kv-json.ts';
+import { prettyJson } from '../go.ts';
+import {
+  type Answer,
+  failedRead,
+  indexHeaders,
+  jsonAnswer,
+  parameter,
+  type Query,
+  textAnswer,
+} from '../http.ts';
 import { inNamespace } from '../namespaces.ts';
-import { parameter, type Query } from '../request-target.ts';
 import { permissionDenied } from '../rights.ts';
 import type { ApiContext, Caller, Family, Handler } from '../routes.ts';
 import { SessionExpiry } from './expiry.ts';

@@ -9,8 +9,8 @@ import {
   parseGoJson,
   Refused,
   textMember,
-} from '../go-json.ts';
-import { parseGoDuration } from '../request-target.ts';
+} from '../go.ts';
+import { parseGoDuration } from '../http.ts';
 import { NODE_CHECK, type Session } from './session.ts';
 
 const LOCK_DELAY_DEFAULT_MS = 15_000;

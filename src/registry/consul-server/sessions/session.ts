@@ -1,7 +1,7 @@
 // What a session is, and how it is kept and shown.
 
 import { DocumentKind, type KeyTable, type Stored } from '../../embedded.ts';
-import { goJson, goString } from '../kv-json.ts';
+import { goJson, goString } from '../go.ts';
 
 export type Behavior = 'release' | 'delete';
 

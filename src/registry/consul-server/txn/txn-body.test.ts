@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, startEmbedded, temporaryFolder } from '../../../test/support/registry/builders.ts';
-import { silentLog } from '../../base/log.ts';
-import { openStore } from '../embedded.ts';
+import { ask, startEmbedded, temporaryFolder } from '../../../../test/support/registry/builders.ts';
+import { silentLog } from '../../../base/log.ts';
+import { openStore } from '../../embedded.ts';
 import { parseOperations } from './txn-body.ts';
 
 const kv = (members: string): string => `[{"KV":{"Verb":"set","Key":"k"${members}}}]`;

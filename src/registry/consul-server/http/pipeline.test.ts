@@ -6,9 +6,9 @@ import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startConsul } from '../../../test/support/peers/programs.ts';
-import { ask, sendRaw, startEmbedded } from '../../../test/support/registry/builders.ts';
-import type { Address } from '../../base/units.ts';
+import { startConsul } from '../../../../test/support/peers/programs.ts';
+import { ask, sendRaw, startEmbedded } from '../../../../test/support/registry/builders.ts';
+import type { Address } from '../../../base/units.ts';
 
 type StartAddress = (t: TestContext) => Promise<Address | undefined>;
 

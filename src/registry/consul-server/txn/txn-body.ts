@@ -4,16 +4,9 @@
 // Go. Stricter than Consul: an operation of no kind or of several, bytes after the list, and a Value as a list of
 // numbers are refused. Pure.
 
-import { messageOf } from '../../base/errors.ts';
-import { type CatalogOperation, readCatalogOperation } from './catalog.ts';
-import {
-  knownMembers,
-  mismatch,
-  parseGoJson,
-  Refused,
-  textMember,
-  uint64Member,
-} from './go-json.ts';
+import { messageOf } from '../../../base/errors.ts';
+import { type CatalogOperation, readCatalogOperation } from '../catalog.ts';
+import { knownMembers, mismatch, parseGoJson, Refused, textMember, uint64Member } from '../go.ts';
 
 export type Operation = KvOperation | CatalogOperation;
 

@@ -1,6 +1,6 @@
 // Durations as Go counts and writes them: nanoseconds, `1h2m3.5s`. Pure.
 
-import { parseGoDuration } from './request-target.ts';
+import { parseGoDuration } from '../http.ts';
 
 const NS_PER_MS = 1e6;
 

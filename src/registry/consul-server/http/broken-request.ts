@@ -3,7 +3,7 @@
 
 import { type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { systemCode } from '../../base/errors.ts';
+import { systemCode } from '../../../base/errors.ts';
 import type { Pipeline } from './pipeline.ts';
 
 export const HEAD_BYTES_MAX = 32 * 1024;

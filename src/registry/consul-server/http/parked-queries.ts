@@ -2,7 +2,7 @@
 // same key or prefix form a group that is woken whole, and one timer serves all deadlines. They are
 // answered some at a time after the writer has its acknowledgement; a burst of writes wakes each once. Which index is answered is decided in key-table.ts; the answer itself in kv-api.ts.
 
-import { type Changed, KV, type Store, someUnder, TOPIC } from '../embedded.ts';
+import { type Changed, KV, type Store, someUnder, TOPIC } from '../../embedded.ts';
 
 /** Deadlines are kept to this precision; a query is never answered early for it. */
 const SLOT_MS = 50;

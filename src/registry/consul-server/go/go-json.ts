@@ -1,8 +1,8 @@
 // JSON of a request's body as Go reads it: member names match in any case, null means absent, numbers
 // keep their text (64 bits do not fit into ours), and the complaints are Go's. Pure.
 
-import { messageOf } from '../../base/errors.ts';
-import { parseUint64 } from './request-target.ts';
+import { messageOf } from '../../../base/errors.ts';
+import { parseUint64 } from '../http.ts';
 
 /** A number as it was written: 64 bits do not fit into ours, and 1e2 is none for Go. */
 export class JsonNumber {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ask, header, startEmbedded } from '../../../test/support/registry/builders.ts';
+import { ask, header, startEmbedded } from '../../../../test/support/registry/builders.ts';
 
 test('a body of any bytes and any size arrives as it is stored', async (t) => {
   const { store, address } = await startEmbedded(t);

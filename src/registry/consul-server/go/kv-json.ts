@@ -1,7 +1,7 @@
 // Records as Consul writes them in JSON: field order, base64 values, null for an empty value, Go's
 // escapes.
 
-import type { Entry } from '../embedded.ts';
+import type { Entry } from '../../embedded.ts';
 
 export function recordJson(record: Entry, withValue = true): string {
   const { content } = record;

@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { startConsul } from '../../../test/support/peers/programs.ts';
-import { ask, header, sendRaw, startEmbedded } from '../../../test/support/registry/builders.ts';
-import type { Address } from '../../base/units.ts';
+import { startConsul } from '../../../../test/support/peers/programs.ts';
+import { ask, header, sendRaw, startEmbedded } from '../../../../test/support/registry/builders.ts';
+import type { Address } from '../../../base/units.ts';
 import { answerBroken } from './broken-request.ts';
 import { Pipeline } from './pipeline.ts';
 

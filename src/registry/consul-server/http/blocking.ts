@@ -2,11 +2,11 @@
 // client knows, otherwise when one of its topics changed so that it is, or when its time is over.
 // Those on the KV have finer rules and stand in kv-api.ts; how a query waits is parked-queries.ts.
 
-import type { Store } from '../embedded.ts';
+import type { Store } from '../../embedded.ts';
+import type { Caller } from '../routes.ts';
 import { type Answer, textAnswer } from './http-answer.ts';
 import type { ParkedQueries } from './parked-queries.ts';
 import type { QueryOptions } from './query-options.ts';
-import type { Caller } from './routes.ts';
 
 /** Queries parked at once in this process; each is small, but it is somebody else who opens them. */
 const PARKED_MAX = 20_000;

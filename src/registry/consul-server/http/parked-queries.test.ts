@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { temporaryFolder } from '../../../test/support/registry/builders.ts';
-import { silentLog } from '../../base/log.ts';
-import { openStore, type Store } from '../embedded.ts';
+import { temporaryFolder } from '../../../../test/support/registry/builders.ts';
+import { silentLog } from '../../../base/log.ts';
+import { openStore, type Store } from '../../embedded.ts';
 import { ParkedQueries } from './parked-queries.ts';
 
 const x = Buffer.from('x');

@@ -7,16 +7,16 @@ import {
   type KeyTable,
   VALUE_BYTES_MAX,
   WriteGroup,
-} from '../embedded.ts';
-import { applyCatalogOperation, type CatalogOperation } from './catalog.ts';
-import { type Answer, jsonAnswer, textAnswer } from './http-answer.ts';
-import { tooLarge } from './kv-api.ts';
-import { goString, prettyJson, recordJson } from './kv-json.ts';
-import { goJson } from './lists.ts';
-import type { Query } from './request-target.ts';
-import type { Rights } from './rights.ts';
-import type { ApiContext, Caller, Family } from './routes.ts';
-import { lockRecord, unlockRecord } from './sessions.ts';
+} from '../../embedded.ts';
+import { applyCatalogOperation, type CatalogOperation } from '../catalog.ts';
+import { goString, prettyJson, recordJson } from '../go.ts';
+import type { Query } from '../http.ts';
+import { type Answer, jsonAnswer, textAnswer } from '../http.ts';
+import { tooLarge } from '../kv-api.ts';
+import { goJson } from '../lists.ts';
+import type { Rights } from '../rights.ts';
+import type { ApiContext, Caller, Family } from '../routes.ts';
+import { lockRecord, unlockRecord } from '../sessions.ts';
 import { type KvOperation, type Operation, parseOperations } from './txn-body.ts';
 
 const OPERATIONS_MAX = 64;
