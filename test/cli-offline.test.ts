@@ -51,12 +51,12 @@ for (const [args, message] of [
     /^sluice: server "app" is not host:port; the upstream comes first: sluice drain app 127\.0\.0\.1:1\n$/,
   ],
   [['status', '--nope'], /unknown option '--nope'/],
-  [['status', '--control', 'https://x'], /control address "https:\/\/x" is not a plain http URL/],
+  [['status', '--control', 'ftp://x'], /control address "ftp:\/\/x"/],
   [
     ['drain', 'app', 'a:1', '--wait', '5s', '--no-wait'],
     /^sluice: --wait and --no-wait exclude each other; see "sluice drain --help"\n$/,
   ],
-  [['kv', 'ls', '--registry', 'x'], /registry address "x" is not host:port/],
+  [['kv', 'ls', '--registry', 'x'], /registry "x" is neither host:port nor a registry of /],
   [
     ['kv', 'get', '/a'],
     /^sluice: key "\/a": a key does not begin with a slash; see "sluice kv get --help"\n$/,
