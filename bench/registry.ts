@@ -1,19 +1,21 @@
 // The embedded registry beside a real Consul, both with their data on this disk and every write
 // synced: PUTs and GETs per second and what they cost in CPU, how long a PUT and the watchers wait
 // when many watch, the start with many keys and the memory of a key. Alternately, in one run, on
-// loopback. Run: node bench/registry.ts   (about 2 min)
+// loopback. Run: node bench/registry.ts [--only wake] [--rounds 3]   (about 2 min)
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cpuSeconds } from '../demo/stack.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { silentLog } from '../src/base/log.ts';
 import type { Address } from '../src/base/units.ts';
 import { openStore, serveConsulApi } from '../src/registry.ts';
 import { findPeer, type Scope, startConsul } from '../test/support/peers/programs.ts';
 import { machine, median, table, whole } from './lab.ts';
+import { cpuMicros } from './registry/cpu.ts';
 import { measureKeys } from './registry/keys.ts';
 import { get, Line, put } from './registry/line.ts';
 import { park } from './registry/watchers.ts';
@@ -28,19 +30,24 @@ type Contender = { readonly name: string; readonly address: Address; readonly pi
 type Figures = Readonly<Record<string, number>>;
 type Measure = (contender: Contender, round: number) => Promise<Figures>;
 
-const MEASURES: readonly Measure[] = [
-  ({ address, pid }, round) =>
+const MEASURES: Readonly<Record<string, Measure>> = {
+  'put 1': ({ address, pid }, round) =>
     load('PUT, 1 client', { address, pid, clients: 1 }, putter(`one${round}`)),
-  ({ address, pid }, round) =>
+  'put 16': ({ address, pid }, round) =>
     load('PUT, 16 clients', { address, pid, clients: 16 }, putter(`many${round}`)),
-  ({ address, pid }) => load('GET, 16 clients', { address, pid, clients: 16 }, getter),
-  ({ address }, round) => wake(address, 1, round),
-  ({ address }, round) => wake(address, 1_000, round),
-  ({ address }, round) => wake(address, 5_000, round),
-];
+  'get 16': ({ address, pid }) => load('GET, 16 clients', { address, pid, clients: 16 }, getter),
+  'wake 1': (contender, round) => wake(contender, 1, round),
+  'wake 1000': (contender, round) => wake(contender, 1_000, round),
+  'wake 5000': (contender, round) => wake(contender, 5_000, round),
+};
+
+/** `only`: the measures whose names start with it, without the keys. */
+type Options = { readonly only: string; readonly rounds: number };
 
 /** Measures and gives a Markdown section. */
-export async function run(): Promise<string> {
+export async function run(
+  { only, rounds }: Options = { only: '', rounds: ROUNDS },
+): Promise<string> {
   const closing: (() => unknown)[] = [];
   const scope: Scope = {
     after: (close) => {
@@ -55,8 +62,10 @@ export async function run(): Promise<string> {
       findPeer('consul') === undefined ? undefined : await startConsul(scope, { dataDir: folder });
     const [server] = consul?.servers ?? [];
     if (server !== undefined) contenders.push({ name: 'Consul 1.8.7', ...server });
-    const results = await measureAll(contenders);
-    return section(contenders, results) + (await keysSection(folder));
+    const measures = Object.keys(MEASURES).filter((name) => name.startsWith(only));
+    const results = await measureAll(contenders, measures, rounds);
+    const figures = section(contenders, results, rounds);
+    return only === '' ? figures + (await keysSection(folder)) : figures;
   } finally {
     for (const close of closing.toReversed()) await close();
     await rm(folder, { recursive: true, force: true });
@@ -64,13 +73,17 @@ export async function run(): Promise<string> {
 }
 
 /** Medians by measure and contender. */
-async function measureAll(contenders: readonly Contender[]): Promise<Map<string, number[]>> {
+async function measureAll(
+  contenders: readonly Contender[],
+  names: readonly string[],
+  rounds: number,
+): Promise<Map<string, number[]>> {
   const results = new Map<string, number[]>();
-  for (const measure of MEASURES) {
+  for (const measure of names.map((name) => MEASURES[name])) {
     const values = contenders.map(() => new Map<string, number[]>());
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const [at, contender] of contenders.entries()) {
-        for (const [name, value] of Object.entries(await measure(contender, round))) {
+        for (const [name, value] of Object.entries((await measure?.(contender, round)) ?? {})) {
           values[at]?.set(name, [...(values[at].get(name) ?? []), value]);
         }
       }
@@ -88,6 +101,7 @@ async function measureAll(contenders: readonly Contender[]): Promise<Map<string,
 function section(
   contenders: readonly Contender[],
   results: ReadonlyMap<string, readonly number[]>,
+  rounds: number,
 ): string {
   const rows = [...results].map(([name, values]) => {
     const [ours = 0, theirs] = values;
@@ -95,7 +109,7 @@ function section(
     return [name, ...figures, theirs === undefined ? '' : `${(ours / theirs).toFixed(2)}×`];
   });
   return [
-    `Single server each, data on disk, every write synced before it is acknowledged; values of ${VALUE.length} bytes; medians of ${ROUNDS} alternating rounds. ${machine()}`,
+    `Single server each, data on disk, every write synced before it is acknowledged; values of ${VALUE.length} bytes; medians of ${rounds} alternating rounds. ${machine()}`,
     '',
     table([['', ...contenders.map(({ name }) => name), 'ratio'], ...rows]),
     contenders.length === 1 ? '\nNo `consul` on this machine: run `.ci/peers`.\n' : '',
@@ -152,7 +166,7 @@ async function load(
   request: RequestText,
 ): Promise<Figures> {
   const lines = await Promise.all(Array.from({ length: clients }, () => Line.open(address)));
-  const cpu = cpuSeconds(pid);
+  const cpu = cpuMicros(pid);
   const startedMs = performance.now();
   let count = 0;
   await Promise.all(
@@ -164,16 +178,19 @@ async function load(
     }),
   );
   const seconds = (performance.now() - startedMs) / 1000;
-  const used = cpuSeconds(pid) - cpu;
+  const used = cpuMicros(pid) - cpu;
   for (const line of lines) line.close();
   return {
     [`${name}: per second`]: count / seconds,
-    [`${name}: CPU µs each`]: (used / count) * 1e6,
+    [`${name}: CPU µs each`]: used / count,
   };
 }
 
-/** One write under a watched prefix: when it is acknowledged, and when the last watcher knows. */
-async function wake(address: Address, count: number, round: number): Promise<Figures> {
+/**
+ * One write under a watched prefix: when it is acknowledged, when the last watcher knows, and what
+ * it all cost the server.
+ */
+async function wake({ address, pid }: Contender, count: number, round: number): Promise<Figures> {
   const prefix = `wake${count}/${round}/app`;
   const writer = await Line.open(address);
   const key = `${prefix}/127.0.0.1:9001`;
@@ -181,19 +198,31 @@ async function wake(address: Address, count: number, round: number): Promise<Fig
   const head = await writer.ask(get(`${prefix}?recurse`));
   const index = /X-Consul-Index: (\d+)/.exec(head)?.[1] ?? '1';
   const watchers = await park({ address, count, target: `${prefix}?recurse&index=${index}` });
+  const cpu = cpuMicros(pid);
   const startedMs = performance.timeOrigin + performance.now();
   await writer.ask(put(key, '{"down":1}'));
   const acknowledgedMs = performance.timeOrigin + performance.now();
   const lastMs = await watchers.allKnow;
+  await delay(20); // What a server does behind the last answer is part of its cost.
+  const used = cpuMicros(pid) - cpu;
   writer.close();
   await watchers.close();
   return {
     [`${count} watchers: ms until the PUT is acknowledged`]: acknowledgedMs - startedMs,
     [`${count} watchers: ms until the last of them knows`]: lastMs - startedMs,
+    [`${count} watchers: CPU µs each`]: used / count,
   };
 }
 
 if (import.meta.main) {
   if (process.argv[2] === 'serve') await serve(process.argv[3] ?? '');
-  else console.log(await run());
+  else {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string', default: '' },
+        rounds: { type: 'string', default: String(ROUNDS) },
+      },
+    });
+    console.log(await run({ only: values.only, rounds: Number(values.rounds) }));
+  }
 }
