@@ -16,6 +16,7 @@ export {
   JSON_TYPE,
   jsonAnswer,
   respond,
+  SharedText,
   textAnswer,
   variedAnswer,
 } from './http/http-answer.ts';

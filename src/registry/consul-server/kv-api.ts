@@ -16,6 +16,7 @@ import {
   parameter,
   parseUint64,
   type Query,
+  SharedText,
   textAnswer,
   variedAnswer,
 } from './http.ts';
@@ -210,7 +211,7 @@ class KvApi {
     const known = this.#lists.get(name);
     if (known !== undefined) return known.answer;
     const index = this.#index(view);
-    const answer = this.#answer(view, options, index);
+    const answer = { ...this.#answer(view, options, index), shared: new SharedText() };
     // What is not there has the index of all records, which changes without it.
     if (answer.status === 404) return answer;
     this.#listBytes += answer.body.bytes.length;

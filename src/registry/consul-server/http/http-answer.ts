@@ -12,6 +12,8 @@ export type Answer = {
   readonly body: Body;
   /** Sent instead of the body, as it comes. What goes wrong on the way cuts the answer. */
   readonly stream?: Readable;
+  /** Given to an answer that many get: what is rendered for the first is sent to all. */
+  readonly shared?: SharedText;
   /** The connection ends with this answer: what the client still sends of its body is not worth reading. */
   readonly closes?: true;
 };
@@ -24,6 +26,26 @@ const ONE_WRITE_MAX = 8 * 1024;
 const SEND_TIMEOUT_MS = 30_000;
 /** A refused body of which nothing came for this long is not waited for. */
 const SILENCE_MS = 500;
+
+/** Head and body as they were sent to somebody; good until its Date is over. */
+export class SharedText {
+  /** '' until it was sent once. */
+  text = '';
+  #second = 0;
+
+  get isFresh(): boolean {
+    return this.text !== '' && this.#second === wallSecond();
+  }
+
+  keep(text: string): void {
+    this.text = text;
+    this.#second = wallSecond();
+  }
+}
+
+function wallSecond(): number {
+  return Math.floor(Date.now() / 1000);
+}
 
 /** A body, and its compressed form once somebody asked for it. */
 export class Body {
@@ -78,6 +100,8 @@ export function respond(request: IncomingMessage, response: ServerResponse, answ
     return;
   }
   if (body.bytes.length === 0 || !acceptsGzip(request)) {
+    if (answer.shared !== undefined && writeShared(request, response, answer, answer.shared))
+      return;
     write(request, response, answer, body.bytes, []);
     return;
   }
@@ -116,6 +140,7 @@ function write(
   answer: Answer,
   bytes: Buffer,
   encoding: readonly string[],
+  onText: (text: string) => void = () => {},
 ): void {
   if (response.destroyed || response.headersSent) return;
   if (answer.closes === true) response.shouldKeepAlive = false;
@@ -140,7 +165,7 @@ function write(
     });
   } else if (request.method === 'HEAD') {
     response.end();
-  } else if (!endWithHead(response, bytes)) {
+  } else if (!endWithHead(response, bytes, onText)) {
     response.end(bytes);
   }
   limitSending(response);
@@ -151,13 +176,45 @@ function write(
  * saves a third of what an answer costs. node:http keeps the head as a text in `_header` until it is
  * sent; that is no documented member, so whatever else stands there means the usual way (false).
  */
-function endWithHead(response: ServerResponse, bytes: Buffer): boolean {
+function endWithHead(
+  response: ServerResponse,
+  bytes: Buffer,
+  onText: (text: string) => void,
+): boolean {
   const head: unknown = Reflect.get(response, '_header');
   if (bytes.length > ONE_WRITE_MAX || typeof head !== 'string' || !head.endsWith('\r\n\r\n')) {
     return false;
   }
-  if (bytes.length > 0) Reflect.set(response, '_header', head + bytes.toString('latin1'));
+  const text = bytes.length === 0 ? head : head + bytes.toString('latin1');
+  Reflect.set(response, '_header', text);
+  onText(text);
   response.end();
+  return true;
+}
+
+/**
+ * Sends an answer as the one before it was rendered, where nothing in the request makes it another
+ * one. To render it costs as much as all else but the write itself.
+ */
+function writeShared(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  shared: SharedText,
+): boolean {
+  const isPlain =
+    request.method === 'GET' &&
+    request.httpVersion === '1.1' &&
+    request.headers.expect === undefined &&
+    response.shouldKeepAlive;
+  if (!isPlain || response.destroyed || response.headersSent) return false;
+  if (!shared.isFresh) {
+    write(request, response, answer, answer.body.bytes, [], (text) => shared.keep(text));
+    return true;
+  }
+  Reflect.set(response, '_header', shared.text);
+  response.end();
+  limitSending(response);
   return true;
 }
 
