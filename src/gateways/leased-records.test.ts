@@ -176,6 +176,30 @@ test('what cannot be compared, or is being written, is left alone', async (t) =>
   assert.equal(puts(), 2);
 });
 
+test('a text that was written while the records were read is right', async (t) => {
+  const { records, tick, store, texts, puts } = await scene(t);
+  records.note();
+  await tick(0);
+  const release = store.hold();
+  await tick(3000);
+  store.hold()();
+  texts.set('k', 'two');
+  records.note();
+  await tick(0);
+  release();
+  await tick(0);
+  await tick(0);
+  assert.equal(puts(), 2);
+});
+
+test('closed is closed, also where nothing was noted before', async (t) => {
+  const { records, tick, puts } = await scene(t);
+  records.close();
+  records.note();
+  await tick(10_000);
+  assert.equal(puts(), 0);
+});
+
 test('closed is closed', async (t) => {
   const { records, tick, store } = await scene(t);
   records.note();

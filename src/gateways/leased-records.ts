@@ -101,11 +101,10 @@ export class LeasedRecords {
   }
 
   async #compare(): Promise<void> {
-    const { read, lease } = this.#options;
+    const { read } = this.#options;
     const expected = new Map(this.#written);
     const found = await read().catch(() => expected);
     this.#compared = undefined;
-    if (lease() === undefined) return;
     for (const [key, text] of expected) {
       if (found.get(key) === text || this.#writing.has(key)) continue;
       if (this.#written.get(key) === text) this.#written.delete(key);

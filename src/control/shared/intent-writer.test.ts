@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { startGateway, type TestGateway } from '../../../test/support/gateways/builders.ts';
+import { MemoryRegistry, settled } from '../../../test/support/gateways/memory-registry.ts';
+import { isSluiceError } from '../../base/errors.ts';
+import type { PendingIntent } from '../../gateways.ts';
+import { Others } from '../others.ts';
+import { type IntentChange, IntentWriter } from './intent-writer.ts';
+
+const REQUEST = { state: 'drain', owner: 'user:ann', reason: '' } as const;
+
+function writerOf({ gateways }: TestGateway) {
+  const saved: PendingIntent[] = [];
+  const writer = new IntentWriter({
+    gateways,
+    others: new Others({ gateways, name: 'A', sharedRegistry: '' }),
+    save: (intent) => saved.push(intent),
+    beside: async () => [],
+  });
+  const change = (more: Partial<IntentChange['request']> = {}): Promise<void> =>
+    writer.change({
+      ...{ upstream: 'app', server: 's1', request: { ...REQUEST, ...more }, guard: () => {} },
+    });
+  return { saved, change };
+}
+
+async function scene(t: TestContext, others: string) {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  for (const id of others) await startGateway(t, registry, id);
+  await a.gateways.look(1000);
+  await a.gateways.until(
+    () => a.gateways.elsewhere('app').every(({ isCurrent }) => isCurrent),
+    1000,
+  );
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  return { registry, a, ...writerOf(a) };
+}
+
+/** What comes of it when the registry does not answer, though nobody has noticed yet. */
+async function unanswered(t: TestContext, a: TestGateway, start: () => Promise<void>) {
+  const release = a.store.hold();
+  const change = start().catch((error: unknown) => error);
+  await settled();
+  t.mock.timers.tick(4000);
+  const error = await change;
+  assert.equal(a.gateways.isReachable, true);
+  return { error, release };
+}
+
+test('a word that the registry does not take in time holds here, and is kept', async (t) => {
+  const { a, saved, change } = await scene(t, 'b');
+  const { error, release } = await unanswered(t, a, change);
+  assert.equal(error, undefined);
+  assert.deepEqual(
+    saved.map(({ server, base }) => [server, base.state]),
+    [['s1', 'ready']],
+  );
+  assert.equal(a.admins().get('s1')?.state, 'drain');
+  release();
+  await settled();
+  assert.equal(a.gateways.intents.isPending('app'), false);
+});
+
+test('with a guard it is refused: what the others said last may be old', async (t) => {
+  const { a, saved, change } = await scene(t, 'b');
+  const { error, release } = await unanswered(t, a, () => change({ keepEligible: 0 }));
+  assert(isSluiceError(error) && error.code === 'guard_refused');
+  assert.match(error.message, /nobody knows which servers can be used on B/);
+  assert.deepEqual(saved, []);
+  release();
+});
+
+test('a gateway that is alone may act with a guard', async (t) => {
+  const { a, change } = await scene(t, '');
+  const { error, release } = await unanswered(t, a, () => change({ keepEligible: 0 }));
+  release();
+  assert.equal(error, undefined);
+  assert.equal(a.admins().get('s1')?.state, 'drain');
+});
+
+test('giving back is not guarded', async (t) => {
+  const { a, saved, change } = await scene(t, 'b');
+  await change();
+  const { error, release } = await unanswered(t, a, () =>
+    change({ state: 'ready', keepEligible: 5 }),
+  );
+  release();
+  assert.equal(error, undefined);
+  assert.deepEqual(
+    saved.map(({ admin }) => admin.state),
+    ['ready'],
+  );
+});
