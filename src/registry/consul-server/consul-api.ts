@@ -44,7 +44,7 @@ import {
   variedAnswer,
 } from './http.ts';
 import { ALL_RIGHTS, type Rights } from './rights.ts';
-import type { Caller, Method } from './routes.ts';
+import type { Caller, Method, Reply } from './routes.ts';
 
 const IDLE_TIMEOUT_MS = 120_000;
 const CONNECTIONS_MAX = 25_000;
@@ -131,13 +131,14 @@ export async function serveConsulApi(options: {
       const status = isSluiceError(error) ? httpStatus(error.code) : 500;
       respond(request, response, textAnswer(status, messageOf(error)));
     };
-    let answered: Answer | Promise<Answer>;
+    let answered: Reply;
     try {
-      answered = handle(request, response, endpoints, identities);
+      answered = handle({ request, response, pipeline }, endpoints, identities);
     } catch (error) {
       return fail(error);
     }
     if (answered instanceof Promise) answered.then(settle, fail);
+    else if ('whenAnswered' in answered) answered.whenAnswered(settle, fail);
     else settle(answered);
   };
   // With a listener of its own, `Expect: 100-continue` is told to go on only when its body is wanted.
@@ -189,11 +190,11 @@ export async function serveConsulApi(options: {
 }
 
 function handle(
-  request: IncomingMessage,
-  response: ServerResponse,
+  exchange: Exchange,
   endpoints: Endpoints | undefined,
   identities: Identities | undefined,
-): Answer | Promise<Answer> {
+): Reply {
+  const { request } = exchange;
   const target = parseTarget(request.url ?? '/');
   if (target.kind === 'refused') {
     return target.why === '' ? emptyAnswer(400) : textAnswer(400, target.why);
@@ -217,11 +218,7 @@ function handle(
     const refused = textAnswer(405, `method ${method} not allowed`);
     return { ...refused, headers: ['Allow', allow, ...refused.headers] };
   }
-  return handler(
-    rest,
-    query,
-    new RequestCaller(request, response, secretOf(request, query), identities),
-  );
+  return handler(rest, query, new RequestCaller(secretOf(request, query), exchange, identities));
 }
 
 function isMethod(method: string): method is Method {
@@ -263,21 +260,28 @@ function secretOf({ headers }: IncomingMessage, query: Query): string {
   return /^Bearer +(\S+)\s*$/i.exec(authorization)?.[1] ?? '';
 }
 
+type Exchange = {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly pipeline: Pipeline;
+};
+
 class RequestCaller implements Caller {
   readonly secret: string;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #pipeline: Pipeline;
   readonly #identities: Identities | undefined;
 
   constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
     secret: string,
+    { request, response, pipeline }: Exchange,
     identities: Identities | undefined,
   ) {
     this.secret = secret;
     this.#request = request;
     this.#response = response;
+    this.#pipeline = pipeline;
     this.#identities = identities;
   }
 
@@ -309,18 +313,8 @@ class RequestCaller implements Caller {
     return this.#request;
   };
 
-  readonly onGone = (callback: () => void): (() => void) => {
-    const { socket } = this.#request;
-    // 'end': the client ended its side while it waits. It may still read: it is answered at once,
-    // also when the end came while an earlier request of the same connection was answered.
-    if (socket.readableEnded) queueMicrotask(callback);
-    socket.once('end', callback);
-    this.#response.once('close', callback);
-    return () => {
-      socket.removeListener('end', callback);
-      this.#response.removeListener('close', callback);
-    };
-  };
+  readonly onGone = (callback: () => void): (() => void) =>
+    this.#pipeline.onGone(this.#request.socket, callback);
 }
 
 /** The body, or undefined as soon as it is known to be over the limit; the rest is then dropped. */

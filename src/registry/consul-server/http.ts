@@ -16,7 +16,7 @@ export {
   JSON_TYPE,
   jsonAnswer,
   respond,
-  SharedText,
+  shared,
   textAnswer,
   variedAnswer,
 } from './http/http-answer.ts';

@@ -16,14 +16,15 @@ import {
   parameter,
   parseUint64,
   type Query,
-  SharedText,
+  shared,
   textAnswer,
   variedAnswer,
 } from './http.ts';
 import { inNamespace } from './namespaces.ts';
 import { permissionDenied, type Rights } from './rights.ts';
-import type { ApiContext, Caller, Family } from './routes.ts';
+import type { ApiContext, Caller, Family, Reply } from './routes.ts';
 import { type LockRequest, lockRecord, unlockRecord } from './sessions.ts';
+import { WaitingRead } from './waiting-read.ts';
 
 /** Answers kept until what they list changes. */
 const LISTS_MAX = 64;
@@ -78,7 +79,7 @@ class KvApi {
     this.#stopListening();
   }
 
-  read(key: string, query: Query, caller: Caller): Answer | Promise<Answer> {
+  read(key: string, query: Query, caller: Caller): Reply {
     const options = this.#context.optionsOf(query);
     if ('status' in options) return options;
     const kind = query.has('keys') ? 'keys' : query.has('recurse') ? 'list' : 'record';
@@ -168,34 +169,19 @@ class KvApi {
     return writeAnswer(done, options);
   }
 
-  #park(
-    view: View,
-    options: QueryOptions,
-    index: number,
-    caller: Caller,
-  ): Answer | Promise<Answer> {
+  #park(view: View, options: QueryOptions, index: number, caller: Caller): Reply {
     const full = this.#context.blocking.full();
     if (full !== undefined) return full;
-    return new Promise((resolve, reject) => {
-      const leave = this.#context.parked.park({
-        key: view.key,
-        tree: view.kind !== 'record',
-        // Spread, so that those who came together do not return together.
-        waitMs: options.waitMs * (1 + this.#context.random() / 16),
-        answer: (changed) => {
-          stopListening();
-          try {
-            // Out of time, nothing happened that it asked for: the index is the one it had.
-            resolve(changed ? this.#answerNow(view, options) : this.#answer(view, options, index));
-          } catch (error) {
-            reject(error); // A list beyond the longest string; the other watchers go on.
-          }
-        },
-      });
-      const stopListening = caller.onGone(() => {
-        leave();
-        resolve(this.#answer(view, options, index));
-      });
+    return new WaitingRead({
+      key: view.key,
+      tree: view.kind !== 'record',
+      // Spread, so that those who came together do not return together.
+      waitMs: options.waitMs * (1 + this.#context.random() / 16),
+      parked: this.#context.parked,
+      caller,
+      // Out of time, nothing happened that it asked for: the index is the one it had.
+      answerNow: (changed) =>
+        changed ? this.#answerNow(view, options) : this.#answer(view, options, index),
     });
   }
 
@@ -211,7 +197,7 @@ class KvApi {
     const known = this.#lists.get(name);
     if (known !== undefined) return known.answer;
     const index = this.#index(view);
-    const answer = { ...this.#answer(view, options, index), shared: new SharedText() };
+    const answer = shared(this.#answer(view, options, index));
     // What is not there has the index of all records, which changes without it.
     if (answer.status === 404) return answer;
     this.#listBytes += answer.body.bytes.length;
@@ -337,6 +323,11 @@ export function tooLarge(declaredBytes: number, setting = 'kv_max_value_size'): 
   return { ...refused, closes: true };
 }
 
+/** The same objects for all writes: each is rendered once a second. */
+const WRITE_ANSWERS = ['false', 'true', 'false\n', 'true\n'].map((text) =>
+  shared(jsonAnswer(text)),
+);
+
 function writeAnswer(done: boolean, { pretty }: QueryOptions): Answer {
-  return jsonAnswer(`${done}${pretty ? '\n' : ''}`);
+  return WRITE_ANSWERS[Number(done) + 2 * Number(pretty)] ?? jsonAnswer(`${done}`);
 }

@@ -11,8 +11,16 @@ import type { Rights } from './rights.ts';
 
 export type Method = 'GET' | 'PUT' | 'POST' | 'DELETE';
 
+/** An answer that comes later, without a promise: thousands may be waiting. */
+export type Later = {
+  /** Starts to wait; one of the two is called, once. */
+  whenAnswered(settle: (answer: Answer) => void, fail: (error: unknown) => void): void;
+};
+
+export type Reply = Answer | Promise<Answer> | Later;
+
 /** `path`: what follows the endpoint's name, '' when the name is the whole path. */
-export type Handler = (path: string, query: Query, caller: Caller) => Answer | Promise<Answer>;
+export type Handler = (path: string, query: Query, caller: Caller) => Reply;
 export type Endpoint = Readonly<Partial<Record<Method, Handler>>>;
 
 /** Whoever sent the request: what a handler needs beyond the target. */
@@ -30,7 +38,7 @@ export type Caller = {
   readonly readBody: (bytesMax: number) => Promise<Buffer | undefined>;
   /** A body of any size as it comes, for whoever need not hold it. */
   readonly bodyStream: () => AsyncIterable<Uint8Array>;
-  /** Calls back when the client leaves before its answer; returns the way to stop listening. */
+  /** Calls back once, when the client leaves before its answer; returns the way to stop listening. One at a time. */
   readonly onGone: (callback: () => void) => () => void;
 };
 

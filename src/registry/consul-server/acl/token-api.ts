@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { type Stored, topicIndex, type WriteGroup } from '../../embedded.ts';
 import { goJson } from '../go.ts';
-import { failedRead, parameter, textAnswer } from '../http.ts';
+import { type Answer, failedRead, parameter, type Query, textAnswer } from '../http.ts';
 import { permissionDenied } from '../rights.ts';
-import type { ApiContext, Endpoint, Handler } from '../routes.ts';
+import type { ApiContext, Caller, Endpoint, Handler } from '../routes.ts';
 import { idProblem } from '../sessions.ts';
 import {
   badRequest,
@@ -90,7 +90,7 @@ export function tokenRoutes(
     );
   };
 
-  const clone: Handler = async (id, query, caller) => {
+  const clone = async (id: string, query: Query, caller: Caller): Promise<Answer> => {
     const denied = mayWrite(caller);
     if (denied !== undefined) return denied;
     const body = await bodyOf(caller, 'Token', parseToken);

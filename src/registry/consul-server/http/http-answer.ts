@@ -91,6 +91,11 @@ export function variedAnswer(status: number, headers: readonly string[], body = 
   return { status, headers: [...VARY, ...headers], body };
 }
 
+/** The same answer, for whoever sends it to many. */
+export function shared(answer: Answer): Answer {
+  return { ...answer, shared: new SharedText() };
+}
+
 const REASONS: Readonly<Record<number, string>> = { 413: 'Request Entity Too Large' };
 
 export function respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
@@ -203,7 +208,7 @@ function writeShared(
   shared: SharedText,
 ): boolean {
   const isPlain =
-    request.method === 'GET' &&
+    request.method !== 'HEAD' &&
     request.httpVersion === '1.1' &&
     request.headers.expect === undefined &&
     response.shouldKeepAlive;

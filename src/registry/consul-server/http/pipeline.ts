@@ -21,26 +21,32 @@ type Pipelined = {
   readonly isAnswering: () => boolean;
 };
 
-type Queue = { current: Pipelined; readonly waiting: Pipelined[] };
+type Queue = {
+  /** Undefined between two requests. */
+  current: Pipelined | undefined;
+  readonly waiting: Pipelined[];
+  /** Whom to tell when the client leaves before the answer under way. */
+  gone: (() => void) | undefined;
+};
 
 export class Pipeline {
-  /** Of each connection with a request under way. */
+  /** Of each connection that had a request. */
   readonly #queues = new WeakMap<Duplex, Queue>();
 
   /** Calls `begin` as soon as all requests before this one are answered; never when the client left. */
   enter(request: IncomingMessage, response: ServerResponse, begin: () => void): void {
     const { socket } = request;
+    const queue = this.#queueOf(socket);
     const own: Pipelined = {
       begin: () => {
-        response.on('close', () => this.#next(socket));
+        response.on('close', () => this.#next(socket, queue));
         begin();
       },
       isComplete: () => request.complete,
       isAnswering: () => response.headersSent,
     };
-    const queue = this.#queues.get(socket);
-    if (queue === undefined) {
-      this.#queues.set(socket, { current: own, waiting: [] });
+    if (queue.current === undefined) {
+      queue.current = own;
       own.begin();
       return;
     }
@@ -57,29 +63,53 @@ export class Pipeline {
   end(socket: Duplex, end: () => void): void {
     const queue = this.#queues.get(socket);
     const last = queue?.waiting.at(-1) ?? queue?.current;
-    if (queue === undefined || (last === queue.current && !last.isComplete())) {
+    if (
+      queue === undefined ||
+      last === undefined ||
+      (last === queue.current && !last.isComplete())
+    ) {
       // An answer that has begun cannot become another one.
-      if (queue?.current.isAnswering() === true) socket.destroy();
+      if (queue?.current?.isAnswering() === true) socket.destroy();
       else end();
       return;
     }
     // Broken in its body: it was announced, and is not begun.
-    if (last !== queue.current && last?.isComplete() === false) queue.waiting.pop();
+    if (last !== queue.current && !last.isComplete()) queue.waiting.pop();
     queue.waiting.push({ begin: end, isComplete: () => true, isAnswering: () => false });
   }
 
-  #next(socket: Duplex): void {
-    const queue = this.#queues.get(socket);
+  /**
+   * Calls back when the client leaves, or ends its side, before the answer under way is out; returns
+   * the way to stop listening. One at a time: two listeners of each parked query would be thousands.
+   */
+  onGone(socket: Duplex, callback: () => void): () => void {
+    const queue = this.#queueOf(socket);
+    queue.gone = callback;
+    // 'end' came already, while an earlier request of the same connection was answered. The client
+    // may still read.
+    if (socket.readableEnded) queueMicrotask(() => tellGone(queue, callback));
+    return () => {
+      if (queue.gone === callback) queue.gone = undefined;
+    };
+  }
+
+  #queueOf(socket: Duplex): Queue {
+    const known = this.#queues.get(socket);
+    if (known !== undefined) return known;
+    const queue: Queue = { current: undefined, waiting: [], gone: undefined };
+    this.#queues.set(socket, queue);
+    socket.once('end', () => tellGone(queue));
+    return queue;
+  }
+
+  #next(socket: Duplex, queue: Queue): void {
+    tellGone(queue);
     // An ended socket takes no further answer, so what waits is not carried out either.
     const gone = socket.destroyed || socket.writableEnded;
-    const next = gone ? undefined : queue?.waiting.shift();
-    if (next === undefined || queue === undefined) {
-      this.#queues.delete(socket);
-    } else {
-      queue.current = next;
-      next.begin();
-    }
-    if (gone || (queue?.waiting.length ?? 0) > 0) return;
+    const next = gone ? undefined : queue.waiting.shift();
+    queue.current = next;
+    next?.begin();
+    if (gone || queue.waiting.length > 0) return;
     // The client ended its side and has all its answers: nothing more can come.
     if (next === undefined && socket.readableEnded) socket.end();
     else if (socket.isPaused()) socket.resume();
@@ -88,4 +118,11 @@ export class Pipeline {
   #hold(socket: Duplex): void {
     if ((this.#queues.get(socket)?.waiting.length ?? 0) > 0) socket.pause();
   }
+}
+
+/** Once; `only`: if it is still that one who waits to be told. */
+function tellGone(queue: Queue, only = queue.gone): void {
+  if (only === undefined || queue.gone !== only) return;
+  queue.gone = undefined;
+  only();
 }
