@@ -133,14 +133,14 @@ test('TLS with certificates on both sides, read again when they change', async (
 test('TLS that is spoken to a plain port says so', async (t) => {
   const cluster = await startConsulCluster(t, { servers: 1 });
   if (cluster === undefined) return;
-  const registry = openClient(t, cluster.addresses, { tls: TLS, requestTimeoutMs: 300 });
+  const registry = openClient(t, cluster.addresses, { tls: TLS, requestTimeoutMs: 2000 });
   await assert.rejects(registry.get('a'), {
     code: 'registry_unreachable',
     message: /does not speak TLS; write http:\/\/ or correct the port/,
   });
   const there = openClient(t, cluster.addresses, { datacenter: 'es8-dc' });
   assert.equal(await there.put('a', '1'), true);
-  const nowhere = openClient(t, cluster.addresses, { datacenter: 'other', requestTimeoutMs: 300 });
+  const nowhere = openClient(t, cluster.addresses, { datacenter: 'other', requestTimeoutMs: 2000 });
   await assert.rejects(nowhere.put('a', '1'), { message: /No path to datacenter/ });
   const team = openClient(t, cluster.addresses, { namespace: 'team' });
   await assert.rejects(team.get('a'), { message: /Namespaces are a Consul Enterprise feature/ });

@@ -19,6 +19,8 @@ import { isFailure, isSignOfLife, judge, noLife, unknownOutcome } from './judge.
 
 /** One try of a call that does not block. */
 const TRY_TIMEOUT_MS = 5_000;
+/** With less time left no further try is begun. */
+const TRY_LEAST_MS = 50;
 /** One try of a write that may be done twice, where there is another address to try. */
 const WRITE_TRY_TIMEOUT_MS = 2_000;
 /** Silence of one address after which the next is asked as well. */
@@ -142,7 +144,8 @@ export class ConsulTransport {
       const goesOnMs = performance.now() + pauseMs;
       if (outcome.refused !== true) answeredMs = goesOnMs;
       const nobody = goesOnMs - answeredMs > this.#options.nobodyMs;
-      if (nobody || goesOnMs > deadlineMs || this.closing.aborted) {
+      // In less time nobody can answer, and what was said before tells more.
+      if (nobody || goesOnMs + TRY_LEAST_MS > deadlineMs || this.closing.aborted) {
         this.note(this, outcome.reason);
         throw this.#unreachable(outcome, nobody);
       }

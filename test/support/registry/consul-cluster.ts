@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Address, formatAddress } from '../../../src/base/units.ts';
 import { freePorts, needPeer, type Scope } from '../peers/programs.ts';
+import { standStill } from '../peers/stand-still.ts';
 
 export const DATACENTER = 'es8-dc';
 const START_TIMEOUT_MS = 60_000;
@@ -50,7 +51,8 @@ export class ConsulNode {
 
   /** It stands still, and nobody is told: its connections stay open and are silent. */
   freeze(): void {
-    this.#child?.kill('SIGSTOP');
+    const pid = this.#child?.pid;
+    if (pid !== undefined) standStill(pid);
   }
 
   thaw(): void {

@@ -14,6 +14,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import type { Address } from '../../../src/base/units.ts';
 import { openEtcd, type RecordStore } from '../../../src/registry.ts';
 import { freePorts, needPeer, type Scope } from '../peers/programs.ts';
+import { standStill } from '../peers/stand-still.ts';
 
 const START_TIMEOUT_MS = 60_000;
 
@@ -158,7 +159,7 @@ class Member implements EtcdMember {
   }
 
   freeze(): void {
-    process.kill(this.pid, 'SIGSTOP');
+    standStill(this.pid);
   }
 
   thaw(): void {
