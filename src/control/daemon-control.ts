@@ -199,8 +199,11 @@ export class DaemonControl implements Control {
     return this.#options.shared.receipts.open(this.#findUpstream(upstream).config.name);
   }
 
-  readReceipt(id: string): Promise<ReceiptDocument> {
-    return this.#options.shared.receipts.read(id);
+  async readReceipt(id: string): Promise<ReceiptDocument> {
+    const { receipts } = this.#options.shared;
+    // Of an upstream that the configuration does not have at present nothing is counted.
+    this.#findUpstream(receipts.upstreamOf(id));
+    return receipts.read(id);
   }
 
   async metrics(): Promise<string> {

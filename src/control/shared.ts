@@ -128,11 +128,12 @@ export class SharedControl {
       this.#gateways?.receipts.open(own.id);
       return this.#sum(own.id, upstream);
     },
+    /** @throws not_found */
+    upstreamOf: (id: string): string =>
+      this.#gateways?.receipts.find(id)?.upstream ?? this.#receipts.upstream(id),
     /** @throws not_found, timeout */
-    read: async (id: string): Promise<ReceiptDocument> => {
-      const upstream = this.#gateways?.receipts.find(id)?.upstream ?? this.#receipts.upstream(id);
-      return this.#sum(id, upstream);
-    },
+    read: async (id: string): Promise<ReceiptDocument> =>
+      this.#sum(id, this.receipts.upstreamOf(id)),
   };
 
   /** Intents of the last run, until the registry says otherwise; resolves when it has, or is late. */
