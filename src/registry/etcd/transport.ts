@@ -11,4 +11,5 @@ export {
 } from './transport/http-request.ts';
 export type { Pulse } from './transport/pulse.ts';
 export { GRPC, isUnavailable, isUntouched, readError } from './transport/refusal.ts';
+export { Turns } from './transport/turns.ts';
 export { WatchHealth } from './transport/watch-health.ts';

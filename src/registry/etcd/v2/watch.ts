@@ -3,11 +3,10 @@
 // nothing is missed between the two; where it does not (EventIndexCleared), the next read tells anyway.
 // Trouble changes nothing of what the watcher knows; it is told apart, by onHealth.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
 import type { KvEntry, Watch, WatchEvents } from '../../record-store.ts';
-import { type Follower, WatchHealth } from '../transport.ts';
+import { type Follower, Turns, WatchHealth } from '../transport.ts';
 import type { V2Keys } from './keys.ts';
 
 /** Until a wait has begun. */
@@ -36,47 +35,29 @@ class FolderWatch implements Watch, Follower {
   readonly #prefix: string;
   readonly #events: WatchEvents;
   readonly #health: WatchHealth;
-  readonly #closing = new AbortController();
-  /** Aborted: read and wait again. */
-  #wait = new AbortController();
+  readonly #turns: Turns;
   #isWaiting = false;
   #told: readonly KvEntry[] | undefined;
   #index = 0;
-  #failures = 0;
 
   constructor(options: Parameters<typeof watchFolder>[0]) {
     this.#keys = options.keys;
     this.#prefix = options.prefix;
     this.#events = options.events;
     this.#health = new WatchHealth(options.keys.calls.endpoints, options);
+    this.#turns = new Turns(options.keys.calls.endpoints, this.#health);
   }
 
   close(): void {
-    this.#closing.abort();
-    this.#wait.abort();
+    this.#turns.close();
   }
 
-  async run(): Promise<void> {
-    const { endpoints } = this.#keys.calls;
-    const following = endpoints.follow(this);
-    try {
-      while (!this.#closed()) {
-        await endpoints.there(this.#closing.signal);
-        if (this.#closed()) return;
-        this.#wait = new AbortController();
-        const reason = await this.#turn(this.#wait.signal);
-        this.#isWaiting = false;
-        if (this.#closed()) return;
-        if (reason === '') continue;
-        this.#failures++;
-        if (this.#failures > 1) this.#health.away(reason);
-        await delay(endpoints.pauseMs(this.#failures), undefined, {
-          signal: this.#closing.signal,
-        }).catch(() => {});
-      }
-    } finally {
-      following.close();
-    }
+  run(): Promise<void> {
+    return this.#turns.run(this, async (signal) => {
+      const reason = await this.#turn(signal);
+      this.#isWaiting = false;
+      return reason;
+    });
   }
 
   known(): number {
@@ -88,11 +69,11 @@ class FolderWatch implements Watch, Follower {
   }
 
   onMoved(): void {
-    this.#wait.abort();
+    this.#turns.breakOff();
   }
 
   onAway(reason: string): void {
-    if (!this.#closed()) this.#health.away(reason);
+    if (!this.#turns.isClosed) this.#health.away(reason);
   }
 
   onThere(): void {
@@ -128,7 +109,7 @@ class FolderWatch implements Watch, Follower {
       if ('reason' in outcome) return outcome.reason;
       // What an event says is not looked at: the next read says it, and what came after it.
       if (bytes === 0 && outcome.status === 200) return 'the wait ended without a change';
-      this.#failures = 0;
+      this.#turns.succeeded();
       return '';
     } catch (error) {
       if (signal.aborted) return '';
@@ -152,9 +133,5 @@ class FolderWatch implements Watch, Follower {
     this.#told = entries;
     this.#index = index;
     if (!isSame) this.#events.onState({ index: this.#index, entries });
-  }
-
-  #closed(): boolean {
-    return this.#closing.signal.aborted || this.#keys.calls.endpoints.closing.aborted;
   }
 }

@@ -3,11 +3,10 @@
 // nothing is missed and nothing read twice. What was compacted away, or comes of other data than before,
 // is read anew. Trouble changes nothing of what the watcher knows; it is told apart, by onHealth.
 
-import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../base/errors.ts';
 import type { Log } from '../../../base/log.ts';
 import type { KvEntry, Watch, WatchEvents } from '../../record-store.ts';
-import { ANSWER_BYTES_MAX, type Follower, type Pulse, WatchHealth } from '../transport.ts';
+import { ANSWER_BYTES_MAX, type Follower, type Pulse, Turns, WatchHealth } from '../transport.ts';
 import {
   entryOf,
   type Fields,
@@ -50,16 +49,13 @@ class EtcdWatch implements Watch, Follower {
   readonly #prefix: string;
   readonly #events: WatchEvents;
   readonly #health: WatchHealth;
-  readonly #closing = new AbortController();
+  readonly #turns: Turns;
   readonly #entries = new Entries();
   /** Everything up to it is known; 0 = nothing, read the prefix. */
   #revision = 0;
   #clusterId = '';
   #isTold = false;
-  /** Aborted: the stream is to be opened again. */
-  #stream = new AbortController();
   #isOpen = false;
-  #failures = 0;
   #changes = new Changes();
   #checkAfterMs = 0;
   /** The registry's revision when a look found that nothing was missed. */
@@ -74,34 +70,19 @@ class EtcdWatch implements Watch, Follower {
     this.#events = options.events;
     this.key = options.kv.root + options.prefix;
     this.#health = new WatchHealth(options.kv.calls.endpoints, options);
+    this.#turns = new Turns(options.kv.calls.endpoints, this.#health);
   }
 
   close(): void {
-    this.#closing.abort();
-    this.#stream.abort();
+    this.#turns.close();
   }
 
-  async run(): Promise<void> {
-    const { endpoints } = this.#kv.calls;
-    const following = endpoints.follow(this);
-    try {
-      while (!this.#closed()) {
-        await endpoints.there(this.#closing.signal);
-        if (this.#closed()) return;
-        this.#stream = new AbortController();
-        const reason = await this.#turn(this.#stream.signal);
-        this.#isOpen = false;
-        if (this.#closed()) return;
-        if (reason === '') continue;
-        this.#failures++;
-        if (this.#failures > 1) this.#health.away(reason);
-        await delay(endpoints.pauseMs(this.#failures), undefined, {
-          signal: this.#closing.signal,
-        }).catch(() => {});
-      }
-    } finally {
-      following.close();
-    }
+  run(): Promise<void> {
+    return this.#turns.run(this, async (signal) => {
+      const reason = await this.#turn(signal);
+      this.#isOpen = false;
+      return reason;
+    });
   }
 
   known(): number {
@@ -125,11 +106,11 @@ class EtcdWatch implements Watch, Follower {
   }
 
   onMoved(): void {
-    this.#stream.abort();
+    this.#turns.breakOff();
   }
 
   onAway(reason: string): void {
-    if (!this.#closed()) this.#health.away(reason);
+    if (!this.#turns.isClosed) this.#health.away(reason);
   }
 
   onThere(): void {
@@ -194,7 +175,7 @@ class EtcdWatch implements Watch, Follower {
     if (result['canceled'] === true) return this.#canceled(result);
     if (clusterId !== this.#clusterId) return this.#restart();
     if (result['created'] === true) {
-      this.#failures = 0;
+      this.#turns.succeeded();
       this.trouble = '';
       this.#isOpen = true;
       this.#health.there();
@@ -221,7 +202,7 @@ class EtcdWatch implements Watch, Follower {
   /** What a piece of the stream brought, in one. */
   #deliver(): void {
     const { records, isDeletion, index } = this.#changes;
-    if (records.size === 0 || this.#closed()) return;
+    if (records.size === 0 || this.#turns.isClosed) return;
     this.#changes = new Changes();
     for (const [key, record] of records) {
       if (record === undefined) this.#entries.delete(key);
@@ -244,7 +225,7 @@ class EtcdWatch implements Watch, Follower {
     if (startedMs < this.#checkAfterMs) return;
     this.#checkAfterMs = Number.POSITIVE_INFINITY;
     const known = this.#revision;
-    const stream = this.#stream;
+    const stream = this.#turns.signal;
     const body = {
       ...rangeOf(this.key),
       keys_only: true,
@@ -254,25 +235,21 @@ class EtcdWatch implements Watch, Follower {
     const answer = await this.#kv.post('kv/range', body).catch(() => undefined);
     const spentMs = performance.now() - startedMs;
     this.#checkAfterMs = performance.now() + Math.max(CHECK_MS, CHECK_SHARE * spentMs);
-    if (answer === undefined || stream.signal.aborted || this.#revision !== known) return;
+    if (answer === undefined || stream.aborted || this.#revision !== known) return;
     const isMissing =
       answer['kvs'] !== undefined || Number(answer['count'] ?? 0) !== this.#entries.size;
     if (!isMissing) this.#checkedRevision = read(() => headerOf(answer)).revision;
     else if (this.#suspectRevision !== known) this.#suspectRevision = known;
     else {
       this.#log.warn({ path: this.#prefix }, 'registry watch missed a change, opening it again');
-      stream.abort();
+      if (this.#turns.signal === stream) this.#turns.breakOff();
     }
   }
 
   #restart(): void {
     this.#revision = 0;
     this.#checkedRevision = 0;
-    this.#stream.abort();
-  }
-
-  #closed(): boolean {
-    return this.#closing.signal.aborted || this.#kv.calls.endpoints.closing.aborted;
+    this.#turns.breakOff();
   }
 }
 
