@@ -3,6 +3,7 @@
 // other: no port, no token, no common clock. docs/design/gateways.md has the records and the reasons.
 
 import type { Log } from './base/log.ts';
+import { within } from './base/within.ts';
 import {
   type AppliedDocument,
   type GatewayDocument,
@@ -227,12 +228,7 @@ export class Gateways {
 
   /** Leaves; never throws. */
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, LAST_WORD_MS);
-    });
-    await Promise.race([this.receipts.sayLast(), late]);
-    clearTimeout(timer);
+    await within(this.receipts.sayLast(), LAST_WORD_MS, undefined);
     this.#isClosed = true;
     this.#views.close();
     this.#applied.close();

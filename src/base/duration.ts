@@ -32,3 +32,8 @@ export function formatDuration(ms: number): string {
   if (minutes < 60) return rest === 0 ? `${minutes}m` : `${minutes}m${rest}s`;
   return `${Math.floor(minutes / 60)}h${minutes % 60 === 0 ? '' : `${minutes % 60}m`}`;
 }
+
+/** Of a wall clock, `12:00:01Z`. */
+export function formatClock(ms: number): string {
+  return `${new Date(ms).toISOString().slice(11, 19)}Z`;
+}

@@ -110,7 +110,7 @@ test('a silent gateway is named and not waited for', async (t) => {
   assert.deepEqual([acknowledged, idle, inFlight], [true, true, 0]);
   assert.match(scope.unheard.join(), /^B \(silent since \d\d:\d\d:\d\dZ\)$/);
   assert.deepEqual(found.others.capacities('app'), []);
-  assert.deepEqual(found.others.outElsewhere('app', 's1'), []);
+  assert.deepEqual(found.others.servers('app')('s1', DRAIN).outElsewhere, []);
 });
 
 test('while the registry is away nothing is said of others but that', async (t) => {
@@ -154,10 +154,10 @@ test('the guard hears which servers count elsewhere, and who did not say so late
     ['s1', 's2', 's3'].map((id) => before?.counts(id)),
     [false, true, true],
   );
-  assert.deepEqual(found.others.outElsewhere('app', 's1'), [
+  assert.deepEqual(found.others.servers('app')('s1', DRAIN).outElsewhere, [
     { gateway: 'B', eligibility: 'drain' },
   ]);
-  assert.deepEqual(found.others.outElsewhere('app', 's3'), []);
+  assert.deepEqual(found.others.servers('app')('s3', DRAIN).outElsewhere, []);
   found.b.store.isDeaf = true;
   await say(found.a, 's1', DRAIN);
   assert.equal(found.others.capacities('app')[0]?.isKnown, false);

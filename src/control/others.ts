@@ -3,8 +3,9 @@
 // registry is away, nothing is said but that.
 
 import type { GatewayDocument } from '../admin.ts';
+import { formatClock } from '../base/duration.ts';
 import type { Scope } from '../base/scope.ts';
-import type { Elsewhere, Gateways, OtherGateway, ServerView } from '../gateways.ts';
+import type { Elsewhere, Gateways, OtherGateway } from '../gateways.ts';
 import { type Admin, type Eligibility, isCapacity, parseOwner } from '../model.ts';
 
 export type OthersOptions = {
@@ -75,7 +76,7 @@ export class Others {
     const said: [OtherGateway, string][] = [];
     for (const other of this.#elsewhere(upstream)) {
       const view = other.view?.out.get(server);
-      const isConfirmed = other.isCurrent && isApplied(admin, view, recordIndex);
+      const isConfirmed = isConfirmedBy(other, server, admin, recordIndex);
       said.push([other.gateway, isConfirmed ? '' : 'has not confirmed it']);
       if (other.gateway.state === 'silent' || !this.#isReachable) continue;
       acknowledged &&= isConfirmed;
@@ -86,14 +87,15 @@ export class Others {
     return { acknowledged, idle, inFlight, tunnels, scope: this.#scope(said) };
   }
 
-  /** Where the server takes no requests, though it may here. */
-  outElsewhere(
-    upstream: string,
-    server: string,
-  ): readonly { readonly gateway: string; readonly eligibility: Eligibility }[] {
-    return this.#elsewhere(upstream).flatMap(({ gateway, view }) => {
-      const out = gateway.state === 'live' ? view?.out.get(server) : undefined;
-      return out === undefined ? [] : [{ gateway: gateway.name, eligibility: out.eligibility }];
+  /** What the others say of the servers of an upstream: looked up once, for all of them. */
+  servers(upstream: string): (server: string, admin: Admin) => ServerElsewhere {
+    const live = this.#elsewhere(upstream).filter(({ gateway }) => gateway.state === 'live');
+    return (server, admin) => ({
+      outElsewhere: live.flatMap(({ gateway, view }) => {
+        const out = view?.out.get(server);
+        return out === undefined ? [] : [{ gateway: gateway.name, eligibility: out.eligibility }];
+      }),
+      isConfirmed: !this.#isReachable || live.every((other) => isConfirmedBy(other, server, admin)),
     });
   }
 
@@ -134,7 +136,7 @@ export class Others {
       const why = !this.#isReachable
         ? 'the registry is away'
         : gateway.state === 'silent'
-          ? `silent since ${new Date(gateway.sinceMs).toISOString().slice(11, 19)}Z`
+          ? `silent since ${formatClock(gateway.sinceMs)}`
           : trouble;
       if (why === '') heard.push(gateway.name);
       else unheard.push(`${gateway.name} (${why})`);
@@ -146,6 +148,14 @@ export class Others {
     return { gateway: name, heard, unheard };
   }
 }
+
+/** One server as the live ones of the others see it. */
+export type ServerElsewhere = {
+  /** Where it takes no requests, though it may here. */
+  readonly outElsewhere: readonly { readonly gateway: string; readonly eligibility: Eligibility }[];
+  /** All of them have its admin state in force. */
+  readonly isConfirmed: boolean;
+};
 
 export type CapacityElsewhere = {
   readonly gateway: string;
@@ -161,11 +171,14 @@ export type CapacityElsewhere = {
  * An intent is confirmed by its token; what only the record says, by seeing the server out in a registry
  * that is as far: it may have been out, and back, before.
  */
-function isApplied(
+function isConfirmedBy(
+  { isCurrent, view }: Elsewhere,
+  server: string,
   { state, owner }: Admin,
-  view: ServerView | undefined,
-  recordIndex: number,
+  recordIndex = 0,
 ): boolean {
+  if (!isCurrent) return false;
   if (state === 'ready' || parseOwner(owner).kind !== 'registry') return true;
-  return view !== undefined && view.index >= recordIndex;
+  const out = view?.out.get(server);
+  return out !== undefined && out.index >= recordIndex;
 }

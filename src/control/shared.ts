@@ -190,16 +190,14 @@ export class SharedControl {
    * 0: it is not so. Infinity: the registry could not be asked.
    */
   async recordIndex(upstream: string, server: string): Promise<number> {
-    const { table, registries } = this.#options;
-    const member = table.member(upstream, server);
+    const member = this.#options.table.member(upstream, server);
     if (member === undefined || !isOutByRecord(member)) return 0;
-    const found = registries.find(({ config: { name } }) => name === member.registry);
-    const store = found?.opened.store;
-    if (found === undefined || store === undefined || this.others.scope.heard.length === 0)
-      return 0;
-    const { prefix } = found.config;
+    const records = this.#recordsOf(member.registry);
+    if (records === undefined || this.others.scope.heard.length === 0) return 0;
+    const { store, config } = records;
     try {
-      return (await findRecord({ store, prefix, upstream, server }))?.modifyIndex ?? 0;
+      const record = await findRecord({ store, prefix: config.prefix, upstream, server });
+      return record?.modifyIndex ?? 0;
     } catch {
       // That it is away is said by whoever follows it.
       return Number.POSITIVE_INFINITY;
@@ -266,23 +264,27 @@ export class SharedControl {
    * is overruled by the intent.
    */
   async #beside(upstream: string, server: string, admin: Admin): Promise<readonly RecordWrite[]> {
-    const { table, registries } = this.#options;
+    const { table } = this.#options;
     const config = table.upstream(upstream)?.config;
-    const registry = table.member(upstream, server)?.registry ?? '';
-    if (config === undefined || registry === '') return [];
-    const isShared =
-      sharedBy(registries.filter(({ config: { name } }) => name === registry)) !== '';
-    const writesDown = config.writeDown === 'auto' ? isShared : config.writeDown === 'on';
+    const records = this.#recordsOf(table.member(upstream, server)?.registry ?? '');
+    if (config === undefined || records === undefined) return [];
+    const writesDown =
+      config.writeDown === 'auto' ? sharedBy([records]) !== '' : config.writeDown === 'on';
     // What was written once is taken back, whatever the setting says by then.
     if (admin.state !== 'ready' && !writesDown) return [];
-    const found = registries.find((one) => one.config.name === registry);
-    const store = found?.opened.store;
-    if (found === undefined || store === undefined) return [];
-    const { prefix } = found.config;
+    const { store } = records;
+    const { prefix } = records.config;
     const writes = await downWrites({ store, prefix, upstream, server }, admin);
     if (store === this.#place?.store) return writes;
     if (writes.length > 0) await store.commit(writes);
     return [];
+  }
+
+  /** The records of a registry; undefined where it has none, or there is no such registry. */
+  #recordsOf(registry: string): ServerRecords | undefined {
+    const found = this.#options.registries.find(({ config }) => config.name === registry);
+    const store = found?.opened.store;
+    return found === undefined || store === undefined ? undefined : { config: found.config, store };
   }
 
   /** Of the registry that the gateways meet in, as it is in the table. */

@@ -68,10 +68,12 @@ function buildUpstream(
   },
 ): UpstreamDocument {
   const totals = context.fleet.totals(config.name);
+  const elsewhere = context.others.servers(config.name);
   const servers = [...members.values()].map((member): ServerDocument => {
     const { state, source, registry, alsoIn, admin } = member;
     const verdict = verdicts.get(state.id);
     const counters = totals.servers.get(state.id);
+    const { outElsewhere, isConfirmed } = elsewhere(state.id, admin);
     return {
       id: state.id,
       addresses: state.addresses,
@@ -88,10 +90,8 @@ function buildUpstream(
       riseCount: verdict?.riseCount ?? 0,
       fallCount: verdict?.fallCount ?? 0,
       eligibility: memberEligibility(config.name, member, context.figures),
-      outElsewhere: context.others.outElsewhere(config.name, state.id),
-      settled:
-        context.fleet.isAcknowledged(member.adminGeneration) &&
-        context.others.drain(config.name, state.id, admin, 0).acknowledged,
+      outElsewhere,
+      settled: context.fleet.isAcknowledged(member.adminGeneration) && isConfirmed,
       inFlight: inFlight(config.name, state.id, context.figures),
       requests: counters?.attempts ?? 0,
       failures: counters?.failures ?? 0,

@@ -5,6 +5,7 @@
 
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { within } from '../base/within.ts';
 import type { RecordStore } from '../registry.ts';
 import type { AnswerDocument, AskDocument } from './documents.ts';
 import type { OtherGateway } from './roster.ts';
@@ -171,19 +172,8 @@ export class SharedReceipts {
   async #put(id: string, ask: AskDocument, timeoutMs: number): Promise<void> {
     const { store, prefix } = this.#options;
     const written = store.put(`${prefix}shared/receipts/${id}`, JSON.stringify(ask));
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new SluiceError('registry_unreachable', 'the registry does not answer');
-      timer = setTimeout(reject, timeoutMs, error);
-    });
-    try {
-      await Promise.race([written, late]);
-    } finally {
-      clearTimeout(timer);
-      written.catch(() => {
-        // After the deadline: it was said that the registry does not answer.
-      });
-    }
+    if ((await within(written, timeoutMs, 'late')) !== 'late') return;
+    throw new SluiceError('registry_unreachable', 'the registry does not answer');
   }
 
   #answer(id: string, ask: AskDocument, isFinal: boolean): Promise<void> {

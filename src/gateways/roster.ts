@@ -4,6 +4,7 @@
 
 import { messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { within } from '../base/within.ts';
 import type { Lease, RecordStore } from '../registry.ts';
 import type { GatewayDocument } from './documents.ts';
 import type { Shared } from './shared-state.ts';
@@ -123,14 +124,13 @@ export class Roster {
     const lease = this.#lease;
     this.#lease = undefined;
     if (lease === undefined) return;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, GOODBYE_MS);
-    });
     // The record goes first, or we would be silent for a moment.
     const goodbye = store.delete(`${prefix}shared/gateways/${id}`).then(() => lease.close());
-    await Promise.race([goodbye.catch(() => {}), late]);
-    clearTimeout(timer);
+    await within(
+      goodbye.catch(() => {}),
+      GOODBYE_MS,
+      undefined,
+    );
   }
 
   async #open(): Promise<void> {

@@ -4,6 +4,7 @@
 
 import type { AdminRequest } from '../../admin.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
+import { within } from '../../base/within.ts';
 import type { Gateways, PendingIntent } from '../../gateways.ts';
 import { type Admin, READY } from '../../model.ts';
 import type { RecordWrite } from '../../registry.ts';
@@ -91,19 +92,14 @@ export class IntentWriter {
 
 /** False when the registry is away; what it did not take in time it may still take, which changes nothing. */
 async function isWritten(written: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(resolve, WRITE_DEADLINE_MS, false);
-  });
   try {
-    return await Promise.race([written.then(() => true), late]);
+    return await within(
+      written.then(() => true),
+      WRITE_DEADLINE_MS,
+      false,
+    );
   } catch (error) {
     if (isSluiceError(error) && error.code === 'registry_unreachable') return false;
     throw error;
-  } finally {
-    clearTimeout(timer);
-    written.catch(() => {
-      // After the deadline: said by whoever writes it again.
-    });
   }
 }

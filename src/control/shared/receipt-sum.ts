@@ -2,6 +2,7 @@
 // missing. What another gateway wrote is read with the shape of the contract.
 
 import { RECEIPT_COUNTS, type ReceiptCounts, type ReceiptDocument } from '../../admin.ts';
+import { formatClock } from '../../base/duration.ts';
 import type { Scope } from '../../base/scope.ts';
 import type { OtherCounts } from '../../gateways.ts';
 
@@ -36,10 +37,7 @@ export function sumReceipts(
 }
 
 function missingOf(state: OtherCounts['state'], atMs: number | undefined): string {
-  const since =
-    atMs === undefined
-      ? 'it counted nothing'
-      : `nothing after ${new Date(atMs).toISOString().slice(11, 19)}Z`;
+  const since = atMs === undefined ? 'it counted nothing' : `nothing after ${formatClock(atMs)}`;
   switch (state) {
     case 'answered':
       return '';

@@ -2,6 +2,7 @@
 // and once more at the end. A gateway that was restarted in between has forgotten it: then the
 // release has the last one that was seen, which says since when it is not complete.
 
+import { formatClock } from '../../base/duration.ts';
 import { isSluiceError, messageOf } from '../../base/errors.ts';
 import { notHeard } from '../../base/scope.ts';
 import { isServing, type Receipt, type ReleaseControl } from '../control.ts';
@@ -52,7 +53,7 @@ export class TrafficWatch {
 
   /** Why it is not complete, or ''. */
   async #readLast(): Promise<string> {
-    const since = `nothing is counted after ${new Date(this.#readAtMs).toISOString().slice(11, 19)}Z`;
+    const since = `nothing is counted after ${formatClock(this.#readAtMs)}`;
     try {
       await this.#read();
       return '';
