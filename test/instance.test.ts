@@ -99,7 +99,11 @@ test('join waits until it is healthy, leave until it is idle, and both may be sa
   for (const server of from) {
     const stuck = await instance('leave', server.id, '--timeout', '300ms');
     assert.equal(stuck.code, 1);
-    assert.match(stuck.stderr, /[12] still in flight; it stays drained and registered after 300ms/);
+    // The load may have one there, too.
+    assert.match(
+      stuck.stderr,
+      /[1-9] still in flight; it stays drained and registered after 300ms/,
+    );
     for (const response of server.held) response.end('held');
     // Both would be out: the other one takes over, and joins anew by its own word alone.
     const back = await instance('join', server.id);

@@ -118,6 +118,10 @@ export class Normal {
       const items = body.slice(1, -1).split(/(?<=\}),(?=\{"(?:Accessor)?ID":")/);
       body = `[${items.sort().join()}]`;
     }
+    // The tags of a catalog's services are a set: the agent gives them in another order each time.
+    if (/^\{("[^"]*":\[[^[\]{}]*\],?)+\}$/.test(body)) {
+      body = body.replace(/\[([^[\]]*)\]/g, (_, tags: string) => `[${tags.split(',').sort()}]`);
+    }
     for (const left of this.#options.leaveOut ?? []) body = body.replace(left, '…');
     const indexed = body !== answer.body;
     const headers = answer.headers
