@@ -2,6 +2,7 @@
 // outlives us, look at files, processes and sockets. Everything is asynchronous, because the next
 // host is reached over a network. What a host cannot tell is said by an empty answer, never guessed.
 
+import type { Readable } from 'node:stream';
 import type { Address } from '../../base/units.ts';
 
 /** One process of the host, across reuse of its pid and across a reboot. */
@@ -24,6 +25,12 @@ export type Command = {
   readonly cwd: string;
   /** All of it: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
+  /**
+   * What it reads, of any length; default: nothing. Of `run` only. A command may end before it has
+   * read all of it: a stream is destroyed then. When a stream fails, so does `run`; the command is
+   * ended, or only sees its input end early: what it made of it must be checked by other means.
+   */
+  readonly stdin?: Readable | string;
 };
 
 export type CommandEnd = {
@@ -57,7 +64,10 @@ export interface Host {
   /** True for the machine that we run on ourselves. */
   readonly isLocal: boolean;
 
-  /** Runs a command to its end, or until the time is over. @throws as `spawn` */
+  /**
+   * Runs a command to its end, or until the time is over.
+   * @throws as `spawn`; what the stream of its stdin failed with
+   */
   run(command: Command, timeoutMs: number): Promise<CommandEnd>;
   /**
    * Starts a process in a session of its own, so that it outlives us and no signal for us reaches it.

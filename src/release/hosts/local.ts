@@ -1,6 +1,6 @@
 // The machine that we run on.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, open, readdir, realpath, rename, stat } from 'node:fs/promises';
 import { storageError, writeWhole } from '../journal/files.ts';
@@ -52,29 +52,52 @@ export const localHost: Host = {
 };
 
 async function run(command: Command, timeoutMs: number): Promise<CommandEnd> {
-  const { file, args, name, cwd, env } = command;
+  const { file, args, name, cwd, env, stdin } = command;
   const child = spawn(file, args, {
     argv0: name ?? file,
     cwd,
     env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   });
   const texts = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream].setEncoding('utf8').on('data', (text: string) => {
+    child[stream]?.setEncoding('utf8').on('data', (text: string) => {
       texts[stream] = (texts[stream] + text).slice(0, OUTPUT_BYTES_MAX);
     });
   }
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    // Not `close`: a child of its own may hold its output open for ever.
-    child.on('exit', (status) => setImmediate(() => resolve(status)));
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.on('error', reject);
+      // Not `close`: a child of its own may hold its output open for ever.
+      child.on('exit', (status) => setImmediate(() => resolve(status)));
+      feed(child, stdin, reject);
+    });
+    return { code, ...texts };
+  } finally {
+    for (const stream of child.stdio) stream?.destroy();
+    if (typeof stdin === 'object') stdin.destroy();
+  }
+}
+
+/** Gives a command what it reads. That it does not want all of it is its own matter. */
+function feed(
+  child: ChildProcess,
+  stdin: Command['stdin'],
+  onFailure: (error: Error) => void,
+): void {
+  if (stdin === undefined || child.stdin === null) return;
+  child.stdin.on('error', () => {}); // It ended, or has closed its stdin: its code says why.
+  if (typeof stdin === 'string') {
+    child.stdin.end(stdin);
+    return;
+  }
+  stdin.on('error', (error) => {
+    child.kill('SIGKILL');
+    onFailure(error);
   });
-  child.stdout.destroy();
-  child.stderr.destroy();
-  return { code, ...texts };
+  stdin.pipe(child.stdin);
 }
 
 async function spawnDetached(command: Command, logFile: string): Promise<Spawned> {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { Command, Host } from '../../../src/release/hosts.ts';
 import { freePorts, killGroup } from './builders.ts';
@@ -36,6 +37,37 @@ export function hostContract(name: string, open: () => Host): void {
       assert.deepEqual(end, { code: 3, stdout: `${folder}\na b"$c none\n`, stderr: 'oops\n' });
     },
   );
+
+  check('gives a command what it reads: nothing, a text, a stream', async (host, folder) => {
+    const count = shell(folder, 'wc -c');
+    assert.equal((await host.run(count, 10_000)).stdout, '0\n');
+    const text = `set -- x; echo "$1" 'ü'\n`;
+    const same = await host.run({ ...shell(folder, 'cat; exit 3'), stdin: text }, 10_000);
+    assert.deepEqual(same, { code: 3, stdout: text, stderr: '' });
+    const chunk = Buffer.alloc(100_000, 'a\0\n');
+    const stdin = Readable.from(Array.from({ length: 50 }, () => chunk));
+    assert.equal((await host.run({ ...count, stdin }, 10_000)).stdout, '5000000\n');
+  });
+
+  check('a command need not read all of it', async (host, folder) => {
+    const stdin = Readable.from(endless());
+    const end = await host.run({ ...shell(folder, 'head -c 3; exit 4'), stdin }, 10_000);
+    assert.deepEqual(end, { code: 4, stdout: 'aaa', stderr: '' });
+    assert.equal(stdin.destroyed, true);
+    const text = { ...shell(folder, 'exit 5'), stdin: 'a'.repeat(1_000_000) };
+    assert.equal((await host.run(text, 10_000)).code, 5);
+  });
+
+  check('says what a stream failed with', async (host, folder) => {
+    const stdin = Readable.from(
+      (async function* () {
+        yield 'part';
+        throw new Error('the file is gone');
+      })(),
+    );
+    const command = { ...shell(folder, 'cat'), stdin };
+    await assert.rejects(host.run(command, 10_000), { message: 'the file is gone' });
+  });
 
   check('ends a command whose time is over', async (host, folder) => {
     const end = await host.run(shell(folder, 'echo begun; exec sleep 60'), 300);
@@ -159,6 +191,10 @@ export function hostContract(name: string, open: () => Host): void {
     assert.equal(await host.holderOf(sockets, [started.pid]), started.pid);
     assert.equal(await host.holderOf(sockets, [process.pid]), undefined);
   });
+}
+
+function* endless(): Generator<Buffer> {
+  for (;;) yield Buffer.alloc(65_536, 'a');
 }
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {

@@ -30,6 +30,9 @@ case $2 in */*) [ -x "$2" ] || exit 127;; *) PATH=$3 command -v "$2" >/dev/null 
 cd "$1"; shift 3
 `;
 
+/** A script and what it reads in one stream: the script's length in a line, the script, the rest. */
+const SCRIPT_FIRST = 'IFS= read -r n; eval "$(head -c "$n")"';
+
 export class ShellHost implements Host {
   readonly isLocal = false;
   readonly #argv: readonly [string, ...string[]];
@@ -41,7 +44,7 @@ export class ShellHost implements Host {
   async run(command: Command, timeoutMs: number): Promise<CommandEnd> {
     const script = `${EXISTS}t=$1; shift; exec timeout -s KILL "$t" env -i "$@"`;
     const args = [...this.#args(command), String(timeoutMs / 1000), ...words(command)];
-    const { code, stdout, stderr } = await this.#sh(script, args);
+    const { code, stdout, stderr } = await this.#sh(script, args, command.stdin);
     if (code === 127) throw noSuchFile(command.file);
     return { code: code === 137 ? null : code, stdout: stdout.toString(), stderr };
   }
@@ -183,18 +186,34 @@ for p; do [ "$p" = none ] && exit; ls -l "/proc/$p/fd" 2>/dev/null | grep -Eq "$
   #sh(
     script: string,
     args: readonly string[],
+    stdin?: Command['stdin'],
   ): Promise<{ code: number | null; stdout: Buffer; stderr: string }> {
     const [file, ...rest] = this.#argv;
-    const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const argv = stdin === undefined ? rest : ['-c', SCRIPT_FIRST];
+    const child = spawn(file, argv, { stdio: ['pipe', 'pipe', 'pipe'] });
     const stdout: Buffer[] = [];
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString();
     });
-    child.stdin.end(`set -- ${args.map(quoted).join(' ')}\n${script}\n`);
+    const text = `set -- ${args.map(quoted).join(' ')}\n${script}\n`;
     return new Promise((resolve, reject) => {
       child.on('error', reject);
+      child.stdin.on('error', () => {}); // It does not read all.
+      if (stdin === undefined) child.stdin.end(text);
+      else {
+        child.stdin.write(`${Buffer.byteLength(text)}\n${text}`);
+        if (typeof stdin === 'string') child.stdin.end(stdin);
+        else {
+          stdin.on('error', (error) => {
+            child.stdin.destroy();
+            reject(error);
+          });
+          child.on('close', () => stdin.destroy());
+          stdin.pipe(child.stdin);
+        }
+      }
       child.on('close', (code) => resolve({ code, stdout: Buffer.concat(stdout), stderr }));
     });
   }
