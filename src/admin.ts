@@ -4,6 +4,7 @@
 export { AuditLog } from './admin/audit.ts';
 export {
   type AdminRequest,
+  type AnswerCounts,
   type DeregisterRequest,
   type DrainDocument,
   type EventDocument,

@@ -14,6 +14,7 @@ export {
   addServerCounters,
   addSocketCounters,
   addUpstreamCounters,
+  countAnswer,
   createServerCounters,
   createSocketCounters,
   createUpstreamCounters,

@@ -225,6 +225,7 @@ test('a receipt adds up, also when a worker dies with requests in flight', async
   const after = await read(`${daemon.control}/api/receipts/${opened.id}`);
   assert.equal(after.lost, 2);
   assert.equal(after.servers[0]?.lost, 2);
+  assert.deepEqual([after.answers['2xx'], after.servers[0]?.answers['2xx']], [6, 6]);
   assert.equal(after.requests, 8);
   assert.equal(
     after.requests,

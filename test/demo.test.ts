@@ -12,6 +12,7 @@ import type { Result } from '../demo/load.ts';
 import { verdict } from '../demo/show/receipt.ts';
 import type { Kill } from '../demo/show/traffic.ts';
 import type { ReceiptDocument } from '../src/admin.ts';
+import { NO_ANSWERS, NO_TUNNELS } from './support/admin/documents.ts';
 import { ALONE } from './support/base/scopes.ts';
 import { findPeer, needPeer } from './support/peers/programs.ts';
 
@@ -106,7 +107,7 @@ const RECEIPT: ReceiptDocument = {
     lost: 1,
     clientGone: 0,
     stillInFlight: 0,
-    tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
+    ...{ answers: NO_ANSWERS, tunnels: NO_TUNNELS },
     longestGapMs: 0,
     workersLost: 0,
     servers: [],

@@ -9,6 +9,7 @@ export {
   requestOf,
 } from './contract/call.ts';
 export {
+  type AnswerCounts,
   type DrainDocument,
   EVENT,
   type EventDocument,

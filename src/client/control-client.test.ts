@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { NO_ANSWERS } from '../../test/support/admin/documents.ts';
 import { PARTIAL } from '../../test/support/base/scopes.ts';
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../admin.ts';
 import { createControlClient } from './control-client.ts';
@@ -29,6 +30,7 @@ const RECEIPT: ReceiptDocument = {
   openedAtMs: 1,
   requests: 10,
   answered: 10,
+  answers: NO_ANSWERS,
   retried: 1,
   cut: 0,
   lost: 0,
@@ -42,6 +44,8 @@ const RECEIPT: ReceiptDocument = {
       id: '127.0.0.1:9001',
       attempts: 11,
       answered: 10,
+      answers: NO_ANSWERS,
+      failures: 1,
       retried: 1,
       cut: 0,
       lost: 0,

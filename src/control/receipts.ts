@@ -6,7 +6,7 @@
 // over several is in shared/receipt-sum.ts.
 
 import { randomBytes } from 'node:crypto';
-import type { ReceiptCounts, TunnelCounts } from '../admin.ts';
+import type { AnswerCounts, ReceiptCounts, TunnelCounts } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import {
   addServerCounters,
@@ -109,8 +109,10 @@ export class Receipts {
     addUpstreamCounters(upstream, now.counters);
     addUpstreamCounters(upstream, start.counters, -1);
     const servers = new Map([...now.servers].map(([id, sum]) => [id, since(sum, start, id)]));
+    const answers = createServerCounters();
     for (const [id, { counters, tunnels }] of servers) {
-      if (counters.attempts > 0 || tunnels.opened > 0) ids.add(id);
+      addServerCounters(answers, counters);
+      if (counters.attempts > 0 || counters.answered > 0 || tunnels.opened > 0) ids.add(id);
     }
     return {
       id: gap.id,
@@ -118,6 +120,7 @@ export class Receipts {
       openedAtMs,
       requests: upstream.requests + start.counters.inFlight,
       answered: upstream.answered,
+      answers: answersOf(answers),
       retried: upstream.retried,
       cut: upstream.cut,
       lost: upstream.lost,
@@ -128,8 +131,11 @@ export class Receipts {
       workersLost: this.#fleet.crashes - receipt.crashes,
       servers: [...ids].map((id) => {
         const { counters, tunnels } = servers.get(id) ?? NOTHING;
-        const { attempts, answered, retried, cut, lost, clientGone } = counters;
-        return { id, attempts, answered, retried, cut, lost, clientGone, tunnels };
+        const { attempts, answered, failures, retried, cut, lost, clientGone } = counters;
+        return {
+          ...{ id, attempts, answered, answers: answersOf(counters), failures },
+          ...{ retried, cut, lost, clientGone, tunnels },
+        };
       }),
     };
   }
@@ -150,6 +156,16 @@ function since(sum: ServerCounters, start: UpstreamTotals, id: string): Since {
   addServerCounters(counters, sum);
   addServerCounters(counters, before, -1);
   return { counters, tunnels: tunnelsOf(counters, before) };
+}
+
+function answersOf(counters: ServerCounters): AnswerCounts {
+  return {
+    '1xx': counters.answered1xx,
+    '2xx': counters.answered2xx,
+    '3xx': counters.answered3xx,
+    '4xx': counters.answered4xx,
+    '5xx': counters.answered5xx,
+  };
 }
 
 /** Tunnels that were open at the opening count too, as requests do. */

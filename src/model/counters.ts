@@ -12,20 +12,24 @@ type TunnelCounters = {
   tunnelsCut: number;
 };
 
+/** The whole responses of a server that reached their clients, by the class of their status. */
+type AnswerCounters = { [Class in `answered${1 | 2 | 3 | 4 | 5}xx`]: number };
+
 /** `pick` raises `attempts` and `settle` raises `failures`. The gateway raises all others. */
-export type ServerCounters = TunnelCounters & {
-  /** Picks: requests sent, or tried to be sent, to this server. */
-  attempts: number;
-  /** Whole responses that reached the client. */
-  answered: number;
-  /** Attempts that ended in another attempt. */
-  retried: number;
-  cut: number;
-  lost: number;
-  clientGone: number;
-  /** Attempts settled as failures. */
-  failures: number;
-};
+export type ServerCounters = TunnelCounters &
+  AnswerCounters & {
+    /** Picks: requests sent, or tried to be sent, to this server. */
+    attempts: number;
+    /** Whole responses that reached the client. */
+    answered: number;
+    /** Attempts that ended in another attempt. */
+    retried: number;
+    cut: number;
+    lost: number;
+    clientGone: number;
+    /** Attempts settled as failures. */
+    failures: number;
+  };
 
 /** How an exchange ended; see ReceiptDocument for the words. */
 export type ExchangeResult = 'answered' | 'cut' | 'lost' | 'clientGone';
@@ -72,6 +76,11 @@ export function createServerCounters(): ServerCounters {
   return {
     attempts: 0,
     answered: 0,
+    answered1xx: 0,
+    answered2xx: 0,
+    answered3xx: 0,
+    answered4xx: 0,
+    answered5xx: 0,
     retried: 0,
     cut: 0,
     lost: 0,
@@ -104,6 +113,16 @@ export function createUpstreamCounters(): UpstreamCounters {
 
 export function createSocketCounters(): SocketCounters {
   return { turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0 };
+}
+
+/** A server's whole response. `status`: 101, or 200 to 599. */
+export function countAnswer(counters: ServerCounters, status: number): void {
+  counters.answered += 1;
+  if (status < 300 && status >= 200) counters.answered2xx += 1;
+  else if (status < 600 && status >= 500) counters.answered5xx += 1;
+  else if (status < 500 && status >= 400) counters.answered4xx += 1;
+  else if (status < 400 && status >= 300) counters.answered3xx += 1;
+  else if (status < 200) counters.answered1xx += 1;
 }
 
 export function recordDuration(counters: UpstreamCounters, ms: number): void {

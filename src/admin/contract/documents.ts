@@ -205,11 +205,25 @@ const TUNNELS = object({
 
 export type TunnelCounts = ValueOf<typeof TUNNELS>;
 
+/** Whole responses by the class of their status. They add up to `answered`. */
+const ANSWERS = object({
+  '1xx': number,
+  '2xx': number,
+  '3xx': number,
+  '4xx': number,
+  '5xx': number,
+});
+
+export type AnswerCounts = ValueOf<typeof ANSWERS>;
+
 const RECEIPT_SERVER = object({
   id: text,
   /** Attempts sent to this server. */
   attempts: number,
   answered: number,
+  answers: ANSWERS,
+  /** Attempts that the server failed: no answer, no connection, a response that broke off. */
+  failures: number,
   retried: number,
   cut: number,
   lost: number,
@@ -227,6 +241,7 @@ const COUNTS = {
   requests: number,
   /** A server's whole response reached the client. */
   answered: number,
+  answers: ANSWERS,
   /** Requests that needed more than one attempt. */
   retried: number,
   /** The response began and could not be completed. */

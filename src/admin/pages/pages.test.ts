@@ -212,7 +212,8 @@ test('the metrics carry what was counted, buckets cumulative', async () => {
             id: A,
             counters: {
               attempts: 7,
-              answered: 4,
+              ...{ answered: 4, answered1xx: 0, answered2xx: 3, answered3xx: 0, answered4xx: 0 },
+              answered5xx: 1,
               retried: 1,
               cut: 0,
               lost: 1,
@@ -232,6 +233,7 @@ test('the metrics carry what was counted, buckets cumulative', async () => {
     'sluice_worker_crashes_total 2',
     'sluice_generation 1',
     'sluice_client_connections 3',
+    `sluice_server_5xx_total{upstream="app",server="${A}"} 1`,
     'sluice_gateways{state="live"} 1',
     'sluice_gateways{state="silent"} 0',
     'sluice_client_connections_max 700',

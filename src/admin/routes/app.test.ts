@@ -4,7 +4,13 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { server, status, upstream } from '../../../test/support/admin/documents.ts';
+import {
+  NO_ANSWERS,
+  NO_TUNNELS,
+  server,
+  status,
+  upstream,
+} from '../../../test/support/admin/documents.ts';
 import { noAudit } from '../../../test/support/admin/server.ts';
 import { ALONE } from '../../../test/support/base/scopes.ts';
 import { type ErrorCode, httpStatus, SluiceError } from '../../base/errors.ts';
@@ -41,12 +47,13 @@ const RECEIPT: ReceiptDocument = {
   openedAtMs: 1,
   requests: 0,
   answered: 0,
+  answers: NO_ANSWERS,
   retried: 0,
   cut: 0,
   lost: 0,
   clientGone: 0,
   stillInFlight: 0,
-  tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
+  tunnels: NO_TUNNELS,
   longestGapMs: 0,
   workersLost: 0,
   servers: [],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_ANSWERS, NO_TUNNELS } from '../../../test/support/admin/documents.ts';
 import { ALONE, PARTIAL } from '../../../test/support/base/scopes.ts';
 import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../../release.ts';
 import type { Paint } from '../output.ts';
@@ -298,9 +299,9 @@ test('live: the screen takes back exactly the lines that it drew', () => {
   assert.deepEqual(written, ['head\na\nb\n', '\x1b[2A\x1b[Jc\n', '\x1b[1A\x1b[Jdone\n']);
 });
 
-const TUNNELS = { opened: 0, ended: 0, cut: 0, open: 0 };
-const COUNTS = { answered: 9118, retried: 0, cut: 0, lost: 0 };
-const SERVER = { clientGone: 0, tunnels: TUNNELS };
+const TUNNELS = NO_TUNNELS;
+const COUNTS = { answered: 9118, answers: NO_ANSWERS, retried: 0, cut: 0, lost: 0 };
+const SERVER = { failures: 0, clientGone: 0, tunnels: TUNNELS };
 const RECEIPT: ReleaseReceipt = {
   id: 'x',
   complete: true,
@@ -412,6 +413,17 @@ test('result: what was lost is loud, and a quiet release says so', () => {
   assert.match(resultText(lossy, plain), /, 1 CUT, 3 LOST, /);
   const none = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0 };
   assert.match(resultText({ ...RESULT, receipt: none }, plain), /\n {2}traffic {3}none came in\n/);
+});
+
+test('result: answers that are not all 2xx are told apart, and those with 5xx are loud', () => {
+  const answers = { ...NO_ANSWERS, '2xx': 4000, '4xx': 18, '5xx': 5100 };
+  const server = { id: A, attempts: 5100, ...COUNTS, ...SERVER, answered: 5100 };
+  const servers = [{ ...server, answers: { ...NO_ANSWERS, '5xx': 5100 } }];
+  const text = resultText({ ...RESULT, receipt: { ...RECEIPT, answers, servers } }, plain);
+  assert.match(text, / in, 9,118 answered \(4,000 2xx, 18 4xx, 5,100 5XX\), 0 retried/);
+  assert.match(text, / 5,100 sent +5,100 answered \(5,100 5XX\) +0 retried/);
+  const good = { ...RECEIPT, answers: { ...NO_ANSWERS, '2xx': 9118 } };
+  assert.match(resultText({ ...RESULT, receipt: good }, plain), / 9,118 answered, /);
 });
 
 test('result: a note that is the reason itself is not said again in the table', () => {

@@ -90,7 +90,7 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
   ].filter(Boolean);
   const total = [
     `${amount(requests)} requests in`,
-    `${amount(answered)} answered`,
+    `${amount(answered)} answered${classes(receipt.answers, paint)}`,
     `${amount(retried)} retried`,
     bad('cut', cut),
     bad('lost', lost),
@@ -100,7 +100,7 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
   const rows = receipt.servers.map((server) => [
     `            ${server.id}`,
     `${amount(server.attempts)} sent`,
-    `${amount(server.answered)} answered`,
+    `${amount(server.answered)} answered${classes(server.answers, paint)}`,
     `${amount(server.retried)} retried`,
     bad('cut', server.cut),
     bad('lost', server.lost),
@@ -128,6 +128,17 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
     ...table(gateways),
     ...table(rows),
   ];
+}
+
+/** ` (990 2xx, 10 5XX)`; '' when all are 2xx. Answers of a broken version are answers, too. */
+function classes(answers: ReleaseReceipt['answers'], paint: Paint): string {
+  const counted = Object.entries(answers).filter(([, count]) => count > 0);
+  if (counted.every(([name]) => name === '2xx')) return '';
+  const words = counted.map(([name, count]) => {
+    const text = `${amount(count)} ${name}`;
+    return name === '5xx' ? paint('red', text.toUpperCase()) : text;
+  });
+  return ` (${words.join(', ')})`;
 }
 
 type ServerReceipt = ReleaseReceipt['servers'][number];

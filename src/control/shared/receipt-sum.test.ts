@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_ANSWERS, NO_TUNNELS } from '../../../test/support/admin/documents.ts';
 import type { ReceiptCounts } from '../../admin.ts';
 import type { OtherCounts } from '../../gateways.ts';
 import { sumReceipts } from './receipt-sum.ts';
 
-const TUNNELS = { opened: 0, ended: 0, cut: 0, open: 0 };
-
 function counts(requests: number, more: Partial<ReceiptCounts> = {}): ReceiptCounts {
-  const some = { answered: requests, retried: 0, cut: 0, lost: 0, clientGone: 0 };
+  const answers = { ...NO_ANSWERS, '2xx': requests - 1, '5xx': 1 };
+  const some = { answered: requests, answers, retried: 0, cut: 0, lost: 0, clientGone: 0 };
   return {
     ...{ id: 'r', upstream: 'app', openedAtMs: 5, requests, ...some, stillInFlight: 0 },
-    ...{ tunnels: TUNNELS, longestGapMs: requests, workersLost: 0 },
-    servers: [{ id: 's1', attempts: requests, ...some, tunnels: TUNNELS }],
+    ...{ tunnels: NO_TUNNELS, longestGapMs: requests, workersLost: 0 },
+    servers: [{ id: 's1', attempts: requests, ...some, failures: 2, tunnels: NO_TUNNELS }],
     ...more,
   };
 }
@@ -39,6 +39,14 @@ test('a receipt is the sum of those that were heard', () => {
   assert.deepEqual(
     sum.servers.map(({ id, attempts }) => `${id} ${attempts}`),
     ['s1 8', 's2 1'],
+  );
+  assert.deepEqual(sum.answers, { ...NO_ANSWERS, '2xx': 5, '5xx': 3 });
+  assert.deepEqual(
+    sum.servers.map(({ answers, failures }) => [answers['2xx'], answers['5xx'], failures]),
+    [
+      [5, 3, 6],
+      [0, 1, 2],
+    ],
   );
   assert.deepEqual(sum.scope, { gateway: 'A', heard: ['B', 'C'], unheard: [] });
 });

@@ -91,17 +91,27 @@ function added(a: ReceiptCounts, b: ReceiptCounts): ReceiptCounts {
 }
 
 function addedServer(a: ServerCounts, b: ServerCounts): ServerCounts {
-  return { ...addedCounts(a, b), id: a.id, attempts: a.attempts + b.attempts };
+  return {
+    ...addedCounts(a, b),
+    ...{ id: a.id, attempts: a.attempts + b.attempts, failures: a.failures + b.failures },
+  };
 }
 
 type Counts = Pick<
   ServerCounts,
-  'answered' | 'retried' | 'cut' | 'lost' | 'clientGone' | 'tunnels'
+  'answered' | 'answers' | 'retried' | 'cut' | 'lost' | 'clientGone' | 'tunnels'
 >;
 
 function addedCounts(a: Counts, b: Counts): Counts {
   return {
     answered: a.answered + b.answered,
+    answers: {
+      '1xx': a.answers['1xx'] + b.answers['1xx'],
+      '2xx': a.answers['2xx'] + b.answers['2xx'],
+      '3xx': a.answers['3xx'] + b.answers['3xx'],
+      '4xx': a.answers['4xx'] + b.answers['4xx'],
+      '5xx': a.answers['5xx'] + b.answers['5xx'],
+    },
     retried: a.retried + b.retried,
     cut: a.cut + b.cut,
     lost: a.lost + b.lost,

@@ -1,6 +1,6 @@
 // What an exchange leaves behind in the counters when it ends.
 
-import type { ExchangeResult } from '../../model.ts';
+import { countAnswer, type ExchangeResult } from '../../model.ts';
 import type { Server, Upstream } from '../../upstream.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -21,7 +21,9 @@ export function countExchange(
   server: Server | undefined,
 ): void {
   upstream.countStatus(status);
-  if (server !== undefined && result !== 'refused') server.counters[result] += 1;
+  if (server === undefined || result === 'refused') return;
+  if (result === 'answered') countAnswer(server.counters, status);
+  else server.counters[result] += 1;
 }
 
 /** Its request is counted as answered, by the 101. */

@@ -2,7 +2,7 @@
 
 import type { Control, DrainDocument, ReceiptDocument } from '../../../src/admin.ts';
 import { ALONE } from '../base/scopes.ts';
-import { server, status, upstream } from './documents.ts';
+import { NO_ANSWERS, NO_TUNNELS, server, status, upstream } from './documents.ts';
 
 const DRAIN: DrainDocument = {
   ...{ server: 'a:1', admin: { state: 'drain', owner: 'user:alice', reason: '', sinceMs: 1 } },
@@ -21,7 +21,7 @@ const RECEIPT: ReceiptDocument = {
     servers: [],
     gateways: [],
   },
-  ...{ tunnels: { opened: 0, ended: 0, cut: 0, open: 0 }, complete: true, scope: ALONE },
+  ...{ answers: NO_ANSWERS, tunnels: NO_TUNNELS, complete: true, scope: ALONE },
 };
 
 export function controlStub(changes: Partial<Control> = {}): Control {

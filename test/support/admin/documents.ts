@@ -8,6 +8,10 @@ import type {
 } from '../../../src/admin.ts';
 import { ALONE } from '../base/scopes.ts';
 
+/** Of receipts: nothing was answered, no tunnel was opened. */
+export const NO_ANSWERS = { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 };
+export const NO_TUNNELS = { opened: 0, ended: 0, cut: 0, open: 0 };
+
 export function server(id: string, changes: Partial<ServerDocument> = {}): ServerDocument {
   return {
     id,

@@ -23,6 +23,7 @@ import {
   type ReleaseResult,
   runRelease,
 } from '../../../src/release.ts';
+import { NO_ANSWERS, NO_TUNNELS } from '../admin/documents.ts';
 import { ALONE } from '../base/scopes.ts';
 
 const APP = join(import.meta.dirname, '../../..', 'demo', 'app.ts');
@@ -313,7 +314,7 @@ function receipt(scope: Scope): Receipt {
     id: 'x1',
     ...counts,
     stillInFlight: 0,
-    tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
+    ...{ answers: NO_ANSWERS, tunnels: NO_TUNNELS },
     longestGapMs: 0,
     workersLost: 0,
     servers: [],
