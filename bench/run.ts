@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   'change-cost': 'What a change costs',
   'change-latency': 'From a registry write to the last request',
   'no-loss': 'Requests lost in releases and crashes',
+  release: 'Ways to release',
   gateways: 'Several gateways on one registry',
   memory: 'Memory of a worker',
   balancing: 'Balancing',

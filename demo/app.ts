@@ -5,7 +5,8 @@
 //
 // Environment: VERSION (default v1; `broken` exits 1 at start). Ways to misbehave, for tests:
 // LATE_MS=n listens n ms late, HANG=/path never answers that path, ANSWER_VERSION=v claims another
-// version, UNREADY=on answers /ping with 503, IGNORE_TERM=on does not stop on SIGTERM.
+// version, UNREADY=on answers /ping with 503, IGNORE_TERM=on does not stop on SIGTERM,
+// EXIT_ON_TERM=on ends at once, with what is in flight.
 
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -86,6 +87,7 @@ server.keepAliveTimeout = 65_000;
 
 /** Stops accepting, closes idle connections, lets requests in flight finish, exits 0. */
 function stop(): void {
+  if (process.env['EXIT_ON_TERM'] === 'on') process.exit(0);
   if (process.env['IGNORE_TERM'] === 'on' || stopping) return;
   stopping = true;
   server.close(() => process.exit(0));

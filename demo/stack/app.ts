@@ -8,10 +8,15 @@ import { type Child, type Cleanup, listening, start } from './processes.ts';
 const APP = join(PROJECT, 'demo/app.ts');
 
 /** One instance on a port, ready to answer. */
-export async function startApp(port: number, cleanup: Cleanup): Promise<Child> {
-  const child = start(process.execPath, [APP, '-p', String(port)]);
+export async function startApp(
+  port: number,
+  cleanup: Cleanup,
+  env: Readonly<Record<string, string>> = {},
+  timeoutMs?: number,
+): Promise<Child> {
+  const child = start(process.execPath, [APP, '-p', String(port)], { env });
   cleanup.add(() => child.stop());
-  await listening(port, child);
+  await listening(port, child, timeoutMs);
   return child;
 }
 
