@@ -168,6 +168,24 @@ test('a changed spec applies from the next probe, and a shorter interval brings 
   assert.equal(bench.starts[0]?.spec.send, 'PING');
 });
 
+test('a server that is awaited is probed often until it is up, then as all', (t) => {
+  const outcomes: readonly ProbeOutcome[] = ['fail', 'fail', 'fail', 'fail', 'pass'];
+  const bench = new Bench(t, { random: () => 0.5, outcomes: [...outcomes, 'pass'] });
+  bench.checker.set('web', spec({ rise: 2, fall: 2 }), servers(1));
+  bench.run(2 * INTERVAL_MS);
+  assert.equal(bench.starts.length, 2);
+  const [server] = servers(1);
+  bench.checker.setOne('web', spec({ rise: 2, fall: 2 }), 's0', {
+    ...(server ?? assert.fail()),
+    isAwaited: true,
+  });
+  bench.run(450);
+  assert.equal(bench.starts.length, 6);
+  assert.equal(bench.checker.verdicts()[0]?.checks, 'up');
+  bench.run(2 * INTERVAL_MS);
+  assert.equal(bench.starts.length, 8);
+});
+
 test('a server that moved is probed there at once, and the probe of its old address does not count', (t) => {
   const bench = new Bench(t, { durationMs: 500, random: () => 0, outcomes: ['fail', 'pass'] });
   const at = (address: string): CheckedServer[] =>

@@ -19,12 +19,17 @@ export type CheckedServer = {
   /** Of the host: the first is probed, another where it does not accept. */
   readonly addresses: readonly string[];
   readonly port: number;
+  /** Somebody waits for it to come up, and it takes no traffic: until it does it is probed often. */
+  readonly isAwaited?: boolean;
   /** A remembered verdict to go on from; used only when the checker does not know the server. */
   readonly initial?: Omit<Verdict, 'upstream' | 'server' | 'changed'>;
 };
 
 /** Probes under way at once, over all upstreams; fewer when this process may have few descriptors. */
 const PROBES_MAX = 256;
+
+/** Between probes of a server that is awaited. */
+const AWAITED_INTERVAL_MS = 100;
 
 /** Each interval is up to this part longer or shorter, so that bunched probes drift apart. */
 const JITTER = 0.02;
@@ -146,8 +151,9 @@ export class Checker {
   #ensureDue(entry: Entry): void {
     if (entry.probe !== undefined) return;
     const nowMs = this.#now();
-    const isSoon = entry.place >= 0 && entry.dueMs <= nowMs + entry.spec.intervalMs * (1 + JITTER);
-    if (!isSoon) this.#schedule(entry, nowMs + this.#random() * entry.spec.intervalMs);
+    const intervalMs = intervalOf(entry);
+    const isSoon = entry.place >= 0 && entry.dueMs <= nowMs + intervalMs * (1 + JITTER);
+    if (!isSoon) this.#schedule(entry, nowMs + this.#random() * intervalMs);
   }
 
   #schedule(entry: Entry, dueMs: number): void {
@@ -207,8 +213,6 @@ export class Checker {
   #ended(entry: Entry, spec: CheckSpec, startedMs: number, result: ProbeResult): void {
     entry.probe = undefined;
     this.#running -= 1;
-    const jitter = 1 + (2 * this.#random() - 1) * JITTER;
-    this.#schedule(entry, startedMs + entry.spec.intervalMs * jitter);
     const tally = count(entry.verdict, result.outcome, spec);
     entry.verdict = {
       ...entry.verdict,
@@ -217,9 +221,16 @@ export class Checker {
       atMs: Date.now(),
       changed: tally.checks !== entry.verdict.checks,
     };
+    const jitter = 1 + (2 * this.#random() - 1) * JITTER;
+    this.#schedule(entry, startedMs + intervalOf(entry) * jitter);
     this.#onVerdict(entry.verdict);
     this.#pump();
   }
+}
+
+function intervalOf({ server, spec, verdict }: Entry): number {
+  const isAwaited = server.isAwaited === true && verdict.checks !== 'up';
+  return isAwaited ? Math.min(AWAITED_INTERVAL_MS, spec.intervalMs) : spec.intervalMs;
 }
 
 function createEntry(upstream: string, server: CheckedServer, spec: CheckSpec): Entry {

@@ -1,7 +1,7 @@
 // Which of an upstream's members are probed, and from which verdict the checks go on.
 
 import type { CheckedServer } from '../../health.ts';
-import type { Admin } from '../../model.ts';
+import { type Admin, parseOwner } from '../../model.ts';
 import type { RememberedVerdict } from '../../snapshot.ts';
 import type { Member } from './members.ts';
 import { overrideOf, writtenId } from './name-members.ts';
@@ -26,6 +26,8 @@ export function checkedServer(upstream: Probed, id: string): CheckedServer | und
   }
   const { host, port, addresses } = state;
   const initial = upstream.verdicts.get(id);
-  const server = { id, writtenId: writtenId(state), host, port, addresses };
+  const { owner = '' } = overrideOf(upstream.overrides, state) ?? {};
+  const isAwaited = parseOwner(owner).kind === 'release';
+  const server = { id, writtenId: writtenId(state), host, port, addresses, isAwaited };
   return initial === undefined ? server : { ...server, initial };
 }

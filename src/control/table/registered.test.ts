@@ -68,5 +68,8 @@ test('a member is probed unless an operator has it in maint or it has no address
   assert.equal(probed({}, []), undefined);
   const override = (word: 'drain' | 'maint') => new Map([['a', { ...READY, state: word }]]);
   assert.equal(probed({ overrides: override('maint') }), undefined);
+  assert.equal(probed({ overrides: override('drain') })?.isAwaited, false);
+  const held = new Map([['a', { ...READY, state: 'drain', owner: 'release:r1' } as const]]);
+  assert.equal(probed({ overrides: held })?.isAwaited, true);
   assert.equal(probed({ overrides: override('drain') })?.id, 'a');
 });
