@@ -2,11 +2,12 @@
 // checked before; nothing can go wrong here.
 
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from '../base/secrets.ts';
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
 import { attributesFrom, type Route, type ServerAttributes } from '../model.ts';
+import { artifactOf, pipelineOf, startFolder } from './build/artifact.ts';
 import type { ConfigFile } from './schema.ts';
 import { balancingOf } from './sections/balance.ts';
 import { asksByKeys, type RequestFile } from './sections/check.ts';
@@ -295,6 +296,7 @@ function serviceOf(
   const [command = ''] = read.start;
   const upstream = read.upstream ?? name;
   const check = serviceRequest(read, origin.upstreams[upstream]);
+  const artifact = artifactOf(read, folder);
   return {
     name,
     upstream,
@@ -303,7 +305,13 @@ function serviceOf(
     start: read.start.length === 1 ? command.trim().split(/\s+/) : read.start,
     env: read.env,
     inheritEnv: read.inherit_env.includes('all') ? 'all' : read.inherit_env,
-    cwd: resolve(folder, read.cwd),
+    cwd:
+      artifact === null
+        ? resolve(folder, read.cwd)
+        : startFolder(artifact, join(artifact.path, artifact.link)),
+    pipeline: pipelineOf(read),
+    folder,
+    artifact,
     runDir: resolve(stateDir, read.run_dir),
     driver: read.driver,
     host: read.host,
@@ -317,6 +325,7 @@ function serviceOf(
     checkRise: read.check.rise,
     checkDeadlineMs: read.check.deadline,
     versionHeader: read.expect_version.header,
+    isVersionStamped: read.expect_version.from === 'artifact',
     minHealthy: read.guard.min_healthy,
     minHealthyPercent: read.guard.min_healthy_percent,
     guardWaitMs: read.guard.wait,

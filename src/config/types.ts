@@ -126,6 +126,32 @@ export type RegistryConfig = {
 /** As records under a prefix, `upstreams/app/`, or in a place that people know, in words. */
 export type ServersIn = { readonly recordPrefix: string } | { readonly place: string };
 
+export type PipelineCommand = {
+  readonly part: 'build' | 'test' | 'scan';
+  /** For `sh -c`. */
+  readonly command: string;
+};
+
+/** What is brought to the hosts, and where it goes. */
+export type ArtifactConfig = {
+  /** An archive or a folder on this machine; whole paths. */
+  readonly source: { readonly kind: 'file' | 'folder'; readonly path: string };
+  /** On the hosts; no slash at the end. */
+  readonly path: string;
+  readonly keep: number;
+  /** Paths in the artifact, without a slash at the end. */
+  readonly shared: readonly string[];
+  /** A name in `path`; `{port}`, `{host}` and `{id}` are filled in. */
+  readonly link: string;
+  readonly exclude: readonly string[];
+  /** The file in the artifact whose first line is the version. */
+  readonly stamp: string;
+  /** Where an instance starts, relative to the version's folder; a whole path is one on the host. */
+  readonly cwd: string;
+  /** The version's folder in `<path>/releases`; '' until the artifact is known. */
+  readonly release: string;
+};
+
 /** How `sluice deploy` runs the instances of a service by local commands. */
 export type ServiceConfig = {
   readonly name: string;
@@ -143,7 +169,13 @@ export type ServiceConfig = {
   readonly env: Readonly<Record<string, string>>;
   /** Variables of the runner's environment that the instances get besides the usual few. */
   readonly inheritEnv: readonly string[] | 'all';
+  /** With an artifact that is not known yet: the folder in the link to the version. */
   readonly cwd: string;
+  /** Commands that make and try the version, in order: `build`, `test`, `scan`. */
+  readonly pipeline: readonly PipelineCommand[];
+  /** Where they run. */
+  readonly folder: string;
+  readonly artifact: ArtifactConfig | null;
   /** Where pids, process logs and journals live. */
   readonly runDir: string;
   readonly stopTimeoutMs: number;
@@ -158,6 +190,8 @@ export type ServiceConfig = {
   readonly checkDeadlineMs: number;
   /** Response header that must carry the version; '' = not checked. */
   readonly versionHeader: string;
+  /** True: the release's version is the one in the artifact's stamp. */
+  readonly isVersionStamped: boolean;
   readonly minHealthy: number;
   readonly minHealthyPercent: number;
   readonly guardWaitMs: number;

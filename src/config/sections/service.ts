@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { requestShape } from './check.ts';
+import { artifactSchema, pipelineShape } from './service/artifact.ts';
 import { folder, list, record, section } from './shapes.ts';
 import { address, choice, choiceOf, duration, integer, show, text } from './values.ts';
 
@@ -23,6 +24,8 @@ export const serviceSchema = section(
       initial: 'local',
       meanings: { local: 'on the machine that deploys' },
     }),
+    ...pipelineShape,
+    artifact: artifactSchema.optional(),
     start: list(
       'Command of one instance: a list of words, or one string split on blanks (no shell). `{version} {host} {port} {id} {service}` are filled in.',
       text({ about: '', kind: 'text' }),
@@ -43,7 +46,10 @@ export const serviceSchema = section(
             : `${show(value)} is not a variable name; write letters, digits and _, or all`,
       }),
     ).prefault([]),
-    cwd: folder('Folder to start in, relative to this file.', '.'),
+    cwd: folder(
+      'Folder to start in, relative to this file; with an artifact, relative to the folder of the version.',
+      '.',
+    ),
     run_dir: folder('Pids, logs of the instances and journals; relative to `state_dir`.', 'run'),
     stop_timeout: duration({ about: 'From TERM to KILL.', initial: '30s', least: '0' }),
     drain: section('Before an instance is stopped.', {
@@ -90,6 +96,14 @@ export const serviceSchema = section(
             ? ''
             : `${show(value)} is not a header name; write one like x-app-version`,
       }).prefault(''),
+      from: choiceOf({
+        about: 'Which version it has to be.',
+        initial: 'release',
+        meanings: {
+          release: 'the one that is released, by whatever name',
+          artifact: "the one in the artifact's stamp, which is the release's name then",
+        },
+      }),
     }).prefault({}),
     guard: section('When no instance may be taken out.', {
       min_healthy: integer({
