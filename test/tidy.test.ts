@@ -25,8 +25,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   instance: ['base', 'model', 'client', 'type admin'],
   workers: ['base', 'model', 'upstream', 'gateway', 'type config'],
   gateways: ['base', 'model', 'registry'],
+  ledger: ['base', 'model', 'registry', 'admin/contract'],
   control: [
-    ...['base', 'model', 'registry', 'gateways', 'workers', 'admin'],
+    ...['base', 'model', 'registry', 'gateways', 'ledger', 'workers', 'admin'],
     ...['type config', 'type health', 'type snapshot'],
   ],
   daemon: [

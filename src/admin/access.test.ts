@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
 import { controlStub } from '../../test/support/admin/control.ts';
+import { RELEASE_CALLS } from '../../test/support/admin/release-calls.ts';
 import { noAudit } from '../../test/support/admin/server.ts';
 import { type Line, recordingLog } from '../../test/support/base/recording-log.ts';
 import { until } from '../../test/support/daemon/builders.ts';
@@ -43,6 +44,7 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   openReceipt: requestOf('openReceipt', { upstream: 'app' }),
   events: requestOf('events', { last: 5 }),
   readReceipt: requestOf('readReceipt', { id: 'r1' }),
+  ...RELEASE_CALLS,
   metrics: requestOf('metrics', {}),
   upstream_list: requestOf('upstream_list', { query: 'app' }),
   upstream_status: requestOf('upstream_status', { query: 'format=csv' }),

@@ -27,9 +27,37 @@ export {
   type UpstreamDocument,
 } from './contract/documents.ts';
 export {
+  type CommandDocument,
+  type CommandKind,
+  type InstancesDocument,
+  JOURNAL_RECORD,
+  LOCK,
+  type LockDocument,
+  RELEASE,
+  type ReleaseJournal,
+  type ReleaseKind,
+  type ReleaseRecord,
+  type ReleaseSummary,
+  type ReleasesDocument,
+  type RenewedDocument,
+  type TakenDocument,
+} from './contract/release-documents.ts';
+export type { ReleaseRecords } from './contract/release-records.ts';
+export {
+  type AppendRequest,
+  type CloseRequest,
+  type CommandRequest,
+  type PutInstanceRequest,
+  RECORDS_BYTES_MAX,
+  RECORDS_MAX,
+  type RenewRequest,
+  type TakeRequest,
+} from './contract/release-requests.ts';
+export {
   type AdminRequest,
   type DeregisterRequest,
   EVENTS_MAX,
+  type LockRequest,
   type RegisterRequest,
 } from './contract/requests.ts';
 export {

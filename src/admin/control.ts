@@ -7,6 +7,7 @@ import type {
   DrainDocument,
   ReceiptDocument,
   RegisterRequest,
+  ReleaseRecords,
   StatusDocument,
 } from './contract.ts';
 
@@ -24,6 +25,7 @@ export interface Control {
   deregister(upstream: string, server: string, request: DeregisterRequest): Promise<void>;
   openReceipt(upstream: string): Promise<ReceiptDocument>;
   readReceipt(id: string): Promise<ReceiptDocument>;
+  readonly releases: ReleaseRecords;
   /** Prometheus text. */
   metrics(): Promise<string>;
 }

@@ -13,6 +13,7 @@ import {
 import type { Control, DrainDocument, EventsDocument } from '../admin.ts';
 import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import { type ClientTls, type Endpoint, parseEndpoints } from './endpoint.ts';
+import { type Call, type CallOptions, releaseClient } from './release-client.ts';
 import { NoAnswer, notOurs, send } from './send.ts';
 
 export type ControlOptions = {
@@ -41,7 +42,9 @@ export function createControlClient(options: ControlOptions): ControlClient {
     all: parseEndpoints(options.url, { token, tls, timeoutMs }),
     current: 0,
   };
+  const callAny: Call = (name, input, more) => call(gateways, name, input, more);
   return {
+    releases: releaseClient(callAny),
     status: () => call(gateways, 'status', {}),
     setAdmin: (upstream, server, body) => call(gateways, 'setAdmin', { upstream, server, body }),
     awaitIdle: (upstream, server, timeoutMs) =>
@@ -66,21 +69,21 @@ export function createControlClient(options: ControlOptions): ControlClient {
 type Gateways = { readonly all: readonly [Endpoint, ...Endpoint[]]; current: number };
 
 /**
- * The next one is asked when one is away. `waitMs`: the daemon may take this long by design.
+ * The next one is asked when one is away.
  * @throws the daemon's code, unreachable, timeout
  */
 async function call<Name extends RouteName>(
   gateways: Gateways,
   name: Name,
   input: InputOf<Routes[Name]>,
-  waitMs = 0,
+  options: CallOptions = {},
 ): Promise<AnswerOf<Routes[Name]>> {
   const { all } = gateways;
   const failures: string[] = [];
   for (let tries = 0; ; tries += 1) {
     const at = (gateways.current + tries) % all.length;
     try {
-      const answer = await callOne(all[at] ?? all[0], name, input, waitMs);
+      const answer = await callOne(all[at] ?? all[0], name, input, options);
       gateways.current = at;
       return answer;
     } catch (error) {
@@ -103,9 +106,9 @@ async function callOne<Name extends RouteName>(
   endpoint: Endpoint,
   name: Name,
   input: InputOf<Routes[Name]>,
-  waitMs: number,
+  { waitMs = 0, timeoutMs = endpoint.timeoutMs }: CallOptions,
 ): Promise<AnswerOf<Routes[Name]>> {
-  const reply = await send(endpoint, requestOf(name, input), endpoint.timeoutMs + waitMs);
+  const reply = await send(endpoint, requestOf(name, input), timeoutMs + waitMs);
   const reading = readReply(name, reply);
   switch (reading.kind) {
     case 'answer':
@@ -132,7 +135,7 @@ async function awaitIdle(
   for (;;) {
     const wait = Math.round(Math.min(WAIT_MS_MAX, Math.max(0, deadline - performance.now())));
     const askedAt = performance.now();
-    const drain = await call(gateways, 'awaitIdle', { upstream, server, wait }, wait);
+    const drain = await call(gateways, 'awaitIdle', { upstream, server, wait }, { waitMs: wait });
     // A daemon that does not wait as long as asked must not become a busy loop of questions.
     const answeredEarly = performance.now() - askedAt < wait / 2;
     if (drain.idle || answeredEarly || performance.now() >= deadline) return drain;

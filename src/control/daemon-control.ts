@@ -11,6 +11,7 @@ import type {
   Readiness,
   ReceiptDocument,
   RegisterRequest,
+  ReleaseRecords,
   StatusDocument,
 } from '../admin.ts';
 import { renderMetrics, shuttingDown } from '../admin.ts';
@@ -60,6 +61,10 @@ export class DaemonControl implements Control {
     this.#options = options;
   }
 
+  get releases(): ReleaseRecords {
+    return this.#options.shared.releases;
+  }
+
   async status(): Promise<StatusDocument> {
     await Promise.all([this.#refresh(), this.#options.shared.look()]);
     const { version, table, fleet, registries, shared } = this.#options;
@@ -100,7 +105,9 @@ export class DaemonControl implements Control {
     const { shared } = this.#options;
     await shared.look();
     const guard = (): void => this.#checkGuard(upstream, server, request);
-    const isShared = await shared.change({ upstream, server, request, guard });
+    const lock = shared.lockClaim(request.lock);
+    const isLocked = lock === undefined ? {} : { lock };
+    const isShared = await shared.change({ upstream, server, request, guard, ...isLocked });
     if (!isShared) this.#putInForce(upstream, server, request);
     // A server is back when everybody may use it.
     if (request.state === 'ready') {

@@ -4,8 +4,14 @@
 
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { GatewayDocument, ReceiptDocument } from '../admin.ts';
-import { isSluiceError, messageOf } from '../base/errors.ts';
+import type {
+  EventDocument,
+  GatewayDocument,
+  LockRequest,
+  ReceiptDocument,
+  ReleaseRecords,
+} from '../admin.ts';
+import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { Gateways, type OtherCounts, type PendingIntent } from '../gateways.ts';
 import type { Admin } from '../model.ts';
@@ -22,8 +28,9 @@ import { isOutByRecord, localView } from './local-view.ts';
 import { Others } from './others.ts';
 import { Receipts } from './receipts.ts';
 import { downWrites, findRecord } from './server-record.ts';
-import { type IntentChange, IntentWriter } from './shared/intent-writer.ts';
+import { type IntentChange, IntentWriter, type LockClaim } from './shared/intent-writer.ts';
 import { sumReceipts } from './shared/receipt-sum.ts';
+import { NO_RELEASES, SharedReleases } from './shared/releases.ts';
 import type { Table } from './table.ts';
 
 /** How long the registry may take to tell at the start what is out. */
@@ -40,6 +47,8 @@ export type SharedOptions = {
   readonly fleet: Fleet;
   readonly snapshot: Snapshot;
   readonly log: Log;
+  /** What this gateway changes by itself. */
+  readonly audit: (event: EventDocument) => void;
 };
 
 export class SharedControl {
@@ -57,6 +66,7 @@ export class SharedControl {
   /** The same, as every worker has them. */
   readonly #acknowledged = new Map<string, string>();
   readonly #place: ServerRecords | undefined;
+  readonly #releases: SharedReleases | undefined;
   #control = '';
   #saving: NodeJS.Immediate | undefined;
   #unwatch: () => void = () => {};
@@ -116,6 +126,7 @@ export class SharedControl {
         save: (intent) => this.#save(intent),
         beside: (upstream, server, admin) => this.#beside(upstream, server, admin),
       });
+      this.#releases = place === undefined ? undefined : this.#openReleases(place);
       const gateways = this.#gateways;
       this.#unwatch = fleet.watch(() => gateways.note());
     }
@@ -135,6 +146,17 @@ export class SharedControl {
     read: async (id: string): Promise<ReceiptDocument> =>
       this.#sum(id, this.receipts.upstreamOf(id)),
   };
+
+  get releases(): ReleaseRecords {
+    return this.#releases ?? NO_RELEASES;
+  }
+
+  /** Of a runner; undefined where there is no registry that has its lock. */
+  lockClaim(lock: LockRequest | undefined): LockClaim | undefined {
+    const releases = this.#releases;
+    if (lock === undefined || releases === undefined) return undefined;
+    return { claim: () => releases.claim(lock), check: () => releases.checkKnown(lock) };
+  }
 
   /** Intents of the last run, until the registry says otherwise; resolves when it has, or is late. */
   async start(): Promise<void> {
@@ -220,9 +242,36 @@ export class SharedControl {
   /** Leaves the others; never throws. */
   async close(): Promise<void> {
     this.#unwatch();
+    this.#releases?.stop();
     await this.#gateways?.close();
     clearImmediate(this.#saving);
     if (this.#saving !== undefined) this.#saveNow();
+  }
+
+  #openReleases({ store, config }: ServerRecords): SharedReleases {
+    const { table, log, audit } = this.#options;
+    return new SharedReleases({
+      ...{ store, log, prefix: config.gateways.prefix },
+      drainedBy: (owner) =>
+        table.overrides().filter(({ admin }) => admin.state === 'drain' && admin.owner === owner),
+      giveBack: async ({ upstream, server, owner, claim }) => {
+        const request = { state: 'ready', owner, reason: '', ifOwner: owner } as const;
+        // Not while the registry is away: the lock could not be looked at.
+        const lock = { claim, check: away };
+        await this.change({ upstream, server, request, guard: () => {}, lock });
+      },
+      onGivenBack: ({ upstream, server, owner, reason: message }) => {
+        log.warn({ upstream, server, owner }, 'server given back, its release has no runner');
+        const { weight = 0 } = table.member(upstream, server)?.state ?? {};
+        const before = { state: 'drain', owner, reason: '', weight };
+        const after = { state: 'ready', owner: '', reason: '', weight };
+        audit({
+          ...{ time: new Date().toISOString(), token: '', owner, from: this.#name },
+          ...{ action: 'giveBack', upstream, server, asked: {}, before, after },
+          ...{ result: 'ok', message },
+        });
+      },
+    });
   }
 
   #serversOf(upstream: string): Iterable<string> {
@@ -321,4 +370,8 @@ export class SharedControl {
     for (const intent of pending) overrides.set(keyOf(intent), intent);
     snapshot.saveOverrides([...overrides.values()]);
   }
+}
+
+function away(): never {
+  throw new SluiceError('registry_unreachable', 'the registry does not answer');
 }

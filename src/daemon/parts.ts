@@ -106,9 +106,11 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     },
     readPage: async (name, query) => renderPage(name, query, await control.status()),
   });
+  const audit = new AuditLog({ file: config.admin.auditLog, log: adminLog });
   const shared = new SharedControl({
     ...{ registries, version: packageVersion(), table, fleet, snapshot },
     log: log.child({ component: 'gateways' }),
+    audit: (event) => audit.record(event),
   });
   const control = new DaemonControl({
     ...{ version: packageVersion(), table, fleet, snapshot, registries, log, shared },
@@ -119,7 +121,6 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     refused: (upstream) => fleet.refused(upstream),
     log,
   });
-  const audit = new AuditLog({ file: config.admin.auditLog, log: adminLog });
   teardown.add(() => audit.close());
   let isStarted = false;
   const lookForOutages = (): void => {

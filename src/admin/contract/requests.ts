@@ -14,7 +14,11 @@ export type AdminRequest = {
   readonly keepEligible?: number;
   /** Only change an admin state that this owner holds or that is ready; else conflict. */
   readonly ifOwner?: string;
+  /** Refuse (locked) when the lock of this service is not held with this fence any more. */
+  readonly lock?: LockRequest;
 };
+
+export type LockRequest = { readonly service: string; readonly fence: number };
 
 export type WeightRequest = { readonly weight: number };
 
@@ -35,6 +39,8 @@ export type DeregisterRequest = {
 /** The body of a request. `names`: every key that it may have. */
 export type Body<Value> = {
   readonly names: readonly string[];
+  /** More than what most bodies may have. */
+  readonly bytesMax?: number;
   /** @throws usage */
   parse(body: unknown): Value;
 };
@@ -63,6 +69,7 @@ const ADMIN_KEYS: Readonly<Record<keyof AdminRequest, true>> = {
   reason: true,
   keepEligible: true,
   ifOwner: true,
+  lock: true,
 };
 const STATES: Readonly<Record<AdminState, true>> = { ready: true, drain: true, maint: true };
 
@@ -70,7 +77,7 @@ export const ADMIN_BODY: Body<AdminRequest> = {
   names: Object.keys(ADMIN_KEYS),
   parse: (body) => {
     const keys = parseObject(body, ADMIN_BODY.names);
-    const { state, owner, reason = '', keepEligible, ifOwner } = keys;
+    const { state, owner, reason = '', keepEligible, ifOwner, lock } = keys;
     if (!isState(state)) throw usage('state', 'must be ready, drain or maint');
     if (typeof reason !== 'string' || reason.length > REASON_LENGTH_MAX) {
       throw usage('reason', `must be a text of at most ${REASON_LENGTH_MAX} characters`);
@@ -87,6 +94,7 @@ export const ADMIN_BODY: Body<AdminRequest> = {
       reason,
       ...(keepEligible === undefined ? {} : { keepEligible }),
       ...(ifOwner === undefined ? {} : { ifOwner }),
+      ...(lock === undefined ? {} : { lock: parseLock(lock) }),
     };
   },
 };
@@ -143,7 +151,14 @@ export const LAST: Parameter<number> = {
   format: String,
 };
 
-function parseOwnerText(owner: unknown): string {
+function parseLock(lock: unknown): LockRequest {
+  const { service, fence } = parseObject(lock, ['service', 'fence']);
+  if (typeof service !== 'string') throw usage('lock.service', 'must be a text');
+  if (!isInteger(fence, 0)) throw usage('lock.fence', 'must be a whole number, 0 or more');
+  return { service, fence };
+}
+
+export function parseOwnerText(owner: unknown): string {
   if (typeof owner !== 'string' || owner === '' || owner.length > OWNER_LENGTH_MAX) {
     throw usage('owner', `must be a text of 1 to ${OWNER_LENGTH_MAX} characters, as "user:alice"`);
   }
@@ -157,7 +172,7 @@ function isState(value: unknown): value is AdminState {
   return typeof value === 'string' && Object.hasOwn(STATES, value);
 }
 
-function parseObject(body: unknown, keys: readonly string[]): Record<string, unknown> {
+export function parseObject(body: unknown, keys: readonly string[]): Record<string, unknown> {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new SluiceError('usage', `request body: must be an object with ${keys.join(', ')}`);
   }
@@ -167,10 +182,10 @@ function parseObject(body: unknown, keys: readonly string[]): Record<string, unk
   return { ...body };
 }
 
-function isInteger(value: unknown, least: number): value is number {
+export function isInteger(value: unknown, least: number): value is number {
   return Number.isSafeInteger(value) && Number(value) >= least;
 }
 
-function usage(key: string, what: string): SluiceError {
+export function usage(key: string, what: string): SluiceError {
   return new SluiceError('usage', `request: "${key}" ${what}`);
 }

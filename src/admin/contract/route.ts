@@ -19,6 +19,8 @@ export type Route = {
   readonly answer: Shape<unknown> | 'text';
   /** Of an answer; 200 where nothing is said. */
   readonly status?: number | { of(document: unknown): number };
+  /** Not in the audit log: a runner does it all the time. */
+  readonly isQuiet?: true;
   /** What its handler may refuse with, beside what every route may: see ROUTE_ERRORS. */
   readonly errors: readonly ErrorCode[];
 };

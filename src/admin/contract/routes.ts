@@ -4,6 +4,7 @@
 import type { ErrorCode } from '../../base/errors.ts';
 import type { PageName } from '../../model.ts';
 import { DRAIN, EVENTS, RECEIPT, REGISTERED, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
+import { RELEASE_ROUTES } from './release-routes.ts';
 import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
 import type { Route } from './route.ts';
 import { either, object, text, word } from './shape.ts';
@@ -59,7 +60,7 @@ export const ROUTES = {
     role: 'operate',
     body: ADMIN_BODY,
     answer: DRAIN,
-    errors: ['not_found', 'conflict', 'guard_refused', 'storage_full', 'storage_failed'],
+    errors: ['not_found', 'conflict', 'locked', 'guard_refused', 'storage_full', 'storage_failed'],
   },
   awaitIdle: {
     method: 'GET',
@@ -108,6 +109,7 @@ export const ROUTES = {
     answer: RECEIPT,
     errors: ['not_found', 'timeout'],
   },
+  ...RELEASE_ROUTES,
   events: {
     method: 'GET',
     path: '/api/events',

@@ -26,6 +26,9 @@ export const fields = plain(
     typeof value === 'object' && value !== null,
 );
 
+/** null: there is none. */
+export const nothing = plain((value): value is null => value === null);
+
 /** One of a set of words that may grow. */
 export function word<Word extends string>(): Shape<Word> {
   return plain((value): value is Word => typeof value === 'string');

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { RELEASES_STUB } from '../../../test/support/admin/control.ts';
 import {
   NO_ANSWERS,
   NO_TUNNELS,
@@ -11,6 +12,7 @@ import {
   status,
   upstream,
 } from '../../../test/support/admin/documents.ts';
+import { RELEASE_CALLS } from '../../../test/support/admin/release-calls.ts';
 import { noAudit } from '../../../test/support/admin/server.ts';
 import { ALONE } from '../../../test/support/base/scopes.ts';
 import { type ErrorCode, httpStatus, SluiceError } from '../../base/errors.ts';
@@ -87,6 +89,7 @@ function fakeControl(calls: Call[]): Control {
       }
       return RECEIPT;
     },
+    releases: RELEASES_STUB,
     metrics: async () => 'sluice_generation 1\n',
   };
 }
@@ -254,6 +257,10 @@ test('every error that a route declares is told with its code and status', async
       readReceipt: refuse,
       metrics: refuse,
     },
+    releases: {
+      ...{ take: refuse, renew: refuse, append: refuse, close: refuse, command: refuse },
+      ...{ history: refuse, journal: refuse, instances: refuse, putInstance: refuse },
+    },
   };
   const { url } = await start(t, { control });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
@@ -275,6 +282,7 @@ test('every error that a route declares is told with its code and status', async
     openReceipt: requestOf('openReceipt', { upstream: 'app' }),
     readReceipt: requestOf('readReceipt', { id: 'r1' }),
     events: null,
+    ...RELEASE_CALLS,
     metrics: requestOf('metrics', {}),
     upstream_list: requestOf('upstream_list', { query: 'app' }),
     upstream_status: requestOf('upstream_status', { query: 'format=csv' }),

@@ -58,7 +58,7 @@ export function createApp(options: AppOptions): Hono<Env> {
         heard(input['body']);
         return responseOf(route, await handlers[name](input));
       };
-      if (route.method === 'GET') return answer();
+      if (route.method === 'GET' || route.isQuiet === true) return answer();
       const { socket } = context.env.incoming;
       const from = socket.remoteAddress ?? '';
       const token = caller.token || certificateName(socket);
@@ -114,7 +114,9 @@ async function readInput(route: Route, context: Context): Promise<Record<string,
       input[name] = parameter.parse(context.req.query(name));
     }
   }
-  if (body !== undefined) input['body'] = body.parse(await readJson(context));
+  if (body !== undefined) {
+    input['body'] = body.parse(await readJson(context, body.bytesMax ?? BODY_BYTES_MAX));
+  }
   return input;
 }
 
@@ -126,8 +128,8 @@ function responseOf(route: Route, answer: unknown): Response {
   return new Response(body, { status, headers: { 'content-type': contentType } });
 }
 
-async function readJson(context: Context): Promise<unknown> {
-  const text = await readBody(context);
+async function readJson(context: Context, bytesMax: number): Promise<unknown> {
+  const text = await readBody(context, bytesMax);
   try {
     return JSON.parse(text);
   } catch {
@@ -136,20 +138,20 @@ async function readJson(context: Context): Promise<unknown> {
 }
 
 /** The limit holds while reading: a body without a length cannot grow beyond it either. */
-async function readBody(context: Context): Promise<string> {
+async function readBody(context: Context, bytesMax: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   try {
     for await (const chunk of context.req.raw.body ?? []) {
       bytes += chunk.length;
-      if (bytes > BODY_BYTES_MAX) break;
+      if (bytes > bytesMax) break;
       chunks.push(chunk);
     }
   } catch (cause) {
     throw new SluiceError('usage', 'request body: broke off', { cause });
   }
-  if (bytes <= BODY_BYTES_MAX) return Buffer.concat(chunks).toString('utf8');
-  throw new SluiceError('too_large', `request body: over ${BODY_BYTES_MAX} bytes`);
+  if (bytes <= bytesMax) return Buffer.concat(chunks).toString('utf8');
+  throw new SluiceError('too_large', `request body: over ${bytesMax} bytes`);
 }
 
 function wrongMethod(context: Context, methods: readonly string[]): Response {

@@ -49,6 +49,7 @@ export function createHandlers({ control, readiness, audit }: HandlersOptions): 
     },
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
+    ...releaseHandlers(control),
     events: ({ last }) => ({ events: audit.last(last) }),
     metrics: async () => ({
       contentType: METRICS_CONTENT_TYPE,
@@ -58,4 +59,29 @@ export function createHandlers({ control, readiness, audit }: HandlersOptions): 
     upstream_status: async ({ query }) =>
       renderPage('upstream_status', query, await control.status()),
   };
+}
+
+function releaseHandlers({ releases }: Pick<Control, 'releases'>) {
+  return {
+    releases: ({ service }) => releases.history(service),
+    releaseJournal: ({ service, release }) => releases.journal(service, release),
+    takeLock: ({ service, body }) => releases.take(service, body),
+    renewLock: ({ service, body }) => releases.renew(service, body),
+    appendRecords: async ({ service, body }) => {
+      await releases.append(service, body);
+      return { service, written: body.records.length };
+    },
+    closeRelease: async ({ service, body }) => {
+      await releases.close(service, body);
+      return { service };
+    },
+    commandRelease: async ({ service, body }) => ({
+      release: await releases.command(service, body),
+    }),
+    instanceRecords: ({ service }) => releases.instances(service),
+    putInstanceRecord: async ({ service, instance, body }) => {
+      await releases.putInstance(service, instance, body);
+      return { service };
+    },
+  } satisfies Partial<Handlers>;
 }

@@ -41,11 +41,14 @@ export class Recorder {
     const look = (): FactsDocument =>
       server === '' ? NOT_THERE : (facts(upstream, server) ?? NOT_THERE);
     const before = look();
-    let body: Readonly<Record<string, unknown>> = {};
+    // What a release is asked for is in the path, and in no column.
+    const { service } = names;
+    const named = service === undefined ? {} : { service };
+    let body: Readonly<Record<string, unknown>> = named;
     let [result, message] = ['ok', ''];
     try {
       return await act((heard) => {
-        if (typeof heard === 'object' && heard !== null) body = { ...heard };
+        if (typeof heard === 'object' && heard !== null) body = { ...named, ...heard };
       });
     } catch (error) {
       result = isSluiceError(error) ? error.code : 'internal';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startGateway, type TestGateway } from '../../../test/support/gateways/builders.ts';
 import { MemoryRegistry, settled } from '../../../test/support/gateways/memory-registry.ts';
-import { isSluiceError } from '../../base/errors.ts';
+import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { PendingIntent } from '../../gateways.ts';
 import { Others } from '../others.ts';
 import { type IntentChange, IntentWriter } from './intent-writer.ts';
@@ -17,9 +17,13 @@ function writerOf({ gateways }: TestGateway) {
     save: (intent) => saved.push(intent),
     beside: async () => [],
   });
-  const change = (more: Partial<IntentChange['request']> = {}): Promise<void> =>
+  const change = (
+    more: Partial<IntentChange['request']> = {},
+    lock?: IntentChange['lock'],
+  ): Promise<void> =>
     writer.change({
       ...{ upstream: 'app', server: 's1', request: { ...REQUEST, ...more }, guard: () => {} },
+      ...(lock === undefined ? {} : { lock }),
     });
   return { saved, change };
 }
@@ -91,4 +95,34 @@ test('giving back is not guarded', async (t) => {
     saved.map(({ admin }) => admin.state),
     ['ready'],
   );
+});
+
+test('a runner that has lost its lock changes nothing, with the registry and without it', async (t) => {
+  const { a, saved, change } = await scene(t, '');
+  const lost = (): never => {
+    throw new SluiceError('locked', 'lost');
+  };
+  const lock = { claim: async () => lost(), check: lost };
+  await assert.rejects(change({}, lock), { code: 'locked' });
+  const { error, release } = await unanswered(t, a, () =>
+    change({}, { ...lock, claim: async () => [] }),
+  );
+  release();
+  assert(isSluiceError(error) && error.code === 'locked');
+  assert.deepEqual([saved, a.admins().size], [[], 0]);
+});
+
+test('a lock that is taken away between the look and the write is asked for again', async (t) => {
+  const { registry, a, change } = await scene(t, '');
+  registry.set('lock', 'mine');
+  let looks = 0;
+  const claim = async () => {
+    const cas = registry.get('lock')?.modifyIndex ?? 0;
+    looks += 1;
+    if (looks === 1) registry.set('lock', 'still mine');
+    return [{ key: 'lock', value: 'mine', cas }];
+  };
+  await change({}, { claim, check: () => {} });
+  assert.equal(looks, 2);
+  assert.equal(a.admins().get('s1')?.state, 'drain');
 });

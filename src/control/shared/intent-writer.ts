@@ -22,6 +22,15 @@ export type IntentChange = {
   readonly request: AdminRequest;
   /** Judges the servers of all gateways as they are now. @throws guard_refused */
   readonly guard: () => void;
+  /** Of a release: it fails when the runner has lost its lock. Before the registry, and while it is away. */
+  readonly lock?: LockClaim;
+};
+
+export type LockClaim = {
+  /** Writes that fail when the lock is not what it must be. @throws locked, registry_… */
+  readonly claim: () => Promise<readonly RecordWrite[]>;
+  /** The same by what is known, without asking. @throws locked */
+  readonly check: () => void;
 };
 
 export type IntentWriterOptions = {
@@ -46,7 +55,7 @@ export class IntentWriter {
   /** @throws conflict, guard_refused, registry_…, storage_… */
   async change(change: IntentChange): Promise<void> {
     const { gateways, others, beside } = this.#options;
-    const { upstream, server, request, guard } = change;
+    const { upstream, server, request, guard, lock } = change;
     const { state, owner, reason, keepEligible, ifOwner } = request;
     const isGuarded = keepEligible !== undefined && state !== 'ready';
     const wanted: Admin = state === 'ready' ? READY : { state, owner, reason, sinceMs: Date.now() };
@@ -60,9 +69,11 @@ export class IntentWriter {
     };
     if (gateways.isReachable) {
       if (isGuarded) await others.untilCurrent(upstream, CURRENT_DEADLINE_MS);
-      const written = gateways.intents.change(upstream, decide, (admin) =>
-        beside(upstream, server, admin),
-      );
+      // The lock first: what lies beside may be written at once, into another registry.
+      const written = gateways.intents.change(upstream, decide, async (admin) => [
+        ...((await lock?.claim()) ?? []),
+        ...(await beside(upstream, server, admin)),
+      ]);
       if (await isWritten(written)) return;
     }
     this.#keep(change, decide, wanted);
@@ -70,11 +81,12 @@ export class IntentWriter {
 
   /** The registry is away. */
   #keep(
-    { upstream, server, request }: IntentChange,
+    { upstream, server, request, lock }: IntentChange,
     decide: (admins: ReadonlyMap<string, Admin>) => { readonly admin: Admin | undefined },
     admin: Admin,
   ): void {
     const { gateways, save } = this.#options;
+    lock?.check();
     const isGuarded = request.keepEligible !== undefined && request.state !== 'ready';
     const admins = gateways.intents.admins(upstream);
     if (decide(admins).admin === undefined) return;

@@ -1,6 +1,12 @@
 // A control that does nothing and is content with everything.
 
-import type { Control, DrainDocument, ReceiptDocument } from '../../../src/admin.ts';
+import type {
+  Control,
+  DrainDocument,
+  ReceiptDocument,
+  ReleaseJournal,
+  ReleaseRecords,
+} from '../../../src/admin.ts';
 import { ALONE } from '../base/scopes.ts';
 import { NO_ANSWERS, NO_TUNNELS, server, status, upstream } from './documents.ts';
 
@@ -35,6 +41,26 @@ export function controlStub(changes: Partial<Control> = {}): Control {
     openReceipt: async () => RECEIPT,
     readReceipt: async () => RECEIPT,
     metrics: async () => '',
+    releases: RELEASES_STUB,
     ...changes,
   };
 }
+
+/** A gateway without a registry: nothing is shared. */
+export const RELEASES_STUB: ReleaseRecords = {
+  take: async () => ({ shared: false, release: '', number: 0, fence: 0, nextSeq: 0 }),
+  renew: async () => ({ asked: null }),
+  append: async () => {},
+  close: async () => {},
+  command: async () => 'r1',
+  history: async () => ({ shared: false, lock: null, stale: false, releases: [] }),
+  journal: async () => ({ release: 'r1', summary: SUMMARY, records: [] }),
+  instances: async () => ({ shared: false, instances: [] }),
+  putInstance: async () => {},
+};
+
+const SUMMARY: ReleaseJournal['summary'] = {
+  ...{ release: 'r1', number: 1, kind: 'deploy', version: 'v1', upstream: 'app', user: 'ann' },
+  ...{ runner: 'pid 1 on a', beganAtMs: 1, endedAtMs: 2, outcome: 'succeeded', exit: 0 },
+  ...{ reason: '', lastStep: '', complete: true, of: '', why: '' },
+};
