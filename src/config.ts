@@ -12,10 +12,13 @@ export type {
   GatewayConfig,
   GatewayLimits,
   GatewayTimeouts,
+  HostConfig,
   ListenAddress,
   ListenerConfig,
   RegistryConfig,
   ServiceConfig,
+  ServiceInstance,
+  SshConfig,
   StaticServer,
   UpstreamConfig,
 } from './config/types.ts';

@@ -2,12 +2,14 @@
 // checked before; nothing can go wrong here.
 
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { type Environment, FIELD_VALUE, readSecret, type SecretKind } from '../base/secrets.ts';
 import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
 import { attributesFrom, type Route, type ServerAttributes } from '../model.ts';
 import { artifactOf, pipelineOf, startFolder } from './build/artifact.ts';
+import { hostsOf } from './build/hosts.ts';
+import { instancesOf } from './instances.ts';
 import type { ConfigFile } from './schema.ts';
 import { balancingOf } from './sections/balance.ts';
 import { asksByKeys, type RequestFile } from './sections/check.ts';
@@ -20,6 +22,7 @@ import type {
   Config,
   Followed,
   GatewayConfig,
+  HostConfig,
   RegistryConfig,
   ServersIn,
   ServiceConfig,
@@ -36,6 +39,7 @@ export function buildConfig(
     const found = readSecret(text, origin.environment, kind);
     return 'value' in found ? found.value : '';
   };
+  const hosts = hostsOf(read.hosts, origin.folder);
   const registries = registriesOf(read, { folder: origin.folder, stateDir, secret });
   const [registry, ...named] = registries;
   const upstreams = Object.entries(read.upstreams).map(([name, upstream]) =>
@@ -63,6 +67,7 @@ export function buildConfig(
         upstreams: read.upstreams,
         follows: upstreams.find((one) => one.name === (service.upstream ?? name))?.follows ?? [],
         registries,
+        hosts,
       }),
     ),
   };
@@ -290,6 +295,7 @@ function serviceOf(
     readonly upstreams: ConfigFile['upstreams'];
     readonly follows: readonly Followed[];
     readonly registries: readonly RegistryConfig[];
+    readonly hosts: ReadonlyMap<string, HostConfig>;
   },
 ): ServiceConfig {
   const { folder, stateDir } = origin;
@@ -301,7 +307,8 @@ function serviceOf(
     name,
     upstream,
     serversIn: placeOfServers(upstream, origin.follows, origin.registries),
-    instances: read.instances,
+    instances: instancesOf(read, origin.hosts),
+    hosts: origin.hosts,
     start: read.start.length === 1 ? command.trim().split(/\s+/) : read.start,
     env: read.env,
     inheritEnv: read.inherit_env.includes('all') ? 'all' : read.inherit_env,
@@ -313,8 +320,8 @@ function serviceOf(
     folder,
     artifact,
     runDir: resolve(stateDir, read.run_dir),
+    remoteRunDir: isAbsolute(read.run_dir) ? read.run_dir : join('.sluice', read.run_dir),
     driver: read.driver,
-    host: read.host,
     stopTimeoutMs: read.stop_timeout,
     drainTimeoutMs: read.drain.timeout,
     drainOnTimeout: read.drain.on_timeout,

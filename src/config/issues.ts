@@ -142,7 +142,7 @@ function adviceOn(key: string, place: string): Advice {
 }
 
 /** Maps of names. */
-const NAMED: ReadonlySet<string> = new Set(['upstreams', 'services', 'registries']);
+const NAMED: ReadonlySet<string> = new Set(['upstreams', 'services', 'registries', 'hosts']);
 
 /** `upstreams.<name>.servers[]` for `upstreams.app.servers[0]`. */
 function placeOf(path: Path): string {

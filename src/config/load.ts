@@ -15,6 +15,7 @@ import { applyArtifactRules } from './rules/artifacts.ts';
 import { applyServiceRules } from './rules/services.ts';
 import { applyRules, type Part, type Parts } from './rules/upstreams.ts';
 import { fileSchema, SECTIONS } from './schema.ts';
+import { hostSchema } from './sections/hosts.ts';
 import { registry } from './sections/registry.ts';
 import { serviceSchema } from './sections/service.ts';
 import { routeSchema, upstreamSchema } from './sections/upstream.ts';
@@ -108,6 +109,7 @@ function partsOf(data: Readonly<Record<string, unknown>>): Parts {
     routes: (Array.isArray(routes) ? routes : []).map((route: unknown, index) =>
       part(['routes', index], route, routeSchema),
     ),
+    hosts: entries('hosts', own('hosts'), hostSchema),
     services: entries('services', own('services'), serviceSchema),
   };
 }

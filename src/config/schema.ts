@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { admin } from './sections/admin.ts';
 import { limits, proxy, timeouts } from './sections/gateway.ts';
+import { hostSchema } from './sections/hosts.ts';
 import { registry } from './sections/registry.ts';
 import { serviceSchema } from './sections/service.ts';
 import { folder, list, record } from './sections/shapes.ts';
@@ -63,6 +64,7 @@ export const SECTIONS = {
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
   proxy: proxy.prefault({}),
+  hosts: record('Machines on which instances of services run, by name.', hostSchema).prefault({}),
   services: record('What `sluice deploy` releases, by name.', serviceSchema).prefault({}),
 };
 

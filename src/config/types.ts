@@ -152,17 +152,46 @@ export type ArtifactConfig = {
   readonly release: string;
 };
 
-/** How `sluice deploy` runs the instances of a service by local commands. */
+/** A machine on which instances run. */
+export type HostConfig = {
+  readonly name: string;
+  /** Where its instances are reached; IPv6 without brackets. */
+  readonly address: string;
+  /** Null: the machine that deploys. */
+  readonly ssh: SshConfig | null;
+};
+
+/** How the system's ssh reaches a host; '' and 0 = as its own configuration says. */
+export type SshConfig = {
+  /** `deploy@10.0.0.11` */
+  readonly destination: string;
+  readonly port: number;
+  /** Absolute paths. */
+  readonly identity: string;
+  readonly config: string;
+  readonly strict: '' | 'yes' | 'accept-new';
+};
+
+export type ServiceInstance = {
+  /** `address:port`: the id of its server. */
+  readonly id: string;
+  readonly address: Address;
+  /** Of the section `hosts`; '' = none of them: the machine that deploys. */
+  readonly hostName: string;
+};
+
+/** How `sluice deploy` runs the instances of a service. */
 export type ServiceConfig = {
   readonly name: string;
   readonly upstream: string;
   /** Where people add a server of the upstream. */
   readonly serversIn: ServersIn;
-  /** `host:port` ids, in release order. */
-  readonly instances: readonly Address[];
-  /** A word for each driver and each host of the release module. */
+  /** In release order. */
+  readonly instances: readonly ServiceInstance[];
+  /** Those of the section `hosts`, by name. */
+  readonly hosts: ReadonlyMap<string, HostConfig>;
+  /** A word for each driver of the release module. */
   readonly driver: ServiceFile['driver'];
-  readonly host: ServiceFile['host'];
   /** argv; `{version} {host} {port} {id} {service}` are filled in. No shell. */
   readonly start: readonly string[];
   /** Values, or references to them, `env:NAME`, which are read at the start. */
@@ -176,8 +205,10 @@ export type ServiceConfig = {
   /** Where they run. */
   readonly folder: string;
   readonly artifact: ArtifactConfig | null;
-  /** Where pids, process logs and journals live. */
+  /** Where pids, process logs and journals live, on the machine that deploys. */
   readonly runDir: string;
+  /** The same on a host behind ssh; a relative one starts in the home of its user. */
+  readonly remoteRunDir: string;
   readonly stopTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly drainOnTimeout: 'proceed' | 'halt';

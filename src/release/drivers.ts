@@ -1,8 +1,7 @@
 // Drivers: the ways in which instances are run. Adding one: a file with a `Driver`, a line in the
 // table, a word in the schema; test/support/release/driver-contract.ts says what it has to do.
 
-import type { Address } from '../base/units.ts';
-import type { ServiceConfig } from '../config.ts';
+import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { commandDriver } from './drivers/command.ts';
 import type { Driver, DriverKind, DriverScope } from './drivers/driver.ts';
 import { type Host, hostOf } from './hosts.ts';
@@ -21,11 +20,11 @@ const DRIVERS: { readonly [Kind in DriverKind]: (scope: DriverScope) => Driver }
   command: commandDriver,
 };
 
-/** The driver of one instance, on the host of its service unless another is given. */
+/** The driver of one instance, on its host unless another is given. */
 export function driverOf(
   service: ServiceConfig,
-  address: Address,
-  host: Host = hostOf(service),
+  instance: ServiceInstance,
+  host: Host = hostOf(service, instance),
 ): Driver {
-  return DRIVERS[service.driver]({ service, address, host });
+  return DRIVERS[service.driver]({ service, address: instance.address, host });
 }

@@ -1,7 +1,8 @@
 // Hosts: the machines on which instances run. Adding one: a file with a `Host`, a line in the table,
-// a word in the schema; test/support/release/host-contract.ts says what it has to do.
+// what the section `hosts` says of it; test/support/release/host-contract.ts says what it has to do.
 
-import type { ServiceConfig } from '../config.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import type { Host } from './hosts/host.ts';
 import { localHost } from './hosts/local.ts';
 
@@ -16,15 +17,16 @@ export type {
   ProcessName,
   Spawned,
 } from './hosts/host.ts';
+export { localHost } from './hosts/local.ts';
 // The lock of a release names its runner, which is always a process of this machine.
 export { identityAtStart, isAlive } from './hosts/process-table.ts';
 
-type HostKind = ServiceConfig['host'];
-
-const HOSTS: { readonly [Kind in HostKind]: (service: Pick<ServiceConfig, 'host'>) => Host } = {
-  local: () => localHost,
-};
-
-export function hostOf(service: Pick<ServiceConfig, 'host'>): Host {
-  return HOSTS[service.host](service);
+/** Where an instance runs: one per name of a host. */
+export function hostOf(
+  { hosts }: Pick<ServiceConfig, 'hosts'>,
+  { hostName }: Pick<ServiceInstance, 'hostName'>,
+): Host {
+  const host = hosts.get(hostName);
+  if (host === undefined || host.ssh === null) return localHost;
+  throw new SluiceError('preflight_failed', `host "${host.name}": ssh is not offered yet`);
 }

@@ -134,8 +134,8 @@ function failureSteps(
   const stuck = instances.filter((instance) => instance.outcome === 'stuck');
   const parked = instances.filter((instance) => instance.outcome === 'parked');
   const logOf = (id: string): string => {
-    const address = seen.instances.find((instance) => instance.id === id)?.address;
-    return address === undefined ? '' : driverOf(service, address).logPlace;
+    const found = seen.instances.find((instance) => instance.id === id);
+    return found === undefined ? '' : driverOf(service, found).logPlace;
   };
   const logs = [...parked, ...instances.filter((instance) => instance.outcome === 'reverted')].map(
     (instance) => `read ${logOf(instance.instance)}`,

@@ -8,8 +8,10 @@ import {
   buildService,
   deploy,
   FakeControl,
+  firstOf,
   freePorts,
   ids,
+  instanceAt,
   journalOf,
   outcomes,
   pidOf,
@@ -252,7 +254,7 @@ test('a port that something else holds is named before anything is touched', asy
   const stranger = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
   t.after(() => stranger.close());
   const built = await buildService(t, 1);
-  const service = { ...built, instances: [...built.instances, { host: '127.0.0.1', port }] };
+  const service = { ...built, instances: [...built.instances, instanceAt(port)] };
   const control = new FakeControl(ids(service));
   const { result } = await deploy(service, control, 'v1');
   assert.equal(result.exit, 3);
@@ -262,7 +264,7 @@ test('a port that something else holds is named before anything is touched', asy
 
 test('a process that takes the port between stop and start is named, and is no version', async (t) => {
   const { service, control, a } = await scene(t);
-  const port = service.instances[0]?.port ?? 0;
+  const { port } = firstOf(service).address;
   const thief = createHttpServer((_, response) => {
     response.setHeader('x-app-version', 'v2').end('v2');
   });

@@ -4,8 +4,7 @@
 
 import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
-import { type Address, formatAddress } from '../base/units.ts';
-import type { ServiceConfig } from '../config.ts';
+import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { parseOwner } from '../model.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { driverOf, type LaunchFacts, type Started } from './drivers.ts';
@@ -13,9 +12,7 @@ import { type InstanceRecord, NO_RECORD, readRecord } from './journal/instance-r
 import { type PastRelease, readHistory } from './journal/journal.ts';
 import { type Answer, probe } from './probe.ts';
 
-export type InstanceSurvey = {
-  readonly id: string;
-  readonly address: Address;
+export type InstanceSurvey = ServiceInstance & {
   /** Our living process, null when there is none. */
   readonly process: RunningProcess | null;
   readonly record: InstanceRecord;
@@ -90,7 +87,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     trouble = { code: error.code, message: messageOf(error) };
   }
   const instances = await Promise.all(
-    service.instances.map((address) => surveyInstance({ ...options, address, servers, history })),
+    service.instances.map((instance) => surveyInstance({ ...options, instance, servers, history })),
   );
   return { instances, servers, scope, trouble, history };
 }
@@ -101,8 +98,9 @@ export function secretsIn(
   service: ServiceConfig,
   version: string,
 ): ReadonlySet<string> {
-  const secrets = found.instances.flatMap(({ address, process, record }) => {
-    const driver = driverOf(service, address);
+  const secrets = found.instances.flatMap((instance) => {
+    const { process, record } = instance;
+    const driver = driverOf(service, instance);
     const known = [process?.launch, record.process?.launch, record.proven];
     const launches = [driver.launchOf(version), ...known.filter((launch) => launch != null)];
     return launches.flatMap((launch) => driver.secretsOf(launch));
@@ -112,15 +110,15 @@ export function secretsIn(
 
 async function surveyInstance(
   options: SurveyOptions & {
-    readonly address: Address;
+    readonly instance: ServiceInstance;
     readonly servers: readonly PoolServer[];
     readonly history: readonly PastRelease[];
   },
 ): Promise<InstanceSurvey> {
-  const { service, address, servers, history } = options;
-  const id = formatAddress(address);
+  const { service, instance, servers, history } = options;
+  const { id, address } = instance;
   let trouble = '';
-  const driver = driverOf(service, address);
+  const driver = driverOf(service, instance);
   const record = await readRecord(service, id, driver).catch((error: unknown) => {
     trouble = messageOf(error);
     return NO_RECORD;
@@ -141,8 +139,7 @@ async function surveyInstance(
     isAsConfigured: isKnown && driver.isSame(started.launch, driver.launchOf(ours)),
   };
   return {
-    id,
-    address,
+    ...instance,
     process,
     record,
     stranger,

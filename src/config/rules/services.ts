@@ -2,13 +2,14 @@
 
 import { type Environment, referenceProblem } from '../../base/secrets.ts';
 import { didYouMean, unknownUpstream } from '../../base/suggest.ts';
-import { formatAddress } from '../../base/units.ts';
+import { formatAddress, parseAddress } from '../../base/units.ts';
 import { serviceRequest } from '../build.ts';
 import type { Path } from '../document.ts';
 import type { ServiceFile } from '../sections/service.ts';
 import { nameProblem } from '../sections/shapes.ts';
+import { checkHosts, checkInstances, placesOf } from './instances.ts';
 import { followsAny } from './registries.ts';
-import { addressesIn, checkFields, type Findings, type Part, type Parts } from './upstreams.ts';
+import { checkFields, type Findings, type Part, type Parts } from './upstreams.ts';
 
 const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
 
@@ -19,18 +20,11 @@ export function applyServiceRules(
 ): void {
   /** Instance → the service that has it: two would start on one port. */
   const owners = new Map<string, string>();
+  checkHosts(parts.hosts, findings);
   for (const [name, service] of parts.services) {
     const wrongName = nameProblem(name);
     if (wrongName !== '') findings.problem(service.path, wrongName, 'key');
-    for (const [index, address] of addressesIn(service.raw, 'instances')) {
-      const id = formatAddress(address);
-      const owner = owners.get(id);
-      if (owner !== undefined) {
-        const whose = owner === name ? 'is listed already' : `is an instance of ${owner} already`;
-        findings.problem([...service.path, 'instances', index], `${id} ${whose}; remove one`);
-      }
-      owners.set(id, owner ?? name);
-    }
+    checkInstances([name, service], parts.hosts, owners, findings);
     checkUpstream(name, service, parts, findings);
     if (service.value === undefined) continue;
     checkTemplates(service.value, service.path, findings);
@@ -45,7 +39,7 @@ export function applyServiceRules(
       service.value,
       parts.upstreams.get(service.value.upstream ?? name)?.value,
     );
-    const hosts = service.value.instances.map(({ host }) => host);
+    const hosts = placesOf(service, parts.hosts).map(([, id]) => parseAddress(id)?.host);
     if (port !== undefined && port !== 0 && new Set(hosts).size < hosts.length) {
       findings.warning(
         [...checkPath, 'port'],
@@ -73,11 +67,11 @@ function checkUpstream(
   }
   if (upstream.value === undefined || followsAny(upstream.value, parts)) return;
   const ids = new Set(upstream.value.servers.map((server) => formatAddress(server.address)));
-  for (const [index, address] of service.value.instances.entries()) {
-    if (ids.has(formatAddress(address))) continue;
+  for (const [path, id] of placesOf(service, parts.hosts)) {
+    if (ids.has(id)) continue;
     findings.warning(
-      [...service.path, 'instances', index],
-      `${formatAddress(address)} is no server of upstream "${upstreamName}", which does not follow a registry; it would never get requests`,
+      path,
+      `${id} is no server of upstream "${upstreamName}", which does not follow a registry; it would never get requests`,
     );
   }
 }

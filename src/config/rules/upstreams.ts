@@ -7,6 +7,7 @@ import type { CheckType } from '../../health.ts';
 import { formatPath, type Path, type Where } from '../document.ts';
 import type { AdminFile } from '../sections/admin.ts';
 import { fieldNameProblem } from '../sections/check.ts';
+import type { HostFile } from '../sections/hosts.ts';
 import { chosenKind, type RegistryKinds } from '../sections/registry.ts';
 import type { ServiceFile } from '../sections/service.ts';
 import { nameProblem } from '../sections/shapes.ts';
@@ -33,6 +34,7 @@ export type Parts = {
   readonly proxy: Part<{ trusted_proxies: readonly string[]; upgrade: readonly string[] }>;
   readonly upstreams: ReadonlyMap<string, Part<UpstreamFile>>;
   readonly routes: readonly Part<RouteFile>[];
+  readonly hosts: ReadonlyMap<string, Part<HostFile>>;
   readonly services: ReadonlyMap<string, Part<ServiceFile>>;
 };
 

@@ -4,25 +4,34 @@ import type { z } from 'zod';
 import { requestShape } from './check.ts';
 import { artifactSchema, pipelineShape } from './service/artifact.ts';
 import { folder, list, record, section } from './shapes.ts';
-import { address, choice, choiceOf, duration, integer, show, text } from './values.ts';
+import { address, choice, choiceOf, duration, integer, show, text, wholeNumber } from './values.ts';
 
 export const serviceSchema = section(
-  'How `sluice deploy` runs the instances of a service by local commands.',
+  'How `sluice deploy` runs the instances of a service, here and on other hosts.',
   {
     upstream: text({
       about: "The upstream whose servers the instances are. Default: the service's name.",
       kind: 'name',
     }).optional(),
-    instances: list('`host:port` of each instance, in release order.', address('An instance.'), 1),
+    hosts: list(
+      'Names of `hosts`: an instance on each of `ports` of each of them, host after host.',
+      text({ about: '', kind: 'name' }),
+      1,
+    ).optional(),
+    ports: list(
+      'Ports of the instances on each of `hosts`.',
+      wholeNumber({ about: '', least: 1, most: 65_535 }),
+      1,
+    ).optional(),
+    instances: list(
+      'In place of `hosts` and `ports`: `host:port` of each instance, in release order. The host is a name of `hosts` or the address of one; any other is the machine that deploys.',
+      address('An instance.'),
+      1,
+    ).optional(),
     driver: choiceOf({
       about: 'How an instance is run.',
       initial: 'command',
       meanings: { command: 'as a process of `start`' },
-    }),
-    host: choiceOf({
-      about: 'Where the instances run.',
-      initial: 'local',
-      meanings: { local: 'on the machine that deploys' },
     }),
     ...pipelineShape,
     artifact: artifactSchema.optional(),
@@ -47,10 +56,13 @@ export const serviceSchema = section(
       }),
     ).prefault([]),
     cwd: folder(
-      'Folder to start in, relative to this file; with an artifact, relative to the folder of the version.',
+      'Folder to start in, relative to this file; with an artifact, relative to the folder of the version. On a host behind ssh, without an artifact: an absolute path there.',
       '.',
     ),
-    run_dir: folder('Pids, logs of the instances and journals; relative to `state_dir`.', 'run'),
+    run_dir: folder(
+      'Pids, logs of the instances and journals; relative to `state_dir`. On a host behind ssh: logs of its instances and what guards them; relative to `.sluice` in the home of its user.',
+      'run',
+    ),
     stop_timeout: duration({ about: 'From TERM to KILL.', initial: '30s', least: '0' }),
     drain: section('Before an instance is stopped.', {
       timeout: duration({

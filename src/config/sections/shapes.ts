@@ -4,16 +4,25 @@
 import { z } from 'zod';
 import { show, text } from './values.ts';
 
-/** A map of known keys. No value (`limits:` with nothing under it) means all defaults. */
-export function section<Shape extends z.core.$ZodLooseShape>(about: string, shape: Shape) {
+/**
+ * A map of known keys. No value (`limits:` with nothing under it) means all defaults; a text alone is
+ * the key `short`, where there is one.
+ */
+export function section<Shape extends z.core.$ZodLooseShape>(
+  about: string,
+  shape: Shape,
+  short = '',
+) {
   const object = z.strictObject(shape, {
     // What is said of unknown keys is in issues.ts.
     error: ({ input }) =>
       `${show(input)} where a map of keys belongs; write lines like "key: value" under it`,
   });
   return z
-    .preprocess((value) => value ?? {}, object)
-    .meta({ description: about, 'x-short': 'null' });
+    .preprocess((value) => {
+      return short !== '' && typeof value === 'string' ? { [short]: value } : (value ?? {});
+    }, object)
+    .meta({ description: about, 'x-short': short === '' ? 'null' : 'string' });
 }
 
 /** A list; one value alone is a list of one. */

@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test';
-import { buildService } from '../../../test/support/release/builders.ts';
+import { buildService, firstOf } from '../../../test/support/release/builders.ts';
 import { type DriverCase, driverContract } from '../../../test/support/release/driver-contract.ts';
 import { ShellHost } from '../../../test/support/release/shell-host.ts';
 import { driverOf } from '../drivers.ts';
-import { type Host, hostOf } from '../hosts.ts';
+import { type Host, localHost } from '../hosts.ts';
 import { makeFolder, serviceFolder } from '../journal/files.ts';
 
 const APP = `require('http').createServer((_, response) => response.end('v1'))
@@ -13,15 +13,15 @@ async function commandCase(t: TestContext, host: Host): Promise<DriverCase> {
   const start = [process.execPath, '-e', APP, '{port}'];
   const service = await buildService(t, 1, { start });
   await makeFolder(serviceFolder(service));
-  const [address = { host: '', port: 0 }] = service.instances;
-  const broken = driverOf({ ...service, start: ['/no/such/program'] }, address, host);
+  const first = firstOf(service);
+  const broken = driverOf({ ...service, start: ['/no/such/program'] }, first, host);
   return {
-    open: () => driverOf(service, address, host),
-    port: address.port,
-    good: driverOf(service, address, host).launchOf('v1'),
+    open: () => driverOf(service, first, host),
+    port: first.address.port,
+    good: driverOf(service, first, host).launchOf('v1'),
     broken: broken.launchOf('v1'),
   };
 }
 
-driverContract('command on this machine', (t) => commandCase(t, hostOf({ host: 'local' })));
+driverContract('command on this machine', (t) => commandCase(t, localHost));
 driverContract('command by shell scripts', (t) => commandCase(t, new ShellHost('sh', '-s')));

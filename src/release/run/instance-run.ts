@@ -51,8 +51,8 @@ export class InstanceRun {
     plan: InstancePlan,
     found: InstanceSurvey,
   ): Promise<InstanceRun> {
-    const { process, address } = found;
-    const driver = driverOf(release.service, address);
+    const { process } = found;
+    const driver = driverOf(release.service, found);
     const proven = plan.serving && process !== null ? process.launch : found.record.proven;
     const run = new InstanceRun(release, plan, found, driver, { process, proven });
     await run.save({});

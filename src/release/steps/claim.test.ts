@@ -5,6 +5,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   deploy,
+  firstOf,
   heldBy,
   outcomes,
   pidOf,
@@ -12,7 +13,6 @@ import {
   versionOf,
   when,
 } from '../../../test/support/release/builders.ts';
-import { type Address, formatAddress } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { ReleaseControl } from '../../release.ts';
 import { driverOf } from '../drivers.ts';
@@ -144,7 +144,7 @@ for (const [step, phase, runs, outcome] of [
     const { process } = await recordOf(service);
     assert.equal(process?.launch.version ?? '', runs);
     if (process === null) return;
-    assert.equal((await driverOf(service, addressOf(service)).state(process.handle)).ended, '');
+    assert.equal((await driverOf(service, firstOf(service)).state(process.handle)).ended, '');
   });
 }
 
@@ -209,7 +209,7 @@ test('one that a person put into traffic and that fails ends the release, and is
   const { process } = await recordOf(service);
   assert(
     process !== null &&
-      (await driverOf(service, addressOf(service)).state(process.handle)).ended === '' &&
+      (await driverOf(service, firstOf(service)).state(process.handle)).ended === '' &&
       process.launch.version === 'v2',
   );
 });
@@ -250,12 +250,8 @@ test("the registry's down does not condemn the version, which is checked and not
   assert.equal(deployed.result.instances[0]?.note, 'healthy, but left in maint by kv');
 });
 
-function addressOf(service: ServiceConfig): Address {
-  return service.instances[0] ?? { host: '', port: 0 };
-}
-
 /** Of the first instance. */
 function recordOf(service: ServiceConfig): ReturnType<typeof readRecord> {
-  const address = addressOf(service);
-  return readRecord(service, formatAddress(address), driverOf(service, address));
+  const first = firstOf(service);
+  return readRecord(service, first.id, driverOf(service, first));
 }

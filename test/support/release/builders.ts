@@ -11,7 +11,7 @@ import type { TestContext } from 'node:test';
 import { SluiceError } from '../../../src/base/errors.ts';
 import type { Scope } from '../../../src/base/scope.ts';
 import { formatAddress } from '../../../src/base/units.ts';
-import type { ServiceConfig } from '../../../src/config.ts';
+import type { ServiceConfig, ServiceInstance } from '../../../src/config.ts';
 import {
   Interrupts,
   type PoolServer,
@@ -40,10 +40,10 @@ export async function buildService(
     name: 'app',
     upstream: 'app',
     serversIn: { recordPrefix: 'upstreams/app/' },
-    instances: ports.map((port) => ({ host: '127.0.0.1', port })),
+    instances: ports.map((port) => instanceAt(port)),
+    hosts: new Map(),
     start: [process.execPath, APP, '-h', '{host}', '-p', '{port}'],
     driver: 'command',
-    host: 'local',
     inheritEnv: [],
     env: { VERSION: '{version}' },
     cwd: runDir,
@@ -51,6 +51,7 @@ export async function buildService(
     folder: runDir,
     artifact: null,
     runDir,
+    remoteRunDir: runDir,
     stopTimeoutMs: 5000,
     drainTimeoutMs: 5000,
     drainOnTimeout: 'proceed',
@@ -84,7 +85,17 @@ export async function buildService(
 }
 
 export function ids(service: ServiceConfig): readonly string[] {
-  return service.instances.map(formatAddress);
+  return service.instances.map(({ id }) => id);
+}
+
+export function firstOf(service: ServiceConfig): ServiceInstance {
+  return service.instances[0] ?? instanceAt(0);
+}
+
+/** On this machine, unless the name of a host is given. */
+export function instanceAt(port: number, hostName = '', host = '127.0.0.1'): ServiceInstance {
+  const address = { host, port };
+  return { id: formatAddress(address), address, hostName };
 }
 
 /** The pid in the instance's record. */

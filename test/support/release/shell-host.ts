@@ -10,8 +10,8 @@ import {
   type FolderEntry,
   type Host,
   type HostProcess,
-  hostOf,
   type ListeningSockets,
+  localHost,
   type ProcessName,
   type Spawned,
 } from '../../../src/release/hosts.ts';
@@ -175,7 +175,7 @@ for p; do [ "$p" = none ] && exit; ls -l "/proc/$p/fd" 2>/dev/null | grep -Eq "$
 
   /** Asked from here: the gateway must reach it from elsewhere, too. */
   isListening(address: Address): Promise<boolean> {
-    return hostOf({ host: 'local' }).isListening(address);
+    return localHost.isListening(address);
   }
 
   #args({ cwd, file, env }: Command): readonly string[] {

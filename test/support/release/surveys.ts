@@ -16,9 +16,9 @@ export const SERVICE: ServiceConfig = {
   upstream: 'app',
   serversIn: { recordPrefix: 'upstreams/app/' },
   instances: [],
+  hosts: new Map(),
   start: ['node', 'app.ts', '-p', '{port}'],
   driver: 'command',
-  host: 'local',
   inheritEnv: [],
   env: { VERSION: '{version}', SECRET: 'hush' },
   cwd: '/srv',
@@ -26,6 +26,7 @@ export const SERVICE: ServiceConfig = {
   folder: '/work',
   artifact: null,
   runDir: '/run',
+  remoteRunDir: '.sluice/run',
   stopTimeoutMs: 30_000,
   drainTimeoutMs: 30_000,
   drainOnTimeout: 'proceed',
@@ -76,6 +77,7 @@ export function instance(port: number, part: Partial<InstanceSurvey> = {}): Inst
   return {
     id,
     address: { host: '127.0.0.1', port },
+    hostName: '',
     process: {
       pid: port,
       isKnown: true,

@@ -4,9 +4,14 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { buildService, ids, killGroup } from '../../../../test/support/release/builders.ts';
+import {
+  buildService,
+  firstOf,
+  ids,
+  killGroup,
+} from '../../../../test/support/release/builders.ts';
 import { driverOf } from '../../drivers.ts';
-import { hostOf } from '../../hosts.ts';
+import { localHost } from '../../hosts.ts';
 import { logFile, makeFolder, serviceFolder } from '../../journal/files.ts';
 import { NO_RECORD, readRecord, writeRecord } from '../../journal/instance-record.ts';
 import { LISTEN, launchOf, scopeOf, started, startedBy } from './instance-builders.test.ts';
@@ -16,7 +21,7 @@ import { strangerOn } from './stranger.ts';
 
 test('a listener on the same port of another address is no stranger', async (t) => {
   const service = await buildService(t, 1);
-  const [address = { host: '', port: 0 }] = service.instances;
+  const { address } = firstOf(service);
   for (const host of ['127.0.0.2', '::1']) {
     const server = createServer((socket) => socket.destroy()).listen(address.port, host);
     t.after(() => server.close());
@@ -30,7 +35,7 @@ test('a listener on the same port of another address is no stranger', async (t) 
 
 test('a port that somebody else holds after the stop is named', async (t) => {
   const service = await buildService(t, 1);
-  const [address = { host: '', port: 0 }] = service.instances;
+  const { address } = firstOf(service);
   const server = createServer((socket) => socket.destroy()).listen(address.port, address.host);
   t.after(() => server.close());
   await once(server, 'listening');
@@ -73,9 +78,9 @@ test("the operator's token does not reach the instance", async (t) => {
 
 test('a program that does not exist is an error that names it', async (t) => {
   const service = await buildService(t, 1);
-  const { address } = await scopeOf(service);
+  await scopeOf(service);
   const launch = launchOf(['/no/such/program'], { cwd: service.cwd });
-  await assert.rejects(driverOf(service, address).start(launch, 'r1'), {
+  await assert.rejects(driverOf(service, firstOf(service)).start(launch, 'r1'), {
     code: 'release_failed',
     message: `${ids(service)[0]}: cannot start "/no/such/program": /no/such/program is not an executable file`,
   });
@@ -88,23 +93,22 @@ test('of a long log the last lines are shown, of this start only, without contro
   const file = logFile(service, instance);
   await writeFile(file, 'from the start before\n');
   const offset = 'from the start before\n'.length;
-  assert.deepEqual(await tailOf(hostOf(service), file, offset), []);
+  assert.deepEqual(await tailOf(localHost, file, offset), []);
   await appendFile(file, '\u001b[31mred\u001b[0m\u0007\nno newline');
-  assert.deepEqual(await tailOf(hostOf(service), file, offset), ['red', 'no newline']);
+  assert.deepEqual(await tailOf(localHost, file, offset), ['red', 'no newline']);
   await appendFile(file, `\n${'x'.repeat(1_000_000)}\n${'line\n'.repeat(100)}`);
-  const tail = await tailOf(hostOf(service), file, offset);
+  const tail = await tailOf(localHost, file, offset);
   assert.equal(tail.length, 30);
   assert(tail.every((line) => line === 'line'));
   await appendFile(file, 'y'.repeat(1_000_000));
-  assert((await tailOf(hostOf(service), file, offset)).join('').length < 20_000);
+  assert((await tailOf(localHost, file, offset)).join('').length < 20_000);
 });
 
 test('a record survives a round trip, and garbage is refused with the remedy', async (t) => {
   const service = await buildService(t, 1);
   const [instance = ''] = ids(service);
   await makeFolder(serviceFolder(service));
-  const [address = { host: '', port: 0 }] = service.instances;
-  const driver = driverOf(service, address);
+  const driver = driverOf(service, firstOf(service));
   assert.deepEqual(await readRecord(service, instance, driver), NO_RECORD);
   const launch = launchOf(['node', 'a b'], { cwd: '/srv', env: { A: '1' }, path: '/bin' });
   const handle = { pid: 7, identity: 'boot/9' };
@@ -129,13 +133,13 @@ test('a record survives a round trip, and garbage is refused with the remedy', a
 test('a program is looked for on the PATH of the launch, whatever the PATH is now', async (t) => {
   const service = await buildService(t, 1);
   const [instance = ''] = ids(service);
-  const { address, host } = await scopeOf(service);
+  const { host } = await scopeOf(service);
   await writeFile(`${service.cwd}/only-here`, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
   const path = `${service.cwd}:${process.env['PATH']}`;
   const launch = launchOf(['only-here'], { cwd: service.cwd, path });
   assert.equal(await launchProblem(host, launch), '');
   assert.match(await launchProblem(host, { ...launch, path: '/nowhere' }), /not on the PATH/);
-  const driver = driverOf(service, address);
+  const driver = driverOf(service, firstOf(service));
   const running = await driver.start(launch, 'r1');
   const { pid, ended } = await driver.state(running.handle);
   t.after(() => killGroup(pid));

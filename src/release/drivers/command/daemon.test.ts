@@ -9,11 +9,12 @@ import {
   type Deployed,
   deploy,
   FakeControl,
+  firstOf,
   ids,
   outcomes,
 } from '../../../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../../../config.ts';
-import { hostOf } from '../../hosts.ts';
+import { localHost } from '../../hosts.ts';
 import { recordFile } from '../../journal/files.ts';
 import { instanceProcesses } from './processes.ts';
 
@@ -35,7 +36,7 @@ async function daemonized(
   const control = new FakeControl([id]);
   const start = ['/bin/sh', file, '{port}'];
   const deployed = await deploy({ ...service, start }, control, 'v1');
-  const left = await instanceProcesses(hostOf(service), recordFile(service, id));
+  const left = await instanceProcesses(localHost, recordFile(service, id));
   t.after(() => {
     for (const { pid } of left) process.kill(pid, 'SIGKILL');
   });
@@ -53,8 +54,8 @@ for (const script of ['APP & exit 0', 'setsid APP & exit 0', '(setsid APP &) ; e
       );
       assert.deepEqual(outcomes(deployed), ['- out parked']);
       assert.equal(left, 0);
-      const [address = { host: '', port: 0 }] = service.instances;
-      assert.equal(await hostOf(service).isListening(address), false);
+      const { address } = firstOf(service);
+      assert.equal(await localHost.isListening(address), false);
     });
   }
 }

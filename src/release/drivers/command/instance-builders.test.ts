@@ -4,10 +4,10 @@
 
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { buildService, ids } from '../../../../test/support/release/builders.ts';
+import { buildService, firstOf, ids } from '../../../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../../../config.ts';
 import { type Driver, driverOf, type Started as Running } from '../../drivers.ts';
-import { hostOf, type ProcessName } from '../../hosts.ts';
+import { localHost, type ProcessName } from '../../hosts.ts';
 import { makeFolder, recordFile, serviceFolder } from '../../journal/files.ts';
 import { type CommandLaunch, type CommandScope, readHandle } from './command-launch.ts';
 import { instanceProcesses } from './processes.ts';
@@ -24,9 +24,9 @@ export type Started = {
 /** The first instance of a service, with its folder, as the parts of the driver see it. */
 export async function scopeOf(service: ServiceConfig): Promise<CommandScope> {
   await makeFolder(serviceFolder(service));
-  const [address = { host: '', port: 0 }] = service.instances;
+  const { address } = firstOf(service);
   const [instance = ''] = ids(service);
-  return { service, address, host: hostOf(service), mark: recordFile(service, instance) };
+  return { service, address, host: localHost, mark: recordFile(service, instance) };
 }
 
 export function launchOf(
@@ -50,7 +50,7 @@ export async function startedBy(
   const service = await buildService(t, 1);
   const scope = await scopeOf(service);
   const argv = await argvOf(scope.address.port, service.cwd);
-  const driver = driverOf(service, scope.address);
+  const driver = driverOf(service, firstOf(service));
   const running = await driver.start(launchOf(argv, { cwd: service.cwd }), 'r1');
   const leader = readHandle(running.handle);
   t.after(async () => {

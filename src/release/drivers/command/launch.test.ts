@@ -6,10 +6,11 @@ import {
   buildService,
   deploy,
   FakeControl,
+  firstOf,
   ids,
 } from '../../../../test/support/release/builders.ts';
 import { versionProblem } from '../../../base/version-name.ts';
-import { hostOf } from '../../hosts.ts';
+import { localHost } from '../../hosts.ts';
 import { escapeProblem } from './launch.ts';
 
 test('a version is a name: nothing in it leads out of a folder, or is read as an option', () => {
@@ -47,7 +48,7 @@ test('a version that leaves the folder of the releases is refused before anythin
 
 test('a link in place of the version that leads out of the releases is refused', async (t) => {
   const service = await buildService(t, 1);
-  const [address = { host: '', port: 0 }] = service.instances;
+  const { address } = firstOf(service);
   const releases = join(service.cwd, 'releases');
   await mkdir(join(releases, 'v1', 'bin'), { recursive: true });
   await mkdir(join(service.cwd, 'elsewhere'));
@@ -58,7 +59,7 @@ test('a link in place of the version that leads out of the releases is refused',
   await symlink(releases, join(service.cwd, 'link'));
   await symlink('../elsewhere/app.js', join(releases, 'app-out.js'));
   const says = (part: Partial<typeof service>, version: string): Promise<string> =>
-    escapeProblem(hostOf(service), { ...service, ...part }, address, version);
+    escapeProblem(localHost, { ...service, ...part }, address, version);
 
   const out = `${releases}/out leads out of ${releases}, to ${service.cwd}/elsewhere; put the version itself there`;
   assert.equal(await says({ cwd: join(releases, '{version}') }, 'out'), out);

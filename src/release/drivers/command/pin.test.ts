@@ -6,13 +6,14 @@ import {
   buildService,
   deploy,
   FakeControl,
+  firstOf,
   ids,
   outcomes,
   versionOf,
 } from '../../../../test/support/release/builders.ts';
 import type { ServiceConfig } from '../../../config.ts';
 import { driverOf } from '../../drivers.ts';
-import { hostOf } from '../../hosts.ts';
+import { localHost } from '../../hosts.ts';
 import { makeFolder, serviceFolder } from '../../journal/files.ts';
 import type { CommandLaunch } from './command-launch.ts';
 import { backProblem, pinned, pinOf } from './pin.ts';
@@ -114,7 +115,7 @@ for (const start of [
   ['npm', 'start'],
 ]) {
   test(`the code that "${start.join(' ')}" runs is looked at`, async (t) => {
-    const { service, root } = await layout(t, [], '.');
+    const { root } = await layout(t, [], '.');
     await mkdir(join(root, 'parts'));
     const files = ['main.cjs', 'parts/main.py', 'parts/other.js'].map((name) => join(root, name));
     for (const file of files) await writeFile(file, 'old');
@@ -122,14 +123,14 @@ for (const start of [
     const launch: CommandLaunch = {
       ...{ version: 'v1', argv: ['/bin/true'], cwd: root, env: {}, inherit: [], path: '/usr/bin' },
     };
-    const ran = { ...launch, pin: await pinOf(hostOf(service), { ...launch, argv: start }) };
+    const ran = { ...launch, pin: await pinOf(localHost, { ...launch, argv: start }) };
     const named = start[0] === 'npm' || start[0] === '/bin/sh' ? files[0] : files[1];
     assert(named !== undefined && named in ran.pin.stamps, Object.keys(ran.pin.stamps).join(' '));
   });
 }
 
 test('the python of a venv keeps its name, and a link that a text names is followed', async (t) => {
-  const { service, root, unpack } = await layout(t, [], '.');
+  const { root, unpack } = await layout(t, [], '.');
   await unpack('v1');
   await mkdir(join(root, 'releases/v1/venv'));
   await symlink(process.execPath, join(root, 'releases/v1/venv/python'));
@@ -143,7 +144,7 @@ test('the python of a venv keeps its name, and a link that a text names is follo
     ...{ version: 'v1', argv, cwd: root, env: {}, inherit: [], path: '/usr/bin' },
   };
   const real = `${root}/releases/v1`;
-  assert.deepEqual((await pinOf(hostOf(service), launch)).argv, [
+  assert.deepEqual((await pinOf(localHost, launch)).argv, [
     'nohup',
     `${real}/venv/python`,
     `${real}/app.cjs`,
@@ -209,19 +210,19 @@ test('a module beside the script that was replaced is seen, data and new files a
     ...{ version: 'v1', argv: [NODE, 'app.js'], cwd: root, env: {}, inherit: [] },
     path: process.env['PATH'] ?? '',
   };
-  const ran = { ...launch, pin: await pinOf(hostOf(service), launch) };
-  assert.equal(await backProblem(hostOf(service), ran), '');
+  const ran = { ...launch, pin: await pinOf(localHost, launch) };
+  assert.equal(await backProblem(localHost, ran), '');
   await writeFile(join(root, 'data.db'), 'new data');
   await writeFile(join(root, 'records.json'), '[1]');
   await writeFile(join(root, 'lib', 'b.js'), 'of the next version');
-  assert.equal(await backProblem(hostOf(service), ran), '');
+  assert.equal(await backProblem(localHost, ran), '');
   await writeFile(join(root, 'lib', 'a.js'), 'new code');
   assert.match(
-    await backProblem(hostOf(service), ran),
+    await backProblem(localHost, ran),
     /^the code was replaced in place \(.*lib\/a\.js\)$/,
   );
   assert.match(
-    await backProblem(hostOf(service), {
+    await backProblem(localHost, {
       ...ran,
       env: { X: 'env:NOT_SET_HERE' },
       pin: { ...ran.pin, env: { X: 'env:NOT_SET_HERE' } },
@@ -232,7 +233,7 @@ test('a module beside the script that was replaced is seen, data and new files a
 });
 
 test('links in variables are followed, addresses are not touched', async (t) => {
-  const { service, root, unpack } = await layout(t, [], '.');
+  const { root, unpack } = await layout(t, [], '.');
   await unpack('v1');
   const env = {
     HOME_DIR: `${root}/current`,
@@ -251,8 +252,7 @@ test('links in variables are followed, addresses are not touched', async (t) => 
   process.env['X_Y'] = 'set';
   t.after(() => delete process.env['X_Y']);
   assert.deepEqual(
-    (await pinned(hostOf(service), { ...launch, pin: await pinOf(hostOf(service), launch) })).launch
-      .env,
+    (await pinned(localHost, { ...launch, pin: await pinOf(localHost, launch) })).launch.env,
     {
       HOME_DIR: `${root}/releases/v1`,
       LIBS: `${root}/releases/v1/bin:/nowhere:${root}`,
@@ -270,8 +270,7 @@ test('a start that fails names what is missing: the folder, the program, its int
   await copyFile('/bin/true', join(service.cwd, 'true'));
   const fails = async (cwd: string, program: string, message: RegExp): Promise<void> => {
     const launch = { version: 'v1', argv: [program], cwd, env: {}, inherit: [], path: '/bin' };
-    const [address = { host: '', port: 0 }] = service.instances;
-    const start = driverOf(service, address).start(launch, 'r1');
+    const start = driverOf(service, firstOf(service)).start(launch, 'r1');
     await assert.rejects(start, { code: 'release_failed', message });
   };
   await fails(

@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { buildService } from '../../../../test/support/release/builders.ts';
+import { buildService, firstOf } from '../../../../test/support/release/builders.ts';
 import { driverOf } from '../../drivers.ts';
-import { hostOf, identityAtStart } from '../../hosts.ts';
+import { identityAtStart, localHost } from '../../hosts.ts';
 import {
   LISTEN,
   launchOf,
@@ -114,7 +114,7 @@ test('a session that only has the number of ours is not touched', async (t) => {
   const outcome = await stopInstance(await scopeOf(service), stale, { timeoutMs: 100 });
   assert.deepEqual(outcome.termed, []);
   const name = { pid, identity: identityAtStart(pid) };
-  assert.equal(await hostOf(service).isAlive(name), true);
+  assert.equal(await localHost.isAlive(name), true);
 });
 
 test('what carries the mark of another instance is left to that one', async (t) => {
@@ -170,9 +170,9 @@ test('a pid that belongs to another process now is not touched', async (t) => {
   const outcome = await stopInstance(scope, handle, { timeoutMs: 100 });
   assert.deepEqual(outcome, { signal: '', termed: [], killed: [], left: 0, trouble: '' });
   const name = { pid, identity: identityAtStart(pid) };
-  assert.equal(await hostOf(service).isAlive(name), true);
+  assert.equal(await localHost.isAlive(name), true);
   const stale = { handle, startedAtMs: 0, release: 'r1', launch: launchOf(['x']) };
-  assert.equal(await driverOf(service, scope.address).find(stale), null);
+  assert.equal(await driverOf(service, firstOf(service)).find(stale), null);
 });
 
 test('an instance behind something that empties the environment is still known as ours', async (t) => {

@@ -4,11 +4,11 @@ import {
   buildService,
   deploy,
   FakeControl,
+  firstOf,
   ids,
   pidOf,
   scene,
 } from '../../../../test/support/release/builders.ts';
-import { type Address, formatAddress } from '../../../base/units.ts';
 import type { ServiceConfig } from '../../../config.ts';
 import { driverOf } from '../../drivers.ts';
 import { readRecord } from '../../journal/instance-record.ts';
@@ -32,16 +32,12 @@ test('a fresh checkout is told whose process it is, and is never advised to end 
   const { process } = await recordOf(service);
   assert(
     process !== null &&
-      (await driverOf(service, addressOf(service)).state(process.handle)).ended === '',
+      (await driverOf(service, firstOf(service)).state(process.handle)).ended === '',
   );
 });
 
-function addressOf(service: ServiceConfig): Address {
-  return service.instances[0] ?? { host: '', port: 0 };
-}
-
 /** Of the first instance. */
 function recordOf(service: ServiceConfig): ReturnType<typeof readRecord> {
-  const address = addressOf(service);
-  return readRecord(service, formatAddress(address), driverOf(service, address));
+  const first = firstOf(service);
+  return readRecord(service, first.id, driverOf(service, first));
 }
