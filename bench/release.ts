@@ -127,7 +127,9 @@ async function byHand(way: Way, options: ReleaseBenchOptions): Promise<string[]>
       stack.put(`upstreams/app/127.0.0.1:${instance}`, `{"weight":1,"down":${isOut ? 1 : 0}}`);
     for (const instance of instances) await set(instance, false);
     const pool = { port: stack.ports.gateway, set };
-    return await release(`Sluice: ${way.name}`, way, pool, instances, options, cleanup);
+    return await release(`Sluice: ${way.name}`, way, pool, instances, options, cleanup, () =>
+      stack.eligible('app', instances.length),
+    );
   } finally {
     await cleanup.run();
   }
@@ -141,9 +143,11 @@ async function release(
   instances: readonly number[],
   { releases, rate }: ReleaseBenchOptions,
   cleanup: Cleanup,
+  isReady: () => Promise<void> = async () => {},
 ): Promise<string[]> {
   const running = new Map<number, Child>();
   for (const port of instances) running.set(port, await startApp(port, cleanup, NO_GRACE));
+  await isReady();
   const seconds: number[] = [];
   const seen = await underLoad(pool.port, rate, async () => {
     for (let at = 0; at < releases; at += 1) {
