@@ -9,7 +9,8 @@ import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Cleanup, listening, Stack, start, temporaryFolder } from '../demo/stack.ts';
-import { findPeer, freePorts } from '../test/support/peers/programs.ts';
+import { freePorts } from '../test/support/base/ports.ts';
+import { findPeer } from '../test/support/peers/programs.ts';
 import { startNginx } from './lab/nginx.ts';
 import { table } from './lab.ts';
 

@@ -11,7 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { monotonicMs, percentile, startLoad } from '../demo/load.ts';
 import { appConfig, Cleanup, Stack, startApp, temporaryFolder } from '../demo/stack.ts';
-import { freePorts } from '../test/support/peers/programs.ts';
+import { freePorts } from '../test/support/base/ports.ts';
+
 import { table } from './lab.ts';
 
 type Change = {

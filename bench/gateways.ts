@@ -17,7 +17,8 @@ import {
   temporaryFolder,
 } from '../demo/stack.ts';
 import type { ReceiptDocument } from '../src/admin.ts';
-import { findPeer, freePorts, startConsul } from '../test/support/peers/programs.ts';
+import { freePorts } from '../test/support/base/ports.ts';
+import { findPeer, startConsul } from '../test/support/peers/programs.ts';
 import { startEtcd } from '../test/support/registry/etcd-cluster.ts';
 import { table } from './lab.ts';
 

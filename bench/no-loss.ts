@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { describe, type Load, type Summary, startLoad } from '../demo/load.ts';
 import { appConfig, Cleanup, endApps, pidOfApp, Stack, temporaryFolder } from '../demo/stack.ts';
-import { freePorts } from '../test/support/peers/programs.ts';
+import { freePorts } from '../test/support/base/ports.ts';
+
 import { table } from './lab.ts';
 
 export type NoLossOptions = {

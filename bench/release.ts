@@ -24,8 +24,9 @@ import {
   startApp,
   temporaryFolder,
 } from '../demo/stack.ts';
+import { freePorts } from '../test/support/base/ports.ts';
 import { nginxConfig } from '../test/support/peers/nginx.ts';
-import { findPeer, freePorts } from '../test/support/peers/programs.ts';
+import { findPeer } from '../test/support/peers/programs.ts';
 import { median, table } from './lab.ts';
 
 export type ReleaseBenchOptions = {

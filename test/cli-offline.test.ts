@@ -8,8 +8,9 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { formatAddress } from '../src/base/units.ts';
+import { freePort } from './support/base/ports.ts';
 import { COMMAND, type Ended, sluice, start, temporaryFolder } from './support/cli/process.ts';
-import { freePort } from './support/daemon/builders.ts';
+
 import { startEmbedded } from './support/registry/builders.ts';
 
 const KEY = 'upstreams/app/127.0.0.1:9001';

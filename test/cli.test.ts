@@ -6,8 +6,9 @@ import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { freePort } from './support/base/ports.ts';
 import { serve, sluice, start, temporaryFolder } from './support/cli/process.ts';
-import { freePort, get, startServer, until } from './support/daemon/builders.ts';
+import { get, startServer, until } from './support/daemon/builders.ts';
 
 test('serve says where everything is and what to try next, on standard error', async (t) => {
   const daemon = await serve(t, '');

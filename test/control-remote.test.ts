@@ -7,11 +7,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createControlClient } from '../src/client.ts';
+import { freePort } from './support/base/ports.ts';
 import { serve, sluice, start, temporaryFolder } from './support/cli/process.ts';
 import { startSshd } from './support/cli/sshd.ts';
 import {
   daemonConfig,
-  freePort,
   get,
   runDaemon,
   startServer,

@@ -11,11 +11,11 @@ import { isSluiceError } from '../src/base/errors.ts';
 import { silentLog } from '../src/base/log.ts';
 import { startDaemon } from '../src/daemon.ts';
 import { openStore, serveConsulApi } from '../src/registry.ts';
+import { freePort } from './support/base/ports.ts';
 import {
   CHECKED,
   daemonConfig,
   eligibleServers,
-  freePort,
   get,
   isAlive,
   listeningOn,

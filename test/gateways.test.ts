@@ -8,10 +8,10 @@ import { silentLog } from '../src/base/log.ts';
 import { type Address, formatAddress } from '../src/base/units.ts';
 import type { RecordStore } from '../src/registry.ts';
 import { openSnapshot } from '../src/snapshot.ts';
+import { freePort } from './support/base/ports.ts';
 import {
   awaitIdle,
   daemonConfig,
-  freePort,
   get,
   type RunningDaemon,
   runDaemon,

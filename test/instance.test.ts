@@ -6,8 +6,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { freePort } from './support/base/ports.ts';
 import { serve, sluice, start } from './support/cli/process.ts';
-import { freePort, get, startServer, status, until } from './support/daemon/builders.ts';
+import { get, startServer, status, until } from './support/daemon/builders.ts';
 
 const UPSTREAM = `upstreams:
   app:

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StatusDocument } from '../src/admin.ts';
+import { freePort } from './support/base/ports.ts';
 import { recordingLog } from './support/base/recording-log.ts';
 import {
   daemonConfig,
-  freePort,
   get,
   runDaemon,
   setAdmin,

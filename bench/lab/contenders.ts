@@ -4,7 +4,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Cleanup, listening, type Ports, Stack, start } from '../../demo/stack.ts';
-import { findPeer, freePorts } from '../../test/support/peers/programs.ts';
+import { freePorts } from '../../test/support/base/ports.ts';
+import { findPeer } from '../../test/support/peers/programs.ts';
 import { startNginx } from './nginx.ts';
 
 export type Contender = {

@@ -5,7 +5,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
 import type { StatusDocument } from '../../src/admin.ts';
-import { freePorts } from '../../test/support/peers/programs.ts';
+import { freePorts } from '../../test/support/base/ports.ts';
+
 import { type Child, type Cleanup, listening, start } from './processes.ts';
 
 export const PROJECT = join(import.meta.dirname, '../..');

@@ -7,7 +7,8 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { freePorts } from '../../test/support/release/builders.ts';
+
+import { freePorts } from '../../test/support/base/ports.ts';
 import type { Address } from '../base/units.ts';
 import { parseConfig } from '../config.ts';
 import { startProbe } from '../health.ts';

@@ -4,12 +4,12 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePorts } from '../../test/support/base/ports.ts';
 import {
   buildService,
   deploy,
   FakeControl,
   firstOf,
-  freePorts,
   ids,
   instanceAt,
   journalOf,

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { type TestContext, test } from 'node:test';
-import { freePorts } from '../../../test/support/peers/programs.ts';
+
+import { freePorts } from '../../../test/support/base/ports.ts';
 import { type RunningUnbound, startUnbound } from '../../../test/support/peers/unbound.ts';
 import {
   type Servers,

@@ -7,7 +7,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort, until } from '../daemon/builders.ts';
+import { freePort } from '../base/ports.ts';
+import { until } from '../daemon/builders.ts';
 import { isListening } from '../daemon/listening.ts';
 import { needPeer, type Scope } from '../peers/programs.ts';
 import { temporaryFolder } from './process.ts';

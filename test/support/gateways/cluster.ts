@@ -25,7 +25,8 @@ import type { DrainDocument, ReceiptDocument, StatusDocument } from '../../../sr
 import { silentLog } from '../../../src/base/log.ts';
 import type { Address } from '../../../src/base/units.ts';
 import { openConsul, type RecordStore } from '../../../src/registry.ts';
-import { freePorts, type Scope, startConsul } from '../peers/programs.ts';
+import { freePorts } from '../base/ports.ts';
+import { type Scope, startConsul } from '../peers/programs.ts';
 import { startConsulCluster } from '../registry/consul-cluster.ts';
 import { Link } from './link.ts';
 

@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePorts, needPeer } from './programs.ts';
+import { freePorts } from '../base/ports.ts';
+import { needPeer } from './programs.ts';
 
 const START_TIMEOUT_MS = 20_000;
 const POLL_MS = 10;

@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Address } from '../../../src/base/units.ts';
-import { freePorts, needPeer, type Scope } from './programs.ts';
+import { freePorts } from '../base/ports.ts';
+import { needPeer, type Scope } from './programs.ts';
 
 const START_TIMEOUT_MS = 30_000;
 

@@ -10,7 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Address, formatAddress } from '../../../src/base/units.ts';
-import { freePorts, needPeer, type Scope } from '../peers/programs.ts';
+import { freePorts } from '../base/ports.ts';
+import { needPeer, type Scope } from '../peers/programs.ts';
 import { standStill } from '../peers/stand-still.ts';
 
 export const DATACENTER = 'es8-dc';

@@ -13,7 +13,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { silentLog } from '../../../src/base/log.ts';
 import type { Address } from '../../../src/base/units.ts';
 import { openEtcd, type RecordStore } from '../../../src/registry.ts';
-import { freePorts, needPeer, type Scope } from '../peers/programs.ts';
+import { freePorts } from '../base/ports.ts';
+import { needPeer, type Scope } from '../peers/programs.ts';
 import { standStill } from '../peers/stand-still.ts';
 
 const START_TIMEOUT_MS = 60_000;

@@ -4,7 +4,6 @@
 
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -24,6 +23,7 @@ import {
   runRelease,
 } from '../../../src/release.ts';
 import { NO_ANSWERS, NO_TUNNELS } from '../admin/documents.ts';
+import { freePorts } from '../base/ports.ts';
 import { ALONE } from '../base/scopes.ts';
 
 const APP = join(import.meta.dirname, '../../..', 'demo', 'app.ts');
@@ -346,23 +346,4 @@ export function killGroup(pid: number): void {
   } catch {
     // Gone already.
   }
-}
-
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, '127.0.0.1', () => {
-            const address = server.address();
-            resolve(typeof address === 'object' && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
-  );
-  return ports;
 }

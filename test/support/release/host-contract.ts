@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { Command, Host } from '../../../src/release/hosts.ts';
-import { freePorts, killGroup } from './builders.ts';
+import { freePorts } from '../base/ports.ts';
+import { killGroup } from './builders.ts';
 
 const PATH = process.env['PATH'] ?? '';
 

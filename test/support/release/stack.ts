@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { PROJECT, Stack } from '../../../demo/stack/gateway.ts';
 import { Cleanup, start, temporaryFolder } from '../../../demo/stack/processes.ts';
-import { freePorts } from '../peers/programs.ts';
+import { freePorts } from '../base/ports.ts';
+
 import { killGroup } from './builders.ts';
 
 /** Versions that misbehave; every other name is a good version. */

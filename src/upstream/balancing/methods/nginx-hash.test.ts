@@ -4,9 +4,10 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { freePorts } from '../../../../test/support/base/ports.ts';
 import { seededRandom } from '../../../../test/support/base/random.ts';
 import { FRONT_SOCKET, startNginxFront } from '../../../../test/support/peers/nginx.ts';
-import { freePorts } from '../../../../test/support/peers/programs.ts';
+
 import { createUpstream, request } from '../../../../test/support/upstream/builders.ts';
 import { type Balance, ROUND_ROBIN } from '../../../model.ts';
 import type { Server } from '../../server.ts';
