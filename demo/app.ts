@@ -5,8 +5,8 @@
 //
 // Environment: VERSION (default v1; `broken` exits 1 at start). Ways to misbehave, for tests:
 // LATE_MS=n listens n ms late, HANG=/path never answers that path, ANSWER_VERSION=v claims another
-// version, UNREADY=on answers /ping with 503, IGNORE_TERM=on does not stop on SIGTERM,
-// EXIT_ON_TERM=on ends at once, with what is in flight.
+// version, UNREADY=on answers /ping with 503, ROTTEN=on answers everything else with 500, IGNORE_TERM=on
+// does not stop on SIGTERM, EXIT_ON_TERM=on ends at once, with what is in flight.
 
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -37,6 +37,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   if (url.pathname === '/ping') {
     const ready = process.env['UNREADY'] !== 'on';
     text(response, ready ? 200 : 503, ready ? `pong by ${id}` : `not ready: ${id}`);
+  } else if (process.env['ROTTEN'] === 'on') {
+    text(response, 500, `rotten: ${id}`);
   } else if (url.pathname === '/version') {
     text(response, 200, version);
   } else if (url.pathname === '/slow') {

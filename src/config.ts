@@ -21,4 +21,5 @@ export type {
   SshConfig,
   StaticServer,
   UpstreamConfig,
+  VerifyConfig,
 } from './config/types.ts';

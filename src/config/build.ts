@@ -27,6 +27,7 @@ import type {
   ServersIn,
   ServiceConfig,
   UpstreamConfig,
+  VerifyConfig,
 } from './types.ts';
 
 /** `folder` is the file's; relative paths start there. */
@@ -331,12 +332,25 @@ function serviceOf(
     checkTimeoutMs: read.check.timeout,
     checkRise: read.check.rise,
     checkDeadlineMs: read.check.deadline,
+    checkStableMs: read.check.stable,
+    verify: read.verify === undefined ? null : verifyOf(read.verify),
     versionHeader: read.expect_version.header,
     isVersionStamped: read.expect_version.from === 'artifact',
     minHealthy: read.guard.min_healthy,
     minHealthyPercent: read.guard.min_healthy_percent,
     guardWaitMs: read.guard.wait,
     onFailure: read.on_failure,
+  };
+}
+
+function verifyOf(read: NonNullable<ServiceFile['verify']>): VerifyConfig {
+  return {
+    windowMs: read.window,
+    minRequests: read.min_requests,
+    minErrors: read.min_errors,
+    errorShareMax: read.max_5xx,
+    vsPeers: read.vs_peers,
+    onTooFew: read.on_too_few,
   };
 }
 

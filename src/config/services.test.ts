@@ -26,6 +26,44 @@ test('a reference in env is read when somebody deploys, but is one from the begi
   assert.equal(problemOf('inherit_env: all'), '');
 });
 
+test('verify is left out, or has its defaults', () => {
+  const verifyOf = (text: string) =>
+    parseConfig(
+      `upstreams: { app: {} }\nservices: { app: { instances: ["127.0.0.1:1"], start: x, ${text} } }`,
+      's.yaml',
+      {},
+    ).services[0]?.verify;
+  assert.equal(verifyOf(''), null);
+  const initial = {
+    ...{ windowMs: 30_000, minRequests: 20, minErrors: 3, errorShareMax: 0.01, vsPeers: 3 },
+    onTooFew: 'pass',
+  };
+  assert.deepEqual(verifyOf('verify: {}'), initial);
+  assert.deepEqual(verifyOf('verify: { max_5xx: 0.5%, vs_peers: 1.5, on_too_few: fail }'), {
+    ...initial,
+    ...{ errorShareMax: 0.005, vsPeers: 1.5, onTooFew: 'fail' },
+  });
+  assert.equal(verifyOf('verify: { max_5xx: 0 }')?.errorShareMax, 0);
+  for (const [text, problem] of [
+    ['max_5xx: 1', /1 has no sign: a share needs one; write 1%/],
+    ['max_5xx: "5"', /5 has no sign/],
+    ['max_5xx: 101%', /"101%" is not a share; write 0% to 100%, like 1%/],
+    ['vs_peers: 3x', /"3x" is not a number from 0 to 1000; write one like 3/],
+    ['vs_peers: -1', /-1 is not a number from 0 to 1000/],
+    ['window: 0', /0 is too short/],
+  ] as const) {
+    assert.match(problemOf(`verify: { ${text} }`), problem);
+  }
+});
+
+test('a time to be stable fits into the deadline', () => {
+  assert.equal(problemOf('check: { stable: 5s }'), '');
+  assert.match(
+    problemOf('check: { stable: 5s, deadline: 5s }'),
+    /services\.app\.check\.stable: does not fit into the deadline of 5s/,
+  );
+});
+
 test('a service knows where people add a server of its upstream', () => {
   const at = (recordPrefix: string): ServersIn => ({ recordPrefix });
   assert.deepEqual(placeOf('upstreams: { app: {} }'), at('upstreams/app/'));

@@ -126,6 +126,18 @@ export type RegistryConfig = {
 /** As records under a prefix, `upstreams/app/`, or in a place that people know, in words. */
 export type ServersIn = { readonly recordPrefix: string } | { readonly place: string };
 
+/** When the traffic of an admitted instance speaks against its version. */
+export type VerifyConfig = {
+  readonly windowMs: number;
+  readonly minRequests: number;
+  readonly minErrors: number;
+  /** 0 to 1. */
+  readonly errorShareMax: number;
+  /** Times the share of the instances on the old version; 0 = not compared. */
+  readonly vsPeers: number;
+  readonly onTooFew: 'pass' | 'fail';
+};
+
 export type PipelineCommand = {
   readonly part: 'build' | 'test' | 'scan';
   /** For `sh -c`. */
@@ -219,6 +231,9 @@ export type ServiceConfig = {
   readonly checkTimeoutMs: number;
   readonly checkRise: number;
   readonly checkDeadlineMs: number;
+  readonly checkStableMs: number;
+  /** Null: what an admitted instance answers is not judged. */
+  readonly verify: VerifyConfig | null;
   /** Response header that must carry the version; '' = not checked. */
   readonly versionHeader: string;
   /** True: the release's version is the one in the artifact's stamp. */

@@ -38,6 +38,9 @@ type DrainState = Omit<DrainDocument, 'server' | 'tunnels'>;
 /** What became of the gateway's requests of the upstream while the release ran. */
 export type Receipt = Omit<ReceiptDocument, 'upstream' | 'openedAtMs'>;
 
+/** What one server was counted with. */
+export type ReceiptServer = Receipt['servers'][number];
+
 /** @throws unreachable, unauthorized, not_found, conflict (ifOwner), guard_refused (keepEligible) */
 export interface ReleaseControl {
   status(): Promise<PoolStatus>;

@@ -80,6 +80,13 @@ export type InstanceResult = {
   readonly pool: string;
   readonly outcome: InstanceOutcome;
   readonly note: string;
+  /** Since the version was put into traffic there; null when it was not, or nobody counted. */
+  readonly answers: {
+    /** Those that were answered or failed by the instance. */
+    readonly requests: number;
+    /** Of those, answered with 5xx or failed. */
+    readonly errors: number;
+  } | null;
 };
 
 /** What was counted, and whether that is all of it. */
@@ -105,6 +112,8 @@ export type ReleaseResult = {
   readonly instances: readonly InstanceResult[];
   /** Null when no traffic was watched: nothing was done, or no receipt could be opened. */
   readonly receipt: ReleaseReceipt | null;
+  /** What speaks against the version on instances that were released all the same, in words. */
+  readonly doubts: readonly string[];
   readonly next: readonly string[];
   /** Which gateway was asked; null when none answered. */
   readonly scope: Scope | null;

@@ -11,10 +11,12 @@
 //   running, takes traffic                   guard(need) drain stop start check admit
 //   running, takes no traffic                guard drain stop start check admit
 //   not running                              guard start check admit
+//
+// With `verify` configured, admit is followed by it.
 
 import { isPartial, notHeard, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
-import type { ServiceConfig } from '../config.ts';
+import type { ServiceConfig, VerifyConfig } from '../config.ts';
 import { ownerText } from '../model.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
 import type { LaunchFacts } from './drivers.ts';
@@ -52,9 +54,18 @@ type StepSettings = {
     readonly timeoutMs: number;
     readonly rise: number;
     readonly deadlineMs: number;
+    /** It goes on passing for so long. */
+    readonly stableMs: number;
     readonly versionHeader: string;
   };
   readonly admit: object;
+  readonly verify: VerifyConfig & {
+    /** The instances that have the old version when this one is in traffic. */
+    readonly peers: readonly string[];
+    /** As in guard: to take it out again. */
+    readonly need: number;
+    readonly waitMs: number;
+  };
 };
 
 type LaunchAt = LaunchFacts & { readonly version: string };
@@ -121,7 +132,11 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
   const eligible = new Set(found.servers.filter(isServing).map((server) => server.id));
   const plans: InstancePlan[] = [];
   for (const instance of inOrder(found.instances)) {
-    const plan = planInstance({ service, instance, need, eligible, found, options });
+    const peers = found.instances
+      .filter(({ id }) => id !== instance.id && !plans.some((done) => done.instance === id))
+      .filter((other) => other.version !== version || options.force)
+      .map(({ id }) => id);
+    const plan = planInstance({ service, instance, need, eligible, peers, found, options });
     plans.push(plan);
     if (plan.action === 'release') eligible.add(instance.id);
   }
@@ -159,6 +174,8 @@ function planInstance(options: {
   readonly instance: InstanceSurvey;
   readonly need: number;
   readonly eligible: ReadonlySet<string>;
+  /** Those that have the old version when this one is released. */
+  readonly peers: readonly string[];
   readonly found: Survey;
   readonly options: PlanOptions;
 }): InstancePlan {
@@ -200,7 +217,11 @@ function planInstance(options: {
     waitMs: service.guardWaitMs,
     takeOver: left === '' ? '' : ownerText({ kind: 'release', id: left }),
   };
-  const arrive: readonly Step[] = [checkStep(service, version), { kind: 'admit' }];
+  const arrive: readonly Step[] = [
+    checkStep(service, version),
+    { kind: 'admit' },
+    ...verifySteps(service, need, options.peers),
+  ];
   if (atVersion && !force) {
     const why = `at ${version}, held by ${left} that did not finish`;
     return { ...base, action: 'release', why, steps: [guard, ...arrive] };
@@ -247,8 +268,18 @@ function checkStep(service: ServiceConfig, version: string): Step {
     timeoutMs: service.checkTimeoutMs,
     rise: service.checkRise,
     deadlineMs: service.checkDeadlineMs,
+    stableMs: service.checkStableMs,
     versionHeader: service.versionHeader,
   };
+}
+
+function verifySteps(
+  service: ServiceConfig,
+  need: number,
+  peers: readonly string[],
+): readonly Step[] {
+  const { verify, guardWaitMs } = service;
+  return verify === null ? [] : [{ kind: 'verify', ...verify, peers, need, waitMs: guardWaitMs }];
 }
 
 /** Who keeps the release away from this server, in words; '' when it may be touched. */

@@ -10,6 +10,7 @@ import { addAdvice, type Plan, type PlanOptions, strangerAdvice } from './plan.t
 import type { Settled } from './run.ts';
 import type { StepFailure } from './step-end.ts';
 import type { Survey } from './survey.ts';
+import { amountText, judge, minus, NOTHING, plus, type Tally, tallyOf } from './verdict.ts';
 
 type Story = {
   readonly service: ServiceConfig;
@@ -23,6 +24,8 @@ type Story = {
   readonly isRefused: boolean;
   readonly settled: ReadonlyMap<string, Settled>;
   readonly receipt: ReleaseReceipt | null;
+  /** By instance: what it was counted with until the new version was there. */
+  readonly marks: ReadonlyMap<string, Tally>;
   /** The signal that interrupted it, '' for none. */
   readonly signal: string;
   readonly ms: number;
@@ -46,9 +49,11 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     const inPool = instance.server !== undefined && isInPool(instance.server);
     const { id, stranger } = instance;
     const version = stranger === '' ? instance.version : '';
-    return { instance: id, version, stranger, inPool, pool, outcome, note };
+    const answers = outcome === 'released' ? answersOf(story, id) : null;
+    return { instance: id, version, stranger, inPool, pool, outcome, note, answers };
   });
   const released = instances.some((instance) => instance.outcome === 'released');
+  const doubts = doubtsOf(story, instances);
   return {
     release: story.release,
     service: service.name,
@@ -63,10 +68,53 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     ],
     instances,
     receipt: story.receipt,
-    next: [...unseen(story, seen), ...nextSteps(story, instances, seen)],
+    doubts,
+    next: [
+      ...unseen(story, seen),
+      ...doubtSteps(story, doubts),
+      ...nextSteps(story, instances, seen),
+    ],
     scope: story.receipt?.scope ?? plan.scope ?? seen.scope,
     ms: story.ms,
   };
+}
+
+/** When a released version is doubted without `verify`: it costs nobody more than a look. */
+const DOUBT = { minRequests: 5, minErrors: 3, errorShareMax: 0.01, vsPeers: 3 };
+
+/** What the instance was counted with since the new version was there. */
+function answersOf({ receipt, marks }: Story, id: string): InstanceResult['answers'] {
+  const mark = marks.get(id);
+  const now = receipt?.servers.find((server) => server.id === id);
+  return mark === undefined || now === undefined ? null : minus(tallyOf(now), mark);
+}
+
+/** "Nothing was lost" is also true of a version that answers every request with an error. */
+function doubtsOf({ marks, plan }: Story, instances: readonly InstanceResult[]): readonly string[] {
+  const before = [...marks.values()].reduce(plus, NOTHING);
+  return instances.flatMap(({ instance, answers }) => {
+    if (answers === null) return [];
+    const tallies = { fresh: answers, siblings: NOTHING, before };
+    const { kind, facts } = judge(tallies, DOUBT, true);
+    if (kind !== 'bad') return [];
+    const old = plan.from.filter((version) => version !== plan.version).join(', ') || 'before';
+    const others = facts['peers'] === 'none' ? '' : `; ${old}: ${amountText(before)}`;
+    return [
+      `${instance} on ${plan.version}: ${amountText(answers)} of its requests got a 5xx or no answer${others}`,
+    ];
+  });
+}
+
+function doubtSteps({ service, plan }: Story, doubts: readonly string[]): readonly string[] {
+  if (doubts.length === 0) return [];
+  const [old] = plan.from.filter((version) => version !== plan.version);
+  const back =
+    old === undefined ? '' : `, or go back: sluice deploy ${service.name} --version ${old}`;
+  const gate =
+    service.verify === null
+      ? [`with "verify" in services.${service.name} a release stops at the first such instance`]
+      : [];
+  return [`see why ${plan.version} answers with errors${back}`, ...gate];
 }
 
 /** Why the pool at the end is not known, unless the release failed of just that. */

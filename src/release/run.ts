@@ -11,6 +11,7 @@ import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { TrafficWatch } from './run/traffic.ts';
 import type { StepFailure } from './step-end.ts';
 import { type Survey, secretsIn, survey } from './survey.ts';
+import type { Tally } from './verdict.ts';
 
 export type { InstanceRun } from './run/instance-run.ts';
 export type { ReleaseOptions, Settled } from './run/release.ts';
@@ -33,6 +34,7 @@ export async function runRelease(options: ReleaseOptions): Promise<ReleaseResult
 type End = {
   readonly failure: StepFailure | null;
   readonly receipt: ReleaseReceipt | null;
+  readonly marks: ReadonlyMap<string, Tally>;
   readonly seen: Survey;
 };
 
@@ -53,6 +55,7 @@ async function run(release: Release): Promise<ReleaseResult> {
       : {
           failure: { code: problem.code, reason: problem.message, evidence: [] },
           receipt: null,
+          marks: new Map(),
           seen: await surveyFor(release),
         };
   const story = {
@@ -65,6 +68,7 @@ async function run(release: Release): Promise<ReleaseResult> {
     storage: release.storage,
     settled: release.settled,
     receipt: end.receipt,
+    marks: end.marks,
     signal: options.interrupts.name,
     ms: Math.round(performance.now() - startedMs),
   };
@@ -87,7 +91,7 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
     if (action === 'skip') release.settle(instance, { outcome: 'skipped', note: why });
   }
   const entries = plan.instances.filter(({ action }) => action === 'release');
-  const traffic = entries.length === 0 ? null : await TrafficWatch.open(release);
+  release.traffic = entries.length === 0 ? null : await TrafficWatch.open(release);
   let failure: StepFailure | null = null;
   for (const entry of entries) {
     failure = release.options.interrupts.soft.aborted
@@ -108,7 +112,8 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
     release.storage === null &&
     (await release.released.findDead()) !== null
   );
-  return { failure, receipt: (await traffic?.close()) ?? null, seen };
+  const receipt = (await release.traffic?.close()) ?? null;
+  return { failure, receipt, marks: release.traffic?.marks ?? new Map(), seen };
 }
 
 /** The last look at what was released, also when another instance's failure has ended the release. */

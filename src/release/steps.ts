@@ -12,6 +12,7 @@ import { drain } from './steps/drain.ts';
 import { guard } from './steps/guard.ts';
 import { start } from './steps/start.ts';
 import { stop } from './steps/stop.ts';
+import { verify } from './steps/verify.ts';
 
 export { takenOut } from './steps/claim.ts';
 
@@ -32,6 +33,7 @@ const STEPS: { readonly [Kind in StepKind]: StepDefinition<Kind> } = {
   start,
   check,
   admit,
+  verify,
 };
 
 export async function runStep<Kind extends StepKind>(

@@ -3,7 +3,7 @@
 
 import { formatDuration } from '../../base/units.ts';
 import { wrap } from '../../base/wrap.ts';
-import type { Plan, PlanStep } from '../../release.ts';
+import { type Plan, type PlanStep, percentText } from '../../release.ts';
 import { type Paint, table } from '../output.ts';
 
 const LABEL_WIDTH = 10;
@@ -69,6 +69,7 @@ function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
   const stop = find(steps, 'stop');
   const start = find(steps, 'start');
   const check = find(steps, 'check');
+  const verify = find(steps, 'verify');
   const rows: (readonly [string, string])[] = [];
   if (drain !== undefined) {
     const then = drain.onTimeout === 'proceed' ? 'then stops anyway' : 'then halts';
@@ -86,16 +87,24 @@ function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
       check.versionHeader === ''
         ? 'version not checked'
         : `version from header ${check.versionHeader}`;
+    const stable = check.stableMs === 0 ? '' : `stable for ${formatDuration(check.stableMs)}, `;
     rows.push([
       'check',
-      `GET ${check.path} every ${formatDuration(check.intervalMs)}, rise ${check.rise}, deadline ${formatDuration(check.deadlineMs)}, ${identity}`,
+      `GET ${check.path} every ${formatDuration(check.intervalMs)}, rise ${check.rise}, ${stable}deadline ${formatDuration(check.deadlineMs)}, ${identity}`,
     ]);
+    if (verify !== undefined) rows.push(['verify', verifyText(verify)]);
     rows.push(['on failure', failureText(plan)]);
     if (plan.lastTookMs > 0) {
       rows.push(['estimate', `${formatDuration(plan.lastTookMs)}, as the last release took`]);
     }
   }
   return rows;
+}
+
+function verifyText(step: Extract<PlanStep, { kind: 'verify' }>): string {
+  const { windowMs, errorShareMax, vsPeers, minRequests, minErrors, onTooFew } = step;
+  const peers = vsPeers === 0 ? '' : ` and over ${vsPeers} times that of the old version`;
+  return `${formatDuration(windowMs)} of traffic each; at least ${minErrors} errors, over ${percentText(errorShareMax)}${peers}: failed; fewer than ${minRequests} requests: ${onTooFew}`;
 }
 
 /** What would become of a failed instance, by what is known of each that is released. */

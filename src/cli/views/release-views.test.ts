@@ -21,6 +21,7 @@ const CHECK = {
   timeoutMs: 1000,
   rise: 2,
   deadlineMs: 120_000,
+  stableMs: 0,
   versionHeader: 'x-app-version',
 } as const;
 
@@ -96,6 +97,34 @@ test('plan: what happens to each instance, and the settings in force', () => {
 No problems found. Nothing was changed.
 `,
   );
+});
+
+test('plan: what is looked at after an instance was put into traffic', () => {
+  const rules = { windowMs: 30_000, minRequests: 20, minErrors: 3, errorShareMax: 0.01 };
+  const verify = { kind: 'verify', ...rules, vsPeers: 3, onTooFew: 'pass', peers: [B] } as const;
+  const check = { ...CHECK, stableMs: 5000 };
+  const steps = [...STEPS.filter(({ kind }) => kind !== 'check'), check];
+  const planOf = (vsPeers: number): string => {
+    const step = { ...verify, vsPeers, need: 1, waitMs: 0 };
+    return planText(
+      { ...PLAN, instances: [{ ...releasedPlan(A), steps: [...steps, step] }] },
+      plain,
+    );
+  };
+  assert.match(planOf(3), / check +GET \/ping every 1s, rise 2, stable for 5s, deadline 2m, /);
+  assert.match(
+    planOf(3),
+    / verify +30s of traffic each; at least 3 errors, over 1% and over 3 times that of the old version: failed; fewer than 20 requests: pass\n/,
+  );
+  assert.match(planOf(0), / over 1%: failed; /);
+});
+
+test('result: a release with nothing lost whose instances answer with errors says so first', () => {
+  const doubts = [`${A} on v2: 100% (298 of 298) of its requests got a 5xx or no answer`];
+  const result = { ...RESULT, outcome: 'succeeded', exit: 0, reason: '', doubts } as const;
+  const text = resultText(result, plain);
+  assert.match(text, / SUCCEEDED in 3\.2s, BUT 1 of 2 INSTANCES ANSWER WITH ERRORS\n/);
+  assert.match(text, /\n {2}doubt {5}127\.0\.0\.1:9001 on v2: 100% /);
 });
 
 const PARKED = 'the failed instance stays out of the pool (parked); the others stay as they are';
@@ -339,6 +368,7 @@ const RESULT: ReleaseResult = {
       pool: 'in pool',
       outcome: 'reverted',
       note: 'v2 failed',
+      answers: null,
     },
     {
       instance: B,
@@ -348,9 +378,11 @@ const RESULT: ReleaseResult = {
       pool: 'out of the pool: down',
       outcome: 'untouched',
       note: '',
+      answers: null,
     },
   ],
   receipt: RECEIPT,
+  doubts: [],
   next: ['read the log', 'fix it and deploy again'],
   scope: ALONE,
   ms: 3200,

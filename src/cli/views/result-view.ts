@@ -13,6 +13,9 @@ export function resultText(result: ReleaseResult, paint: Paint): string {
     ...table(result.instances.map((instance) => instanceRow(instance, result.reason))).map(
       (row) => `  ${row}`,
     ),
+    ...result.doubts.map(
+      (text, index) => `  ${index === 0 ? paint('red', 'doubt') : '     '}     ${text}`,
+    ),
     ...trafficLines(result.receipt, paint),
     ...gatewayLines(result, paint),
     ...result.next.map((text, index) => `  ${index === 0 ? 'next' : '    '}      ${text}`),
@@ -25,7 +28,9 @@ function headline(result: ReleaseResult, paint: Paint): string {
   const took = formatDuration(result.ms);
   switch (result.outcome) {
     case 'succeeded':
-      return `${name} ${paint('green', 'SUCCEEDED')} in ${took}`;
+      return result.doubts.length === 0
+        ? `${name} ${paint('green', 'SUCCEEDED')} in ${took}`
+        : `${name} ${paint('yellow', 'SUCCEEDED')} in ${took}, ${paint('red', `BUT ${result.doubts.length} of ${result.instances.length} INSTANCES ANSWER WITH ERRORS`)}`;
     case 'unchanged':
       return `${name}: nothing to do`;
     case 'refused':

@@ -2,7 +2,7 @@
 
 import { type Environment, referenceProblem } from '../../base/secrets.ts';
 import { didYouMean, unknownUpstream } from '../../base/suggest.ts';
-import { formatAddress, parseAddress } from '../../base/units.ts';
+import { formatAddress, formatDuration, parseAddress } from '../../base/units.ts';
 import { serviceRequest } from '../build.ts';
 import type { Path } from '../document.ts';
 import type { ServiceFile } from '../sections/service.ts';
@@ -29,6 +29,14 @@ export function applyServiceRules(
     if (service.value === undefined) continue;
     checkTemplates(service.value, service.path, findings);
     const checkPath = [...service.path, 'check'];
+    const { stable, deadline } = service.value.check;
+    if (stable >= deadline) {
+      const most = formatDuration(deadline);
+      findings.problem(
+        [...checkPath, 'stable'],
+        `does not fit into the deadline of ${most}; write less, or a longer deadline`,
+      );
+    }
     checkFields(
       service.value.check.headers ?? {},
       [...checkPath, 'headers'],

@@ -4,7 +4,18 @@ import type { z } from 'zod';
 import { requestShape } from './check.ts';
 import { artifactSchema, pipelineShape } from './service/artifact.ts';
 import { folder, list, record, section } from './shapes.ts';
-import { address, choice, choiceOf, duration, integer, show, text, wholeNumber } from './values.ts';
+import {
+  address,
+  choice,
+  choiceOf,
+  duration,
+  factor,
+  integer,
+  percent,
+  show,
+  text,
+  wholeNumber,
+} from './values.ts';
 
 export const serviceSchema = section(
   'How `sluice deploy` runs the instances of a service, here and on other hosts.',
@@ -97,8 +108,52 @@ export const serviceSchema = section(
           initial: '120s',
           least: '1ms',
         }),
+        stable: duration({
+          about:
+            'After that it must go on passing for this time, within the deadline, before it gets traffic: for a version that dies or fails soon after its start. A failure begins the passes anew. Each instance takes this much longer.',
+          initial: '0s',
+          least: '0',
+        }),
       },
     ).prefault({}),
+    verify: section(
+      'After an instance was put into traffic: its share of answers with 5xx and of attempts that it failed, over all gateways. Over the limit, while the instances on the old version do not reach it, the release fails there and takes it back. Left out: not looked at. See docs/release.md.',
+      {
+        window: duration({
+          about:
+            'How long each instance is looked at. It ends before its time when the limit is passed.',
+          initial: '30s',
+          least: '1s',
+        }),
+        min_requests: integer({
+          about: 'Fewer requests to the instance are not judged.',
+          initial: 20,
+          least: 1,
+          most: 1_000_000,
+        }),
+        min_errors: integer({
+          about: 'Fewer errors pass, whatever their share.',
+          initial: 3,
+          least: 1,
+          most: 1_000_000,
+        }),
+        max_5xx: percent({
+          about: 'A share of errors up to this passes.',
+          initial: '1%',
+        }),
+        vs_peers: factor({
+          about:
+            'So does one up to so many times that of the instances which still have the old version, in the same time. 0 = they are not compared.',
+          initial: 3,
+          most: 1000,
+        }),
+        on_too_few: choice({
+          about: 'What an instance with fewer than `min_requests` does when the window is over.',
+          initial: 'pass',
+          words: ['pass', 'fail'],
+        }),
+      },
+    ).optional(),
     expect_version: section('Proof that the new version answers.', {
       header: text({
         about: 'Response header of the check that must equal the version; empty = not checked.',

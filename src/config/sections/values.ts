@@ -122,6 +122,36 @@ export function wholeNumber(options: { about: string; least: number; most: numbe
     });
 }
 
+/** A share, written with its sign: 0 to 1. */
+export function percent(options: { about: string; initial: string }) {
+  const wrong = ({ input }: Raw): string =>
+    typeof input === 'number'
+      ? `${input} has no sign: a share needs one; write ${input}%`
+      : `${show(input)} is not a share; write 0% to 100%, like ${options.initial}`;
+  return z
+    .union([z.string(), z.literal(0)], { error: wrong })
+    .transform((value, context) => {
+      const share = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(String(value))?.[1] ?? String(value);
+      if (value === 0 || (share !== value && Number(share) <= 100)) return Number(share) / 100;
+      const input = /^\d+(\.\d+)?$/.test(String(value)) ? Number(value) : value;
+      context.addIssue({ code: 'custom', message: wrong({ input }) });
+      return z.NEVER;
+    })
+    .prefault(options.initial)
+    .meta({ description: options.about, 'x-value': '0%–100%' });
+}
+
+/** A number that need not be whole. */
+export function factor(options: { about: string; initial: number; most: number }) {
+  const wrong = ({ input }: Raw): string =>
+    `${show(input)} is not a number from 0 to ${options.most}; write one like ${options.initial}`;
+  return z
+    .number({ error: wrong })
+    .refine((value) => value >= 0 && value <= options.most, { error: wrong })
+    .prefault(options.initial)
+    .meta({ description: options.about, 'x-value': `0–${options.most}` });
+}
+
 /** YAML's own true and false, and nginx's on and off (text to YAML 1.2). */
 export function onOff(options: { about: string; initial: 'on' | 'off' }) {
   return z

@@ -134,6 +134,34 @@ for (const [name, instances, options, expected] of cases) {
   });
 }
 
+test('with verify each instance is compared with those that still have the old version', () => {
+  const verify = {
+    ...{ windowMs: 30_000, minRequests: 20, minErrors: 3, errorShareMax: 0.01, vsPeers: 3 },
+    onTooFew: 'pass',
+  } as const;
+  const peersIn = (list: readonly InstanceSurvey[], options = TO_V2): string[] =>
+    planRelease({ ...SERVICE, verify }, found(list), options).instances.map((plan) => {
+      const step = plan.steps.find(({ kind }) => kind === 'verify');
+      const order = plan.steps.map(({ kind }) => kind).slice(-2);
+      if (step?.kind !== 'verify') return plan.action;
+      assert.deepEqual(order, ['admit', 'verify']);
+      assert.equal(step.need, 2);
+      return step.peers.map((id) => id.slice('127.0.0.1:'.length)).join(' ');
+    });
+  const three = [instance(1), instance(2), instance(3)];
+  assert.deepEqual(peersIn(three), ['2 3', '3', '']);
+  // What has the new version already may be as broken.
+  const kept = [instance(1), instance(2, { version: 'v2' }), instance(3)];
+  assert.deepEqual(peersIn(kept), ['3', 'keep', '']);
+  assert.deepEqual(peersIn(kept, { ...TO_V2, force: true }), ['2 3', '3', '']);
+  const revert = planRevert(
+    { ...SERVICE, verify },
+    { ...launch('v1'), argv: [], cwd: '/', environment: [] },
+    7,
+  );
+  assert.equal(revert.at(-1)?.kind, 'admit');
+});
+
 test('plan: says how many servers stay eligible while each instance is out', () => {
   const plan = planRelease(SERVICE, found([instance(1), stopped(2), instance(3)]), TO_V2);
   assert.deepEqual(

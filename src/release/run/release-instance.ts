@@ -31,8 +31,7 @@ export async function releaseInstance(
         next = 0;
         break;
       case 'taken_over':
-        // At the admit it has passed its check; before that nothing is said of the version.
-        run.settle(step.kind === 'admit' ? 'released' : 'skipped', end.reason);
+        run.settle(hasPassed(step) ? 'released' : 'skipped', end.reason);
         return null;
       case 'failed':
         return onFailure(run, step, end.failure);
@@ -43,21 +42,41 @@ export async function releaseInstance(
   return null;
 }
 
-/** The version failed here after its release: as if it had failed before, but the pool comes first. */
-export async function takeBack(run: InstanceRun, failure: StepFailure): Promise<StepFailure> {
+/** It has passed its check; before that nothing is said of the version. */
+function hasPassed({ kind }: Step): boolean {
+  return kind === 'admit' || kind === 'verify';
+}
+
+/**
+ * The version failed here after it had been put into traffic: as if it had failed before, but the pool
+ * comes first. `need`: as many others have to stay eligible; null: it serves nobody, so taking it out
+ * costs nothing.
+ */
+export async function takeBack(
+  run: InstanceRun,
+  failure: StepFailure,
+  need: number | null = null,
+): Promise<StepFailure> {
   const { drainTimeoutMs, guardWaitMs } = run.service;
   run.release.released.remove(run);
   run.settle('failed', failure.reason);
-  // It serves nobody, so taking it out costs nothing; one that is alive may still have requests.
+  // One that is alive may still have requests.
   const out: readonly Step[] = [
-    { kind: 'guard', need: null, waitMs: guardWaitMs, takeOver: '' },
-    { kind: 'drain', timeoutMs: drainTimeoutMs, onTimeout: 'proceed', need: null },
+    { kind: 'guard', need, waitMs: guardWaitMs, takeOver: '' },
+    { kind: 'drain', timeoutMs: drainTimeoutMs, onTimeout: 'proceed', need },
   ];
   run.isTakenBack = true;
   for (const step of out) {
     const end = await runJournaled(run, step, true);
     if (end.kind === 'done') continue;
-    if (end.kind === 'failed') run.settle('stuck', end.failure.reason);
+    const why = end.kind === 'failed' ? end.failure.reason : end.reason;
+    if (end.kind === 'too_few_others' || (end.kind === 'failed' && need !== null)) {
+      // A server that answers with errors is more than none.
+      const trouble = step.kind === 'guard' ? '' : await run.setAdmin('ready', '');
+      run.settle(trouble === '' ? 'failed' : 'stuck', trouble || `left in traffic: ${why}`);
+      return { ...failure, reason: `${failure.reason}; left in traffic: ${why}` };
+    }
+    if (end.kind === 'failed') run.settle('stuck', why);
     return failure;
   }
   return goBack(run, failure);
@@ -74,6 +93,16 @@ async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Pr
   }
   if (hard.aborted) {
     run.settle('stuck', failure.reason);
+    return failure;
+  }
+  if (step.kind === 'verify') {
+    if (failure.code === 'release_failed') {
+      const isDead = (await run.ended()) !== '';
+      return takeBack(run, failure, isDead ? null : step.need);
+    }
+    // It is in traffic, and nobody can say how it does.
+    run.settle('released', `not verified: ${failure.reason}`);
+    run.release.released.add(run);
     return failure;
   }
   if (saysNothingOfVersion(step, failure)) {

@@ -13,6 +13,7 @@ import type { StepFailure } from '../step-end.ts';
 import type { Interrupts } from '../wait.ts';
 import { withRetry } from './control-retry.ts';
 import { ReleasedInstances } from './released-instances.ts';
+import type { TrafficWatch } from './traffic.ts';
 
 export type ReleaseOptions = PlanOptions & {
   readonly service: ServiceConfig;
@@ -41,8 +42,12 @@ export class Release {
   readonly owner: string;
   /** Asks again while the control plane is away, unless the release was interrupted. */
   readonly control: ReleaseControl;
+  /** For so long. */
+  readonly controlRetryMs: number;
   readonly settled = new Map<string, Settled>();
   readonly released = new ReleasedInstances();
+  /** Null: nothing is counted, or not yet. */
+  traffic: TrafficWatch | null = null;
   /** What must not appear in anything that is written, shown or said to the control plane. */
   readonly secrets = new Set<string>();
   readonly #journal: Journal;
@@ -53,8 +58,9 @@ export class Release {
     this.service = options.service;
     this.id = journal.id;
     this.owner = ownerText({ kind: 'release', id: journal.id });
+    this.controlRetryMs = options.controlRetryMs ?? CONTROL_RETRY_MS;
     this.control = withRetry(options.control, {
-      retryForMs: options.controlRetryMs ?? CONTROL_RETRY_MS,
+      retryForMs: this.controlRetryMs,
       stop: options.interrupts.soft,
     });
     this.#journal = journal;

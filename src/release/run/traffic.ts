@@ -7,6 +7,7 @@ import { isSluiceError, messageOf } from '../../base/errors.ts';
 import { notHeard } from '../../base/scope.ts';
 import { isServing, type Receipt, type ReleaseControl } from '../control.ts';
 import type { ReleaseReceipt } from '../events.ts';
+import { NOTHING, plus, type Tally, tallyOf } from '../verdict.ts';
 import { pause } from '../wait.ts';
 import { type Release, troubleOf } from './release.ts';
 
@@ -18,6 +19,8 @@ export class TrafficWatch {
   readonly #control: ReleaseControl;
   #receipt: Receipt;
   #readAtMs = Date.now();
+  readonly #marking = new Map<string, Promise<void>>();
+  readonly #marks = new Map<string, Tally>();
   #watching: Promise<void>;
 
   private constructor(release: Release, receipt: Receipt) {
@@ -37,6 +40,44 @@ export class TrafficWatch {
     if (receipt !== null) return new TrafficWatch(release, receipt);
     release.emit({ type: 'note', instance: '', text: `no receipt: ${trouble}` });
     return null;
+  }
+
+  get id(): string {
+    return this.#receipt.id;
+  }
+
+  /** The receipt as of now, or the last one where it cannot be had. */
+  async lookNow(): Promise<Receipt> {
+    await troubleOf(() => this.#read());
+    return this.#receipt;
+  }
+
+  /**
+   * The new version is there, and the server takes no requests yet: what it was counted with until now is
+   * the old version's.
+   */
+  mark(instance: string): void {
+    const mark = async (): Promise<void> => {
+      this.#marks.set(instance, tallyOn(await this.lookNow(), instance));
+    };
+    this.#marking.set(instance, mark());
+  }
+
+  /** Its mark is made when it resolves. */
+  async marked(instance: string): Promise<Tally | undefined> {
+    await this.#marking.get(instance);
+    return this.#marks.get(instance);
+  }
+
+  /** By instance: what it was counted with until the new version was there. */
+  get marks(): ReadonlyMap<string, Tally> {
+    return this.#marks;
+  }
+
+  /** What the old version was counted with: on those that were marked, and on those that still have it. */
+  oldVersion(receipt: Receipt, still: readonly string[]): Tally {
+    const has = still.map((id) => tallyOn(receipt, id));
+    return [...this.#marks.values(), ...has].reduce(plus, NOTHING);
   }
 
   /** The last receipt. */
@@ -92,4 +133,9 @@ export class TrafficWatch {
     const counts = { requests, retried, cut, lost, scope };
     this.#release.emit({ type: 'traffic', eligible, servers: servers.length, ...counts });
   }
+}
+
+function tallyOn({ servers }: Receipt, id: string): Tally {
+  const server = servers.find((candidate) => candidate.id === id);
+  return server === undefined ? NOTHING : tallyOf(server);
 }

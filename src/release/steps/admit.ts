@@ -21,6 +21,8 @@ export const admit: StepDefinition<'admit'> = {
   run: async (_, run) => {
     const { service, instance } = run;
     const { control, owner } = run.release;
+    // What comes after is the new version's.
+    await run.release.traffic?.marked(instance);
     const change = { state: 'ready', owner, reason: '', ifOwner: owner } as const;
     await control.setAdmin(service.upstream, instance, change);
     const startedMs = performance.now();

@@ -28,9 +28,13 @@ const WHILE_CHECKED = 'while it was checked';
 
 export const check: StepDefinition<'check'> = {
   touches: true,
-  facts: ({ path, rise, deadlineMs }) => ({ path, rise, deadline: formatDuration(deadlineMs) }),
+  facts: ({ path, rise, deadlineMs, stableMs }) => ({
+    ...{ path, rise, deadline: formatDuration(deadlineMs) },
+    ...(stableMs === 0 ? {} : { stable: formatDuration(stableMs) }),
+  }),
   run: async (step, run) => {
     if (run.process === null) return failed('release_failed', 'no process to check');
+    run.release.traffic?.mark(run.instance);
     const end = await checkProcess(step, run, run.process);
     if (end.kind !== 'failed') return end;
     const log = await run.logEvidence();
@@ -47,7 +51,7 @@ async function checkProcess(
   process: Started,
 ): Promise<StepEnd> {
   const { service, address } = run;
-  const { rise, deadlineMs } = step;
+  const { rise, deadlineMs, stableMs } = step;
   const startedMs = performance.now();
   /** The deadline is the version's: while the control plane is waited for, it does not run. */
   let waitedMs = 0;
@@ -55,6 +59,9 @@ async function checkProcess(
   let last = 'none yet';
   /** What the gateway's own check says against it. */
   let gateway = '';
+  /** Since when it passes; a failure or a gateway that disagrees begins it anew. */
+  let stableSinceMs = Number.POSITIVE_INFINITY;
+  let wasHealthy = false;
   let missingSinceMs = Number.POSITIVE_INFINITY;
   let claimedAtMs = Number.NEGATIVE_INFINITY;
   for (;;) {
@@ -75,6 +82,7 @@ async function checkProcess(
     const wrong = answer.ok ? await wrongAnswer(step, run, process, answer) : '';
     if (wrong !== '') return failedCheck(run, wrong, last);
     if (!answer.isVoid) passes = answer.ok ? passes + 1 : 0;
+    if (passes < rise) stableSinceMs = Number.POSITIVE_INFINITY;
     if (answer.ok && passes >= rise) {
       const askedMs = performance.now();
       // The process may die while the control plane is waited for; that is seen at the next round.
@@ -92,19 +100,26 @@ async function checkProcess(
       missingSinceMs =
         server === undefined ? Math.min(missingSinceMs, nowMs) : Number.POSITIVE_INFINITY;
       if (nowMs - missingSinceMs >= REMOVED_AFTER_MS) return serverRemoved(service.upstream);
-      if (gateway === '') {
+      stableSinceMs = gateway === '' ? Math.min(stableSinceMs, nowMs) : Number.POSITIVE_INFINITY;
+      wasHealthy ||= gateway === '';
+      if (nowMs - stableSinceMs >= stableMs) {
         const version = answer.version === '' ? 'not checked' : answer.version;
         return done({ answer: answer.text, version, passes });
       }
     }
     if (performance.now() - startedMs - waitedMs > deadlineMs) {
-      const verdict = gateway === '' ? 'not healthy' : `healthy from here, but ${gateway}`;
+      const own = wasHealthy ? `not stable for ${formatDuration(stableMs)}` : 'not healthy';
+      const verdict = gateway === '' ? own : `healthy from here, but ${gateway}`;
       return failedCheck(run, `${verdict} within ${formatDuration(deadlineMs)}`, last);
     }
-    const shown = gateway === '' ? {} : { gateway };
+    const stable = Number.isFinite(stableSinceMs)
+      ? { stable: formatDuration(performance.now() - stableSinceMs) }
+      : {};
+    const shown = gateway === '' ? stable : { gateway };
     run.wait({ passes: `${Math.min(passes, rise)}/${rise}`, last: answer.text, ...shown });
     const { intervalMs } = step;
-    const soon = answer.refused || passes >= rise;
+    // Only the gateway's word is missing.
+    const soon = answer.refused || (passes >= rise && gateway !== '');
     await raceEnd(run, pause(soon ? Math.min(REFUSED_INTERVAL_MS, intervalMs) : intervalMs));
   }
 }

@@ -66,6 +66,8 @@ export async function buildService(
     checkTimeoutMs: 2000,
     checkRise: 2,
     checkDeadlineMs: 20_000,
+    checkStableMs: 0,
+    verify: null,
     versionHeader: 'x-app-version',
     isVersionStamped: false,
     minHealthy: 1,
@@ -202,6 +204,15 @@ type FakeServer = {
   forced: '' | 'up' | 'down';
 };
 
+/** A server of a receipt: so many answers, of which so many with 5xx, and attempts that it failed. */
+export function counted(id: string, answered: number, bad: number, failures = 0): ReceiptCount {
+  const answers = { ...NO_ANSWERS, '2xx': answered - bad, '5xx': bad };
+  const rest = { retried: failures, cut: 0, lost: 0, clientGone: 0, tunnels: NO_TUNNELS };
+  return { id, attempts: answered + failures, answered, answers, failures, ...rest };
+}
+
+type ReceiptCount = Receipt['servers'][number];
+
 /** A server as a person, or with `kv` the registry, holds it. */
 export function heldBy(owner: string, state: 'ready' | 'drain' | 'maint'): PoolServer['admin'] {
   return { state, owner: state === 'ready' ? '' : owner, reason: '', sinceMs: 0 };
@@ -218,6 +229,9 @@ export class FakeControl implements ReleaseControl {
   /** As after a restart: it does not know its receipts any more. */
   hasForgotten = false;
   scope = ALONE;
+  /** What receipts say of the servers, at each reading. */
+  counts: () => Receipt['servers'] = () => [];
+  opened = 0;
   /** Every gateway has confirmed what is in force. */
   isSettled = true;
   /** Other gateways where no server takes requests. */
@@ -282,12 +296,14 @@ export class FakeControl implements ReleaseControl {
   }
 
   async openReceipt(): Promise<Receipt> {
+    this.opened += 1;
+    this.hasForgotten = false;
     return receipt(this.scope);
   }
 
   async readReceipt(): Promise<Receipt> {
     if (this.hasForgotten) throw new SluiceError('not_found', 'receipt x1: unknown');
-    return receipt(this.scope);
+    return { ...receipt(this.scope), servers: this.counts() };
   }
 
   async #drainState(id: string): ReturnType<ReleaseControl['awaitIdle']> {

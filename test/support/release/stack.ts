@@ -15,6 +15,7 @@ const BEHAVIOURS: Readonly<Record<string, string>> = {
   late: "process.env.LATE_MS = '500'",
   liar: "process.env.ANSWER_VERSION = 'v1'",
   stubborn: "process.env.IGNORE_TERM = 'on'",
+  rotten: "process.env.ROTTEN = 'on'",
   hang: "process.env.HANG = '/hang'",
 };
 
@@ -26,7 +27,8 @@ export type ReleaseStack = {
   readonly journal: (release: string) => string;
 };
 
-export async function startReleaseStack(t: TestContext): Promise<ReleaseStack> {
+/** `service`: more lines of the service's section. */
+export async function startReleaseStack(t: TestContext, service = ''): Promise<ReleaseStack> {
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const folder = await temporaryFolder('release', cleanup);
@@ -70,7 +72,7 @@ services:
     drain: { timeout: 2s }
     check: { path: /ping, interval: 100ms, timeout: 2s, rise: 2, deadline: 30s }
     expect_version: { header: x-app-version }
-`,
+${service}`,
   });
   const journal = (release: string): string => folderOf(`releases/${release}.jsonl`);
   return { stack, instances, cleanup, journal };

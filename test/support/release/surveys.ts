@@ -36,6 +36,8 @@ export const SERVICE: ServiceConfig = {
   checkTimeoutMs: 1000,
   checkRise: 2,
   checkDeadlineMs: 120_000,
+  checkStableMs: 0,
+  verify: null,
   versionHeader: 'x-app-version',
   isVersionStamped: false,
   minHealthy: 1,
