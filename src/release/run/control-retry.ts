@@ -11,10 +11,16 @@ const RETRY_EVERY_MS = 250;
 /** `stop` ends the waiting, not a call that is under way. */
 export function withRetry(
   control: ReleaseControl,
-  options: { readonly retryForMs: number; readonly stop: AbortSignal },
+  options: {
+    readonly retryForMs: number;
+    readonly stop: AbortSignal;
+    /** Nobody answered for so long, ms: told after each try. */
+    readonly onAway?: (ms: number) => void;
+  },
 ): ReleaseControl {
   const retry = async <Result>(call: () => Promise<Result>): Promise<Result> => {
     const deadlineMs = performance.now() + options.retryForMs;
+    let askedMs = performance.now();
     for (;;) {
       try {
         return await call();
@@ -24,6 +30,8 @@ export function withRetry(
         if (!isAway || options.stop.aborted || performance.now() >= deadlineMs) throw error;
       }
       await pause(RETRY_EVERY_MS, options.stop);
+      options.onAway?.(performance.now() - askedMs);
+      askedMs = performance.now();
     }
   };
   return {

@@ -52,6 +52,7 @@ export class Release {
   readonly secrets = new Set<string>();
   readonly #journal: Journal;
   #storage: StepFailure | null = null;
+  #awayMs = 0;
 
   constructor(options: ReleaseOptions, journal: Journal) {
     this.options = options;
@@ -62,6 +63,9 @@ export class Release {
     this.control = withRetry(options.control, {
       retryForMs: this.controlRetryMs,
       stop: options.interrupts.soft,
+      onAway: (ms) => {
+        this.#awayMs += ms;
+      },
     });
     this.#journal = journal;
   }
@@ -69,6 +73,11 @@ export class Release {
   /** The first write of the journal or a record that failed; then nothing new is begun. */
   get storage(): StepFailure | null {
     return this.#storage;
+  }
+
+  /** For how long the control plane was asked and did not answer, all in all. */
+  get awayMs(): number {
+    return this.#awayMs;
   }
 
   write(record: JournalRecord): Promise<void> {

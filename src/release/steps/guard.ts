@@ -21,6 +21,8 @@ export const guard: StepDefinition<'guard'> = {
       if (soft.aborted) return failed('interrupted', 'interrupted before anything was changed');
       const failure = run.isTakenBack ? null : await release.released.findFailed(run.wait);
       if (failure !== null) return { kind: 'failed', failure };
+      const askedMs = performance.now();
+      const awayMs = release.awayMs;
       try {
         const state = await control.setAdmin(service.upstream, instance, {
           state: 'drain',
@@ -35,6 +37,9 @@ export const guard: StepDefinition<'guard'> = {
         // A repeated call, whose first answer was lost on the way, finds the server ours already.
         if (error.code === 'conflict' && (await isOurs(run))) return done({});
         if (error.code !== 'guard_refused') throw error;
+        // A refusal may take seconds, in which others were asked; who finds nobody does not wait for them.
+        const away = release.awayMs - awayMs;
+        run.guardWaitedMs += Math.max(0, performance.now() - askedMs - away);
         if (run.guardWaitedMs >= step.waitMs) {
           const waited = formatDuration(step.waitMs);
           return failed('guard_refused', `${messageOf(error)} (waited ${waited})`);

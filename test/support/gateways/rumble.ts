@@ -161,19 +161,21 @@ async function releases(
     const gateway = cluster.gateways[at];
     const other = cluster.gateways[(at + 1) % cluster.gateways.length];
     const both = random() < 0.3 && other !== undefined ? [gateway, other] : [gateway];
+    const startMs = monotonicMs();
     const results = await Promise.all(
-      both.map((one, which) =>
-        one?.cli(['deploy', 'app', '--version', `v${version}${which === 0 ? '' : 'b'}`]),
-      ),
+      both.map(async (one, which) => {
+        const name = `v${version}${which === 0 ? '' : 'b'}`;
+        const result = await one?.cli(['deploy', 'app', '--version', name]);
+        return { ...result, name, ms: monotonicMs() - startMs };
+      }),
     );
-    for (const result of results) {
-      const text = result?.text ?? '';
-      const last = text
-        .split('\n')
-        .filter((line) => /receipt|SUCCEEDED|INCOMPLETE|error|conflict|locked/i.test(line))
-        .join(' | ');
-      tell(`deploy v${version} via gateway ${at}: ${result?.code} ${last.slice(0, 300)}`);
-      lines.push(`deploy v${version}: ${result?.code} ${last.slice(0, 200)}`);
+    for (const { code, text = '', name, ms } of results) {
+      const isTold = (line: string): boolean =>
+        code !== 0 || /receipt|SUCCEEDED|INCOMPLETE|error|conflict|locked/i.test(line);
+      const told = text.split('\n').filter(isTold).join(' | ');
+      const line = `deploy ${name} via gateway ${at}: ${code} after ${(ms / 1000).toFixed(1)}s`;
+      tell(`${line} ${told.slice(0, code === 0 ? 300 : 3000)}`);
+      lines.push(`${line} ${told.slice(0, 200)}`);
     }
   }
 }
