@@ -102,6 +102,11 @@ test('who asked for what, from where, with before, after and result', async (t) 
         'control API: this needs the role operate, and token "grafana" has read; see admin.tokens',
     },
     {
+      ...{ token: '', owner: '', from, action: 'setAdmin', upstream: 'app', server: 'a:1' },
+      ...{ asked: {}, before: none, after: none, result: 'unauthorized' },
+      message: 'control API: the bearer token is wrong',
+    },
+    {
       ...{ token: 'admin.token', owner: '', from, action: 'openReceipt', upstream: 'app' },
       ...{ server: '', asked: {}, before: none, after: none, result: 'ok', message: '' },
     },
@@ -116,6 +121,32 @@ test('who asked for what, from where, with before, after and result', async (t) 
   const events = await (await fetch(`${url}/api/events?last=2`, { headers })).json();
   assert.deepEqual(events, { events: lines.slice(-2) });
   assert.equal((await fetch(`${url}/api/events?last=-1`, { headers })).status, 400);
+});
+
+test('whoever is refused has a line, a read as well, and cannot fill the disk', async (t) => {
+  const path = file(t);
+  const admin = await serveAdmin({
+    ...{ control: controlStub(), audit: openAudit(t, path), host: '127.0.0.1', port: 0 },
+    ...{ token: 'all', log: silentLog, facts: () => undefined },
+    readiness: () => ({ reason: '', isClosing: false }),
+  });
+  t.after(() => admin.close());
+  t.mock.timers.enable({ apis: ['Date'], now: Date.parse('2026-01-01T00:00:00Z') });
+  let nowMs = 1000;
+  t.mock.method(performance, 'now', () => nowMs);
+  const url = `http://127.0.0.1:${admin.address.port}`;
+  const look = async (page: string): Promise<number> => (await fetch(`${url}${page}`)).status;
+  for (let times = 0; times < 15; times += 1) assert.equal(await look('/api/status'), 401);
+  assert.equal(await look('/api/nothing'), 401, 'what there is, is not said');
+  assert.equal(linesOf(path).length, 10);
+  assert.deepEqual(
+    [linesOf(path)[0]?.action, linesOf(path)[0]?.result, linesOf(path)[0]?.from],
+    ['status', 'unauthorized', '127.0.0.1'],
+  );
+  nowMs += 60_000;
+  assert.equal(await look('/api/status'), 401);
+  const last = linesOf(path)[10];
+  assert.match(last?.message ?? '', /token is missing.* \(5 more before, without a line\)$/);
 });
 
 test('a renamed file is left at a reopen, and nothing is missing', (t) => {

@@ -36,7 +36,10 @@ export type AppOptions = {
   readonly log: Log;
 };
 
-type Env = { Variables: { caller: Caller }; Bindings: HttpBindings };
+type Env = {
+  Variables: { caller: Caller /** Why nobody is let in. */; refusal: SluiceError | undefined };
+  Bindings: HttpBindings;
+};
 
 export function createApp(options: AppOptions): Hono<Env> {
   const { readiness, log } = options;
@@ -50,6 +53,14 @@ export function createApp(options: AppOptions): Hono<Env> {
     const route = routeOf(name);
     app.on(route.method, route.path, async (context) => {
       if (route.role === 'open') return responseOf(route, await handlers[name]({}));
+      const { socket } = context.env.incoming;
+      const from = socket.remoteAddress ?? '';
+      const names = context.req.param();
+      const refusal = context.get('refusal');
+      if (refusal !== undefined) {
+        recorder.refused({ action: name, token: certificateName(socket), from, names }, refusal);
+        throw refusal;
+      }
       const caller = context.get('caller');
       const { role } = route;
       const answer = async (heard: (body: unknown) => void = () => {}): Promise<Response> => {
@@ -59,10 +70,7 @@ export function createApp(options: AppOptions): Hono<Env> {
         return responseOf(route, await handlers[name](input));
       };
       if (route.method === 'GET' || route.isQuiet === true) return answer();
-      const { socket } = context.env.incoming;
-      const from = socket.remoteAddress ?? '';
       const token = caller.token || certificateName(socket);
-      const names = context.req.param();
       return recorder.record({ action: name, token, from, names }, answer);
     });
   };
@@ -77,15 +85,24 @@ export function createApp(options: AppOptions): Hono<Env> {
   for (const name of ROUTE_NAMES) if (isOpen(name)) serve(name);
   app.use(async (context, next) => {
     if (readiness().isClosing) throw shuttingDown();
-    context.set('caller', checkAccess(context.req, options));
+    // The route, which comes next, knows what was asked for.
+    try {
+      context.set('caller', checkAccess(context.req, options));
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      context.set('refusal', error);
+    }
     await next();
   });
   for (const name of ROUTE_NAMES) if (!isOpen(name)) serve(name);
 
   const paths = ROUTE_NAMES.map((name) => routeOf(name).path).join(', ');
-  app.notFound((context) =>
-    errorResponse('not_found', `${context.req.path}: no such page; there are ${paths}`),
-  );
+  app.notFound((context) => {
+    // Which pages there are is said to those who may see them.
+    const refusal = context.get('refusal');
+    if (refusal !== undefined) return errorResponse(refusal.code, refusal.message, refusal.details);
+    return errorResponse('not_found', `${context.req.path}: no such page; there are ${paths}`);
+  });
   app.onError((error) => {
     if (isSluiceError(error)) {
       return errorResponse(error.code, error.message, error.details);

@@ -1,7 +1,7 @@
 // What the audit log says of a request that changes something: who asked for what, from where, what was
 // before, what is after, and how it ended.
 
-import { isSluiceError, messageOf } from '../../base/errors.ts';
+import { isSluiceError, messageOf, type SluiceError } from '../../base/errors.ts';
 import type { AuditLog } from '../audit.ts';
 import type { FactsDocument, RouteName } from '../contract.ts';
 
@@ -23,11 +23,40 @@ export type Asked = {
 
 const NOT_THERE: FactsDocument = { state: '', owner: '', reason: '', weight: 0 };
 
+/** Anybody can be refused: so many lines a minute of it, and how many more there were. */
+const REFUSALS_PER_MINUTE = 10;
+const MINUTE_MS = 60_000;
+
 export class Recorder {
   readonly #options: RecorderOptions;
+  /** Since when refusals are counted, ms of the monotonic clock; how many; how many without a line. */
+  #refusals = { sinceMs: Number.NEGATIVE_INFINITY, count: 0, unsaid: 0 };
 
   constructor(options: RecorderOptions) {
     this.#options = options;
+  }
+
+  /** Somebody without a token of ours, or from a foreign page: not let in, whatever was asked for. */
+  refused({ action, token, from, names }: Asked, { code, message }: SluiceError): void {
+    const nowMs = performance.now();
+    const refusals = this.#refusals;
+    if (nowMs - refusals.sinceMs >= MINUTE_MS) {
+      refusals.sinceMs = nowMs;
+      refusals.count = 0;
+    }
+    refusals.count += 1;
+    if (refusals.count > REFUSALS_PER_MINUTE) {
+      refusals.unsaid += 1;
+      return;
+    }
+    const { upstream = '', server = '' } = names;
+    const more = refusals.unsaid === 0 ? '' : ` (${refusals.unsaid} more before, without a line)`;
+    refusals.unsaid = 0;
+    this.#options.audit.record({
+      ...{ time: new Date().toISOString(), token, owner: '', from, action, upstream, server },
+      ...{ asked: {}, before: NOT_THERE, after: NOT_THERE, result: code },
+      message: `${message}${more}`,
+    });
   }
 
   /** `act` is told what the body says by `heard`, as soon as that is known. Throws what `act` throws. */
