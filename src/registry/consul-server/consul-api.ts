@@ -3,6 +3,7 @@
 // server and its limits; the endpoints are in families.ts.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { boundConnections } from '../../base/bounded-server.ts';
 import {
@@ -23,6 +24,7 @@ import { type Endpoints, openFamilies } from './families.ts';
 import {
   type Answer,
   answerBroken,
+  answerSlow,
   Blocking,
   type Clock,
   emptyAnswer,
@@ -32,10 +34,8 @@ import {
   locationOf,
   ParkedQueries,
   Pipeline,
-  parameter,
   parseQueryOptions,
   parseTarget,
-  type Query,
   REQUEST_TIMEOUT_MS,
   Refusal,
   respond,
@@ -43,15 +43,20 @@ import {
   textAnswer,
   variedAnswer,
 } from './http.ts';
-import { ALL_RIGHTS, type Rights } from './rights.ts';
-import type { Caller, Method, Reply } from './routes.ts';
+import { PlainConnections, type PlainOptions } from './plain.ts';
+import {
+  type Arrival,
+  HttpArrival,
+  RequestCaller,
+  type RequestHead,
+  secretOf,
+} from './request-caller.ts';
+import type { Method, Reply } from './routes.ts';
 
 const IDLE_TIMEOUT_MS = 120_000;
 const CONNECTIONS_MAX = 25_000;
 /** Of the descriptors of a process that does nothing else. */
 const PART_ALONE = 7 / 8;
-/** How much of a refused body is read and dropped, so that the client sees the answer. */
-const DROPPED_BYTES_MAX = 16 * 1024 * 1024;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 export type ConsulApi = { readonly address: Address; close(): Promise<void> };
@@ -116,24 +121,18 @@ export async function serveConsulApi(options: {
   let endpoints: Endpoints | undefined;
   let closing = false;
   const pipeline = new Pipeline();
-  const answer = (request: IncomingMessage, response: ServerResponse): void => {
-    const settle = (answered: Answer): void => {
-      // Nobody knows whether a body that was not asked for will come: we close, as Consul does.
-      const unasked = request.readableFlowing === null && expectsContinue(request);
-      if (closing || unasked) response.shouldKeepAlive = false;
-      respond(request, response, answered);
-    };
-    const fail = (error: unknown): void => {
-      if (error instanceof Refusal) return respond(request, response, error.answer);
-      if (!isSluiceError(error)) {
-        log.error({ method: request.method, reason: messageOf(error) }, 'registry request failed');
-      }
-      const status = isSluiceError(error) ? httpStatus(error.code) : 500;
-      respond(request, response, textAnswer(status, messageOf(error)));
-    };
+  const failed = (method: string, error: unknown): Answer => {
+    if (error instanceof Refusal) return error.answer;
+    if (!isSluiceError(error)) {
+      log.error({ method, reason: messageOf(error) }, 'registry request failed');
+    }
+    return textAnswer(isSluiceError(error) ? httpStatus(error.code) : 500, messageOf(error));
+  };
+  const carryOut = (exchange: Exchange, settle: (answer: Answer) => void): void => {
+    const fail = (error: unknown): void => settle(failed(exchange.head.method, error));
     let answered: Reply;
     try {
-      answered = handle({ request, response, pipeline }, endpoints, identities);
+      answered = handle(exchange, endpoints, identities);
     } catch (error) {
       return fail(error);
     }
@@ -141,12 +140,31 @@ export async function serveConsulApi(options: {
     else if ('whenAnswered' in answered) answered.whenAnswered(settle, fail);
     else settle(answered);
   };
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    const head = {
+      method: request.method ?? '',
+      url: request.url ?? '/',
+      headers: request.headers,
+    };
+    carryOut({ head, arrival: new HttpArrival(request, response, pipeline) }, (answered) => {
+      // Nobody knows whether a body that was not asked for will come: we close, as Consul does.
+      const unasked = request.readableFlowing === null && expectsContinue(request);
+      if (closing || unasked) response.shouldKeepAlive = false;
+      respond(request, response, answered);
+    });
+  };
   // With a listener of its own, `Expect: 100-continue` is told to go on only when its body is wanted.
   for (const event of ['request', 'checkContinue'] as const) {
     server.on(event, (request: IncomingMessage, response: ServerResponse) =>
       pipeline.enter(request, response, () => answer(request, response)),
     );
   }
+  const plain = enterPlain(server, {
+    serve: (head, connection) =>
+      carryOut({ head, arrival: connection }, (answered) => connection.send(answered)),
+    refuseSlow: answerSlow,
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+  });
   answerBroken(server, pipeline);
   await listen(server, options);
   const bound = server.address();
@@ -181,36 +199,39 @@ export async function serveConsulApi(options: {
     address,
     close: () => {
       closing = true;
+      plain.close();
       endpoints?.close();
       identities?.close();
       parked.close();
-      return close(server);
+      return close(server, plain);
     },
   };
 }
+
+type Exchange = { readonly head: RequestHead; readonly arrival: Arrival };
 
 function handle(
   exchange: Exchange,
   endpoints: Endpoints | undefined,
   identities: Identities | undefined,
 ): Reply {
-  const { request } = exchange;
-  const target = parseTarget(request.url ?? '/');
+  const { head } = exchange;
+  const target = parseTarget(head.url);
   if (target.kind === 'refused') {
     return target.why === '' ? emptyAnswer(400) : textAnswer(400, target.why);
   }
   const { path, rawQuery } = target;
   // Consul's paths that have others below them end in a slash.
   if (endpoints?.isFolder(path) === true) {
-    return moved(request, locationOf(`${path}/`, rawQuery));
+    return moved(head, locationOf(`${path}/`, rawQuery));
   }
-  if (target.kind === 'moved') return moved(request, locationOf(path, rawQuery));
+  if (target.kind === 'moved') return moved(head, locationOf(path, rawQuery));
   const { query } = target;
   if (path === '/') return rootAnswer();
   const found = endpoints?.find(path);
   if (found === undefined) return NOT_OFFERED.test(path) ? notOffered(path) : emptyAnswer(404);
   const [endpoint, rest] = found;
-  const method = request.method ?? '';
+  const { method } = head;
   const handler = isMethod(method) ? endpoint[method] : undefined;
   if (handler === undefined) {
     const allow = ['OPTIONS', ...Object.keys(endpoint)].join(',');
@@ -218,7 +239,7 @@ function handle(
     const refused = textAnswer(405, `method ${method} not allowed`);
     return { ...refused, headers: ['Allow', allow, ...refused.headers] };
   }
-  return handler(rest, query, new RequestCaller(secretOf(request, query), exchange, identities));
+  return handler(rest, query, new RequestCaller(secretOf(head, query), exchange, identities));
 }
 
 function isMethod(method: string): method is Method {
@@ -241,8 +262,8 @@ function rootAnswer(): Answer {
   return { ...answer, headers: answer.headers.slice(2) };
 }
 
-function moved(request: IncomingMessage, location: string): Answer {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+function moved({ method }: RequestHead, location: string): Answer {
+  if (method !== 'GET' && method !== 'HEAD') {
     return emptyAnswer(301, ['Location', location]);
   }
   const href = location.replaceAll('&', '&amp;').replaceAll('"', '&#34;').replaceAll("'", '&#39;');
@@ -251,102 +272,16 @@ function moved(request: IncomingMessage, location: string): Answer {
   return { status: 301, headers, body };
 }
 
-/** The token of a request: in its query, in Consul's field, or as a bearer. */
-function secretOf({ headers }: IncomingMessage, query: Query): string {
-  const given = parameter(query, 'token') || headers['x-consul-token'];
-  if (typeof given === 'string' && given !== '') return given;
-  const { authorization } = headers;
-  if (authorization === undefined) return '';
-  return /^Bearer +(\S+)\s*$/i.exec(authorization)?.[1] ?? '';
-}
-
-type Exchange = {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly pipeline: Pipeline;
-};
-
-class RequestCaller implements Caller {
-  readonly secret: string;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
-  readonly #pipeline: Pipeline;
-  readonly #identities: Identities | undefined;
-
-  constructor(
-    secret: string,
-    { request, response, pipeline }: Exchange,
-    identities: Identities | undefined,
-  ) {
-    this.secret = secret;
-    this.#request = request;
-    this.#response = response;
-    this.#pipeline = pipeline;
-    this.#identities = identities;
-  }
-
-  get declaredBytes(): number {
-    return Number(this.#request.headers['content-length'] ?? 0);
-  }
-
-  get rights(): Rights {
-    return this.#identities === undefined ? ALL_RIGHTS : this.#identities.rightsOf(this.secret);
-  }
-
-  get accepts(): string {
-    return this.#request.headers.accept ?? '';
-  }
-
-  get namespace(): string {
-    const namespace = this.#request.headers['x-consul-namespace'];
-    return typeof namespace === 'string' ? namespace : '';
-  }
-
-  readonly readBody = (bytesMax: number): Promise<Buffer | undefined> => {
-    const { declaredBytes } = this;
-    if (expectsContinue(this.#request) && declaredBytes <= bytesMax) this.#response.writeContinue();
-    return readBody(this.#request, declaredBytes, bytesMax);
+/** Every connection begins as a plain one; node:http's own listener gets it when it is not. */
+function enterPlain(server: Server, options: Omit<PlainOptions, 'take'>): PlainConnections {
+  const listeners = server.listeners('connection');
+  server.removeAllListeners('connection');
+  const take = (socket: Socket): void => {
+    for (const listener of listeners) Reflect.apply(listener, server, [socket]);
   };
-
-  readonly bodyStream = (): AsyncIterable<Uint8Array> => {
-    if (expectsContinue(this.#request)) this.#response.writeContinue();
-    return this.#request;
-  };
-
-  readonly onGone = (callback: () => void): (() => void) =>
-    this.#pipeline.onGone(this.#request.socket, callback);
-}
-
-/** The body, or undefined as soon as it is known to be over the limit; the rest is then dropped. */
-function readBody(
-  request: IncomingMessage,
-  declaredBytes: number,
-  bytesMax: number,
-): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    let refused = declaredBytes > bytesMax;
-    if (refused) resolve(undefined);
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (!refused && bytes > bytesMax) {
-        refused = true;
-        chunks.length = 0;
-        resolve(undefined);
-      }
-      if (!refused) chunks.push(chunk);
-      else if (bytes > DROPPED_BYTES_MAX) request.destroy();
-    });
-    request.on('end', () => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)));
-    // Every request closes, most of them long after their body: the error is built for the others.
-    const gone = (): void => {
-      if (refused || request.readableEnded) return;
-      reject(new SluiceError('internal', 'registry: the client went away before its body ended'));
-    };
-    request.on('error', gone);
-    request.on('close', gone);
-  });
+  const plain = new PlainConnections({ ...options, take });
+  server.on('connection', (socket: Socket) => plain.enter(socket));
+  return plain;
 }
 
 type ListenOn = { readonly host: string; readonly port: number; readonly socket?: string };
@@ -379,10 +314,13 @@ async function listen(server: Server, { host, port, socket }: ListenOn): Promise
 }
 
 /** Lets answers that are under way finish, for a bounded time. */
-async function close(server: Server): Promise<void> {
+async function close(server: Server, plain: PlainConnections): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+    plain.destroyAll();
+  }, CLOSE_TIMEOUT_MS);
   await closed;
   clearTimeout(timer);
 }

@@ -3,6 +3,7 @@
 export { Blocking, failedRead, indexHeaders } from './http/blocking.ts';
 export {
   answerBroken,
+  answerSlow,
   HEAD_BYTES_MAX,
   HEAD_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,
@@ -10,12 +11,15 @@ export {
 export { type Clock, SYSTEM_CLOCK } from './http/clock.ts';
 export {
   type Answer,
+  acceptsGzip,
   Body,
   emptyAnswer,
   expectsContinue,
   JSON_TYPE,
   jsonAnswer,
+  REASONS,
   respond,
+  SEND_TIMEOUT_MS,
   shared,
   textAnswer,
   variedAnswer,

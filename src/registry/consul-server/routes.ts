@@ -35,11 +35,11 @@ export type Caller = {
   readonly accepts: string;
   readonly rights: Rights;
   /** Undefined when the body is over the limit. */
-  readonly readBody: (bytesMax: number) => Promise<Buffer | undefined>;
+  readBody(bytesMax: number): Promise<Buffer | undefined>;
   /** A body of any size as it comes, for whoever need not hold it. */
-  readonly bodyStream: () => AsyncIterable<Uint8Array>;
+  bodyStream(): AsyncIterable<Uint8Array>;
   /** Calls back once, when the client leaves before its answer; returns the way to stop listening. One at a time. */
-  readonly onGone: (callback: () => void) => () => void;
+  onGone(callback: () => void): () => void;
 };
 
 /** What the catalog says of nodes and their checks, for those that depend on them. */

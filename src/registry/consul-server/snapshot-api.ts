@@ -17,12 +17,12 @@ export function snapshotFamily(context: ApiContext): Family {
     const headers = [...indexHeaders(index), 'Content-Type', 'application/x-gzip'];
     return { ...variedAnswer(200, headers), stream };
   };
-  const restore: Handler = async (_path, query, { rights, bodyStream }): Promise<Answer> => {
+  const restore: Handler = async (_path, query, caller): Promise<Answer> => {
     const options = context.optionsOf(query);
     if ('status' in options) return options;
-    if (!rights.allows('acl', 'write', '')) return permissionDenied();
+    if (!caller.rights.allows('acl', 'write', '')) return permissionDenied();
     try {
-      const index = await store.restore(bodyStream());
+      const index = await store.restore(caller.bodyStream());
       log.info({ index }, 'registry restored from a snapshot');
       return variedAnswer(200, []);
     } catch (error) {

@@ -12,6 +12,11 @@ export const REQUEST_TIMEOUT_MS = 60_000;
 /** How long the client may go on sending, so that it sees the answer and not a reset. */
 const LINGER_MS = 500;
 
+const TOO_SLOW = [
+  408,
+  `Request too slow: its head may take ${HEAD_TIMEOUT_MS / 1000} s, all of it ${REQUEST_TIMEOUT_MS / 1000} s; send it again`,
+] as const;
+
 /** Answers requests that the server's parser or its clock refuses. */
 export function answerBroken(server: Server, pipeline: Pipeline): void {
   const ended = new WeakSet<Duplex>();
@@ -28,19 +33,18 @@ export function answerBroken(server: Server, pipeline: Pipeline): void {
   });
 }
 
+/** Ends a connection on which no request came in time. */
+export function answerSlow(socket: Duplex): void {
+  end(socket, ...TOO_SLOW);
+}
+
 /** Undefined: the connection itself failed. */
 function refusalOf(error: Error): readonly [number, string] | undefined {
   const code = systemCode(error);
   if (code === 'HPE_HEADER_OVERFLOW') {
     return [431, `Request head too large, max size: ${HEAD_BYTES_MAX} bytes`];
   }
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    const seconds = [HEAD_TIMEOUT_MS, REQUEST_TIMEOUT_MS].map((ms) => ms / 1000);
-    return [
-      408,
-      `Request too slow: its head may take ${seconds[0]} s, all of it ${seconds[1]} s; send it again`,
-    ];
-  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return TOO_SLOW;
   return code.startsWith('HPE_') ? [400, `Malformed request: ${error.message}`] : undefined;
 }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ask, header, sendRaw, startEmbedded } from '../../../../test/support/registry/builders.ts';
-import { SharedText } from './http-answer.ts';
+import { Sent } from './http-answer.ts';
 
 test('a body of any bytes and any size arrives as it is stored', async (t) => {
   const { store, address } = await startEmbedded(t);
@@ -58,11 +58,11 @@ test('an answer that was sent to others already is in the form that each request
 
 test('what was sent is not sent again in another second, because of its Date', (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_900 });
-  const shared = new SharedText();
-  assert(!shared.isFresh);
-  shared.keep('HTTP/1.1 200 OK');
+  const sent = new Sent<string>();
+  assert.equal(sent.fresh, undefined);
+  sent.keep('HTTP/1.1 200 OK');
   t.mock.timers.tick(99);
-  assert(shared.isFresh);
+  assert.equal(sent.fresh, 'HTTP/1.1 200 OK');
   t.mock.timers.tick(1);
-  assert(!shared.isFresh);
+  assert.equal(sent.fresh, undefined);
 });

@@ -13,7 +13,7 @@ export type Answer = {
   /** Sent instead of the body, as it comes. What goes wrong on the way cuts the answer. */
   readonly stream?: Readable;
   /** Given to an answer that many get: what is rendered for the first is sent to all. */
-  readonly shared?: SharedText;
+  readonly shared?: SharedAnswer;
   /** The connection ends with this answer: what the client still sends of its body is not worth reading. */
   readonly closes?: true;
 };
@@ -23,24 +23,30 @@ const GZIP_AT_ONCE_MAX = 16 * 1024;
 /** Up to this size head and body are sent as one text. */
 const ONE_WRITE_MAX = 8 * 1024;
 /** A client that takes nothing of its answer for this long, at most twice, is cut off. */
-const SEND_TIMEOUT_MS = 30_000;
+export const SEND_TIMEOUT_MS = 30_000;
 /** A refused body of which nothing came for this long is not waited for. */
 const SILENCE_MS = 500;
 
-/** Head and body as they were sent to somebody; good until its Date is over. */
-export class SharedText {
-  /** '' until it was sent once. */
-  text = '';
+/** What was sent to somebody already; good until its Date is over. */
+export class Sent<Rendered> {
+  #rendered: Rendered | undefined;
   #second = 0;
 
-  get isFresh(): boolean {
-    return this.text !== '' && this.#second === wallSecond();
+  get fresh(): Rendered | undefined {
+    return this.#second === wallSecond() ? this.#rendered : undefined;
   }
 
-  keep(text: string): void {
-    this.text = text;
+  keep(rendered: Rendered): void {
+    this.#rendered = rendered;
     this.#second = wallSecond();
   }
+}
+
+/** Head and body: as node:http sends them, and as bytes for plain requests. */
+export class SharedAnswer {
+  readonly text = new Sent<string>();
+  readonly bytes = new Sent<Buffer>();
+  readonly gzipped = new Sent<Buffer>();
 }
 
 function wallSecond(): number {
@@ -93,10 +99,10 @@ export function variedAnswer(status: number, headers: readonly string[], body = 
 
 /** The same answer, for whoever sends it to many. */
 export function shared(answer: Answer): Answer {
-  return { ...answer, shared: new SharedText() };
+  return { ...answer, shared: new SharedAnswer() };
 }
 
-const REASONS: Readonly<Record<number, string>> = { 413: 'Request Entity Too Large' };
+export const REASONS: Readonly<Record<number, string>> = { 413: 'Request Entity Too Large' };
 
 export function respond(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   const { body, stream } = answer;
@@ -104,7 +110,7 @@ export function respond(request: IncomingMessage, response: ServerResponse, answ
     writeStream(request, response, answer, stream);
     return;
   }
-  if (body.bytes.length === 0 || !acceptsGzip(request)) {
+  if (body.bytes.length === 0 || !acceptsGzip(request.headers['accept-encoding'])) {
     if (answer.shared !== undefined && writeShared(request, response, answer, answer.shared))
       return;
     write(request, response, answer, body.bytes, []);
@@ -205,7 +211,7 @@ function writeShared(
   request: IncomingMessage,
   response: ServerResponse,
   answer: Answer,
-  shared: SharedText,
+  shared: SharedAnswer,
 ): boolean {
   const isPlain =
     request.method !== 'HEAD' &&
@@ -213,11 +219,12 @@ function writeShared(
     request.headers.expect === undefined &&
     response.shouldKeepAlive;
   if (!isPlain || response.destroyed || response.headersSent) return false;
-  if (!shared.isFresh) {
-    write(request, response, answer, answer.body.bytes, [], (text) => shared.keep(text));
+  const sent = shared.text.fresh;
+  if (sent === undefined) {
+    write(request, response, answer, answer.body.bytes, [], (text) => shared.text.keep(text));
     return true;
   }
-  Reflect.set(response, '_header', shared.text);
+  Reflect.set(response, '_header', sent);
   response.end();
   limitSending(response);
   return true;
@@ -237,8 +244,8 @@ export function expectsContinue(request: IncomingMessage): boolean {
   return request.httpVersion === '1.1' && /\b100-continue\b/i.test(request.headers.expect ?? '');
 }
 
-function acceptsGzip(request: IncomingMessage): boolean {
-  const accepted = request.headers['accept-encoding'];
+/** Of the field Accept-Encoding. */
+export function acceptsGzip(accepted: string | readonly string[] | undefined): boolean {
   return typeof accepted === 'string' && /\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))/i.test(accepted);
 }
 
