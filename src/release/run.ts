@@ -6,6 +6,7 @@ import { openJournal } from './journal/journal.ts';
 import { masked } from './masking.ts';
 import { type Plan, planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
+import { hurried } from './run/control-retry.ts';
 import { Release, type ReleaseOptions } from './run/release.ts';
 import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { TrafficWatch } from './run/traffic.ts';
@@ -24,7 +25,8 @@ export type { ReleaseOptions, Settled } from './run/release.ts';
 export async function runRelease(options: ReleaseOptions): Promise<ReleaseResult> {
   const journal = await openJournal(options.service, options.version);
   try {
-    return await run(new Release(options, journal));
+    const control = hurried(options.control, options.interrupts.hard);
+    return await run(new Release({ ...options, control }, journal));
   } finally {
     await journal.close();
   }
@@ -43,6 +45,7 @@ async function run(release: Release): Promise<ReleaseResult> {
   const { service, options } = release;
   const found = await surveyFor(release);
   for (const secret of secretsIn(found, service, options.version)) release.secrets.add(secret);
+  options.onSecrets?.(release.secrets);
   const plan = planRelease(service, found, options);
   await release.write({ kind: 'plan', data: { plan } });
   release.emit({ type: 'plan', plan });

@@ -1,32 +1,36 @@
-// `sluice deploy`: carries out a plan and shows it as it goes: a live table on a terminal, a line per
-// event elsewhere, NDJSON with --json. The last block says who serves what; the exit code says the
-// same to scripts.
+// `sluice deploy`: carries out a plan and shows it as it goes, in one of the ways of show.ts. The last
+// block says who serves what; the exit code says the same to scripts.
 
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { messageOf } from '../../base/errors.ts';
 import { ENDING, onHabitualSignals } from '../../base/signals.ts';
-import type { ReleaseEvent, ReleaseResult } from '../../release.ts';
-import { keepGoingWithoutReaders, paint, remark } from '../output.ts';
-import { eventLine, Heartbeat } from '../views/event-lines.ts';
-import { fold, LiveScreen, liveLines, NOTHING_YET } from '../views/live-view.ts';
-import { resultText } from '../views/result-view.ts';
+import type { ReleaseResult } from '../../release.ts';
+import { keepGoingWithoutReaders } from '../output.ts';
+import {
+  NO_RESULT,
+  OUTPUTS,
+  type Output,
+  outputFor,
+  outputsOf,
+  type Show,
+  showFor,
+  writeDotenv,
+} from '../show.ts';
 import { addReleaseOptions, type ReleaseVerbOptions, releaseTarget } from './service.ts';
 
-const REDRAW_EVERY_MS = 100;
-const LOOK_EVERY_MS = 1000;
-/** For a terminal that does not tell its width. */
-const COLUMNS_UNKNOWN = 80;
 /** SIGHUP too: it comes when the terminal is closed. */
 const SIGNALS = [...ENDING, 'SIGHUP'] as const;
 
-type DeployOptions = ReleaseVerbOptions & { readonly plain?: boolean };
-
-/** Where events go. `close` is called once, after the last one. */
-type Show = {
-  readonly onEvent: (event: ReleaseEvent) => void;
-  /** A remark that is no event. */
-  readonly remark: (text: string) => void;
-  readonly close: () => void;
+type DeployOptions = ReleaseVerbOptions & {
+  readonly plain?: boolean;
+  readonly output: Output | 'auto';
+  readonly dotenv?: string;
 };
+
+/** `tty: a live table; plain: …` */
+const OUTPUT_MEANINGS = Object.entries(OUTPUTS)
+  .map(([word, meaning]) => `${word}: ${meaning}`)
+  .join('; ');
 
 export function defineDeploy(verb: Command): void {
   addReleaseOptions(verb)
@@ -34,8 +38,17 @@ export function defineDeploy(verb: Command): void {
     .description(
       'Release a version, instance by instance: each is drained before it is stopped, so that no request through this gateway is lost.',
     )
-    .option('--plain', 'a line per event, also on a terminal')
-    .option('--json', 'one JSON event per line; the last is the result')
+    .addOption(
+      new Option(
+        '--output <how>',
+        `how it is shown. ${OUTPUT_MEANINGS}; auto: by the CI system or terminal`,
+      )
+        .choices(['auto', ...Object.keys(OUTPUTS)])
+        .default('auto'),
+    )
+    .addOption(new Option('--plain', 'the same as --output plain').conflicts(['output', 'json']))
+    .addOption(new Option('--json', 'the same as --output json').conflicts('output'))
+    .option('--dotenv <file>', 'write SLUICE_OUTCOME and others as NAME=value, for later CI jobs')
     .addHelpText(
       'after',
       `
@@ -57,80 +70,58 @@ Example:
     )
     .action(async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<DeployOptions>();
-      const { Interrupts, runRelease } = await import('../../release.ts');
-      const { service, control } = await releaseTarget(name, options);
-      const interrupts = new Interrupts();
-      const { version, force = false, allowDowntime = false } = options;
-      // When the reader of the output goes away, the release goes on: it may be between two steps.
-      keepGoingWithoutReaders();
-      onHabitualSignals(() => {});
-      const show = showFor(options);
-      const stopListening = onSignals((signal) => {
-        interrupts.raise(signal);
-        const isSecond = interrupts.hard.aborted;
-        const text = isSecond
-          ? 'stopping at once'
-          : 'stopping at the next safe point; again to stop at once';
-        show.remark(`sluice: ${signal}: ${text}`);
-      });
-      let result: ReleaseResult;
+      const asked =
+        options.json === true ? 'json' : options.plain === true ? 'plain' : options.output;
+      const output = outputFor(asked, process.env, process.stdout.isTTY);
+      const show = showFor(output, process.env);
+      let isEndedAtOnce = false;
       try {
-        const flags = { service, version, control, force, allowDowntime, interrupts };
-        result = await runRelease({ ...flags, onEvent: show.onEvent });
+        const { result, ...ended } = await release(name, options, show);
+        isEndedAtOnce = ended.isEndedAtOnce;
+        show.onResult(result);
+        if (options.dotenv !== undefined) writeDotenv(options.dotenv, outputsOf(result));
+        process.exitCode = result.exit;
+      } catch (error) {
+        const reason = messageOf(error);
+        show.onError(reason);
+        if (options.dotenv !== undefined) writeDotenv(options.dotenv, { ...NO_RESULT, reason });
+        throw error;
       } finally {
         show.close();
-        stopListening();
       }
-      if (options.json !== true) process.stdout.write(resultText(result, paint));
-      process.exitCode = result.exit;
       // Started instances do not need this process; after a second interrupt a wait may still keep it.
-      if (interrupts.hard.aborted) process.exit(result.exit);
+      if (isEndedAtOnce) process.exit();
     });
 }
 
-function showFor(options: DeployOptions): Show {
-  if (options.json === true) {
-    const onEvent = (event: ReleaseEvent): void => {
-      process.stdout.write(`${JSON.stringify(event)}\n`);
-    };
-    return { onEvent, remark, close: () => {} };
+async function release(
+  name: string,
+  options: DeployOptions,
+  show: Show,
+): Promise<{ readonly result: ReleaseResult; readonly isEndedAtOnce: boolean }> {
+  const { Interrupts, runRelease } = await import('../../release.ts');
+  const { service, control } = await releaseTarget(name, options);
+  const { version, force = false, allowDowntime = false } = options;
+  const interrupts = new Interrupts();
+  // When the reader of the output goes away, the release goes on: it may be between two steps.
+  keepGoingWithoutReaders();
+  onHabitualSignals(() => {});
+  const stopListening = onSignals((signal) => {
+    interrupts.raise(signal);
+    const isSecond = interrupts.hard.aborted;
+    const text = isSecond
+      ? 'stopping at once'
+      : 'stopping at the next safe point; again to stop at once';
+    show.remark(`sluice: ${signal}: ${text}`);
+  });
+  try {
+    const flags = { service, version, control, force, allowDowntime, interrupts };
+    const { onEvent, onSecrets } = show;
+    const result = await runRelease({ ...flags, onEvent, onSecrets });
+    return { result, isEndedAtOnce: interrupts.hard.aborted };
+  } finally {
+    stopListening();
   }
-  return process.stdout.isTTY && options.plain !== true ? showLive() : showLines();
-}
-
-function showLive(): Show {
-  const screen = new LiveScreen((text) => process.stdout.write(text));
-  let state = NOTHING_YET;
-  const draw = (stay: readonly string[]): void => {
-    const width = (process.stdout.columns || COLUMNS_UNKNOWN) - 1;
-    screen.draw(stay, liveLines(state, Date.now(), width, paint));
-  };
-  const timer = setInterval(() => draw([]), REDRAW_EVERY_MS);
-  return {
-    onEvent: (event) => {
-      const next = fold(state, event, paint);
-      state = next.state;
-      draw(next.lines);
-    },
-    remark: (text) => draw([text]),
-    close: () => clearInterval(timer),
-  };
-}
-
-function showLines(): Show {
-  const heartbeat = new Heartbeat(performance.now());
-  const say = (line: string): void => {
-    if (line !== '') process.stdout.write(`${line}\n`);
-  };
-  const timer = setInterval(() => say(heartbeat.line(performance.now())), LOOK_EVERY_MS);
-  return {
-    onEvent: (event) => {
-      heartbeat.saw(event, performance.now());
-      say(eventLine(event));
-    },
-    remark,
-    close: () => clearInterval(timer),
-  };
 }
 
 function onSignals(onSignal: (signal: string) => void): () => void {

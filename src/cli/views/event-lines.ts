@@ -51,39 +51,47 @@ export function eventLine(event: ReleaseEvent): string {
   }
 }
 
-/** Remembers the step that runs, and says it again when no other line was written for a while. */
+/** Remembers what is under way, and says it again when no other line was written for a while. */
 export class Heartbeat {
   #saidMs: number;
-  #last: Extract<ReleaseEvent, { type: 'step' }> | null = null;
-  #atMs = 0;
+  #step: Extract<ReleaseEvent, { type: 'step' }> | null = null;
+  #stepAtMs = 0;
+  #event: ReleaseEvent | null = null;
+  #atMs: number;
 
   constructor(nowMs: number) {
     this.#saidMs = nowMs;
+    this.#atMs = nowMs;
   }
 
   saw(event: ReleaseEvent, nowMs: number): void {
+    this.#event = event;
+    this.#atMs = nowMs;
     if (event.type === 'step') {
-      this.#last = event.phase === 'start' || event.phase === 'wait' ? event : null;
-      this.#atMs = nowMs;
+      this.#stepAtMs = nowMs;
+      this.#step = event.phase === 'start' || event.phase === 'wait' ? event : null;
     }
     if (eventLine(event) !== '') this.#saidMs = nowMs;
   }
 
   /** The line that is due now, or ''. */
   line(nowMs: number): string {
-    const last = this.#last;
-    if (last === null || nowMs - this.#saidMs < HEARTBEAT_MS) return '';
+    if (nowMs - this.#saidMs < HEARTBEAT_MS || this.#event?.type === 'result') return '';
     this.#saidMs = nowMs;
-    const ms = last.ms + nowMs - this.#atMs;
-    const ts = new Date(Date.parse(last.ts) + nowMs - this.#atMs).toISOString();
-    const text = `${formatDuration(ms)} ${fields(last.data)}`;
-    return line(
-      { ...last, ts },
-      last.instance,
-      last.revert ? `${last.step}*` : last.step,
-      'wait',
-      text,
-    );
+    const sinceMs = nowMs - this.#atMs;
+    const event = this.#event;
+    if (event === null) {
+      return `sluice: asks the instances and the gateway, for ${formatDuration(sinceMs)}`;
+    }
+    const ts = new Date(Date.parse(event.ts) + sinceMs).toISOString();
+    const step = this.#step;
+    if (step === null) {
+      const text = `${formatDuration(sinceMs)} since the last step`;
+      return line({ ...event, ts }, '-', 'release', 'wait', text);
+    }
+    const text = `${formatDuration(step.ms + nowMs - this.#stepAtMs)} ${fields(step.data)}`;
+    const name = step.revert ? `${step.step}*` : step.step;
+    return line({ ...step, ts }, step.instance, name, 'wait', text);
   }
 }
 

@@ -272,7 +272,18 @@ test('lines: a heartbeat every 10 s says what is waited for', () => {
     '12:04:29Z app r42 127.0.0.1:9001 drain    wait   20s in_flight=2',
   );
   heartbeat.saw(step('drain', 'done', 21_000, { cut: 0 }), 21_000);
-  assert.equal(heartbeat.line(60_000), '');
+  assert.equal(
+    heartbeat.line(60_000),
+    '12:05:09Z app r42 - release  wait   39s since the last step',
+  );
+  heartbeat.saw(event({ type: 'result', result: RESULT }), 61_000);
+  assert.equal(heartbeat.line(90_000), '');
+});
+
+test('lines: a sign of life before the first event, too', () => {
+  const heartbeat = new Heartbeat(0);
+  assert.equal(heartbeat.line(9_999), '');
+  assert.equal(heartbeat.line(10_000), 'sluice: asks the instances and the gateway, for 10s');
 });
 
 test('live: the running step, who waits, the pool and the traffic, no wider than the terminal', () => {

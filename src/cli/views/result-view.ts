@@ -23,7 +23,8 @@ export function resultText(result: ReleaseResult, paint: Paint): string {
   return `${blocks.join('\n')}\n`;
 }
 
-function headline(result: ReleaseResult, paint: Paint): string {
+/** `Release r42 of app to v2 FAILED after 3s (exit 1)` */
+export function headline(result: ReleaseResult, paint: Paint): string {
   const name = `Release ${result.release} of ${result.service} to ${result.version}`;
   const took = formatDuration(result.ms);
   switch (result.outcome) {

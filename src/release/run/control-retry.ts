@@ -2,11 +2,13 @@
 // up a release half-way: calls that found nobody, or got no answer, are made again for a while.
 // Every call of ReleaseControl may be repeated: admin changes name the state wanted, not a difference.
 
-import { isSluiceError } from '../../base/errors.ts';
+import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { ReleaseControl } from '../control.ts';
 import { pause } from '../wait.ts';
 
 const RETRY_EVERY_MS = 250;
+/** A job that is cancelled is killed 2.5 s after its second signal; until then it has a few calls to make. */
+const HURRIED_MS = 500;
 
 /** `stop` ends the waiting, not a call that is under way. */
 export function withRetry(
@@ -42,4 +44,33 @@ export function withRetry(
     openReceipt: (upstream) => retry(() => control.openReceipt(upstream)),
     readReceipt: (id) => control.readReceipt(id),
   };
+}
+
+/**
+ * After the second signal no call lasts long: what is left behind is to be said before the process is
+ * killed, also when the control plane does not answer.
+ */
+export function hurried(control: ReleaseControl, hard: AbortSignal): ReleaseControl {
+  const hurry = async <Result>(call: Promise<Result>): Promise<Result> => {
+    const over = new AbortController();
+    try {
+      return await Promise.race([call, tooLong(hard, over.signal)]);
+    } finally {
+      over.abort();
+    }
+  };
+  return {
+    status: () => hurry(control.status()),
+    setAdmin: (upstream, server, change) => hurry(control.setAdmin(upstream, server, change)),
+    awaitIdle: (upstream, server, timeoutMs) =>
+      hurry(control.awaitIdle(upstream, server, timeoutMs)),
+    openReceipt: (upstream) => hurry(control.openReceipt(upstream)),
+    readReceipt: (id) => hurry(control.readReceipt(id)),
+  };
+}
+
+async function tooLong(hard: AbortSignal, over: AbortSignal): Promise<never> {
+  while (!hard.aborted && !over.aborted) await pause(60_000, hard, over);
+  await pause(HURRIED_MS, over);
+  throw new SluiceError('timeout', 'control plane: no answer after the second signal');
 }

@@ -21,6 +21,8 @@ export type ReleaseOptions = PlanOptions & {
   readonly interrupts: Interrupts;
   /** Called for each event, in order; must not throw. */
   readonly onEvent: (event: ReleaseEvent) => void;
+  /** Called with all that must not be shown, before the first event that could hold some of it. */
+  readonly onSecrets?: (secrets: ReadonlySet<string>) => void;
   /** How long a control plane that is away is asked again; default 30 s. */
   readonly controlRetryMs?: number;
 };

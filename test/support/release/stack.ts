@@ -13,6 +13,7 @@ import { killGroup } from './builders.ts';
 /** Versions that misbehave; every other name is a good version. */
 const BEHAVIOURS: Readonly<Record<string, string>> = {
   late: "process.env.LATE_MS = '500'",
+  never: "process.env.LATE_MS = '600000'",
   liar: "process.env.ANSWER_VERSION = 'v1'",
   stubborn: "process.env.IGNORE_TERM = 'on'",
   rotten: "process.env.ROTTEN = 'on'",
@@ -67,8 +68,7 @@ services:
   app:
     instances: [${instances.join(', ')}]
     start: [${JSON.stringify(process.execPath)}, ${launcher}, -h, "{host}", -p, "{port}"]
-    env: { VERSION: "{version}" }
-    stop_timeout: 500ms
+${/^ {4}env:/m.test(service) ? '' : '    env: { VERSION: "{version}" }\n'}    stop_timeout: 500ms
     drain: { timeout: 2s }
     check: { path: /ping, interval: 100ms, timeout: 2s, rise: 2, deadline: 30s }
     expect_version: { header: x-app-version }
