@@ -2,6 +2,7 @@
 // API says and takes is in admin/contract.ts, which others import for themselves.
 
 export { AuditLog } from './admin/audit.ts';
+export { readCredentials } from './admin/certificates.ts';
 export {
   type AdminRequest,
   type AnswerCounts,

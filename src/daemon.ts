@@ -1,3 +1,4 @@
 // The face of the daemon module: the whole program in one call.
 
+export { checkFiles } from './daemon/files.ts';
 export { type Daemon, type DaemonOptions, startDaemon } from './daemon/start.ts';

@@ -103,6 +103,36 @@ test('serve refuses the same file with the same words', async (t) => {
   assert.equal(served.stderr, checked.stderr);
 });
 
+test('check reads the certificates and tokens that the file names, and serve says the same', async (t) => {
+  const file = fileWith(
+    t,
+    `admin: { listen: 127.0.0.1:0, tls: { cert: no.pem, key: no.key } }
+registry: { consul: { addresses: [127.0.0.1:1], token_file: no.token } }
+registries:
+  two: { etcd: { addresses: [127.0.0.1:1], tls: { ca: sluice.yaml, cert: sluice.yaml, key: no.key } } }
+  three: { etcd: { addresses: [127.0.0.1:1], tls: { cert: sluice.yaml, key: sluice.yaml } } }
+  four: { consul_health: { addresses: [127.0.0.1:1], tls: { ca: no.ca } } }
+upstreams: { app: { registry: [default, two, three, four] } }
+`,
+  );
+  const { code, stdout, stderr } = await sluice(['check', file]);
+  assert.equal(code, 2, stderr);
+  assert.equal(stdout, '');
+  const lines = stderr.split('\n');
+  for (const [at, said] of [
+    /: admin\.tls\.cert .*no\.pem: cannot be read /,
+    /: registry: .*no\.token/,
+    /: registries\.two: etcd: .*no\.key cannot be read /,
+    /: registries\.three: etcd: .*sluice\.yaml: .*; write PEM files /,
+    /: registries\.four: .*no\.ca: does not exist/,
+    /^sluice: 5 problems; nothing was started or changed$/,
+  ].entries()) {
+    assert.match(lines[at] ?? '', said);
+  }
+  const served = await sluice(['serve', '-c', file]);
+  assert.deepEqual([served.code, served.stderr], [2, stderr]);
+});
+
 test('check of a good file says what would run, and warns', async (t) => {
   const file = fileWith(
     t,

@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import type { Config, ListenAddress } from '../config.ts';
 import { type Lookup, systemLookup } from '../control.ts';
+import { checkFiles } from './files.ts';
 import { STRONG_DEADLINE_MS } from './first-answer.ts';
 import { openParts } from './parts.ts';
 import { type Applied, LiveConfig } from './reload.ts';
@@ -44,7 +45,7 @@ export type DaemonOptions = {
 };
 
 /**
- * @throws locked, data_dir_unusable, address_in_use, address_unavailable, registry_unreachable;
+ * @throws config_invalid for files that cannot be read, locked, data_dir_unusable, address_in_use, address_unavailable, registry_unreachable;
  *   nothing is left open then.
  */
 export async function startDaemon(config: Config, options: DaemonOptions): Promise<Daemon> {
@@ -62,6 +63,7 @@ async function start(
   { log, registryDeadlineMs = STRONG_DEADLINE_MS, lookup = systemLookup }: DaemonOptions,
   teardown: Teardown,
 ): Promise<Daemon> {
+  checkFiles(config);
   let live: LiveConfig | undefined;
   const parts = await openParts({
     ...{ log, teardown, lookup, strongDeadlineMs: registryDeadlineMs },

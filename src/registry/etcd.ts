@@ -1,4 +1,4 @@
 // The client of etcd, for its v3 API and for v2, which nginx-upsync-module reads.
 
 export { type EtcdApi, type EtcdOptions, openEtcd } from './etcd/open.ts';
-export type { EtcdTls } from './etcd/transport.ts';
+export { checkEtcdTls, type EtcdTls } from './etcd/transport.ts';

@@ -1,4 +1,5 @@
-// `sluice check`: is the configuration right? Reads it as `serve` would and starts nothing.
+// `sluice check`: is the configuration right? Reads it, and the certificates
+// and tokens that it names, as `serve` would, and starts nothing.
 
 import type { Command } from 'commander';
 import { formatAddress } from '../../base/units.ts';
@@ -9,7 +10,9 @@ import { paint, print, printJson, warn } from '../output.ts';
 export function defineCheck(verb: Command): void {
   verb
     .summary('check the configuration; name every problem')
-    .description('Check the configuration; name every problem as file:line:col.')
+    .description(
+      'Check the configuration; name every problem as file:line:col. Certificates, keys and tokens that it names are read as well.',
+    )
     .argument('[file]', 'configuration file (default: as -c)')
     .option('--json', 'print the configuration with all defaults as JSON, without secrets')
     .option('--schema', 'print the JSON Schema of the file, for editors')
@@ -32,6 +35,8 @@ Examples:
         ...options,
         ...(file === undefined ? {} : { config: file }),
       });
+      const { checkFiles } = await import('../../daemon.ts');
+      checkFiles(config);
       for (const warning of config.warnings) warn(warning);
       const { kindOf } = await import('../../registry.ts');
       const shown = ({ settings, ...registry }: RegistryConfig): unknown => ({

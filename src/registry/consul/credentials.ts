@@ -100,6 +100,11 @@ function identityOf(path: string): string {
   }
 }
 
+/** Reads the files as a client would, and keeps nothing. @throws config_invalid */
+export function checkCredentials(settings: Partial<CredentialSettings>): void {
+  read(settings).agent.destroy();
+}
+
 /** @throws config_invalid */
 function read({ token = '', tokenFile = '', tls }: Partial<CredentialSettings>): Access {
   const options = { keepAlive: true, keepAliveMsecs: 15_000, maxFreeSockets: 8 };

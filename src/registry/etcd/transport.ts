@@ -1,7 +1,7 @@
 // How requests reach an etcd cluster, whichever of its APIs they speak.
 
 export { Calls, type Judge, type Login, unknownOutcome } from './transport/calls.ts';
-export type { EtcdTls } from './transport/connections.ts';
+export { checkEtcdTls, type EtcdTls } from './transport/connections.ts';
 export { Endpoints, type Follower } from './transport/endpoints.ts';
 export {
   ANSWER_BYTES_MAX,

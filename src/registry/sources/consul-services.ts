@@ -1,7 +1,7 @@
 // Services that are registered with a Consul, by its catalog or by its health with the checks. They are
 // only read here: whoever runs a service registers it.
 
-import { openConsul } from '../consul.ts';
+import { checkCredentials, openConsul } from '../consul.ts';
 import { type ServicesOptions, servicesSource } from '../lists.ts';
 import { type ConsulReach, placeOf } from './consul.ts';
 import type { OpenContext, OpenedSource, SourceKind } from './source-kind.ts';
@@ -32,6 +32,7 @@ function shown<Settings extends ConsulReach>(): Omit<SourceKind<Settings>, 'open
     describe,
     shared: (settings) => `the ${describe(settings)}`,
     withoutSecrets: (settings) => ({ ...settings, token: settings.token === '' ? '' : '(set)' }),
+    checkFiles: checkCredentials,
     openStore: () => undefined,
   };
 }

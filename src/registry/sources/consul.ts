@@ -1,7 +1,7 @@
 // A Consul cluster, or another program that speaks its API: records that every gateway can follow.
 
 import { type Address, formatAddress } from '../../base/units.ts';
-import { openConsul, type TlsSettings } from '../consul.ts';
+import { checkCredentials, openConsul, type TlsSettings } from '../consul.ts';
 import { recordSource } from '../records.ts';
 import type { SourceKind } from './source-kind.ts';
 
@@ -23,6 +23,7 @@ export const consul: SourceKind<ConsulSettings> = {
   describe: (settings) => `Consul at ${placeOf(settings)}`,
   shared: (settings) => `the ${consul.describe(settings)}`,
   withoutSecrets: (settings) => ({ ...settings, token: settings.token === '' ? '' : '(set)' }),
+  checkFiles: checkCredentials,
   openStore: ({ kind: _, ...reach }, log) => openConsul({ ...reach, log }),
   open: async ({ kind: _, ...reach }, { log, prefix }) => {
     const store = openConsul({ ...reach, log });

@@ -22,6 +22,7 @@ export const dns: SourceKind<DnsSettings> = {
   // Others may well ask for the same names, but that cannot be seen from here.
   shared: () => '',
   withoutSecrets: (settings) => settings,
+  checkFiles: () => {},
   openStore: () => undefined,
   open: async (settings, { log }) => ({
     source: dnsSource({ ...settings, log }),

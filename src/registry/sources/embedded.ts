@@ -25,6 +25,7 @@ export const embedded: SourceKind<EmbeddedSettings> = {
   shared: ({ listen }) =>
     isLoopback(listen.host) ? '' : `the registry on ${formatAddress(listen)}`,
   withoutSecrets: (settings) => ({ ...settings, token: settings.token === '' ? '' : '(set)' }),
+  checkFiles: () => {},
   openStore: ({ listen, token }, log) => openConsul({ addresses: [reachable(listen)], token, log }),
   open: async ({ listen, dataDir, token, ...names }, { log, prefix }) => {
     const disk = openStore({ dataDir, log });

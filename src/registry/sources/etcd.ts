@@ -1,7 +1,7 @@
 // An etcd cluster: records that every gateway can follow, in its v3 API or in the keys of v2.
 
 import { type Address, formatAddress } from '../../base/units.ts';
-import { type EtcdApi, type EtcdTls, openEtcd } from '../etcd.ts';
+import { checkEtcdTls, type EtcdApi, type EtcdTls, openEtcd } from '../etcd.ts';
 import { recordSource } from '../records.ts';
 import type { SourceKind } from './source-kind.ts';
 
@@ -26,6 +26,9 @@ export const etcd: SourceKind<EtcdSettings> = {
     ...settings,
     password: settings.password === '' ? '' : '(set)',
   }),
+  checkFiles: ({ tls }) => {
+    if (tls !== undefined) checkEtcdTls(tls);
+  },
   openStore: (settings, log) => openEtcd({ ...settings, log }),
   open: async (settings, { log, prefix }) => {
     const store = openEtcd({ ...settings, log });

@@ -15,6 +15,8 @@ export const file: SourceKind<FileSettings> = {
   // On a disk that machines share others may read it too, but that cannot be seen from here.
   shared: () => '',
   withoutSecrets: (settings) => settings,
+  // A list may come later: it is watched.
+  checkFiles: () => {},
   openStore: () => undefined,
   open: async ({ path }, { log, readDocument }) => ({
     source: fileSource({ path, log, readDocument }),

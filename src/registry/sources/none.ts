@@ -8,6 +8,7 @@ export const none: SourceKind<NoSettings> = {
   describe: () => 'none',
   shared: () => '',
   withoutSecrets: (settings) => settings,
+  checkFiles: () => {},
   openStore: () => undefined,
   open: async () => ({
     source: undefined,

@@ -36,6 +36,8 @@ export type SourceKind<Settings> = {
   shared(settings: Settings): string;
   /** The settings as they may be shown. */
   withoutSecrets(settings: Settings): Settings;
+  /** Reads the files that the settings name, before anything is opened. @throws config_invalid */
+  checkFiles(settings: Settings): void;
   /** Its records for another process than the daemon; undefined when it has none. */
   openStore(settings: Settings, log: Log): RecordStore | undefined;
   /** Opens it for the daemon. What was opened before a failure is closed again. */

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { messageOf, SluiceError } from '../../../base/errors.ts';
 
 export type EtcdTls = {
@@ -72,6 +73,21 @@ export class Connections {
 
   #open(): HttpAgent {
     return this.isTls ? new HttpsAgent({ ...AGENT, ...this.#material }) : new HttpAgent(AGENT);
+  }
+}
+
+/** Reads the files as a client would, and keeps nothing. @throws config_invalid */
+export function checkEtcdTls(tls: EtcdTls): void {
+  const material = materialOf(tls);
+  try {
+    createSecureContext(material);
+  } catch (error) {
+    const files = [tls.ca, tls.cert, tls.key].filter((path) => path !== '').join(', ');
+    throw new SluiceError(
+      'config_invalid',
+      `etcd: ${files}: ${messageOf(error)}; write PEM files of one certificate, its key and the CA`,
+      { cause: error },
+    );
   }
 }
 

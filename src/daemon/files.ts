@@ -1,0 +1,30 @@
+// The files that a configuration names and a start reads: certificates, keys and tokens. All of them are
+// read before anything is opened, so that every one that cannot be used is said at once.
+
+import { readCredentials } from '../admin.ts';
+import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
+import type { Config } from '../config.ts';
+import { kindOf } from '../registry.ts';
+
+/** @throws config_invalid, a line for each part whose files cannot be used */
+export function checkFiles({ file, admin, registry, registries }: Config): void {
+  const problems: string[] = [];
+  const check = (place: string, read: () => void): void => {
+    try {
+      read();
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      problems.push([file, place, messageOf(error)].filter((part) => part !== '').join(': '));
+    }
+  };
+  const { tls } = admin;
+  if (tls !== null) check('', () => void readCredentials(tls));
+  check('registry', () => kindOf(registry.settings).checkFiles(registry.settings));
+  for (const { name, settings } of registries) {
+    check(`registries.${name}`, () => kindOf(settings).checkFiles(settings));
+  }
+  if (problems.length === 0) return;
+  throw new SluiceError('config_invalid', problems.join('\n'), {
+    details: { file, count: problems.length },
+  });
+}
