@@ -15,6 +15,7 @@ export type {
   HostConfig,
   ListenAddress,
   ListenerConfig,
+  ReceiverConfig,
   RegistryConfig,
   ServiceConfig,
   ServiceInstance,

@@ -9,6 +9,7 @@ import type { CheckSpec } from '../health.ts';
 import { attributesFrom, type Route, type ServerAttributes } from '../model.ts';
 import { artifactOf, pipelineOf, startFolder } from './build/artifact.ts';
 import { hostsOf } from './build/hosts.ts';
+import { receiversOf } from './build/notify.ts';
 import { instancesOf } from './instances.ts';
 import type { ConfigFile } from './schema.ts';
 import { balancingOf } from './sections/balance.ts';
@@ -318,6 +319,7 @@ function serviceOf(
         ? resolve(folder, read.cwd)
         : startFolder(artifact, join(artifact.path, artifact.link)),
     pipeline: pipelineOf(read),
+    notify: receiversOf(read),
     folder,
     artifact,
     runDir: resolve(stateDir, read.run_dir),

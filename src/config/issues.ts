@@ -13,6 +13,7 @@ import { keysIn, placesOf } from './reference.ts';
 const SECRET_PLACES: ReadonlySet<string> = new Set([
   'admin',
   'services.<name>.env',
+  'services.<name>.notify[]',
   'upstreams.<name>.check.headers',
   'services.<name>.check.headers',
 ]);

@@ -12,6 +12,7 @@ import { buildConfig } from './build.ts';
 import { type ConfigDocument, type ConfigProblem, type Path, readDocument } from './document.ts';
 import { problemsOfIssues } from './issues.ts';
 import { applyArtifactRules } from './rules/artifacts.ts';
+import { applyNotifyRules } from './rules/notify.ts';
 import { applyServiceRules } from './rules/services.ts';
 import { applyRules, type Part, type Parts } from './rules/upstreams.ts';
 import { fileSchema, SECTIONS } from './schema.ts';
@@ -88,6 +89,7 @@ function interpret(
     applyRules(parts, environment, findings);
     applyServiceRules(parts, environment, findings);
     applyArtifactRules(parts, findings);
+    applyNotifyRules(parts, findings);
   }
   if (problems.length > 0 || !read.success) throw invalid(file, problems);
   return buildConfig(read.data, { file, folder: dirname(resolve(file)), environment, warnings });

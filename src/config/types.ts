@@ -6,7 +6,7 @@ import type { Address } from '../base/units.ts';
 import type { CheckSpec, ProbeSpec } from '../health.ts';
 import type { Balancing, NamedToken, Route, ServerAttributes } from '../model.ts';
 import type { RegistrySettings } from '../registry.ts';
-import type { ServiceFile } from './sections/service.ts';
+import type { NotifyEvent, NotifyKind, ServiceFile } from './sections/service.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
@@ -144,6 +144,18 @@ export type PipelineCommand = {
   readonly command: string;
 };
 
+/** Who hears of a release. */
+export type ReceiverConfig = {
+  readonly kind: NotifyKind;
+  /** A reference to it, of `webhook` perhaps the URL itself. */
+  readonly url: string;
+  /** A reference to what messages are signed with; '' = not signed. */
+  readonly secret: string;
+  readonly on: readonly NotifyEvent[];
+  /** Of one try. */
+  readonly timeoutMs: number;
+};
+
 /** What is brought to the hosts, and where it goes. */
 export type ArtifactConfig = {
   /** An archive or a folder on this machine; whole paths. */
@@ -214,6 +226,7 @@ export type ServiceConfig = {
   readonly cwd: string;
   /** Commands that make and try the version, in order: `build`, `test`, `scan`. */
   readonly pipeline: readonly PipelineCommand[];
+  readonly notify: readonly ReceiverConfig[];
   /** Where they run. */
   readonly folder: string;
   readonly artifact: ArtifactConfig | null;

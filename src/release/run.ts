@@ -4,6 +4,7 @@
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
 import { openJournal } from './journal/journal.ts';
 import { masked } from './masking.ts';
+import { Notifier } from './notify.ts';
 import { type Plan, planRelease } from './plan.ts';
 import { describeResult } from './result.ts';
 import { hurried } from './run/control-retry.ts';
@@ -52,6 +53,17 @@ async function run(release: Release): Promise<ReleaseResult> {
   for (const text of plan.notes) release.emit({ type: 'note', instance: '', text });
 
   const [problem] = plan.problems;
+  const { interrupts } = options;
+  const notifier = new Notifier(service.notify, { interrupts, secrets: release.secrets });
+  const about = {
+    service: service.name,
+    release: release.id,
+    version: plan.version,
+    from: plan.from,
+  };
+  if (problem === undefined && plan.instances.some(({ action }) => action === 'release')) {
+    notifier.tell('started', { ...about, result: null });
+  }
   const end: End =
     problem === undefined
       ? await carryOut(release, plan, found)
@@ -78,6 +90,8 @@ async function run(release: Release): Promise<ReleaseResult> {
   const result = describeResult(story, end.seen);
   const { outcome, code, reason, exit, receipt } = result;
   await release.write({ kind: 'end', data: { outcome, code, reason, exit, receipt } });
+  notifier.tell(outcome, { ...about, result });
+  for (const text of await notifier.close()) release.emit({ type: 'note', instance: '', text });
   release.emit({ type: 'result', result });
   return masked(result, release.secrets);
 }

@@ -37,6 +37,9 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
     case 'upstreams.<name>.check.headers':
     case 'services.<name>.check.headers':
       return write('x-probe: "yes"');
+    case 'services.<name>.notify':
+    case 'services.<name>.notify[]':
+      return 'write notify: [{ dingtalk: env:DINGTALK_URL, on: [failed, succeeded] }]';
     case 'services.<name>.instances':
       return 'write instances: [127.0.0.1:9001, 127.0.0.1:9002]';
     case 'services.<name>.start':

@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import { requestShape } from './check.ts';
 import { artifactSchema, pipelineShape } from './service/artifact.ts';
+import { notifySchema } from './service/notify.ts';
 import { folder, list, record, section } from './shapes.ts';
 import {
   address,
@@ -16,6 +17,13 @@ import {
   text,
   wholeNumber,
 } from './values.ts';
+
+export {
+  NOTIFY_KINDS,
+  type NotifyEvent,
+  type NotifyFile,
+  type NotifyKind,
+} from './service/notify.ts';
 
 export const serviceSchema = section(
   'How `sluice deploy` runs the instances of a service, here and on other hosts.',
@@ -197,6 +205,7 @@ export const serviceSchema = section(
       initial: 'revert',
       words: ['revert', 'park'],
     }),
+    notify: notifySchema,
   },
 );
 

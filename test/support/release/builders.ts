@@ -48,6 +48,7 @@ export async function buildService(
     env: { VERSION: '{version}' },
     cwd: runDir,
     pipeline: [],
+    notify: [],
     folder: runDir,
     artifact: null,
     runDir,

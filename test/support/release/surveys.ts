@@ -23,6 +23,7 @@ export const SERVICE: ServiceConfig = {
   env: { VERSION: '{version}', SECRET: 'hush' },
   cwd: '/srv',
   pipeline: [],
+  notify: [],
   folder: '/work',
   artifact: null,
   runDir: '/run',

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FAILED } from '../../../test/support/cli/release-story.ts';
+import { jobOf, textOf } from './message.ts';
+
+const ABOUT = { service: 'app', release: 'r42', version: 'v2', from: ['v1'] };
+
+test('the text fits 4096 bytes and calls nobody', () => {
+  const message = { v: 1, event: 'failed', ts: '', job: '', ...ABOUT } as const;
+  const reason = `<at user_id="all"></at> ${'字'.repeat(3000)}`;
+  const text = textOf({ ...message, result: { ...FAILED, reason } }).join('\n\n');
+  assert(Buffer.byteLength(text) <= 4096);
+  assert.doesNotMatch(text, /[<>\uFFFD]/);
+  assert.match(text, /…$/);
+});
+
+test('the job that runs it is named by a link', () => {
+  const github = { GITHUB_SERVER_URL: 'https://github.example', GITHUB_REPOSITORY: 'a/b' };
+  assert.equal(
+    jobOf({ ...github, GITHUB_RUN_ID: '7' }),
+    'https://github.example/a/b/actions/runs/7',
+  );
+  assert.equal(jobOf({ CI_JOB_URL: 'https://gitlab.example/j/1' }), 'https://gitlab.example/j/1');
+  assert.equal(jobOf({ BUILD_URL: 'https://ci.example/job/1/' }), 'https://ci.example/job/1/');
+  assert.equal(jobOf({ BUILD_URL: 'javascript:x' }), '');
+});
