@@ -450,7 +450,7 @@ test('bytes that nobody asked for never become an answer', async (t) => {
 test('times out a slow head with 408, an idle connection silently', async (t) => {
   const server = await startHello(t);
   const { port } = await startGateway(t, [server.port], {
-    timeouts: { clientHeaderMs: 150, keepaliveMs: 150 },
+    timeouts: { clientHeaderMs: 800, keepaliveMs: 800 },
   });
   assert.match(await rawExchange(t, port, 'GET / HT'), /^HTTP\/1\.1 408 /);
   assert.equal(await rawExchange(t, port, ''), '');
@@ -464,7 +464,7 @@ test('times out a silent server with 504, a stalled body with a cut', async (t) 
   const stalled = await startRawServer(t, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf');
   });
-  const timeouts = { responseMs: 150, readMs: 150 };
+  const timeouts = { responseMs: 800, readMs: 800 };
   const first = await startGateway(t, [silent.port], { timeouts });
   assert.match(
     await rawExchange(t, first.port, 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'),
