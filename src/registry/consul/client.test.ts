@@ -2,6 +2,7 @@
 // an empty list, nothing is written twice that must not be.
 
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { openClient, startEmbedded } from '../../../test/support/registry/builders.ts';
 import { answer, hang, list, type Script, startLiar } from '../../../test/support/registry/liar.ts';
@@ -76,6 +77,36 @@ for (const [name, lie] of Object.entries(LIES)) {
     );
   });
 }
+
+test('a watch that is back says so, while another of the same client is still away', async (t) => {
+  const waiting: Socket[] = [];
+  const liar = await startLiar(t, (request, response, count) => {
+    const { url = '', socket } = request;
+    if (url.includes('index=')) {
+      // When both wait, it goes away for both at once.
+      waiting.push(socket);
+      if (waiting.length === 2) for (const each of waiting) each.resetAndDestroy();
+    } else if (waiting.length >= 2 && url.includes('/v/')) socket.resetAndDestroy();
+    else list(5, 'a=1')(request, response, count);
+  });
+  const registry = openClient(t, [liar.address], { random: () => 0 });
+  const told: boolean[] = [];
+  const back = Promise.withResolvers<void>();
+  const watch = registry.watch('w/', {
+    onState: () => {},
+    onHealth: ({ reachable, trouble }) => {
+      told.push(reachable);
+      assert.equal(trouble === '', reachable);
+      if (told.length === 3) back.resolve();
+    },
+  });
+  t.after(() => watch.close());
+  const other = registry.watch('v/', { onState: () => {} });
+  t.after(() => other.close());
+  await back.promise;
+  assert.deepEqual(told, [true, false, true]);
+  assert.equal(registry.health().reachable, false, 'the client as a whole has trouble yet');
+});
 
 test('a registry that hangs is given up after the wait, its sixteenth and the grace', async (t) => {
   const liar = await startLiar(t, (request, response, count) => {

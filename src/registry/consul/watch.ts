@@ -222,7 +222,8 @@ class ConsulWatch implements Watch {
       log.info({ path, address: transport.health.address }, 'registry is back');
     }
     this.#reachable = reachable;
-    events.onHealth?.(transport.health);
+    // Of this prefix: while other watches of the client are still away, nothing would be told again.
+    events.onHealth?.({ ...transport.health, reachable, trouble: reason });
   }
 
   #backoffMs(times: number): number {

@@ -32,7 +32,7 @@ export class WatchHealth {
     this.#reachable = false;
     const path = this.#prefix;
     this.#log.warn({ path, reason }, 'registry is away, keeping the last known state');
-    this.#events.onHealth?.(this.#endpoints.health);
+    this.#tell(reason);
   }
 
   there(): void {
@@ -41,6 +41,12 @@ export class WatchHealth {
     if (this.isAway)
       this.#log.info({ path: this.#prefix, address: health.address }, 'registry is back');
     this.#reachable = true;
-    this.#events.onHealth?.(health);
+    this.#tell('');
+  }
+
+  /** Of this watch: while others of the client are still away, nothing would be told again. */
+  #tell(trouble: string): void {
+    const reachable = trouble === '';
+    this.#events.onHealth?.({ ...this.#endpoints.health, reachable, trouble });
   }
 }
