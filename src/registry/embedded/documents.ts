@@ -20,16 +20,38 @@ export type Stored<Value> = {
   readonly modifyIndex: number;
 };
 
+/** What clients may make it grow to: so many documents of so many characters. */
+export type DocumentLimits = { readonly most: number; readonly lengthMax: number };
+
+const NO_LIMITS: DocumentLimits = {
+  most: Number.POSITIVE_INFINITY,
+  lengthMax: Number.POSITIVE_INFINITY,
+};
+
 /** A kind of document and how its text is read. The parsed value is kept while the document is the same. */
 export class DocumentKind<Value> {
   readonly name: string;
   readonly #parse: (json: unknown) => Value;
+  readonly #limits: DocumentLimits;
   readonly #parsed = new WeakMap<Entry, Stored<Value>>();
 
   /** `parse` is only given what `put` wrote, possibly by an older version. */
-  constructor(name: string, parse: (json: unknown) => Value) {
+  constructor(name: string, parse: (json: unknown) => Value, limits = NO_LIMITS) {
     this.name = name;
     this.#parse = parse;
+    this.#limits = limits;
+  }
+
+  /** Why a client's document is not kept; '' when it may be. Asked in the write that puts it. */
+  overLimit({ table }: WriteGroup, id: string, value: Value): string {
+    const { most, lengthMax } = this.#limits;
+    const { length } = JSON.stringify(value);
+    if (length > lengthMax) {
+      return `${this.name}: ${length} characters, and at most ${lengthMax} are kept of one`;
+    }
+    const family = table.family(this.name);
+    if (family.size < most || family.get(id) !== undefined) return '';
+    return `${this.name}: there are ${family.size}, and this registry keeps no more; remove those that nobody needs`;
   }
 
   find(table: KeyTable, id: string): Stored<Value> | undefined {

@@ -13,6 +13,7 @@ import {
   temporaryFolder,
 } from '../../../../test/support/registry/builders.ts';
 import { HeldClock } from '../../../../test/support/registry/held-clock.ts';
+import { TOKENS } from './tokens.ts';
 
 const MANAGER = 'the-management-token';
 
@@ -260,4 +261,25 @@ test("sessions are their node's: without its right none is made, seen, renewed o
   const lock = await as(writer.secret, registry, `PUT /v1/kv/a?acquire=${session}`, 'x');
   assert.equal(lock.status, 403, 'a lock is a write of its key');
   assert.equal((await as(writer.secret, registry, `PUT /v1/session/renew/${session}`)).status, 200);
+});
+
+test('there is an end to tokens; those that are there can be changed and removed', async (t) => {
+  const registry = await start(t);
+  const { id } = await newToken(registry, { Description: 'one' });
+  const one = TOKENS.find(registry.store.table, id)?.value ?? assert.fail('it is not there');
+  await registry.store.transact((writes) => {
+    const family = writes.table.family(TOKENS.name);
+    for (let at = 0; family.size < 10_000; at += 1) {
+      TOKENS.put(writes, `filler-${at}`, { ...one, secretId: `secret-${at}` });
+    }
+  });
+  const refused = await as(MANAGER, registry, 'PUT /v1/acl/token', '{}');
+  assert.equal(refused.status, 500);
+  assert.match(refused.body, /^acl-token: there are 10000, and this registry keeps no more; /);
+  const old = await as(MANAGER, registry, 'PUT /v1/acl/create', '{"Type":"client"}');
+  assert.equal(old.status, 500);
+  const change = JSON.stringify({ AccessorID: id, Description: 'two' });
+  assert.equal((await as(MANAGER, registry, `PUT /v1/acl/token/${id}`, change)).status, 200);
+  assert.equal((await as(MANAGER, registry, `DELETE /v1/acl/token/${id}`)).status, 200);
+  assert.equal((await as(MANAGER, registry, 'PUT /v1/acl/token', '{}')).status, 200);
 });

@@ -13,6 +13,7 @@ import { HclError } from './hcl.ts';
 import type { Identities } from './identities.ts';
 import { MANAGEMENT_ID } from './policies.ts';
 import { parseRules } from './rules.ts';
+import { kept } from './token-checks.ts';
 import {
   ANONYMOUS_ID,
   ANONYMOUS_SECRET,
@@ -52,7 +53,7 @@ export function legacyRoutes(
           );
         }
         const id = secretId === ANONYMOUS_SECRET ? ANONYMOUS_ID : (before?.id ?? randomUUID());
-        TOKENS.put(writes, id, legacyToken(body, secretId));
+        kept(writes, id, legacyToken(body, secretId));
         return goJson({ ID: secretId });
       }),
     );

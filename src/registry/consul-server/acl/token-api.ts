@@ -22,7 +22,7 @@ import type { Link } from './bundles.ts';
 import { type Identities, notFound } from './identities.ts';
 import { MANAGEMENT_ID, POLICIES } from './policies.ts';
 import { ROLES } from './roles.ts';
-import { changedToken, newToken } from './token-checks.ts';
+import { changedToken, kept, newToken } from './token-checks.ts';
 import {
   ANONYMOUS_ID,
   findToken,
@@ -64,7 +64,7 @@ export function tokenRoutes(
     store.transact((writes) => {
       sweep(writes);
       const { id, token } = newToken(writes, identities, body, clock.wallMs());
-      return shown(TOKENS.put(writes, id, token));
+      return shown(kept(writes, id, token));
     });
 
   const put: Handler = async (path, query, caller) => {
@@ -85,7 +85,7 @@ export function tokenRoutes(
           );
         }
         const token = changedToken(writes, find(path), path, body);
-        return shown(TOKENS.put(writes, path, token));
+        return shown(kept(writes, path, token));
       }),
     );
   };

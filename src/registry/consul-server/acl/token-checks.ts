@@ -7,7 +7,7 @@ import { isUuid, Unfit } from './acl-request.ts';
 import { checkedBundle, type Link } from './bundles.ts';
 import type { Identities } from './identities.ts';
 import { findRoleNamed, ROLES } from './roles.ts';
-import { ANONYMOUS_ID, type Token, type TokenBody } from './tokens.ts';
+import { ANONYMOUS_ID, TOKENS, type Token, type TokenBody } from './tokens.ts';
 
 const EXPIRES_MIN_MS = 60_000;
 const EXPIRES_MAX_MS = 24 * 3_600_000;
@@ -115,4 +115,11 @@ function roleOf({ table }: WriteGroup, { id, name }: Link): string {
   const role = id === '' ? findRoleNamed(table, name) : ROLES.find(table, id);
   if (role !== undefined) return role.id;
   throw new Unfit(`No such ACL role with ${id === '' ? `name "${name}"` : `ID "${id}"`}`);
+}
+
+/** Keeps a client's token. @throws Unfit when there are too many, or it is too long. */
+export function kept(writes: WriteGroup, id: string, token: Token): Stored<Token> {
+  const over = TOKENS.overLimit(writes, id, token);
+  if (over !== '') throw new Unfit(over);
+  return TOKENS.put(writes, id, token);
 }

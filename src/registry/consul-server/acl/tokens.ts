@@ -27,8 +27,11 @@ export type Token = Bundle & {
   readonly createTime: string;
 };
 
+/** Programs make tokens for every job, and forget them; Consul has no limit. */
+const LIMITS = { most: 10_000, lengthMax: 65_536 };
+
 /** The id is the token's AccessorID. */
-export const TOKENS = new DocumentKind<Token>('acl-token', (json) => json as Token);
+export const TOKENS = new DocumentKind<Token>('acl-token', (json) => json as Token, LIMITS);
 
 /** What a request without a token is. */
 export const ANONYMOUS_ID = '00000000-0000-0000-0000-000000000002';

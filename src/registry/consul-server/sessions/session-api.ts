@@ -46,6 +46,8 @@ export function sessionFamily(context: ApiContext): Family {
     const problem = await store.transact((writes) => {
       const missing = missingFor(context, session);
       if (missing !== '') return missing;
+      const over = SESSIONS.overLimit(writes, id, session);
+      if (over !== '') return over;
       SESSIONS.put(writes, id, session);
       touchTopic(writes, sessionTopic(id));
       return '';

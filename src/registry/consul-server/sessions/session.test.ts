@@ -148,6 +148,25 @@ test('delays that are over, or of a clock that was set back, lock nothing and ar
   assert.deepEqual(kept(), []);
 });
 
+test('there is an end to sessions, and to what one may say', async (t) => {
+  const { address, store } = await startEmbedded(t);
+  const long = await ask(address, 'PUT /v1/session/create', {
+    body: `{"Name":"${'n'.repeat(5000)}"}`,
+  });
+  assert.equal(long.status, 500);
+  assert.match(long.body, /^session: \d+ characters, and at most 4096 are kept of one$/);
+  const id = await createSession(address, { Name: 'one' });
+  const one = SESSIONS.find(store.table, id)?.value ?? assert.fail('it is not there');
+  await store.transact((writes) => {
+    for (let at = 1; at < 20_000; at += 1) SESSIONS.put(writes, `filler-${at}`, one);
+  });
+  const full = await ask(address, 'PUT /v1/session/create', { body: '{}' });
+  assert.equal(full.status, 500);
+  assert.match(full.body, /^session: there are 20000, and this registry keeps no more; /);
+  await ask(address, `PUT /v1/session/destroy/${id}`);
+  assert.equal((await ask(address, 'PUT /v1/session/create', { body: '{}' })).status, 200);
+});
+
 test('a renewal that came before the end was written counts', async (t) => {
   const clock = new HeldClock();
   const store = openStore({ dataDir: temporaryFolder(t), log: silentLog });

@@ -33,7 +33,10 @@ export function checksOf(session: Session): readonly string[] {
   return [...checks, ...(nodeChecks ?? []), ...(serviceChecks ?? [])];
 }
 
-export const SESSIONS = new DocumentKind<Session>('session', (json) => json as Session);
+/** Anybody may open sessions where there is no access control; Consul has no limit. */
+const LIMITS = { most: 20_000, lengthMax: 4096 };
+
+export const SESSIONS = new DocumentKind<Session>('session', (json) => json as Session, LIMITS);
 
 export function hasSession(table: KeyTable, id: string): boolean {
   return SESSIONS.find(table, id) !== undefined;
