@@ -16,6 +16,7 @@ const TABLE = {
   release_failed: { exit: 1, status: 500 },
   rollback_failed: { exit: 7, status: 500 },
   unreachable: { exit: 9, status: 502 },
+  host_unreachable: { exit: 1, status: 502 },
   unauthorized: { exit: 2, status: 401 },
   forbidden: { exit: 2, status: 403 },
   not_found: { exit: 2, status: 404 },

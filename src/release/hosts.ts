@@ -1,10 +1,11 @@
 // Hosts: the machines on which instances run. Adding one: a file with a `Host`, a line in the table,
 // what the section `hosts` says of it; test/support/release/host-contract.ts says what it has to do.
 
-import { SluiceError } from '../base/errors.ts';
-import type { ServiceConfig, ServiceInstance } from '../config.ts';
+import type { HostConfig, ServiceConfig, ServiceInstance } from '../config.ts';
 import type { Host } from './hosts/host.ts';
 import { localHost } from './hosts/local.ts';
+import { ShellHost } from './hosts/shell-host.ts';
+import { SshConnection } from './hosts/ssh/connection.ts';
 
 export type {
   Command,
@@ -20,6 +21,10 @@ export type {
 export { localHost } from './hosts/local.ts';
 // The lock of a release names its runner, which is always a process of this machine.
 export { identityAtStart, isAlive } from './hosts/process-table.ts';
+// What a host behind a shell is made of: tests make theirs of it.
+export { type ShellEnd, ShellSession } from './hosts/shell/session.ts';
+export { type Shell, ShellHost } from './hosts/shell-host.ts';
+export { SshConnection } from './hosts/ssh/connection.ts';
 
 /** Where an instance runs: one per name of a host. */
 export function hostOf(
@@ -28,5 +33,19 @@ export function hostOf(
 ): Host {
   const host = hosts.get(hostName);
   if (host === undefined || host.ssh === null) return localHost;
-  throw new SluiceError('preflight_failed', `host "${host.name}": ssh is not offered yet`);
+  const known = open.get(host);
+  if (known !== undefined) return known;
+  const made = new ShellHost(new SshConnection(host.name, host.ssh));
+  open.set(host, made);
+  return made;
+}
+
+/** Those behind ssh, by their part of the configuration. */
+const open = new Map<HostConfig, Host>();
+
+/** Ends the connections of this process. They are opened again when a host is asked. */
+export async function closeHosts(): Promise<void> {
+  const hosts = [...open.values()];
+  open.clear();
+  await Promise.all(hosts.map((host) => host.close()));
 }

@@ -1,7 +1,8 @@
 import type { TestContext } from 'node:test';
 import { buildService, firstOf } from '../../../test/support/release/builders.ts';
 import { type DriverCase, driverContract } from '../../../test/support/release/driver-contract.ts';
-import { ShellHost } from '../../../test/support/release/shell-host.ts';
+import { shellHost } from '../../../test/support/release/shell-host.ts';
+import { sharedSshHost } from '../../../test/support/release/ssh-hosts.ts';
 import { driverOf } from '../drivers.ts';
 import { type Host, localHost } from '../hosts.ts';
 import { makeFolder, serviceFolder } from '../journal/files.ts';
@@ -24,4 +25,9 @@ async function commandCase(t: TestContext, host: Host): Promise<DriverCase> {
 }
 
 driverContract('command on this machine', (t) => commandCase(t, localHost));
-driverContract('command by shell scripts', (t) => commandCase(t, new ShellHost('sh', '-s')));
+const behindSsh = sharedSshHost();
+driverContract('command behind ssh', async (t) => {
+  const host = await behindSsh(t);
+  return host && commandCase(t, host);
+});
+driverContract('command by shell scripts', (t) => commandCase(t, shellHost('sh', '-s')));

@@ -1,6 +1,7 @@
 // What a driver needs of the machine on which an instance runs: run a command, start a process that
 // outlives us, look at files, processes and sockets. Everything is asynchronous, because the next
-// host is reached over a network. What a host cannot tell is said by an empty answer, never guessed.
+// host is reached over a network. What a host cannot tell is said by an empty answer, never guessed; a host that cannot be
+// reached is an error, never an answer.
 
 import type { Readable } from 'node:stream';
 import type { Address } from '../../base/units.ts';
@@ -63,6 +64,19 @@ export type ListeningSockets = ReadonlyMap<string, number>;
 export interface Host {
   /** True for the machine that we run on ourselves. */
   readonly isLocal: boolean;
+  /** For messages: `this machine`, `host "app-1" (deploy@10.0.0.11)`. */
+  readonly name: string;
+  /** What its programs find in their environment; empty until it is connected. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+
+  /**
+   * What is asked before it connects by itself, but a release wants to know at its beginning.
+   * Every method of a host that is not this machine may throw host_unreachable.
+   * @throws host_unreachable; preflight_failed when it lacks what is needed
+   */
+  connect(): Promise<void>;
+  /** Ends what was opened, for good. */
+  close(): Promise<void>;
 
   /**
    * Runs a command to its end, or until the time is over.
@@ -88,6 +102,13 @@ export interface Host {
   put(path: string, content: string): Promise<void>;
   /** Sets a file aside under another name. */
   rename(from: string, to: string): Promise<void>;
+  /** With those above it, owner-only; one that is there stays as it is. @throws storage_full, storage_failed */
+  makeFolder(path: string): Promise<void>;
+  /**
+   * Says that a release with this fence is at work in the folder, which is made: checked before each
+   * change. @throws locked when one with a higher fence was here
+   */
+  claim(folder: string, fence: number): Promise<void>;
 
   isAlive(process: ProcessName): Promise<boolean>;
   /** All living processes but this one, with a variable of each; null where they cannot be listed. */

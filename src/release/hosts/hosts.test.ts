@@ -1,6 +1,14 @@
+import { findPeer } from '../../../test/support/peers/programs.ts';
 import { hostContract } from '../../../test/support/release/host-contract.ts';
-import { ShellHost } from '../../../test/support/release/shell-host.ts';
-import { localHost } from './local.ts';
+import { shellHost } from '../../../test/support/release/shell-host.ts';
+import { sharedSshHost } from '../../../test/support/release/ssh-hosts.ts';
+import { localHost } from '../hosts.ts';
 
-hostContract('this machine', () => localHost);
-hostContract('by shell scripts', () => new ShellHost('sh', '-s'));
+hostContract('this machine', async () => localHost);
+hostContract('by shell scripts', async () => shellHost('sh', '-s'));
+hostContract('behind ssh', sharedSshHost());
+
+// Where it is there: its tools know less than those of GNU.
+if (findPeer('busybox') !== undefined) {
+  hostContract('by scripts of busybox', async () => shellHost('busybox', 'sh', '-s'));
+}

@@ -3,7 +3,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, open, readdir, realpath, rename, stat } from 'node:fs/promises';
-import { storageError, writeWhole } from '../journal/files.ts';
+import { makeFolder, storageError, writeWhole } from '../journal/files.ts';
+import { takenOver } from './claim.ts';
 import type { Command, CommandEnd, FileFacts, FolderEntry, Host, Spawned } from './host.ts';
 import {
   commandOf,
@@ -14,12 +15,19 @@ import {
   userOf,
   variableOf,
 } from './process-table.ts';
+import { withArguments } from './shell/quote.ts';
+import { CLAIM } from './shell/scripts.ts';
 import { holderOf, isListening, listeningSockets } from './sockets.ts';
 
 const OUTPUT_BYTES_MAX = 64 * 1024;
+const CLAIM_TIMEOUT_MS = 20_000;
 
 export const localHost: Host = {
   isLocal: true,
+  name: 'this machine',
+  environment: process.env,
+  connect: async () => {},
+  close: async () => {},
   run,
   spawn: spawnDetached,
   look,
@@ -31,6 +39,8 @@ export const localHost: Host = {
     rename(from, to).catch((error: unknown) => {
       throw storageError(from, error);
     }),
+  makeFolder,
+  claim,
   isAlive: async (process) => isAlive(process),
   processes: processesWith,
   variableOf,
@@ -128,6 +138,16 @@ async function spawnDetached(command: Command, logFile: string): Promise<Spawned
   } finally {
     await log.close();
   }
+}
+
+/** By the same script as on any other host: the lock is the shell's. */
+async function claim(folder: string, fence: number): Promise<void> {
+  const script = withArguments(CLAIM, [folder, String(fence)]);
+  const env = { PATH: process.env['PATH'] ?? '' };
+  const command = { file: '/bin/sh', args: ['-s'], cwd: '/', env, stdin: script };
+  const { code, stdout, stderr } = await run(command, CLAIM_TIMEOUT_MS);
+  if (code === 75) throw takenOver('this machine', fence, stdout);
+  if (code !== 0) throw storageError(folder, new Error(stderr.trim() || 'no answer in time'));
 }
 
 async function look(path: string): Promise<FileFacts | null> {

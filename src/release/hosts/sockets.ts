@@ -12,20 +12,24 @@ const CONNECT_TIMEOUT_MS = 1000;
 
 /** The sockets that listen on an address, by the kernel's name, with their user's number; may be empty. */
 export async function listeningSockets(address: Address): Promise<ListeningSockets> {
+  const files = ['/proc/net/tcp', '/proc/net/tcp6'];
+  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')));
+  return socketsIn(texts.join(''), address);
+}
+
+/** The same in the text of these files. */
+export function socketsIn(text: string, address: Address): ListeningSockets {
   const sockets = new Map<string, number>();
   const hosts = new BlockList();
   const family = isIP(address.host);
   if (family !== 0) hosts.addAddress(address.host, family === 6 ? 'ipv6' : 'ipv4');
-  for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    for (const line of text.split('\n').slice(1)) {
-      const columns = line.trim().split(/\s+/);
-      const [local = '', port = ''] = columns[1]?.split(':') ?? [];
-      if (columns[3] !== LISTEN_STATE || Number.parseInt(port, 16) !== address.port) continue;
-      // A host name may be any address of this machine, and a listener on all of them is one, too.
-      const isIt = family === 0 || /^0+$/.test(local) || hosts.check(...readAddress(local));
-      if (isIt) sockets.set(`socket:[${columns[9]}]`, Number(columns[7]));
-    }
+  for (const line of text.split('\n')) {
+    const columns = line.trim().split(/\s+/);
+    const [local = '', port = ''] = columns[1]?.split(':') ?? [];
+    if (columns[3] !== LISTEN_STATE || Number.parseInt(port, 16) !== address.port) continue;
+    // A host name may be any address of this machine, and a listener on all of them is one, too.
+    const isIt = family === 0 || /^0+$/.test(local) || hosts.check(...readAddress(local));
+    if (isIt) sockets.set(`socket:[${columns[9]}]`, Number(columns[7]));
   }
   return sockets;
 }

@@ -7,6 +7,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { SshConfig } from '../../../src/config.ts';
 import { freePort } from '../base/ports.ts';
 import { until } from '../daemon/builders.ts';
 import { isListening } from '../daemon/listening.ts';
@@ -16,6 +17,10 @@ import { temporaryFolder } from './process.ts';
 export type Sshd = {
   /** `ssh://user@127.0.0.1:port` */
   readonly url: string;
+  /** How a host of a service says the same. */
+  readonly ssh: SshConfig;
+  /** Of the one that listens. */
+  readonly pid: number;
   /** With the ssh that has the key. */
   readonly env: Readonly<Record<string, string>>;
   /** With an ssh that has no key. */
@@ -24,8 +29,11 @@ export type Sshd = {
   readonly clients: () => Promise<number>;
 };
 
-/** Undefined: the test is skipped. */
-export async function startSshd(t: Scope): Promise<Sshd | undefined> {
+/** `settings`: further lines of its configuration. Undefined: the test is skipped. */
+export async function startSshd(
+  t: Scope,
+  { settings = '', address = '127.0.0.1' }: { settings?: string; address?: string } = {},
+): Promise<Sshd | undefined> {
   const [sshd, ssh] = [needPeer(t, 'sshd'), needPeer(t, 'ssh')];
   if (sshd === undefined || ssh === undefined) return undefined;
   const folder = temporaryFolder(t);
@@ -40,7 +48,8 @@ export async function startSshd(t: Scope): Promise<Sshd | undefined> {
   writeFileSync(join(folder, 'authorized_keys'), publicKey('user'));
   writeFileSync(
     join(folder, 'sshd_config'),
-    `ListenAddress 127.0.0.1:${port}
+    `${settings}
+ListenAddress ${address}:${port}
 HostKey ${folder}/host
 AuthorizedKeysFile ${folder}/authorized_keys
 PidFile none
@@ -51,7 +60,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 `,
   );
-  writeFileSync(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${publicKey('host')}`);
+  writeFileSync(join(folder, 'known_hosts'), `[${address}]:${port} ${publicKey('host')}`);
   const child = spawn(sshd, ['-D', '-e', '-f', join(folder, 'sshd_config')], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -79,8 +88,21 @@ PermitRootLogin prohibit-password
     chmodSync(join(bin, 'ssh'), 0o755);
     return { PATH: `${bin}:${process.env['PATH']}` };
   };
+  const config = join(folder, 'ssh_config');
+  writeFileSync(
+    config,
+    `Host *
+IdentityFile ${folder}/user
+IdentitiesOnly yes
+UserKnownHostsFile ${folder}/known_hosts
+GlobalKnownHostsFile /dev/null
+`,
+  );
+  const destination = `${userInfo().username}@${address}`;
   return {
-    url: `ssh://${userInfo().username}@127.0.0.1:${port}`,
+    url: `ssh://${destination}:${port}`,
+    ssh: { destination, port, identity: '', config, strict: '' },
+    pid: child.pid ?? 0,
     env: environment('user'),
     stranger: environment('unknown'),
     clients: async () => {

@@ -24,6 +24,7 @@ export type Peer =
   | 'openssl'
   | 'unbound'
   | 'sshd'
+  | 'busybox'
   | 'ssh';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
