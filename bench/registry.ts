@@ -15,6 +15,7 @@ import type { Address } from '../src/base/units.ts';
 import { openStore, serveConsulApi } from '../src/registry.ts';
 import { findPeer, type Scope, startConsul } from '../test/support/peers/programs.ts';
 import { machine, median, table, whole } from './lab.ts';
+import { serveBareLoop } from './registry/bare-loop.ts';
 import { cpuMicros } from './registry/cpu.ts';
 import { measureKeys } from './registry/keys.ts';
 import { get, Line, put } from './registry/line.ts';
@@ -23,6 +24,9 @@ import { park } from './registry/watchers.ts';
 const ROUNDS = 3;
 const KEYS = [100_000, 1_000_000];
 const LOAD_MS = 1_200;
+/** Of each of the clients that read. */
+const READ_KEYS = 50;
+const BARE_LOOP = 'bare loop';
 const VALUE = '{"weight":1, "max_fails":2, "fail_timeout":10, "down":0}';
 
 type Contender = { readonly name: string; readonly address: Address; readonly pid: number };
@@ -35,7 +39,10 @@ const MEASURES: Readonly<Record<string, Measure>> = {
     load('PUT, 1 client', { address, pid, clients: 1 }, putter(`one${round}`)),
   'put 16': ({ address, pid }, round) =>
     load('PUT, 16 clients', { address, pid, clients: 16 }, putter(`many${round}`)),
-  'get 16': ({ address, pid }) => load('GET, 16 clients', { address, pid, clients: 16 }, getter),
+  'get 16': async ({ address, pid }, round) => {
+    if (round === 0) await writeRead(address);
+    return load('GET, 16 clients', { address, pid, clients: 16 }, getter);
+  },
   'wake 1': (contender, round) => wake(contender, 1, round),
   'wake 1000': (contender, round) => wake(contender, 1_000, round),
   'wake 5000': (contender, round) => wake(contender, 5_000, round),
@@ -57,11 +64,12 @@ export async function run(
   };
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   try {
-    const contenders = [await startOurs(scope, join(folder, 'sluice'))];
+    const contenders = [await startOurs(scope, 'Sluice', ['serve', join(folder, 'sluice')])];
     const consul =
       findPeer('consul') === undefined ? undefined : await startConsul(scope, { dataDir: folder });
     const [server] = consul?.servers ?? [];
     if (server !== undefined) contenders.push({ name: 'Consul 1.8.7', ...server });
+    contenders.push(await startOurs(scope, BARE_LOOP, ['bare-loop']));
     const measures = Object.keys(MEASURES).filter((name) => name.startsWith(only));
     const results = await measureAll(contenders, measures, rounds);
     const figures = section(contenders, results, rounds);
@@ -79,10 +87,13 @@ async function measureAll(
   rounds: number,
 ): Promise<Map<string, number[]>> {
   const results = new Map<string, number[]>();
-  for (const measure of names.map((name) => MEASURES[name])) {
+  for (const measureName of names) {
+    const measure = MEASURES[measureName];
     const values = contenders.map(() => new Map<string, number[]>());
     for (let round = 0; round < rounds; round++) {
       for (const [at, contender] of contenders.entries()) {
+        // It keeps nothing: only how fast it wakes means something.
+        if (contender.name === BARE_LOOP && !measureName.startsWith('wake')) continue;
         for (const [name, value] of Object.entries((await measure?.(contender, round)) ?? {})) {
           values[at]?.set(name, [...(values[at].get(name) ?? []), value]);
         }
@@ -91,7 +102,7 @@ async function measureAll(
     for (const name of values[0]?.keys() ?? []) {
       results.set(
         name,
-        values.map((each) => median(each.get(name) ?? [])),
+        values.map((each) => (each.has(name) ? median(each.get(name) ?? []) : Number.NaN)),
       );
     }
   }
@@ -104,16 +115,25 @@ function section(
   rounds: number,
 ): string {
   const rows = [...results].map(([name, values]) => {
-    const [ours = 0, theirs] = values;
-    const figures = values.map((value) => (value < 100 ? value.toFixed(1) : whole(value)));
-    return [name, ...figures, theirs === undefined ? '' : `${(ours / theirs).toFixed(2)}×`];
+    const [ours = 0] = values;
+    const theirs = values[contenders.findIndex((each) => each.name.startsWith('Consul'))];
+    return [
+      name,
+      ...values.map(figure),
+      theirs === undefined ? '' : `${(ours / theirs).toFixed(2)}×`,
+    ];
   });
   return [
-    `Single server each, data on disk, every write synced before it is acknowledged; values of ${VALUE.length} bytes; medians of ${rounds} alternating rounds. ${machine()}`,
+    `Single server each, data on disk, every write synced before it is acknowledged; values of ${VALUE.length} bytes; medians of ${rounds} alternating rounds. The ${BARE_LOOP} is the floor of a wake-up in Node: it writes the same bytes to the same sockets and does nothing else. ${machine()}`,
     '',
     table([['', ...contenders.map(({ name }) => name), 'ratio'], ...rows]),
-    contenders.length === 1 ? '\nNo `consul` on this machine: run `.ci/peers`.\n' : '',
+    contenders.length === 2 ? '\nNo `consul` on this machine: run `.ci/peers`.\n' : '',
   ].join('\n');
+}
+
+function figure(value: number): string {
+  if (Number.isNaN(value)) return '–';
+  return value < 100 ? value.toFixed(1) : whole(value);
 }
 
 /** Of Sluice alone: 1,000,000 keys take a Consul minutes to write. */
@@ -126,15 +146,15 @@ async function keysSection(folder: string): Promise<string> {
   return `\n\n${table([['keys', 'ms to open', 'resident bytes per key'], ...rows])}`;
 }
 
-async function startOurs(scope: Scope, dataDir: string): Promise<Contender> {
-  const child = fork(import.meta.filename, ['serve', dataDir], { stdio: 'inherit' });
+async function startOurs(scope: Scope, name: string, order: readonly string[]): Promise<Contender> {
+  const child = fork(import.meta.filename, order, { stdio: 'inherit' });
   scope.after(async () => {
     child.kill('SIGKILL');
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
   });
   const [port] = await once(child, 'message');
   return {
-    name: 'Sluice',
+    name,
     address: { host: '127.0.0.1', port: Number(port) },
     pid: child.pid ?? 0,
   };
@@ -156,7 +176,16 @@ function putter(prefix: string): RequestText {
 }
 
 function getter(client: number, count: number): string {
-  return get(`bench/many0/${client}/${count % 50}`);
+  return get(`bench/read/${client}/${count % READ_KEYS}`);
+}
+
+/** The records that `getter` reads. */
+async function writeRead(address: Address): Promise<void> {
+  const line = await Line.open(address);
+  for (let at = 0; at < 16 * READ_KEYS; at++) {
+    await line.ask(put(`bench/read/${Math.floor(at / READ_KEYS)}/${at % READ_KEYS}`, VALUE));
+  }
+  line.close();
 }
 
 /** Requests per second of that many clients, each with one request in flight, and CPU of the server. */
@@ -216,6 +245,7 @@ async function wake({ address, pid }: Contender, count: number, round: number): 
 
 if (import.meta.main) {
   if (process.argv[2] === 'serve') await serve(process.argv[3] ?? '');
+  else if (process.argv[2] === 'bare-loop') serveBareLoop();
   else {
     const { values } = parseArgs({
       options: {

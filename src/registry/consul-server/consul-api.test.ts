@@ -114,6 +114,31 @@ test('a thousand watchers wake on one change, all with the same answer', async (
   assert.match([...bodies][0] ?? '', /"Key":"up\/b"/);
 });
 
+test('who wakes for one record gets it as it asked for it, and each change anew', async (t) => {
+  const { address, store } = await startEmbedded(t);
+  await store.put('a', Buffer.from('0'));
+  for (const value of ['1', '2']) {
+    const { index } = store;
+    const answers = ['raw&', '', 'pretty&', 'raw&'].map((form) =>
+      ask(address, `GET /v1/kv/a?${form}index=${index}`),
+    );
+    // Not the second time, so that the one answered last before is the first now.
+    if (value === '1') answers.push(ask(address, `GET /v1/kv/b?index=${index}`));
+    // A request of the last socket that was answered shows that those before it are parked.
+    for (let at = 0; at < 2; at++) await ask(address, 'GET /v1/status/leader');
+    await store.transact((writes) => {
+      writes.put('b', value, '0');
+      writes.put('a', value, '0');
+    });
+    const [raw, json, pretty, again, other] = (await Promise.all(answers)).map(({ body }) => body);
+    const encoded = Buffer.from(value).toString('base64');
+    assert.deepEqual([raw, again], [value, value]);
+    assert.match(json ?? '', new RegExp(`"Value":"${encoded}"`));
+    assert.match(pretty ?? '', new RegExp(`\n +"Value": "${encoded}"`));
+    if (other !== undefined) assert.match(other, /"Key":"b"/);
+  }
+});
+
 test('a client that leaves is forgotten, one that only ends its side is answered', async (t) => {
   const { address, store } = await startEmbedded(t);
   await store.put('a', Buffer.from('1'));

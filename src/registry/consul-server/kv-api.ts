@@ -67,6 +67,8 @@ class KvApi {
   /** By view. Those who wake together share one, and many clients ask for the same list. */
   readonly #lists = new Map<string, KnownList>();
   #listBytes = 0;
+  /** The record that was answered last to one who waited for it: the others who wait get the same. */
+  #woken: { readonly name: string; readonly answer: Answer } | undefined;
   readonly #stopListening: () => void;
 
   constructor(context: ApiContext) {
@@ -181,13 +183,22 @@ class KvApi {
       caller,
       // Out of time, nothing happened that it asked for: the index is the one it had.
       answerNow: (changed) =>
-        changed ? this.#answerNow(view, options) : this.#answer(view, options, index),
+        changed ? this.#answerWoken(view, options) : this.#answer(view, options, index),
     });
   }
 
   #index({ kind, key }: View): number {
     const { table } = this.#store;
     return kind === 'record' ? table.keyIndex(key) : table.prefixIndex(key);
+  }
+
+  #answerWoken(view: View, options: QueryOptions): Answer {
+    if (view.kind !== 'record') return this.#answerNow(view, options);
+    const name = `${view.raw} ${listName(view, options)}`;
+    if (this.#woken?.name !== name) {
+      this.#woken = { name, answer: shared(this.#answerNow(view, options)) };
+    }
+    return this.#woken.answer;
   }
 
   /** The answer as of now; the same object for all who ask for the same list until it changes. */
@@ -210,6 +221,7 @@ class KvApi {
   }
 
   #forgetLists(changes: readonly Changed[] | 'all'): void {
+    this.#woken = undefined; // Also where nothing of it changed: what is absent has the index of all.
     if (changes === 'all') {
       this.#lists.clear();
       this.#listBytes = 0;
