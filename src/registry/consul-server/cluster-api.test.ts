@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startConsul } from '../../../test/support/peers/programs.ts';
 import { ask, startEmbedded } from '../../../test/support/registry/builders.ts';
 
 test('one server is its own leader and the only node on the map', async (t) => {
@@ -22,6 +24,42 @@ test('the map and the peers are closed to who may not see them', async (t) => {
   const { address } = await startEmbedded(t, { acl: { initialManagementToken: 'm' } });
   assert.equal((await ask(address, 'GET /v1/operator/raft/configuration')).status, 403);
   assert.equal((await ask(address, 'GET /v1/coordinate/nodes')).body, '[]');
+  assert.equal((await ask(address, 'GET /v1/operator/autopilot/health')).status, 403);
+  assert.equal((await ask(address, 'GET /v1/operator/autopilot/configuration')).status, 403);
   const line = 'GET /v1/operator/raft/configuration?token=m';
   assert.equal((await ask(address, line)).status, 200);
 });
+
+test('what an operator reads of one server has the shape that a real Consul gives it', async (t) => {
+  const consul = await startConsul(t);
+  if (consul === undefined) return;
+  const theirs = consul.addresses[0] ?? assert.fail();
+  const ours = await startEmbedded(t);
+  // A leader that has just been found is not healthy yet.
+  const health = 'GET /v1/operator/autopilot/health';
+  const deadlineMs = performance.now() + 20_000;
+  while ((await ask(theirs, health)).status !== 200 && performance.now() < deadlineMs) {
+    await delay(100);
+  }
+  for (const path of ['autopilot/configuration', 'autopilot/health', 'raft/configuration']) {
+    const line = `GET /v1/operator/${path}`;
+    const [own, real] = [await ask(ours.address, line), await ask(theirs, line)];
+    assert.deepEqual([own.status, shapeOf(own.body)], [real.status, shapeOf(real.body)], line);
+  }
+  const own = JSON.parse((await ask(ours.address, health)).body);
+  const real = JSON.parse((await ask(theirs, health)).body);
+  assert.deepEqual([own.Healthy, own.FailureTolerance], [real.Healthy, real.FailureTolerance]);
+  const defaults = 'GET /v1/operator/autopilot/configuration';
+  const without = (text: string): string => text.replace(/"(Create|Modify)Index":\s*\d+/g, '');
+  assert.equal(
+    without(JSON.stringify(JSON.parse((await ask(ours.address, defaults)).body))),
+    without(JSON.stringify(JSON.parse((await ask(theirs, defaults)).body))),
+  );
+});
+
+/** Names in their order, and of which kind each value is. */
+function shapeOf(json: string): string {
+  return JSON.stringify(JSON.parse(json), (_name, value: unknown) =>
+    typeof value === 'object' ? value : typeof value,
+  );
+}
