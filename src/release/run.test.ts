@@ -128,10 +128,10 @@ test('an app that binds late is waited for', async (t) => {
 
 test('an app that is never ready fails at the deadline, with what it answered', async (t) => {
   const { service, control } = await scene(t);
-  const unready = { ...service, checkDeadlineMs: 300, env: { ...service.env, UNREADY: 'on' } };
+  const unready = { ...service, checkDeadlineMs: 3000, env: { ...service.env, UNREADY: 'on' } };
   // The old version's launch is the recorded one, so the revert is not unready.
   const deployed = await deploy(unready, control, 'v2');
-  assert.match(deployed.result.reason, /^check failed: not healthy within 300ms/);
+  assert.match(deployed.result.reason, /^check failed: not healthy within 3s/);
   assert.match(
     deployed.result.evidence[0] ?? '',
     /^last probe: 503 in \d+ms, not expected: not ready/,
@@ -139,14 +139,14 @@ test('an app that is never ready fails at the deadline, with what it answered', 
 });
 
 test('the gateway has to find it healthy too', async (t) => {
-  const { service, control, a } = await scene(t, { checkDeadlineMs: 1500 });
+  const { service, control, a } = await scene(t, { checkDeadlineMs: 5000 });
   const blind = when(a, 'start', 'done', () => {
     control.server(a).forced = 'down';
   });
   const deployed = await deploy(service, control, 'v2', blind);
   assert.match(
     deployed.result.reason,
-    /^check failed: healthy from here, but the gateway's check says down \(no probe yet\) within 1/,
+    /^check failed: healthy from here, but the gateway's check says down \(no probe yet\) within 5/,
   );
   // The old version cannot be admitted either while the gateway does not see it.
   assert.equal(deployed.result.exit, 7);

@@ -61,7 +61,7 @@ for (const step of ['start', 'check'] as const) {
       test(`${name}: nothing is killed and nothing brought back`, async (t) => {
         const { service, control, a } = await scene(t, {
           env: { VERSION: '{version}' },
-          checkDeadlineMs: 1500,
+          checkDeadlineMs: version === 'never-ready' ? 1500 : 10_000,
         });
         const take = when(a, step, step === 'check' ? 'start' : 'done', () => {
           control.server(a).state = heldBy(BOB, state);
@@ -228,7 +228,7 @@ test('an old version that a person takes while it is brought back is left to the
 });
 
 test("the registry's down does not condemn the version, which is checked and not admitted", async (t) => {
-  const { service, control, a } = await scene(t, { checkDeadlineMs: 1500 });
+  const { service, control, a } = await scene(t, { checkDeadlineMs: 10_000 });
   const take = when(a, 'check', 'start', () => {
     control.server(a).state = heldBy('kv', 'maint');
   });

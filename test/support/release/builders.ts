@@ -167,7 +167,8 @@ export async function scene(t: TestContext, part: Partial<ServiceConfig> = {}): 
   const service = await buildService(t, 2, part);
   const [a = '', b = ''] = ids(service);
   const control = new FakeControl([a, b]);
-  const { result } = await deploy(service, control, 'v1');
+  // A short deadline is for what the test does next.
+  const { result } = await deploy({ ...service, checkDeadlineMs: 20_000 }, control, 'v1');
   assert.equal(result.outcome, 'succeeded', JSON.stringify(result));
   control.calls.length = 0;
   control.eligibleMin = Number.POSITIVE_INFINITY;
