@@ -8,6 +8,7 @@ export type {
   ReleaseReceipt,
   ReleaseResult,
 } from './release/events.ts';
+export { closeHosts } from './release/hosts.ts';
 export { masked } from './release/masking.ts';
 export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
 export { type ReleaseOptions, runRelease } from './release/run.ts';

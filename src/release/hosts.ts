@@ -43,9 +43,12 @@ export function hostOf(
 /** Those behind ssh, by their part of the configuration. */
 const open = new Map<HostConfig, Host>();
 
-/** Ends the connections of this process. They are opened again when a host is asked. */
-export async function closeHosts(): Promise<void> {
-  const hosts = [...open.values()];
-  open.clear();
-  await Promise.all(hosts.map((host) => host.close()));
+/** Ends the connections to the hosts of a service. One that is asked again is connected anew. */
+export async function closeHosts({ hosts }: Pick<ServiceConfig, 'hosts'>): Promise<void> {
+  const ended = [...hosts.values()].map(async (host) => {
+    const known = open.get(host);
+    open.delete(host);
+    await known?.close();
+  });
+  await Promise.all(ended);
 }

@@ -204,6 +204,9 @@ function planInstance(options: {
     fallback: noWayBack === '' ? (last ?? '') : '',
     noWayBack: why,
   };
+  if (instance.isUnknown === true) {
+    return { ...base, leaves: null, action: 'skip', why: 'its host cannot be asked', steps: [] };
+  }
   const person = server === undefined ? '' : holder(server, left);
   if (person !== '') {
     return { ...base, leaves: null, action: 'skip', why: person, steps: [] };

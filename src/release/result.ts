@@ -219,6 +219,11 @@ function failureSteps(
       return [...stuckText, `start the control plane again (sluice serve), then: ${again}`];
     case 'timeout':
       return [...stuckText, `see why the control plane does not answer, then: ${again}`];
+    case 'host_unreachable':
+      return [
+        ...stuckText,
+        `see why the host does not answer (sluice doctor ${service.name}), then: ${again}`,
+      ];
     case 'storage_full':
       return [...stuckText, `free some space (the reason names the file), then: ${again}`];
     case 'storage_failed':

@@ -2,6 +2,7 @@
 // other, and the result. The first instance that fails ends it.
 
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
+import { closeHosts } from './hosts.ts';
 import { openJournal } from './journal/journal.ts';
 import { masked } from './masking.ts';
 import { Notifier } from './notify.ts';
@@ -29,6 +30,7 @@ export async function runRelease(options: ReleaseOptions): Promise<ReleaseResult
     const control = hurried(options.control, options.interrupts.hard);
     return await run(new Release({ ...options, control }, journal));
   } finally {
+    await closeHosts(options.service);
     await journal.close();
   }
 }

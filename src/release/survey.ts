@@ -8,6 +8,7 @@ import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { parseOwner } from '../model.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { driverOf, type LaunchFacts, type Started } from './drivers.ts';
+import { hostOf } from './hosts.ts';
 import { type InstanceRecord, NO_RECORD, readRecord } from './journal/instance-record.ts';
 import { type PastRelease, readHistory } from './journal/journal.ts';
 import { type Answer, probe } from './probe.ts';
@@ -27,6 +28,8 @@ export type InstanceSurvey = ServiceInstance & {
   readonly left: string;
   /** Why nothing can be said of the instance; '' normally. */
   readonly trouble: string;
+  /** Its host cannot be asked: whether it runs is not known, and `process` is null for that. */
+  readonly isUnknown?: true;
   /** Why a revert cannot bring back what runs now, and what served last; '' when it can. */
   readonly wayBack: { readonly running: string; readonly proven: string };
   /** How the wanted version would be started. */
@@ -87,7 +90,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     trouble = { code: error.code, message: messageOf(error) };
   }
   const instances = await Promise.all(
-    service.instances.map((instance) => surveyInstance({ ...options, instance, servers, history })),
+    service.instances.map((instance) => surveyOrNot({ ...options, instance, servers, history })),
   );
   return { instances, servers, scope, trouble, history };
 }
@@ -107,6 +110,33 @@ export function secretsIn(
   });
   return new Set(secrets);
 }
+
+/** A host that cannot be asked says nothing of its instances; what answers on their ports is seen. */
+async function surveyOrNot(options: Parameters<typeof surveyInstance>[0]): Promise<InstanceSurvey> {
+  const { service, instance, servers, version } = options;
+  try {
+    await hostOf(service, instance).connect();
+    return await surveyInstance(options);
+  } catch (error) {
+    if (!isSluiceError(error) || !UNKNOWN.has(error.code)) throw error;
+    const driver = driverOf(service, instance);
+    const answer = await probe(instance.address, {
+      ...service,
+      timeoutMs: service.checkTimeoutMs,
+    });
+    return {
+      ...instance,
+      ...{ process: null, record: NO_RECORD, stranger: '', answer, version: answer.version },
+      ...{ server: servers.find(({ id }) => id === instance.id), left: '', isUnknown: true },
+      trouble: messageOf(error),
+      wayBack: { running: '', proven: '' },
+      wanted: driver.describe(driver.launchOf(version)),
+      launchProblem: '',
+    };
+  }
+}
+
+const UNKNOWN: ReadonlySet<ErrorCode> = new Set(['host_unreachable', 'preflight_failed']);
 
 async function surveyInstance(
   options: SurveyOptions & {

@@ -27,10 +27,14 @@ Example:
     )
     .action(async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<PlanVerbOptions>();
-      const { masked, planRelease, secretsIn, survey } = await import('../../release.ts');
+      const { closeHosts, masked, planRelease, secretsIn, survey } = await import(
+        '../../release.ts'
+      );
       const { service, control } = await releaseTarget(name, options);
       const { version, force = false, allowDowntime = false } = options;
-      const found = await survey({ service, control, version, self: '' });
+      const found = await survey({ service, control, version, self: '' }).finally(() =>
+        closeHosts(service),
+      );
       const whole = planRelease(service, found, { version, force, allowDowntime });
       const plan = masked(whole, secretsIn(found, service, version));
       if (options.json === true) printJson(plan);

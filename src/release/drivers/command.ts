@@ -6,7 +6,7 @@
 import { isSluiceError, messageOf, SluiceError, systemCode } from '../../base/errors.ts';
 import { formatAddress } from '../../base/units.ts';
 import type { Host, Spawned } from '../hosts.ts';
-import { logFile, recordFile } from '../journal/files.ts';
+import { hostFolder, logFile, recordFile } from '../journal/files.ts';
 import {
   type CommandHandle,
   type CommandLaunch,
@@ -32,6 +32,7 @@ export function commandDriver(given: DriverScope): Driver {
 
 class CommandDriver implements Driver {
   readonly logPlace: string;
+  readonly #log: string;
   readonly #scope: CommandScope;
   readonly #host: Host;
   readonly #instance: string;
@@ -41,9 +42,12 @@ class CommandDriver implements Driver {
   constructor(given: DriverScope) {
     const { service, address, host } = given;
     this.#instance = formatAddress(address);
-    this.#scope = { ...given, mark: recordFile(service, this.#instance) };
     this.#host = host;
-    this.logPlace = logFile(service, this.#instance);
+    this.#log = logFile(service, this.#instance, host);
+    // Elsewhere no record is kept: the mark is the same for whoever deploys, from wherever.
+    const mark = host.isLocal ? recordFile(service, this.#instance) : this.#log;
+    this.#scope = { ...given, mark };
+    this.logPlace = host.isLocal ? this.#log : `${this.#log} on ${host.name}`;
   }
 
   launchOf(version: string): CommandLaunch {
@@ -110,7 +114,7 @@ class CommandDriver implements Driver {
     let spawned: Spawned;
     try {
       const command = { file, args, name, cwd: real.cwd, env };
-      spawned = await this.#host.spawn(command, this.logPlace);
+      spawned = await this.#host.spawn(command, this.#log);
     } catch (error) {
       throw await this.#refusal(error, { ...real, argv: [file] });
     }
@@ -162,7 +166,7 @@ class CommandDriver implements Driver {
 
   logs(handle: Handle): Promise<readonly string[]> {
     const offset = this.#own.get(keyOf(readHandle(handle)))?.logOffset ?? 0;
-    return tailOf(this.#host, this.logPlace, offset);
+    return tailOf(this.#host, this.#log, offset);
   }
 
   stranger(handle: Handle | null, port: number): Promise<string> {
@@ -171,9 +175,11 @@ class CommandDriver implements Driver {
 
   /** Where the new process's part of the log will begin. */
   async #beginLog(): Promise<number> {
-    const size = (await this.#host.look(this.logPlace))?.size ?? 0;
+    const { service } = this.#scope;
+    await this.#host.makeFolder(hostFolder(service, this.#host));
+    const size = (await this.#host.look(this.#log))?.size ?? 0;
     if (size <= LOG_BYTES_MAX) return size;
-    await this.#host.rename(this.logPlace, `${this.logPlace}.1`);
+    await this.#host.rename(this.#log, `${this.#log}.1`);
     return 0;
   }
 

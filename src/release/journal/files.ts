@@ -4,6 +4,9 @@
 //   <run_dir>/<service>/releases/r7.jsonl       the journal of release r7; the newest one is the lock
 //   <run_dir>/<service>/<host:port>.json        the instance's record: its process, its last version
 //   <run_dir>/<service>/<host:port>.log         what the instance writes to stdout and stderr
+//   <run_dir>/<service>/fence                   the highest fence of a release that was at work here
+//
+// A host behind ssh has a run_dir of its own, for logs and the fence.
 
 import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
@@ -24,8 +27,18 @@ export function recordFile(service: ServiceConfig, instance: string): string {
   return join(serviceFolder(service), `${instance}.json`);
 }
 
-export function logFile(service: ServiceConfig, instance: string): string {
-  return join(serviceFolder(service), `${instance}.log`);
+/** On the host of the instance; default: this machine. */
+export function logFile(
+  service: ServiceConfig,
+  instance: string,
+  host: { readonly isLocal: boolean } = { isLocal: true },
+): string {
+  return join(hostFolder(service, host), `${instance}.log`);
+}
+
+/** Where a host keeps the logs of a service's instances, and the fence of its releases. */
+export function hostFolder(service: ServiceConfig, host: { readonly isLocal: boolean }): string {
+  return host.isLocal ? serviceFolder(service) : join(service.remoteRunDir, service.name);
 }
 
 /** @throws storage_full, storage_failed */

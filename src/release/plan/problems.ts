@@ -28,7 +28,10 @@ export function problemsOf(
   if (found.trouble !== null) problems.push(found.trouble);
   for (const instance of found.instances) {
     const { id, address, stranger, trouble } = instance;
-    if (trouble !== '') say('preflight_failed', trouble);
+    // Once for all instances of a host.
+    if (trouble !== '' && !problems.some(({ message }) => message === trouble)) {
+      say('preflight_failed', trouble);
+    }
     if (found.trouble === null && instance.server === undefined) {
       say(
         'preflight_failed',
@@ -50,7 +53,8 @@ export function problemsOf(
       );
     }
   }
-  if (plans.every((plan) => plan.action === 'skip') && found.trouble === null) {
+  const isKnown = found.instances.every(({ isUnknown }) => isUnknown !== true);
+  if (plans.every((plan) => plan.action === 'skip') && found.trouble === null && isKnown) {
     say(
       'preflight_failed',
       `service "${service.name}": every instance is held by somebody; ${UNDRAIN}`,

@@ -2,6 +2,7 @@
 // back, once. Where that is not wanted or not possible, the instance is parked: out of traffic, for a
 // person or the next release.
 
+import { isSluiceError, messageOf } from '../../base/errors.ts';
 import { masked } from '../masking.ts';
 import { planRevert, type Step } from '../plan.ts';
 import type { StepFailure } from '../step-end.ts';
@@ -13,6 +14,17 @@ const PARK_REASON_LENGTH = 200;
 
 /** The failure that the release ends with. */
 export async function goBack(run: InstanceRun, failure: StepFailure): Promise<StepFailure> {
+  try {
+    return await bringBack(run, failure);
+  } catch (error) {
+    if (!isSluiceError(error) || error.code !== 'host_unreachable') throw error;
+    const reason = `${failure.reason}; then ${messageOf(error)}`;
+    run.settle('stuck', reason);
+    return { ...failure, code: error.code, reason };
+  }
+}
+
+async function bringBack(run: InstanceRun, failure: StepFailure): Promise<StepFailure> {
   const { hard } = run.release.options.interrupts;
   const { proven } = run.record;
   if (run.service.onFailure === 'park' || proven === null) return park(run, failure);
@@ -41,6 +53,10 @@ export async function goBack(run: InstanceRun, failure: StepFailure): Promise<St
     if (saysNothingOfVersion(step, second)) {
       const reason = `${failure.reason}; then ${proven.version} was not admitted: ${second.reason}`;
       return leaveRunning(run, { ...second, reason, evidence }, proven.version);
+    }
+    if (second.code === 'host_unreachable' || second.code === 'locked') {
+      run.settle('stuck', second.reason);
+      return { ...second, reason: `${notBack}: ${second.reason}`, evidence };
     }
     const code = second.code === 'unreachable' ? 'unreachable' : 'rollback_failed';
     const both: StepFailure = { code, reason: `${notBack}: ${second.reason}`, evidence };

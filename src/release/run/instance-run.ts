@@ -2,12 +2,15 @@
 // the record, look at the server, change its admin state, say what is waited for. It decides nothing:
 // what a step's end means is in release-instance.ts and go-back.ts.
 
+import { isSluiceError } from '../../base/errors.ts';
 import type { Address } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { AdminState } from '../../model.ts';
 import type { PoolServer } from '../control.ts';
 import { type Driver, driverOf, type Started } from '../drivers.ts';
 import type { Facts } from '../events.ts';
+import { hostOf } from '../hosts.ts';
+import { hostFolder } from '../journal/files.ts';
 import { type InstanceRecord, writeRecord } from '../journal/instance-record.ts';
 import type { InstancePlan } from '../plan.ts';
 import type { InstanceSurvey } from '../survey.ts';
@@ -87,8 +90,22 @@ export class InstanceRun {
 
   /** Its last lines, as the evidence of a failure. */
   async logEvidence(): Promise<readonly string[]> {
-    const lines = this.process === null ? [] : await this.driver.logs(this.process.handle);
-    return lines.map((line) => `app log: ${line}`);
+    if (this.process === null) return [];
+    try {
+      const lines = await this.driver.logs(this.process.handle);
+      return lines.map((line) => `app log: ${line}`);
+    } catch (error) {
+      if (isSluiceError(error)) return []; // Its host cannot be asked.
+      throw error;
+    }
+  }
+
+  /** Before each change on the host: a later release that was there has taken it over. @throws locked */
+  async claim(): Promise<void> {
+    const { fence } = this.release;
+    if (fence === 0) return;
+    const host = hostOf(this.service, this.found);
+    await host.claim(hostFolder(this.service, host), fence);
   }
 
   /** Never throws: a full disk is dealt with at the end of the instance. */

@@ -105,6 +105,11 @@ async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Pr
     run.release.released.add(run);
     return failure;
   }
+  // Nobody can go back where nobody gets to, and another release has its own way.
+  if (failure.code === 'host_unreachable' || failure.code === 'locked') {
+    run.settle('stuck', failure.reason);
+    return failure;
+  }
   if (saysNothingOfVersion(step, failure)) {
     return leaveRunning(run, failure, run.release.options.version);
   }

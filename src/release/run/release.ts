@@ -52,6 +52,8 @@ export class Release {
   traffic: TrafficWatch | null = null;
   /** What must not appear in anything that is written, shown or said to the control plane. */
   readonly secrets = new Set<string>();
+  /** Rises with each lock of the service; 0 = none is known, and no host is asked about it. */
+  readonly fence: number = 0;
   readonly #journal: Journal;
   #storage: StepFailure | null = null;
   #awayMs = 0;

@@ -3,6 +3,7 @@
 // is touched, while it drains, and before the release is called a success. It is a failure of the
 // version then, and it is taken back.
 
+import { isSluiceError } from '../../base/errors.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Facts } from '../events.ts';
 import type { StepFailure } from '../step-end.ts';
@@ -30,7 +31,7 @@ export class ReleasedInstances {
   /** The first one whose process has ended; null when all live. */
   async findDead(): Promise<StepFailure | null> {
     for (const run of this.#runs.values()) {
-      const ended = await run.ended();
+      const ended = await endedIfKnown(run);
       if (ended !== '') return failureOf(run, `its process ${ended}`);
     }
     return null;
@@ -70,6 +71,16 @@ export class ReleasedInstances {
       return { run, reason: checkReason || 'no reason given' };
     }
     return undefined;
+  }
+}
+
+/** A host that cannot be asked says nothing: whether it serves is what the gateways see. */
+async function endedIfKnown(run: InstanceRun): Promise<string> {
+  try {
+    return await run.ended();
+  } catch (error) {
+    if (isSluiceError(error) && error.code === 'host_unreachable') return '';
+    throw error;
   }
 }
 

@@ -16,6 +16,7 @@ export const start: StepDefinition<'start'> = {
       step.origin === 'proven' && record.proven !== null
         ? record.proven
         : driver.launchOf(step.version);
+    await run.claim();
     const process = await driver.start(launch, run.release.id);
     await run.save({ process });
     return done({ pid: (await driver.state(process.handle)).pid });
