@@ -155,6 +155,21 @@ test('check --json has the defaults and hides secrets; --schema is a JSON Schema
   assert.ok('upstreams' in schema.properties);
 });
 
+test('./sluice.config.ts is found too, and is not chosen silently where both are', async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(
+    join(folder, 'sluice.config.ts'),
+    "import { defineConfig } from 'sluice/config';\nexport default defineConfig({ worker: 1 });\n",
+  );
+  const found = await sluice(['check'], { cwd: folder });
+  assert.equal(found.code, 2);
+  assert.match(found.stderr, /sluice\.config\.ts: worker: unknown key; did you mean "workers"\?/);
+  writeFileSync(join(folder, 'sluice.yaml'), 'workers: 2\n');
+  const both = await sluice(['status'], { cwd: folder });
+  assert.equal(both.code, 2);
+  assert.match(both.stderr, /sluice\.yaml and sluice\.config\.ts are both here; name one with -c/);
+});
+
 test('./sluice.yaml is found, and a file that is not there is named', async (t) => {
   const folder = temporaryFolder(t);
   assert.match((await sluice(['check'], { cwd: folder })).stdout, /^no file, defaults: ok/);

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -55,6 +55,33 @@ test('the packed package runs without its sources', { timeout: 180_000 }, async 
     ]);
     assert(Number(stdout) > 0, 'dist/index.js exports nothing');
     await readFile(join(folder, 'dist/index.d.ts'));
+  });
+
+  await t.test('a configuration in TypeScript finds its types and functions', async () => {
+    const file = join(folder, 'sluice.config.ts');
+    const text = `import { defineConfig, secret } from 'sluice/config';
+      export default defineConfig({ workers: 2, admin: { token: secret('env:T0') } });`;
+    await writeFile(file, text);
+    const env = { ...process.env, T0: 'abc' };
+    const sluice = join(folder, 'bin/sluice.js');
+    await run(process.execPath, [sluice, 'check', file], { env });
+    // As an editor sees it: the package by its own name.
+    const tsc = join(root, 'node_modules/.bin/tsc');
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--skipLibCheck',
+      '--module',
+      'nodenext',
+      '--types',
+      '',
+    ];
+    await run(tsc, [...options, file], { cwd: folder });
+    await writeFile(file, text.replace('workers', 'worker'));
+    await assert.rejects(run(tsc, [...options, file], { cwd: folder }), {
+      stdout: /'worker' does not exist/,
+    });
+    await rm(file);
   });
 
   await t.test('it holds no sources, tests or leftovers', async () => {

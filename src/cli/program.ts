@@ -48,7 +48,10 @@ export function nameOf(command: Command): string {
 
 function globalOptions(): Option[] {
   return [
-    new Option('-c, --config <file>', 'configuration file (default: ./sluice.yaml if present)'),
+    new Option(
+      '-c, --config <file>',
+      'configuration file (default: ./sluice.yaml or ./sluice.config.ts if present)',
+    ),
     new Option(
       '--control <url>',
       'control API: host:port, https://…, ssh://user@host; several with commas between, the next when one is away (default: SLUICE_CONTROL, else the file)',

@@ -16,6 +16,7 @@ import { applyNotifyRules } from './rules/notify.ts';
 import { applyServiceRules } from './rules/services.ts';
 import { applyRules, type Part, type Parts } from './rules/upstreams.ts';
 import { fileSchema, SECTIONS } from './schema.ts';
+import { isScript, readScript } from './script.ts';
 import { hostSchema } from './sections/hosts.ts';
 import { registry } from './sections/registry.ts';
 import { serviceSchema } from './sections/service.ts';
@@ -33,7 +34,10 @@ const PROBLEMS_KEPT_MAX = 100;
  * The configuration in `file`.
  * @throws config_missing when the file cannot be read, config_invalid with every problem in it.
  */
-export async function loadConfig(file: string, environment?: Environment): Promise<Config> {
+export async function loadConfig(
+  file: string,
+  environment: Environment = process.env,
+): Promise<Config> {
   const bytes = await readBytes(file);
   if (bytes.includes(0)) {
     throw new SluiceError(
@@ -42,6 +46,11 @@ export async function loadConfig(file: string, environment?: Environment): Promi
     );
   }
   if (!isUtf8(bytes)) throw invalid(file, [notUtf8(bytes)]);
+  if (isScript(file)) {
+    const document = await readScript(resolve(file));
+    if (document.data === undefined) throw invalid(file, document.problems);
+    return interpret(withoutExtensions(document.data), document, file, environment);
+  }
   return parseConfig(bytes.toString('utf8'), file, environment);
 }
 
@@ -204,7 +213,9 @@ function notUtf8(bytes: Buffer): ConfigProblem {
 }
 
 function formatProblem(file: string, { line, column, path, message }: ConfigProblem): string {
-  return `${file}:${line}:${column}: ${path === '' ? '' : `${path}: `}${message}`;
+  // In a script no line is known.
+  const place = line === 0 ? file : `${file}:${line}:${column}`;
+  return `${place}: ${path === '' ? '' : `${path}: `}${message}`;
 }
 
 function invalid(file: string, problems: readonly ConfigProblem[]): SluiceError {

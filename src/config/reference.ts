@@ -78,6 +78,17 @@ as \`file:line:col: path: what is wrong; what to do\` and starts nothing.
 - **Addresses** are \`host:port\`; IPv6 in brackets and quotes: \`"[::1]:9001"\`.
 - **Lists** of one may be written without brackets.
 - **Secrets** are \`env:NAME\`, \`file:/path\` (its first line), or the text itself.
+- **In TypeScript**: \`sluice.config.ts\` (\`.mts\`, \`.js\`) has the same keys in camelCase, completed by an editor. It is read where it
+  is named with \`-c\`, or lies where \`sluice.yaml\` would (not both). It may compute what it likes and exports data alone:
+
+  \`\`\`ts
+  import { defineConfig, secret } from 'sluice/config';
+  const instances = ['10.0.0.11', '10.0.0.12'].map((host) => \`\${host}:9000\`);
+  export default defineConfig({
+    upstreams: { app: { servers: instances, slowStart: '30s' } },
+    services: { app: { instances, start: ['node', 'app.js'], env: { DB: secret('env:DB') }, onFailure: 'park' } },
+  });
+  \`\`\`
 - Top-level keys that begin with \`x-\` are ignored: a place for YAML anchors; \`<<\` merges them.
 `;
 

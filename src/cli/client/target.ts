@@ -22,19 +22,28 @@ export type GlobalOptions = {
 };
 
 const SERVERS_SHOWN_MAX = 10;
-const CONFIG_FILE = 'sluice.yaml';
+/** Looked for in this folder, in this order; not more than one may be there. */
+const CONFIG_FILES = ['sluice.yaml', 'sluice.config.ts', 'sluice.config.mts', 'sluice.config.js'];
 /** Of a registry in the file; anything with a port is an address. */
 const NAME = /^[\w.-]+$/;
 
-/** The file of -c, else ./sluice.yaml if it is there, else the defaults. @throws config_… */
+/** The file of -c, else the one in this folder, else the defaults. @throws config_…, usage */
 export async function configOf(options: GlobalOptions): Promise<Config> {
   const { defaultConfig, loadConfig } = await import('../../config.ts');
   if (options.config !== undefined) return loadConfig(options.config);
-  const isThere = await access(CONFIG_FILE).then(
-    () => true,
-    () => false,
+  const found = await Promise.all(
+    CONFIG_FILES.map((file) =>
+      access(file).then(
+        () => [file],
+        () => [],
+      ),
+    ),
   );
-  return isThere ? loadConfig(CONFIG_FILE) : defaultConfig();
+  const [file, other] = found.flat();
+  if (other !== undefined) {
+    throw new SluiceError('usage', `${file} and ${other} are both here; name one with -c`);
+  }
+  return file === undefined ? defaultConfig() : loadConfig(file);
 }
 
 /** @throws usage, config_… */

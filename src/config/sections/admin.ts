@@ -42,7 +42,7 @@ export const admin = section('The control API: CLI, status pages, metrics.', {
   tls: tls.optional(),
   audit_log: z
     .preprocess(
-      (value) => (value === false ? 'off' : value),
+      (value: string | false) => (value === false ? 'off' : value),
       text({
         about: '',
         kind: 'path',

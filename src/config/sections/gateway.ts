@@ -175,7 +175,8 @@ export const proxy = section('How requests are passed on.', {
   ).prefault(['websocket']),
   access_log: z
     .preprocess(
-      (value) => (value === false ? 'off' : value === true || value === 'on' ? '-' : value),
+      (value: string | boolean) =>
+        value === false ? 'off' : value === true || value === 'on' ? '-' : value,
       text({
         about: '',
         kind: 'path',

@@ -8,10 +8,10 @@ import { show, text } from './values.ts';
  * A map of known keys. No value (`limits:` with nothing under it) means all defaults; a text alone is
  * the key `short`, where there is one.
  */
-export function section<Shape extends z.core.$ZodLooseShape>(
+export function section<Shape extends z.core.$ZodLooseShape, Short extends string = ''>(
   about: string,
   shape: Shape,
-  short = '',
+  short?: Short,
 ) {
   const object = z.strictObject(shape, {
     // What is said of unknown keys is in issues.ts.
@@ -19,10 +19,10 @@ export function section<Shape extends z.core.$ZodLooseShape>(
       `${show(input)} where a map of keys belongs; write lines like "key: value" under it`,
   });
   return z
-    .preprocess((value) => {
-      return short !== '' && typeof value === 'string' ? { [short]: value } : (value ?? {});
+    .preprocess((value: Short extends '' ? unknown : string) => {
+      return short !== undefined && typeof value === 'string' ? { [short]: value } : (value ?? {});
     }, object)
-    .meta({ description: about, 'x-short': short === '' ? 'null' : 'string' });
+    .meta({ description: about, 'x-short': short === undefined ? 'null' : 'string' });
 }
 
 /** A list; one value alone is a list of one. */

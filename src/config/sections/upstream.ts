@@ -22,7 +22,8 @@ import {
 
 const server = z
   .preprocess(
-    (value) => (isSingle(value) ? { address: value } : value),
+    // The type is that of the short form, for configurations in TypeScript; it may be anything.
+    (value: string) => (isSingle(value) ? { address: value } : value),
     section('One server: `host:port`, or a map.', {
       address: address('Where the server listens; also its id.'),
       ...serverAttributeKeys,
