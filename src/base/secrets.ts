@@ -73,6 +73,22 @@ export function referenceProblem(text: string): string {
   return '';
 }
 
+/**
+ * True of a value in an instance's environment that stands for another. `file:///data/app.db` and
+ * `file:./dev.db` do not: applications know them as addresses of databases.
+ */
+export function isInstanceReference(text: string): boolean {
+  return /^(?:env:|cmd:|file:\/(?!\/))/.test(text);
+}
+
+/** As `referenceProblem`, of such a value. */
+export function instanceReferenceProblem(text: string): string {
+  if (text.startsWith('cmd:') && text.slice('cmd:'.length).trim() === '') {
+    return '"cmd:" names no command; write cmd:program word word';
+  }
+  return text.startsWith('env:') ? referenceProblem(text) : '';
+}
+
 /** Short, and on one line. */
 function quoted(text: string): string {
   const shown = JSON.stringify(text);

@@ -287,6 +287,9 @@ function placeOfServers(
   return place === undefined ? { recordPrefix: `${prefix}${upstream}/` } : { place };
 }
 
+/** Of `stop.timeout`; its documentation says it, too. */
+const STOP_TIMEOUT_MS = 30_000;
+
 function serviceOf(
   name: string,
   read: ServiceFile,
@@ -301,7 +304,8 @@ function serviceOf(
   },
 ): ServiceConfig {
   const { folder, stateDir } = origin;
-  const [command = ''] = read.start;
+  const start = read.start ?? [];
+  const [command = ''] = start;
   const upstream = read.upstream ?? name;
   const check = serviceRequest(read, origin.upstreams[upstream]);
   const artifact = artifactOf(read, folder);
@@ -311,8 +315,10 @@ function serviceOf(
     serversIn: placeOfServers(upstream, origin.follows, origin.registries),
     instances: instancesOf(read, origin.hosts),
     hosts: origin.hosts,
-    start: read.start.length === 1 ? command.trim().split(/\s+/) : read.start,
+    start: start.length === 1 ? command.trim().split(/\s+/) : start,
+    user: read.user,
     env: read.env,
+    secrets: read.secrets,
     inheritEnv: read.inherit_env.includes('all') ? 'all' : read.inherit_env,
     cwd:
       artifact === null
@@ -325,7 +331,17 @@ function serviceOf(
     runDir: resolve(stateDir, read.run_dir),
     remoteRunDir: isAbsolute(read.run_dir) ? read.run_dir : join('.sluice', read.run_dir),
     driver: read.driver,
-    stopTimeoutMs: read.stop_timeout,
+    systemd: {
+      unit: read.systemd.unit,
+      envFile: read.systemd.env_file,
+      isUserManager: read.systemd.user_manager,
+      command: read.systemd.command,
+    },
+    docker: read.docker,
+    pm2: read.pm2,
+    stopSignal: read.stop.signal ?? 'TERM',
+    stopTo: read.stop.to ?? 'main',
+    stopTimeoutMs: read.stop.timeout ?? read.stop_timeout ?? STOP_TIMEOUT_MS,
     drainTimeoutMs: read.drain.timeout,
     drainOnTimeout: read.drain.on_timeout,
     checkPath: check.path,

@@ -204,6 +204,16 @@ export type ServiceInstance = {
   readonly hostName: string;
 };
 
+/** A unit of systemd that an instance is; `{port}` and the others are filled in. */
+export type SystemdConfig = {
+  readonly unit: string;
+  /** Where the unit reads its environment from; '' = nowhere. */
+  readonly envFile: string;
+  readonly isUserManager: boolean;
+  /** `systemctl`, or words in front of it. */
+  readonly command: readonly string[];
+};
+
 /** How `sluice deploy` runs the instances of a service. */
 export type ServiceConfig = {
   readonly name: string;
@@ -216,10 +226,18 @@ export type ServiceConfig = {
   readonly hosts: ReadonlyMap<string, HostConfig>;
   /** A word for each driver of the release module. */
   readonly driver: ServiceFile['driver'];
+  /** What the driver of that name needs. */
+  readonly systemd: SystemdConfig;
+  readonly docker: ServiceFile['docker'];
+  readonly pm2: ServiceFile['pm2'];
   /** argv; `{version} {host} {port} {id} {service}` are filled in. No shell. */
   readonly start: readonly string[];
-  /** Values, or references to them, `env:NAME`, which are read at the start. */
+  /** Who the instances run as; '' = who deploys. */
+  readonly user: string;
+  /** Values, or references to them, which are read at the start. */
   readonly env: Readonly<Record<string, string>>;
+  /** References alone: more of `env`. */
+  readonly secrets: Readonly<Record<string, string>>;
   /** Variables of the runner's environment that the instances get besides the usual few. */
   readonly inheritEnv: readonly string[] | 'all';
   /** With an artifact that is not known yet: the folder in the link to the version. */
@@ -234,6 +252,9 @@ export type ServiceConfig = {
   readonly runDir: string;
   /** The same on a host behind ssh; a relative one starts in the home of its user. */
   readonly remoteRunDir: string;
+  readonly stopSignal: NonNullable<ServiceFile['stop']['signal']>;
+  readonly stopTo: NonNullable<ServiceFile['stop']['to']>;
+  /** From the signal to KILL. */
   readonly stopTimeoutMs: number;
   readonly drainTimeoutMs: number;
   readonly drainOnTimeout: 'proceed' | 'halt';

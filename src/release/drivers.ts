@@ -1,6 +1,7 @@
 // Drivers: the ways in which instances are run. Adding one: a file with a `Driver`, a line in the
 // table, a word in the schema; test/support/release/driver-contract.ts says what it has to do.
 
+import { SluiceError } from '../base/errors.ts';
 import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { commandDriver } from './drivers/command.ts';
 import type { Driver, DriverKind, DriverScope } from './drivers/driver.ts';
@@ -18,7 +19,14 @@ export type {
 
 const DRIVERS: { readonly [Kind in DriverKind]: (scope: DriverScope) => Driver } = {
   command: commandDriver,
+  systemd: notYet,
+  docker: notYet,
+  pm2: notYet,
 };
+
+function notYet({ service }: DriverScope): Driver {
+  throw new SluiceError('preflight_failed', `driver ${service.driver}: not offered yet`);
+}
 
 /** The driver of one instance, on its host unless another is given. */
 export function driverOf(

@@ -16,6 +16,7 @@ export type {
   HostProcess,
   ListeningSockets,
   ProcessName,
+  SignalName,
   Spawned,
 } from './hosts/host.ts';
 export { localHost } from './hosts/local.ts';

@@ -47,7 +47,7 @@ async function run(release: Release): Promise<ReleaseResult> {
   const startedMs = performance.now();
   const { service, options } = release;
   const found = await surveyFor(release);
-  for (const secret of secretsIn(found, service, options.version)) release.secrets.add(secret);
+  for (const one of await secretsIn(found, service, options.version)) release.secrets.add(one);
   options.onSecrets?.(release.secrets);
   const plan = planRelease(service, found, options);
   await release.write({ kind: 'plan', data: { plan } });

@@ -96,19 +96,19 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
 }
 
 /** What the wanted launches and those of now and before refer to: it must not be written or shown. */
-export function secretsIn(
+export async function secretsIn(
   found: Survey,
   service: ServiceConfig,
   version: string,
-): ReadonlySet<string> {
-  const secrets = found.instances.flatMap((instance) => {
+): Promise<ReadonlySet<string>> {
+  const secrets = found.instances.map(async (instance) => {
     const { process, record } = instance;
     const driver = driverOf(service, instance);
     const known = [process?.launch, record.process?.launch, record.proven];
     const launches = [driver.launchOf(version), ...known.filter((launch) => launch != null)];
-    return launches.flatMap((launch) => driver.secretsOf(launch));
+    return Promise.all(launches.map((launch) => driver.secretsOf(launch)));
   });
-  return new Set(secrets);
+  return new Set((await Promise.all(secrets)).flat(2));
 }
 
 /** A host that cannot be asked says nothing of its instances; what answers on their ports is seen. */

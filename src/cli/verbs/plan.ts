@@ -36,7 +36,7 @@ Example:
         closeHosts(service),
       );
       const whole = planRelease(service, found, { version, force, allowDowntime });
-      const plan = masked(whole, secretsIn(found, service, version));
+      const plan = masked(whole, await secretsIn(found, service, version));
       if (options.json === true) printJson(plan);
       else print(planText(plan, paint, widthOf(process.stdout)));
       const [problem] = plan.problems;

@@ -128,7 +128,10 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     ),
     ...every(['working_directory', 'workdir', 'dir', 'directory'], 'write cwd: /srv/app'),
     ...every(['environment', 'environment_file', 'envs'], 'write env: { NAME: value }'),
-    ...every(['timeout_stop_sec', 'kill_timeout', 'stop_grace_period'], 'write stop_timeout: 30s'),
+    ...every(
+      ['timeout_stop_sec', 'kill_timeout', 'stop_grace_period'],
+      'write stop: { timeout: 30s }',
+    ),
     ...every(
       ['servers', 'ports', 'replicas', 'port', 'addresses'],
       'write instances: [127.0.0.1:9001]',

@@ -1,17 +1,21 @@
 // The rules between keys of services: their upstream, their instances, the placeholders.
 
-import { type Environment, referenceProblem } from '../../base/secrets.ts';
-import { didYouMean, unknownUpstream } from '../../base/suggest.ts';
+import {
+  type Environment,
+  instanceReferenceProblem,
+  isInstanceReference,
+} from '../../base/secrets.ts';
+import { unknownUpstream } from '../../base/suggest.ts';
 import { formatAddress, formatDuration, parseAddress } from '../../base/units.ts';
 import { serviceRequest } from '../build.ts';
 import type { Path } from '../document.ts';
 import type { ServiceFile } from '../sections/service.ts';
 import { nameProblem } from '../sections/shapes.ts';
+import { checkDriver } from './drivers.ts';
 import { checkHosts, checkInstances, placesOf } from './instances.ts';
 import { followsAny } from './registries.ts';
+import { checkTemplate } from './templates.ts';
 import { checkFields, type Findings, type Part, type Parts } from './upstreams.ts';
-
-const PLACEHOLDERS = ['version', 'host', 'port', 'id', 'service'];
 
 export function applyServiceRules(
   parts: Parts,
@@ -28,6 +32,8 @@ export function applyServiceRules(
     checkUpstream(name, service, parts, findings);
     if (service.value === undefined) continue;
     checkTemplates(service.value, service.path, findings);
+    checkEnvironment(service.value, service.path, findings);
+    checkDriver(service.value, service.path, findings);
     const checkPath = [...service.path, 'check'];
     const { stable, deadline } = service.value.check;
     if (stable >= deadline) {
@@ -85,8 +91,9 @@ function checkUpstream(
 }
 
 function checkTemplates(service: ServiceFile, path: Path, findings: Findings): void {
-  for (const [index, word] of service.start.entries()) {
-    if (service.start.length === 1 && /["'`$|&;<>\\]/.test(word) && /\s/.test(word)) {
+  const { start = [] } = service;
+  for (const [index, word] of start.entries()) {
+    if (start.length === 1 && /["'`$|&;<>\\]/.test(word) && /\s/.test(word)) {
       const message =
         'has quotes or shell signs, but there is no shell; write a list of words: [node, app.js]';
       findings.problem([...path, 'start'], message);
@@ -100,23 +107,25 @@ function checkTemplates(service: ServiceFile, path: Path, findings: Findings): v
     }
     checkTemplate(word, [...path, 'start', index], findings);
   }
-  for (const [name, value] of Object.entries(service.env)) {
-    if (!/^[A-Za-z_]\w*$/.test(name)) {
-      findings.problem(
-        [...path, 'env', name],
-        'is not a variable name; write letters, digits and _',
-        'key',
-      );
-    }
-    const malformed = value.startsWith('env:') ? referenceProblem(value) : '';
-    if (malformed !== '') findings.problem([...path, 'env', name], malformed);
-    checkTemplate(value, [...path, 'env', name], findings);
-  }
 }
 
-function checkTemplate(template: string, path: Path, findings: Findings): void {
-  for (const [, word] of template.matchAll(/\{([a-z_]+)\}/g)) {
-    if (word === undefined || PLACEHOLDERS.includes(word)) continue;
-    findings.problem(path, `{${word}} is not filled in; ${didYouMean(word, PLACEHOLDERS)}`);
+function checkEnvironment(service: ServiceFile, path: Path, findings: Findings): void {
+  for (const key of ['env', 'secrets'] as const) {
+    for (const [name, value] of Object.entries(service[key])) {
+      const at = [...path, key, name];
+      if (!/^[A-Za-z_]\w*$/.test(name)) {
+        findings.problem(at, 'is not a variable name; write letters, digits and _', 'key');
+      }
+      // The value is not shown: it may be the secret itself.
+      if (key === 'secrets' && !isInstanceReference(value)) {
+        const message = 'is no reference; write env:NAME, file:/path or cmd:program word';
+        findings.problem(at, message);
+      } else if (key === 'secrets' && Object.hasOwn(service.env, name)) {
+        findings.problem(at, 'is in env, too; remove one', 'key');
+      }
+      const malformed = instanceReferenceProblem(value);
+      if (malformed !== '') findings.problem(at, malformed);
+      checkTemplate(value, at, findings);
+    }
   }
 }

@@ -3,7 +3,9 @@
 import type { z } from 'zod';
 import { requestShape } from './check.ts';
 import { artifactSchema, pipelineShape } from './service/artifact.ts';
+import { dockerSection, pm2Section, systemdSection } from './service/drivers.ts';
 import { notifySchema } from './service/notify.ts';
+import { stopShape } from './service/stop.ts';
 import { folder, list, record, section } from './shapes.ts';
 import {
   address,
@@ -50,17 +52,39 @@ export const serviceSchema = section(
     driver: choiceOf({
       about: 'How an instance is run.',
       initial: 'command',
-      meanings: { command: 'as a process of `start`' },
+      meanings: {
+        command: 'as a process of `start`',
+        systemd: 'as a unit of systemd that is there already',
+        docker: 'as a container of an image',
+        pm2: 'as a process of `start` under pm2',
+      },
+      more: ' See drivers.md.',
     }),
+    systemd: systemdSection.prefault({}),
+    docker: dockerSection.prefault({}),
+    pm2: pm2Section.prefault({}),
     ...pipelineShape,
     artifact: artifactSchema.optional(),
     start: list(
-      'Command of one instance: a list of words, or one string split on blanks (no shell). `{version} {host} {port} {id} {service}` are filled in.',
+      'Command of one instance: a list of words, or one string split on blanks (no shell). `{version} {host} {port} {id} {service}` are filled in. Needed by `command` and `pm2`; with `docker` the words after the image.',
       text({ about: '', kind: 'text' }),
       1,
-    ),
+    ).optional(),
+    user: text({
+      about:
+        'Who the instances run as (driver `command`): needs root, or sudo without a password. Empty: who deploys.',
+      kind: 'user name',
+      problemOf: (value) =>
+        /^[A-Za-z_][\w.-]{0,31}\$?$|^$/.test(value)
+          ? ''
+          : `${show(value)} is not a user name; write one like app`,
+    }).prefault(''),
     env: record(
-      'Environment of the instances; the same placeholders. `env:NAME` is the value of a variable of whoever deploys: read at each start, never shown or written down.',
+      'Environment of the instances; the same placeholders. `env:NAME` (a variable of whoever deploys), `file:/path` (a whole file) and `cmd:program word` (what it prints; no shell) are references: resolved by whoever deploys at each start, never shown or written down. A plain value that begins so is written `file:///path`.',
+      text({ about: '', kind: 'text' }),
+    ).prefault({}),
+    secrets: record(
+      'More of the environment, of which each value must be a reference.',
       text({ about: '', kind: 'text' }),
     ).prefault({}),
     inherit_env: list(
@@ -82,7 +106,7 @@ export const serviceSchema = section(
       'Pids, logs of the instances and journals; relative to `state_dir`. On a host behind ssh: logs of its instances and what guards them; relative to `.sluice` in the home of its user.',
       'run',
     ),
-    stop_timeout: duration({ about: 'From TERM to KILL.', initial: '30s', least: '0' }),
+    ...stopShape,
     drain: section('Before an instance is stopped.', {
       timeout: duration({
         about: 'How long to wait until nothing is in flight.',

@@ -28,37 +28,47 @@ export function show(value: unknown): string {
 
 /** A duration with its unit, in milliseconds. `least` is `0` where zero means off. */
 export function duration(options: { about: string; initial: string; least?: string }) {
-  const leastMs = options.least === '0' ? 0 : (parseDuration(options.least ?? '1ms') ?? 1);
+  return durationValue(options.least).prefault(options.initial).meta(durationMeta(options));
+}
+
+/** Without a default. */
+export function optionalDuration(options: { about: string; least?: string }) {
+  return durationValue(options.least).meta(durationMeta(options)).optional();
+}
+
+function durationMeta(options: { about: string; least?: string }) {
+  const isOff = options.least === '0';
+  return {
+    description: options.about,
+    'x-value': isOff ? 'duration, 0 = off' : 'duration',
+  };
+}
+
+function durationValue(least = '1ms') {
+  const leastMs = least === '0' ? 0 : (parseDuration(least) ?? 1);
   const wrong = ({ input }: Raw): string => {
     if (NO_LIMIT.test(String(input)) && leastMs === 0)
       return `${show(input)} is not a duration; write 0`;
-    if (input === 0) return `0 is too short; write at least ${options.least ?? '1ms'}`;
+    if (input === 0) return `0 is too short; write at least ${least}`;
     if (typeof input === 'number') {
       return `${input} has no unit: a duration needs one; write ${input}s or ${input}ms`;
     }
     return `${show(input)} is not a duration; write a number with a unit: 500ms, 5s, 1m30s, 2h`;
   };
-  return z
-    .union([z.string(), z.literal(0)], { error: wrong })
-    .transform((value, context) => {
-      const ms = value === 0 && leastMs === 0 ? 0 : parseDuration(String(value));
-      const text =
-        ms === undefined
-          ? wrong({ input: /^\d+(\.\d+)?$/.test(String(value)) ? Number(value) : value })
-          : ms < leastMs
-            ? `${show(value)} is too short; write at least ${options.least ?? '1ms'}`
-            : ms > DURATION_MS_MAX
-              ? `${show(value)} is too long; write at most 24d`
-              : '';
-      if (ms !== undefined && text === '') return ms;
-      context.addIssue({ code: 'custom', message: text });
-      return z.NEVER;
-    })
-    .prefault(options.initial)
-    .meta({
-      description: options.about,
-      'x-value': leastMs === 0 ? 'duration, 0 = off' : 'duration',
-    });
+  return z.union([z.string(), z.literal(0)], { error: wrong }).transform((value, context) => {
+    const ms = value === 0 && leastMs === 0 ? 0 : parseDuration(String(value));
+    const text =
+      ms === undefined
+        ? wrong({ input: /^\d+(\.\d+)?$/.test(String(value)) ? Number(value) : value })
+        : ms < leastMs
+          ? `${show(value)} is too short; write at least ${least}`
+          : ms > DURATION_MS_MAX
+            ? `${show(value)} is too long; write at most 24d`
+            : '';
+    if (ms !== undefined && text === '') return ms;
+    context.addIssue({ code: 'custom', message: text });
+    return z.NEVER;
+  });
 }
 
 /** Bytes: a number, or one with k, m or g. */

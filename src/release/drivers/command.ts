@@ -14,14 +14,15 @@ import {
   readHandle,
   readLaunch,
 } from './command/command-launch.ts';
-import { environmentOf, secretsOf } from './command/environment.ts';
 import { escapeProblem, launchOf, launchProblem } from './command/launch.ts';
 import { tailOf } from './command/log-tail.ts';
 import { backProblem, pinned, pinOf } from './command/pin.ts';
 import { instanceProcesses, MARK } from './command/processes.ts';
 import { leftBehind, stopFacts, stopInstance } from './command/stop.ts';
 import { strangerOn } from './command/stranger.ts';
+import { userSwitch } from './command/user.ts';
 import type { Driver, DriverScope, Handle, Launch, Started } from './driver.ts';
+import { environmentOf, secretsOf } from './environment.ts';
 
 /** A log beyond this is set aside as `.log.1` at the next start. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
@@ -62,8 +63,8 @@ class CommandDriver implements Driver {
 
   isSame(one: Launch, other: Launch): boolean {
     const text = (launch: Launch): string => {
-      const { version, argv, cwd, env, inherit } = readLaunch(launch);
-      return JSON.stringify([version, argv, cwd, Object.entries(env), inherit]);
+      const { version, argv, cwd, env, inherit, user = '' } = readLaunch(launch);
+      return JSON.stringify([version, argv, cwd, Object.entries(env), inherit, user]);
     };
     return text(one) === text(other);
   }
@@ -72,8 +73,8 @@ class CommandDriver implements Driver {
     return readLaunch(launch).argv.length > 0;
   }
 
-  secretsOf(launch: Launch): readonly string[] {
-    return secretsOf(readLaunch(launch));
+  secretsOf(launch: Launch): Promise<readonly string[]> {
+    return secretsOf(readLaunch(launch).env);
   }
 
   readLaunch(value: unknown): CommandLaunch {
@@ -96,13 +97,16 @@ class CommandDriver implements Driver {
     return backProblem(this.#host, readLaunch(launch));
   }
 
-  async start(given: Launch, release: string): Promise<Started> {
-    const launch = readLaunch(given);
+  async start(wanted: Launch, release: string): Promise<Started> {
+    const launch = readLaunch(wanted);
     // A revert runs what ran, by its real paths; a first start is written down with them.
     const { launch: real, file } = await pinned(this.#host, launch);
-    const pin = launch.pin ?? (await pinOf(this.#host, launch));
-    const { values, problem } = environmentOf(real);
+    const who = await userSwitch(this.#host, launch.user ?? '');
+    const given = { ...real, env: { ...who.variables, ...real.env } };
+    const { values, problem: missing } = await environmentOf(given, { isFresh: true });
+    const problem = who.problem || missing;
     if (problem !== '') throw new SluiceError('release_failed', `${this.#instance}: ${problem}`);
+    const pin = launch.pin ?? (await pinOf(this.#host, launch, values['PATH'] ?? ''));
     const [name = '', ...args] = real.argv;
     const env = {
       ...values,
@@ -114,7 +118,7 @@ class CommandDriver implements Driver {
     let spawned: Spawned;
     try {
       const command = { file, args, name, cwd: real.cwd, env };
-      spawned = await this.#host.spawn(command, this.#log);
+      spawned = await this.#host.spawn(who.wrap(command), this.#log);
     } catch (error) {
       throw await this.#refusal(error, { ...real, argv: [file] });
     }

@@ -55,8 +55,8 @@ export interface Driver {
   isSame(one: Launch, other: Launch): boolean;
   /** False of one that was found without a record: it cannot be started again. */
   isKnown(launch: Launch): boolean;
-  /** The values behind its references, which must not be shown. */
-  secretsOf(launch: Launch): readonly string[];
+  /** The values behind its references, now and at each start so far, which must not be shown. */
+  secretsOf(launch: Launch): Promise<readonly string[]>;
   /** What the record holds, read back. @throws Error that says what is wrong */
   readLaunch(value: unknown): Launch;
   readHandle(value: unknown): Handle;

@@ -16,6 +16,8 @@ export type HostProcess = ProcessName & {
   readonly value: string;
 };
 
+export type SignalName = 'TERM' | 'KILL' | 'INT' | 'QUIT' | 'HUP' | 'USR1' | 'USR2' | 'WINCH';
+
 export type Command = {
   /** A path, or a name that is looked for on the PATH of `env`. */
   readonly file: string;
@@ -116,7 +118,7 @@ export interface Host {
   /** A variable of the environment that a process was started with; '' when unknown. */
   variableOf(pid: number, name: string): Promise<string>;
   /** True when it was sent: never to a process that has only the pid of the one meant. */
-  signal(process: ProcessName, name: 'TERM' | 'KILL'): Promise<boolean>;
+  signal(process: ProcessName, name: SignalName): Promise<boolean>;
   /** The command line of a process, for a message: shortened with `…`; '' when it is not known. */
   commandOf(pid: number): Promise<string>;
   /** Whose process it is, `user alice`; '' when it is our own. */

@@ -17,6 +17,7 @@ import type {
   HostProcess,
   ListeningSockets,
   ProcessName,
+  SignalName,
   Spawned,
 } from './host.ts';
 import { FACTS, type HostFacts, readFacts } from './shell/facts.ts';
@@ -203,7 +204,7 @@ export class ShellHost implements Host {
     return (await this.#ask(scripts.ALIVE, [String(pid), identity])).code === 0;
   }
 
-  async signal({ pid, identity }: ProcessName, name: 'TERM' | 'KILL'): Promise<boolean> {
+  async signal({ pid, identity }: ProcessName, name: SignalName): Promise<boolean> {
     return (await this.#ask(scripts.SIGNAL, [String(pid), identity, name])).code === 0;
   }
 

@@ -17,8 +17,14 @@ export const start: StepDefinition<'start'> = {
         ? record.proven
         : driver.launchOf(step.version);
     await run.claim();
-    const process = await driver.start(launch, run.release.id);
-    await run.save({ process });
-    return done({ pid: (await driver.state(process.handle)).pid });
+    try {
+      const process = await driver.start(launch, run.release.id);
+      await run.save({ process });
+    } finally {
+      // A command may have given another secret than before.
+      for (const secret of await driver.secretsOf(launch)) run.release.secrets.add(secret);
+    }
+    const { process } = run;
+    return done({ pid: process === null ? 0 : (await driver.state(process.handle)).pid });
   },
 };

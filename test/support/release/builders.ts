@@ -28,6 +28,20 @@ import { ALONE } from '../base/scopes.ts';
 
 const APP = join(import.meta.dirname, '../../..', 'demo', 'app.ts');
 
+/** What the other drivers need, as the configuration has it when it does not name them. */
+export const NO_DRIVER_SETTINGS: Pick<ServiceConfig, 'systemd' | 'docker' | 'pm2'> = {
+  systemd: { unit: '', envFile: '', isUserManager: false, command: ['systemctl'] },
+  docker: {
+    image: '',
+    publish: ['{host}:{port}:{port}'],
+    options: [],
+    restart: 'unless-stopped',
+    pull: 'missing',
+    command: ['docker'],
+  },
+  pm2: { name: '{service}-{port}', home: '', options: [], command: ['pm2'] },
+};
+
 /** A service with this many instances on free ports; its processes end and its files go with the test. */
 export async function buildService(
   t: TestContext,
@@ -44,8 +58,11 @@ export async function buildService(
     hosts: new Map(),
     start: [process.execPath, APP, '-h', '{host}', '-p', '{port}'],
     driver: 'command',
+    ...NO_DRIVER_SETTINGS,
     inheritEnv: [],
     env: { VERSION: '{version}' },
+    secrets: {},
+    user: '',
     cwd: runDir,
     pipeline: [],
     notify: [],
@@ -53,6 +70,8 @@ export async function buildService(
     artifact: null,
     runDir,
     remoteRunDir: runDir,
+    stopSignal: 'TERM',
+    stopTo: 'main',
     stopTimeoutMs: 5000,
     drainTimeoutMs: 5000,
     drainOnTimeout: 'proceed',

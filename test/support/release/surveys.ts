@@ -6,6 +6,7 @@ import type { Launch } from '../../../src/release/drivers.ts';
 import type { PlanOptions } from '../../../src/release/plan.ts';
 import type { PoolServer, survey } from '../../../src/release.ts';
 import { ALONE } from '../base/scopes.ts';
+import { NO_DRIVER_SETTINGS } from './builders.ts';
 
 type Survey = Awaited<ReturnType<typeof survey>>;
 type InstanceSurvey = Survey['instances'][number];
@@ -19,8 +20,11 @@ export const SERVICE: ServiceConfig = {
   hosts: new Map(),
   start: ['node', 'app.ts', '-p', '{port}'],
   driver: 'command',
+  ...NO_DRIVER_SETTINGS,
   inheritEnv: [],
   env: { VERSION: '{version}', SECRET: 'hush' },
+  secrets: {},
+  user: '',
   cwd: '/srv',
   pipeline: [],
   notify: [],
@@ -28,6 +32,8 @@ export const SERVICE: ServiceConfig = {
   artifact: null,
   runDir: '/run',
   remoteRunDir: '.sluice/run',
+  stopSignal: 'TERM',
+  stopTo: 'main',
   stopTimeoutMs: 30_000,
   drainTimeoutMs: 30_000,
   drainOnTimeout: 'proceed',

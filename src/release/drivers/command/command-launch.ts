@@ -3,22 +3,21 @@
 import type { ProcessName } from '../../hosts.ts';
 import { bad, field, numberField, stringField } from '../../journal/fields.ts';
 import type { DriverScope, Launch } from '../driver.ts';
+import type { LaunchEnvironment } from '../environment.ts';
 
-/** A start command with its templates filled in. `env` may hold references, and never their values. */
-export type CommandLaunch = Launch & {
-  readonly argv: readonly string[];
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
-  /** Variables of the runner's own environment that it gets besides the usual few. */
-  readonly inherit: readonly string[] | 'all';
-  /**
-   * The runner's own PATH at the first start: a revert from another shell (a CI job, cron) must find
-   * the same programs. No part of what is configured.
-   */
-  readonly path: string;
-  /** What was really run; absent before the first start. An older record may lack it. */
-  readonly pin?: Pin;
-};
+/**
+ * A start command with its templates filled in. Its `path` is the runner's own PATH at the first start:
+ * a revert from another shell (a CI job, cron) must find the same programs. No part of what is configured.
+ */
+export type CommandLaunch = Launch &
+  LaunchEnvironment & {
+    readonly argv: readonly string[];
+    readonly cwd: string;
+    /** Who it runs as; absent: who deploys. */
+    readonly user?: string;
+    /** What was really run; absent before the first start. An older record may lack it. */
+    readonly pin?: Pin;
+  };
 
 /** A launch by real paths, and what the code looked like: path → stamp. See pin.ts. */
 export type Pin = {
@@ -43,6 +42,7 @@ export function readLaunch(value: unknown): CommandLaunch {
     env: texts(value, 'env'),
     inherit: readInherit(field(value, 'inherit')),
     path: field(value, 'path') === null ? (process.env['PATH'] ?? '') : stringField(value, 'path'),
+    ...(field(value, 'user') === null ? {} : { user: stringField(value, 'user') }),
     ...(pin === null ? {} : { pin: readPin(pin) }),
   };
 }

@@ -6,8 +6,9 @@ import { delimiter, join, resolve } from 'node:path';
 import { type Address, formatAddress } from '../../../base/units.ts';
 import type { ServiceConfig } from '../../../config.ts';
 import type { Host } from '../../hosts.ts';
+import { environmentOf } from '../environment.ts';
 import type { CommandLaunch } from './command-launch.ts';
-import { environmentOf } from './environment.ts';
+import { userSwitch } from './user.ts';
 
 export function launchOf(service: ServiceConfig, address: Address, version: string): CommandLaunch {
   const fill = filler(service, address, version);
@@ -15,13 +16,25 @@ export function launchOf(service: ServiceConfig, address: Address, version: stri
     version,
     argv: service.start.map(fill),
     cwd: fill(service.cwd),
-    env: Object.fromEntries(Object.entries(service.env).map(([name, text]) => [name, fill(text)])),
+    env: filledEnv(service, address, version),
     inherit: service.inheritEnv,
     path: process.env['PATH'] ?? '',
+    ...(service.user === '' ? {} : { user: service.user }),
   };
 }
 
-function filler(
+/** `env` and `secrets`; what the latter refer to is only read when an instance is started. */
+export function filledEnv(
+  service: ServiceConfig,
+  address: Address,
+  version: string,
+): Readonly<Record<string, string>> {
+  const fill = filler(service, address, version);
+  const entries = Object.entries({ ...service.env, ...service.secrets });
+  return Object.fromEntries(entries.map(([name, text]) => [name, fill(text)]));
+}
+
+export function filler(
   service: ServiceConfig,
   address: Address,
   version: string,
@@ -68,8 +81,10 @@ export async function escapeProblem(
 export async function launchProblem(host: Host, launch: CommandLaunch): Promise<string> {
   const [program] = launch.argv;
   if (program === undefined || program === '') return 'the start command is empty';
-  const { values, problem } = environmentOf(launch);
+  const { values, problem } = await environmentOf(launch);
   if (problem !== '') return problem;
+  const who = await userSwitch(host, launch.user ?? '');
+  if (who.problem !== '') return who.problem;
   if (!(await isFolder(host, launch.cwd))) return `the folder ${launch.cwd} (cwd) does not exist`;
   if (program.includes('/')) {
     const file = resolve(launch.cwd, program);

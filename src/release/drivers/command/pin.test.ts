@@ -123,7 +123,10 @@ for (const start of [
     const launch: CommandLaunch = {
       ...{ version: 'v1', argv: ['/bin/true'], cwd: root, env: {}, inherit: [], path: '/usr/bin' },
     };
-    const ran = { ...launch, pin: await pinOf(localHost, { ...launch, argv: start }) };
+    const ran = {
+      ...launch,
+      pin: await pinOf(localHost, { ...launch, argv: start }, process.env['PATH'] ?? ''),
+    };
     const named = start[0] === 'npm' || start[0] === '/bin/sh' ? files[0] : files[1];
     assert(named !== undefined && named in ran.pin.stamps, Object.keys(ran.pin.stamps).join(' '));
   });
@@ -144,7 +147,7 @@ test('the python of a venv keeps its name, and a link that a text names is follo
     ...{ version: 'v1', argv, cwd: root, env: {}, inherit: [], path: '/usr/bin' },
   };
   const real = `${root}/releases/v1`;
-  assert.deepEqual((await pinOf(localHost, launch)).argv, [
+  assert.deepEqual((await pinOf(localHost, launch, process.env['PATH'] ?? '')).argv, [
     'nohup',
     `${real}/venv/python`,
     `${real}/app.cjs`,
@@ -210,7 +213,7 @@ test('a module beside the script that was replaced is seen, data and new files a
     ...{ version: 'v1', argv: [NODE, 'app.js'], cwd: root, env: {}, inherit: [] },
     path: process.env['PATH'] ?? '',
   };
-  const ran = { ...launch, pin: await pinOf(localHost, launch) };
+  const ran = { ...launch, pin: await pinOf(localHost, launch, process.env['PATH'] ?? '') };
   assert.equal(await backProblem(localHost, ran), '');
   await writeFile(join(root, 'data.db'), 'new data');
   await writeFile(join(root, 'records.json'), '[1]');
@@ -252,7 +255,12 @@ test('links in variables are followed, addresses are not touched', async (t) => 
   process.env['X_Y'] = 'set';
   t.after(() => delete process.env['X_Y']);
   assert.deepEqual(
-    (await pinned(localHost, { ...launch, pin: await pinOf(localHost, launch) })).launch.env,
+    (
+      await pinned(localHost, {
+        ...launch,
+        pin: await pinOf(localHost, launch, process.env['PATH'] ?? ''),
+      })
+    ).launch.env,
     {
       HOME_DIR: `${root}/releases/v1`,
       LIBS: `${root}/releases/v1/bin:/nowhere:${root}`,

@@ -3,9 +3,9 @@
 // is: a revert by the configured names would run the new code under the old version's name.
 
 import { basename, delimiter, dirname, extname, join, resolve } from 'node:path';
+import { isInstanceReference } from '../../../base/secrets.ts';
 import type { Host } from '../../hosts.ts';
 import type { CommandLaunch, Pin } from './command-launch.ts';
-import { environmentOf } from './environment.ts';
 import { findProgram, isFolder, isProgram, launchProblem, realPathOf } from './launch.ts';
 
 const STAMPED_MAX = 500;
@@ -21,19 +21,20 @@ const NAMES_IN_TEXT = /[\w@%+.,/-]+/g;
 const PATHS_IN_TEXT = /(?<![\w@%+.,:/~$*?{}\]-])\/[\w@%+.,/-]+/g;
 const SAFE_IN_TEXT = /^[\w@%+.,/-]+$/;
 
-/** Taken at the start; not for a launch that has one already. */
-export async function pinOf(host: Host, launch: CommandLaunch): Promise<Pin> {
+/** Taken at the start, with the PATH of then; not for a launch that has one already. */
+export async function pinOf(host: Host, launch: CommandLaunch, path: string): Promise<Pin> {
   const cwd = (await realPathOf(host, launch.cwd)) || launch.cwd;
   const [program = '', ...rest] = launch.argv;
-  const { values } = environmentOf(launch);
-  const file = await findProgram(host, program, launch.cwd, values['PATH'] ?? '');
+  const file = await findProgram(host, program, launch.cwd, path);
   const name = await namedOf(host, program, launch.cwd, cwd);
   const argv = [name, ...(await Promise.all(rest.map((word) => realWord(host, word, cwd))))];
   const entries = Object.entries(launch.env).map(async ([key, text]) => {
     return [key, await realList(host, text)] as const;
   });
   const env = Object.fromEntries(await Promise.all(entries));
-  const texts = [...argv.slice(1), ...Object.values(env)];
+  // What a reference leads to is no code: it may change, and the instance gets what it is then.
+  const plain = Object.values(env).filter((text) => !isInstanceReference(text));
+  const texts = [...argv.slice(1), ...plain];
   return {
     file,
     argv,

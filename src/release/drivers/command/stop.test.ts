@@ -197,3 +197,25 @@ test('stopping what has ended already is no trouble', async (t) => {
   assert.deepEqual(outcome, { signal: '', termed: [], killed: [], left: 0, trouble: '' });
   assert.deepEqual(stopFacts(outcome), { signal: 'none' });
 });
+
+test('the signal is the one that is configured', async (t) => {
+  const it = await started(
+    t,
+    `process.on('SIGTERM', () => {}); process.on('SIGQUIT', () => process.exit(0)); ${LISTEN}`,
+  );
+  const scope = { ...it.scope, service: { ...it.service, stopSignal: 'QUIT' as const } };
+  const outcome = await stopInstance(scope, it.process, { timeoutMs: 10_000 });
+  assert.deepEqual(stopFacts(outcome), { signal: 'QUIT' });
+});
+
+test('to the tree: a child is told at once, although its parent stays', async (t) => {
+  const child = `setInterval(() => {}, 1000)`;
+  const it = await started(
+    t,
+    `process.on('SIGTERM', () => {}); require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { stdio: 'ignore' }).on('exit', () => process.exit(0)); ${LISTEN}`,
+  );
+  const scope = { ...it.scope, service: { ...it.service, stopTo: 'tree' as const } };
+  // The parent's share of this time is longer than a test may last.
+  const { termed, killed } = await stopInstance(scope, it.process, { timeoutMs: 900_000 });
+  assert.deepEqual([termed.length, killed], [2, []]);
+});

@@ -1,19 +1,22 @@
-// Stopping an instance: TERM to its leader alone, so that a leader with children of its own can end
-// them in its order; TERM to what is left once the leader is gone, or has not ended within its share
+// Stopping an instance: TERM (`stop.signal`) to its leader alone, so that a leader with children of its
+// own can end them in its order; TERM to what is left once the leader is gone, or has not ended within its share
 // of the time; KILL to what is left after all of it. Never the whole group at once: a wrapper (npm, a
 // shell) is often gone within milliseconds, while the server below it has requests to answer.
 //
-//   stop_timeout 30 s        0        10 s                30 s
+// With `stop.to: tree` all of them are told at once.
+//
+//   stop.timeout 30 s        0        10 s                30 s
 //   leader only              TERM                         KILL
 //   wrapper that goes        TERM (TERM to the rest)      KILL to the rest
 //   wrapper that stays       TERM     TERM to the rest    KILL to both
 
 import type { Facts } from '../../events.ts';
-import type { Host, ProcessName } from '../../hosts.ts';
+import type { Host, ProcessName, SignalName } from '../../hosts.ts';
 import { pause } from '../../wait.ts';
 import type { CommandScope } from './command-launch.ts';
 import { instanceProcesses, livingOf } from './processes.ts';
 import { describe } from './stranger.ts';
+import { signalAs } from './user.ts';
 
 /** How often processes that are not our children are looked at. */
 const POLL_MS = 20;
@@ -31,8 +34,8 @@ const LISTED_MAX = 5;
 
 export type StopOutcome = {
   /** The strongest signal that was sent; '' when all were gone already. */
-  readonly signal: '' | 'TERM' | 'KILL';
-  /** Who got TERM and KILL, in the order in which they got it. */
+  readonly signal: '' | SignalName;
+  /** Who got the first signal and KILL, in the order in which they got it. */
   readonly termed: readonly number[];
   readonly killed: readonly number[];
   /** How many besides the leader had to be told. */
@@ -48,20 +51,23 @@ export async function stopInstance(
   options: { readonly timeoutMs: number; readonly wait?: (facts: Facts) => void },
 ): Promise<StopOutcome> {
   const { host } = scope;
+  const { stopSignal, stopTo } = scope.service;
   const { timeoutMs } = options;
-  const family = new Family(host, scope.mark, leader);
+  const family = new Family(scope, leader);
   await family.scan();
   const startedMs = performance.now();
   const deadlineMs = startedMs + timeoutMs;
   const shareMs = startedMs + timeoutMs * LEADER_SHARE;
-  if (leader !== null) await family.signal(leader, 'TERM');
+  // One that may not be told (sudo belongs to root) ends with those below it.
+  const isTold = leader !== null && (await family.signal(leader, stopSignal));
+  const toAll = stopTo === 'tree' || !isTold;
   for (;;) {
     const alive = await family.alive();
     const nowMs = performance.now();
     if (alive.length === 0 || nowMs >= deadlineMs) break;
     const hasLeader = leader !== null && (await host.isAlive(leader));
-    if (!hasLeader || nowMs >= shareMs) {
-      for (const one of alive) await family.signal(one, 'TERM');
+    if (toAll || !hasLeader || nowMs >= shareMs) {
+      for (const one of alive) await family.signal(one, stopSignal);
     }
     options.wait?.({ leader: hasLeader ? 'alive' : 'gone', left: alive.length });
     await pause(Math.min(POLL_MS, deadlineMs - nowMs));
@@ -87,15 +93,18 @@ export async function leftBehind(
 class Family {
   readonly #host: Host;
   readonly #mark: string;
+  readonly #user: string;
   readonly #leader: ProcessName | null;
   readonly #known = new Map<string, ProcessName>();
-  readonly #termed = new Map<string, number>();
+  readonly #told = new Map<string, number>();
   readonly #killed = new Map<string, number>();
+  #first: SignalName = 'TERM';
   #scannedMs = 0;
 
-  constructor(host: Host, mark: string, leader: ProcessName | null) {
+  constructor({ host, mark, service }: CommandScope, leader: ProcessName | null) {
     this.#host = host;
     this.#mark = mark;
+    this.#user = service.user;
     this.#leader = leader;
   }
 
@@ -115,10 +124,15 @@ class Family {
   }
 
   /** Each process gets each signal once. One that may not be signalled stays alive and is named. */
-  async signal(one: ProcessName, name: 'TERM' | 'KILL'): Promise<void> {
-    const sent = name === 'TERM' ? this.#termed : this.#killed;
-    if (sent.has(key(one))) return;
-    if (await this.#host.signal(one, name)) sent.set(key(one), one.pid);
+  async signal(one: ProcessName, name: SignalName): Promise<boolean> {
+    const sent = name === 'KILL' ? this.#killed : this.#told;
+    if (name !== 'KILL') this.#first = name;
+    if (sent.has(key(one))) return true;
+    const isSent =
+      (await this.#host.signal(one, name)) ||
+      (this.#user !== '' && (await signalAs(this.#host, this.#user, one, name)));
+    if (isSent) sent.set(key(one), one.pid);
+    return isSent;
   }
 
   /** Ends what is left; what does not end, in words. */
@@ -139,11 +153,11 @@ class Family {
   }
 
   account(): Omit<StopOutcome, 'trouble'> {
-    const others = new Set([...this.#termed.keys(), ...this.#killed.keys()]);
+    const others = new Set([...this.#told.keys(), ...this.#killed.keys()]);
     if (this.#leader !== null) others.delete(key(this.#leader));
     return {
-      signal: this.#killed.size > 0 ? 'KILL' : this.#termed.size > 0 ? 'TERM' : '',
-      termed: [...this.#termed.values()],
+      signal: this.#killed.size > 0 ? 'KILL' : this.#told.size > 0 ? this.#first : '',
+      termed: [...this.#told.values()],
       killed: [...this.#killed.values()],
       left: others.size,
     };
@@ -172,7 +186,7 @@ async function portTrouble({ host, address }: CommandScope): Promise<string> {
   return '';
 }
 
-/** `signal=KILL left=2 term="11, 12, 13" kill=13`: who got what, where that is more than one TERM. */
+/** `signal=KILL left=2 term="11, 12, 13" kill=13`: who got what, where that is more than one signal. */
 export function stopFacts({ signal, left, termed, killed }: StopOutcome): Facts {
   return {
     signal: signal === '' ? 'none' : signal,

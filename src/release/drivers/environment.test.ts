@@ -10,17 +10,13 @@ import {
   ids,
   outcomes,
   pidOf,
-} from '../../../../test/support/release/builders.ts';
-import type { ServiceConfig } from '../../../config.ts';
-import { logFile, serviceFolder } from '../../journal/files.ts';
-import { masked } from '../../masking.ts';
-import type { CommandLaunch } from './command-launch.ts';
-import { environmentOf, secretsOf } from './environment.ts';
+} from '../../../test/support/release/builders.ts';
+import type { ServiceConfig } from '../../config.ts';
+import { logFile, serviceFolder } from '../journal/files.ts';
+import { masked } from '../masking.ts';
+import { environmentOf, type LaunchEnvironment, secretsOf } from './environment.ts';
 
-const LAUNCH: CommandLaunch = {
-  version: 'v1',
-  argv: ['x'],
-  cwd: '/',
+const LAUNCH: LaunchEnvironment = {
   env: {},
   inherit: [],
   path: '/bin',
@@ -41,26 +37,34 @@ const SHELL = {
 };
 const FEW = { HOME: '/home/a', LC_TIME: 'C', TZ: 'UTC', PATH: '/bin' };
 
-test('an instance gets the usual few variables, what is named, and what is configured', () => {
-  const values = (part: Partial<CommandLaunch>): unknown =>
-    environmentOf({ ...LAUNCH, ...part }, SHELL).values;
-  assert.deepEqual(values({}), FEW);
-  assert.deepEqual(values({ inherit: ['NODE_ENV', 'NOT_SET'] }), { ...FEW, NODE_ENV: 'test' });
-  assert.deepEqual(values({ env: { PATH: '/own', A: '1' } }), { ...FEW, PATH: '/own', A: '1' });
+test('an instance gets the usual few variables, what is named, and what is configured', async () => {
+  const values = async (part: Partial<LaunchEnvironment>): Promise<unknown> =>
+    (await environmentOf({ ...LAUNCH, ...part }, { own: SHELL })).values;
+  assert.deepEqual(await values({}), FEW);
+  assert.deepEqual(await values({ inherit: ['NODE_ENV', 'NOT_SET'] }), {
+    ...FEW,
+    NODE_ENV: 'test',
+  });
+  assert.deepEqual(await values({ env: { PATH: '/own', A: '1' } }), {
+    ...FEW,
+    PATH: '/own',
+    A: '1',
+  });
   const { BUILD_ID: _, JENKINS_NODE_COOKIE: __, RUNNER_TRACKING_ID: ___, ...most } = SHELL;
   const { SLUICE_TOKEN: ____, ...all } = most;
-  assert.deepEqual(values({ inherit: 'all' }), { ...all, PATH: '/bin' });
-  assert.deepEqual(values({ inherit: ['SLUICE_TOKEN'] }), { ...FEW, SLUICE_TOKEN: 'hush' });
+  assert.deepEqual(await values({ inherit: 'all' }), { ...all, PATH: '/bin' });
+  assert.deepEqual(await values({ inherit: ['SLUICE_TOKEN'] }), { ...FEW, SLUICE_TOKEN: 'hush' });
 });
 
-test('a reference is the value of the variable, or the reason why there is none', () => {
-  const read = (text: string): unknown => environmentOf({ ...LAUNCH, env: { X: text } }, SHELL);
-  assert.deepEqual(read('env:CI_JOB_TOKEN'), { values: { ...FEW, X: 'hush' }, problem: '' });
-  assert.deepEqual(read('file:/data/app.db'), {
-    values: { ...FEW, X: 'file:/data/app.db' },
+test('a reference is the value of the variable, or the reason why there is none', async () => {
+  const read = (text: string): Promise<unknown> =>
+    environmentOf({ ...LAUNCH, env: { X: text } }, { own: SHELL });
+  assert.deepEqual(await read('env:CI_JOB_TOKEN'), { values: { ...FEW, X: 'hush' }, problem: '' });
+  assert.deepEqual(await read('file:///data/app.db'), {
+    values: { ...FEW, X: 'file:///data/app.db' },
     problem: '',
   });
-  assert.deepEqual(read('env:GONE'), {
+  assert.deepEqual(await read('env:GONE'), {
     values: {},
     problem: 'env.X: environment variable GONE is not set; set it, or remove this key',
   });
@@ -86,10 +90,9 @@ const PRINTED: readonly [string, (secret: string) => readonly string[]][] = [
 ];
 
 for (const [name, print] of PRINTED) {
-  test(`a secret that is printed ${name} is masked`, () => {
+  test(`a secret that is printed ${name} is masked`, async () => {
     for (const value of [PEM, 'hunter2-"with\\quotes\'', 'x'.repeat(900)]) {
-      const launch = { ...LAUNCH, env: { A: 'env:A_SECRET' } };
-      const secrets = new Set(secretsOf(launch, { A_SECRET: value }));
+      const secrets = new Set(await secretsOf({ A: 'env:A_SECRET' }, { A_SECRET: value }));
       const shown = masked(print(value), secrets).join('\n');
       assert.doesNotMatch(shown, /MIIEv|aaaaa|ccccc|END|hunter|quotes|xxx|%20KEY|SElJR/, shown);
       assert.match(shown, /\*\*\*/);
@@ -97,9 +100,10 @@ for (const [name, print] of PRINTED) {
   });
 }
 
-test('what is no secret stays: texts without one, and short values', () => {
-  const launch = { ...LAUNCH, env: { A: 'env:A', B: 'env:B' } };
-  const secrets = new Set(secretsOf(launch, { A: 'postgres://u:p@h/db', B: 'v1' }));
+test('what is no secret stays: texts without one, and short values', async () => {
+  const secrets = new Set(
+    await secretsOf({ A: 'env:A', B: 'env:B' }, { A: 'postgres://u:p@h/db', B: 'v1' }),
+  );
   assert.equal(masked('no postgres here, v1', secrets), 'no postgres here, v1');
 });
 
