@@ -16,6 +16,7 @@ export {
   type FactsDocument,
   type GatewayDocument,
   type InstancesDocument,
+  type LastingCounts,
   type LockDocument,
   type LockRequest,
   type PutInstanceRequest,
@@ -34,7 +35,6 @@ export {
   type StatusDocument,
   type TakenDocument,
   type TakeRequest,
-  type TunnelCounts,
   type UpstreamDocument,
 } from './admin/contract.ts';
 export { type Control, type Readiness, shuttingDown } from './admin/control.ts';

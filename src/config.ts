@@ -15,6 +15,7 @@ export type {
   HostConfig,
   ListenAddress,
   ListenerConfig,
+  LongLivedConfig,
   ReceiverConfig,
   RegistryConfig,
   ServiceConfig,

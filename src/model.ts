@@ -20,6 +20,7 @@ export {
   createUpstreamCounters,
   DURATION_BOUNDS_MS,
   type ExchangeResult,
+  openStreams,
   openTunnels,
   recordDuration,
   type ServerCounters,

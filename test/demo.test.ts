@@ -12,7 +12,7 @@ import type { Result } from '../demo/load.ts';
 import { verdict } from '../demo/show/receipt.ts';
 import type { Kill } from '../demo/show/traffic.ts';
 import type { ReceiptDocument } from '../src/admin.ts';
-import { NO_ANSWERS, NO_TUNNELS } from './support/admin/documents.ts';
+import { NO_ANSWERS, NO_LASTING } from './support/admin/documents.ts';
 import { ALONE } from './support/base/scopes.ts';
 import { findPeer, needPeer } from './support/peers/programs.ts';
 
@@ -107,7 +107,7 @@ const RECEIPT: ReceiptDocument = {
     lost: 1,
     clientGone: 0,
     stillInFlight: 0,
-    ...{ answers: NO_ANSWERS, tunnels: NO_TUNNELS },
+    ...{ answers: NO_ANSWERS, tunnels: NO_LASTING, streams: NO_LASTING },
     longestGapMs: 0,
     workersLost: 0,
     servers: [],

@@ -11,10 +11,8 @@ import { cancelledDeploy, startJob } from './support/release/cancelled-job.ts';
 import { type ReleaseStack, startReleaseStack } from './support/release/stack.ts';
 
 test('deploy in a job of GitHub', async (t: TestContext) => {
-  const it = await startReleaseStack(
-    t,
-    '    env: { VERSION: "{version}", PASSWORD: "env:APP_PASSWORD" }\n',
-  );
+  const service = '    env: { VERSION: "{version}", PASSWORD: "env:APP_PASSWORD" }\n';
+  const it = await startReleaseStack(t, { service });
   const [output, page, report] = ['output', 'summary.md', 'deploy.env'].map((name) =>
     join(it.stack.folder, name),
   );

@@ -23,7 +23,7 @@ async function underLoad(it: ReleaseStack): Promise<void> {
 }
 
 test('verify takes a version back at its first instance', async (t) => {
-  const it = await startReleaseStack(t, VERIFY);
+  const it = await startReleaseStack(t, { service: VERIFY });
   await underLoad(it);
   const good = await deploy(it, ['--version', 'v2']);
   assert.equal(good.code, 0, good.text);

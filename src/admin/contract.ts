@@ -16,6 +16,7 @@ export {
   type EventsDocument,
   type FactsDocument,
   type GatewayDocument,
+  type LastingCounts,
   RECEIPT_COUNTS,
   type ReceiptCounts,
   type ReceiptDocument,
@@ -23,7 +24,6 @@ export {
   type RegistryDocument,
   type ServerDocument,
   type StatusDocument,
-  type TunnelCounts,
   type UpstreamDocument,
 } from './contract/documents.ts';
 export {

@@ -4,14 +4,13 @@ import assert from 'node:assert/strict';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { NO_ANSWERS } from '../../test/support/admin/documents.ts';
+import { NO_ANSWERS, NO_LASTING } from '../../test/support/admin/documents.ts';
 import { PARTIAL } from '../../test/support/base/scopes.ts';
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../admin.ts';
 import { createControlClient } from './control-client.ts';
 import { parseControlUrl } from './endpoint.ts';
 
 const READY = { state: 'ready', owner: '', reason: '', sinceMs: 0 } as const;
-const TUNNELS = { opened: 3, ended: 1, cut: 1, open: 1 };
 
 const DRAIN: DrainDocument = {
   server: '127.0.0.1:9001',
@@ -20,6 +19,7 @@ const DRAIN: DrainDocument = {
   acknowledged: true,
   inFlight: 2,
   tunnels: 1,
+  streams: 0,
   idle: false,
   eligibility: 'drain',
   scope: PARTIAL,
@@ -36,7 +36,8 @@ const RECEIPT: ReceiptDocument = {
   lost: 0,
   clientGone: 0,
   stillInFlight: 0,
-  tunnels: TUNNELS,
+  tunnels: NO_LASTING,
+  streams: NO_LASTING,
   longestGapMs: 3,
   workersLost: 0,
   servers: [
@@ -50,7 +51,8 @@ const RECEIPT: ReceiptDocument = {
       cut: 0,
       lost: 0,
       clientGone: 0,
-      tunnels: TUNNELS,
+      tunnels: NO_LASTING,
+      streams: NO_LASTING,
     },
   ],
   gateways: [
@@ -115,7 +117,7 @@ const STATUS: StatusDocument = {
           eligibility: 'ok',
           outElsewhere: [{ gateway: 'pid 7 on web-2', eligibility: 'ejected' }],
           settled: true,
-          inFlight: 0,
+          ...{ inFlight: 0, tunnels: 0, streams: 0 },
           requests: 5,
           failures: 0,
           failedInARow: 0,

@@ -224,6 +224,12 @@ function gatewayOf(
     requestBuffering: Object.fromEntries(
       Object.entries(upstreams).map(([name, read]) => [name, read.request_buffering]),
     ),
+    longLived: Object.fromEntries(
+      Object.entries(upstreams).map(([name, { long_lived: read }]) => [
+        name,
+        { policy: read.policy, graceMs: read.grace, spreadMs: read.spread },
+      ]),
+    ),
     ignoreClientAbort: proxy.ignore_client_abort,
     via: proxy.via,
     isReasonShown: proxy.show_reason,

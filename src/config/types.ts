@@ -85,6 +85,8 @@ export type GatewayConfig = {
   readonly allowTrace: boolean;
   /** Upstreams whose requests' bodies are held until they are whole, and up to how many bytes. */
   readonly requestBuffering: Readonly<Record<string, number>>;
+  /** By upstream: what becomes of tunnels and streams when a server is taken out. */
+  readonly longLived: Readonly<Record<string, LongLivedConfig>>;
   /** What becomes of a client's request when it ends its side before the response begins. */
   readonly ignoreClientAbort: 'ask' | 'off' | 'on';
   readonly via: boolean;
@@ -94,6 +96,13 @@ export type GatewayConfig = {
   readonly upgrade: readonly string[];
   /** Access log: '' = off, '-' = standard output, else a file. */
   readonly accessLog: string;
+};
+
+/** wait: they end by themselves. close_after: all within `graceMs`, in its last `spreadMs`. */
+export type LongLivedConfig = {
+  readonly policy: 'wait' | 'close_after' | 'close_now';
+  readonly graceMs: number;
+  readonly spreadMs: number;
 };
 
 /** A registry that an upstream follows. */

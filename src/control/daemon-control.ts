@@ -29,7 +29,7 @@ import { removeRegistration, writeRegistration } from './registration.ts';
 import { memberEligibility } from './reported.ts';
 import type { SharedControl } from './shared.ts';
 import { socketMetrics } from './socket-metrics.ts';
-import { buildStatus, inFlight, openTunnelsOf } from './status.ts';
+import { buildStatus, inFlight, openLasting } from './status.ts';
 import { type KnownUpstream, type Member, namesakes, type Table, writtenId } from './table.ts';
 import { writeWeight } from './weight.ts';
 
@@ -278,13 +278,15 @@ export class DaemonControl implements Control {
     const { member } = this.#find(upstream, server);
     const figures = fleet.figures();
     const elsewhere = shared.others.drain(upstream, server, member.admin, recordIndex);
+    const lasting = openLasting(upstream, server, figures);
     return {
       server,
       admin: member.admin,
       generation: member.adminGeneration,
       acknowledged: fleet.isAcknowledged(member.adminGeneration) && elsewhere.acknowledged,
       inFlight: (isIdleHere ? 0 : inFlight(upstream, server, figures)) + elsewhere.inFlight,
-      tunnels: (isIdleHere ? 0 : openTunnelsOf(upstream, server, figures)) + elsewhere.tunnels,
+      tunnels: (isIdleHere ? 0 : lasting.tunnels) + elsewhere.tunnels,
+      streams: (isIdleHere ? 0 : lasting.streams) + elsewhere.streams,
       idle: isIdleHere && elsewhere.idle,
       eligibility: memberEligibility(upstream, member, figures),
       scope: elsewhere.scope,

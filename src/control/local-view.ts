@@ -5,7 +5,7 @@ import type { ServerView, ViewDocument } from '../gateways.ts';
 import { isCapacity, parseOwner } from '../model.ts';
 import type { Fleet } from '../workers.ts';
 import { memberEligibility } from './reported.ts';
-import { inFlight, openTunnelsOf } from './status.ts';
+import { inFlight, openLasting } from './status.ts';
 import { type KnownUpstream, type Member, otherId } from './table.ts';
 
 /** Taken out, known to be so by every worker, and nothing in flight. */
@@ -30,6 +30,7 @@ function sum(first: ServerView | undefined, second: ServerView): ServerView {
     eligibility: first.eligibility,
     inFlight: first.inFlight + second.inFlight,
     tunnels: first.tunnels + second.tunnels,
+    streams: first.streams + second.streams,
     idle: first.idle && second.idle,
     index: Math.min(first.index, second.index),
   };
@@ -62,7 +63,7 @@ export function localView(
     const view = {
       eligibility,
       inFlight: idle ? 0 : inFlight(name, id, figures),
-      tunnels: idle ? 0 : openTunnelsOf(name, id, figures),
+      ...(idle ? { tunnels: 0, streams: 0 } : openLasting(name, id, figures)),
       idle,
       index: isOutByRecord(member) ? (indexOf(member.registry) ?? 0) : 0,
     };

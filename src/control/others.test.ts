@@ -36,7 +36,8 @@ async function scene(t: TestContext, sharedRegistry = 'the Consul'): Promise<Sce
   await b.gateways.join(1000);
   await a.gateways.look(1000);
   const others = new Others({ gateways: a.gateways, name: 'A', sharedRegistry });
-  const idle = { eligibility: 'drain', inFlight: 0, tunnels: 0, idle: true, index: 0 } as const;
+  const counts = { inFlight: 0, tunnels: 0, streams: 0 };
+  const idle = { eligibility: 'drain', ...counts, idle: true, index: 0 } as const;
   const see: Scene['see'] = async (out, capacity = 2) => {
     const entries = Object.entries(out).map(([id, some]) => [id, { ...idle, ...some }] as const);
     view = { capacity, out: new Map(entries) };
@@ -62,9 +63,9 @@ test('a drain is over elsewhere when it is in force there and nothing is in flig
   const found = await scene(t);
   const { others, see } = found;
   await drained(found);
-  await see({ s1: { inFlight: 2, tunnels: 1, idle: false } }, 1);
+  await see({ s1: { inFlight: 2, tunnels: 1, streams: 1, idle: false } }, 1);
   assert.deepEqual(others.drain('app', 's1', DRAIN, 0), {
-    ...{ acknowledged: true, idle: false, inFlight: 2, tunnels: 1 },
+    ...{ acknowledged: true, idle: false, inFlight: 2, tunnels: 1, streams: 1 },
     scope: { gateway: 'A', heard: ['B'], unheard: [] },
   });
   await see({ s1: {} }, 3);

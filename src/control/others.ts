@@ -25,6 +25,7 @@ export type DrainElsewhere = {
   readonly idle: boolean;
   readonly inFlight: number;
   readonly tunnels: number;
+  readonly streams: number;
   readonly scope: Scope;
 };
 
@@ -72,7 +73,7 @@ export class Others {
 
   /** `recordIndex`: of the server's record, where that took it out; else 0. */
   drain(upstream: string, server: string, admin: Admin, recordIndex: number): DrainElsewhere {
-    let [acknowledged, idle, inFlight, tunnels] = [true, true, 0, 0];
+    let [acknowledged, idle, inFlight, tunnels, streams] = [true, true, 0, 0, 0];
     const said: [OtherGateway, string][] = [];
     for (const other of this.#elsewhere(upstream)) {
       const view = other.view?.out.get(server);
@@ -83,8 +84,9 @@ export class Others {
       idle &&= isConfirmed && view?.idle !== false;
       inFlight += view?.inFlight ?? 0;
       tunnels += view?.tunnels ?? 0;
+      streams += view?.streams ?? 0;
     }
-    return { acknowledged, idle, inFlight, tunnels, scope: this.#scope(said) };
+    return { acknowledged, idle, inFlight, tunnels, streams, scope: this.#scope(said) };
   }
 
   /** What the others say of the servers of an upstream: looked up once, for all of them. */

@@ -2,17 +2,18 @@
 // all workers, so a worker that dies in between changes nothing. Requests that were in flight at the
 // opening are on it, so that the sum comes out:
 // requests = answered + cut + lost + clientGone + stillInFlight. So with the tunnels, whose requests were
-// answered when they were opened: opened = ended + cut + open. The counts of this gateway alone: the sum
+// answered when they were opened: opened = ended + closed + cut + open. The counts of this gateway alone: the sum
 // over several is in shared/receipt-sum.ts.
 
 import { randomBytes } from 'node:crypto';
-import type { AnswerCounts, ReceiptCounts, TunnelCounts } from '../admin.ts';
+import type { AnswerCounts, LastingCounts, ReceiptCounts } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import {
   addServerCounters,
   addUpstreamCounters,
   createServerCounters,
   createUpstreamCounters,
+  openStreams,
   openTunnels,
   type ServerCounters,
   type UpstreamCounters,
@@ -127,27 +128,35 @@ export class Receipts {
       clientGone: upstream.clientGone,
       stillInFlight: now.counters.inFlight,
       tunnels: tunnelsOf(upstream, start.counters),
+      streams: streamsOf(upstream, start.counters),
       longestGapMs: Math.round(this.#fleet.longestGapMs(gap.id)),
       workersLost: this.#fleet.crashes - receipt.crashes,
       servers: [...ids].map((id) => {
-        const { counters, tunnels } = servers.get(id) ?? NOTHING;
+        const { counters, tunnels, streams } = servers.get(id) ?? NOTHING;
         const { attempts, answered, failures, retried, cut, lost, clientGone } = counters;
         return {
           ...{ id, attempts, answered, answers: answersOf(counters), failures },
-          ...{ retried, cut, lost, clientGone, tunnels },
+          ...{ retried, cut, lost, clientGone, tunnels, streams },
         };
       }),
     };
   }
 }
 
-type Since = { readonly counters: ServerCounters; readonly tunnels: TunnelCounts };
+type Since = {
+  readonly counters: ServerCounters;
+  readonly tunnels: LastingCounts;
+  readonly streams: LastingCounts;
+};
 
 const NO_TOTALS: UpstreamTotals = { counters: createUpstreamCounters(), servers: new Map() };
 
+const NO_LASTING: LastingCounts = { opened: 0, ended: 0, closed: 0, cut: 0, open: 0 };
+
 const NOTHING: Since = {
   counters: createServerCounters(),
-  tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
+  tunnels: NO_LASTING,
+  streams: NO_LASTING,
 };
 
 function since(sum: ServerCounters, start: UpstreamTotals, id: string): Since {
@@ -155,7 +164,8 @@ function since(sum: ServerCounters, start: UpstreamTotals, id: string): Since {
   const counters = createServerCounters();
   addServerCounters(counters, sum);
   addServerCounters(counters, before, -1);
-  return { counters, tunnels: tunnelsOf(counters, before) };
+  const [tunnels, streams] = [tunnelsOf(counters, before), streamsOf(counters, before)];
+  return { counters, tunnels, streams };
 }
 
 function answersOf(counters: ServerCounters): AnswerCounts {
@@ -168,12 +178,21 @@ function answersOf(counters: ServerCounters): AnswerCounts {
   };
 }
 
-/** Tunnels that were open at the opening count too, as requests do. */
+/** Those that were open at the opening count too, as requests do. */
 function tunnelsOf(
   counters: ServerCounters | UpstreamCounters,
   start: ServerCounters | UpstreamCounters,
-): TunnelCounts {
+): LastingCounts {
   const opened = counters.tunnels + openTunnels(start);
-  const { tunnelsEnded: ended, tunnelsCut: cut } = counters;
-  return { opened, ended, cut, open: opened - ended - cut };
+  const { tunnelsEnded: ended, tunnelsClosed: closed, tunnelsCut: cut } = counters;
+  return { opened, ended, closed, cut, open: opened - ended - closed - cut };
+}
+
+function streamsOf(
+  counters: ServerCounters | UpstreamCounters,
+  start: ServerCounters | UpstreamCounters,
+): LastingCounts {
+  const opened = counters.streams + openStreams(start);
+  const { streamsEnded: ended, streamsClosed: closed, streamsCut: cut } = counters;
+  return { opened, ended, closed, cut, open: opened - ended - closed - cut };
 }

@@ -8,7 +8,7 @@ import type {
   StatusDocument,
   UpstreamDocument,
 } from '../admin.ts';
-import { type Findings, openTunnels, stateAttributes } from '../model.ts';
+import { type Findings, openStreams, openTunnels, stateAttributes } from '../model.ts';
 import type { Fleet, WorkerFigures } from '../workers.ts';
 import type { KnownRegistry } from './known-registry.ts';
 import type { Others } from './others.ts';
@@ -93,6 +93,7 @@ function buildUpstream(
       outElsewhere,
       settled: context.fleet.isAcknowledged(member.adminGeneration) && isConfirmed,
       inFlight: inFlight(config.name, state.id, context.figures),
+      ...openLasting(config.name, state.id, context.figures),
       requests: counters?.attempts ?? 0,
       failures: counters?.failures ?? 0,
       ...findings(config.name, state.id, context.figures),
@@ -128,15 +129,20 @@ export function inFlight(
   return figures.reduce((sum, figure) => sum + (figure.server(upstream, server)?.inFlight ?? 0), 0);
 }
 
-export function openTunnelsOf(
+/** Of those in flight. */
+export function openLasting(
   upstream: string,
   server: string,
   figures: readonly WorkerFigures[],
-): number {
-  return figures.reduce((sum, figure) => {
+): { readonly tunnels: number; readonly streams: number } {
+  let [tunnels, streams] = [0, 0];
+  for (const figure of figures) {
     const counters = figure.server(upstream, server)?.counters;
-    return sum + (counters === undefined ? 0 : openTunnels(counters));
-  }, 0);
+    if (counters === undefined) continue;
+    tunnels += openTunnels(counters);
+    streams += openStreams(counters);
+  }
+  return { tunnels, streams };
 }
 
 function problemsOf(

@@ -29,7 +29,7 @@ function* variants(value: Config): Generator<{ readonly path: string; readonly c
         typeof inner !== 'object' ||
         inner === null ||
         Array.isArray(inner) ||
-        ['listen', 'requestBuffering', 'settings'].includes(name);
+        ['listen', 'longLived', 'requestBuffering', 'settings'].includes(name);
       if (isLeaf) yield here;
       else yield* walk(inner as Record<string, unknown>, here);
     }

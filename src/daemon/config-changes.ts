@@ -71,6 +71,7 @@ const RULES: Rules<Config> = {
     underscoresInHeaders: ['proxy.underscores_in_headers'],
     allowTrace: ['proxy.allow_trace'],
     requestBuffering: ['upstreams.*.request_buffering'],
+    longLived: ['upstreams.*.long_lived'],
     ignoreClientAbort: ['proxy.ignore_client_abort'],
     via: ['proxy.via'],
     isReasonShown: ['proxy.show_reason'],

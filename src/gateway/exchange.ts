@@ -4,6 +4,7 @@
 export type { ClientStream, ClientStreamHandler } from './exchange/client-stream.ts';
 export type { ExchangeContext } from './exchange/context.ts';
 export { Exchange } from './exchange/exchange.ts';
+export { LongLived } from './exchange/long-lived.ts';
 export {
   badResponse,
   closedEarly,

@@ -7,7 +7,7 @@ import type { GatewayConfig, ListenAddress } from '../config.ts';
 import type { Route, SocketCounters, TableUpdate } from '../model.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
-import type { ExchangeContext } from './exchange.ts';
+import { type ExchangeContext, LongLived } from './exchange.ts';
 import {
   ClientConnection,
   ConnectionPool,
@@ -32,6 +32,8 @@ export type GatewayOptions = {
   readonly readPage?: ReadPage;
   /** Monotonic milliseconds; a simulation brings its own. */
   readonly now?: () => number;
+  /** 0 … 1, 1 excluded; as above. */
+  readonly random?: () => number;
   /** Of this process; a test brings its own limit. */
   readonly descriptors?: Descriptors;
 };
@@ -74,10 +76,12 @@ export class Gateway {
     this.#exchange = {
       ...{ config, upstreams, readPage, now },
       streams: new Http1ServerStreams(this.#http1),
+      longLived: new LongLived(wheel, options.random),
       accessLog: accessLogOf(config, log),
       ownAnswers: new OwnAnswers({ log, wheel, isReasonShown: config.isReasonShown, now }),
       routes: new RouteTable([]),
     };
+    this.#exchange.longLived.policies = config.longLived;
     const clientSide = { http1: this.#http1, exchange: this.#exchange };
     this.#listeners = new Listeners({
       ...{ transport, wheel, log, sockets },
@@ -116,6 +120,7 @@ export class Gateway {
     const last = this.#exchange.config;
     Object.assign(this.#http1, http1Settings(config));
     this.#exchange.config = config;
+    this.#exchange.longLived.policies = config.longLived;
     this.#sockets.limit(config.limits.connectionsMax);
     this.#http1.pool.keep(config.limits.upstreamKeepalive);
     this.#exchange.ownAnswers.showReason(config.isReasonShown);
@@ -130,7 +135,9 @@ export class Gateway {
 
   /** Swaps in what changed. From this moment no new request goes to a server that was taken out. */
   apply(update: TableUpdate): void {
-    this.#exchange.upstreams.apply(update, this.#exchange.now());
+    const { longLived, now, upstreams } = this.#exchange;
+    upstreams.apply(update, now());
+    longLived.sweep(upstreams.stopping(), now());
     this.#http1.pool.sweep();
   }
 
@@ -149,6 +156,7 @@ export class Gateway {
     const { pool, noSocket } = this.#http1;
     const sockets = this.#sockets;
     sockets.measure();
+    this.#exchange.longLived.age(this.#exchange.now());
     return {
       descriptorsOpen: sockets.open,
       descriptorsMax: sockets.max,

@@ -47,6 +47,7 @@ export type ServerView = {
   readonly eligibility: Eligibility;
   readonly inFlight: number;
   readonly tunnels: number;
+  readonly streams: number;
   /** Every worker knows that it is out, and nothing is in flight. */
   readonly idle: boolean;
   /** Where its record took it out: how far the registry was seen by then; else 0. */
@@ -102,7 +103,10 @@ export function intentsText({ token, servers }: IntentsDocument): string {
 export function viewText({ token, capacity, out }: ViewDocument): string {
   const entries = [...out].map(([id, view]) => [
     id,
-    [view.eligibility, view.inFlight, view.tunnels, view.idle ? 1 : 0, view.index],
+    [
+      ...[view.eligibility, view.inFlight, view.tunnels, view.idle ? 1 : 0, view.index],
+      view.streams,
+    ],
   ]);
   return JSON.stringify({ token, capacity, out: Object.fromEntries(entries) });
 }
@@ -175,11 +179,12 @@ function parseIntent(value: unknown): Intent | undefined {
 
 function parseServerView(value: unknown): ServerView | undefined {
   if (!Array.isArray(value)) return undefined;
-  const [eligibility, inFlight, tunnels, idle, index]: readonly unknown[] = value;
+  const [eligibility, inFlight, tunnels, idle, index, streams = 0]: readonly unknown[] = value;
   const word = ELIGIBILITIES.find((known) => known === eligibility);
   if (word === undefined || !isCount(inFlight) || !isCount(tunnels)) return undefined;
-  if (!isCount(index)) return undefined;
-  return { eligibility: word, inFlight, tunnels, idle: idle === 1, index };
+  // A gateway of an earlier version says nothing of streams.
+  if (!isCount(index) || !isCount(streams)) return undefined;
+  return { eligibility: word, inFlight, tunnels, streams, idle: idle === 1, index };
 }
 
 function parseMap<Value>(

@@ -2,14 +2,27 @@
 // the durations as a histogram with fixed bounds (so that workers' figures simply add up). Counters
 // only rise. They count from the moment the server or upstream became known to this process.
 
-/** Servers and upstreams both count these. Open now = tunnels - tunnelsEnded - tunnelsCut. */
+/** Servers and upstreams both count these. Open now: what was opened less what ended in any way. */
 type TunnelCounters = {
   /** Upgraded connections that were opened. Their request is answered by the 101. */
   tunnels: number;
   /** The client ended it, or the server did in good order, or it was idle for too long. */
   tunnelsEnded: number;
+  /** The gateway did, because the server leaves (`long_lived`). */
+  tunnelsClosed: number;
   /** The server's side was gone while the client still used it, or the gateway stopped. */
   tunnelsCut: number;
+};
+
+/** The same of responses that are streams; their requests are counted as others are. */
+type StreamCounters = {
+  /** Streams of events, and responses that ran for longer than STREAM_AFTER_MS. */
+  streams: number;
+  /** Whole, or given up by the client. */
+  streamsEnded: number;
+  streamsClosed: number;
+  /** The response broke off. */
+  streamsCut: number;
 };
 
 /** The whole responses of a server that reached their clients, by the class of their status. */
@@ -17,6 +30,7 @@ type AnswerCounters = { [Class in `answered${1 | 2 | 3 | 4 | 5}xx`]: number };
 
 /** `pick` raises `attempts` and `settle` raises `failures`. The gateway raises all others. */
 export type ServerCounters = TunnelCounters &
+  StreamCounters &
   AnswerCounters & {
     /** Picks: requests sent, or tried to be sent, to this server. */
     attempts: number;
@@ -35,25 +49,26 @@ export type ServerCounters = TunnelCounters &
 export type ExchangeResult = 'answered' | 'cut' | 'lost' | 'clientGone';
 
 /** The gateway raises `retried` and `statuses`. The upstream raises all others. */
-export type UpstreamCounters = TunnelCounters & {
-  /** Exchanges begun: requests = answered + cut + lost + clientGone + inFlight. */
-  requests: number;
-  answered: number;
-  /** Exchanges that needed more than one attempt. */
-  retried: number;
-  cut: number;
-  lost: number;
-  clientGone: number;
-  /** Exchanges that found no eligible server at all; they are in `lost`, too. */
-  refused: number;
-  /** Exchanges that wait for their answer now. */
-  inFlight: number;
-  /** Final statuses sent to clients, by class: index 1 to 5; 0 = other. */
-  readonly statuses: number[];
-  /** Answered exchanges in each bucket of DURATION_BOUNDS_MS. The last bucket has no upper bound. */
-  readonly durations: number[];
-  durationSumMs: number;
-};
+export type UpstreamCounters = TunnelCounters &
+  StreamCounters & {
+    /** Exchanges begun: requests = answered + cut + lost + clientGone + inFlight. */
+    requests: number;
+    answered: number;
+    /** Exchanges that needed more than one attempt. */
+    retried: number;
+    cut: number;
+    lost: number;
+    clientGone: number;
+    /** Exchanges that found no eligible server at all; they are in `lost`, too. */
+    refused: number;
+    /** Exchanges that wait for their answer now. */
+    inFlight: number;
+    /** Final statuses sent to clients, by class: index 1 to 5; 0 = other. */
+    readonly statuses: number[];
+    /** Answered exchanges in each bucket of DURATION_BOUNDS_MS. The last bucket has no upper bound. */
+    readonly durations: number[];
+    durationSumMs: number;
+  };
 
 /** What happens to sockets, of a whole worker. */
 export type SocketCounters = {
@@ -87,8 +102,8 @@ export function createServerCounters(): ServerCounters {
     clientGone: 0,
     failures: 0,
     tunnels: 0,
-    tunnelsEnded: 0,
-    tunnelsCut: 0,
+    ...{ tunnelsEnded: 0, tunnelsClosed: 0, tunnelsCut: 0 },
+    ...{ streams: 0, streamsEnded: 0, streamsClosed: 0, streamsCut: 0 },
   };
 }
 
@@ -103,8 +118,8 @@ export function createUpstreamCounters(): UpstreamCounters {
     refused: 0,
     inFlight: 0,
     tunnels: 0,
-    tunnelsEnded: 0,
-    tunnelsCut: 0,
+    ...{ tunnelsEnded: 0, tunnelsClosed: 0, tunnelsCut: 0 },
+    ...{ streams: 0, streamsEnded: 0, streamsClosed: 0, streamsCut: 0 },
     statuses: [0, 0, 0, 0, 0, 0],
     durations: new Array<number>(DURATION_BOUNDS_MS.length + 1).fill(0),
     durationSumMs: 0,
@@ -133,9 +148,13 @@ export function recordDuration(counters: UpstreamCounters, ms: number): void {
   counters.durationSumMs += ms;
 }
 
-/** `open`: tunnels that neither ended nor were cut. */
+/** Those that are open now. */
 export function openTunnels(counters: Readonly<TunnelCounters>): number {
-  return counters.tunnels - counters.tunnelsEnded - counters.tunnelsCut;
+  return counters.tunnels - counters.tunnelsEnded - counters.tunnelsClosed - counters.tunnelsCut;
+}
+
+export function openStreams(counters: Readonly<StreamCounters>): number {
+  return counters.streams - counters.streamsEnded - counters.streamsClosed - counters.streamsCut;
 }
 
 // Counters are added by their names, so that a new one is in every sum. The compiler refuses one that is

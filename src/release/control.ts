@@ -33,7 +33,7 @@ export type PoolStatus = Pick<StatusDocument, 'scope'> & {
 };
 
 /** How far a change of admin state has come. `idle`: acknowledged and nothing in flight. */
-type DrainState = Omit<DrainDocument, 'server' | 'tunnels'>;
+type DrainState = Omit<DrainDocument, 'server'>;
 
 /** What became of the gateway's requests of the upstream while the release ran. */
 export type Receipt = Omit<ReceiptDocument, 'upstream' | 'openedAtMs'>;

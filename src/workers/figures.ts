@@ -8,6 +8,7 @@ import {
   addUpstreamCounters,
   createSocketCounters,
   createUpstreamCounters,
+  openStreams,
   openTunnels,
   type ServerCounters,
   type ServerFigures,
@@ -76,6 +77,7 @@ export class DepartedFigures {
       totals.counters.lost += counters.inFlight;
       totals.counters.inFlight -= counters.inFlight;
       totals.counters.tunnelsCut += openTunnels(counters);
+      totals.counters.streamsCut += openStreams(counters);
       for (const [id, server] of servers) {
         addServer(totals.servers, id, server.counters);
         const sum = totals.servers.get(id);
@@ -83,6 +85,7 @@ export class DepartedFigures {
         if (sum === undefined) continue;
         sum.lost += server.inFlight - open;
         sum.tunnelsCut += open;
+        sum.streamsCut += openStreams(server.counters);
       }
       this.#upstreams.set(name, totals);
     }

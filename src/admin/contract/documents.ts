@@ -71,8 +71,11 @@ export const SERVER = object({
   outElsewhere: list(object({ gateway: text, eligibility: word<Eligibility>() })),
   /** Every worker of every live gateway has its admin state in force. */
   settled: flag,
-  /** Sums over the workers, as the two below. */
+  /** Sums over the workers, as the four below. */
   inFlight: number,
+  /** Of those in flight: open tunnels, and streams. */
+  tunnels: number,
+  streams: number,
   requests: number,
   failures: number,
   /** What requests found: attempts that failed since the last answer, over the workers. */
@@ -178,6 +181,8 @@ export const DRAIN = object({
   inFlight: number,
   /** Open tunnels, which are among those in flight. */
   tunnels: number,
+  /** Streams of events and responses that run for more than 10 s; these, too. */
+  streams: number,
   /** acknowledged and inFlight 0, on the gateway that `scope` names. */
   idle: flag,
   eligibility: word<Eligibility>(),
@@ -192,18 +197,20 @@ export const WEIGHT = object({ server: text, weight: number });
 /** What a server's record says now. */
 export const REGISTERED = object({ server: text, down: flag });
 
-/** Upgraded connections. opened = ended + cut + open. */
-const TUNNELS = object({
+/** Upgraded connections, or streams. opened = ended + closed + cut + open. */
+const LASTING = object({
   /** Since the receipt was opened, and those that were open at that moment. */
   opened: number,
-  /** By the client, by the server with a goodbye, or because nothing was said for too long. */
+  /** By the client, by the server in good order, or because nothing was said for too long. */
   ended: number,
+  /** By the gateway in good order, because the server was taken out (`long_lived`). */
+  closed: number,
   /** The server's side was gone while the client still wanted it, or the gateway stopped. */
   cut: number,
   open: number,
 });
 
-export type TunnelCounts = ValueOf<typeof TUNNELS>;
+export type LastingCounts = ValueOf<typeof LASTING>;
 
 /** Whole responses by the class of their status. They add up to `answered`. */
 const ANSWERS = object({
@@ -228,7 +235,8 @@ const RECEIPT_SERVER = object({
   cut: number,
   lost: number,
   clientGone: number,
-  tunnels: TUNNELS,
+  tunnels: LASTING,
+  streams: LASTING,
 });
 
 export type ReceiptServer = ValueOf<typeof RECEIPT_SERVER>;
@@ -252,7 +260,9 @@ const COUNTS = {
   clientGone: number,
   stillInFlight: number,
   /** Their requests are among those that were answered. */
-  tunnels: TUNNELS,
+  tunnels: LASTING,
+  /** Streams of events and responses that ran for more than 10 s. Each is one of the requests, too. */
+  streams: LASTING,
   /** Longest time in which whole requests waited for a response and none began, ms. */
   longestGapMs: number,
   /** Worker processes that ended unasked meanwhile: what each counted since its last report is missing. */

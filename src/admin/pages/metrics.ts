@@ -7,6 +7,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import {
   DURATION_BOUNDS_MS,
   ELIGIBILITIES,
+  openStreams,
   openTunnels,
   type ServerCounters,
   type SocketCounters,
@@ -181,12 +182,14 @@ function addTraffic(
     'class',
   ]);
   const open = gauge('sluice_upstream_open_tunnels', 'Tunnels open now.', ['upstream']);
+  const streams = gauge('sluice_upstream_open_streams', 'Streams under way.', ['upstream']);
   new UpstreamDurations(registers, upstreams);
   const ofUpstreams = counters(UPSTREAM_COUNTERS, ['upstream', 'result'], registers);
   const ofServers = counters(SERVER_COUNTERS, ['upstream', 'server'], registers);
   for (const { name: upstream, counters: counted, servers } of upstreams) {
     ofUpstreams(counted, { upstream });
     open.set({ upstream }, openTunnels(counted));
+    streams.set({ upstream }, openStreams(counted));
     for (const [index, name] of CLASSES.entries()) {
       responses.inc({ upstream, class: name }, counted.statuses[index] ?? 0);
     }
@@ -206,6 +209,11 @@ function tunnelResults(result: string): CounterMetric {
   return { name, help: 'Tunnels by how they ended.', result };
 }
 
+function streamResults(result: string): CounterMetric {
+  const name = 'sluice_upstream_stream_results_total';
+  return { name, help: 'Streams by how they ended.', result };
+}
+
 // Every counter is here, so that a new one is not forgotten; null: no metric, or one made in another way.
 
 const UPSTREAM_COUNTERS: Record<keyof UpstreamCounters, CounterMetric | null> = {
@@ -221,7 +229,12 @@ const UPSTREAM_COUNTERS: Record<keyof UpstreamCounters, CounterMetric | null> = 
   retried: { name: 'sluice_upstream_retried_total', help: 'Requests with over one attempt.' },
   tunnels: { name: 'sluice_upstream_tunnels_total', help: 'Upgraded connections opened.' },
   tunnelsEnded: tunnelResults('ended'),
+  tunnelsClosed: tunnelResults('closed'),
   tunnelsCut: tunnelResults('cut'),
+  streams: { name: 'sluice_upstream_streams_total', help: 'Responses that became streams.' },
+  streamsEnded: streamResults('ended'),
+  streamsClosed: streamResults('closed'),
+  streamsCut: streamResults('cut'),
   inFlight: null,
   statuses: null,
   durations: null,
@@ -244,6 +257,11 @@ const SERVER_COUNTERS: Record<keyof ServerCounters, CounterMetric | null> = {
   clientGone: null,
   tunnels: null,
   tunnelsEnded: null,
+  tunnelsClosed: null,
+  streams: null,
+  streamsEnded: null,
+  streamsClosed: null,
+  streamsCut: null,
 };
 
 const SOCKET_COUNTERS: Record<keyof SocketCounters, CounterMetric | null> = {

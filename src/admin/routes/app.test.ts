@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { RELEASES_STUB } from '../../../test/support/admin/control.ts';
 import {
   NO_ANSWERS,
-  NO_TUNNELS,
+  NO_LASTING,
   server,
   status,
   upstream,
@@ -38,6 +38,7 @@ const DRAINED: DrainDocument = {
   acknowledged: true,
   inFlight: 0,
   tunnels: 0,
+  streams: 0,
   idle: true,
   eligibility: 'drain',
   scope: ALONE,
@@ -55,7 +56,8 @@ const RECEIPT: ReceiptDocument = {
   lost: 0,
   clientGone: 0,
   stillInFlight: 0,
-  tunnels: NO_TUNNELS,
+  tunnels: NO_LASTING,
+  streams: NO_LASTING,
   longestGapMs: 0,
   workersLost: 0,
   servers: [],

@@ -93,10 +93,13 @@ function progress(drain: DrainDocument): string {
   return `${drain.admin.state}, generation ${drain.generation} ${acknowledged}, ${inFlightText(drain)}`;
 }
 
-function inFlightText({ inFlight, tunnels }: DrainDocument, still = ''): string {
+function inFlightText({ inFlight, tunnels, streams }: DrainDocument, still = ''): string {
   const text = `${inFlight} ${still}in flight`;
-  if (tunnels === 0) return text;
-  return `${text}, ${tunnels} of them open ${tunnels === 1 ? 'tunnel' : 'tunnels'}`;
+  const parts = [
+    tunnels > 0 ? `${tunnels} of them open ${tunnels === 1 ? 'tunnel' : 'tunnels'}` : '',
+    streams > 0 ? `${streams} of them ${streams === 1 ? 'a stream' : 'streams'}` : '',
+  ].filter(Boolean);
+  return [text, ...parts].join(', ');
 }
 
 /** The wait ends early when somebody takes the word back. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NO_ANSWERS, NO_TUNNELS } from '../../../test/support/admin/documents.ts';
+import { NO_ANSWERS, NO_LASTING } from '../../../test/support/admin/documents.ts';
 import { ALONE, PARTIAL } from '../../../test/support/base/scopes.ts';
 import type { Plan, ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../../release.ts';
 import type { Paint } from '../output.ts';
@@ -339,9 +339,9 @@ test('live: the screen takes back exactly the lines that it drew', () => {
   assert.deepEqual(written, ['head\na\nb\n', '\x1b[2A\x1b[Jc\n', '\x1b[1A\x1b[Jdone\n']);
 });
 
-const TUNNELS = NO_TUNNELS;
+const TUNNELS = NO_LASTING;
 const COUNTS = { answered: 9118, answers: NO_ANSWERS, retried: 0, cut: 0, lost: 0 };
-const SERVER = { failures: 0, clientGone: 0, tunnels: TUNNELS };
+const SERVER = { failures: 0, clientGone: 0, tunnels: TUNNELS, streams: NO_LASTING };
 const RECEIPT: ReleaseReceipt = {
   id: 'x',
   complete: true,
@@ -351,6 +351,7 @@ const RECEIPT: ReleaseReceipt = {
   clientGone: 0,
   stillInFlight: 2,
   tunnels: TUNNELS,
+  streams: NO_LASTING,
   longestGapMs: 120,
   workersLost: 0,
   servers: [
@@ -483,12 +484,15 @@ test('lines: a plan with problems is refused, not done', () => {
 });
 
 test('result: tunnels have a line of their own, and those that were cut are loud', () => {
-  const tunnels = { opened: 5, ended: 2, cut: 1, open: 2 };
-  const server = { id: A, attempts: 0, ...COUNTS, ...SERVER, answered: 0, tunnels };
-  const receipt = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0, tunnels };
+  const tunnels = { opened: 6, ended: 2, closed: 1, cut: 1, open: 2 };
+  const streams = { opened: 3, ended: 1, closed: 2, cut: 0, open: 0 };
+  const server = { id: A, attempts: 0, ...COUNTS, ...SERVER, answered: 0, tunnels, streams };
+  const receipt = { ...RECEIPT, requests: 0, answered: 0, stillInFlight: 0, tunnels, streams };
   const text = resultText({ ...RESULT, receipt: { ...receipt, servers: [server] } }, plain);
-  assert.match(text, /\n {12}5 tunnels: 2 ended, 1 CUT, 2 open\n/);
-  assert.match(text, / 0 lost +5 tunnels: 2 ended, 1 CUT, 2 open\n/);
+  const said = '6 tunnels: 2 ended, 1 closed by the gateway, 1 CUT, 2 open';
+  const more = '3 streams: 1 ended, 2 closed by the gateway, 0 cut, 0 open';
+  assert.match(text, new RegExp(`\n {12}${said}\n {12}${more}\n`));
+  assert.match(text, new RegExp(` 0 lost +${said}, ${more}\n`));
 });
 
 test('result: answers to requests from before the receipt are explained', () => {

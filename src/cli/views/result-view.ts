@@ -125,8 +125,10 @@ function trafficLines(receipt: ReleaseReceipt | null, paint: Paint): readonly st
           bad('lost', part.lost),
           part.missing === '' ? '' : paint('yellow', part.missing),
         ]);
-  const tunnels =
-    receipt.tunnels.opened > 0 ? [`            ${tunnelText(receipt.tunnels, paint)}`] : [];
+  const tunnels = [
+    lastingText('tunnel', receipt.tunnels, paint),
+    lastingText('stream', receipt.streams, paint),
+  ].flatMap((text) => (text === '' ? [] : [`            ${text}`]));
   return [
     `  traffic   ${total}; ${gap}`,
     ...tunnels,
@@ -150,21 +152,28 @@ function classes(answers: ReleaseReceipt['answers'], paint: Paint): string {
 type ServerReceipt = ReleaseReceipt['servers'][number];
 
 function serverNotes(server: ServerReceipt, paint: Paint): readonly string[] {
-  const { answered, retried, cut, lost, clientGone, tunnels } = server;
+  const { answered, retried, cut, lost, clientGone, tunnels, streams } = server;
   const notes = [
     clientGone > 0 ? `${amount(clientGone)} left by their clients` : '',
-    tunnels.opened > 0 ? tunnelText(tunnels, paint) : '',
+    lastingText('tunnel', tunnels, paint),
+    lastingText('stream', streams, paint),
     // What was in flight when the receipt was opened is counted where it ends.
     answered + retried + cut + lost + clientGone > server.attempts ? '(some sent before)' : '',
   ].filter(Boolean);
   return notes.length === 0 ? [] : [notes.join(', ')];
 }
 
-/** Of upgraded connections; their requests are among those that were answered. */
-function tunnelText(tunnels: ReleaseReceipt['tunnels'], paint: Paint): string {
-  const { opened, ended, cut, open } = tunnels;
+/** The requests of tunnels are among those that were answered, streams are requests. '' for none. */
+function lastingText(
+  noun: 'tunnel' | 'stream',
+  counts: ReleaseReceipt['tunnels'],
+  paint: Paint,
+): string {
+  const { opened, ended, closed, cut, open } = counts;
+  if (opened === 0) return '';
   const cutText = cut > 0 ? paint('red', `${amount(cut)} CUT`) : '0 cut';
-  return `${amount(opened)} ${opened === 1 ? 'tunnel' : 'tunnels'}: ${amount(ended)} ended, ${cutText}, ${amount(open)} open`;
+  const closedText = closed > 0 ? `${amount(closed)} closed by the gateway, ` : '';
+  return `${amount(opened)} ${opened === 1 ? noun : `${noun}s`}: ${amount(ended)} ended, ${closedText}${cutText}, ${amount(open)} open`;
 }
 
 /** Which gateway all of this is about. Said without a receipt only where there may be others. */

@@ -30,7 +30,7 @@ const SERVER: ServerDocument = {
   eligibility: 'ok',
   outElsewhere: [],
   settled: true,
-  inFlight: 0,
+  ...{ inFlight: 0, tunnels: 0, streams: 0 },
   requests: 10,
   failures: 0,
   failedInARow: 0,
@@ -77,7 +77,7 @@ const STATUS: StatusDocument = {
           id: '127.0.0.1:9002',
           weight: 10,
           eligibility: 'drain',
-          inFlight: 2,
+          ...{ inFlight: 2, tunnels: 0, streams: 0 },
           requests: 1234,
           admin: { state: 'drain', owner: 'user:alice', reason: 'kernel', sinceMs: NOW - 3000 },
         },
@@ -109,6 +109,17 @@ empty  least_conn, 0 of 0 eligible
   no servers: register one with "sluice kv put"
 `,
   );
+});
+
+test('what is in flight and would not end by itself is told apart', () => {
+  const lasting = { ...SERVER, inFlight: 12, tunnels: 2, streams: 1 };
+  const one = { ...SERVER, inFlight: 1, tunnels: 1 };
+  const [upstream] = STATUS.upstreams;
+  assert(upstream !== undefined);
+  const upstreams = [{ ...upstream, servers: [lasting, one] }];
+  const text = statusView({ ...STATUS, upstreams }, plain);
+  assert.match(text, / 12 \(2 tunnels, 1 stream\) /);
+  assert.match(text, / 1 \(1 tunnel\) /);
 });
 
 test('says that the registry is away and that the last known servers stay in use', () => {

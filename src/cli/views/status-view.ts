@@ -95,6 +95,15 @@ function silentAdvice(pid: number, connections: number, width: number): readonly
   );
 }
 
+/** What would not end by itself is told apart: `12 (2 tunnels, 1 stream)`. */
+function inFlightOf({ inFlight, tunnels, streams }: ServerDocument): string | number {
+  const parts = [
+    tunnels > 0 ? `${tunnels} ${tunnels === 1 ? 'tunnel' : 'tunnels'}` : '',
+    streams > 0 ? `${streams} ${streams === 1 ? 'stream' : 'streams'}` : '',
+  ].filter(Boolean);
+  return parts.length === 0 ? inFlight : `${inFlight} (${parts.join(', ')})`;
+}
+
 /** Beside the labels of the head. */
 const HEAD_INDENT = ' '.repeat(11);
 
@@ -111,7 +120,7 @@ function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewO
       `  ${server.id}`,
       stateOf(server),
       server.weight,
-      server.inFlight,
+      inFlightOf(server),
       server.requests,
       server.failures,
       whyOf(server, nowMs),

@@ -96,6 +96,32 @@ export const upstreamSchema = section('A named group of interchangeable servers.
     least: 0,
     most: 64 * 1024 * 1024,
   }),
+  long_lived: section(
+    'What becomes of tunnels (WebSockets, other upgrades) and streams of events when a server is taken out. They would not end by themselves, and a drain would wait for them until its timeout. See docs/gateway.md.',
+    {
+      policy: choiceOf({
+        about: 'How they end.',
+        initial: 'close_after',
+        meanings: {
+          wait: 'when one of the sides ends them',
+          close_after: 'the gateway closes all of them in good order within `grace`',
+          close_now: 'at once',
+        },
+      }),
+      grace: duration({
+        about:
+          'With `close_after`: all are closed by then. Less than `drain.timeout` of a service.',
+        initial: '10s',
+        least: '0',
+      }),
+      spread: duration({
+        about:
+          'They are closed one by one over this last part of `grace`, so that their clients do not all come back in one moment; before it they have the time to end by themselves. As long as `grace` or longer: over all of it.',
+        initial: '10s',
+        least: '0',
+      }),
+    },
+  ).prefault({}),
   registry: follows,
   write_down: choiceOf({
     about: "Whether a drain also writes `down` into the server's record.",

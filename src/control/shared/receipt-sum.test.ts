@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NO_ANSWERS, NO_TUNNELS } from '../../../test/support/admin/documents.ts';
+import { NO_ANSWERS, NO_LASTING } from '../../../test/support/admin/documents.ts';
 import type { ReceiptCounts } from '../../admin.ts';
 import type { OtherCounts } from '../../gateways.ts';
 import { sumReceipts } from './receipt-sum.ts';
@@ -10,8 +10,17 @@ function counts(requests: number, more: Partial<ReceiptCounts> = {}): ReceiptCou
   const some = { answered: requests, answers, retried: 0, cut: 0, lost: 0, clientGone: 0 };
   return {
     ...{ id: 'r', upstream: 'app', openedAtMs: 5, requests, ...some, stillInFlight: 0 },
-    ...{ tunnels: NO_TUNNELS, longestGapMs: requests, workersLost: 0 },
-    servers: [{ id: 's1', attempts: requests, ...some, failures: 2, tunnels: NO_TUNNELS }],
+    ...{ tunnels: NO_LASTING, streams: NO_LASTING, longestGapMs: requests, workersLost: 0 },
+    servers: [
+      {
+        id: 's1',
+        attempts: requests,
+        ...some,
+        failures: 2,
+        tunnels: NO_LASTING,
+        streams: NO_LASTING,
+      },
+    ],
     ...more,
   };
 }

@@ -1,7 +1,12 @@
 // One receipt over all gateways: sums of what each counted, each gateway by name, and which counts may be
 // missing. What another gateway wrote is read with the shape of the contract.
 
-import { RECEIPT_COUNTS, type ReceiptCounts, type ReceiptDocument } from '../../admin.ts';
+import {
+  type LastingCounts,
+  RECEIPT_COUNTS,
+  type ReceiptCounts,
+  type ReceiptDocument,
+} from '../../admin.ts';
 import { formatClock } from '../../base/duration.ts';
 import type { Scope } from '../../base/scope.ts';
 import type { OtherCounts } from '../../gateways.ts';
@@ -99,7 +104,7 @@ function addedServer(a: ServerCounts, b: ServerCounts): ServerCounts {
 
 type Counts = Pick<
   ServerCounts,
-  'answered' | 'answers' | 'retried' | 'cut' | 'lost' | 'clientGone' | 'tunnels'
+  'answered' | 'answers' | 'retried' | 'cut' | 'lost' | 'clientGone' | 'tunnels' | 'streams'
 >;
 
 function addedCounts(a: Counts, b: Counts): Counts {
@@ -116,11 +121,17 @@ function addedCounts(a: Counts, b: Counts): Counts {
     cut: a.cut + b.cut,
     lost: a.lost + b.lost,
     clientGone: a.clientGone + b.clientGone,
-    tunnels: {
-      opened: a.tunnels.opened + b.tunnels.opened,
-      ended: a.tunnels.ended + b.tunnels.ended,
-      cut: a.tunnels.cut + b.tunnels.cut,
-      open: a.tunnels.open + b.tunnels.open,
-    },
+    tunnels: addedLasting(a.tunnels, b.tunnels),
+    streams: addedLasting(a.streams, b.streams),
+  };
+}
+
+function addedLasting(a: LastingCounts, b: LastingCounts): LastingCounts {
+  return {
+    opened: a.opened + b.opened,
+    ended: a.ended + b.ended,
+    closed: a.closed + b.closed,
+    cut: a.cut + b.cut,
+    open: a.open + b.open,
   };
 }

@@ -36,7 +36,7 @@ export function countTunnel(upstream: Upstream, server: Server): void {
 /** Answers why it was cut, or ''. */
 export function countTunnelEnd(tunnel: Tunnel, upstream: Upstream, server: Server): string {
   const reason = tunnel.whyCut(server.gone || server.state.admin !== 'ready');
-  const fate = reason === '' ? 'tunnelsEnded' : 'tunnelsCut';
+  const fate = reason !== '' ? 'tunnelsCut' : tunnel.isClosed ? 'tunnelsClosed' : 'tunnelsEnded';
   upstream.counters[fate] += 1;
   server.counters[fate] += 1;
   return reason;

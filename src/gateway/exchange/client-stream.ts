@@ -17,6 +17,8 @@ export interface ClientStream {
   readonly listener: string;
   /** False: the client knows no interim responses. */
   readonly takesInterims: boolean;
+  /** Of a response that has begun: it may end behind any piece, and is whole then. */
+  readonly mayEndAnywhere: boolean;
   /** Stop and go on reading the request's body, or the tunnel. */
   pauseBody(): void;
   resumeBody(): void;

@@ -5,12 +5,14 @@ import type { GatewayConfig } from '../../config.ts';
 import type { UpstreamSet } from '../../upstream.ts';
 import type { AccessLog } from '../access-log.ts';
 import type { OwnAnswers, ReadPage, RouteTable } from '../routing.ts';
+import type { LongLived } from './long-lived.ts';
 import type { ServerStreams } from './server-stream.ts';
 
 export type ExchangeContext = {
   config: GatewayConfig;
   readonly upstreams: UpstreamSet;
   readonly streams: ServerStreams;
+  readonly longLived: LongLived;
   accessLog: AccessLog | undefined;
   readonly ownAnswers: OwnAnswers;
   /** undefined: nobody renders pages. */

@@ -16,13 +16,17 @@ import { countExchange, countTunnel, countTunnelEnd, idsOf, type Result } from '
 import { Attempts } from './attempts.ts';
 import type { ClientStream, ClientStreamHandler } from './client-stream.ts';
 import type { ExchangeContext } from './context.ts';
+import type { Closable, Lasting } from './long-lived.ts';
 import { RequestBody } from './request-body.ts';
 import type { Failure } from './retry.ts';
 import type { ServerStream, ServerStreamHandler } from './server-stream.ts';
 import { Tunnel } from './tunnel.ts';
 import { allowedUpgrade } from './upgrade.ts';
 
-export class Exchange implements ClientStreamHandler, ServerStreamHandler {
+/** Of a tunnel or a stream that the gateway has ended. */
+const CLOSED = 'closed, because the server leaves';
+
+export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closable {
   offeredUpgrade = '';
   readonly #gateway: ExchangeContext;
   readonly #client: ClientStream;
@@ -34,6 +38,9 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
   #server: Server | undefined;
   #stream: ServerStream | undefined;
   #tunnel: Tunnel | undefined;
+  #response: ResponseHead | undefined;
+  /** Set when more of the response came than its first read; see long-lived.ts. */
+  #lasting: Lasting | undefined;
   /** Of the response; 0: none has begun. */
   #status = 0;
   #bodyBytes = 0;
@@ -119,13 +126,13 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
     if (this.#isEnded) return;
     this.#leaveServer(this.#tunnel !== undefined && isBroken);
     if (this.#tunnel === undefined) this.#end('clientGone', 'client gone');
-    else this.#endTunnel('client');
+    else this.#tunnel.goneBy('client');
   }
 
   stopped(): void {
     if (this.#isEnded) return;
     this.#leaveServer();
-    if (this.#tunnel !== undefined) this.#endTunnel('gateway');
+    if (this.#tunnel !== undefined) this.#tunnel.goneBy('gateway');
     else this.#end(this.#status === 0 ? 'lost' : 'cut', 'the gateway stopped');
   }
 
@@ -195,9 +202,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
   attemptFailed(failed: Failure): void {
     const { config, now, streams } = this.#gateway;
     const attempts = this.#attempts;
-    const server = this.#server;
-    const upstream = this.#upstream;
-    const stream = this.#stream;
+    const [server, upstream, stream] = [this.#server, this.#upstream, this.#stream];
     const nowMs = now();
     this.#stream = undefined;
     attempts.failed = failed;
@@ -245,16 +250,46 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
     this.#body.forget();
     this.#attempts.tookMs = this.#gateway.now() - this.#attempts.startedMs;
     this.#status = head.status;
+    this.#response = head;
     this.#client.begin(this.#attempts.withCookie(head, upstream, server));
   }
 
   responseBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
     if (this.#isWaiting && !done) this.#upstream?.responds(this.#gateway.now());
-    if (!done) this.#isWaiting = false;
+    if (!done) {
+      this.#isWaiting = false;
+      if (this.#lasting === undefined) this.#lasts();
+      const stop = this.#lasting?.relays(buffer, start, end) ?? -1;
+      if (stop !== -1) return this.#endEvents(buffer, start, stop);
+    }
     this.#bodyBytes += end - start;
     // The client is slower than the server: no more is taken from it, unless it is done with us.
     if (!this.#client.send(buffer, start, end, done) && !done) this.#stream?.pause();
     if (done) this.#finish();
+  }
+
+  #lasts(response = this.#response): void {
+    const [upstream, server] = [this.#upstream, this.#server];
+    if (upstream === undefined || server === undefined || this.#isEnded) return;
+    const { longLived, now } = this.#gateway;
+    const { mayEndAnywhere } = this.#client;
+    const of = { exchange: this, upstream, server, response, mayEndAnywhere, sinceMs: now() };
+    this.#lasting = longLived.began(of);
+  }
+
+  /** The server leaves. Where no end of an event can be seen, it ends as the server ends it. */
+  close(isLate: boolean): void {
+    if (this.#tunnel !== undefined) this.#tunnel.close(isLate);
+    else if (this.#lasting?.isBetweenEvents === true) this.#endEvents(NO_BYTES, 0, 0);
+  }
+
+  /** The last bytes, up to the end of an event: the client gets a whole response. */
+  #endEvents(buffer: Buffer, start: number, end: number): void {
+    this.#leaveServer();
+    if (this.#lasting !== undefined) this.#lasting.isClosed = true;
+    this.#bodyBytes += end - start;
+    this.#client.send(buffer, start, end, true);
+    this.#finish(CLOSED);
   }
 
   responseCut(reason: string, source: Failure['source']): void {
@@ -266,9 +301,9 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
     this.#client.cut();
   }
 
-  #finish(): void {
+  #finish(reason = ''): void {
     this.#stream = undefined;
-    this.#end('answered', '', 'success');
+    this.#end('answered', reason, 'success');
     this.#client.done();
   }
 
@@ -276,14 +311,15 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
 
   /** The request is answered; what follows is counted as a tunnel, and the server stays busy. */
   tunnelOpened(head: ResponseHead): void {
-    const server = this.#server;
-    const upstream = this.#upstream;
+    const [server, upstream] = [this.#server, this.#upstream];
     if (server === undefined || upstream === undefined) return;
-    this.#tunnel = new Tunnel(head.upgrade);
+    const over = (): void => this.#tunnelOver();
+    this.#tunnel = new Tunnel(head.upgrade, { client: this.#client, server: this.#stream, over });
     this.#status = 101;
     countTunnel(upstream, server);
     upstream.ended('answered', this.#gateway.now(), this.#startedMs, this.#isWaiting);
     this.#client.openTunnel(this.#attempts.withCookie(head, upstream, server));
+    this.#lasts();
   }
 
   get isServerBehind(): boolean {
@@ -292,40 +328,31 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
 
   tunnelFromClient(buffer: Buffer, start: number, end: number): void {
     this.#tunnel?.clientSent(buffer, start, end);
-    if (this.#stream?.send(buffer, start, end, false) === false) this.#client.pauseBody();
   }
 
   tunnelEndedByClient(): void {
-    this.#tunnel?.endedBy('client');
-    this.#stream?.endTunnel();
+    this.#tunnel?.clientEnded();
   }
 
   tunnelBytes(buffer: Buffer, start: number, end: number): void {
     this.#tunnel?.serverSent(buffer, start, end);
-    this.#bodyBytes += end - start;
-    if (!this.#client.send(buffer, start, end, false)) this.#stream?.pause();
   }
 
   tunnelEnded(): void {
-    this.#tunnel?.endedBy('server');
-    this.#client.endTunnel();
+    this.#tunnel?.serverEnded();
   }
 
   tunnelClosed(how: 'ended' | 'broken' | 'idle'): void {
-    this.#stream = undefined;
-    this.#endTunnel(how === 'idle' ? 'idle' : 'server', how === 'broken');
-    if (how === 'broken') this.#client.cut();
-    else this.#client.closeTunnel();
+    this.#tunnel?.serverGone(how);
   }
 
-  #endTunnel(by: Parameters<Tunnel['endedBy']>[0], isBroken = false): void {
-    const tunnel = this.#tunnel;
-    const server = this.#server;
-    const upstream = this.#upstream;
+  #tunnelOver(): void {
+    const [tunnel, server, upstream] = [this.#tunnel, this.#server, this.#upstream];
+    this.#stream = undefined;
     if (tunnel === undefined || server === undefined || upstream === undefined) return;
-    tunnel.endedBy(by, isBroken);
+    this.#bodyBytes = tunnel.bytes;
     const reason = countTunnelEnd(tunnel, upstream, server);
-    this.#end(reason === '' ? 'answered' : 'cut', reason);
+    this.#end(reason === '' ? 'answered' : 'cut', tunnel.isClosed ? CLOSED : reason);
   }
 
   // ---- the end ------------------------------------------------------------------------------
@@ -342,6 +369,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
   /** Once: accounts for the request, and gives back what it held. */
   #end(result: Result, reason: string, outcome: Outcome = 'neutral'): void {
     this.#isEnded = true;
+    if (this.#lasting !== undefined) this.#gateway.longLived.ended(this.#lasting, result);
     const nowMs = this.#gateway.now();
     const upstream = this.#upstream;
     const server = this.#server;
@@ -351,11 +379,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler {
       countExchange(result, this.#status, upstream, server);
       if (result !== 'refused') upstream.ended(result, nowMs, this.#startedMs, this.#isWaiting);
     }
-    this.#log(result, reason, nowMs);
     this.#body.forget();
-  }
-
-  #log(result: Result, reason: string, nowMs: number): void {
     this.#gateway.accessLog?.write({
       client: this.#client.forwarding.client(this.#head),
       listener: this.#client.listener,

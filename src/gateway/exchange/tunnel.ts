@@ -1,35 +1,172 @@
-// An upgraded connection, and what its end was. A receipt has to say whether a stopped server cut
-// somebody off, and a FIN alone does not tell: the kernel sends the same one for a server that is killed.
-// So the frames of a WebSocket are followed by their lengths, to find the Close frame with which a side
-// says goodbye. Of other protocols only the sockets are known.
+// An upgraded connection: what its end was, and how the gateway ends it when the server leaves. A receipt
+// has to say whether a stopped server cut somebody off, and a FIN alone does not tell: the kernel sends the
+// same one for a server that is killed. So the frames of a WebSocket are followed by their lengths, from the
+// upgrade on, to find the Close frame with which a side says goodbye, and the places between two frames, where
+// one of ours may stand. Of other protocols only the sockets are known.
+//
+// To close it, the server is told first. It answers with its Close (or a FIN) behind all that it has sent, and
+// where that comes, the client gets its own Close, 1001. So whatever the server has sent before it heard of the
+// end reaches the client. What a client sends to a server that has been told is dropped: no server reads
+// it. A server that does not answer is waited for no longer than `CLOSE_WAIT_MS` (long-lived.ts).
+//
+//   open → asking (a frame of the client is under way) → asked → over
+//                                                         └─ late: not answered; the next place between
+//                                                            two frames of the server is the end
 
-const CLOSE = 0x8;
+import type { ClientStream } from './client-stream.ts';
+import type { ServerStream } from './server-stream.ts';
+import { FrameScan, GOING_AWAY, maskedGoingAway } from './tunnel/frames.ts';
+
+/** Both sides, and whom to tell when it is over. */
+export type TunnelEnds = {
+  readonly client: Pick<ClientStream, 'send' | 'pauseBody' | 'endTunnel' | 'closeTunnel' | 'cut'>;
+  readonly server: Pick<ServerStream, 'send' | 'pause' | 'endTunnel' | 'discard'> | undefined;
+  readonly over: () => void;
+};
+
+/** client, server: that side ended it; idle: for want of bytes; policy: the server leaves. */
+type EndedBy = 'client' | 'server' | 'idle' | 'gateway' | 'policy';
 
 export class Tunnel {
-  #endedFirst: 'client' | 'server' | 'idle' | 'gateway' | '' = '';
+  #endedFirst: EndedBy | '' = '';
   #isBroken = false;
+  #state: 'open' | 'asking' | 'asked' | 'late' | 'over' = 'open';
+  /** From the server to the client. */
+  bytes = 0;
+  readonly #client: TunnelEnds['client'];
+  readonly #over: () => void;
+  #server: TunnelEnds['server'];
   readonly #fromClient: FrameScan | undefined;
   readonly #fromServer: FrameScan | undefined;
 
-  constructor(protocol: string) {
+  constructor(protocol: string, { client, server, over }: TunnelEnds) {
+    this.#client = client;
+    this.#server = server;
+    this.#over = over;
     if (protocol !== 'websocket') return;
     this.#fromClient = new FrameScan();
     this.#fromServer = new FrameScan();
   }
 
   clientSent(buffer: Buffer, start: number, end: number): void {
-    this.#fromClient?.read(buffer, start, end);
+    if (this.#state === 'open') {
+      this.#fromClient?.read(buffer, start, end);
+      return this.#toServer(buffer, start, end);
+    }
+    const frames = this.#fromClient;
+    if (this.#state !== 'asking' || frames === undefined) return;
+    const stop = frames.readFrame(buffer, start, end);
+    this.#toServer(buffer, start, stop);
+    if (frames.isBetween || frames.isClosed) this.#ask();
   }
 
   serverSent(buffer: Buffer, start: number, end: number): void {
-    this.#fromServer?.read(buffer, start, end);
+    const frames = this.#fromServer;
+    if (this.#state === 'open' || frames === undefined) {
+      frames?.read(buffer, start, end);
+      return this.#toClient(buffer, start, end);
+    }
+    if (this.#state === 'over') return;
+    const isLate = this.#state === 'late';
+    const stop = isLate
+      ? frames.readFrame(buffer, start, end)
+      : frames.readToClose(buffer, start, end);
+    if (stop > start) this.#toClient(buffer, start, stop);
+    if (stop < end || frames.isClosed || (isLate && frames.isBetween)) this.#goodbye();
   }
 
-  /** By one of the sides, for want of bytes, or by the gateway. The first counts: others follow. */
-  endedBy(whom: 'client' | 'server' | 'idle' | 'gateway', isBroken = false): void {
+  /** The server leaves: end it in good order. `isLate`: it was asked, and does not answer. */
+  close(isLate: boolean): void {
+    if (isLate) return this.#closeLate();
+    if (this.#state !== 'open' || this.#endedFirst !== '') return;
+    // One side has said goodbye already: the rest is on its way.
+    if (this.#fromServer?.isClosed === true) return;
+    if (this.#fromClient?.isBetween === false && !this.#fromClient.isClosed) this.#state = 'asking';
+    else this.#ask();
+  }
+
+  #closeLate(): void {
+    if (this.#state === 'over' || this.#state === 'late') return;
+    this.#state = 'late';
+    if (this.#fromServer === undefined || this.#fromServer.isBetween) this.#goodbye();
+  }
+
+  #ask(): void {
+    this.#state = 'asked';
+    const frames = this.#fromClient;
+    if (frames === undefined) this.#server?.endTunnel();
+    else if (!frames.isClosed) {
+      const close = maskedGoingAway(crypto.getRandomValues(new Uint8Array(4)));
+      this.#toServer(close, 0, close.length);
+    }
+  }
+
+  /** The server was told, or is about to be. */
+  get isAsked(): boolean {
+    return this.#state !== 'open' && this.#state !== 'over';
+  }
+
+  /** The server has sent all, as far as we wait for it. */
+  #goodbye(): void {
+    this.#state = 'over';
+    const frames = this.#fromServer;
+    // Never in the middle of a frame: the client sees then that it is cut.
+    if (frames?.isBetween === true && !frames.isClosed) {
+      this.#toClient(GOING_AWAY, 0, GOING_AWAY.length);
+    }
+    this.#server?.endTunnel();
+    this.#server?.discard();
+    this.goneBy('policy');
+    this.#client.closeTunnel();
+  }
+
+  #toServer(buffer: Buffer, start: number, end: number): void {
+    if (this.#server?.send(buffer, start, end, false) === false) this.#client.pauseBody();
+  }
+
+  #toClient(buffer: Buffer, start: number, end: number): void {
+    this.bytes += end - start;
+    if (!this.#client.send(buffer, start, end, false)) this.#server?.pause();
+  }
+
+  clientEnded(): void {
+    this.#endedBy('client');
+    this.#server?.endTunnel();
+  }
+
+  serverEnded(): void {
+    if (this.isAsked) return this.#goodbye();
+    this.#endedBy('server');
+    this.#client.endTunnel();
+  }
+
+  /** Its connection is gone. */
+  serverGone(how: 'ended' | 'broken' | 'idle'): void {
+    this.#server = undefined;
+    if (how !== 'idle' && this.isAsked) return this.#goodbye();
+    this.goneBy(how === 'idle' ? 'idle' : 'server', how === 'broken');
+    if (how === 'broken') this.#client.cut();
+    else this.#client.closeTunnel();
+  }
+
+  /** Nothing can be said in it any more. */
+  goneBy(whom: EndedBy, isBroken = false): void {
+    this.#state = 'over';
+    this.#server = undefined;
+    this.#endedBy(whom, isBroken);
+    this.#over();
+  }
+
+  /** The first counts: others follow. */
+  #endedBy(whom: EndedBy, isBroken = false): void {
     if (this.#endedFirst !== '') return;
     this.#endedFirst = whom;
     this.#isBroken = isBroken;
+  }
+
+  /** The gateway has ended it, because the server leaves. */
+  get isClosed(): boolean {
+    return this.#endedFirst === 'policy';
   }
 
   /**
@@ -45,51 +182,5 @@ export class Tunnel {
         ? this.#isBroken || isServerLeaving
         : !this.#fromClient.isClosed && this.#fromServer?.isClosed !== true;
     return isCut ? 'the server ended the tunnel without a goodbye' : '';
-  }
-}
-
-/** Follows the frames of one direction. **Source:** RFC 6455 5.2. */
-class FrameScan {
-  isClosed = false;
-  /** Bytes of the frame's payload that are still to come. */
-  #payloadBytes = 0;
-  /** Bytes of the frame's head that were read, and what they have said so far. */
-  #headBytes = 0;
-  #isClose = false;
-  #maskBytes = 0;
-  #lengthBytes = 0;
-  #length = 0;
-
-  read(buffer: Buffer, start: number, end: number): void {
-    let at = start;
-    while (at < end && !this.isClosed) {
-      if (this.#payloadBytes > 0) {
-        const skipped = Math.min(this.#payloadBytes, end - at);
-        this.#payloadBytes -= skipped;
-        at += skipped;
-      } else {
-        this.#readHead(buffer[at] ?? 0);
-        at += 1;
-      }
-    }
-  }
-
-  #readHead(byte: number): void {
-    const index = this.#headBytes;
-    this.#headBytes += 1;
-    if (index === 0) {
-      this.#isClose = (byte & 0x0f) === CLOSE;
-      return;
-    }
-    if (index === 1) {
-      const length = byte & 0x7f;
-      this.#maskBytes = byte & 0x80 ? 4 : 0;
-      this.#lengthBytes = length === 127 ? 8 : length === 126 ? 2 : 0;
-      this.#length = this.#lengthBytes === 0 ? length : 0;
-    } else if (index < 2 + this.#lengthBytes) this.#length = this.#length * 256 + byte;
-    if (this.#headBytes < 2 + this.#lengthBytes + this.#maskBytes) return;
-    if (this.#isClose) this.isClosed = true;
-    this.#payloadBytes = this.#length;
-    this.#headBytes = 0;
   }
 }

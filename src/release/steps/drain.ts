@@ -3,6 +3,7 @@
 
 import { formatDuration } from '../../base/units.ts';
 import { isServing } from '../control.ts';
+import type { Facts } from '../events.ts';
 import type { InstanceRun } from '../run.ts';
 import { done, failed } from '../step-end.ts';
 import type { StepDefinition } from '../steps.ts';
@@ -27,6 +28,7 @@ export const drain: StepDefinition<'drain'> = {
       const sliceMs = Math.min(LOOK_EVERY_MS, leftMs);
       const state = await control.awaitIdle(service.upstream, instance, Math.ceil(sliceMs));
       const { inFlight, acknowledged } = state;
+      const lasting = lastingFacts(state);
       const claim = claimOn(state.admin, owner);
       if (claim !== '') return { kind: 'taken_over', reason: `${claim} while it drained` };
       const failure = run.isTakenBack ? null : await release.released.findDead();
@@ -40,13 +42,13 @@ export const drain: StepDefinition<'drain'> = {
       }
       if (state.idle) return done({ cut: 0, ...otherGateways(state.scope) });
       if (leftMs > 0) {
-        run.wait({ in_flight: inFlight, acknowledged });
+        run.wait({ in_flight: inFlight, ...lasting, acknowledged });
         continue;
       }
       const waited = formatDuration(step.timeoutMs);
       if (step.onTimeout === 'proceed') {
         // What becomes of them is seen later, and in the receipt: some may end, or be sent elsewhere.
-        return done({ left: inFlight, waited, ...otherGateways(state.scope) });
+        return done({ left: inFlight, ...lasting, waited, ...otherGateways(state.scope) });
       }
       const workers = acknowledged ? '' : ', not acknowledged by every worker';
       const reason = `drain not over after ${waited}: ${inFlight} in flight${workers}`;
@@ -54,6 +56,11 @@ export const drain: StepDefinition<'drain'> = {
     }
   },
 };
+
+/** What of it would not end by itself. */
+function lastingFacts({ tunnels, streams }: { tunnels: number; streams: number }): Facts {
+  return { ...(tunnels > 0 ? { tunnels } : {}), ...(streams > 0 ? { streams } : {}) };
+}
 
 async function othersServing(run: InstanceRun): Promise<number> {
   const servers = await run.release.servers();

@@ -8,11 +8,11 @@ import type {
   ReleaseRecords,
 } from '../../../src/admin.ts';
 import { ALONE } from '../base/scopes.ts';
-import { NO_ANSWERS, NO_TUNNELS, server, status, upstream } from './documents.ts';
+import { NO_ANSWERS, NO_LASTING, server, status, upstream } from './documents.ts';
 
 const DRAIN: DrainDocument = {
   ...{ server: 'a:1', admin: { state: 'drain', owner: 'user:alice', reason: '', sinceMs: 1 } },
-  ...{ generation: 4, acknowledged: true, inFlight: 0, tunnels: 0, idle: true },
+  ...{ generation: 4, acknowledged: true, inFlight: 0, tunnels: 0, streams: 0, idle: true },
   ...{ eligibility: 'drain', scope: ALONE },
 };
 
@@ -27,7 +27,13 @@ const RECEIPT: ReceiptDocument = {
     servers: [],
     gateways: [],
   },
-  ...{ answers: NO_ANSWERS, tunnels: NO_TUNNELS, complete: true, scope: ALONE },
+  ...{
+    answers: NO_ANSWERS,
+    tunnels: NO_LASTING,
+    streams: NO_LASTING,
+    complete: true,
+    scope: ALONE,
+  },
 };
 
 export function controlStub(changes: Partial<Control> = {}): Control {

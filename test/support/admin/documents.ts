@@ -10,7 +10,7 @@ import { ALONE } from '../base/scopes.ts';
 
 /** Of receipts: nothing was answered, no tunnel was opened. */
 export const NO_ANSWERS = { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 };
-export const NO_TUNNELS = { opened: 0, ended: 0, cut: 0, open: 0 };
+export const NO_LASTING = { opened: 0, ended: 0, closed: 0, cut: 0, open: 0 };
 
 export function server(id: string, changes: Partial<ServerDocument> = {}): ServerDocument {
   return {
@@ -35,7 +35,7 @@ export function server(id: string, changes: Partial<ServerDocument> = {}): Serve
     eligibility: 'ok',
     outElsewhere: [],
     settled: true,
-    inFlight: 0,
+    ...{ inFlight: 0, tunnels: 0, streams: 0 },
     requests: 0,
     failures: 0,
     failedInARow: 0,

@@ -1,7 +1,7 @@
 // Events and a result of a release that a test tells: two instances, the first of which fails.
 
 import type { ReleaseEvent, ReleaseReceipt, ReleaseResult } from '../../../src/release.ts';
-import { NO_ANSWERS } from '../admin/documents.ts';
+import { NO_ANSWERS, NO_LASTING } from '../admin/documents.ts';
 import { ALONE } from '../base/scopes.ts';
 
 export const A = '127.0.0.1:9001';
@@ -31,7 +31,8 @@ export function settled(instance: string, outcome: string, text = ''): ReleaseEv
 export const RECEIPT: ReleaseReceipt = {
   ...{ id: 'x', complete: true, missing: '', requests: 9120, answered: 9118 },
   ...{ retried: 0, cut: 1, lost: 2, clientGone: 0, stillInFlight: 0, longestGapMs: 120 },
-  tunnels: { opened: 0, ended: 0, cut: 0, open: 0 },
+  tunnels: NO_LASTING,
+  streams: NO_LASTING,
   answers: NO_ANSWERS,
   workersLost: 0,
   servers: [],

@@ -64,7 +64,14 @@ export function openGateway(
         out: new Map(
           [...gateway.out].map((server) => [
             server,
-            { eligibility: 'drain', inFlight: 0, tunnels: 0, idle: true, index: 0 } as const,
+            {
+              eligibility: 'drain',
+              inFlight: 0,
+              tunnels: 0,
+              streams: 0,
+              idle: true,
+              index: 0,
+            } as const,
           ]),
         ),
       }),

@@ -22,7 +22,7 @@ import {
   type ReleaseResult,
   runRelease,
 } from '../../../src/release.ts';
-import { NO_ANSWERS, NO_TUNNELS } from '../admin/documents.ts';
+import { NO_ANSWERS, NO_LASTING } from '../admin/documents.ts';
 import { freePorts } from '../base/ports.ts';
 import { ALONE } from '../base/scopes.ts';
 
@@ -228,7 +228,14 @@ type FakeServer = {
 /** A server of a receipt: so many answers, of which so many with 5xx, and attempts that it failed. */
 export function counted(id: string, answered: number, bad: number, failures = 0): ReceiptCount {
   const answers = { ...NO_ANSWERS, '2xx': answered - bad, '5xx': bad };
-  const rest = { retried: failures, cut: 0, lost: 0, clientGone: 0, tunnels: NO_TUNNELS };
+  const rest = {
+    retried: failures,
+    cut: 0,
+    lost: 0,
+    clientGone: 0,
+    tunnels: NO_LASTING,
+    streams: NO_LASTING,
+  };
   return { id, attempts: answered + failures, answered, answers, failures, ...rest };
 }
 
@@ -332,7 +339,7 @@ export class FakeControl implements ReleaseControl {
     const { eligibility } = await this.#look(id);
     const idle = inFlight === 0;
     const base = { admin: state, generation: 1, acknowledged: true };
-    return { ...base, inFlight, idle, eligibility, scope: this.scope };
+    return { ...base, inFlight, tunnels: 0, streams: 0, idle, eligibility, scope: this.scope };
   }
 
   async #look(id: string): Promise<PoolServer> {
@@ -366,7 +373,7 @@ function receipt(scope: Scope): Receipt {
     id: 'x1',
     ...counts,
     stillInFlight: 0,
-    ...{ answers: NO_ANSWERS, tunnels: NO_TUNNELS },
+    ...{ answers: NO_ANSWERS, tunnels: NO_LASTING, streams: NO_LASTING },
     longestGapMs: 0,
     workersLost: 0,
     servers: [],

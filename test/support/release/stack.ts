@@ -28,8 +28,16 @@ export type ReleaseStack = {
   readonly journal: (release: string) => string;
 };
 
-/** `service`: more lines of the service's section. */
-export async function startReleaseStack(t: TestContext, service = ''): Promise<ReleaseStack> {
+/** Of the file: more lines of the two sections. `app`: what is started instead of the demo's. */
+type Part = {
+  readonly service?: string;
+  readonly upstream?: string;
+  readonly app?: string;
+  readonly drainTimeout?: string;
+};
+
+export async function startReleaseStack(t: TestContext, part: Part = {}): Promise<ReleaseStack> {
+  const { service = '', upstream = '', drainTimeout = '2s' } = part;
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const folder = await temporaryFolder('release', cleanup);
@@ -37,7 +45,7 @@ export async function startReleaseStack(t: TestContext, service = ''): Promise<R
   const instances = ports.map((port) => `127.0.0.1:${port}`);
   const launcher = join(folder, 'app.ts');
   const cases = Object.entries(BEHAVIOURS).map(([name, code]) => `if (v === '${name}') ${code};`);
-  const app = JSON.stringify(join(PROJECT, 'demo/app.ts'));
+  const app = JSON.stringify(part.app ?? join(PROJECT, 'demo/app.ts'));
   await writeFile(
     launcher,
     `const v = process.env.VERSION;\n${cases.join('\n')}\nawait import(${app});\n`,
@@ -64,12 +72,12 @@ upstreams:
   app:
     servers: [${instances.join(', ')}]
     check: { type: http, path: /ping, interval: 100ms, timeout: 2s, rise: 2, fall: 3 }
-services:
+${upstream}services:
   app:
     instances: [${instances.join(', ')}]
     start: [${JSON.stringify(process.execPath)}, ${launcher}, -h, "{host}", -p, "{port}"]
 ${/^ {4}env:/m.test(service) ? '' : '    env: { VERSION: "{version}" }\n'}    stop_timeout: 500ms
-    drain: { timeout: 2s }
+    drain: { timeout: ${drainTimeout} }
     check: { path: /ping, interval: 100ms, timeout: 2s, rise: 2, deadline: 30s }
     expect_version: { header: x-app-version }
 ${service}`,

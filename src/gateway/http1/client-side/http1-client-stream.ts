@@ -69,6 +69,10 @@ export class Http1ClientStream implements ClientStream {
     return this.#request.minor === 1;
   }
 
+  get mayEndAnywhere(): boolean {
+    return this.#isChunked;
+  }
+
   get isUnanswered(): boolean {
     return this.#cutBy === '';
   }
