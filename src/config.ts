@@ -7,6 +7,7 @@ export { opennessOf } from './config/rules/registries.ts';
 export { DEFAULT_REGISTRY } from './config/sections/follows.ts';
 export { embeddedSettings } from './config/sections/registry.ts';
 export type {
+  ArtifactConfig,
   Config,
   Followed,
   GatewayConfig,
@@ -16,6 +17,7 @@ export type {
   ListenAddress,
   ListenerConfig,
   LongLivedConfig,
+  PipelineCommand,
   ReceiverConfig,
   RegistryConfig,
   ServiceConfig,

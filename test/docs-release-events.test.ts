@@ -61,7 +61,8 @@ test('docs/release-events.md says what comes', async (t) => {
   const common = pages.get(COMMON) ?? new Map<string, readonly string[]>();
   const { service, control } = await scene(t);
   const good = await deploy(service, control, 'v2');
-  const bad = await deploy({ ...service, versionHeader: '' }, control, 'broken');
+  const pipeline = [{ part: 'build' as const, command: 'echo built' }];
+  const bad = await deploy({ ...service, pipeline, versionHeader: '' }, control, 'broken');
   const seen = new Map<string, Set<string>>();
   const wrong = [...good.events, ...bad.events].flatMap((event) => {
     const fields = pages.get(event.type);

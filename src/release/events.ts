@@ -27,6 +27,19 @@ type Happening =
   | { readonly type: 'plan'; readonly plan: Plan }
   | { readonly type: 'note'; readonly instance: string; readonly text: string }
   | {
+      /** What is done for all instances together; before the lock is taken, `release` is ''. */
+      readonly type: 'prepare';
+      readonly part: 'build' | 'test' | 'scan' | 'artifact' | 'upload' | 'prune';
+      /** The command, the file, the host. */
+      readonly subject: string;
+      readonly phase: 'start' | 'output' | 'wait' | 'done' | 'failed';
+      /** Since its start. */
+      readonly ms: number;
+      /** A line of output, or why it failed. */
+      readonly text: string;
+      readonly data: Facts;
+    }
+  | {
       readonly type: 'step';
       readonly instance: string;
       readonly step: StepKind;

@@ -12,12 +12,13 @@
 //   running, takes no traffic                guard drain stop start check admit
 //   not running                              guard start check admit
 //
-// With `verify` configured, admit is followed by it.
+// With an artifact, activate stands before start; with `verify` configured, admit is followed by it.
 
 import { isPartial, notHeard, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
-import type { ServiceConfig, VerifyConfig } from '../config.ts';
+import type { ServiceConfig, ServiceInstance, VerifyConfig } from '../config.ts';
 import { ownerText } from '../model.ts';
+import { linkFor, releaseOf } from './artifact.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
 import type { LaunchFacts } from './drivers.ts';
 import { problemsOf } from './plan/problems.ts';
@@ -42,6 +43,8 @@ type StepSettings = {
     readonly need: number | null;
   };
   readonly stop: { readonly timeoutMs: number; readonly pid: number };
+  /** Leads the link `<path>/<link>` to `releases/<release>`. */
+  readonly activate: { readonly path: string; readonly link: string; readonly release: string };
   readonly start: LaunchFacts & {
     readonly version: string;
     /** `proven`: the launch in the instance's record, which also has its environment. */
@@ -160,9 +163,16 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
 }
 
 /** What brings a failed instance back: the same kinds of step, with the launch that last served. */
-export function planRevert(service: ServiceConfig, proven: LaunchAt, pid: number): readonly Step[] {
+export function planRevert(
+  service: ServiceConfig,
+  instance: ServiceInstance,
+  proven: LaunchAt,
+  pid: number,
+): readonly Step[] {
+  const release = [proven.cwd, ...proven.argv].map(releaseOf).find(Boolean) ?? '';
   return [
     { kind: 'stop', timeoutMs: service.stopTimeoutMs, pid },
+    ...activateSteps(service, instance, release),
     startStep(proven, 'proven'),
     checkStep(service, proven.version),
     { kind: 'admit' },
@@ -229,9 +239,12 @@ function planInstance(options: {
     const why = `at ${version}, held by ${left} that did not finish`;
     return { ...base, action: 'release', why, steps: [guard, ...arrive] };
   }
-  const start = startStep({ version, ...instance.wanted }, 'config');
+  const start = [
+    ...activateSteps(service, instance, service.artifact?.release ?? ''),
+    startStep({ version, ...instance.wanted }, 'config'),
+  ];
   if (process === null) {
-    return { ...base, action: 'release', why: 'not running', steps: [guard, start, ...arrive] };
+    return { ...base, action: 'release', why: 'not running', steps: [guard, ...start, ...arrive] };
   }
   const drain: Step = {
     kind: 'drain',
@@ -244,7 +257,7 @@ function planInstance(options: {
     ...base,
     action: 'release',
     why: takesTraffic ? '' : absence(instance, options.found),
-    steps: [guard, drain, stop, start, ...arrive],
+    steps: [guard, drain, stop, ...start, ...arrive],
   };
 }
 
@@ -260,6 +273,17 @@ function absence({ server, left }: InstanceSurvey, { trouble }: Survey): string 
 
 function startStep(launch: LaunchAt, origin: 'config' | 'proven'): Step {
   return { kind: 'start', origin, ...launch };
+}
+
+/** None without an artifact, or when it is not known what it will be. */
+function activateSteps(
+  { artifact }: ServiceConfig,
+  instance: ServiceInstance,
+  release: string,
+): readonly Step[] {
+  if (artifact === null || release === '') return [];
+  const link = linkFor(artifact, instance);
+  return [{ kind: 'activate', path: artifact.path, link, release }];
 }
 
 function checkStep(service: ServiceConfig, version: string): Step {

@@ -11,6 +11,7 @@ import type { Settled } from './run.ts';
 import type { StepFailure } from './step-end.ts';
 import type { Survey } from './survey.ts';
 import { amountText, judge, minus, NOTHING, plus, type Tally, tallyOf } from './verdict.ts';
+import type { Interrupts } from './wait.ts';
 
 type Story = {
   readonly service: ServiceConfig;
@@ -79,6 +80,35 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
   };
 }
 
+/** Of one that ended before the survey: no version was made, or it is none that can be brought. */
+export function describeUnbegun(
+  story: {
+    readonly service: ServiceConfig;
+    readonly release: string;
+    readonly version: string;
+    readonly failure: StepFailure;
+    readonly interrupts: Interrupts;
+    /** What its commands printed; '' = there were none. */
+    readonly output: string;
+  },
+  startedMs: number,
+): ReleaseResult {
+  const { service, release, version, failure, interrupts, output } = story;
+  const { code, reason, evidence } = failure;
+  const isInterrupted = code === 'interrupted';
+  return {
+    ...{ release, service: service.name, version, code, reason, evidence },
+    outcome: isInterrupted ? 'interrupted' : 'refused',
+    exit: isInterrupted ? signalExit(interrupts.name) : exitCode(code),
+    ...{ instances: [], receipt: null, doubts: [], scope: null },
+    next: [
+      ...(output === '' || isInterrupted ? [] : [`read ${output}`]),
+      isInterrupted ? 'nothing was changed: run the same command again' : 'fix it and deploy again',
+    ],
+    ms: Math.round(performance.now() - startedMs),
+  };
+}
+
 /** When a released version is doubted without `verify`: it costs nobody more than a look. */
 const DOUBT = { minRequests: 5, minErrors: 3, errorShareMax: 0.01, vsPeers: 3 };
 
@@ -134,7 +164,11 @@ function outcomeOf(story: Story, released: boolean): ReleaseResult['outcome'] {
 function exitOf(story: Story): number {
   if (story.failure === null) return 0;
   const { code } = story.failure;
-  return code === 'interrupted' ? 128 + (SIGNAL_NUMBERS[story.signal] ?? 2) : exitCode(code);
+  return code === 'interrupted' ? signalExit(story.signal) : exitCode(code);
+}
+
+function signalExit(signal: string): number {
+  return 128 + (SIGNAL_NUMBERS[signal] ?? 2);
 }
 
 function poolText(server: PoolServer | undefined): string {

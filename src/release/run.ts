@@ -1,14 +1,18 @@
-// A release from its lock to its result: survey, plan, then the plan's instances, one after the
-// other, and the result. The first instance that fails ends it.
+// A release from its first command to its result: what makes the version, the lock, survey and plan,
+// the artifact to all hosts, then the plan's instances, one after the other, and the result. What
+// fails before the first instance changes nothing; the first instance that fails ends it.
 
+import type { Artifact } from './artifact.ts';
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
 import { closeHosts } from './hosts.ts';
 import { openJournal } from './journal/journal.ts';
 import { masked } from './masking.ts';
 import { Notifier } from './notify.ts';
 import { type Plan, planRelease } from './plan.ts';
-import { describeResult } from './result.ts';
+import { describeResult, describeUnbegun } from './result.ts';
+import { bring, markFailed, removeOld } from './run/bring.ts';
 import { hurried } from './run/control-retry.ts';
+import { prepare } from './run/prepare.ts';
 import { Release, type ReleaseOptions } from './run/release.ts';
 import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { TrafficWatch } from './run/traffic.ts';
@@ -24,14 +28,32 @@ export type { ReleaseOptions, Settled } from './run/release.ts';
  * @throws locked while another release of the service runs; storage_full, storage_failed when it
  *   cannot begin its journal
  */
-export async function runRelease(options: ReleaseOptions): Promise<ReleaseResult> {
-  const journal = await openJournal(options.service, options.version);
+export async function runRelease(given: ReleaseOptions): Promise<ReleaseResult> {
+  const startedMs = performance.now();
+  const prepared = await prepare(given);
+  const { options, artifact, failure } = prepared;
   try {
-    const control = hurried(options.control, options.interrupts.hard);
-    return await run(new Release({ ...options, control }, journal));
+    const journal = await openJournal(options.service, options.version);
+    try {
+      const control = hurried(options.control, options.interrupts.hard);
+      const release = new Release({ ...options, control }, journal);
+      for (const secret of prepared.secrets) release.secrets.add(secret);
+      let output = '';
+      await release.keep(async () => {
+        output = await prepared.keepOutput(release.id);
+      });
+      if (failure !== null) {
+        const story = { ...options, release: release.id, failure, output };
+        const told = { notifier: notifierFor(release), from: [] };
+        return await finish(release, describeUnbegun(story, startedMs), told);
+      }
+      return await run(release, artifact, startedMs);
+    } finally {
+      await journal.close();
+    }
   } finally {
     await closeHosts(options.service);
-    await journal.close();
+    await artifact?.discard();
   }
 }
 
@@ -43,8 +65,11 @@ type End = {
   readonly seen: Survey;
 };
 
-async function run(release: Release): Promise<ReleaseResult> {
-  const startedMs = performance.now();
+async function run(
+  release: Release,
+  artifact: Artifact | null,
+  startedMs: number,
+): Promise<ReleaseResult> {
   const { service, options } = release;
   const found = await surveyFor(release);
   for (const one of await secretsIn(found, service, options.version)) release.secrets.add(one);
@@ -55,33 +80,27 @@ async function run(release: Release): Promise<ReleaseResult> {
   for (const text of plan.notes) release.emit({ type: 'note', instance: '', text });
 
   const [problem] = plan.problems;
-  const { interrupts } = options;
-  const notifier = new Notifier(service.notify, { interrupts, secrets: release.secrets });
-  const about = {
-    service: service.name,
-    release: release.id,
-    version: plan.version,
-    from: plan.from,
-  };
+  const notifier = notifierFor(release);
   if (problem === undefined && plan.instances.some(({ action }) => action === 'release')) {
-    notifier.tell('started', { ...about, result: null });
+    notifier.tell('started', aboutOf(release, plan.from, null));
   }
-  const end: End =
+  const refusal =
     problem === undefined
+      ? artifact === null
+        ? null
+        : await bring(release, plan, artifact)
+      : { code: problem.code, reason: problem.message, evidence: [] };
+  const end: End =
+    refusal === null
       ? await carryOut(release, plan, found)
-      : {
-          failure: { code: problem.code, reason: problem.message, evidence: [] },
-          receipt: null,
-          marks: new Map(),
-          seen: await surveyFor(release),
-        };
+      : { failure: refusal, receipt: null, marks: new Map(), seen: await surveyFor(release) };
   const story = {
     service,
     release: release.id,
     plan,
     options,
     failure: end.failure ?? release.storage,
-    isRefused: problem !== undefined,
+    isRefused: refusal !== null && refusal.code !== 'interrupted',
     storage: release.storage,
     settled: release.settled,
     receipt: end.receipt,
@@ -90,12 +109,35 @@ async function run(release: Release): Promise<ReleaseResult> {
     ms: Math.round(performance.now() - startedMs),
   };
   const result = describeResult(story, end.seen);
+  if (result.outcome === 'succeeded') await removeOld(release, end.seen);
+  if (end.failure !== null) await markFailed(release, end.failure);
+  return finish(release, result, { notifier, from: plan.from });
+}
+
+async function finish(
+  release: Release,
+  result: ReleaseResult,
+  told: { readonly notifier: Notifier; readonly from: readonly string[] },
+): Promise<ReleaseResult> {
+  const { notifier, from } = told;
   const { outcome, code, reason, exit, receipt } = result;
   await release.write({ kind: 'end', data: { outcome, code, reason, exit, receipt } });
-  notifier.tell(outcome, { ...about, result });
+  notifier.tell(outcome, aboutOf(release, from, result));
   for (const text of await notifier.close()) release.emit({ type: 'note', instance: '', text });
   release.emit({ type: 'result', result });
   return masked(result, release.secrets);
+}
+
+function notifierFor({ service, options, secrets }: Release): Notifier {
+  return new Notifier(service.notify, { interrupts: options.interrupts, secrets });
+}
+
+function aboutOf(
+  { service, id, options }: Release,
+  from: readonly string[],
+  result: ReleaseResult | null,
+) {
+  return { service: service.name, release: id, version: options.version, from, result };
 }
 
 function surveyFor(release: Release): Promise<Survey> {

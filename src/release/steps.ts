@@ -6,6 +6,7 @@ import type { Facts } from './events.ts';
 import type { Step, StepKind } from './plan.ts';
 import type { InstanceRun } from './run.ts';
 import { endOf, type StepEnd } from './step-end.ts';
+import { activate } from './steps/activate.ts';
 import { admit } from './steps/admit.ts';
 import { check } from './steps/check.ts';
 import { drain } from './steps/drain.ts';
@@ -30,6 +31,7 @@ const STEPS: { readonly [Kind in StepKind]: StepDefinition<Kind> } = {
   guard,
   drain,
   stop,
+  activate,
   start,
   check,
   admit,

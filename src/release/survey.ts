@@ -6,6 +6,7 @@ import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
 import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { parseOwner } from '../model.ts';
+import { releaseFolder } from './artifact.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { driverOf, type LaunchFacts, type Started } from './drivers.ts';
 import { hostOf } from './hosts.ts';
@@ -184,8 +185,16 @@ async function surveyInstance(
       proven: record.proven === null ? '' : await driver.returnProblem(record.proven),
     },
     wanted: driver.describe(wanted),
-    launchProblem: await driver.startProblem(wanted),
+    launchProblem: (await isComing(service, instance)) ? '' : await driver.startProblem(wanted),
   };
+}
+
+/** Nothing can be said of a version that is not on the host yet. */
+async function isComing(service: ServiceConfig, instance: ServiceInstance): Promise<boolean> {
+  const { artifact } = service;
+  if (artifact === null) return false;
+  if (artifact.release === '') return true;
+  return (await hostOf(service, instance).look(releaseFolder(artifact))) === null;
 }
 
 /**

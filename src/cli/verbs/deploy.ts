@@ -22,6 +22,7 @@ import { addReleaseOptions, type ReleaseVerbOptions, releaseTarget } from './ser
 const SIGNALS = [...ENDING, 'SIGHUP'] as const;
 
 type DeployOptions = ReleaseVerbOptions & {
+  readonly skipBuild?: boolean;
   readonly plain?: boolean;
   readonly output: Output | 'auto';
   readonly dotenv?: string;
@@ -48,14 +49,18 @@ export function defineDeploy(verb: Command): void {
     )
     .addOption(new Option('--plain', 'the same as --output plain').conflicts(['output', 'json']))
     .addOption(new Option('--json', 'the same as --output json').conflicts('output'))
+    .option('--skip-build', 'do not run build, test and scan: that was done before')
     .option('--dotenv <file>', 'write SLUICE_OUTCOME and others as NAME=value, for later CI jobs')
     .addHelpText(
       'after',
       `
-Per instance: guard, drain until nothing is in flight, stop, start, check,
-admit. An instance that fails is brought back to the version that served before;
-the others are not touched. Ctrl-C stops at the next safe point, twice at once;
-run the same command again to go on.
+First build, test and scan run, as configured; then the artifact is brought to
+all hosts. What fails there changes nothing (exit 3).
+
+Per instance: guard, drain until nothing is in flight, stop, activate, start,
+check, admit. An instance that fails is brought back to the version that served
+before; the others are not touched. Ctrl-C stops at the next safe point, twice
+at once; run the same command again to go on.
 
 Drained, counted and "in pool" hold for all gateways that share the registry. A
 gateway that could not be heard is named, and the receipt is INCOMPLETE then.
@@ -66,7 +71,8 @@ version could not be brought back, 9 control plane not reachable, 130
 interrupted.
 
 Example:
-  $ sluice deploy app --version v2`,
+  $ sluice deploy app --version v2
+  $ sluice deploy app --artifact build/app.tgz`,
     )
     .action(async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<DeployOptions>();
@@ -100,8 +106,8 @@ async function release(
   show: Show,
 ): Promise<{ readonly result: ReleaseResult; readonly isEndedAtOnce: boolean }> {
   const { Interrupts, runRelease } = await import('../../release.ts');
-  const { service, control } = await releaseTarget(name, options);
-  const { version, force = false, allowDowntime = false } = options;
+  const target = await releaseTarget(name, options);
+  const { force = false, allowDowntime = false, skipBuild = false } = options;
   const interrupts = new Interrupts();
   // When the reader of the output goes away, the release goes on: it may be between two steps.
   keepGoingWithoutReaders();
@@ -115,7 +121,7 @@ async function release(
     show.remark(`sluice: ${signal}: ${text}`);
   });
   try {
-    const flags = { service, version, control, force, allowDowntime, interrupts };
+    const flags = { ...target, force, allowDowntime, skipBuild, interrupts };
     const { onEvent, onSecrets } = show;
     const result = await runRelease({ ...flags, onEvent, onSecrets });
     return { result, isEndedAtOnce: interrupts.hard.aborted };

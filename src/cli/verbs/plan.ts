@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { exitCode } from '../../base/errors.ts';
+import type { ServiceConfig } from '../../config.ts';
 import { paint, print, printJson, widthOf } from '../output.ts';
 import { planText } from '../views/plan-view.ts';
 import { addReleaseOptions, type ReleaseVerbOptions, releaseTarget } from './service.ts';
@@ -27,16 +28,20 @@ Example:
     )
     .action(async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<PlanVerbOptions>();
-      const { closeHosts, masked, planRelease, secretsIn, survey } = await import(
+      const { closeHosts, masked, planRelease, secretsIn, seenArtifact, survey } = await import(
         '../../release.ts'
       );
-      const { service, control } = await releaseTarget(name, options);
-      const { version, force = false, allowDowntime = false } = options;
+      const { control, ...given } = await releaseTarget(name, options);
+      const { force = false, allowDowntime = false } = options;
+      const seen = await seenArtifact(given.service, { ...given, file: given.artifactFile });
+      const { service, version } = seen;
       const found = await survey({ service, control, version, self: '' }).finally(() =>
         closeHosts(service),
       );
       const whole = planRelease(service, found, { version, force, allowDowntime });
-      const plan = masked(whole, await secretsIn(found, service, version));
+      const before = given.artifactFile === '' ? pipelineNotes(service) : [];
+      const noted = { ...whole, notes: [...before, ...whole.notes] };
+      const plan = masked(noted, await secretsIn(found, service, version));
       if (options.json === true) printJson(plan);
       else print(planText(plan, paint, widthOf(process.stdout)));
       const [problem] = plan.problems;
@@ -44,4 +49,12 @@ Example:
       if (problem !== undefined) process.exitCode = exitCode(problem.code);
       else if (hasChanges && options.detailedExitcode === true) process.exitCode = EXIT_CHANGES;
     });
+}
+
+/** What a deploy does before it touches a host; the plan is of what is there now. */
+function pipelineNotes({ pipeline, artifact }: ServiceConfig): readonly string[] {
+  if (pipeline.length === 0) return [];
+  const commands = pipeline.map(({ part, command }) => `${part} "${command}"`).join(', ');
+  const now = artifact === null ? '' : '; this is the plan for the artifact that is there now';
+  return [`first runs ${commands} (not with --skip-build)${now}`];
 }

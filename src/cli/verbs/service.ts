@@ -1,5 +1,6 @@
 // What `plan` and `deploy` have in common: the service of the configuration, and the arguments.
 
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../../base/errors.ts';
 import { versionProblem } from '../../base/version-name.ts';
@@ -8,7 +9,9 @@ import type { ReleaseControl } from '../../release.ts';
 import { configOf, controlOf, type GlobalOptions } from '../client/target.ts';
 
 export type ReleaseVerbOptions = GlobalOptions & {
-  readonly version: string;
+  /** Absent: as the artifact says. */
+  readonly version?: string;
+  readonly artifact?: string;
   readonly force?: boolean;
   readonly allowDowntime?: boolean;
 };
@@ -16,21 +19,48 @@ export type ReleaseVerbOptions = GlobalOptions & {
 export function addReleaseOptions(command: Command): Command {
   return command
     .argument('<service>', 'a service of the configuration')
-    .requiredOption(
+    .option(
       '--version <version>',
-      'the version to release, as the app names it',
+      'the version to release, as the app names it; default: as the artifact says',
       parseVersion,
+    )
+    .option(
+      '--artifact <file>',
+      'an archive that was built already, in place of the configured one',
     )
     .option('--force', 'restart instances that are at this version already')
     .option('--allow-downtime', 'let the last eligible server go');
 }
 
+export type ReleaseTarget = {
+  readonly service: ServiceConfig;
+  /** '' = as the artifact says. */
+  readonly version: string;
+  /** '' = as the configuration says. */
+  readonly artifactFile: string;
+  readonly control: ReleaseControl;
+};
+
 export async function releaseTarget(
   name: string,
   options: ReleaseVerbOptions,
-): Promise<{ readonly service: ServiceConfig; readonly control: ReleaseControl }> {
+): Promise<ReleaseTarget> {
   const config = await configOf(options);
-  return { service: serviceOf(config, name), control: await controlOf(options) };
+  const service = serviceOf(config, name);
+  const { version = '', artifact } = options;
+  if (service.artifact === null && (version === '' || artifact !== undefined)) {
+    const what =
+      artifact === undefined
+        ? "option '--version <version>' is required"
+        : '--artifact means nothing';
+    const remedy = artifact === undefined ? 'give one, or' : '';
+    throw new SluiceError(
+      'usage',
+      `${what}: service "${name}" has no artifact; ${remedy} write services.${name}.artifact`,
+    );
+  }
+  const artifactFile = artifact === undefined ? '' : resolve(artifact);
+  return { service, version, artifactFile, control: await controlOf(options) };
 }
 
 function serviceOf(config: Config, name: string): ServiceConfig {

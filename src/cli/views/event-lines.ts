@@ -27,6 +27,13 @@ export function eventLine(event: ReleaseEvent): string {
         fields({ from, to: plan.version, instances, need: plan.need }),
       );
     }
+    case 'prepare': {
+      if (event.phase === 'wait') return '';
+      if (event.phase === 'output') return `  ${event.text}`;
+      const took = event.phase === 'start' ? '' : formatDuration(event.ms);
+      const words = [took, event.subject, event.text, fields(event.data)];
+      return line(event, '-', event.part, event.phase, words.filter(Boolean).join(' '));
+    }
     case 'note':
       return line(event, event.instance || '-', 'note', '-', event.text);
     case 'step': {
@@ -106,7 +113,7 @@ function line(
   const words = [
     time,
     event.service,
-    event.release,
+    event.release || '-',
     instance,
     step.padEnd(8),
     phase.padEnd(6),

@@ -42,6 +42,15 @@ export function fold(
       const head = `${paint('bold', plan.service)} ${event.release}  ${from} -> ${plan.version}`;
       return { state: { ...state, plan, startedMs: Date.parse(event.ts) }, lines: [head] };
     }
+    case 'prepare': {
+      if (event.phase === 'output') return { state, lines: [`  ${paint('dim', event.text)}`] };
+      if (event.phase === 'wait') return { state, lines: [] };
+      const took = event.phase === 'start' ? '' : formatDuration(event.ms);
+      const words = [event.part, event.subject, took, event.text, fields(event.data)];
+      const sign = { start: paint('yellow', '◐'), done: paint('green', '✔') };
+      const mark = event.phase === 'failed' ? paint('red', '✖') : sign[event.phase];
+      return { state, lines: [`${mark} ${words.filter(Boolean).join('  ')}`] };
+    }
     case 'note':
       return { state, lines: [`  ${paint('yellow', 'note')}  ${event.text}`] };
     case 'step':

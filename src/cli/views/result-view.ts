@@ -25,7 +25,9 @@ export function resultText(result: ReleaseResult, paint: Paint): string {
 
 /** `Release r42 of app to v2 FAILED after 3s (exit 1)` */
 export function headline(result: ReleaseResult, paint: Paint): string {
-  const name = `Release ${result.release} of ${result.service} to ${result.version}`;
+  // Of one that ended before the artifact was there, nobody knows what it was to be.
+  const to = result.version === '' ? '' : ` to ${result.version}`;
+  const name = `Release ${result.release} of ${result.service}${to}`;
   const took = formatDuration(result.ms);
   switch (result.outcome) {
     case 'succeeded':

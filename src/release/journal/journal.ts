@@ -100,7 +100,11 @@ export async function openJournal(service: ServiceConfig, version: string): Prom
     const journal = await create(folder, number, service, version);
     if (journal === undefined) continue; // Somebody else was first; see whether they still run.
     const old = past.filter((release) => release.number <= number - KEPT);
-    for (const release of old) await rm(join(folder, `${release.id}.jsonl`), { force: true });
+    // The .log is what its commands printed.
+    for (const { id } of old) {
+      for (const name of [`${id}.log`, `${id}.jsonl`])
+        await rm(join(folder, name), { force: true });
+    }
     return journal;
   }
   throw new SluiceError('locked', `service "${service.name}": others keep taking it; try again`);

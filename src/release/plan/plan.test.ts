@@ -156,6 +156,7 @@ test('with verify each instance is compared with those that still have the old v
   assert.deepEqual(peersIn(kept, { ...TO_V2, force: true }), ['2 3', '3', '']);
   const revert = planRevert(
     { ...SERVICE, verify },
+    instance(1),
     { ...launch('v1'), argv: [], cwd: '/', environment: [] },
     7,
   );
@@ -207,6 +208,7 @@ test('plan: the version that serves is the one that a revert brings back', () =>
 test('plan: the steps of a revert', () => {
   const steps = planRevert(
     SERVICE,
+    instance(1),
     { ...launch('v1'), argv: ['node'], cwd: '/srv', environment: [] },
     12,
   );

@@ -36,7 +36,7 @@ async function bringBack(run: InstanceRun, failure: StepFailure): Promise<StepFa
   }
   const pid = await pidOf(run);
   const launch = { version: proven.version, ...run.driver.describe(proven) };
-  for (const step of planRevert(run.service, launch, pid)) {
+  for (const step of planRevert(run.service, run.found, launch, pid)) {
     const end = await runJournaled(run, step, true);
     if (end.kind === 'done') continue;
     if (end.kind !== 'failed') {

@@ -9,7 +9,7 @@ import type { AdminState } from '../../model.ts';
 import type { PoolServer } from '../control.ts';
 import { type Driver, driverOf, type Started } from '../drivers.ts';
 import type { Facts } from '../events.ts';
-import { hostOf } from '../hosts.ts';
+import { type Host, hostOf } from '../hosts.ts';
 import { hostFolder } from '../journal/files.ts';
 import { type InstanceRecord, writeRecord } from '../journal/instance-record.ts';
 import type { InstancePlan } from '../plan.ts';
@@ -72,6 +72,10 @@ export class InstanceRun {
 
   get address(): Address {
     return this.found.address;
+  }
+
+  get host(): Host {
+    return hostOf(this.service, this.found);
   }
 
   get record(): InstanceRecord {

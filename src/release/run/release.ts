@@ -23,6 +23,10 @@ export type ReleaseOptions = PlanOptions & {
   readonly onEvent: (event: ReleaseEvent) => void;
   /** Called with all that must not be shown, before the first event that could hold some of it. */
   readonly onSecrets?: (secrets: ReadonlySet<string>) => void;
+  /** The commands of `build`, `test` and `scan` were run elsewhere. */
+  readonly skipBuild?: boolean;
+  /** An archive in place of the configured artifact, built elsewhere. */
+  readonly artifactFile?: string;
   /** How long a control plane that is away is asked again; default 30 s. */
   readonly controlRetryMs?: number;
 };
@@ -86,6 +90,10 @@ export class Release {
 
   write(record: JournalRecord): Promise<void> {
     return this.keep(() => this.#journal.write(masked(record, this.secrets)));
+  }
+
+  masked(text: string): string {
+    return masked(text, this.secrets);
   }
 
   /** A write that may fail without ending what is under way: an instance is not left half-way for it. */

@@ -1,0 +1,46 @@
+// The versions on one host: which one the link leads to, which one failed, which ones are removed.
+
+import { join } from 'node:path';
+import type { Host } from '../hosts.ts';
+import { PRUNE, runScript, SWITCH } from './host-scripts.ts';
+import { BAD_MARK } from './place.ts';
+
+const SWITCH_MS = 30_000;
+const PRUNE_MS = 10 * 60_000;
+
+export type LinkTo = { readonly path: string; readonly link: string; readonly release: string };
+
+/** Why it does not lead there; '' when it does. */
+export async function switchLink(host: Host, { path, link, release }: LinkTo): Promise<string> {
+  const end = await runScript(host, SWITCH, [path, link, release], { timeoutMs: SWITCH_MS });
+  if (end.code === 0) return '';
+  return end.stderr.trim() || `the link ${join(path, link)} cannot be made`;
+}
+
+/** So that nobody goes back to it without knowing. */
+export function markBad(
+  host: Host,
+  place: { readonly path: string; readonly release: string },
+  why: string,
+): Promise<void> {
+  return host.put(join(place.path, 'releases', place.release, BAD_MARK), `${why}\n`);
+}
+
+/** After a success. What was removed, and why not all of it was. */
+export async function prune(
+  host: Host,
+  options: {
+    readonly path: string;
+    readonly keep: number;
+    /** The version that is released now. */
+    readonly release: string;
+    /** Those that something may go back to. */
+    readonly needed: readonly string[];
+  },
+): Promise<{ readonly removed: readonly string[]; readonly trouble: string }> {
+  const { path, keep, release, needed } = options;
+  const args = [path, String(keep), release, ...needed];
+  const end = await runScript(host, PRUNE, args, { timeoutMs: PRUNE_MS });
+  const removed = end.stdout.split('\n').filter(Boolean);
+  return { removed, trouble: end.code === 0 ? '' : end.stderr.trim() || 'it took too long' };
+}

@@ -1,0 +1,243 @@
+// What becomes of an artifact on a host: brought, unpacked, switched to, removed. A new host runs
+// this, too.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { ArtifactConfig } from '../../../src/config.ts';
+import { prune, type StageOptions, stageOn, switchLink } from '../../../src/release/artifact.ts';
+import type { CommandEnd, Host } from '../../../src/release/hosts.ts';
+import {
+  artifactConfig,
+  artifactOf,
+  temporaryFolder,
+  writeArchive,
+  writeTree,
+} from './artifacts.ts';
+
+type Scene = { readonly host: Host; readonly folder: string; readonly path: string };
+
+/** `open` skips the test where it gives none. */
+export function stageContract(
+  name: string,
+  open: (t: TestContext) => Promise<Host | undefined>,
+): void {
+  const check = (what: string, run: (scene: Scene, t: TestContext) => Promise<void>): void => {
+    test(`${name}: ${what}`, async (t) => {
+      const folder = await temporaryFolder(t);
+      const host = await open(t);
+      if (host !== undefined) await run({ host, folder, path: join(folder, 'srv app') }, t);
+    });
+  };
+
+  for (const [kind, flags] of [
+    ['tar', ['-c']],
+    ['gzip', ['-cz']],
+    ['zstd', ['-c', '--zstd']],
+  ] as const) {
+    check(`unpacks an archive of ${kind} beside what is there`, async ({ host, folder, path }) => {
+      const files = { 'app.js': 'v1', 'sub/b c': 'x' };
+      const file = await writeArchive(folder, 'a.bin', files, flags);
+      const options = await staging({ host, path, file });
+      const { release } = options.artifact;
+      const done = await stageOn(options);
+      assert.equal(done['release'], release);
+      assert.match(release, /^v1-[0-9a-f]{12}$/);
+      assert.deepEqual(await readdir(join(path, 'releases')), [release]);
+      const own = join(path, 'releases', release);
+      assert.equal(await readFile(join(own, 'sub/b c'), 'utf8'), 'x');
+      assert.deepEqual((await readdir(own)).sort(), ['.sluice-artifact', 'app.js', 'sub']);
+      // What is there is not sent again.
+      await writeFile(join(own, 'app.js'), 'touched');
+      assert.deepEqual(await stageOn(options), { release, already: true });
+      assert.equal(await readFile(join(own, 'app.js'), 'utf8'), 'touched');
+    });
+  }
+
+  check('removes what a runner that died has left', async ({ host, folder, path }) => {
+    await writeTree(path, { 'releases/v0-000000000000.tmp/half': '', 'releases/v0.tmp.tar': '' });
+    const file = await writeArchive(folder, 'a.tgz', { a: '1' });
+    const { artifact } = await stage({ host, path, file });
+    assert.deepEqual(await readdir(join(path, 'releases')), [artifact.release]);
+  });
+
+  check('links what is shared, and begins it with what is there', async (scene) => {
+    const { host, folder, path } = scene;
+    const shared = ['uploads', 'config/app.json', 'logs'];
+    const first = { 'config/app.json': 'one', 'config/other': '', 'uploads/.keep': '' };
+    const one = await writeArchive(folder, 'one.tgz', first);
+    const v1 = await stage({ host, path, file: one, config: { shared } });
+    assert.equal(await readlink(join(v1.own, 'uploads')), join(path, 'shared/uploads'));
+    assert.equal(await readlink(join(v1.own, 'logs')), join(path, 'shared/logs'));
+    assert.deepEqual(await readdir(join(path, 'shared/uploads')), ['.keep']);
+    await writeFile(join(v1.own, 'uploads', 'photo'), 'p');
+    const two = await writeArchive(folder, 'two.tgz', { ...first, 'config/app.json': 'two' });
+    const v2 = await stage({ host, path, file: two, version: 'v2', config: { shared } });
+    assert.deepEqual((await readdir(join(v2.own, 'uploads'))).sort(), ['.keep', 'photo']);
+    assert.equal(await readFile(join(v2.own, 'config/app.json'), 'utf8'), 'one');
+    assert.deepEqual((await readdir(join(v2.own, 'config'))).sort(), ['app.json', 'other']);
+  });
+
+  check('refuses what arrives with another checksum, and leaves nothing', async (scene) => {
+    const { folder, path } = scene;
+    const file = await writeArchive(folder, 'a.tgz', { a: '1' });
+    const options = await staging({ ...scene, file });
+    await writeFile(file, 'replaced');
+    await assert.rejects(stageOn(options), {
+      code: 'preflight_failed',
+      message: /: what arrived has another checksum/,
+    });
+    assert.deepEqual(await readdir(join(path, 'releases')), []);
+  });
+
+  check('says how much space is missing', async ({ host, folder, path }) => {
+    const file = await writeArchive(folder, 'a.tgz', { a: '1' });
+    const options = await staging({ host, path, file });
+    const archive = { ...options.artifact.archive, unpackedBytes: 2 ** 60 };
+    await assert.rejects(stageOn({ ...options, artifact: { ...options.artifact, archive } }), {
+      message: /: .* has [\d.]+ [GM]B free and needs 2147483648 GB, .* are missing; free some/,
+    });
+    assert.deepEqual(await readdir(join(path, 'releases')), []);
+  });
+
+  check('leaves what is not its own', async ({ host, folder, path }) => {
+    const file = await writeArchive(folder, 'a.tgz', { a: '1' });
+    await mkdir(join(path, 'current'), { recursive: true });
+    const options = await staging({ host, path, file });
+    await assert.rejects(stageOn(options), /current is there and is no link; move it away/);
+    await rm(join(path, 'current'), { recursive: true });
+    await writeTree(path, { [`releases/${options.artifact.release}/a`]: 'mine' });
+    await assert.rejects(stageOn(options), /was not unpacked by a release; move it away/);
+    await writeFile(join(folder, 'file'), '');
+    const elsewhere = await staging({ host, path: join(folder, 'file'), file });
+    await assert.rejects(stageOn(elsewhere), /cannot write to .*file \(mkdir: .*\); make it for/);
+  });
+
+  check('an interrupt ends it, and leaves nothing that could be taken for whole', async (scene) => {
+    const { folder, path } = scene;
+    const stop = new AbortController();
+    const big = 'x'.repeat(3_000_000);
+    const file = await writeArchive(folder, 'a.tar', { big }, ['-c']);
+    const options = await staging({ ...scene, file, stop: stop.signal });
+    const wait = (): void => stop.abort();
+    await assert.rejects(stageOn({ ...options, wait }), /interrupted/);
+    const after = await staging({ ...scene, file });
+    await stageOn(after);
+    assert.deepEqual(await readdir(join(path, 'releases')), [after.artifact.release]);
+  });
+
+  check('tries again when the line to the host breaks', async ({ host, folder, path }) => {
+    const file = await writeArchive(folder, 'a.tgz', { a: '1' });
+    let calls = 0;
+    const run = async (...args: Parameters<Host['run']>): Promise<CommandEnd> => {
+      calls += 1;
+      if (calls % 2 === 0) return host.run(...args);
+      throw Object.assign(new Error('app-1: connection reset'), { code: 'host_unreachable' });
+    };
+    // Methods of a class are not own properties.
+    const flaky: Host = Object.assign(Object.create(host), { run });
+    await stageOn(await staging({ host: flaky, path, file }));
+    assert.equal(calls, 4);
+  });
+
+  check('leads the link to a version at once', async ({ host, folder, path }) => {
+    const file = await writeArchive(folder, 'a.tgz', { a: '1' });
+    const { artifact } = await stage({ host, path, file });
+    const link = { path, link: 'current', release: artifact.release };
+    assert.equal(await switchLink(host, link), '');
+    assert.equal(await readlink(join(path, 'current')), `releases/${artifact.release}`);
+    assert.equal(await switchLink(host, link), '');
+    assert.match(await switchLink(host, { ...link, release: 'v9-000000000000' }), /is gone$/);
+    assert.equal(await readFile(join(path, 'current/a'), 'utf8'), '1');
+    assert.deepEqual((await readdir(path)).sort(), ['current', 'releases', 'shared']);
+  });
+
+  check('keeps the newest, what runs, what is linked and what is needed', async (scene, t) => {
+    const { host, path } = scene;
+    const v = await versions(path, 7);
+    await symlink(`releases/${v(2)}`, join(path, 'current-9001'));
+    await mkdir(join(path, 'releases', v(3), 'deep'));
+    const running = spawn('sleep', ['60'], { cwd: join(path, 'releases', v(3), 'deep') });
+    t.after(() => running.kill('SIGKILL'));
+    const removed = await prune(host, { path, keep: 2, release: v(7), needed: [v(4)] });
+    assert.deepEqual(removed, { removed: [v(5), v(1)], trouble: '' });
+    const left = await readdir(join(path, 'releases'));
+    assert.deepEqual(left.sort(), [v(2), v(3), v(4), v(6), v(7)]);
+  });
+
+  check('one that failed counts for nothing, and goes when it is the oldest', async (scene) => {
+    const { host, path } = scene;
+    const v = await versions(path, 4);
+    for (const bad of [v(1), v(3), v(4)])
+      await writeFile(join(path, 'releases', bad, '.sluice-bad'), '');
+    await prune(host, { path, keep: 2, release: v(4), needed: [] });
+    const left = await readdir(join(path, 'releases'));
+    assert.deepEqual(left.sort(), [v(2), v(3), v(4)], 'v4 is released and good by now');
+  });
+
+  check('says what it could not remove', async ({ host, path }) => {
+    if (process.getuid?.() === 0) return; // root removes everything
+    const v = await versions(path, 2);
+    await writeTree(path, { [`releases/${v(1)}/sub/file`]: '' });
+    await chmod(join(path, 'releases', v(1), 'sub'), 0o500);
+    const { trouble } = await prune(host, { path, keep: 1, release: v(2), needed: [] });
+    assert.match(trouble, /Permission denied/);
+    await chmod(join(path, 'releases', `${v(1)}.tmp`, 'sub'), 0o700);
+  });
+}
+
+type Staging = {
+  readonly host: Host;
+  readonly path: string;
+  readonly file: string;
+  readonly version?: string;
+  readonly config?: Partial<ArtifactConfig>;
+  readonly stop?: AbortSignal;
+};
+
+async function staging({
+  host,
+  path,
+  file,
+  version,
+  config,
+  stop,
+}: Staging): Promise<StageOptions> {
+  return {
+    host,
+    config: artifactConfig(path, config),
+    artifact: await artifactOf(file, version ?? 'v1'),
+    links: ['current'],
+    wait: () => {},
+    stop: stop ?? new AbortController().signal,
+  };
+}
+
+async function stage(given: Staging): Promise<StageOptions & { readonly own: string }> {
+  const options = await staging(given);
+  await stageOn(options);
+  return { ...options, own: join(given.path, 'releases', options.artifact.release) };
+}
+
+/** Complete versions, the last one the newest. */
+async function versions(path: string, count: number): Promise<(number: number) => string> {
+  const names = Array.from({ length: count }, (_, at) => `v${at + 1}-00000000000${at}`);
+  for (const [at, name] of names.entries()) {
+    const mark = `releases/${name}/.sluice-artifact`;
+    await writeTree(path, { [mark]: '' });
+    await utimes(join(path, mark), 1000 + at, 1000 + at);
+  }
+  return (number) => names[number - 1] ?? '';
+}
