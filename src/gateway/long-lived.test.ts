@@ -136,6 +136,20 @@ test('a server that does not answer is not waited for, and one that hangs up has
   assert.deepEqual(counts(it), { tunnels: 3, tunnelsClosed: 3 });
 });
 
+test('a server that has more to say is waited for, but not for ever', async (t) => {
+  const it = await scene(t, { ...AFTER, policy: 'close_now' });
+  const { client, server } = await open(it);
+  setServer(it, { admin: 'drain' });
+  for (let piece = 0; piece < 30; piece += 1) {
+    server.send('\x81\x02yo');
+    await it.pass(250);
+    if (client.isEnded) break;
+  }
+  const frames = (client.text.length - CLOSE.length) / 4;
+  assert(frames >= 16 && frames <= 24, `${frames} frames: about 5 s`);
+  assert.equal(client.text, `${'\x81\x02yo'.repeat(frames)}${CLOSE}`);
+});
+
 test('other tunnels end with a FIN to the server, then to the client', async (t) => {
   const it = await scene(t, { ...AFTER, policy: 'close_now' });
   const { client, server } = await open(it, UPGRADE('other'));

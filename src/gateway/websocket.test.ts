@@ -8,7 +8,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { serverState, startGateway } from '../../test/support/gateway/builders.ts';
 import { eventually } from '../../test/support/gateway/lab.ts';
 
-const CLIENTS = 20;
+const CLIENTS = 8;
 
 type Talk = { readonly heard: string[]; readonly said: string[]; code: number };
 
@@ -27,11 +27,11 @@ async function startServer(t: TestContext, options: { readonly perMessageDeflate
     talks.push(talk);
     const timer = setInterval(() => {
       // Of one byte, and longer than any read.
-      const text = `${talk.said.length} ${'x'.repeat(talk.said.length % 7 === 0 ? 100_000 : 1)}`;
+      const text = `${talk.said.length} ${'x'.repeat(talk.said.length % 7 === 0 ? 70_000 : 1)}`;
       if (socket.readyState !== WebSocket.OPEN) return;
       talk.said.push(text);
       socket.send(text);
-    }, 1);
+    }, 5);
     socket.on('message', (data) => talk.heard.push(String(data)));
     socket.on('close', (code) => {
       clearInterval(timer);

@@ -278,9 +278,10 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   }
 
   /** The server leaves. Where no end of an event can be seen, it ends as the server ends it. */
-  close(isLate: boolean): void {
-    if (this.#tunnel !== undefined) this.#tunnel.close(isLate);
-    else if (this.#lasting?.isBetweenEvents === true) this.#endEvents(NO_BYTES, 0, 0);
+  close(isLate: boolean): boolean {
+    if (this.#tunnel !== undefined) return this.#tunnel.close(isLate);
+    if (this.#lasting?.isBetweenEvents === true) this.#endEvents(NO_BYTES, 0, 0);
+    return true;
   }
 
   /** The last bytes, up to the end of an event: the client gets a whole response. */

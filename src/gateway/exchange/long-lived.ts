@@ -14,13 +14,16 @@ import { EventEnds, isEventStream } from './long-lived/event-ends.ts';
 
 /** A response that runs for longer is a stream, ms; docs/gateway.md says so. */
 export const STREAM_AFTER_MS = 10_000;
-/** What was asked to end is given so long, ms. */
+/** What was asked to end is given so long, and again while it gets on, ms. */
 const CLOSE_WAIT_MS = 1000;
 
 /** What an exchange that lasts can do about it. */
 export interface Closable {
-  /** End in good order, which may take a moment. `isLate`: it took too long; where it is possible at all. */
-  close(isLate: boolean): void;
+  /**
+   * End in good order, which may take a moment. `isLate`: it took too long; where it is possible at all.
+   * False: it has got on, and is asked again.
+   */
+  close(isLate: boolean): boolean;
 }
 
 /** tunnel, events: it ends when somebody ends it. response: it ends by itself. */
@@ -90,10 +93,11 @@ export class Lasting implements Timed {
   }
 
   onDeadline(): void {
-    if (this.#isAsked) return this.exchange.close(true);
+    const isLate = this.#isAsked;
     this.#isAsked = true;
+    // First: the call may be its end.
     this.#wheel.set(this, CLOSE_WAIT_MS);
-    this.exchange.close(false);
+    if (this.exchange.close(isLate) && isLate) this.#wheel.clear(this);
   }
 }
 

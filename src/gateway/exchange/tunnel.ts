@@ -7,7 +7,7 @@
 // To close it, the server is told first. It answers with its Close (or a FIN) behind all that it has sent, and
 // where that comes, the client gets its own Close, 1001. So whatever the server has sent before it heard of the
 // end reaches the client. What a client sends to a server that has been told is dropped: no server reads
-// it. A server that does not answer is waited for no longer than `CLOSE_WAIT_MS` (long-lived.ts).
+// it. A server that is silent for `CLOSE_WAIT_MS` (long-lived.ts) is not waited for.
 //
 //   open → asking (a frame of the client is under way) → asked → over
 //                                                         └─ late: not answered; the next place between
@@ -16,6 +16,9 @@
 import type { ClientStream } from './client-stream.ts';
 import type { ServerStream } from './server-stream.ts';
 import { FrameScan, GOING_AWAY, maskedGoingAway } from './tunnel/frames.ts';
+
+/** A server that goes on sending is waited for so often. */
+const WAITS_MAX = 4;
 
 /** Both sides, and whom to tell when it is over. */
 export type TunnelEnds = {
@@ -33,6 +36,9 @@ export class Tunnel {
   #state: 'open' | 'asking' | 'asked' | 'late' | 'over' = 'open';
   /** From the server to the client. */
   bytes = 0;
+  /** Of them, when it was asked, and how often it has got on since. */
+  #bytesSeen = 0;
+  #waits = 0;
   readonly #client: TunnelEnds['client'];
   readonly #over: () => void;
   #server: TunnelEnds['server'];
@@ -76,23 +82,31 @@ export class Tunnel {
   }
 
   /** The server leaves: end it in good order. `isLate`: it was asked, and does not answer. */
-  close(isLate: boolean): void {
+  close(isLate: boolean): boolean {
     if (isLate) return this.#closeLate();
-    if (this.#state !== 'open' || this.#endedFirst !== '') return;
+    if (this.#state !== 'open' || this.#endedFirst !== '') return true;
     // One side has said goodbye already: the rest is on its way.
-    if (this.#fromServer?.isClosed === true) return;
+    if (this.#fromServer?.isClosed === true) return true;
     if (this.#fromClient?.isBetween === false && !this.#fromClient.isClosed) this.#state = 'asking';
     else this.#ask();
+    return true;
   }
 
-  #closeLate(): void {
-    if (this.#state === 'over' || this.#state === 'late') return;
+  #closeLate(): boolean {
+    if (this.#state === 'over' || this.#state === 'late') return true;
+    if (this.isAsked && this.bytes > this.#bytesSeen && this.#waits < WAITS_MAX) {
+      this.#waits += 1;
+      this.#bytesSeen = this.bytes;
+      return false;
+    }
     this.#state = 'late';
     if (this.#fromServer === undefined || this.#fromServer.isBetween) this.#goodbye();
+    return true;
   }
 
   #ask(): void {
     this.#state = 'asked';
+    this.#bytesSeen = this.bytes;
     const frames = this.#fromClient;
     if (frames === undefined) this.#server?.endTunnel();
     else if (!frames.isClosed) {
