@@ -5,5 +5,5 @@ export { DaemonControl } from './control/daemon-control.ts';
 export type { KnownRegistry } from './control/known-registry.ts';
 export { type Lookup, Names, systemLookup } from './control/names.ts';
 export { OutageWatch } from './control/outages.ts';
-export { SharedControl } from './control/shared.ts';
+export { SharedControl, SharedReleases } from './control/shared.ts';
 export { type Memberships, Table } from './control/table.ts';

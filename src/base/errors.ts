@@ -14,6 +14,7 @@ const TABLE = {
   locked: { exit: 4, status: 409 },
   guard_refused: { exit: 5, status: 409 },
   release_failed: { exit: 1, status: 500 },
+  rolled_back: { exit: 6, status: 500 },
   rollback_failed: { exit: 7, status: 500 },
   unreachable: { exit: 9, status: 502 },
   host_unreachable: { exit: 1, status: 502 },

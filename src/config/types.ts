@@ -284,7 +284,7 @@ export type ServiceConfig = {
   readonly minHealthy: number;
   readonly minHealthyPercent: number;
   readonly guardWaitMs: number;
-  readonly onFailure: 'revert' | 'park';
+  readonly onFailure: 'revert' | 'park' | 'rollback';
 };
 
 export type AdminConfig = {

@@ -33,6 +33,8 @@ import { sumReceipts } from './shared/receipt-sum.ts';
 import { NO_RELEASES, SharedReleases } from './shared/releases.ts';
 import type { Table } from './table.ts';
 
+export { SharedReleases } from './shared/releases.ts';
+
 /** How long the registry may take to tell at the start what is out. */
 const FIRST_DEADLINE_MS = 2000;
 /** How long the registry may take to say what the others see. */

@@ -8,6 +8,7 @@ import type {
   AdminRequest,
   DrainDocument,
   ReceiptDocument,
+  ReleaseRecords,
   ServerDocument,
   StatusDocument,
 } from '../admin/contract.ts';
@@ -48,6 +49,8 @@ export interface ReleaseControl {
   awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainState>;
   openReceipt(upstream: string): Promise<Receipt>;
   readReceipt(id: string): Promise<Receipt>;
+  /** Lock, journals and what runs where, as the gateways share them; absent: they do not. */
+  readonly releases?: ReleaseRecords;
 }
 
 /** True when the server counts as capacity on every gateway, as the control plane's guard counts it. */

@@ -1,6 +1,7 @@
 // What a release says while it runs: one stream of plain events, from which the live table, the
 // lines of a CI log and the NDJSON of `--json` are all made. Also what it says at the end.
 
+import type { ReleaseKind } from '../admin/contract.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
 import type { Receipt } from './control.ts';
@@ -15,6 +16,7 @@ export type Facts = Readonly<Record<string, string | number | boolean>>;
  */
 export type InstanceOutcome =
   | 'released'
+  | 'stopped'
   | 'kept'
   | 'skipped'
   | 'failed'
@@ -114,7 +116,15 @@ export type ReleaseResult = {
   readonly release: string;
   readonly service: string;
   readonly version: string;
-  readonly outcome: 'succeeded' | 'unchanged' | 'failed' | 'interrupted' | 'refused';
+  readonly outcome:
+    | 'succeeded'
+    | 'unchanged'
+    | 'failed'
+    | 'rolled_back'
+    | 'interrupted'
+    | 'aborted'
+    | 'refused';
+  readonly kind: ReleaseKind;
   readonly code: ErrorCode | 'interrupted' | '';
   /** Of the process; see docs/release.md. */
   readonly exit: number;

@@ -14,6 +14,7 @@
 //
 // With an artifact, activate stands before start; with `verify` configured, admit is followed by it.
 
+import type { ReleaseKind } from '../admin/contract.ts';
 import { isPartial, notHeard, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig, ServiceInstance, VerifyConfig } from '../config.ts';
@@ -22,6 +23,7 @@ import { linkFor, releaseOf } from './artifact.ts';
 import { isInPool, isServing, type PoolServer } from './control.ts';
 import type { LaunchFacts } from './drivers.ts';
 import { problemsOf } from './plan/problems.ts';
+import { planStop } from './plan/stop.ts';
 import { type InstanceSurvey, type ReleaseProblem, type Survey } from './survey.ts';
 
 export { addAdvice, strangerAdvice } from './plan/problems.ts';
@@ -109,7 +111,7 @@ export type Plan = {
   readonly servers: number;
   readonly need: number;
   readonly inFlight: number;
-  readonly onFailure: 'revert' | 'park';
+  readonly onFailure: 'revert' | 'park' | 'rollback';
   readonly instances: readonly InstancePlan[];
   /** Why it would be refused; the first one's code is the exit code. */
   readonly problems: readonly ReleaseProblem[];
@@ -125,6 +127,9 @@ export type PlanOptions = {
   readonly force: boolean;
   /** Let the last eligible server go. */
   readonly allowDowntime: boolean;
+  readonly kind?: ReleaseKind;
+  /** An unfinished release to go on with, under its name. */
+  readonly resume?: string;
 };
 
 export function planRelease(service: ServiceConfig, found: Survey, options: PlanOptions): Plan {
@@ -143,7 +148,7 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
     plans.push(plan);
     if (plan.action === 'release') eligible.add(instance.id);
   }
-  const problems = problemsOf(service, found, plans, version);
+  const problems = problemsOf(service, found, plans, options);
   return {
     service: service.name,
     upstream: service.upstream,
@@ -190,8 +195,10 @@ function planInstance(options: {
   readonly options: PlanOptions;
 }): InstancePlan {
   const { service, instance, need, eligible } = options;
-  const { version, force } = options.options;
+  const { version, kind, resume = '' } = options.options;
   const { process, server, left } = instance;
+  // What an earlier runner of this release has started is not started again.
+  const force = options.options.force && (resume === '' || process?.release !== resume);
   const atVersion = process !== null && instance.answer.ok && instance.version === version;
   const isReady = server?.admin.state === 'ready';
   const takesTraffic = process !== null && server !== undefined && isInPool(server);
@@ -220,6 +227,10 @@ function planInstance(options: {
   const person = server === undefined ? '' : holder(server, left);
   if (person !== '') {
     return { ...base, leaves: null, action: 'skip', why: person, steps: [] };
+  }
+  if (kind === 'stop') {
+    const reason = takesTraffic ? '' : absence(instance, options.found);
+    return planStop(service, instance, { ...base, why: reason });
   }
   if (atVersion && isReady && !force) {
     return { ...base, leaves: null, action: 'keep', why: `already at ${version}`, steps: [] };
@@ -332,7 +343,7 @@ function notesOf(
   const last = found.history.find((past) => past.over);
   if (last !== undefined && last.outcome === '') {
     const at = last.lastStep === '' ? 'before its first step' : `in ${last.lastStep}`;
-    notes.push(`release ${last.id} to ${last.version} died ${at} (pid ${last.pid})`);
+    notes.push(`release ${last.id} to ${last.version} died ${at} (${last.runner})`);
   }
   for (const instance of found.instances) {
     if (instance.left === '') continue;
@@ -349,7 +360,7 @@ function notesOf(
       );
     }
     const isReleased = plan.action === 'release';
-    if (plan.noWayBack !== '' && isReleased && service.onFailure === 'revert') {
+    if (plan.noWayBack !== '' && isReleased && service.onFailure !== 'park') {
       notes.push(
         `${plan.instance}: ${plan.noWayBack}; if ${options.version} fails there, the instance is parked`,
       );

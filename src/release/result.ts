@@ -29,9 +29,13 @@ type Story = {
   readonly marks: ReadonlyMap<string, Tally>;
   /** The signal that interrupted it, '' for none. */
   readonly signal: string;
+  /** Who wanted it to end; '' when nobody did. */
+  readonly aborted: string;
   readonly ms: number;
 };
 
+/** Somebody wanted it to end. */
+const EXIT_ABORTED = 1;
 const NOT_THERE = 'not in the upstream';
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
   SIGHUP: 1,
@@ -53,16 +57,17 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     const answers = outcome === 'released' ? answersOf(story, id) : null;
     return { instance: id, version, stranger, inPool, pool, outcome, note, answers };
   });
-  const released = instances.some((instance) => instance.outcome === 'released');
+  const released = instances.some(({ outcome }) => outcome === 'released' || outcome === 'stopped');
   const doubts = doubtsOf(story, instances);
   return {
     release: story.release,
     service: service.name,
+    kind: story.options.kind ?? 'deploy',
     version: plan.version,
     outcome: outcomeOf(story, released),
     code: failure?.code ?? '',
     exit: exitOf(story),
-    reason: failure?.reason ?? '',
+    reason: reasonOf(story),
     evidence: [
       ...(story.isRefused ? plan.problems.slice(1).map((problem) => problem.message) : []),
       ...(failure?.evidence ?? []),
@@ -97,7 +102,7 @@ export function describeUnbegun(
   const { code, reason, evidence } = failure;
   const isInterrupted = code === 'interrupted';
   return {
-    ...{ release, service: service.name, version, code, reason, evidence },
+    ...{ release, service: service.name, kind: 'deploy', version, code, reason, evidence },
     outcome: isInterrupted ? 'interrupted' : 'refused',
     exit: isInterrupted ? signalExit(interrupts.name) : exitCode(code),
     ...{ instances: [], receipt: null, doubts: [], scope: null },
@@ -158,12 +163,20 @@ function unseen({ failure }: Story, { trouble }: Survey): readonly string[] {
 function outcomeOf(story: Story, released: boolean): ReleaseResult['outcome'] {
   if (story.failure === null) return released ? 'succeeded' : 'unchanged';
   if (story.isRefused) return 'refused';
+  if (story.failure.code === 'rolled_back') return 'rolled_back';
+  if (story.aborted !== '') return 'aborted';
   return story.failure.code === 'interrupted' ? 'interrupted' : 'failed';
+}
+
+function reasonOf({ failure, aborted }: Story): string {
+  if (failure === null) return '';
+  return failure.code === 'interrupted' && aborted !== '' ? aborted : failure.reason;
 }
 
 function exitOf(story: Story): number {
   if (story.failure === null) return 0;
   const { code } = story.failure;
+  if (code === 'interrupted' && story.signal === '') return EXIT_ABORTED;
   return code === 'interrupted' ? signalExit(story.signal) : exitCode(code);
 }
 
@@ -202,7 +215,8 @@ function nextSteps(
 }
 
 function speaksAgainstVersion(failure: StepFailure | null): boolean {
-  return failure?.code === 'release_failed' || failure?.code === 'rollback_failed';
+  const { code } = failure ?? {};
+  return code === 'release_failed' || code === 'rollback_failed' || code === 'rolled_back';
 }
 
 function failureSteps(
@@ -247,6 +261,8 @@ function failureSteps(
           ? `begin again, with every instance: ${again}`
           : `go on where it stopped, finished instances are skipped: ${again}`,
       ];
+    case 'locked':
+      return [...stuckText, `see who has the service now: sluice history ${service.name}`];
     case 'guard_refused':
       return [`bring another server up (sluice status ${service.upstream}), then: ${again}`];
     case 'unreachable':

@@ -5,7 +5,7 @@
 import type { Artifact } from './artifact.ts';
 import type { ReleaseReceipt, ReleaseResult } from './events.ts';
 import { closeHosts } from './hosts.ts';
-import { openJournal } from './journal/journal.ts';
+import { openJournal } from './journal/open.ts';
 import { masked } from './masking.ts';
 import { Notifier } from './notify.ts';
 import { type Plan, planRelease } from './plan.ts';
@@ -15,6 +15,8 @@ import { hurried } from './run/control-retry.ts';
 import { prepare } from './run/prepare.ts';
 import { Release, type ReleaseOptions } from './run/release.ts';
 import { releaseInstance, takeBack } from './run/release-instance.ts';
+import { finishFailed } from './run/resumed.ts';
+import { rollBack } from './run/roll-back.ts';
 import { TrafficWatch } from './run/traffic.ts';
 import type { StepFailure } from './step-end.ts';
 import { type Survey, secretsIn, survey } from './survey.ts';
@@ -32,11 +34,17 @@ export async function runRelease(given: ReleaseOptions): Promise<ReleaseResult> 
   const startedMs = performance.now();
   const prepared = await prepare(given);
   const { options, artifact, failure } = prepared;
+  const { force, allowDowntime, origin = null } = options;
   try {
-    const journal = await openJournal(options.service, options.version);
+    const opened = await openJournal({
+      ...options,
+      settings: { force, allowDowntime, origin },
+      records: options.control.releases,
+    });
     try {
+      opened.shared?.start();
       const control = hurried(options.control, options.interrupts.hard);
-      const release = new Release({ ...options, control }, journal);
+      const release = new Release({ ...options, control }, opened);
       for (const secret of prepared.secrets) release.secrets.add(secret);
       let output = '';
       await release.keep(async () => {
@@ -49,7 +57,8 @@ export async function runRelease(given: ReleaseOptions): Promise<ReleaseResult> 
       }
       return await run(release, artifact, startedMs);
     } finally {
-      await journal.close();
+      opened.shared?.stop();
+      await opened.journal.close();
     }
   } finally {
     await closeHosts(options.service);
@@ -74,7 +83,7 @@ async function run(
   const found = await surveyFor(release);
   for (const one of await secretsIn(found, service, options.version)) release.secrets.add(one);
   options.onSecrets?.(release.secrets);
-  const plan = planRelease(service, found, options);
+  const plan = refused(planRelease(service, found, options), release);
   await release.write({ kind: 'plan', data: { plan } });
   release.emit({ type: 'plan', plan });
   for (const text of plan.notes) release.emit({ type: 'note', instance: '', text });
@@ -106,10 +115,11 @@ async function run(
     receipt: end.receipt,
     marks: end.marks,
     signal: options.interrupts.name,
+    aborted: options.interrupts.aborted,
     ms: Math.round(performance.now() - startedMs),
   };
   const result = describeResult(story, end.seen);
-  if (result.outcome === 'succeeded') await removeOld(release, end.seen);
+  if (result.outcome === 'succeeded' && options.kind !== 'stop') await removeOld(release, end.seen);
   if (end.failure !== null) await markFailed(release, end.failure);
   return finish(release, result, { notifier, from: plan.from });
 }
@@ -121,8 +131,12 @@ async function finish(
 ): Promise<ReleaseResult> {
   const { notifier, from } = told;
   const { outcome, code, reason, exit, receipt } = result;
-  await release.write({ kind: 'end', data: { outcome, code, reason, exit, receipt } });
-  notifier.tell(outcome, aboutOf(release, from, result));
+  const { version } = release.options;
+  const complete =
+    result.instances.length > 0 && result.instances.every((one) => one.version === version);
+  await release.write({ kind: 'end', data: { outcome, code, reason, exit, complete, receipt } });
+  await release.finish({ outcome, reason, exit, complete });
+  notifier.tell(toldAs(outcome), aboutOf(release, from, result));
   for (const text of await notifier.close()) release.emit({ type: 'note', instance: '', text });
   release.emit({ type: 'result', result });
   return masked(result, release.secrets);
@@ -140,9 +154,22 @@ function aboutOf(
   return { service: service.name, release: id, version: options.version, from, result };
 }
 
+function toldAs(outcome: ReleaseResult['outcome']) {
+  if (outcome === 'rolled_back') return 'failed';
+  return outcome === 'aborted' ? 'interrupted' : outcome;
+}
+
+/** Without the lock nothing is done, even when the gateway is back by now. */
+function refused(plan: Plan, { trouble }: Release): Plan {
+  if (trouble === null) return plan;
+  const others = plan.problems.filter(({ message }) => message !== trouble.message);
+  return { ...plan, problems: [trouble, ...others] };
+}
+
 function surveyFor(release: Release): Promise<Survey> {
-  const { version, control } = release.options;
-  return survey({ service: release.service, version, control, self: release.id });
+  const { version, control, resume = '' } = release.options;
+  const isResumed = resume !== '';
+  return survey({ service: release.service, version, control, self: release.id, isResumed });
 }
 
 /** The instances of the plan, one after the other, then the last look at what was released. */
@@ -153,8 +180,10 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
   }
   const entries = plan.instances.filter(({ action }) => action === 'release');
   release.traffic = entries.length === 0 ? null : await TrafficWatch.open(release);
-  let failure: StepFailure | null = null;
+  let failure: StepFailure | null = await finishFailed(release, plan, found);
   for (const entry of entries) {
+    if (failure !== null) break;
+    await release.commands.unpaused();
     failure = release.options.interrupts.soft.aborted
       ? { code: 'interrupted', reason: 'interrupted', evidence: [] }
       : release.storage;
@@ -166,7 +195,7 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
   // One that dies while the survey is taken would be called a success on which nothing answers.
   let seen: Survey;
   do {
-    failure = await takeBackFailed(release, failure);
+    failure = await rollBack(release, plan, await takeBackFailed(release, failure));
     seen = await surveyFor(release);
   } while (
     failure === null &&

@@ -10,8 +10,8 @@ import { releaseFolder } from './artifact.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { driverOf, type LaunchFacts, type Started } from './drivers.ts';
 import { hostOf } from './hosts.ts';
+import { type PastRelease, readHistory } from './journal/history.ts';
 import { type InstanceRecord, NO_RECORD, readRecord } from './journal/instance-record.ts';
-import { type PastRelease, readHistory } from './journal/journal.ts';
 import { type Answer, probe } from './probe.ts';
 
 export type InstanceSurvey = ServiceInstance & {
@@ -68,12 +68,16 @@ type SurveyOptions = {
   readonly version: string;
   /** The release that asks, '' for none: it is not a part of the history. */
   readonly self: string;
+  /** An earlier runner of the same release: what it holds was left by it. */
+  readonly isResumed?: boolean;
 };
 
 /** An unreachable control plane is reported as `trouble`: the rest holds without it. */
 export async function survey(options: SurveyOptions): Promise<Survey> {
   const { service, control } = options;
-  const history = (await readHistory(service)).filter((past) => past.id !== options.self);
+  const all = await readHistory(service, control.releases);
+  const history = all.filter((past) => past.id !== options.self);
+  const shared = await sharedRecords(options);
   let servers: readonly PoolServer[] = [];
   let scope: Scope | null = null;
   let trouble: ReleaseProblem | null = null;
@@ -91,9 +95,25 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     trouble = { code: error.code, message: messageOf(error) };
   }
   const instances = await Promise.all(
-    service.instances.map((instance) => surveyOrNot({ ...options, instance, servers, history })),
+    service.instances.map((instance) =>
+      surveyOrNot({ ...options, instance, servers, history, shared }),
+    ),
   );
   return { instances, servers, scope, trouble, history };
+}
+
+/** By instance. Who may not read them has those of this machine. */
+async function sharedRecords({
+  service,
+  control,
+}: SurveyOptions): Promise<ReadonlyMap<string, unknown>> {
+  try {
+    const { instances = [] } = (await control.releases?.instances(service.name)) ?? {};
+    return new Map(instances.map(({ instance, record }) => [instance, record]));
+  } catch (error) {
+    if (isSluiceError(error)) return new Map();
+    throw error;
+  }
 }
 
 /** What the wanted launches and those of now and before refer to: it must not be written or shown. */
@@ -144,13 +164,14 @@ async function surveyInstance(
     readonly instance: ServiceInstance;
     readonly servers: readonly PoolServer[];
     readonly history: readonly PastRelease[];
+    readonly shared: ReadonlyMap<string, unknown>;
   },
 ): Promise<InstanceSurvey> {
-  const { service, instance, servers, history } = options;
+  const { service, instance, servers, shared } = options;
   const { id, address } = instance;
   let trouble = '';
   const driver = driverOf(service, instance);
-  const record = await readRecord(service, id, driver).catch((error: unknown) => {
+  const record = await readRecord(service, id, driver, shared.get(id)).catch((error: unknown) => {
     trouble = messageOf(error);
     return NO_RECORD;
   });
@@ -178,7 +199,7 @@ async function surveyInstance(
     // What another process answers is no version of ours, whatever it says.
     version: stranger === '' && answer.version !== '' ? answer.version : ours,
     server,
-    left: server === undefined || server.admin.state === 'ready' ? '' : leftBy(server, history),
+    left: server === undefined || server.admin.state === 'ready' ? '' : leftBy(server, options),
     trouble,
     wayBack: {
       running: started === null ? '' : await driver.returnProblem(started.launch),
@@ -203,9 +224,13 @@ async function isComing(service: ServiceConfig, instance: ServiceInstance): Prom
  * and journals go with age. Keeping those of parked instances was the alternative, but who opens a
  * journal does not know the pool, and may not be able to ask.
  */
-function leftBy({ admin }: PoolServer, history: readonly PastRelease[]): string {
+function leftBy(
+  { admin }: PoolServer,
+  { history, self, isResumed = false }: SurveyOptions & Pick<Survey, 'history'>,
+): string {
   const owner = parseOwner(admin.owner);
   const id = owner.kind === 'release' ? owner.id : '';
+  if (id !== '' && id === self) return isResumed ? id : '';
   const past = history.find((release) => release.id === id);
   if (past !== undefined) return past.over ? id : '';
   const number = Number(/^r([1-9]\d{0,8})$/.exec(id)?.[1] ?? Number.POSITIVE_INFINITY);

@@ -21,7 +21,9 @@ export function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<v
 export class Interrupts {
   readonly #soft = new AbortController();
   readonly #hard = new AbortController();
+  readonly #now = new AbortController();
   #name = '';
+  #aborted = '';
 
   /** Aborted by the first signal: stop at the next safe point. */
   get soft(): AbortSignal {
@@ -36,6 +38,23 @@ export class Interrupts {
   /** The first signal's name; '' when there was none. */
   get name(): string {
     return this.#name;
+  }
+
+  /** Aborted when the instance under way is not to be waited for either. */
+  get now(): AbortSignal {
+    return this.#now.signal;
+  }
+
+  /** Who wanted it to end, in words; '' when nobody did. */
+  get aborted(): string {
+    return this.#aborted;
+  }
+
+  /** Somebody wants the release to end at the next safe point; with `now` the instance goes back at once. */
+  abort(who: string, now: boolean): void {
+    if (this.#aborted === '') this.#aborted = who;
+    this.#soft.abort();
+    if (now) this.#now.abort();
   }
 
   raise(name: string): void {

@@ -114,7 +114,11 @@ function errorOf(result: ReleaseResult): readonly string[] {
 }
 
 function mark(outcome: string): string {
-  return outcome === 'released' || outcome === 'kept' ? '✔' : outcome === 'skipped' ? '-' : '✖';
+  return outcome === 'released' || outcome === 'stopped' || outcome === 'kept'
+    ? '✔'
+    : outcome === 'skipped'
+      ? '-'
+      : '✖';
 }
 
 function escaped(text: string): string {

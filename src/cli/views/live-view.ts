@@ -124,6 +124,7 @@ function mark(
 ): string {
   switch (outcome) {
     case 'released':
+    case 'stopped':
     case 'kept':
       return paint('green', '✔');
     case 'reverted':

@@ -127,7 +127,11 @@ function failureText({ onFailure, instances }: Plan): string {
   const names = without.map(({ instance }) => instance).join(', ');
   const why = isBlocked ? 'for which there is no way back' : 'where none is known';
   const except = names === '' ? '' : `, except ${names}, ${why}: parked, out of the pool`;
-  return `revert: the failed instance goes back to ${back}${except}; the others stay as they are`;
+  const others =
+    onFailure === 'rollback'
+      ? 'then those that were released before it, the newest first'
+      : 'the others stay as they are';
+  return `${onFailure}: the failed instance goes back to ${back}${except}; ${others}`;
 }
 
 function find<Kind extends PlanStep['kind']>(

@@ -365,6 +365,7 @@ const RECEIPT: ReleaseReceipt = {
 const RESULT: ReleaseResult = {
   release: 'r42',
   service: 'app',
+  kind: 'deploy',
   version: 'v2',
   outcome: 'failed',
   code: 'release_failed',

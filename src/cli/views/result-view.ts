@@ -25,9 +25,7 @@ export function resultText(result: ReleaseResult, paint: Paint): string {
 
 /** `Release r42 of app to v2 FAILED after 3s (exit 1)` */
 export function headline(result: ReleaseResult, paint: Paint): string {
-  // Of one that ended before the artifact was there, nobody knows what it was to be.
-  const to = result.version === '' ? '' : ` to ${result.version}`;
-  const name = `Release ${result.release} of ${result.service}${to}`;
+  const name = resultName(result);
   const took = formatDuration(result.ms);
   switch (result.outcome) {
     case 'succeeded':
@@ -38,10 +36,26 @@ export function headline(result: ReleaseResult, paint: Paint): string {
       return `${name}: nothing to do`;
     case 'refused':
       return `${name} ${paint('red', 'REFUSED')}, nothing was changed (exit ${result.exit})`;
+    case 'rolled_back':
+      return `${name} ${paint('red', 'FAILED')} after ${took}, all is back at the old version (exit ${result.exit})`;
+    case 'aborted':
+      return `${name} ${paint('yellow', 'ABORTED')} after ${took} (exit ${result.exit})`;
     case 'interrupted':
       return `${name} ${paint('yellow', 'INTERRUPTED')} after ${took} (exit ${result.exit})`;
     case 'failed':
       return `${name} ${paint('red', 'FAILED')} after ${took} (exit ${result.exit})`;
+  }
+}
+
+function resultName({ kind, release, service, version }: ReleaseResult): string {
+  switch (kind) {
+    case 'deploy':
+      // Of one that ended before the artifact was there, nobody knows what it was to be.
+      return `Release ${release} of ${service}${version === '' ? '' : ` to ${version}`}`;
+    case 'rollback':
+      return `Rollback ${release} of ${service} to ${version}`;
+    case 'stop':
+      return `Stop ${release} of ${service}`;
   }
 }
 
@@ -66,6 +80,7 @@ function instanceRow(instance: InstanceResult, reason: string): readonly string[
 function outcomeText({ outcome, note }: InstanceResult, reason: string): string {
   const words = {
     released: 'released',
+    stopped: 'stopped',
     kept: 'kept',
     skipped: 'skipped',
     failed: 'failed',

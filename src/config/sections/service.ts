@@ -225,9 +225,9 @@ export const serviceSchema = section(
     }).prefault({}),
     on_failure: choice({
       about:
-        '`revert`: bring the failed instance back to the old version. `park`: leave it out in maint.',
+        '`revert`: bring the failed instance back to the old version. `rollback`: and those that were released before it, the newest first. `park`: leave it out in maint.',
       initial: 'revert',
-      words: ['revert', 'park'],
+      words: ['revert', 'park', 'rollback'],
     }),
     notify: notifySchema,
   },

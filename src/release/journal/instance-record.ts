@@ -17,12 +17,23 @@ export type InstanceRecord = {
 
 export const NO_RECORD: InstanceRecord = { process: null, proven: null };
 
-/** @throws preflight_failed when the file is there and cannot be understood */
+/**
+ * `shared`: what the gateways share of it; else the runner's own copy is read.
+ * @throws preflight_failed when it is there and cannot be understood
+ */
 export async function readRecord(
   service: ServiceConfig,
   instance: string,
   driver: Driver,
+  shared?: unknown,
 ): Promise<InstanceRecord> {
+  if (shared !== undefined) {
+    try {
+      return parseRecord(shared, driver);
+    } catch (error) {
+      throw unreadable(`of ${instance} in the registry`, messageOf(error));
+    }
+  }
   const file = recordFile(service, instance);
   let text: string;
   try {
@@ -32,16 +43,19 @@ export async function readRecord(
     throw unreadable(file, messageOf(error));
   }
   try {
-    const value: unknown = JSON.parse(text);
-    const process = field(value, 'process');
-    const proven = field(value, 'proven');
-    return {
-      process: process === null ? null : readStarted(process, driver),
-      proven: proven === null ? null : driver.readLaunch(proven),
-    };
+    return parseRecord(JSON.parse(text), driver);
   } catch (error) {
     throw unreadable(file, messageOf(error));
   }
+}
+
+/** As it is written: on this machine, and where the gateways share it. */
+export function recordContent(
+  service: ServiceConfig,
+  instance: string,
+  record: InstanceRecord,
+): Readonly<Record<string, unknown>> {
+  return { v: 1, instance, driver: service.driver, ...record };
 }
 
 export function writeRecord(
@@ -49,8 +63,17 @@ export function writeRecord(
   instance: string,
   record: InstanceRecord,
 ): Promise<void> {
-  const content = { v: 1, instance, driver: service.driver, ...record };
+  const content = recordContent(service, instance, record);
   return writeWhole(recordFile(service, instance), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+function parseRecord(value: unknown, driver: Driver): InstanceRecord {
+  const process = field(value, 'process');
+  const proven = field(value, 'proven');
+  return {
+    process: process === null ? null : readStarted(process, driver),
+    proven: proven === null ? null : driver.readLaunch(proven),
+  };
 }
 
 function readStarted(value: unknown, driver: Driver): Started {
@@ -66,6 +89,6 @@ function readStarted(value: unknown, driver: Driver): Started {
 function unreadable(file: string, reason: string): SluiceError {
   return new SluiceError(
     'preflight_failed',
-    `record ${file}: unreadable (${reason}); restore the file, or move it away: a process of the instance is found without it, only the way back to its version is lost`,
+    `record ${file}: unreadable (${reason}); restore it, or move it away: a process of the instance is found without it, only the way back to its version is lost`,
   );
 }

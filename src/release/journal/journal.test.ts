@@ -5,9 +5,19 @@ import { appendFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { buildService } from '../../../test/support/release/builders.ts';
+import type { ServiceConfig } from '../../config.ts';
 import { identityAtStart } from '../hosts.ts';
 import { journalFolder } from './files.ts';
-import { Journal, openJournal, readHistory } from './journal.ts';
+import { readHistory } from './history.ts';
+import { Journal } from './journal.ts';
+import type { JournalRecord } from './lines.ts';
+import { openJournal as openFor } from './open.ts';
+
+async function openJournal(service: ServiceConfig, version: string) {
+  const { journal } = await openFor({ service, version });
+  const write = (record: JournalRecord) => journal.write(journal.stamp(record));
+  return { id: journal.id, write, close: () => journal.close() };
+}
 
 test('a journal without an end locks the service as long as its runner lives', async (t) => {
   const service = await buildService(t, 0);
@@ -86,7 +96,8 @@ test('records are numbered lines, and one that was written in part harms no othe
   t.after(() => handle.close());
   const { writeFile: write } = handle;
   const journal = new Journal('r1', file, handle);
-  const record = (step: string) => journal.write({ kind: 'intent', instance: 'a:1', step });
+  const record = (step: string) =>
+    journal.write(journal.stamp({ kind: 'intent', instance: 'a:1', step }));
   await record('drain');
   // As on a full disk.
   handle.writeFile = async (text) => {
@@ -99,7 +110,7 @@ test('records are numbered lines, and one that was written in part harms no othe
   await record('check');
   const lines = (await readFile(file, 'utf8')).split('\n');
   const steps = lines.map((line) => /"seq":(\d).*"step":"(\w+)"/.exec(line)?.slice(1).join(' '));
-  assert.deepEqual(steps, [undefined, '1 drain', undefined, '2 start', '3 check', undefined]);
+  assert.deepEqual(steps, [undefined, '1 drain', undefined, '3 start', '4 check', undefined]);
   assert.equal((await readHistory(service))[0]?.lastStep, 'check of a:1');
 });
 

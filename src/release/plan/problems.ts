@@ -3,8 +3,8 @@
 import type { ErrorCode } from '../../base/errors.ts';
 import { versionProblem } from '../../base/version-name.ts';
 import type { ServiceConfig } from '../../config.ts';
-import { locked } from '../journal/journal.ts';
-import type { InstancePlan } from '../plan.ts';
+import { locked } from '../journal/history.ts';
+import type { InstancePlan, PlanOptions } from '../plan.ts';
 import type { ReleaseProblem, Survey } from '../survey.ts';
 
 /** Why a deploy would be refused; the first one's code is its exit code. */
@@ -12,13 +12,13 @@ export function problemsOf(
   service: ServiceConfig,
   found: Survey,
   plans: readonly InstancePlan[],
-  version: string,
+  { version, kind }: PlanOptions,
 ): readonly ReleaseProblem[] {
   const problems: ReleaseProblem[] = [];
   const say = (code: ErrorCode, message: string): void => {
     problems.push({ code, message });
   };
-  const wrong = versionProblem(version);
+  const wrong = kind === 'stop' ? '' : versionProblem(version);
   if (wrong !== '') say('preflight_failed', wrong);
   const [last] = found.history;
   if (last !== undefined && !last.over) {

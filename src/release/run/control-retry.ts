@@ -43,6 +43,7 @@ export function withRetry(
       retry(() => control.awaitIdle(upstream, server, timeoutMs)),
     openReceipt: (upstream) => retry(() => control.openReceipt(upstream)),
     readReceipt: (id) => control.readReceipt(id),
+    ...(control.releases === undefined ? {} : { releases: control.releases }),
   };
 }
 
@@ -66,6 +67,7 @@ export function hurried(control: ReleaseControl, hard: AbortSignal): ReleaseCont
       hurry(control.awaitIdle(upstream, server, timeoutMs)),
     openReceipt: (upstream) => hurry(control.openReceipt(upstream)),
     readReceipt: (id) => hurry(control.readReceipt(id)),
+    ...(control.releases === undefined ? {} : { releases: control.releases }),
   };
 }
 

@@ -11,7 +11,7 @@ import { type Driver, driverOf, type Started } from '../drivers.ts';
 import type { Facts } from '../events.ts';
 import { type Host, hostOf } from '../hosts.ts';
 import { hostFolder } from '../journal/files.ts';
-import { type InstanceRecord, writeRecord } from '../journal/instance-record.ts';
+import { type InstanceRecord, recordContent, writeRecord } from '../journal/instance-record.ts';
 import type { InstancePlan } from '../plan.ts';
 import type { InstanceSurvey } from '../survey.ts';
 import { type Release, type Settled, troubleOf } from './release.ts';
@@ -117,6 +117,7 @@ export class InstanceRun {
     this.#record = { ...this.#record, ...change };
     const record = this.#record;
     await this.release.keep(() => writeRecord(this.service, this.instance, record));
+    this.release.shareInstance(this.instance, recordContent(this.service, this.instance, record));
   }
 
   /** The server now; it waits while the control plane is away. Undefined when it is gone. */

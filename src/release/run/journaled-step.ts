@@ -6,6 +6,7 @@ import { failed, type StepEnd } from '../step-end.ts';
 import { runStep, startFacts, touches } from '../steps.ts';
 import { pause } from '../wait.ts';
 import type { InstanceRun } from './instance-run.ts';
+import type { Release } from './release.ts';
 
 /** Between two events `wait` of one step. */
 const WAIT_EVENT_EVERY_MS = 1000;
@@ -24,7 +25,12 @@ export async function runJournaled(
   };
   const write = (kind: 'intent' | 'done' | 'failed', data: Facts): Promise<void> =>
     release.write({ kind, instance, step: step.kind, data: { revert, ...data } });
-  await write('intent', {});
+  const isFirst = !run.isTouched;
+  await write('intent', step.kind === 'guard' ? { serving: run.plan.serving } : {});
+  // Others must know of it before it is done: who finds us dead gives back what was only drained. What
+  // brings a stopped instance back does not wait for them.
+  if (isFirst || step.kind === 'stop' || !touches(step)) await release.flush();
+  if (release.loss !== null) return { kind: 'failed', failure: release.loss };
   if (release.storage !== null && !run.isTouched) {
     return { kind: 'failed', failure: release.storage };
   }
@@ -36,7 +42,10 @@ export async function runJournaled(
     saidMs = performance.now();
     say('wait', facts);
   };
-  const end = await unlessAborted(release.options.interrupts.hard, runStep(step, run));
+  // Who wants the instance back at once does not wait for the end of its check.
+  const now = step.kind === 'check' && !revert ? release.options.interrupts.now : null;
+  const end = await unlessAborted(release, now, runStep(step, run));
+  run.wait = () => {};
   if (end.kind === 'done') {
     run.isHeld = true;
     await write('done', end.facts);
@@ -55,10 +64,20 @@ export async function runJournaled(
   return end;
 }
 
-async function unlessAborted(hard: AbortSignal, step: Promise<StepEnd>): Promise<StepEnd> {
+async function unlessAborted(
+  release: Release,
+  now: AbortSignal | null,
+  step: Promise<StepEnd>,
+): Promise<StepEnd> {
+  const { hard } = release.options.interrupts;
+  const { lost } = release;
+  const signals = now === null ? [hard, lost] : [hard, lost, now];
   const settled = new AbortController();
+  const isOver = (): boolean => settled.signal.aborted || signals.some((signal) => signal.aborted);
   const stopped = (async (): Promise<StepEnd> => {
-    while (!hard.aborted && !settled.signal.aborted) await pause(60_000, hard, settled.signal);
+    while (!isOver()) await pause(60_000, ...signals, settled.signal);
+    if (release.loss !== null) return { kind: 'failed', failure: release.loss };
+    if (!hard.aborted && now?.aborted) return failed('release_failed', abortedText(release));
     return failed('interrupted', 'interrupted twice: stopped at once');
   })();
   try {
@@ -66,4 +85,8 @@ async function unlessAborted(hard: AbortSignal, step: Promise<StepEnd>): Promise
   } finally {
     settled.abort();
   }
+}
+
+function abortedText({ options }: Release): string {
+  return `${options.interrupts.aborted}, while it was checked`;
 }

@@ -10,7 +10,7 @@ import { type Artifact, inRelease, megabytes, openArtifact } from '../artifact.t
 import { driverOf } from '../drivers.ts';
 import type { EventBody } from '../events.ts';
 import { journalFolder, makeFolder, storageError } from '../journal/files.ts';
-import { locked, readHistory } from '../journal/journal.ts';
+import { locked, readHistory } from '../journal/history.ts';
 import { masked } from '../masking.ts';
 import { runPipeline, secretsInEnvironment } from '../pipeline.ts';
 import type { StepFailure } from '../step-end.ts';
@@ -29,7 +29,14 @@ export type Prepared = {
 
 /** @throws locked while another release runs; storage_full, storage_failed */
 export async function prepare(options: ReleaseOptions): Promise<Prepared> {
-  const { service } = options;
+  const { service, kind = 'deploy', resume = '', artifactRelease = '' } = options;
+  if (kind !== 'deploy' || resume !== '') {
+    // What is on the hosts already, or nothing at all.
+    const placed = artifactRelease === '' ? service : inRelease(service, artifactRelease);
+    const known = { ...options, service: placed };
+    const keepOutput = async (): Promise<string> => '';
+    return { options: known, artifact: null, failure: null, secrets: new Set(), keepOutput };
+  }
   const isBuilt = options.skipBuild === true || (options.artifactFile ?? '') !== '';
   const commands = isBuilt ? [] : service.pipeline;
   const secrets = new Set(commands.length === 0 ? [] : await knownSecrets(options));
@@ -37,7 +44,7 @@ export async function prepare(options: ReleaseOptions): Promise<Prepared> {
     const keepOutput = async (): Promise<string> => '';
     return { options, artifact: null, failure: null, secrets, keepOutput };
   }
-  const [last] = await readHistory(service);
+  const [last] = await readHistory(service, options.control.releases);
   if (last !== undefined && !last.over) throw locked(service, last);
   const emit = (body: EventBody): void => {
     const ts = new Date().toISOString();

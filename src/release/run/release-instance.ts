@@ -37,6 +37,10 @@ export async function releaseInstance(
         return onFailure(run, step, end.failure);
     }
   }
+  if (release.options.kind === 'stop') {
+    run.settle('stopped', '');
+    return null;
+  }
   run.settle('released', '');
   release.released.add(run);
   return null;
@@ -84,6 +88,11 @@ export async function takeBack(
 
 async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Promise<StepFailure> {
   const { hard } = run.release.options.interrupts;
+  // Another release has its own way.
+  if (failure.code === 'locked') {
+    run.settle(run.isHeld || run.isTouched ? 'stuck' : 'untouched', failure.reason);
+    return failure;
+  }
   if (!run.isTouched) {
     // A change whose answer never came may have been made.
     const isChanged = run.isHeld || failure.code === 'unreachable';
@@ -105,8 +114,8 @@ async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Pr
     run.release.released.add(run);
     return failure;
   }
-  // Nobody can go back where nobody gets to, and another release has its own way.
-  if (failure.code === 'host_unreachable' || failure.code === 'locked') {
+  // Nobody can go back where nobody gets to.
+  if (failure.code === 'host_unreachable') {
     run.settle('stuck', failure.reason);
     return failure;
   }

@@ -2,15 +2,21 @@
 // so far. All parts of the run share it, and it alone writes these; it decides nothing.
 
 import { isSluiceError, messageOf } from '../../base/errors.ts';
+import { within } from '../../base/within.ts';
 import type { ServiceConfig } from '../../config.ts';
 import { ownerText } from '../../model.ts';
 import type { PoolServer, ReleaseControl } from '../control.ts';
 import type { EventBody, InstanceOutcome, ReleaseEvent } from '../events.ts';
-import type { Journal, JournalRecord } from '../journal/journal.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { JournalRecord } from '../journal/lines.ts';
+import type { OpenedJournal } from '../journal/open.ts';
+import type { SharedJournal } from '../journal/shared-journal.ts';
 import { masked } from '../masking.ts';
 import type { PlanOptions } from '../plan.ts';
 import type { StepFailure } from '../step-end.ts';
+import type { ReleaseProblem } from '../survey.ts';
 import type { Interrupts } from '../wait.ts';
+import { Commands } from './commands.ts';
 import { withRetry } from './control-retry.ts';
 import { ReleasedInstances } from './released-instances.ts';
 import type { TrafficWatch } from './traffic.ts';
@@ -27,8 +33,15 @@ export type ReleaseOptions = PlanOptions & {
   readonly skipBuild?: boolean;
   /** An archive in place of the configured artifact, built elsewhere. */
   readonly artifactFile?: string;
+  /** The folder of the version on the hosts, of one that is there already; '' = none. */
+  readonly artifactRelease?: string;
   /** How long a control plane that is away is asked again; default 30 s. */
   readonly controlRetryMs?: number;
+  /** The release that a rollback undoes; ''. */
+  readonly of?: string;
+  readonly why?: string;
+  /** The configuration, for whoever goes on with it: kept in its journal. */
+  readonly origin?: { readonly file: string; readonly document: unknown };
 };
 
 /** How an instance came out, and why. `runs`: the version that runs there, drained and not admitted. */
@@ -39,6 +52,10 @@ export type Settled = {
 };
 
 const CONTROL_RETRY_MS = 30_000;
+/** How long the lock is tried to be given back after an interrupt, and after a second one, ms. */
+const CANCELLED_MS = 2000;
+const HURRIED_MS = 500;
+const NEVER = new AbortController().signal;
 
 export class Release {
   readonly options: ReleaseOptions;
@@ -52,35 +69,60 @@ export class Release {
   readonly controlRetryMs: number;
   readonly settled = new Map<string, Settled>();
   readonly released = new ReleasedInstances();
+  readonly commands: Commands;
   /** Null: nothing is counted, or not yet. */
   traffic: TrafficWatch | null = null;
+  /** The lock could not be taken: nothing may be done. */
+  readonly trouble: ReleaseProblem | null;
+  /** What an earlier runner of the same release has written. */
+  readonly before: OpenedJournal['before'];
   /** What must not appear in anything that is written, shown or said to the control plane. */
   readonly secrets = new Set<string>();
-  /** Rises with each lock of the service; 0 = none is known, and no host is asked about it. */
-  readonly fence: number = 0;
   readonly #journal: Journal;
+  readonly #shared: SharedJournal | null;
   #storage: StepFailure | null = null;
   #awayMs = 0;
 
-  constructor(options: ReleaseOptions, journal: Journal) {
+  constructor(options: ReleaseOptions, { journal, shared, trouble, before }: OpenedJournal) {
     this.options = options;
     this.service = options.service;
     this.id = journal.id;
     this.owner = ownerText({ kind: 'release', id: journal.id });
     this.controlRetryMs = options.controlRetryMs ?? CONTROL_RETRY_MS;
-    this.control = withRetry(options.control, {
+    this.control = withRetry(withLock(options, shared), {
       retryForMs: this.controlRetryMs,
       stop: options.interrupts.soft,
       onAway: (ms) => {
         this.#awayMs += ms;
       },
     });
+    this.trouble = trouble;
+    this.before = before;
     this.#journal = journal;
+    this.#shared = shared;
+    this.commands = new Commands(this);
+    if (shared !== null) shared.onCommand = (command) => this.commands.obey(command);
   }
 
-  /** The first write of the journal or a record that failed; then nothing new is begun. */
+  /** Rises with each lock of the service; 0 = it is not shared, and no host is asked about it. */
+  get fence(): number {
+    return this.#shared?.fence ?? 0;
+  }
+
+  /** Somebody else has the lock: nothing may be done any more. */
+  get loss(): StepFailure | null {
+    const loss = this.#shared?.loss ?? null;
+    return loss === null ? null : { code: loss.code, reason: messageOf(loss), evidence: [] };
+  }
+
+  /** Aborted when the lock is lost. */
+  get lost(): AbortSignal {
+    return this.#shared?.lost ?? NEVER;
+  }
+
+  /** The first write of the journal or a record that failed, or the lost lock; then nothing new is begun. */
   get storage(): StepFailure | null {
-    return this.#storage;
+    return this.loss ?? this.#storage;
   }
 
   /** For how long the control plane was asked and did not answer, all in all. */
@@ -88,8 +130,41 @@ export class Release {
     return this.#awayMs;
   }
 
-  write(record: JournalRecord): Promise<void> {
-    return this.keep(() => this.#journal.write(masked(record, this.secrets)));
+  async write(record: JournalRecord): Promise<void> {
+    const stamped = this.#journal.stamp(masked(record, this.secrets));
+    await this.keep(() => this.#journal.write(stamped));
+    this.#shared?.send(stamped);
+  }
+
+  /** All that was written is where others read it, or nothing new is begun. */
+  async flush(): Promise<void> {
+    const shared = this.#shared;
+    if (shared === null || shared.loss !== null) return;
+    const { soft } = this.options.interrupts;
+    await this.keep(() => shared.flush(this.controlRetryMs, soft));
+  }
+
+  /** The end; the lock is given back. Never throws. */
+  async finish(end: {
+    readonly outcome: string;
+    readonly exit: number;
+    readonly reason: string;
+    readonly complete: boolean;
+  }): Promise<void> {
+    const shared = this.#shared;
+    if (shared === null) return;
+    const safe = masked(end, this.secrets);
+    const { soft, hard } = this.options.interrupts;
+    // A job that is cancelled is killed soon; a lock that is not given back gets old.
+    const waitMs = hard.aborted ? HURRIED_MS : soft.aborted ? CANCELLED_MS : this.controlRetryMs;
+    const closed = troubleOf(() => shared.close(safe, waitMs));
+    if (shared.loss === null) await within(closed, Math.max(waitMs, HURRIED_MS), '');
+    shared.stop();
+  }
+
+  /** What runs on an instance, where the other machines find it. */
+  shareInstance(instance: string, record: Readonly<Record<string, unknown>>): void {
+    this.#shared?.putInstance(instance, masked(record, this.secrets));
   }
 
   masked(text: string): string {
@@ -139,11 +214,29 @@ export class Release {
     this.options.onEvent(masked(event, this.secrets));
   }
 
+  note(text: string): void {
+    this.emit({ type: 'note', instance: '', text });
+  }
+
   settle(instance: string, settled: Settled, ms = 0): void {
     this.settled.set(instance, settled);
     const { outcome, note: text } = settled;
     this.emit({ type: 'instance', instance, outcome, ms: Math.round(ms), text });
   }
+}
+
+/** Every change of a server says whose lock it is made under: who has lost it changes nothing. */
+function withLock({ control, service }: ReleaseOptions, shared: SharedJournal | null) {
+  if (shared === null) return control;
+  const lock = { service: service.name, fence: shared.fence };
+  const locked: ReleaseControl = {
+    status: () => control.status(),
+    setAdmin: (upstream, server, change) => control.setAdmin(upstream, server, { ...change, lock }),
+    awaitIdle: (upstream, server, timeoutMs) => control.awaitIdle(upstream, server, timeoutMs),
+    openReceipt: (upstream) => control.openReceipt(upstream),
+    readReceipt: (id) => control.readReceipt(id),
+  };
+  return locked;
 }
 
 /** The message of the expected failure of a call, or ''. */

@@ -19,6 +19,10 @@ export class ReleasedInstances {
     this.#runs.set(run.instance, run);
   }
 
+  newestFirst(): readonly InstanceRun[] {
+    return [...this.#runs.values()].reverse();
+  }
+
   remove(run: InstanceRun): void {
     this.#runs.delete(run.instance);
   }

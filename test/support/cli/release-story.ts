@@ -41,7 +41,7 @@ export const RECEIPT: ReleaseReceipt = {
 };
 
 export const FAILED: ReleaseResult = {
-  ...{ release: 'r42', service: 'app', version: 'v2', outcome: 'failed', exit: 1 },
+  ...{ release: 'r42', service: 'app', kind: 'deploy', version: 'v2', outcome: 'failed', exit: 1 },
   code: 'release_failed',
   reason: 'check failed: process exited with code 1',
   evidence: ['last probe: connect ECONNREFUSED', 'app log: ```no config'],

@@ -7,6 +7,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { ReleaseRecords } from '../../../src/admin/contract.ts';
 import { SluiceError } from '../../../src/base/errors.ts';
 import type { Scope } from '../../../src/base/scope.ts';
 import { formatAddress } from '../../../src/base/units.ts';
@@ -264,6 +265,11 @@ export class FakeControl implements ReleaseControl {
   isSettled = true;
   /** Other gateways where no server takes requests. */
   outElsewhere: PoolServer['outElsewhere'] = [];
+  /** Where it shares the records of releases. */
+  declare releases?: ReleaseRecords;
+  /** Fails when a runner has lost its lock. */
+  claim: (lock: { readonly service: string; readonly fence: number }) => Promise<void> =
+    async () => {};
   /** Called at each change before it is made. */
   onChange: (server: string, state: string) => void = () => {};
 
@@ -292,6 +298,7 @@ export class FakeControl implements ReleaseControl {
     change: Parameters<ReleaseControl['setAdmin']>[2],
   ): ReturnType<ReleaseControl['setAdmin']> {
     const { upstreams } = await this.status();
+    if (change.lock !== undefined) await this.claim(change.lock);
     this.onChange(id, change.state);
     const server = this.server(id);
     const { owner, state } = server.state;

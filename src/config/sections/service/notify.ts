@@ -12,7 +12,7 @@ export const NOTIFY_EVENTS = {
   unchanged: 'there was nothing to do',
   failed: 'a release failed, whatever came of the instance',
   refused: 'it was refused before anything was touched',
-  interrupted: 'a signal ended it',
+  interrupted: 'a signal or an abort ended it',
 } as const;
 
 export type NotifyEvent = keyof typeof NOTIFY_EVENTS;

@@ -1,0 +1,43 @@
+// With `on_failure: rollback` a release that failed on one instance is undone on those that it had
+// released before, the newest first, so that all have the old version again. Guard, drain and check hold
+// on the way back, too; one that cannot be brought back ends it, so that not more is broken.
+
+import type { Plan } from '../plan.ts';
+import type { StepFailure } from '../step-end.ts';
+import type { Release } from './release.ts';
+import { takeBack } from './release-instance.ts';
+
+/** What the release ends with. */
+export async function rollBack(
+  release: Release,
+  plan: Plan,
+  failure: StepFailure | null,
+): Promise<StepFailure | null> {
+  if (failure === null || plan.onFailure !== 'rollback') return failure;
+  // Only a failure of the version; and what could not be brought back itself is no beginning.
+  if (failure.code !== 'release_failed' || release.storage !== null) return failure;
+  const { version } = release.options;
+  let count = 0;
+  for (const run of release.released.newestFirst()) {
+    if (release.options.interrupts.hard.aborted) return failure;
+    const before = release.settled.get(run.instance);
+    const ended = await takeBack(run, failure, plan.need);
+    const outcome = release.settled.get(run.instance)?.outcome;
+    if (outcome === 'reverted') {
+      count += 1;
+      continue;
+    }
+    // Nothing was changed: too few others.
+    if (outcome === 'failed' && before !== undefined) release.settle(run.instance, before);
+    const { evidence } = failure;
+    const why = ended === failure ? (release.settled.get(run.instance)?.note ?? '') : ended.reason;
+    const reason = `${failure.reason}; then ${run.instance} could not be rolled back${why === '' ? '' : `: ${why}`}`;
+    return { code: 'rollback_failed', reason, evidence };
+  }
+  const outcomes = [...release.settled.values()].map(({ outcome }) => outcome);
+  if (outcomes.some((outcome) => outcome === 'parked' || outcome === 'stuck')) {
+    return { ...failure, code: 'rollback_failed' };
+  }
+  const back = count === 0 ? '' : `; ${count} released before went back, too`;
+  return { ...failure, code: 'rolled_back', reason: `${version} failed: ${failure.reason}${back}` };
+}
