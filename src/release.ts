@@ -10,8 +10,9 @@ export type {
   ReleaseResult,
 } from './release/events.ts';
 export { closeHosts } from './release/hosts.ts';
-export { type PastRelease, readHistory, readRelease } from './release/journal/history.ts';
+export { type PastRelease, pastOf, readHistory, readRelease } from './release/journal/history.ts';
 export { begunWith } from './release/journal/replay.ts';
+export { type InstanceLog, instanceLogs } from './release/logs.ts';
 export { masked } from './release/masking.ts';
 export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
 export { type RollbackTarget, rollbackTarget } from './release/rollback-target.ts';

@@ -35,12 +35,14 @@ test('docs/cli.md is what the program says', () => {
 test('has the verbs that the documentation promises', () => {
   const verbs = verbsOf(createProgram()).map(nameOf);
   assert.deepEqual(verbs.toSorted(), [
+    'sluice abort',
     'sluice check',
     'sluice consul',
     'sluice deploy',
     'sluice drain',
     'sluice events',
     'sluice gateways',
+    'sluice history',
     'sluice instance',
     'sluice instance join',
     'sluice instance leave',
@@ -54,7 +56,9 @@ test('has the verbs that the documentation promises', () => {
     'sluice kv rm',
     'sluice kv tree',
     'sluice kv watch',
+    'sluice logs',
     'sluice maint',
+    'sluice pause',
     'sluice plan',
     'sluice registry',
     'sluice registry copy',
@@ -62,8 +66,12 @@ test('has the verbs that the documentation promises', () => {
     'sluice registry snapshot',
     'sluice registry snapshot restore',
     'sluice registry snapshot save',
+    'sluice resume',
+    'sluice rollback',
     'sluice serve',
+    'sluice show',
     'sluice status',
+    'sluice stop',
     'sluice undrain',
     'sluice weight',
   ]);

@@ -13,6 +13,11 @@ import { defineKv } from './verbs/kv.ts';
 import { defineMaint } from './verbs/maint.ts';
 import { definePlan } from './verbs/plan.ts';
 import { defineRegistry } from './verbs/registry.ts';
+import { defineHistory, defineLogs, defineShow } from './verbs/releases/look.ts';
+import { defineResume } from './verbs/releases/resume.ts';
+import { defineRollback } from './verbs/releases/rollback.ts';
+import { defineAbort, definePause } from './verbs/releases/steer.ts';
+import { defineStop } from './verbs/releases/stop.ts';
 import { defineServe } from './verbs/serve.ts';
 import { defineStatus } from './verbs/status.ts';
 import { defineUndrain } from './verbs/undrain.ts';
@@ -40,6 +45,14 @@ const VERBS: Readonly<Record<string, Definition>> = {
   kv: { group: 'Look and steer:', define: defineKv },
   plan: { group: 'Release:', define: definePlan },
   deploy: { group: 'Release:', define: defineDeploy },
+  history: { group: 'Release:', define: defineHistory },
+  show: { group: 'Release:', define: defineShow },
+  logs: { group: 'Release:', define: defineLogs },
+  pause: { group: 'Release:', define: definePause },
+  resume: { group: 'Release:', define: defineResume },
+  abort: { group: 'Release:', define: defineAbort },
+  rollback: { group: 'Release:', define: defineRollback },
+  stop: { group: 'Release:', define: defineStop },
 };
 
 export function addVerbs(program: Command): void {

@@ -34,8 +34,8 @@ import type {
 /** `folder` is the file's; relative paths start there. */
 export function buildConfig(
   read: ConfigFile,
-  origin: { file: string; folder: string; environment: Environment; warnings: readonly string[] },
-): Config {
+  origin: Pick<Config, 'file' | 'folder' | 'warnings'> & { environment: Environment },
+): Omit<Config, 'document'> {
   const stateDir = resolve(origin.folder, read.state_dir);
   const secret: ReadSecret = (text, kind) => {
     const found = readSecret(text, origin.environment, kind);

@@ -101,7 +101,8 @@ function interpret(
     applyNotifyRules(parts, findings);
   }
   if (problems.length > 0 || !read.success) throw invalid(file, problems);
-  return buildConfig(read.data, { file, folder: dirname(resolve(file)), environment, warnings });
+  const origin = { file, folder: dirname(resolve(file)), environment, warnings };
+  return { ...buildConfig(read.data, origin), document: isMap(data) ? data : {} };
 }
 
 /** Every part on its own, so that one that cannot be read does not hide the rules of the others. */

@@ -303,6 +303,8 @@ export type Config = {
   readonly file: string;
   /** Absolute; what is relative in the file starts here. */
   readonly folder: string;
+  /** As it stands in the file: references to secrets, and not their values. */
+  readonly document: Readonly<Record<string, unknown>>;
   /** Worth a line, but no reason to refuse: `file:line:col: path: …`. */
   readonly warnings: readonly string[];
   /** Snapshot, operator intent, pid files. */

@@ -31,6 +31,7 @@ const OPEN_API = 'the control API is open since the start';
 const RULES: Rules<Config> = {
   file: [],
   folder: [],
+  document: [],
   warnings: [],
   stateDir: ['state_dir', 'the state of this run is in the folder of the start'],
   workers: ['workers', 'so many processes were started'],

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../../base/errors.ts';
 import { versionProblem } from '../../base/version-name.ts';
 import type { Config, ServiceConfig } from '../../config.ts';
-import type { ReleaseControl } from '../../release.ts';
+import type { ReleaseControl, ReleaseOptions } from '../../release.ts';
 import { configOf, controlOf, type GlobalOptions } from '../client/target.ts';
 
 export type ReleaseVerbOptions = GlobalOptions & {
@@ -39,6 +39,7 @@ export type ReleaseTarget = {
   /** '' = as the configuration says. */
   readonly artifactFile: string;
   readonly control: ReleaseControl;
+  readonly origin: NonNullable<ReleaseOptions['origin']>;
 };
 
 export async function releaseTarget(
@@ -60,10 +61,34 @@ export async function releaseTarget(
     );
   }
   const artifactFile = artifact === undefined ? '' : resolve(artifact);
-  return { service, version, artifactFile, control: await controlOf(options) };
+  const origin = originOf(config, service);
+  return { service, version, artifactFile, control: await controlOf(options), origin };
 }
 
-function serviceOf(config: Config, name: string): ServiceConfig {
+/** What of the configuration a release of the service needs, as it stands in the file: kept in its journal. */
+export function originOf(
+  { file, document }: Config,
+  { name, upstream }: ServiceConfig,
+): NonNullable<ReleaseOptions['origin']> {
+  const { state_dir, hosts } = document;
+  const check = entryOf(entryOf(document, 'upstreams'), upstream)['check'];
+  return {
+    file: resolve(file === '' ? 'sluice.yaml' : file),
+    document: {
+      ...(state_dir === undefined ? {} : { state_dir }),
+      ...(hosts === undefined ? {} : { hosts }),
+      upstreams: { [upstream]: check === undefined ? {} : { check } },
+      services: { [name]: entryOf(entryOf(document, 'services'), name) },
+    },
+  };
+}
+
+function entryOf(value: unknown, name: string): Readonly<Record<string, unknown>> {
+  const found = new Map<string, unknown>(Object.entries(value ?? {})).get(name);
+  return typeof found === 'object' && found !== null ? { ...found } : {};
+}
+
+export function serviceOf(config: Config, name: string): ServiceConfig {
   const service = config.services.find((candidate) => candidate.name === name);
   if (service !== undefined) return service;
   const file = config.file === '' ? 'the built-in configuration' : config.file;

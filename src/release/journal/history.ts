@@ -57,6 +57,11 @@ export async function readHistory(
   return [...shared, ...own.filter(({ number }) => number < first)];
 }
 
+/** The releases of a service that this machine does not have. */
+export function pastOf(document: ReleasesDocument): readonly PastRelease[] {
+  return document.releases.map((release) => past(release, document, []));
+}
+
 /** What this machine's journals say. */
 export async function readOwnHistory(service: ServiceConfig): Promise<readonly PastRelease[]> {
   const folder = journalFolder(service);

@@ -1,0 +1,47 @@
+// `sluice pause` and `sluice abort`: what a release that runs is told, wherever it runs.
+
+import type { Command } from 'commander';
+import type { CommandKind } from '../../../admin/contract.ts';
+import { operator } from '../../client/operator.ts';
+import { controlOf, type GlobalOptions } from '../../client/target.ts';
+import { print, printJson } from '../../output.ts';
+
+type Options = GlobalOptions & { readonly message?: string; readonly now?: boolean };
+
+export function definePause(verb: Command): void {
+  verb
+    .summary('pause a release before its next instance')
+    .description('Pause a release before its next instance, wherever it runs.')
+    .argument('<service>')
+    .option('-m, --message <why>', 'why; the release says it')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  $ sluice pause app -m "looking at the errors"')
+    .action((name: string, _: unknown, command: Command) =>
+      tell(name, 'pause', command, `goes on with: sluice resume ${name}`),
+    );
+}
+
+export function defineAbort(verb: Command): void {
+  verb
+    .summary('end a release at the next safe point')
+    .description('End a release at the next safe point, wherever it runs (its exit code is 1).')
+    .argument('<service>')
+    .option('--now', 'do not wait for the check under way: bring that instance back at once')
+    .option('-m, --message <why>', 'why; kept in the history')
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', '\nExample:\n  $ sluice abort app --now -m "wrong version"')
+    .action((name: string, _: unknown, command: Command) => {
+      const { now = false } = command.optsWithGlobals<Options>();
+      const kind = now ? 'abort_now' : 'abort';
+      return tell(name, kind, command, `see: sluice show ${name}`);
+    });
+}
+
+async function tell(name: string, kind: CommandKind, command: Command, next: string) {
+  const options = command.optsWithGlobals<Options>();
+  const control = await controlOf(options);
+  const { message: why = '' } = options;
+  const release = await control.releases.command(name, { command: kind, owner: operator(), why });
+  if (options.json === true) printJson({ service: name, release, command: kind });
+  else print(`release ${release} of ${name}: told to ${kind.replace('_', ' ')}; ${next}`);
+}

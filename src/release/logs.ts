@@ -1,0 +1,55 @@
+// What the instances of a service printed last, wherever they run.
+
+import type { ReleaseRecords } from '../admin/contract.ts';
+import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
+import type { ServiceConfig, ServiceInstance } from '../config.ts';
+import { driverOf } from './drivers.ts';
+import { hostOf } from './hosts.ts';
+import { readRecord } from './journal/instance-record.ts';
+
+export type InstanceLog = {
+  readonly instance: string;
+  /** Where all of it is. */
+  readonly place: string;
+  readonly lines: readonly string[];
+  /** Why there are none; ''. */
+  readonly trouble: string;
+};
+
+/** `id` '' is each. @throws not_found */
+export async function instanceLogs(
+  service: ServiceConfig,
+  records: ReleaseRecords,
+  id: string,
+): Promise<readonly InstanceLog[]> {
+  const wanted = service.instances.filter((instance) => id === '' || instance.id === id);
+  if (wanted.length === 0) {
+    const known = service.instances.map((instance) => instance.id).join(', ');
+    throw new SluiceError(
+      'not_found',
+      `service "${service.name}": no instance ${id}; known: ${known}`,
+    );
+  }
+  const shared = await records.instances(service.name).catch(() => ({ instances: [] }));
+  const known = new Map(shared.instances.map(({ instance, record }) => [instance, record]));
+  return Promise.all(wanted.map((instance) => logOf(service, instance, known.get(instance.id))));
+}
+
+async function logOf(
+  service: ServiceConfig,
+  instance: ServiceInstance,
+  shared: unknown,
+): Promise<InstanceLog> {
+  const driver = driverOf(service, instance);
+  const log = { instance: instance.id, place: driver.logPlace, lines: [], trouble: '' };
+  try {
+    await hostOf(service, instance).connect();
+    const record = await readRecord(service, instance.id, driver, shared);
+    const started = await driver.find(record.process);
+    if (started === null) return { ...log, trouble: 'not running' };
+    return { ...log, lines: await driver.logs(started.handle) };
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+    return { ...log, trouble: messageOf(error) };
+  }
+}
