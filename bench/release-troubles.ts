@@ -28,6 +28,7 @@ const SLUICE = join(PROJECT, 'bin/sluice.js');
 const APP = join(PROJECT, 'demo/app.ts');
 /** No release may take longer, whatever was done to it. */
 const RELEASE_MAX_MS = 150_000;
+const HAS_RESUME = process.env['RESUME'] === 'on';
 /** After a trouble is over, what it caused may still come in for so long. */
 const AFTER_MS = 1000;
 
@@ -191,7 +192,7 @@ async function roundOf(
     found.push(`${name}: no result, exit ${end.code}: ${end.text.slice(-500)}`);
   }
   if (end.result === undefined || ['interrupted', 'failed'].includes(end.result.outcome)) {
-    const verb = end.result === undefined && random() < 0.5 ? 'resume' : 'deploy';
+    const verb = HAS_RESUME && end.result === undefined && random() < 0.5 ? 'resume' : 'deploy';
     const argv =
       verb === 'resume' ? ['resume', 'app'] : ['deploy', 'app', '--version', `w${round}`];
     const next = await finish(ground, startRun(ground, 1 - at, [...argv, '--json']));
