@@ -4,105 +4,22 @@
 //
 //   node bench/release-troubles.ts [--seed 1] [--rounds 10] [--rate 50] [--only kill-runner,cut-ssh,…]
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { monotonicMs, type Result, startLoad } from '../demo/load.ts';
-import {
-  type Child,
-  Cleanup,
-  childrenOf,
-  PROJECT,
-  Stack,
-  start,
-  temporaryFolder,
-} from '../demo/stack.ts';
+import { Cleanup, PROJECT, type Stack, start } from '../demo/stack.ts';
 import type { StatusDocument } from '../src/admin.ts';
 import type { ReleaseResult } from '../src/release.ts';
-import { freePorts } from '../test/support/base/ports.ts';
 import { seededRandom } from '../test/support/base/random.ts';
-import { type Sshd, startSshd } from '../test/support/cli/sshd.ts';
+import { answerOf, type Behaviour, buildGround, type Ground } from './release-troubles/ground.ts';
+import { signal, within } from './release-troubles/processes.ts';
+import { type Run, TROUBLES } from './release-troubles/troubles.ts';
 
 const SLUICE = join(PROJECT, 'bin/sluice.js');
-const APP = join(PROJECT, 'demo/app.ts');
 /** No release may take longer, whatever was done to it. */
 const RELEASE_MAX_MS = 150_000;
 const HAS_RESUME = process.env['RESUME'] === 'on';
-/** After a trouble is over, what it caused may still come in for so long. */
-const AFTER_MS = 1000;
-
-/** How a version behaves; a good one has another name. */
-const BEHAVIOURS = {
-  broken: 'process.exit(1)',
-  rotten: "process.env.ROTTEN = 'on'",
-  liar: "process.env.ANSWER_VERSION = 'v0'",
-  late: "process.env.LATE_MS = '1500'",
-} as const;
-
-type Behaviour = keyof typeof BEHAVIOURS | 'good';
-
-type Ground = {
-  readonly cleanup: Cleanup;
-  readonly random: () => number;
-  readonly stacks: readonly Stack[];
-  readonly sshds: readonly Sshd[];
-  readonly instances: readonly string[];
-  /** When clients may meet failures, and why. */
-  readonly excuses: { readonly why: string; readonly fromMs: number; toMs: number }[];
-  readonly say: (line: string) => void;
-};
-
-type Run = { readonly child: Child; readonly lines: string[] };
-type Act = (ground: Ground, run: Run) => Promise<void>;
-
-const TROUBLES: Readonly<Record<string, Act>> = {
-  none: async () => {},
-  'kill-runner': async (_, { child }) => signal(child.pid, 'SIGKILL'),
-  interrupt: async (_, { child }) => signal(child.pid, 'SIGINT'),
-  // As a job of a CI system is cancelled.
-  cancel: async (_, { child }) => {
-    signal(child.pid, 'SIGINT');
-    await within(child, 7500);
-    signal(child.pid, 'SIGTERM');
-    await within(child, 2500);
-    signal(child.pid, 'SIGKILL');
-  },
-  'freeze-runner': async ({ random }, { child }) => {
-    signal(child.pid, 'SIGSTOP');
-    await delay(500 + random() * 4000);
-    signal(child.pid, 'SIGCONT');
-  },
-  'cut-ssh': async (_, { child }) => {
-    for (const pid of await descendants(child.pid)) {
-      if ((await nameOf(pid)) === 'ssh') signal(pid, 'SIGKILL');
-    }
-  },
-  'freeze-host': async ({ sshds, random }) => {
-    const sshd = sshds[Math.floor(random() * sshds.length)];
-    const pids = await descendants(sshd?.pid ?? 0);
-    const sessions = [];
-    for (const pid of pids) if ((await nameOf(pid)) === 'sshd') sessions.push(pid);
-    for (const pid of sessions) signal(pid, 'SIGSTOP');
-    await delay(500 + random() * 5000);
-    for (const pid of sessions) signal(pid, 'SIGCONT');
-  },
-  'kill-instance': async (ground) => {
-    const { instances, random } = ground;
-    const found = await answerOf(instances[Math.floor(random() * instances.length)] ?? '');
-    if (found.pid === 0) return;
-    const excuse = { why: 'kill-instance', fromMs: monotonicMs(), toMs: Number.POSITIVE_INFINITY };
-    ground.excuses.push(excuse);
-    signal(found.pid, 'SIGKILL');
-    excuse.toMs = monotonicMs() + AFTER_MS;
-  },
-  'freeze-gateway': async ({ stacks, random }) => {
-    const pid = stacks[1]?.pid ?? 0;
-    signal(pid, 'SIGSTOP');
-    await delay(500 + random() * 3000);
-    signal(pid, 'SIGCONT');
-  },
-};
 
 async function main(options: {
   readonly seed: number;
@@ -116,7 +33,7 @@ async function main(options: {
     console.log(`${((monotonicMs() - startMs) / 1000).toFixed(1)}s ${line}`);
   const found: string[] = [];
   try {
-    const ground = await build(cleanup, seededRandom(options.seed), say);
+    const ground = await buildGround(cleanup, seededRandom(options.seed), say);
     const first = await finish(ground, startRun(ground, 0, ['deploy', 'app', '--version', 'v0']));
     if (first.code !== 0)
       throw new Error(`the first deploy ended with ${first.code}: ${first.text}`);
@@ -271,23 +188,6 @@ async function serverOf(
   return upstreams[0]?.servers.find((server) => server.id === id);
 }
 
-async function answerOf(id: string): Promise<{ readonly version: string; readonly pid: number }> {
-  const [host = '', port = ''] = id.split(':');
-  try {
-    const response = await fetch(`http://${host}:${port}/ping`, {
-      signal: AbortSignal.timeout(3000),
-      headers: { connection: 'close' },
-    });
-    await response.text();
-    return {
-      version: response.headers.get('x-app-version') ?? '',
-      pid: Number(response.headers.get('x-app-pid') ?? 0),
-    };
-  } catch {
-    return { version: '', pid: 0 };
-  }
-}
-
 function startRun({ stacks }: Ground, at: number, argv: readonly string[]): Run {
   const lines: string[] = [];
   const child = start(process.execPath, [SLUICE, '-c', stacks[at]?.configFile ?? '', ...argv], {
@@ -333,111 +233,10 @@ function parsed(line: string | undefined): Record<string, unknown> | undefined {
   }
 }
 
-/** True when it has ended by then. */
-function within(child: Child, ms: number): Promise<boolean> {
-  return Promise.race([child.exited.then(() => true), delay(ms, false, { ref: false })]);
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    if (pid > 0) process.kill(pid, name);
-  } catch {
-    // It has ended.
-  }
-}
-
-async function descendants(pid: number): Promise<readonly number[]> {
-  if (pid === 0) return [];
-  let children: readonly number[] = [];
-  try {
-    children = childrenOf(pid);
-  } catch {
-    return []; // It has ended.
-  }
-  const below = await Promise.all(children.map(descendants));
-  return [...children, ...below.flat()];
-}
-
-async function nameOf(pid: number): Promise<string> {
-  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim().replace(/-.*$/, '');
-}
-
 function pick<T>(random: () => number, values: readonly T[]): T {
   const value = values[Math.floor(random() * values.length)];
   if (value === undefined) throw new Error('nothing to pick from');
   return value;
-}
-
-async function build(cleanup: Cleanup, random: () => number, say: Ground['say']): Promise<Ground> {
-  const scope = {
-    after: (end: () => unknown) => cleanup.add(async () => void (await end())),
-    skip: () => {
-      throw new Error('sshd is not on this machine: run .ci/peers');
-    },
-  };
-  const folder = await temporaryFolder('release-troubles', cleanup);
-  const launcher = join(folder, 'app.ts');
-  const cases = Object.entries(BEHAVIOURS).map(
-    ([name, code]) => `if (v.startsWith('${name}')) ${code};`,
-  );
-  await writeFile(
-    launcher,
-    `const v = process.env.VERSION ?? '';\n${cases.join('\n')}\nawait import(${JSON.stringify(APP)});\n`,
-  );
-  const sshds: Sshd[] = [];
-  const hosts: string[] = [];
-  for (const at of [1, 2]) {
-    const sshd = await startSshd(scope);
-    if (sshd === undefined) throw new Error('sshd is not on this machine: run .ci/peers');
-    sshds.push(sshd);
-    const { destination, port, config } = sshd.ssh;
-    const ssh = JSON.stringify({ target: destination, port, config });
-    hosts.push(`app-${at}: { address: 127.0.0.${at}, ssh: ${ssh} }`);
-  }
-  const [port = 0] = await freePorts(1);
-  const instances = ['127.0.0.1', '127.0.0.2'].map((host) => `${host}:${port}`);
-  const runDir = join(folder, 'run');
-  const configOf = (ports: Stack['ports'], isClient: boolean): string => `state_dir: state
-workers: 1
-log_level: warn
-listen: 127.0.0.1:${ports.gateway}
-admin: { listen: 127.0.0.1:${ports.admin} }
-registry: ${isClient ? `{ consul: { addresses: [127.0.0.1:${ports.registry}] } }` : `{ embedded: { listen: 127.0.0.1:${ports.registry} } }`}
-upstreams:
-  app:
-    check: { type: http, path: /ping, interval: 500ms, timeout: 2s, rise: 2, fall: 3 }
-hosts: { ${hosts.join(', ')} }
-services:
-  app:
-    hosts: [app-1, app-2]
-    ports: [${port}]
-    cwd: ${folder}
-    run_dir: ${runDir}
-    start: [${JSON.stringify(process.execPath)}, ${JSON.stringify(launcher)}, -h, "{host}", -p, "{port}"]
-    env: { VERSION: "{version}" }
-    drain: { timeout: 10s }
-    check: { path: /ping, interval: 250ms, rise: 2, deadline: 10s }
-    guard: { wait: 20s }
-    verify: { window: 3s, min_requests: 10, max_5xx: 10%, vs_peers: 3 }
-    expect_version: { header: x-app-version }
-`;
-  const stacks: Stack[] = [];
-  for (const at of [0, 1]) {
-    const consulPort = stacks[0]?.ports.registry;
-    const home = join(folder, `gateway-${at}`);
-    await mkdir(home);
-    stacks.push(
-      await Stack.start({
-        ...{ cleanup, folder: home, config: (ports) => configOf(ports, at === 1) },
-        ...(consulPort === undefined ? {} : { consulPort }),
-      }),
-    );
-  }
-  cleanup.add(async () => {
-    for (const id of instances) signal((await answerOf(id)).pid, 'SIGKILL');
-  });
-  for (const id of instances) await stacks[0]?.put(`upstreams/app/${id}`, '{"weight":1}');
-  return { cleanup, random, stacks, sshds, instances, excuses: [], say };
 }
 
 const { values } = parseArgs({
