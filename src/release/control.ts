@@ -6,8 +6,10 @@
 
 import type {
   AdminRequest,
+  DeregisterRequest,
   DrainDocument,
   ReceiptDocument,
+  RegisterRequest,
   ReleaseRecords,
   ServerDocument,
   StatusDocument,
@@ -47,6 +49,10 @@ export interface ReleaseControl {
   status(): Promise<PoolStatus>;
   setAdmin(upstream: string, server: string, change: AdminRequest): Promise<DrainState>;
   awaitIdle(upstream: string, server: string, timeoutMs: number): Promise<DrainState>;
+  /** Writes the server's record, with `down` or without. @throws conflict where there is no place for one */
+  register(upstream: string, server: string, request: RegisterRequest): Promise<void>;
+  /** Removes it. @throws conflict while it takes requests */
+  deregister(upstream: string, server: string, request: DeregisterRequest): Promise<void>;
   openReceipt(upstream: string): Promise<Receipt>;
   readReceipt(id: string): Promise<Receipt>;
   /** Lock, journals and what runs where, as the gateways share them; absent: they do not. */

@@ -23,6 +23,7 @@ export type InstanceOutcome =
   | 'reverted'
   | 'parked'
   | 'stuck'
+  | 'retired'
   | 'untouched';
 
 type Happening =

@@ -11,6 +11,8 @@
 //   running, takes traffic                   guard(need) drain stop start check admit
 //   running, takes no traffic                guard drain stop start check admit
 //   not running                              guard start check admit
+//   not in the upstream                      register, and the steps above
+//   not in the list any more                 guard(need) drain stop deregister
 //
 // With an artifact, activate stands before start; with `verify` configured, admit is followed by it.
 
@@ -20,10 +22,12 @@ import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig, ServiceInstance, VerifyConfig } from '../config.ts';
 import { ownerText } from '../model.ts';
 import { linkFor, releaseOf } from './artifact.ts';
-import { isInPool, isServing, type PoolServer } from './control.ts';
+import { isInPool, isServing } from './control.ts';
 import type { LaunchFacts } from './drivers.ts';
+import { canRegister, inOrder, NOT_LISTED, retireSteps } from './plan/membership.ts';
 import { problemsOf } from './plan/problems.ts';
 import { planStop } from './plan/stop.ts';
+import { absence, holder } from './plan/words.ts';
 import { type InstanceSurvey, type ReleaseProblem, type Survey } from './survey.ts';
 
 export { addAdvice, strangerAdvice } from './plan/problems.ts';
@@ -31,6 +35,8 @@ export { addAdvice, strangerAdvice } from './plan/problems.ts';
 /** What the plan settles of each kind of step. */
 type StepSettings = {
   /** Takes the server out of the pool, atomically with the question whether that is allowed. */
+  /** Writes the server's record, and takes it for the release before anybody sends it requests. */
+  readonly register: object;
   readonly guard: {
     /** Other servers that must stay eligible; null = nothing to lose, no question. */
     readonly need: number | null;
@@ -64,6 +70,8 @@ type StepSettings = {
     readonly versionHeader: string;
   };
   readonly admit: object;
+  /** Removes the server's record and what is known of the instance. */
+  readonly deregister: object;
   readonly verify: VerifyConfig & {
     /** The instances that have the old version when this one is in traffic. */
     readonly peers: readonly string[];
@@ -87,7 +95,8 @@ export type InstancePlan = {
   readonly from: string;
   /** Why it is treated this way, for a person. */
   readonly why: string;
-  readonly action: 'release' | 'keep' | 'skip';
+  /** `retire`: it is in the list no more, and is taken out, stopped and removed. */
+  readonly action: 'release' | 'keep' | 'skip' | 'retire';
   /** Eligible servers while this one is out; null when it takes no traffic anyway. */
   readonly leaves: number | null;
   /** What put it into traffic before: its process at the time of the plan served requests. */
@@ -147,6 +156,7 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
     const plan = planInstance({ service, instance, need, eligible, peers, found, options });
     plans.push(plan);
     if (plan.action === 'release') eligible.add(instance.id);
+    if (plan.action === 'retire') eligible.delete(instance.id);
   }
   const problems = problemsOf(service, found, plans, options);
   return {
@@ -194,7 +204,7 @@ function planInstance(options: {
   readonly found: Survey;
   readonly options: PlanOptions;
 }): InstancePlan {
-  const { service, instance, need, eligible } = options;
+  const { service, instance, need, eligible, found } = options;
   const { version, kind, resume = '' } = options.options;
   const { process, server, left } = instance;
   // What an earlier runner of this release has started is not started again.
@@ -241,21 +251,35 @@ function planInstance(options: {
     waitMs: service.guardWaitMs,
     takeOver: left === '' ? '' : ownerText({ kind: 'release', id: left }),
   };
+  if (instance.isRetired === true) {
+    return {
+      ...base,
+      action: 'retire',
+      why: NOT_LISTED,
+      steps: retireSteps(service, instance, guard),
+    };
+  }
+  // The release writes the record of one that is new.
+  const isNew = server === undefined && canRegister(service, found);
+  const first: readonly Step[] = isNew ? [{ kind: 'register' }, guard] : [guard];
   const arrive: readonly Step[] = [
     checkStep(service, version),
     { kind: 'admit' },
     ...verifySteps(service, need, options.peers),
   ];
   if (atVersion && !force) {
-    const why = `at ${version}, held by ${left} that did not finish`;
-    return { ...base, action: 'release', why, steps: [guard, ...arrive] };
+    const why = isNew
+      ? `at ${version}, new in the upstream`
+      : `at ${version}, held by ${left} that did not finish`;
+    return { ...base, action: 'release', why, steps: [...first, ...arrive] };
   }
   const start = [
     ...activateSteps(service, instance, service.artifact?.release ?? ''),
     startStep({ version, ...instance.wanted }, 'config'),
   ];
   if (process === null) {
-    return { ...base, action: 'release', why: 'not running', steps: [guard, ...start, ...arrive] };
+    const why = isNew ? 'not running, new in the upstream' : 'not running';
+    return { ...base, action: 'release', why, steps: [...first, ...start, ...arrive] };
   }
   const drain: Step = {
     kind: 'drain',
@@ -268,18 +292,8 @@ function planInstance(options: {
     ...base,
     action: 'release',
     why: takesTraffic ? '' : absence(instance, options.found),
-    steps: [guard, drain, stop, ...start, ...arrive],
+    steps: [...first, drain, stop, ...start, ...arrive],
   };
-}
-
-/** Why nothing is sent to a running instance, or why nobody can say whether something is. */
-function absence({ server, left }: InstanceSurvey, { trouble }: Survey): string {
-  if (left !== '') return `takes no traffic (${left})`;
-  if (server !== undefined) return `takes no traffic (${server.eligibility})`;
-  if (trouble === null) return 'takes no traffic (not in the upstream)';
-  return trouble.code === 'preflight_failed'
-    ? 'takes no traffic (no such upstream)'
-    : 'pool not known: gateway cannot be asked';
 }
 
 function startStep(launch: LaunchAt, origin: 'config' | 'proven'): Step {
@@ -318,19 +332,6 @@ function verifySteps(
 ): readonly Step[] {
   const { verify, guardWaitMs } = service;
   return verify === null ? [] : [{ kind: 'verify', ...verify, peers, need, waitMs: guardWaitMs }];
-}
-
-/** Who keeps the release away from this server, in words; '' when it may be touched. */
-function holder(server: PoolServer, left: string): string {
-  const { state, owner, reason } = server.admin;
-  if (state === 'ready' || left !== '') return '';
-  return `in ${state} by ${owner === '' ? 'somebody' : owner}${reason === '' ? '' : `: ${reason}`}`;
-}
-
-function inOrder(instances: readonly InstanceSurvey[]): readonly InstanceSurvey[] {
-  const isFree = (instance: InstanceSurvey): boolean =>
-    instance.process === null || instance.server === undefined || !isInPool(instance.server);
-  return [...instances.filter(isFree), ...instances.filter((instance) => !isFree(instance))];
 }
 
 function notesOf(

@@ -178,7 +178,9 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
     if (action === 'keep') release.settle(instance, { outcome: 'kept', note: why });
     if (action === 'skip') release.settle(instance, { outcome: 'skipped', note: why });
   }
-  const entries = plan.instances.filter(({ action }) => action === 'release');
+  const entries = plan.instances.filter(
+    ({ action }) => action === 'release' || action === 'retire',
+  );
   release.traffic = entries.length === 0 ? null : await TrafficWatch.open(release);
   let failure: StepFailure | null = await finishFailed(release, plan, found);
   for (const entry of entries) {

@@ -9,8 +9,10 @@ import { endOf, type StepEnd } from './step-end.ts';
 import { activate } from './steps/activate.ts';
 import { admit } from './steps/admit.ts';
 import { check } from './steps/check.ts';
+import { deregister } from './steps/deregister.ts';
 import { drain } from './steps/drain.ts';
 import { guard } from './steps/guard.ts';
+import { register } from './steps/register.ts';
 import { start } from './steps/start.ts';
 import { stop } from './steps/stop.ts';
 import { verify } from './steps/verify.ts';
@@ -28,6 +30,7 @@ export type StepDefinition<Kind extends StepKind> = {
 };
 
 const STEPS: { readonly [Kind in StepKind]: StepDefinition<Kind> } = {
+  register,
   guard,
   drain,
   stop,
@@ -36,6 +39,7 @@ const STEPS: { readonly [Kind in StepKind]: StepDefinition<Kind> } = {
   check,
   admit,
   verify,
+  deregister,
 };
 
 export async function runStep<Kind extends StepKind>(

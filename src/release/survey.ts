@@ -2,7 +2,7 @@
 // place in the pool, and who holds it. Reads only. The same survey is taken again at the end of a
 // release, so that the last block says what was seen and not what was believed.
 
-import { type ErrorCode, isSluiceError, messageOf } from '../base/errors.ts';
+import { type ErrorCode, isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
 import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { parseOwner } from '../model.ts';
@@ -10,8 +10,9 @@ import { releaseFolder } from './artifact.ts';
 import type { PoolServer, ReleaseControl } from './control.ts';
 import { driverOf, type LaunchFacts, type Started } from './drivers.ts';
 import { hostOf } from './hosts.ts';
+import { recordFile } from './journal/files.ts';
 import { type PastRelease, readHistory } from './journal/history.ts';
-import { type InstanceRecord, NO_RECORD, readRecord } from './journal/instance-record.ts';
+import { type InstanceRecord, NO_RECORD, readRecord, unlisted } from './journal/instance-record.ts';
 import { type Answer, probe } from './probe.ts';
 
 export type InstanceSurvey = ServiceInstance & {
@@ -31,6 +32,8 @@ export type InstanceSurvey = ServiceInstance & {
   readonly trouble: string;
   /** Its host cannot be asked: whether it runs is not known, and `process` is null for that. */
   readonly isUnknown?: true;
+  /** It has a record of ours, and is not in the list of instances any more. */
+  readonly isRetired?: true;
   /** Why a revert cannot bring back what runs now, and what served last; '' when it can. */
   readonly wayBack: { readonly running: string; readonly proven: string };
   /** How the wanted version would be started. */
@@ -94,12 +97,20 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
     if (!isSluiceError(error)) throw error;
     trouble = { code: error.code, message: messageOf(error) };
   }
+  // Those that have left the list run on until a release has retired them.
+  const retired = await unlisted(service, shared);
   const instances = await Promise.all(
-    service.instances.map((instance) =>
+    [...service.instances, ...retired].map((instance) =>
       surveyOrNot({ ...options, instance, servers, history, shared }),
     ),
   );
-  return { instances, servers, scope, trouble, history };
+  const isListed = new Set(service.instances.map(({ id }) => id));
+  return {
+    instances: instances.map((instance) =>
+      isListed.has(instance.id) ? instance : { ...instance, isRetired: true },
+    ),
+    ...{ servers, scope, trouble, history },
+  };
 }
 
 /** By instance. Who may not read them has those of this machine. */
@@ -136,6 +147,9 @@ export async function secretsIn(
 async function surveyOrNot(options: Parameters<typeof surveyInstance>[0]): Promise<InstanceSurvey> {
   const { service, instance, servers, version } = options;
   try {
+    if (instance.hostName !== '' && !service.hosts.has(instance.hostName)) {
+      throw new SluiceError('preflight_failed', hostGone(service, instance));
+    }
     await hostOf(service, instance).connect();
     return await surveyInstance(options);
   } catch (error) {
@@ -155,6 +169,10 @@ async function surveyOrNot(options: Parameters<typeof surveyInstance>[0]): Promi
       launchProblem: '',
     };
   }
+}
+
+function hostGone(service: ServiceConfig, { id, hostName }: ServiceInstance): string {
+  return `instance ${id}: not in the list any more, and its host "${hostName}" is not in hosts; keep the host until a release has retired the instance, or stop it there and remove ${recordFile(service, id)}`;
 }
 
 const UNKNOWN: ReadonlySet<ErrorCode> = new Set(['host_unreachable', 'preflight_failed']);

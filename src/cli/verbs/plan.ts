@@ -45,7 +45,9 @@ Example:
       if (options.json === true) printJson(plan);
       else print(planText(plan, paint, widthOf(process.stdout)));
       const [problem] = plan.problems;
-      const hasChanges = plan.instances.some((instance) => instance.action === 'release');
+      const hasChanges = plan.instances.some(
+        ({ action }) => action === 'release' || action === 'retire',
+      );
       if (problem !== undefined) process.exitCode = exitCode(problem.code);
       else if (hasChanges && options.detailedExitcode === true) process.exitCode = EXIT_CHANGES;
     });

@@ -82,7 +82,7 @@ export function liveLines(state: LiveState, nowMs: number, width: number, paint:
     lines.push(`${paint('yellow', '◐')} ${cut(row, width - 2)}`);
   }
   const waiting = plan.instances
-    .filter((instance) => instance.action === 'release')
+    .filter(({ action }) => action === 'release' || action === 'retire')
     .map((instance) => instance.instance)
     .filter((id) => id !== step?.instance && !state.settled.includes(id));
   if (waiting.length > 0) lines.push(cut(`  waiting  ${waiting.join(', ')}`, width));
@@ -125,6 +125,7 @@ function mark(
   switch (outcome) {
     case 'released':
     case 'stopped':
+    case 'retired':
     case 'kept':
       return paint('green', '✔');
     case 'reverted':

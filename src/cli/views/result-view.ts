@@ -87,6 +87,7 @@ function outcomeText({ outcome, note }: InstanceResult, reason: string): string 
     reverted: 'reverted',
     parked: 'parked',
     stuck: 'LEFT HALF-WAY',
+    retired: 'retired',
     untouched: 'not touched',
   } as const;
   return note === '' || note === reason ? words[outcome] : `${words[outcome]}: ${note}`;

@@ -52,7 +52,7 @@ class CommandDriver implements Driver {
   }
 
   launchOf(version: string): CommandLaunch {
-    return launchOf(this.#scope.service, this.#scope.address, version);
+    return launchOf(this.#scope, version);
   }
 
   describe(launch: Launch): ReturnType<Driver['describe']> {
@@ -103,7 +103,10 @@ class CommandDriver implements Driver {
     const { launch: real, file } = await pinned(this.#host, launch);
     const who = await userSwitch(this.#host, launch.user ?? '');
     const given = { ...real, env: { ...who.variables, ...real.env } };
-    const { values, problem: missing } = await environmentOf(given, { isFresh: true });
+    const { values, problem: missing } = await environmentOf(given, {
+      isFresh: true,
+      base: this.#host.environment,
+    });
     const problem = who.problem || missing;
     if (problem !== '') throw new SluiceError('release_failed', `${this.#instance}: ${problem}`);
     const pin = launch.pin ?? (await pinOf(this.#host, launch, values['PATH'] ?? ''));

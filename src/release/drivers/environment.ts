@@ -33,12 +33,22 @@ const JOB_MARKS = [
 /** What the instance gets, without what a release adds; `problem` names what is missing. */
 export async function environmentOf(
   launch: LaunchEnvironment,
-  options: { readonly own?: Environment; readonly isFresh?: boolean } = {},
+  options: {
+    readonly own?: Environment;
+    /** Where it is started: the usual few are from there. Default: `own`. */
+    readonly base?: Environment;
+    readonly isFresh?: boolean;
+  } = {},
 ): Promise<Values> {
   const { env, inherit, path } = launch;
   const values: Record<string, string> = {};
-  for (const [name, value] of Object.entries(options.own ?? process.env)) {
-    if (value !== undefined && isInherited(name, inherit)) values[name] = value;
+  const { own: runner = process.env, base = runner } = options;
+  for (const [name, value] of Object.entries(runner)) {
+    if (value === undefined || isBase(name)) continue;
+    if (isInherited(name, inherit)) values[name] = value;
+  }
+  for (const [name, value] of Object.entries(base)) {
+    if (value !== undefined && isBase(name)) values[name] = value;
   }
   if (path !== '') values['PATH'] = path;
   const own = await valuesOf(env, options);
@@ -73,5 +83,9 @@ export async function secretsOf(
 
 function isInherited(name: string, inherit: LaunchEnvironment['inherit']): boolean {
   if (inherit === 'all') return name !== 'SLUICE_TOKEN' && !JOB_MARKS.includes(name);
-  return BASE.includes(name) || name.startsWith('LC_') || inherit.includes(name);
+  return isBase(name) || inherit.includes(name);
+}
+
+function isBase(name: string): boolean {
+  return BASE.includes(name) || name.startsWith('LC_');
 }

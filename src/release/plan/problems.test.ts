@@ -27,10 +27,10 @@ const refusals: readonly [string, Survey, string, RegExp][] = [
     /away/,
   ],
   [
-    'an instance that the upstream does not have',
-    found([instance(1, { server: undefined }), instance(2)]),
+    'an instance whose host cannot be asked',
+    found([instance(1), stopped(2, { isUnknown: true, trouble: 'host "b": permission denied' })]),
     'preflight_failed',
-    /127\.0\.0\.1:1: upstream "app" has no such server; add it with: sluice kv put/,
+    /^host "b": permission denied$/,
   ],
   [
     'a port that somebody else holds',
@@ -93,4 +93,25 @@ test('what puts a server into the upstream has the prefix of the configuration, 
     'add it to the file /srv/servers.yaml',
   );
   assert.match(addAdvice(SERVICE, '[::1]:80'), /kv put 'upstreams\/app\/\[::1\]:80' '/);
+});
+
+test('an instance that the upstream does not have is refused where a release cannot register it', () => {
+  const survey = found([instance(1, { server: undefined }), instance(2)]);
+  const elsewhere = { ...SERVICE, serversIn: { place: 'the file servers.yaml' } };
+  const [problem] = planRelease(elsewhere, survey, TO_V2).problems;
+  assert.equal(problem?.code, 'preflight_failed');
+  assert.match(problem.message, /1: upstream "app" has no such server; add it to the file servers/);
+  const { problems, instances } = planRelease(SERVICE, survey, TO_V2);
+  assert.deepEqual(problems, []);
+  assert.equal(instances[0]?.steps[0]?.kind, 'register');
+});
+
+test('nothing is done with an instance whose host cannot be asked, and it is not taken for one that is down', () => {
+  const unknown = stopped(2, { isUnknown: true, trouble: 'host "b": away' });
+  const { instances } = planRelease(SERVICE, found([instance(1), unknown]), TO_V2);
+  const [plan] = instances.filter(({ instance: id }) => id.endsWith(':2'));
+  assert.deepEqual(
+    [plan?.action, plan?.why, plan?.steps],
+    ['skip', 'its host cannot be asked', []],
+  );
 });

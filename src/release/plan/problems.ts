@@ -6,6 +6,7 @@ import type { ServiceConfig } from '../../config.ts';
 import { locked } from '../journal/history.ts';
 import type { InstancePlan, PlanOptions } from '../plan.ts';
 import type { ReleaseProblem, Survey } from '../survey.ts';
+import { canRegister } from './membership.ts';
 
 /** Why a deploy would be refused; the first one's code is its exit code. */
 export function problemsOf(
@@ -32,7 +33,8 @@ export function problemsOf(
     if (trouble !== '' && !problems.some(({ message }) => message === trouble)) {
       say('preflight_failed', trouble);
     }
-    if (found.trouble === null && instance.server === undefined) {
+    if (instance.isRetired === true) continue;
+    if (found.trouble === null && instance.server === undefined && !canRegister(service, found)) {
       say(
         'preflight_failed',
         `instance ${id}: upstream "${service.upstream}" has no such server; ${addAdvice(service, id)}`,
@@ -80,12 +82,14 @@ function guardProblem(
   found: Survey,
   plans: readonly InstancePlan[],
 ): readonly ReleaseProblem[] {
-  const others = found.servers.length - 1;
+  const joining = plans.filter(({ steps }) => steps.some(({ kind }) => kind === 'register'));
+  const servers = found.servers.length + joining.length;
+  const others = servers - 1;
   for (const plan of plans) {
     const guard = plan.steps.find((step) => step.kind === 'guard');
     if (guard?.need == null || others >= guard.need) continue;
     const message =
-      `instance ${plan.instance}: taking it out leaves ${others} of ${found.servers.length} servers ` +
+      `instance ${plan.instance}: taking it out leaves ${others} of ${servers} servers ` +
       `in upstream "${service.upstream}" (need ${guard.need}); add an instance, or accept the gap ` +
       `with --allow-downtime`;
     return [{ code: 'guard_refused', message }];

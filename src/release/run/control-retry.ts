@@ -41,6 +41,10 @@ export function withRetry(
     setAdmin: (upstream, server, change) => retry(() => control.setAdmin(upstream, server, change)),
     awaitIdle: (upstream, server, timeoutMs) =>
       retry(() => control.awaitIdle(upstream, server, timeoutMs)),
+    register: (upstream, server, request) =>
+      retry(() => control.register(upstream, server, request)),
+    deregister: (upstream, server, request) =>
+      retry(() => control.deregister(upstream, server, request)),
     openReceipt: (upstream) => retry(() => control.openReceipt(upstream)),
     readReceipt: (id) => control.readReceipt(id),
     ...(control.releases === undefined ? {} : { releases: control.releases }),
@@ -65,6 +69,8 @@ export function hurried(control: ReleaseControl, hard: AbortSignal): ReleaseCont
     setAdmin: (upstream, server, change) => hurry(control.setAdmin(upstream, server, change)),
     awaitIdle: (upstream, server, timeoutMs) =>
       hurry(control.awaitIdle(upstream, server, timeoutMs)),
+    register: (upstream, server, request) => hurry(control.register(upstream, server, request)),
+    deregister: (upstream, server, request) => hurry(control.deregister(upstream, server, request)),
     openReceipt: (upstream) => hurry(control.openReceipt(upstream)),
     readReceipt: (id) => hurry(control.readReceipt(id)),
     ...(control.releases === undefined ? {} : { releases: control.releases }),

@@ -11,7 +11,7 @@ import { type Driver, driverOf, type Started } from '../drivers.ts';
 import type { Facts } from '../events.ts';
 import { type Host, hostOf } from '../hosts.ts';
 import { hostFolder } from '../journal/files.ts';
-import { type InstanceRecord, recordContent, writeRecord } from '../journal/instance-record.ts';
+import { type InstanceRecord, recordContent, writeContent } from '../journal/instance-record.ts';
 import type { InstancePlan } from '../plan.ts';
 import type { InstanceSurvey } from '../survey.ts';
 import { type Release, type Settled, troubleOf } from './release.ts';
@@ -24,6 +24,8 @@ export class InstanceRun {
   readonly driver: Driver;
   /** The guard has given us the server. */
   isHeld = false;
+  /** The server's record is ours: written by this release, and gone when it undoes that. */
+  isRegistered = false;
   /** The old process was told to stop, or a new one judged: there is no way back from there. */
   isTouched = false;
   /** It had been released, and failed: it is taken out again whatever became of the others. */
@@ -116,8 +118,10 @@ export class InstanceRun {
   async save(change: Partial<InstanceRecord>): Promise<void> {
     this.#record = { ...this.#record, ...change };
     const record = this.#record;
-    await this.release.keep(() => writeRecord(this.service, this.instance, record));
-    this.release.shareInstance(this.instance, recordContent(this.service, this.instance, record));
+    const { hostName } = this.found;
+    const content = recordContent(this.service, this.instance, record, hostName);
+    await this.release.keep(() => writeContent(this.service, this.instance, content));
+    this.release.shareInstance(this.instance, content);
   }
 
   /** The server now; it waits while the control plane is away. Undefined when it is gone. */

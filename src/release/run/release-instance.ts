@@ -8,7 +8,7 @@ import type { InstanceSurvey } from '../survey.ts';
 import { goBack, leaveRunning, saysNothingOfVersion } from './go-back.ts';
 import { InstanceRun } from './instance-run.ts';
 import { runJournaled } from './journaled-step.ts';
-import type { Release } from './release.ts';
+import { type Release, troubleOf } from './release.ts';
 
 /** Null when the release may go on with the next instance. */
 export async function releaseInstance(
@@ -41,8 +41,8 @@ export async function releaseInstance(
     run.settle('stopped', '');
     return null;
   }
-  run.settle('released', '');
-  release.released.add(run);
+  run.settle(plan.action === 'retire' ? 'retired' : 'released', '');
+  if (plan.action !== 'retire') release.released.add(run);
   return null;
 }
 
@@ -95,7 +95,7 @@ async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Pr
   }
   if (!run.isTouched) {
     // A change whose answer never came may have been made.
-    const isChanged = run.isHeld || failure.code === 'unreachable';
+    const isChanged = run.isHeld || run.isRegistered || failure.code === 'unreachable';
     const trouble = hard.aborted ? failure.reason : isChanged ? await putBack(run) : '';
     run.settle(trouble === '' ? 'untouched' : 'stuck', trouble);
     return failure;
@@ -115,7 +115,7 @@ async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Pr
     return failure;
   }
   // Nobody can go back where nobody gets to.
-  if (failure.code === 'host_unreachable') {
+  if (failure.code === 'host_unreachable' || run.plan.action === 'retire') {
     run.settle('stuck', failure.reason);
     return failure;
   }
@@ -128,6 +128,13 @@ async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Pr
 
 /** Undoes guard and drain: the server is again what it was. Why not, or ''. */
 async function putBack(run: InstanceRun): Promise<string> {
+  if (run.isRegistered) {
+    const { control, owner } = run.release;
+    const { upstream } = run.service;
+    const trouble = await troubleOf(() => control.deregister(upstream, run.instance, { owner }));
+    await run.note({ deregistered: trouble === '', trouble });
+    return trouble;
+  }
   const admin = run.found.server?.admin;
   const state = run.plan.serving ? 'ready' : (admin?.state ?? 'ready');
   const trouble = await run.setAdmin(state, state === 'ready' ? '' : (admin?.reason ?? ''));

@@ -233,6 +233,8 @@ function withLock({ control, service }: ReleaseOptions, shared: SharedJournal | 
     status: () => control.status(),
     setAdmin: (upstream, server, change) => control.setAdmin(upstream, server, { ...change, lock }),
     awaitIdle: (upstream, server, timeoutMs) => control.awaitIdle(upstream, server, timeoutMs),
+    register: (upstream, server, request) => control.register(upstream, server, request),
+    deregister: (upstream, server, request) => control.deregister(upstream, server, request),
     openReceipt: (upstream) => control.openReceipt(upstream),
     readReceipt: (id) => control.readReceipt(id),
   };

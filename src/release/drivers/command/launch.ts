@@ -6,11 +6,12 @@ import { delimiter, join, resolve } from 'node:path';
 import { type Address, formatAddress } from '../../../base/units.ts';
 import type { ServiceConfig } from '../../../config.ts';
 import type { Host } from '../../hosts.ts';
+import type { DriverScope } from '../driver.ts';
 import { environmentOf } from '../environment.ts';
 import type { CommandLaunch } from './command-launch.ts';
 import { userSwitch } from './user.ts';
 
-export function launchOf(service: ServiceConfig, address: Address, version: string): CommandLaunch {
+export function launchOf({ service, address, host }: DriverScope, version: string): CommandLaunch {
   const fill = filler(service, address, version);
   return {
     version,
@@ -18,7 +19,7 @@ export function launchOf(service: ServiceConfig, address: Address, version: stri
     cwd: fill(service.cwd),
     env: filledEnv(service, address, version),
     inherit: service.inheritEnv,
-    path: process.env['PATH'] ?? '',
+    path: host.environment['PATH'] ?? '',
     ...(service.user === '' ? {} : { user: service.user }),
   };
 }
@@ -81,7 +82,7 @@ export async function escapeProblem(
 export async function launchProblem(host: Host, launch: CommandLaunch): Promise<string> {
   const [program] = launch.argv;
   if (program === undefined || program === '') return 'the start command is empty';
-  const { values, problem } = await environmentOf(launch);
+  const { values, problem } = await environmentOf(launch, { base: host.environment });
   if (problem !== '') return problem;
   const who = await userSwitch(host, launch.user ?? '');
   if (who.problem !== '') return who.problem;
