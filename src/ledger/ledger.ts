@@ -32,6 +32,9 @@ export type LedgerOptions = {
   readonly prefix: string;
   /** True: nobody has renewed this lock for so long that its holder is dead. */
   readonly isStale: (service: string, lock: LockDocument) => boolean;
+  /** Of a service without a lock record. Default: seconds since 1970, so that hosts which remember a
+   * fence still take the next one when the registry has lost the record. */
+  readonly firstFence?: number;
 };
 
 type Read = { readonly lock: LockDocument; readonly index: number };
@@ -52,7 +55,8 @@ export class Ledger {
   async take(service: string, request: TakeRequest): Promise<TakenDocument> {
     const { upstream, version, user, runner, resume, deadFence, kind, of, why } = request;
     let taken: LockDocument = FREE;
-    await this.#change(service, async ({ lock }) => {
+    const { firstFence = Math.floor(Date.now() / 1000) } = this.#options;
+    await this.#change(service, async ({ lock, index }) => {
       const { holder } = lock;
       const isDead = lock.fence === deadFence || this.#options.isStale(service, lock);
       if (holder !== null && !isDead) throw heldBy(service, lock);
@@ -68,7 +72,12 @@ export class Ledger {
       if (resume !== '') await this.#assertUnfinished(service, resume, release);
       const next = { release, upstream, version, user, runner, sinceMs: now, step: '' };
       taken = {
-        ...{ number, fence: lock.fence + 1, beat: lock.beat + 1, holder: next },
+        ...{
+          number,
+          fence: index === 0 ? firstFence : lock.fence + 1,
+          beat: lock.beat + 1,
+          holder: next,
+        },
         ...{ orphan: '', asked: null },
       };
       const begins = resume === '' ? [this.#summaryWrite(service, begun)] : [];

@@ -20,12 +20,17 @@ function record(seq: number, more: Partial<ReleaseRecord> = {}): ReleaseRecord {
   };
 }
 
-function gatewayOf(t: TestContext, registry: MemoryRegistry, drained: readonly string[] = []) {
+function gatewayOf(
+  t: TestContext,
+  registry: MemoryRegistry,
+  drained: readonly string[] = [],
+  first: { readonly firstFence?: number } = { firstFence: 1 },
+) {
   const store = registry.client();
   const given: string[] = [];
   const told: string[] = [];
   const releases = new SharedReleases({
-    ...{ store, prefix: 'sluice/', log: silentLog, staleMs: STALE_MS },
+    ...{ store, prefix: 'sluice/', log: silentLog, staleMs: STALE_MS, ...first },
     drainedBy: () => drained.map((server) => ({ upstream: 'app', server })),
     giveBack: async ({ server, owner, claim }) => {
       const writes = await claim();
@@ -262,4 +267,11 @@ test('an unfinished release is resumed under its name, with a new fence, after i
     code: 'conflict',
     message: 'release r1 of "app": has ended (succeeded)',
   });
+});
+
+test('a registry that has lost the lock begins with a fence that no host has seen', async (t) => {
+  const registry = new MemoryRegistry();
+  const { releases } = gatewayOf(t, registry, [], {});
+  const { fence } = await releases.take('app', TAKE);
+  assert(fence > 1_700_000_000);
 });

@@ -36,6 +36,7 @@ export type SharedReleasesOptions = {
   readonly prefix: string;
   readonly log: Log;
   readonly staleMs?: number;
+  readonly firstFence?: number;
   /** The servers that this owner has drained here: upstream and id. */
   readonly drainedBy: (
     owner: string,
@@ -65,9 +66,10 @@ export class SharedReleases implements ReleaseRecords {
 
   constructor(options: SharedReleasesOptions) {
     this.#options = options;
-    const { store, prefix, log, staleMs } = options;
+    const { store, prefix, log, staleMs, firstFence } = options;
     this.#ledger = new Ledger({
       ...{ store, prefix },
+      ...(firstFence === undefined ? {} : { firstFence }),
       isStale: (service, lock) => this.#watch.isStale(service, lock),
     });
     this.#watch = new LockWatch({

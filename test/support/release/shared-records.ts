@@ -14,7 +14,7 @@ export function shareRecords(
 ): SharedReleases {
   const store = registry.client();
   const releases = new SharedReleases({
-    ...{ store, prefix: 'sluice/', log: silentLog },
+    ...{ store, prefix: 'sluice/', log: silentLog, firstFence: 1 },
     drainedBy: () => [],
     giveBack: async () => {},
     onGivenBack: () => {},
