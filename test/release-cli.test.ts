@@ -154,7 +154,7 @@ test('the verbs plan and deploy', async (t: TestContext) => {
       ['deploy', 'web', '--version', 'v1'],
       /service "web": not in .*; known: app/,
     ],
-    ['no version', ['deploy', 'app'], /required option '--version <version>'/],
+    ['no version', ['deploy', 'app'], /option '--version <version>' is required/],
     ['a version with a blank', ['plan', 'app', '--version', 'v 1'], /write 1 to 128 letters/],
   ];
   for (const [name, argv, message] of wrong) {

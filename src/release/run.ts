@@ -95,9 +95,7 @@ async function run(
   }
   const refusal =
     problem === undefined
-      ? artifact === null
-        ? null
-        : await bring(release, plan, artifact)
+      ? await bring(release, plan, artifact)
       : { code: problem.code, reason: problem.message, evidence: [] };
   const end: End =
     refusal === null

@@ -61,7 +61,7 @@ export function eventLine(event: ReleaseEvent): string {
 /** Remembers what is under way, and says it again when no other line was written for a while. */
 export class Heartbeat {
   #saidMs: number;
-  #step: Extract<ReleaseEvent, { type: 'step' }> | null = null;
+  #step: Extract<ReleaseEvent, { type: 'step' | 'prepare' }> | null = null;
   #stepAtMs = 0;
   #event: ReleaseEvent | null = null;
   #atMs: number;
@@ -74,9 +74,9 @@ export class Heartbeat {
   saw(event: ReleaseEvent, nowMs: number): void {
     this.#event = event;
     this.#atMs = nowMs;
-    if (event.type === 'step') {
+    if (event.type === 'step' || event.type === 'prepare') {
       this.#stepAtMs = nowMs;
-      this.#step = event.phase === 'start' || event.phase === 'wait' ? event : null;
+      this.#step = event.phase === 'done' || event.phase === 'failed' ? null : event;
     }
     if (eventLine(event) !== '') this.#saidMs = nowMs;
   }
@@ -96,9 +96,13 @@ export class Heartbeat {
       const text = `${formatDuration(sinceMs)} since the last step`;
       return line({ ...event, ts }, '-', 'release', 'wait', text);
     }
-    const text = `${formatDuration(step.ms + nowMs - this.#stepAtMs)} ${fields(step.data)}`;
+    const time = formatDuration(step.ms + nowMs - this.#stepAtMs);
+    if (step.type === 'prepare') {
+      const text = [time, step.subject, fields(step.data)].filter(Boolean).join(' ');
+      return line({ ...step, ts }, '-', step.part, 'wait', text);
+    }
     const name = step.revert ? `${step.step}*` : step.step;
-    return line({ ...step, ts }, step.instance, name, 'wait', text);
+    return line({ ...step, ts }, step.instance, name, 'wait', `${time} ${fields(step.data)}`);
   }
 }
 

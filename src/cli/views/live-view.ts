@@ -9,6 +9,7 @@ import { cut, type Paint } from '../output.ts';
 import { fields } from './event-lines.ts';
 
 type StepEvent = Extract<ReleaseEvent, { type: 'step' }>;
+type PrepareEvent = Extract<ReleaseEvent, { type: 'prepare' }>;
 type TrafficEvent = Extract<ReleaseEvent, { type: 'traffic' }>;
 
 export type LiveState = {
@@ -17,6 +18,8 @@ export type LiveState = {
   /** The step that runs, and when its last event came. */
   readonly step: StepEvent | null;
   readonly traffic: TrafficEvent | null;
+  /** What is done for all instances together, while it runs. */
+  readonly prepare: PrepareEvent | null;
   /** Instances that are finished with. */
   readonly settled: readonly string[];
 };
@@ -26,6 +29,7 @@ export const NOTHING_YET: LiveState = {
   startedMs: 0,
   step: null,
   traffic: null,
+  prepare: null,
   settled: [],
 };
 
@@ -43,13 +47,15 @@ export function fold(
       return { state: { ...state, plan, startedMs: Date.parse(event.ts) }, lines: [head] };
     }
     case 'prepare': {
-      if (event.phase === 'output') return { state, lines: [`  ${paint('dim', event.text)}`] };
-      if (event.phase === 'wait') return { state, lines: [] };
-      const took = event.phase === 'start' ? '' : formatDuration(event.ms);
+      const output = event.phase === 'output' ? [`  ${paint('dim', event.text)}`] : [];
+      if (event.phase !== 'done' && event.phase !== 'failed') {
+        return { state: { ...state, prepare: event }, lines: output };
+      }
+      const took = formatDuration(event.ms);
       const words = [event.part, event.subject, took, event.text, fields(event.data)];
-      const sign = { start: paint('yellow', '◐'), done: paint('green', '✔') };
-      const mark = event.phase === 'failed' ? paint('red', '✖') : sign[event.phase];
-      return { state, lines: [`${mark} ${words.filter(Boolean).join('  ')}`] };
+      const sign = event.phase === 'failed' ? paint('red', '✖') : paint('green', '✔');
+      const text = `${sign} ${words.filter(Boolean).join('  ')}`;
+      return { state: { ...state, prepare: null }, lines: [text] };
     }
     case 'note':
       return { state, lines: [`  ${paint('yellow', 'note')}  ${event.text}`] };
@@ -71,9 +77,14 @@ export function fold(
 
 /** The lines that change, none longer than `width`. */
 export function liveLines(state: LiveState, nowMs: number, width: number, paint: Paint): string[] {
-  const { plan, step, traffic } = state;
-  if (plan === null) return [];
+  const { plan, step, traffic, prepare } = state;
   const lines: string[] = [];
+  if (prepare !== null) {
+    const time = seconds(prepare.ms + Math.max(0, nowMs - Date.parse(prepare.ts))).padStart(7);
+    const row = `${prepare.part.padEnd(8)}  ${time}  ${prepare.subject}  ${fields(prepare.data)}`;
+    lines.push(`${paint('yellow', '◐')} ${cut(row.trimEnd(), width - 2)}`);
+  }
+  if (plan === null) return lines;
   if (step !== null) {
     const sinceMs = step.ms + Math.max(0, nowMs - Date.parse(step.ts));
     const name = `${step.revert ? 'revert: ' : ''}${step.step}`.padEnd(9);

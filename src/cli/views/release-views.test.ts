@@ -280,6 +280,52 @@ test('lines: a heartbeat every 10 s says what is waited for', () => {
   assert.equal(heartbeat.line(90_000), '');
 });
 
+const prepare = (phase: string, ms: number, part = {}): ReleaseEvent =>
+  event({
+    type: 'prepare',
+    part: 'build',
+    subject: 'npm ci',
+    phase,
+    ms,
+    text: '',
+    data: {},
+    ...part,
+  });
+
+test('lines: commands, what they print, and what is brought', () => {
+  assert.equal(eventLine(prepare('start', 0)), '12:04:09Z app r42 - build    start  npm ci');
+  assert.equal(eventLine(prepare('output', 5, { text: 'added 7' })), '  added 7');
+  assert.equal(eventLine(prepare('done', 2000)), '12:04:09Z app r42 - build    done   2s npm ci');
+  const upload = { part: 'upload', subject: 'this machine', data: { sent: '1.2 MB' } };
+  assert.equal(eventLine(prepare('wait', 5, upload)), '');
+  assert.equal(
+    eventLine({ ...prepare('done', 2000, upload), release: '' }),
+    '12:04:09Z app - - upload   done   2s this machine sent="1.2 MB"',
+  );
+  const failed = prepare('failed', 2000, { text: 'exited with code 1' });
+  assert.equal(
+    eventLine(failed),
+    '12:04:09Z app r42 - build    failed 2s npm ci exited with code 1',
+  );
+  const heartbeat = new Heartbeat(0);
+  heartbeat.saw(prepare('output', 1000, { text: 'x' }), 1000);
+  assert.equal(heartbeat.line(11_000), '12:04:19Z app r42 - build    wait   11s npm ci');
+});
+
+test('live: the command that runs, below what it prints', () => {
+  const start = Date.UTC(2026, 10, 23, 12, 4, 9);
+  const begun = fold(NOTHING_YET, prepare('start', 0), plain);
+  assert.deepEqual(begun.lines, []);
+  assert.deepEqual(liveLines(begun.state, start + 3210, 100, plain), [
+    '◐ build        3.2s  npm ci',
+  ]);
+  const printed = fold(begun.state, prepare('output', 5, { text: 'added 7' }), plain);
+  assert.deepEqual(printed.lines, ['  added 7']);
+  const over = fold(printed.state, prepare('done', 2000), plain);
+  assert.deepEqual(over.lines, ['✔ build  npm ci  2s']);
+  assert.deepEqual(liveLines(over.state, start, 100, plain), []);
+});
+
 test('lines: a sign of life before the first event, too', () => {
   const heartbeat = new Heartbeat(0);
   assert.equal(heartbeat.line(9_999), '');

@@ -34,19 +34,22 @@ export function runScript(
 }
 
 /**
- * Makes the folders, removes what dead runs have left, and says `have`, or how many KB are free.
- * Arguments: path, release, checksum, format, links.
+ * Makes the folders, removes what dead runs have left, and says `have`, or how many KB are free. Two
+ * hosts of a release may be one machine: what the run itself unpacks is no left-over.
+ * Arguments: path, release, checksum, format, run, links.
  */
 export const LOOK = `umask 022
 mkdir -p "$1/releases" "$1/shared" || exit ${EXIT.isNoFolder}
 [ -w "$1/releases" ] || { echo "$1/releases: not writable" >&2; exit ${EXIT.isNoFolder}; }
-rm -rf "$1"/releases/*.tmp "$1"/releases/*.tmp.tar
+for t in "$1"/releases/*.tmp "$1"/releases/*.tmp.tar; do
+  case $t in *".$5-"*) ;; *) rm -rf "$t";; esac
+done
 path=$1; own=$1/releases/$2; sum=$3
 needs='tar mv ln df'
 case $4 in gzip) needs="$needs gzip";; zstd) needs="$needs zstd";; esac
 for p in $needs; do command -v $p >/dev/null || { echo $p; exit ${EXIT.noProgram}; }; done
 command -v sha256sum >/dev/null || command -v shasum >/dev/null || { echo sha256sum; exit ${EXIT.noProgram}; }
-shift 4
+shift 5
 for l; do
   [ -L "$path/$l" ] || [ ! -e "$path/$l" ] || { echo "$path/$l"; exit ${EXIT.linkIsNone}; }
 done
@@ -60,11 +63,11 @@ df -Pk "$path" | { read -r _; read -r _ _ _ free _; echo "free $free"; }
 /**
  * Receives the archive, compares its checksum, unpacks it, links what is shared, and gives the folder
  * its name at the very end. Arguments: path, release, checksum of the content, of the archive, its
- * format, what is shared.
+ * format, run and number of the host, what is shared.
  */
 export const UNPACK = `umask 022
-path=$1; own=$1/releases/$2; tmp=$1/releases/$2.tmp; sum=$3; archive=$4; format=$5
-shift 5
+path=$1; own=$1/releases/$2; tmp=$1/releases/$2.$6.tmp; sum=$3; archive=$4; format=$5
+shift 6
 end() { code=$1; rm -rf "$tmp" "$tmp.tar"; exit "$code"; }
 trap 'end 1' HUP INT TERM
 rm -rf "$tmp" "$tmp.tar"
@@ -83,14 +86,16 @@ for s; do
   in=$tmp/$s; all=$path/shared/$s
   if [ ! -e "$all" ]; then
     mkdir -p "\${all%/*}" || end ${EXIT.notShared}
-    if [ -e "$in" ] && [ ! -L "$in" ]; then mv "$in" "$all"; else mkdir "$all"; fi || end ${EXIT.notShared}
+    if [ -e "$in" ] && [ ! -L "$in" ]; then mv -T "$in" "$all"; else mkdir "$all"; fi || [ -e "$all" ] || end ${EXIT.notShared}
   fi
   rm -rf "$in"
   mkdir -p "\${in%/*}" && ln -s "$all" "$in" || end ${EXIT.notShared}
 done
 rm -rf "$tmp/.sluice-artifact" "$tmp/.sluice-bad"
 printf '%s\\n' "$sum" >"$tmp/.sluice-artifact" || end ${EXIT.notUnpacked}
-[ ! -e "$own" ] && mv "$tmp" "$own" || end ${EXIT.notNamed}
+mv -T "$tmp" "$own" && exit 0
+[ "$(cat "$own/.sluice-artifact" 2>/dev/null)" = "$sum" ] || end ${EXIT.notNamed}
+end 0
 `;
 
 /** Leads the link to a version, at once. Arguments: path, link, release. */

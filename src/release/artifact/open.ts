@@ -23,6 +23,8 @@ export type Artifact = {
   readonly version: string;
   /** The version's folder on the hosts. */
   readonly release: string;
+  /** The run that brings it: on the hosts, its half-done work is told from that of dead ones. */
+  readonly run: string;
   /** Removes what was made for it here. */
   readonly discard: () => Promise<void>;
 };
@@ -50,7 +52,8 @@ export async function openArtifact(
     const archive = await inspectArchive(packed?.file ?? path, artifact.stamp, path);
     const checksum = packed?.checksum ?? archive.checksum;
     const named = versionOf(service, { given: version, stamp: archive.stamp, checksum, path });
-    return { archive, checksum, version: named, release: releaseName(named, checksum), discard };
+    const release = releaseName(named, checksum);
+    return { archive, checksum, version: named, release, run: randomUUID(), discard };
   } catch (error) {
     await discard();
     throw error;

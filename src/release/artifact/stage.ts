@@ -1,6 +1,7 @@
 // Brings an artifact to one host and unpacks it beside what runs there. Nothing of it touches traffic:
 // until the folder has its name, at the very end, nothing on the host looks at it.
 
+import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { isSluiceError, messageOf, SluiceError, systemCode } from '../../base/errors.ts';
 import type { ArtifactConfig } from '../../config.ts';
@@ -21,6 +22,8 @@ export type StageOptions = {
   readonly host: Host;
   readonly config: ArtifactConfig;
   readonly artifact: Artifact;
+  /** The run that this belongs to: unlike that of any other. */
+  readonly run: string;
   /** The links that instances of the host have. */
   readonly links: readonly string[];
   /** Called as bytes go out. */
@@ -32,7 +35,7 @@ export type StageOptions = {
 export async function stageOn(options: StageOptions): Promise<Facts> {
   const { host, config, artifact } = options;
   const { archive, checksum, release } = artifact;
-  const args = [config.path, release, checksum, archive.format, ...options.links];
+  const args = [config.path, release, checksum, archive.format, options.run, ...options.links];
   const looked = await once(options, () => runScript(host, LOOK, args, { timeoutMs: LOOK_MS }));
   if (looked.code !== 0) throw refused(host, lookProblem(looked, config));
   if (/^have$/m.test(looked.stdout)) return { release, already: true };
@@ -85,7 +88,10 @@ async function send(options: StageOptions): Promise<CommandEnd> {
     stdin.destroy(new Error('interrupted'));
   };
   stop.addEventListener('abort', onStop);
-  const args = [config.path, release, checksum, archive.checksum, archive.format, ...config.shared];
+  const { path, shared } = config;
+  // Two tries, or two hosts that are one machine, have each a place of their own.
+  const own = `${options.run}-${randomBytes(4).toString('hex')}`;
+  const args = [path, release, checksum, archive.checksum, archive.format, own, ...shared];
   try {
     return await runScript(host, UNPACK, args, { timeoutMs: SEND_MS, stdin });
   } finally {

@@ -19,15 +19,28 @@ const WAIT_EVENT_EVERY_MS = 1000;
 
 type Place = { readonly host: Host; readonly instances: ServiceInstance[] };
 
-/** Null when the version is on every host that gets it, and can be started there. */
+/**
+ * Null when the version is on every host that gets it, and can be started there. Without an artifact
+ * it was brought before: by the release that is resumed, or that is gone back to.
+ */
 export async function bring(
   release: Release,
   plan: Plan,
-  artifact: Artifact,
+  artifact: Artifact | null,
 ): Promise<StepFailure | null> {
+  if (release.service.artifact === null) return null;
   const started = plan.instances.filter(({ steps }) => steps.some(({ kind }) => kind === 'start'));
   const ids = new Set(started.map(({ instance }) => instance));
   const places = placesOf(release, (id) => ids.has(id));
+  const failure = artifact === null ? null : await stageAll(release, places, artifact);
+  return failure ?? startProblem(release, plan, places);
+}
+
+async function stageAll(
+  release: Release,
+  places: readonly Place[],
+  artifact: Artifact,
+): Promise<StepFailure | null> {
   const waiting = [...places];
   const failures: StepFailure[] = [];
   const worker = async (): Promise<void> => {
@@ -43,9 +56,15 @@ export async function bring(
     return { code: 'interrupted', reason: 'interrupted', evidence: [] };
   }
   const [first, ...others] = failures;
-  if (first !== undefined) {
-    return { ...first, evidence: [...first.evidence, ...others.map(({ reason }) => reason)] };
-  }
+  if (first === undefined) return null;
+  return { ...first, evidence: [...first.evidence, ...others.map(({ reason }) => reason)] };
+}
+
+async function startProblem(
+  release: Release,
+  plan: Plan,
+  places: readonly Place[],
+): Promise<StepFailure | null> {
   for (const { instances } of places) {
     for (const instance of instances) {
       const driver = driverOf(release.service, instance);
@@ -82,10 +101,11 @@ async function stage(
   };
   const links = instances.map((instance) => linkFor(config, instance));
   const stop = release.options.interrupts.soft;
+  const { run } = artifact;
   say('start', '', { release: artifact.release });
   try {
     await claim(release, host);
-    const facts = await stageOn({ host, config, artifact, links, wait, stop });
+    const facts = await stageOn({ host, config, run, artifact, links, wait, stop });
     await release.write({ kind: 'note', data: { upload: host.name, ...facts } });
     say('done', '', facts);
     return null;
@@ -105,11 +125,9 @@ export async function removeOld(release: Release, seen: Survey): Promise<void> {
   if (artifact === null || artifact.release === '') return;
   const { path, keep } = artifact;
   const needed = neededIn(release, seen);
-  for (const { host, instances } of placesOf(release)) {
-    const ids = new Set(instances.map(({ id }) => id));
-    const isUnknown = seen.instances.some(({ id, trouble }) => ids.has(id) && trouble !== '');
-    // What is needed there is not known.
-    if (isUnknown) continue;
+  // What is needed on a host that cannot be asked is not known, and two hosts may share a folder.
+  if (seen.instances.some(({ trouble }) => trouble !== '')) return;
+  for (const { host } of placesOf(release)) {
     const options = { path, keep, release: artifact.release, needed };
     const { removed, trouble } = await attempt(async () => {
       await claim(release, host);

@@ -1,6 +1,7 @@
 // Folders, archives and places on a host for tests of artifacts. All goes with the test.
 
 import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -59,5 +60,5 @@ export async function artifactOf(file: string, version: string): Promise<Artifac
   const archive = await inspectArchive(file, '.sluice-version');
   const { checksum } = archive;
   const release = releaseName(version, checksum);
-  return { archive, checksum, version, release, discard: async () => {} };
+  return { archive, checksum, version, release, run: randomUUID(), discard: async () => {} };
 }

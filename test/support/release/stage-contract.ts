@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import {
   chmod,
   mkdir,
@@ -71,6 +72,27 @@ export function stageContract(
     const file = await writeArchive(folder, 'a.tgz', { a: '1' });
     const { artifact } = await stage({ host, path, file });
     assert.deepEqual(await readdir(join(path, 'releases')), [artifact.release]);
+  });
+
+  check('two hosts of a run that are one machine do not disturb each other', async (scene) => {
+    const { folder, path } = scene;
+    const files = { big: 'x'.repeat(2_000_000), 'up/first': '1' };
+    const file = await writeArchive(folder, 'a.tar', files, ['-c']);
+    const options = await staging({ ...scene, file, config: { shared: ['up', 'logs'] } });
+    const { release } = options.artifact;
+    // The second begins while the first is on its way.
+    let second: Promise<unknown> | undefined;
+    const wait = (): void => {
+      second ??= stageOn(options);
+    };
+    await stageOn({ ...options, wait });
+    await second;
+    assert.deepEqual(await readdir(join(path, 'releases')), [release]);
+    assert.deepEqual((await readdir(join(path, 'releases', release))).sort(), [
+      ...['.sluice-artifact', 'big', 'logs', 'up'],
+    ]);
+    assert.deepEqual(await readdir(join(path, 'shared/up')), ['first']);
+    assert.equal((await readFile(join(path, 'releases', release, 'big'))).length, 2_000_000);
   });
 
   check('links what is shared, and begins it with what is there', async (scene) => {
@@ -219,6 +241,7 @@ async function staging({
     host,
     config: artifactConfig(path, config),
     artifact: await artifactOf(file, version ?? 'v1'),
+    run: randomUUID(),
     links: ['current'],
     wait: () => {},
     stop: stop ?? new AbortController().signal,
