@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, readlink, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { startSshd } from '../../../test/support/cli/sshd.ts';
 import {
   artifactConfig,
   temporaryFolder,
@@ -290,4 +291,44 @@ test('a version that is built anew has a folder of its own', async (t) => {
   const forced = await run({ force: true });
   assert.deepEqual(outcomes(forced), ['v1 in released', 'v1 in released'], forced.result.reason);
   assert.equal((await readdir(join(path, 'releases'))).length, 2);
+});
+
+test('over two hosts behind ssh, forth and back', async (t) => {
+  const [one, two] = [await startSshd(t), await startSshd(t)];
+  if (one === undefined || two === undefined) return;
+  const { service: local, build, path } = await scene(t);
+  const remoteRunDir = join(await temporaryFolder(t), 'run');
+  const hosts = new Map(
+    [one, two].map(({ ssh }, at) => {
+      const name = `app-${at + 1}`;
+      return [name, { name, address: '127.0.0.1', ssh }] as const;
+    }),
+  );
+  const instances = local.instances.map((instance, at) => ({
+    ...instance,
+    hostName: `app-${at + 1}`,
+  }));
+  const service = { ...local, hosts, instances, remoteRunDir };
+  const control = new FakeControl(ids(service));
+  await build('v1');
+  const first = await deploy(service, control, '');
+  assert.deepEqual(outcomes(first), ['v1 in released', 'v1 in released'], first.result.reason);
+  const uploads = first.events.flatMap((event) =>
+    event.type === 'prepare' && event.part === 'upload' && event.phase === 'done'
+      ? [event.subject.slice(0, 12)]
+      : [],
+  );
+  assert.deepEqual(uploads.sort(), ['host "app-1"', 'host "app-2"']);
+  await build('broken');
+  const failed = await deploy(service, control, '');
+  assert.deepEqual(outcomes(failed), ['v1 in reverted', 'v1 in untouched'], failed.result.reason);
+  assert.match(await readlink(join(path, 'current')), /^releases\/v1-/);
+  const bad = (await readdir(join(path, 'releases'))).find((name) => name.startsWith('broken'));
+  assert.match(
+    await readFile(join(path, 'releases', bad ?? '', '.sluice-bad'), 'utf8'),
+    /^release/,
+  );
+  await build('v2');
+  const second = await deploy(service, control, '');
+  assert.deepEqual(outcomes(second), ['v2 in released', 'v2 in released'], second.result.reason);
 });
