@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FAILED } from '../../../test/support/cli/release-story.ts';
+import { FAILED, SUCCEEDED } from '../../../test/support/cli/release-story.ts';
 import { jobOf, textOf } from './message.ts';
 
 const ABOUT = { service: 'app', release: 'r42', version: 'v2', from: ['v1'] };
@@ -12,6 +12,13 @@ test('the text fits 4096 bytes and calls nobody', () => {
   assert(Buffer.byteLength(text) <= 4096);
   assert.doesNotMatch(text, /[<>\uFFFD]/);
   assert.match(text, /…$/);
+});
+
+test('a version that was released and answers with errors is not told as a success alone', () => {
+  const message = { v: 1, event: 'succeeded', ts: '', job: '', ...ABOUT } as const;
+  const doubts = ['127.0.0.1:9001 on v2: 100% (298 of 298) of its requests got a 5xx'];
+  const lines = textOf({ ...message, result: { ...SUCCEEDED, doubts } });
+  assert.equal(lines[1], `doubt: ${doubts[0]}`);
 });
 
 test('the job that runs it is named by a link', () => {

@@ -42,7 +42,7 @@ export function textOf(message: Message): readonly string[] {
   const title = titleOf(message);
   const jobLine = job === '' ? [] : [job];
   if (result === null) return [title, `from ${inert(from.join(', ')) || 'nothing'}`, ...jobLine];
-  const { reason, instances, receipt, next, ms } = result;
+  const { reason, instances, receipt, doubts, next, ms } = result;
   const rows = instances.map(({ instance, version, pool, outcome }) =>
     inert(`${instance}: ${version || 'nothing answers'}, ${pool}, ${outcome}`),
   );
@@ -55,6 +55,7 @@ export function textOf(message: Message): readonly string[] {
   return cut([
     `${title} after ${formatDuration(ms)}`,
     ...(reason === '' ? [] : [inert(reason)]),
+    ...doubts.map((text) => `doubt: ${inert(text)}`),
     ...jobLine,
     ...traffic,
     ...next.map((text) => `next: ${inert(text)}`),

@@ -154,6 +154,7 @@ test('with verify each instance is compared with those that still have the old v
   const kept = [instance(1), instance(2, { version: 'v2' }), instance(3)];
   assert.deepEqual(peersIn(kept), ['3', 'keep', '']);
   assert.deepEqual(peersIn(kept, { ...TO_V2, force: true }), ['2 3', '3', '']);
+  assert.deepEqual(peersIn(three, { ...TO_V2, kind: 'rollback' }), Array(3).fill('release'));
   const revert = planRevert(
     { ...SERVICE, verify },
     instance(1),
