@@ -13,6 +13,7 @@ export type {
   GatewayConfig,
   GatewayLimits,
   GatewayTimeouts,
+  HookConfig,
   HostConfig,
   ListenAddress,
   ListenerConfig,

@@ -8,6 +8,7 @@ import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
 import { attributesFrom, type Route, type ServerAttributes } from '../model.ts';
 import { artifactOf, pipelineOf, startFolder } from './build/artifact.ts';
+import { hooksOf } from './build/hooks.ts';
 import { hostsOf } from './build/hosts.ts';
 import { receiversOf } from './build/notify.ts';
 import { instancesOf } from './instances.ts';
@@ -331,6 +332,7 @@ function serviceOf(
         ? resolve(folder, read.cwd)
         : startFolder(artifact, join(artifact.path, artifact.link)),
     pipeline: pipelineOf(read),
+    hooks: hooksOf(read),
     notify: receiversOf(read),
     folder,
     artifact,

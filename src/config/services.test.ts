@@ -75,3 +75,30 @@ test('a service knows where people add a server of its upstream', () => {
   const none = 'registry: { none: true }\nupstreams: { app: { servers: ["127.0.0.1:1"] } }';
   assert.deepEqual(placeOf(none), inFile);
 });
+
+test('hooks and receivers are read to their meaning', () => {
+  const keys = `hooks: { before_stop: ./a b, after_start: { on: host, run: x, timeout: 5s } }
+    notify: [{ slack: "cmd:pass slack" }, { webhook: "https://h.example/", secret: env:S, on: failed }]`;
+  const [service] = parseConfig(
+    `upstreams: { app: {} }\nservices:\n  app:\n    instances: 127.0.0.1:1\n    start: x\n    ${keys}\n`,
+    's.yaml',
+    {},
+  ).services;
+  assert.deepEqual(service?.hooks, {
+    beforeRelease: null,
+    beforeStop: { on: 'local', command: './a b', timeoutMs: 60_000 },
+    afterStart: { on: 'host', command: 'x', timeoutMs: 5000 },
+    afterRelease: null,
+    onFailure: null,
+  });
+  assert.deepEqual(service?.notify, [
+    {
+      ...{ kind: 'slack', url: 'cmd:pass slack', secret: '', timeoutMs: 5000 },
+      on: ['succeeded', 'failed', 'interrupted'],
+    },
+    {
+      ...{ kind: 'webhook', url: 'https://h.example/', secret: 'env:S', timeoutMs: 5000 },
+      on: ['failed'],
+    },
+  ]);
+});

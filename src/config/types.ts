@@ -153,6 +153,23 @@ export type PipelineCommand = {
   readonly command: string;
 };
 
+/** A command at a point of a release. */
+export type HookConfig = {
+  /** Where it runs: on the machine that deploys, or where the instance is. */
+  readonly on: 'local' | 'host';
+  /** For `sh -c`. */
+  readonly command: string;
+  readonly timeoutMs: number;
+};
+
+/** Null: none. */
+export type HooksConfig = Readonly<
+  Record<
+    'beforeRelease' | 'beforeStop' | 'afterStart' | 'afterRelease' | 'onFailure',
+    HookConfig | null
+  >
+>;
+
 /** Who hears of a release. */
 export type ReceiverConfig = {
   readonly kind: NotifyKind;
@@ -253,6 +270,7 @@ export type ServiceConfig = {
   readonly cwd: string;
   /** Commands that make and try the version, in order: `build`, `test`, `scan`. */
   readonly pipeline: readonly PipelineCommand[];
+  readonly hooks: HooksConfig;
   readonly notify: readonly ReceiverConfig[];
   /** Where they run. */
   readonly folder: string;

@@ -5,6 +5,7 @@ import type { ReleaseKind } from '../admin/contract.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
 import type { Receipt } from './control.ts';
+import type { ReleasePoint } from './hooks.ts';
 import type { Plan, StepKind } from './plan.ts';
 
 /** Facts of an event in the order in which they are printed; names are snake_case words. */
@@ -30,9 +31,9 @@ type Happening =
   | { readonly type: 'plan'; readonly plan: Plan }
   | { readonly type: 'note'; readonly instance: string; readonly text: string }
   | {
-      /** What is done for all instances together; before the lock is taken, `release` is ''. */
+      /** What is done for all instances together, hooks too; before the lock is taken, `release` is ''. */
       readonly type: 'prepare';
-      readonly part: 'build' | 'test' | 'scan' | 'artifact' | 'upload' | 'prune';
+      readonly part: 'build' | 'test' | 'scan' | 'artifact' | 'upload' | 'prune' | ReleasePoint;
       /** The command, the file, the host. */
       readonly subject: string;
       readonly phase: 'start' | 'output' | 'wait' | 'done' | 'failed';
@@ -46,7 +47,8 @@ type Happening =
       readonly type: 'step';
       readonly instance: string;
       readonly step: StepKind;
-      readonly phase: 'start' | 'wait' | 'done' | 'failed';
+      /** `output`: a line that the step's command printed, in `data.line`. */
+      readonly phase: 'start' | 'output' | 'wait' | 'done' | 'failed';
       /** Since the step's start. */
       readonly ms: number;
       /** True while the old version is being brought back. */

@@ -2,11 +2,11 @@
 // note of the release and never its failure, and no release waits long for it: at its beginning not at
 // all, at its end for as long as a job that is being cancelled has.
 
-import { readSecret } from '../base/secrets.ts';
 import type { ReceiverConfig } from '../config.ts';
 import { formsOf, masked } from './masking.ts';
 import { deliver } from './notify/deliver.ts';
 import { jobOf, type Message, type NotifyEvent } from './notify/message.ts';
+import { resolveReference } from './references.ts';
 import type { Interrupts } from './wait.ts';
 
 export type { NotifyEvent } from './notify/message.ts';
@@ -83,6 +83,6 @@ export class Notifier {
   }
 }
 
-async function resolved(text: string): Promise<{ value: string } | { problem: string }> {
-  return readSecret(text, process.env);
+function resolved(text: string): ReturnType<typeof resolveReference> {
+  return /^(env|file|cmd):/.test(text) ? resolveReference(text) : Promise.resolve({ value: text });
 }

@@ -14,16 +14,18 @@
 //   not in the upstream                      register, and the steps above
 //   not in the list any more                 guard(need) drain stop deregister
 //
-// With an artifact, activate stands before start; with `verify` configured, admit is followed by it.
+// With an artifact, activate stands before start; a hook before_stop before stop, one after_start before
+// admit; with `verify` configured, admit is followed by it.
 
 import type { ReleaseKind } from '../admin/contract.ts';
 import { isPartial, notHeard, type Scope } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
-import type { ServiceConfig, ServiceInstance, VerifyConfig } from '../config.ts';
+import type { HookConfig, ServiceConfig, ServiceInstance, VerifyConfig } from '../config.ts';
 import { ownerText } from '../model.ts';
 import { linkFor, releaseOf } from './artifact.ts';
 import { isInPool, isServing } from './control.ts';
 import type { LaunchFacts } from './drivers.ts';
+import { afterStartSteps, beforeStopSteps } from './plan/hooks.ts';
 import { canRegister, inOrder, NOT_LISTED, retireSteps } from './plan/membership.ts';
 import { problemsOf } from './plan/problems.ts';
 import { planStop } from './plan/stop.ts';
@@ -50,6 +52,7 @@ type StepSettings = {
     /** As in guard: checked again until the process is told to stop. */
     readonly need: number | null;
   };
+  readonly before_stop: HookSettings & { readonly need: number | null };
   readonly stop: { readonly timeoutMs: number; readonly pid: number };
   /** Leads the link `<path>/<link>` to `releases/<release>`. */
   readonly activate: { readonly path: string; readonly link: string; readonly release: string };
@@ -69,6 +72,7 @@ type StepSettings = {
     readonly stableMs: number;
     readonly versionHeader: string;
   };
+  readonly after_start: HookSettings;
   readonly admit: object;
   /** Removes the server's record and what is known of the instance. */
   readonly deregister: object;
@@ -80,6 +84,9 @@ type StepSettings = {
     readonly waitMs: number;
   };
 };
+
+/** `cwd`: of one that runs on the host. */
+type HookSettings = HookConfig & { readonly cwd: string };
 
 type LaunchAt = LaunchFacts & { readonly version: string };
 
@@ -262,8 +269,10 @@ function planInstance(options: {
   // The release writes the record of one that is new.
   const isNew = server === undefined && canRegister(service, found);
   const first: readonly Step[] = isNew ? [{ kind: 'register' }, guard] : [guard];
+  const { cwd } = instance.wanted;
   const arrive: readonly Step[] = [
     checkStep(service, version),
+    ...afterStartSteps(service, cwd),
     { kind: 'admit' },
     // Who goes back is in a hurry, and what runs beside it is what was bad.
     ...(kind === 'rollback' ? [] : verifySteps(service, need, options.peers)),
@@ -288,12 +297,13 @@ function planInstance(options: {
     onTimeout: service.drainOnTimeout,
     need: guard.need,
   };
+  const before = beforeStopSteps(service, cwd, guard.need);
   const stop: Step = { kind: 'stop', timeoutMs: service.stopTimeoutMs, pid: process.pid };
   return {
     ...base,
     action: 'release',
     why: takesTraffic ? '' : absence(instance, options.found),
-    steps: [...first, drain, stop, ...start, ...arrive],
+    steps: [...first, drain, ...before, stop, ...start, ...arrive],
   };
 }
 

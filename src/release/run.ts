@@ -14,6 +14,7 @@ import { bring, markFailed, removeOld } from './run/bring.ts';
 import { hurried } from './run/control-retry.ts';
 import { prepare } from './run/prepare.ts';
 import { Release, type ReleaseOptions } from './run/release.ts';
+import { afterRelease, beforeRelease } from './run/release-hooks.ts';
 import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { finishFailed } from './run/resumed.ts';
 import { rollBack } from './run/roll-back.ts';
@@ -23,7 +24,7 @@ import { type Survey, secretsIn, survey } from './survey.ts';
 import type { Tally } from './verdict.ts';
 
 export type { InstanceRun } from './run/instance-run.ts';
-export type { ReleaseOptions, Settled } from './run/release.ts';
+export type { Release, ReleaseOptions, Settled } from './run/release.ts';
 
 /**
  * Resolves with the result, also of a release that failed.
@@ -90,12 +91,11 @@ async function run(
 
   const [problem] = plan.problems;
   const notifier = notifierFor(release);
-  if (problem === undefined && plan.instances.some(({ action }) => action === 'release')) {
-    notifier.tell('started', aboutOf(release, plan.from, null));
-  }
+  const begins = problem === undefined && plan.instances.some(({ action }) => action === 'release');
+  if (begins) notifier.tell('started', aboutOf(release, plan.from, null));
   const refusal =
     problem === undefined
-      ? await bring(release, plan, artifact)
+      ? ((await bring(release, plan, artifact)) ?? (begins ? await beforeRelease(release) : null))
       : { code: problem.code, reason: problem.message, evidence: [] };
   const end: End =
     refusal === null
@@ -119,6 +119,7 @@ async function run(
   const result = describeResult(story, end.seen);
   if (result.outcome === 'succeeded' && options.kind !== 'stop') await removeOld(release, end.seen);
   if (end.failure !== null) await markFailed(release, end.failure);
+  await afterRelease(release, result);
   return finish(release, result, { notifier, from: plan.from });
 }
 

@@ -12,6 +12,7 @@ import { check } from './steps/check.ts';
 import { deregister } from './steps/deregister.ts';
 import { drain } from './steps/drain.ts';
 import { guard } from './steps/guard.ts';
+import { afterStart, beforeStop } from './steps/hook.ts';
 import { register } from './steps/register.ts';
 import { start } from './steps/start.ts';
 import { stop } from './steps/stop.ts';
@@ -33,10 +34,12 @@ const STEPS: { readonly [Kind in StepKind]: StepDefinition<Kind> } = {
   register,
   guard,
   drain,
+  before_stop: beforeStop,
   stop,
   activate,
   start,
   check,
+  after_start: afterStart,
   admit,
   verify,
   deregister,

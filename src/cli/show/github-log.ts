@@ -3,7 +3,7 @@
 // its properties `:` and `,` are, too. Whatever comes from elsewhere (an app's log, a hook's output) must
 // not be read as a command: see `inert`.
 //
-// One group per instance. The runner shows 10 annotations of each kind per step and drops the rest, so a
+// One group per instance, and per thing that is done for all of them. The runner shows 10 annotations of each kind per step and drops the rest, so a
 // failure is exactly one error, and notes beyond the first few are plain lines.
 
 import { isPartial } from '../../base/scope.ts';
@@ -25,6 +25,7 @@ export class GithubLog {
     const line = eventLine(event);
     if (line === '') return [];
     if (event.type === 'plan') return [inert(line)];
+    if (event.type === 'prepare') return [...this.#group(event.part, event.service), inert(line)];
     if (!('instance' in event)) return [...this.#close(), inert(line)];
     const lines = [...this.#group(event.instance, event.service), inert(line)];
     // `failed` is followed by what became of the instance. Groups are shown closed, so the end is said outside.
@@ -48,11 +49,11 @@ export class GithubLog {
     return [...this.#close(), command('error', message, 'sluice deploy')];
   }
 
-  #group(instance: string, service: string): readonly string[] {
-    if (this.#open === instance || instance === '') return [];
+  #group(name: string, service: string): readonly string[] {
+    if (this.#open === name || name === '') return [];
     const closed = this.#close();
-    this.#open = instance;
-    return [...closed, command('group', `${service} ${instance}`)];
+    this.#open = name;
+    return [...closed, command('group', `${service} ${name}`)];
   }
 
   #close(): readonly string[] {

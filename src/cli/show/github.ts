@@ -13,6 +13,7 @@ import { summary } from './summary.ts';
 
 export function showGithub(environment: Environment): Show {
   const log = new GithubLog();
+  const masked = new Set<string>();
   const beat = beating(write);
   const say = (lines: readonly string[]): void => lines.forEach(write);
   const append = (variable: string, text: string): void => {
@@ -27,7 +28,9 @@ export function showGithub(environment: Environment): Show {
   return {
     // Nobody but the runner may see them: on a terminal they would be printed as they are.
     onSecrets: (secrets) => {
-      if (environment['GITHUB_ACTIONS'] === 'true') say(maskLines(secrets));
+      if (environment['GITHUB_ACTIONS'] !== 'true') return;
+      say(maskLines(new Set([...secrets].filter((secret) => !masked.has(secret)))));
+      for (const secret of secrets) masked.add(secret);
     },
     onEvent: (event) => {
       beat.heartbeat.saw(event, performance.now());

@@ -17,10 +17,11 @@ export class GitlabLog {
   lines(event: ReleaseEvent, nowMs: number): readonly string[] {
     const line = visible(eventLine(event));
     if (line === '') return [];
-    if (!('instance' in event) || event.instance === '') return [...this.#end(nowMs), line];
-    const { instance } = event;
+    const instance =
+      event.type === 'prepare' ? event.part : 'instance' in event ? event.instance : '';
+    if (instance === '') return [...this.#end(nowMs), line];
     const isFailure =
-      (event.type === 'step' && event.phase === 'failed') ||
+      ((event.type === 'step' || event.type === 'prepare') && event.phase === 'failed') ||
       (event.type === 'instance' && FAILED.has(event.outcome));
     if (isFailure && !this.#failed.has(instance)) {
       this.#failed.add(instance);

@@ -38,6 +38,7 @@ export function eventLine(event: ReleaseEvent): string {
       return line(event, event.instance || '-', 'note', '-', event.text);
     case 'step': {
       if (event.phase === 'wait') return '';
+      if (event.phase === 'output') return `  ${event.data['line']}`;
       const took = event.phase === 'start' ? '' : `${formatDuration(event.ms)} `;
       const step = event.revert ? `${event.step}*` : event.step;
       return line(event, event.instance, step, event.phase, `${took}${fields(event.data)}`);
@@ -74,7 +75,9 @@ export class Heartbeat {
   saw(event: ReleaseEvent, nowMs: number): void {
     this.#event = event;
     this.#atMs = nowMs;
-    if (event.type === 'step' || event.type === 'prepare') {
+    // A line of a hook's output leaves the step as it is.
+    const isLine = event.type === 'step' && event.phase === 'output';
+    if ((event.type === 'step' || event.type === 'prepare') && !isLine) {
       this.#stepAtMs = nowMs;
       this.#step = event.phase === 'done' || event.phase === 'failed' ? null : event;
     }

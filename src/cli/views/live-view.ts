@@ -59,8 +59,10 @@ export function fold(
     }
     case 'note':
       return { state, lines: [`  ${paint('yellow', 'note')}  ${event.text}`] };
-    case 'step':
-      return { state: { ...state, step: event }, lines: [] };
+    case 'step': {
+      if (event.phase !== 'output') return { state: { ...state, step: event }, lines: [] };
+      return { state, lines: [`  ${paint('dim', String(event.data['line']))}`] };
+    }
     case 'traffic':
       return { state: { ...state, traffic: event }, lines: [] };
     case 'instance': {

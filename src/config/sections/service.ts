@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { requestShape } from './check.ts';
 import { artifactSchema, pipelineShape } from './service/artifact.ts';
 import { dockerSection, pm2Section, systemdSection } from './service/drivers.ts';
+import { hooksSchema } from './service/hooks.ts';
 import { notifySchema } from './service/notify.ts';
 import { stopShape } from './service/stop.ts';
 import { folder, list, record, section } from './shapes.ts';
@@ -229,6 +230,7 @@ export const serviceSchema = section(
       initial: 'revert',
       words: ['revert', 'park', 'rollback'],
     }),
+    hooks: hooksSchema,
     notify: notifySchema,
   },
 );

@@ -4,13 +4,14 @@ import type { ServiceConfig } from '../../config.ts';
 import { isInPool } from '../control.ts';
 import type { Step } from '../plan.ts';
 import type { InstanceSurvey, Survey } from '../survey.ts';
+import { beforeStopSteps } from './hooks.ts';
 
 export const NOT_LISTED = 'not in the list of instances any more';
 
 /** What is left of an instance leaves with it: requests, process, record. */
 export function retireSteps(
   service: ServiceConfig,
-  { process, server }: InstanceSurvey,
+  { process, server, wanted }: InstanceSurvey,
   guard: Step<'guard'>,
 ): readonly Step[] {
   const { drainTimeoutMs: timeoutMs, drainOnTimeout: onTimeout, stopTimeoutMs } = service;
@@ -19,7 +20,10 @@ export function retireSteps(
     ...(server === undefined ? [] : out),
     ...(process === null
       ? []
-      : [{ kind: 'stop', timeoutMs: stopTimeoutMs, pid: process.pid } as const]),
+      : [
+          ...beforeStopSteps(service, wanted.cwd, guard.need),
+          { kind: 'stop', timeoutMs: stopTimeoutMs, pid: process.pid } as const,
+        ]),
     { kind: 'deregister' },
   ];
 }

@@ -2,13 +2,11 @@
 // lasts, the rest of the pool is watched.
 
 import { formatDuration } from '../../base/units.ts';
-import { isServing } from '../control.ts';
 import type { Facts } from '../events.ts';
-import type { InstanceRun } from '../run.ts';
 import { done, failed } from '../step-end.ts';
 import type { StepDefinition } from '../steps.ts';
 import { claimOn } from './claim.ts';
-import { otherGateways } from './pool.ts';
+import { otherGateways, tooFewOthers } from './pool.ts';
 
 const LOOK_EVERY_MS = 500;
 
@@ -34,11 +32,8 @@ export const drain: StepDefinition<'drain'> = {
       const failure = run.isTakenBack ? null : await release.released.findDead();
       if (failure !== null) return { kind: 'failed', failure };
       if (step.need !== null) {
-        const others = await othersServing(run);
-        if (others < step.need) {
-          const reason = `only ${others} other servers eligible (need ${step.need})`;
-          return { kind: 'too_few_others', reason };
-        }
+        const few = tooFewOthers(await release.servers(), instance, step.need);
+        if (few !== null) return few;
       }
       if (state.idle) return done({ cut: 0, ...otherGateways(state.scope) });
       if (leftMs > 0) {
@@ -60,9 +55,4 @@ export const drain: StepDefinition<'drain'> = {
 /** What of it would not end by itself. */
 function lastingFacts({ tunnels, streams }: { tunnels: number; streams: number }): Facts {
   return { ...(tunnels > 0 ? { tunnels } : {}), ...(streams > 0 ? { streams } : {}) };
-}
-
-async function othersServing(run: InstanceRun): Promise<number> {
-  const servers = await run.release.servers();
-  return servers.filter((server) => server.id !== run.instance && isServing(server)).length;
 }

@@ -39,6 +39,12 @@ export const NO_DRIVER_SETTINGS: Pick<ServiceConfig, 'systemd' | 'docker' | 'pm2
   pm2: { name: '{service}-{port}', home: '', options: [], command: ['pm2'] },
 };
 
+/** None at any point. */
+export const NO_HOOKS: ServiceConfig['hooks'] = {
+  ...{ beforeRelease: null, beforeStop: null, afterStart: null, afterRelease: null },
+  onFailure: null,
+};
+
 /** A service with this many instances on free ports; its processes end and its files go with the test. */
 export async function buildService(
   t: TestContext,
@@ -62,6 +68,7 @@ export async function buildService(
     user: '',
     cwd: runDir,
     pipeline: [],
+    hooks: NO_HOOKS,
     notify: [],
     folder: runDir,
     artifact: null,

@@ -6,7 +6,7 @@ import type { Launch } from '../../../src/release/drivers.ts';
 import type { PlanOptions } from '../../../src/release/plan.ts';
 import type { PoolServer, survey } from '../../../src/release.ts';
 import { ALONE } from '../base/scopes.ts';
-import { NO_DRIVER_SETTINGS } from './builders.ts';
+import { NO_DRIVER_SETTINGS, NO_HOOKS } from './builders.ts';
 
 type Survey = Awaited<ReturnType<typeof survey>>;
 type InstanceSurvey = Survey['instances'][number];
@@ -27,6 +27,7 @@ export const SERVICE: ServiceConfig = {
   user: '',
   cwd: '/srv',
   pipeline: [],
+  hooks: NO_HOOKS,
   notify: [],
   folder: '/work',
   artifact: null,
