@@ -10,8 +10,9 @@ import {
   type ViewDocument,
   viewText,
 } from './gateways/documents.ts';
-import { Intents, type PendingIntent } from './gateways/intents.ts';
+import { Intents } from './gateways/intents.ts';
 import { LeasedRecords } from './gateways/leased-records.ts';
+import type { PendingIntent } from './gateways/pending-words.ts';
 import { type LocalReceipts, SharedReceipts } from './gateways/receipts.ts';
 import { type OtherGateway, Roster } from './gateways/roster.ts';
 import { type Shared, SharedState } from './gateways/shared-state.ts';
@@ -24,7 +25,8 @@ export type {
   ServerView,
   ViewDocument,
 } from './gateways/documents.ts';
-export type { Beside, Decide, PendingIntent } from './gateways/intents.ts';
+export type { Beside, Decide, Intents } from './gateways/intents.ts';
+export type { PendingIntent } from './gateways/pending-words.ts';
 export type { LocalReceipts, OtherCounts } from './gateways/receipts.ts';
 export type { OtherGateway } from './gateways/roster.ts';
 
@@ -85,6 +87,7 @@ export class Gateways {
     const { name } = describe();
     this.intents = new Intents({
       ...{ store, prefix, name, log, onIntents: options.onIntents },
+      beside: options.beside,
       onWaiting: () => this.#reconcile(),
     });
     const records = {
@@ -255,18 +258,15 @@ export class Gateways {
   #reconcile(): void {
     // Before the first answer of the registry nobody knows what to write.
     if (this.#isReconciling || this.#state?.shared === undefined) return;
-    if (this.intents.pending.length === 0 || this.#isClosed) return;
+    if (!this.intents.isWaiting || this.#isClosed) return;
     this.#isReconciling = true;
-    const { beside, onPending } = this.#options;
-    void this.intents
-      .reconcile((upstream, server) => (admin) => beside(upstream, server, admin))
-      .finally(() => {
-        this.#isReconciling = false;
-        onPending();
-        if (this.intents.pending.length === 0) return;
-        clearTimeout(this.#retry);
-        this.#retry = setTimeout(() => this.#reconcile(), RECONCILE_AGAIN_MS).unref();
-      });
+    void this.intents.reconcile().finally(() => {
+      this.#isReconciling = false;
+      this.#options.onPending();
+      if (!this.intents.isWaiting) return;
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#reconcile(), RECONCILE_AGAIN_MS).unref();
+    });
   }
 }
 

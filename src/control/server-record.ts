@@ -12,6 +12,7 @@ import {
   type RecordWrite,
   readInstance,
 } from '../registry.ts';
+import { writtenId } from './table.ts';
 
 /** Upsync crashes on a longer value. */
 const VALUE_BYTES_MAX = 1023;
@@ -34,6 +35,14 @@ export async function findRecord(which: ServerRecord): Promise<KvEntry | undefin
     const read = readInstance(entry.key, entry.value, prefix);
     return 'instance' in read && read.instance.id === server;
   });
+}
+
+/** Of a server that is one of several addresses of a name, the record is that of the name. */
+export function findMemberRecord(
+  which: Omit<ServerRecord, 'server'>,
+  state: Parameters<typeof writtenId>[0],
+): Promise<KvEntry | undefined> {
+  return findRecord({ ...which, server: writtenId(state) });
 }
 
 /** @throws conflict when it is no JSON object */

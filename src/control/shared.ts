@@ -27,11 +27,12 @@ import {
 import { isOutByRecord, localView } from './local-view.ts';
 import { Others } from './others.ts';
 import { Receipts } from './receipts.ts';
-import { downWrites, findRecord } from './server-record.ts';
+import { downWrites, findMemberRecord } from './server-record.ts';
 import { type IntentChange, IntentWriter, type LockClaim } from './shared/intent-writer.ts';
+import { LeftDown } from './shared/left-down.ts';
 import { sumReceipts } from './shared/receipt-sum.ts';
 import { NO_RELEASES, SharedReleases } from './shared/releases.ts';
-import type { Table } from './table.ts';
+import { type Member, namesakes, type Table } from './table.ts';
 
 export { SharedReleases } from './shared/releases.ts';
 
@@ -69,6 +70,7 @@ export class SharedControl {
   readonly #acknowledged = new Map<string, string>();
   readonly #place: ServerRecords | undefined;
   readonly #releases: SharedReleases | undefined;
+  readonly #leftDown: LeftDown;
   #control = '';
   #saving: NodeJS.Immediate | undefined;
   #unwatch: () => void = () => {};
@@ -120,6 +122,11 @@ export class SharedControl {
     this.others = new Others({
       ...{ gateways: this.#gateways, name: this.#name },
       sharedRegistry: sharedBy(place === undefined ? registries : [place]),
+    });
+    this.#leftDown = new LeftDown({
+      upstreams: () => table.upstreams,
+      intents: () => (this.#gateways?.isReachable === true ? this.#gateways.intents : undefined),
+      log,
     });
     if (this.#gateways !== undefined) {
       this.#writer = new IntentWriter({
@@ -195,6 +202,7 @@ export class SharedControl {
   /** The table has changed. */
   note(): void {
     this.#gateways?.note();
+    this.#leftDown.note();
   }
 
   /** Other upstreams than before may be served. */
@@ -214,13 +222,17 @@ export class SharedControl {
    * 0: it is not so. Infinity: the registry could not be asked.
    */
   async recordIndex(upstream: string, server: string): Promise<number> {
-    const member = this.#options.table.member(upstream, server);
+    const members = this.#options.table.upstream(upstream)?.members ?? new Map<string, Member>();
+    const [member] = namesakes(members, server);
     if (member === undefined || !isOutByRecord(member)) return 0;
     const records = this.#recordsOf(member.registry);
     if (records === undefined || this.others.scope.heard.length === 0) return 0;
     const { store, config } = records;
     try {
-      const record = await findRecord({ store, prefix: config.prefix, upstream, server });
+      const record = await findMemberRecord(
+        { store, prefix: config.prefix, upstream },
+        member.state,
+      );
       return record?.modifyIndex ?? 0;
     } catch {
       // That it is away is said by whoever follows it.
@@ -244,6 +256,7 @@ export class SharedControl {
   /** Leaves the others; never throws. */
   async close(): Promise<void> {
     this.#unwatch();
+    this.#leftDown.close();
     this.#releases?.stop();
     await this.#gateways?.close();
     clearImmediate(this.#saving);

@@ -38,6 +38,10 @@ export type Intent = {
 export type IntentsDocument = {
   /** Another one with each write: whoever has the same has the same intents. */
   readonly token: string;
+  /** Words so far; it goes on where the record was lost. A copy that is put back has a lower one. 0: an older program wrote it. */
+  readonly count: number;
+  /** Of whoever began to count. Another one: what was said before is not known there. */
+  readonly line: string;
   /** By server id. */
   readonly servers: ReadonlyMap<string, Intent>;
 };
@@ -95,9 +99,9 @@ export type AnswerDocument = {
   readonly receipt: unknown;
 };
 
-export function intentsText({ token, servers }: IntentsDocument): string {
+export function intentsText({ token, count, line, servers }: IntentsDocument): string {
   const entries = [...servers].map(([id, { admin, by }]) => [id, { ...admin, by }]);
-  return JSON.stringify({ token, servers: Object.fromEntries(entries) });
+  return JSON.stringify({ token, count, line, servers: Object.fromEntries(entries) });
 }
 
 export function viewText({ token, capacity, out }: ViewDocument): string {
@@ -127,9 +131,11 @@ export function parseGateway(text: string): GatewayDocument | undefined {
 
 export function parseIntents(text: string): IntentsDocument | undefined {
   const value = parseObject(text);
-  if (value === undefined || !isText(value['token'])) return undefined;
+  if (value === undefined) return undefined;
+  const { token, count, line } = value;
   const servers = parseMap(value['servers'], parseIntent);
-  return servers === undefined ? undefined : { token: value['token'], servers };
+  if (servers === undefined || !isText(token)) return undefined;
+  return { token, count: isCount(count) ? count : 0, line: isText(line) ? line : '', servers };
 }
 
 export function parseView(text: string): ViewDocument | undefined {

@@ -9,24 +9,16 @@ import type { Log } from '../base/log.ts';
 import { type Admin, READY, stricterAdmin } from '../model.ts';
 import type { RecordStore, RecordWrite } from '../registry.ts';
 import { type Intent, intentsText, parseIntents } from './documents.ts';
+import { whatHolds } from './intents-order.ts';
+import { type PendingIntent, PendingWords } from './pending-words.ts';
 import type { Shared, SharedIntents } from './shared-state.ts';
 
 /** Others write too; after so many lost races something is wrong. */
 const TRIES_MAX = 10;
 /** A state that was read before our own write may arrive up to this long after it, ms. */
 const STALE_MS = 5000;
-/** Words about one server that are remembered while the registry is away. */
-const EARLIER_MAX = 20;
-
-/** A word that the registry does not have yet. */
-export type PendingIntent = {
-  readonly upstream: string;
-  readonly server: string;
-  /** ready: the server is to be given back. */
-  readonly admin: Admin;
-  /** What the registry said when this was decided. */
-  readonly base: Admin;
-};
+/** Records of servers that are written with intents that were lost; Consul takes 64 writes at once. */
+const BESIDE_MAX = 50;
 
 export type IntentsOptions = {
   readonly store: RecordStore;
@@ -38,12 +30,21 @@ export type IntentsOptions = {
   readonly onIntents: (upstream: string, token: string, admins: ReadonlyMap<string, Admin>) => void;
   /** A word is to be written: `reconcile` does it. */
   readonly onWaiting: () => void;
+  /** What is written in the same step as an intent: the server's record. */
+  readonly beside: (
+    upstream: string,
+    server: string,
+    admin: Admin,
+  ) => Promise<readonly RecordWrite[]>;
 };
 
 /** What a change does, decided on the newest intents; it may throw. */
 export type Decide = (admins: ReadonlyMap<string, Admin>) => {
   readonly server: string;
-  /** ready: the server is given back. Undefined: nothing is to be written. */
+  /**
+   * ready: the server is given back; where it is not out, only what lies beside is mended. Undefined: nothing
+   * is to be written.
+   */
   readonly admin: Admin | undefined;
 };
 
@@ -56,22 +57,25 @@ type Known = {
   readonly writtenMs: number;
   /** What the watch had seen by the time that we learnt this otherwise: it says nothing newer. */
   readonly passed: Shared | undefined;
+  /** The registry has lost it, or shows an older one. */
+  readonly mustWrite: boolean;
 };
 
-const NO_INTENTS: SharedIntents = { token: '', servers: new Map(), modifyIndex: 0 };
+const NO_INTENTS: SharedIntents = {
+  ...{ token: '', count: 0, line: '', servers: new Map(), modifyIndex: 0 },
+};
 /** Of an earlier run: older than whatever the registry has. */
 const REMEMBERED: Known = {
-  intents: { token: 'remembered', servers: new Map(), modifyIndex: -1 },
+  intents: { ...NO_INTENTS, token: 'remembered', modifyIndex: -1 },
   writtenMs: Number.NEGATIVE_INFINITY,
   passed: undefined,
+  mustWrite: false,
 };
 
 export class Intents {
   readonly #options: IntentsOptions;
   readonly #known = new Map<string, Known>();
-  readonly #pending = new Map<string, Map<string, PendingIntent>>();
-  /** What this gateway said of a server before, while its last word waits: it may yet arrive. */
-  readonly #earlier = new Map<string, readonly Admin[]>();
+  readonly #pending = new PendingWords();
   /** Writes of this gateway, one after the other for each upstream. */
   readonly #queues = new Map<string, Promise<unknown>>();
   /** A write is on its way: what the watch says of these may be older. */
@@ -90,7 +94,7 @@ export class Intents {
   }
 
   get pending(): readonly PendingIntent[] {
-    return [...this.#pending.values()].flatMap((servers) => [...servers.values()]);
+    return this.#pending.all;
   }
 
   /**
@@ -100,21 +104,14 @@ export class Intents {
   admins(upstream: string): Map<string, Admin> {
     const servers = this.#known.get(upstream)?.intents.servers ?? new Map<string, Intent>();
     const admins = new Map([...servers].map(([id, { admin }]) => [id, admin]));
-    for (const [id, { admin }] of this.#pending.get(upstream) ?? []) admins.set(id, admin);
+    for (const [id, { admin }] of this.#pending.of(upstream)) admins.set(id, admin);
     return admins;
   }
 
   /** Kept for the registry, in force here at once. */
   keep(upstream: string, server: string, admin: Admin, base?: Admin): void {
-    const pending = this.#pending.get(upstream) ?? new Map<string, PendingIntent>();
-    this.#pending.set(upstream, pending);
     const known = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
-    const last = pending.get(server);
-    const key = `${upstream} ${server}`;
-    if (last !== undefined) {
-      this.#earlier.set(key, [...(this.#earlier.get(key) ?? []), last.admin].slice(-EARLIER_MAX));
-    }
-    pending.set(server, { upstream, server, admin, base: last?.base ?? base ?? known });
+    this.#pending.keep({ upstream, server, admin, base: base ?? known });
     this.#inForce(upstream);
     this.#options.onWaiting();
   }
@@ -127,9 +124,19 @@ export class Intents {
     return next;
   }
 
-  /** The registry does not know yet what was decided here. */
+  /** The registry does not know yet what is in force here. */
   isPending(upstream: string): boolean {
-    return (this.#pending.get(upstream)?.size ?? 0) > 0;
+    const isLost = this.#known.get(upstream)?.mustWrite === true;
+    return isLost || this.#pending.of(upstream).size > 0;
+  }
+
+  /** `reconcile` has something to do. */
+  get isWaiting(): boolean {
+    return this.pending.length > 0 || this.#lost.length > 0;
+  }
+
+  get #lost(): readonly string[] {
+    return [...this.#known].flatMap(([upstream, { mustWrite }]) => (mustWrite ? [upstream] : []));
   }
 
   /** What the registry has now. */
@@ -151,81 +158,125 @@ export class Intents {
     this.#known.set(upstream, { ...REMEMBERED, intents: { ...REMEMBERED.intents, servers } });
   }
 
+  /**
+   * A record says that an intent took the server out, and no intent is known: it is mended, unless the
+   * newest intents know better. False: there was nothing to mend. @throws as `change`
+   */
+  async takeBack(upstream: string, server: string): Promise<boolean> {
+    let isMended = false;
+    if (this.isPending(upstream)) return isMended;
+    await this.#read(upstream, this.#key(upstream));
+    // Where there are no intents at all they may be lost.
+    if (this.token(upstream) === '') return isMended;
+    const decide: Decide = (admins) => {
+      isMended = false;
+      return { server, admin: admins.has(server) ? undefined : READY };
+    };
+    await this.change(upstream, decide, async (admin) => {
+      const writes = await this.#options.beside(upstream, server, admin);
+      isMended = writes.length > 0;
+      return writes;
+    });
+    return isMended;
+  }
+
   /** Writes what waits. The stricter word holds where somebody else has changed the same server. */
-  async reconcile(besideOf: (upstream: string, server: string) => Beside): Promise<void> {
-    for (const { upstream, server, admin, base } of this.pending) {
-      const decide: Decide = () => {
-        // A newer word has been written, or waits for its own turn.
-        if (this.#pending.get(upstream)?.get(server)?.admin !== admin) {
-          return { server, admin: undefined };
-        }
-        // Not as it is in force here, where our own word lies over it.
-        const shared = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
-        const ours = [base, admin, ...(this.#earlier.get(`${upstream} ${server}`) ?? [])];
-        const isUntouched = ours.some((word) => isSameAdmin(shared, word));
-        const wins = isUntouched ? admin : stricterAdmin(shared, admin);
-        if (!isUntouched) {
-          const fields = {
-            upstream,
-            server,
-            here: admin.state,
-            there: shared.state,
-            kept: wins.state,
-          };
-          this.#options.log.warn(
-            fields,
-            'two gateways disagreed about a server: the stricter word holds',
-          );
-        }
-        return { server, admin: isSameAdmin(shared, wins) ? undefined : wins };
-      };
-      try {
-        await this.change(upstream, decide, besideOf(upstream, server));
-      } catch (error) {
-        const fields = { upstream, server, reason: messageOf(error) };
-        const text = 'intent is not in the registry yet, only this gateway knows it';
-        if (!this.#isFailing) this.#options.log.warn(fields, text);
-        this.#isFailing = true;
-        return;
-      }
+  async reconcile(): Promise<void> {
+    for (const upstream of this.#lost) {
+      const write = this.change(upstream, nothing, async () => []);
+      if (!(await this.#isWritten({ upstream }, write))) return;
+    }
+    for (const intent of this.pending) {
+      const { upstream, server, admin } = intent;
+      const beside = this.#besideOf(upstream, server);
+      const write = this.change(upstream, () => this.#decideLate(intent), beside);
+      if (!(await this.#isWritten({ upstream, server }, write))) return;
       this.#settle(upstream, server, admin);
     }
     this.#isFailing = false;
   }
 
+  /** Says once that it was not. */
+  async #isWritten(fields: object, write: Promise<void>): Promise<boolean> {
+    try {
+      await write;
+      return true;
+    } catch (error) {
+      const text = 'intent is not in the registry yet, only this gateway knows it';
+      if (!this.#isFailing) this.#options.log.warn({ ...fields, reason: messageOf(error) }, text);
+      this.#isFailing = true;
+      return false;
+    }
+  }
+
+  /** What becomes of a word that waited. */
+  #decideLate(intent: PendingIntent): ReturnType<Decide> {
+    const { upstream, server, admin } = intent;
+    // A newer word has been written, or waits for its own turn.
+    if (this.#pending.get(upstream, server)?.admin !== admin) {
+      return { server, admin: undefined };
+    }
+    // Not as it is in force here, where our own word lies over it.
+    const shared = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
+    const isUntouched = this.#pending.ours(intent).some((word) => isSameAdmin(shared, word));
+    const wins = isUntouched ? admin : stricterAdmin(shared, admin);
+    if (!isUntouched) {
+      const fields = { here: admin.state, there: shared.state, kept: wins.state };
+      this.#options.log.warn(
+        { upstream, server, ...fields },
+        'two gateways disagreed about a server: the stricter word holds',
+      );
+    }
+    const isThere = wins.state !== 'ready' && isSameAdmin(shared, wins);
+    return { server, admin: isThere ? undefined : wins };
+  }
+
+  #key(upstream: string): string {
+    return `${this.#options.prefix}shared/intents/${upstream}`;
+  }
+
+  #besideOf(upstream: string, server: string): Beside {
+    return (admin) => this.#options.beside(upstream, server, admin);
+  }
+
   #settle(upstream: string, server: string, admin: Admin): void {
-    const pending = this.#pending.get(upstream);
-    // A newer word of the meantime waits for its own turn.
-    if (pending?.get(server)?.admin !== admin) return;
-    pending.delete(server);
-    this.#earlier.delete(`${upstream} ${server}`);
-    this.#inForce(upstream);
+    if (this.#pending.settle(upstream, server, admin)) this.#inForce(upstream);
   }
 
   async #change(upstream: string, decide: Decide, beside: Beside): Promise<void> {
-    const { store, prefix, name } = this.#options;
-    const key = `${prefix}shared/intents/${upstream}`;
+    const { store, name } = this.#options;
+    const key = this.#key(upstream);
     this.#writing.add(upstream);
     try {
       const known = this.#known.get(upstream);
       if (known === undefined || known.intents.modifyIndex < 0) await this.#read(upstream, key);
       for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-        const { intents } = this.#known.get(upstream) ?? { intents: NO_INTENTS };
+        const { intents, mustWrite = false } = this.#known.get(upstream) ?? { intents: NO_INTENTS };
         const { server, admin } = decide(this.admins(upstream));
-        const waiting = this.#pending.get(upstream)?.get(server)?.admin;
-        if (admin === undefined) return;
+        const waiting = this.#pending.get(upstream, server)?.admin;
+        if (admin === undefined && !mustWrite) return;
         const servers = new Map(intents.servers);
-        if (admin.state === 'ready') servers.delete(server);
-        else servers.set(server, { admin, by: name });
+        if (admin?.state === 'ready') servers.delete(server);
+        else if (admin !== undefined) servers.set(server, { admin, by: name });
+        const isWord =
+          admin !== undefined && (admin.state !== 'ready' || intents.servers.has(server));
+        const writes = [
+          ...(admin === undefined ? [] : await beside(admin)),
+          ...(mustWrite ? await this.#besideLost(upstream, intents, server) : []),
+        ];
+        // A word that waits may yet arrive: it is written over, though it changes nothing.
+        if (!isWord && !mustWrite && waiting === undefined && writes.length === 0) return;
         const token = randomBytes(8).toString('hex');
-        const writes = await beside(admin);
-        const value = intentsText({ token, servers });
-        const write = { key, value, cas: intents.modifyIndex };
+        const line = intents.line === '' ? token : intents.line;
+        const count = Math.max(1, intents.count + (isWord ? 1 : 0));
+        const document = { token, line, count, servers };
+        const write = { key, value: intentsText(document), cas: intents.modifyIndex };
         if (await store.commit([write, ...writes])) {
           // Its index is learnt with the next look; until then every older one is known to be old.
-          const written = { token, servers, modifyIndex: intents.modifyIndex + 1 };
+          const written = { ...document, modifyIndex: intents.modifyIndex + 1 };
           const passed = this.#latest;
-          this.#known.set(upstream, { intents: written, writtenMs: performance.now(), passed });
+          const writtenMs = performance.now();
+          this.#known.set(upstream, { intents: written, writtenMs, passed, mustWrite: false });
           // It was decided on top of the word that waited; one that came meanwhile goes on waiting.
           if (waiting !== undefined) this.#settle(upstream, server, waiting);
           this.#inForce(upstream);
@@ -241,6 +292,18 @@ export class Intents {
       'conflict',
       `upstream "${upstream}": others kept changing the intents or the record of the server, ${TRIES_MAX} tries; try again`,
     );
+  }
+
+  /** Records of servers may have been lost with the intents. */
+  async #besideLost(
+    upstream: string,
+    { servers }: SharedIntents,
+    but: string,
+  ): Promise<readonly RecordWrite[]> {
+    const others = [...servers].filter(([id]) => id !== but).slice(0, BESIDE_MAX);
+    const { beside } = this.#options;
+    const writes = others.map(([id, { admin }]) => beside(upstream, id, admin));
+    return (await Promise.all(writes)).flat();
   }
 
   /** What the watch has seen, unless it was read before a write of our own. */
@@ -287,45 +350,47 @@ export class Intents {
 
   #takeOne(upstream: string, next: SharedIntents | undefined): void {
     const known = this.#known.get(upstream)?.intents;
-    if (next !== undefined) {
-      const isOlder = known !== undefined && next.modifyIndex < known.modifyIndex;
-      this.#set(upstream, next);
-      if (isOlder && known.token !== next.token) this.#wentBack(upstream, known, next);
-      if (known?.token !== next.token) this.#inForce(upstream);
-    } else if (known !== undefined && known.token !== '') this.#vanished(upstream, known);
+    if (next === undefined) {
+      if (known !== undefined && known.token !== '') this.#vanished(upstream, known);
+      return;
+    }
+    const { mustWrite, ...holding } = whatHolds(known, next);
+    const { token, modifyIndex } = next;
+    this.#set(upstream, { ...holding, token, modifyIndex }, mustWrite);
+    if (mustWrite && known?.token !== token) {
+      this.#options.log.warn(
+        { upstream },
+        'intents in the registry are older than known, writing them again',
+      );
+    }
+    if (known?.token !== token) this.#inForce(upstream);
+    if (mustWrite) this.#options.onWaiting();
   }
 
   /** The record is gone, not emptied: nobody gave a server back. What was in force stays so. */
   #vanished(upstream: string, intents: SharedIntents): void {
-    this.#set(upstream, NO_INTENTS);
-    for (const [server, { admin }] of intents.servers) this.keep(upstream, server, admin, READY);
-    if (intents.servers.size === 0) this.#inForce(upstream);
-    else
-      this.#options.log.warn(
-        { upstream },
-        'intents vanished from the registry, writing them again',
-      );
+    const isSomebodyOut = intents.servers.size > 0;
+    this.#set(upstream, { ...intents, token: '', modifyIndex: 0 }, isSomebodyOut);
+    this.#inForce(upstream);
+    if (!isSomebodyOut) return;
+    const text = 'intents vanished from the registry, writing them again';
+    this.#options.log.warn({ upstream }, text);
+    this.#options.onWaiting();
   }
 
-  /** The registry is older than what we know, as after a restore: the newer words are written again. */
-  #wentBack(upstream: string, newer: SharedIntents, older: SharedIntents): void {
-    const { log } = this.#options;
-    for (const server of new Set([...newer.servers.keys(), ...older.servers.keys()])) {
-      const admin = newer.servers.get(server)?.admin ?? READY;
-      const base = older.servers.get(server)?.admin ?? READY;
-      if (!isSameAdmin(admin, base)) this.keep(upstream, server, admin, base);
-    }
-    log.warn({ upstream }, 'intents in the registry are older than known, writing them again');
-  }
-
-  #set(upstream: string, intents: SharedIntents): void {
+  #set(upstream: string, intents: SharedIntents, mustWrite: boolean): void {
     const writtenMs = this.#known.get(upstream)?.writtenMs ?? Number.NEGATIVE_INFINITY;
-    this.#known.set(upstream, { intents, writtenMs, passed: this.#latest });
+    this.#known.set(upstream, { intents, writtenMs, passed: this.#latest, mustWrite });
   }
 
   #inForce(upstream: string): void {
     this.#options.onIntents(upstream, this.token(upstream), this.admins(upstream));
   }
+}
+
+/** Of a change that only writes again what was lost. */
+function nothing(): ReturnType<Decide> {
+  return { server: '', admin: undefined };
 }
 
 function isSameAdmin(a: Admin, b: Admin): boolean {

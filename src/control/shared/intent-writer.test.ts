@@ -20,9 +20,10 @@ function writerOf({ gateways }: TestGateway) {
   const change = (
     more: Partial<IntentChange['request']> = {},
     lock?: IntentChange['lock'],
+    guard: () => void = () => {},
   ): Promise<void> =>
     writer.change({
-      ...{ upstream: 'app', server: 's1', request: { ...REQUEST, ...more }, guard: () => {} },
+      ...{ upstream: 'app', server: 's1', request: { ...REQUEST, ...more }, guard },
       ...(lock === undefined ? {} : { lock }),
     });
   return { saved, change };
@@ -73,6 +74,27 @@ test('with a guard it is refused: what the others said last may be old', async (
   assert.match(error.message, /nobody knows which servers can be used on B/);
   assert.deepEqual(saved, []);
   release();
+});
+
+test('that the registry does not answer is said before what the guard knows', async (t) => {
+  const { a, change } = await scene(t, 'b');
+  const guard = (): never => {
+    throw new SluiceError('guard_refused', 'gateway B: it did not say what it sees');
+  };
+  a.store.isAway = true;
+  await assert.rejects(change({ keepEligible: 0 }, undefined, guard), {
+    message: /^upstream "app": the registry does not answer, so nobody knows/,
+  });
+});
+
+test('alone, the guard is asked although the registry does not answer', async (t) => {
+  const { a, saved, change } = await scene(t, '');
+  const guard = (): never => {
+    throw new SluiceError('guard_refused', 'too few');
+  };
+  a.store.isAway = true;
+  await assert.rejects(change({ keepEligible: 1 }, undefined, guard), /too few/);
+  assert.deepEqual(saved, []);
 });
 
 test('a gateway that is alone may act with a guard', async (t) => {

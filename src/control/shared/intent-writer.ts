@@ -59,13 +59,17 @@ export class IntentWriter {
     const { state, owner, reason, keepEligible, ifOwner } = request;
     const isGuarded = keepEligible !== undefined && state !== 'ready';
     const wanted: Admin = state === 'ready' ? READY : { state, owner, reason, sinceMs: Date.now() };
-    const decide = (admins: ReadonlyMap<string, Admin>) => {
+    /** @throws conflict */
+    const isSaid = (admins: ReadonlyMap<string, Admin>): boolean => {
       const current = admins.get(server) ?? READY;
       checkOwner(server, current, ifOwner);
-      const isSame = state === current.state && (state === 'ready' || isSameWord(current, request));
-      if (isSame) return { server, admin: undefined };
-      if (isGuarded) guard();
-      return { server, admin: wanted };
+      return state === current.state && (state === 'ready' || isSameWord(current, request));
+    };
+    const decide = (admins: ReadonlyMap<string, Admin>) => {
+      const isSame = isSaid(admins);
+      if (isGuarded && !isSame) guard();
+      // Back already; its record may still say that it is out.
+      return { server, admin: isSame && state !== 'ready' ? undefined : wanted };
     };
     if (gateways.isReachable) {
       if (isGuarded) await others.untilCurrent(upstream, CURRENT_DEADLINE_MS);
@@ -76,25 +80,27 @@ export class IntentWriter {
       ]);
       if (await isWritten(written)) return;
     }
-    this.#keep(change, decide, wanted);
+    this.#keep(change, isSaid, wanted);
   }
 
   /** The registry is away. */
   #keep(
-    { upstream, server, request, lock }: IntentChange,
-    decide: (admins: ReadonlyMap<string, Admin>) => { readonly admin: Admin | undefined },
+    { upstream, server, request, guard, lock }: IntentChange,
+    isSaid: (admins: ReadonlyMap<string, Admin>) => boolean,
     admin: Admin,
   ): void {
-    const { gateways, save } = this.#options;
+    const { gateways, others, save } = this.#options;
     lock?.check();
-    const isGuarded = request.keepEligible !== undefined && request.state !== 'ready';
     const admins = gateways.intents.admins(upstream);
-    if (decide(admins).admin === undefined) return;
-    // What they said last may be old: the registry did not even take the change.
-    const [other] = isGuarded ? this.#options.others.capacities(upstream) : [];
-    if (other !== undefined) {
-      const text = `upstream "${upstream}": the registry does not answer, so nobody knows which servers can be used on ${other.gateway}; see "sluice gateways"`;
-      throw new SluiceError('guard_refused', text);
+    if (isSaid(admins)) return;
+    if (request.keepEligible !== undefined && request.state !== 'ready') {
+      // What they said last may be old: the registry did not even take the change.
+      const [other] = others.capacities(upstream);
+      if (other !== undefined) {
+        const text = `upstream "${upstream}": the registry does not answer, so nobody knows which servers can be used on ${other.gateway}; see "sluice gateways"`;
+        throw new SluiceError('guard_refused', text);
+      }
+      guard();
     }
     const base = admins.get(server) ?? READY;
     save({ upstream, server, admin, base });

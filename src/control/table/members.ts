@@ -34,6 +34,8 @@ export type Member = {
   readonly admin: Admin;
   /** The generation that brought this `admin`. */
   readonly adminGeneration: number;
+  /** Its record says that an intent took it out, and no intent is known. */
+  readonly isLeftDown?: boolean;
 };
 
 /** What is known about the servers of one upstream. Maps and functions go by server id. */
@@ -205,6 +207,7 @@ function computeMember(record: Record, facts: Facts): Member {
     registry: record.registry,
     alsoIn: record.alsoIn,
     admin,
+    isLeftDown: record.isIntentDown === true && record.down && override === undefined,
     adminGeneration: before?.admin.state === admin.state ? before.adminGeneration : generation,
   };
 }
