@@ -53,11 +53,15 @@ export class Ledger {
 
   /** @throws locked, not_found, conflict, registry_… */
   async take(service: string, request: TakeRequest): Promise<TakenDocument> {
-    const { upstream, version, user, runner, resume, deadFence, kind, of, why } = request;
+    const { upstream, version, user, runner, ticket, resume, deadFence, kind, of, why } = request;
     let taken: LockDocument = FREE;
     const { firstFence = Math.floor(Date.now() / 1000) } = this.#options;
     await this.#change(service, async ({ lock, index }) => {
       const { holder } = lock;
+      if (holder !== null && ticket !== '' && holder.ticket === ticket) {
+        taken = lock;
+        return undefined;
+      }
       const isDead = lock.fence === deadFence || this.#options.isStale(service, lock);
       if (holder !== null && !isDead) throw heldBy(service, lock);
       const left = holder === null ? [] : await this.#stepOf(service, holder);
@@ -70,7 +74,7 @@ export class Ledger {
         ...{ lastStep: '', complete: false },
       };
       if (resume !== '') await this.#assertUnfinished(service, resume, release);
-      const next = { release, upstream, version, user, runner, sinceMs: now, step: '' };
+      const next = { release, upstream, version, user, runner, ticket, sinceMs: now, step: '' };
       taken = {
         ...{
           number,

@@ -35,6 +35,8 @@ const HOLDER = object({
   user: text,
   /** For people: `pid 4711 on ci-1`. */
   runner: text,
+  /** As it was asked for: who asks again, because the answer was lost, gets the same. */
+  ticket: text,
   sinceMs: number,
   /** The last step that it began, `drain of 10.0.0.7:9001`. */
   step: text,

@@ -16,6 +16,8 @@ export type TakeRequest = {
   readonly user: string;
   /** For people: `pid 4711 on ci-1`. */
   readonly runner: string;
+  /** Chosen by the runner for this one release: with the same it gets the same lock again. */
+  readonly ticket: string;
   readonly why: string;
   /** The release that a rollback undoes; ''. */
   readonly of: string;
@@ -80,7 +82,7 @@ const COMMANDS: Readonly<Record<CommandKind, true>> = {
 export const TAKE_BODY: Body<TakeRequest> = {
   names: [
     ...['kind', 'version', 'upstream', 'user', 'runner', 'why', 'of', 'resume'],
-    ...['atLeast', 'deadFence'],
+    ...['atLeast', 'deadFence', 'ticket'],
   ],
   parse: (body) => {
     const keys = parseObject(body, TAKE_BODY.names);
@@ -92,6 +94,7 @@ export const TAKE_BODY: Body<TakeRequest> = {
       upstream: textOf(keys, 'upstream'),
       user: textOf(keys, 'user'),
       runner: textOf(keys, 'runner'),
+      ticket: textOf(keys, 'ticket', ''),
       why: textOf(keys, 'why', ''),
       of: textOf(keys, 'of', ''),
       resume: textOf(keys, 'resume', ''),

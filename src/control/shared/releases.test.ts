@@ -9,7 +9,7 @@ import { SharedReleases } from './releases.ts';
 
 const TAKE: TakeRequest = {
   ...{ kind: 'deploy', version: 'v1', upstream: 'app', user: 'ann', runner: 'pid 1 on ci-1' },
-  ...{ why: '', of: '', resume: '', atLeast: 1, deadFence: 0 },
+  ...{ ticket: '', why: '', of: '', resume: '', atLeast: 1, deadFence: 0 },
 };
 const STALE_MS = 15_000;
 
@@ -274,4 +274,12 @@ test('a registry that has lost the lock begins with a fence that no host has see
   const { releases } = gatewayOf(t, registry, [], {});
   const { fence } = await releases.take('app', TAKE);
   assert(fence > 1_700_000_000);
+});
+
+test('who asks for the lock again because the answer was lost gets the same', async (t) => {
+  const { a, b } = await scene(t);
+  const mine = { ...TAKE, ticket: 'mine' };
+  const first = await a.releases.take('app', mine);
+  assert.deepEqual(await b.releases.take('app', mine), first);
+  await assert.rejects(b.releases.take('app', { ...TAKE, ticket: 'other' }), { code: 'locked' });
 });

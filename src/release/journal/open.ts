@@ -1,6 +1,7 @@
 // Takes the service for a release: the lock, and a journal to write into. The lock is in the registry that
 // the gateways share; where there is none, it is the newest journal on this machine.
 
+import { randomUUID } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import type {
   ReleaseKind,
@@ -62,9 +63,10 @@ export async function openJournal(options: OpenOptions): Promise<OpenedJournal> 
   for (let tries = 0; tries < TRIES; tries += 1) {
     const past = await readOwnHistory(service);
     const [last] = past;
-    if (last !== undefined && !last.over) throw locked(service, last);
     const taken = records === undefined ? NOT_SHARED : await take(options, records, last?.number);
     const isShared = 'shared' in taken && taken.shared;
+    // Where the lock is shared it says who has it: a runner that stands still here may have lost it.
+    if (!isShared && last !== undefined && !last.over) throw locked(service, last);
     const number = isShared ? taken.number : (last?.number ?? 0) + 1;
     const id = isShared ? taken.release : resume !== '' ? resume : `r${number}`;
     const fence = isShared ? taken.fence : 0;
@@ -100,7 +102,8 @@ async function take(
   const { service, version, kind = 'deploy', of = '', why = '', resume = '' } = options;
   const request = {
     ...{ kind, version, of, why, resume, upstream: service.upstream, user: userName() },
-    ...{ runner: `pid ${process.pid} on ${hostname()}`, atLeast: last + 1, deadFence: 0 },
+    ...{ runner: `pid ${process.pid} on ${hostname()}`, ticket: randomUUID() },
+    ...{ atLeast: last + 1, deadFence: 0 },
   };
   try {
     return await records.take(service.name, request);

@@ -16,7 +16,7 @@ import { SharedJournal } from './shared-journal.ts';
 
 const TAKE: TakeRequest = {
   ...{ kind: 'deploy', version: 'v1', upstream: 'app', user: 'ann', runner: 'pid 1 on ci-1' },
-  ...{ why: '', of: '', resume: '', atLeast: 1, deadFence: 0 },
+  ...{ ticket: '', why: '', of: '', resume: '', atLeast: 1, deadFence: 0 },
 };
 
 async function gateway(t: TestContext, registry: MemoryRegistry) {

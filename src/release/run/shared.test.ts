@@ -99,7 +99,7 @@ test('a runner that has lost its lock touches nothing more, and says so with exi
   const other = {
     ...({ kind: 'deploy' } as const),
     ...{ version: 'v9', upstream: 'app', user: 'bob', runner: 'pid 9 on ci-2' },
-    ...{ why: '', of: '', resume: '', atLeast: 1, deadFence: 2 },
+    ...{ ticket: '', why: '', of: '', resume: '', atLeast: 1, deadFence: 2 },
   } as const satisfies TakeRequest;
   let isTaken = false;
   const awaitIdle = control.awaitIdle.bind(control);

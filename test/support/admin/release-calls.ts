@@ -15,7 +15,7 @@ export const RELEASE_CALLS = {
     ...SERVICE,
     body: {
       ...{ kind: 'deploy', version: 'v1', upstream: 'app', user: 'ann', runner: 'pid 1 on a' },
-      ...{ why: '', of: '', resume: '', atLeast: 1, deadFence: 0 },
+      ...{ ticket: '', why: '', of: '', resume: '', atLeast: 1, deadFence: 0 },
     },
   }),
   renewLock: requestOf('renewLock', { ...SERVICE, body: { fence: 1, heard: 0, waitMs: 0 } }),
