@@ -19,7 +19,6 @@ import { type Run, TROUBLES } from './release-troubles/troubles.ts';
 const SLUICE = join(PROJECT, 'bin/sluice.js');
 /** No release may take longer, whatever was done to it. */
 const RELEASE_MAX_MS = 150_000;
-const HAS_RESUME = process.env['RESUME'] === 'on';
 
 async function main(options: {
   readonly seed: number;
@@ -109,7 +108,7 @@ async function roundOf(
     found.push(`${name}: no result, exit ${end.code}: ${end.text.slice(-500)}`);
   }
   if (end.result === undefined || ['interrupted', 'failed'].includes(end.result.outcome)) {
-    const verb = HAS_RESUME && end.result === undefined && random() < 0.5 ? 'resume' : 'deploy';
+    const verb = end.result === undefined && random() < 0.5 ? 'resume' : 'deploy';
     const argv =
       verb === 'resume' ? ['resume', 'app'] : ['deploy', 'app', '--version', `w${round}`];
     const next = await finish(ground, startRun(ground, 1 - at, [...argv, '--json']));

@@ -45,11 +45,18 @@ export const TROUBLES: Readonly<Record<string, Act>> = {
   },
   'kill-instance': async (ground) => {
     const { instances, random } = ground;
-    const found = await answerOf(instances[Math.floor(random() * instances.length)] ?? '');
+    const id = instances[Math.floor(random() * instances.length)] ?? '';
+    const found = await answerOf(id);
     if (found.pid === 0) return;
     const excuse = { why: 'kill-instance', fromMs: monotonicMs(), toMs: Number.POSITIVE_INFINITY };
     ground.excuses.push(excuse);
     signal(found.pid, 'SIGKILL');
+    // It may have been the only one in traffic: clients may fail until another process answers there.
+    for (let tries = 0; tries < 300; tries += 1) {
+      const { pid } = await answerOf(id);
+      if (pid !== 0 && pid !== found.pid) break;
+      await delay(100);
+    }
     excuse.toMs = monotonicMs() + AFTER_MS;
   },
   'freeze-gateway': async ({ stacks, random }) => {
