@@ -3,6 +3,7 @@
 
 export { seenArtifact } from './release/artifact.ts';
 export type { PoolServer, PoolStatus, Receipt, ReleaseControl } from './release/control.ts';
+export { examine, type Finding } from './release/doctor.ts';
 export type {
   InstanceResult,
   ReleaseEvent,

@@ -39,6 +39,7 @@ test('has the verbs that the documentation promises', () => {
     'sluice check',
     'sluice consul',
     'sluice deploy',
+    'sluice doctor',
     'sluice drain',
     'sluice events',
     'sluice gateways',

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { defineCheck } from './verbs/check.ts';
 import { defineConsul } from './verbs/consul.ts';
 import { defineDeploy } from './verbs/deploy.ts';
+import { defineDoctor } from './verbs/doctor.ts';
 import { defineDrain } from './verbs/drain.ts';
 import { defineEvents } from './verbs/events.ts';
 import { defineGateways } from './verbs/gateways.ts';
@@ -43,6 +44,7 @@ const VERBS: Readonly<Record<string, Definition>> = {
   weight: { group: 'Look and steer:', define: defineWeight },
   instance: { group: 'Look and steer:', define: defineInstance },
   kv: { group: 'Look and steer:', define: defineKv },
+  doctor: { group: 'Release:', define: defineDoctor },
   plan: { group: 'Release:', define: definePlan },
   deploy: { group: 'Release:', define: defineDeploy },
   history: { group: 'Release:', define: defineHistory },

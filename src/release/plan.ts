@@ -249,9 +249,6 @@ function planInstance(options: {
     const reason = takesTraffic ? '' : absence(instance, options.found);
     return planStop(service, instance, { ...base, why: reason });
   }
-  if (atVersion && isReady && !force) {
-    return { ...base, leaves: null, action: 'keep', why: `already at ${version}`, steps: [] };
-  }
   const guard: Step = {
     kind: 'guard',
     need: takesTraffic ? need : null,
@@ -265,6 +262,9 @@ function planInstance(options: {
       why: NOT_LISTED,
       steps: retireSteps(service, instance, guard),
     };
+  }
+  if (atVersion && isReady && !force) {
+    return { ...base, leaves: null, action: 'keep', why: `already at ${version}`, steps: [] };
   }
   // The release writes the record of one that is new.
   const isNew = server === undefined && canRegister(service, found);

@@ -81,6 +81,13 @@ test('an instance that left the list is named by the plan, drained, stopped and 
   assert.equal(again.result.outcome, 'unchanged');
 });
 
+test('an instance that left the list is retired also by a release to its own version', async (t) => {
+  const { service, control, b } = await scene(t);
+  await deploy({ ...service, instances: service.instances.slice(0, 1) }, control, 'v1');
+  assert.equal(await versionOf(b), '');
+  assert.equal(control.servers.has(b), false);
+});
+
 test('one that a person has taken out is not retired', async (t) => {
   const { service, control, b } = await scene(t);
   control.server(b).state = { state: 'maint', owner: 'user:bob', reason: '', sinceMs: 0 };

@@ -1,9 +1,16 @@
 // A real sshd on loopback, as the user who runs the test: its own host key, configuration and keys in a
 // folder of the test. And an `ssh` that knows them, to be first in PATH.
 
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -21,6 +28,13 @@ export type Sshd = {
   readonly ssh: SshConfig;
   /** Of the one that listens. */
   readonly pid: number;
+  /** Pids of the processes that it has now, one or two for each connection. */
+  readonly connections: () => readonly number[];
+  /** Ends all connections, without a word to either side. */
+  readonly cut: () => void;
+  readonly stop: () => Promise<void>;
+  /** Again, on the same port. */
+  readonly start: () => Promise<void>;
   /** With the ssh that has the key. */
   readonly env: Readonly<Record<string, string>>;
   /** With an ssh that has no key. */
@@ -61,22 +75,30 @@ PermitRootLogin prohibit-password
 `,
   );
   writeFileSync(join(folder, 'known_hosts'), `[${address}]:${port} ${publicKey('host')}`);
-  const child = spawn(sshd, ['-D', '-e', '-f', join(folder, 'sshd_config')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
-  });
-  const ended = once(child, 'exit');
-  t.after(async () => {
-    child.kill('SIGTERM');
+  let child: ChildProcess | undefined;
+  const stop = async (): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    for (const pid of [...connections(), child.pid ?? 0]) process.kill(pid, 'SIGKILL');
     await ended;
-  });
-  await until('sshd listens', async () => {
-    if (child.exitCode !== null) throw new Error(`sshd ended: ${said}`);
-    return isListening(port);
-  });
+  };
+  const connections = (): readonly number[] => descendantsOf(child?.pid ?? 0);
+  const start = async (): Promise<void> => {
+    const own = spawn(sshd, ['-D', '-e', '-f', join(folder, 'sshd_config')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child = own;
+    let said = '';
+    own.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    await until('sshd listens', async () => {
+      if (own.exitCode !== null) throw new Error(`sshd ended: ${said}`);
+      return isListening(port);
+    });
+  };
+  t.after(stop);
+  await start();
   const environment = (key: string): Record<string, string> => {
     const bin = join(folder, `bin-${key}`);
     mkdirSync(bin);
@@ -102,7 +124,15 @@ GlobalKnownHostsFile /dev/null
   return {
     url: `ssh://${destination}:${port}`,
     ssh: { destination, port, identity: '', config, strict: '' },
-    pid: child.pid ?? 0,
+    get pid() {
+      return child?.pid ?? 0;
+    },
+    connections,
+    cut: () => {
+      for (const pid of connections()) process.kill(pid, 'SIGKILL');
+    },
+    stop,
+    start,
     env: environment('user'),
     stranger: environment('unknown'),
     clients: async () => {
@@ -111,4 +141,23 @@ GlobalKnownHostsFile /dev/null
         .length;
     },
   };
+}
+
+/** Processes of sshd itself below this one: not what they have started. */
+function descendantsOf(pid: number): readonly number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
+      const [, , parent = ''] = /\((.*)\) \S (\d+)/s.exec(stat) ?? [];
+      if (!stat.includes('(sshd')) continue;
+      children.set(Number(parent), [...(children.get(Number(parent)) ?? []), Number(name)]);
+    } catch {
+      // It has ended in the meantime.
+    }
+  }
+  const below = (one: number): number[] =>
+    (children.get(one) ?? []).flatMap((child) => [child, ...below(child)]);
+  return below(pid);
 }

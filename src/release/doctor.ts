@@ -1,0 +1,210 @@
+// What a release of a service would need, looked at one by one: each host (the way there, user, clock,
+// disk, programs, who has the ports) and each gateway. Changes nothing. Every finding says what to do.
+
+import type { StatusDocument } from '../admin/contract.ts';
+import { isSluiceError, messageOf } from '../base/errors.ts';
+import { formatDuration } from '../base/units.ts';
+import type { ServiceConfig, ServiceInstance } from '../config.ts';
+import { driverOf } from './drivers.ts';
+import { type Host, hostOf } from './hosts.ts';
+import { hostFolder } from './journal/files.ts';
+
+export type Finding = {
+  /** `host app-1`, `gateway pid 7 on web-1`. */
+  readonly of: string;
+  readonly what: string;
+  readonly state: 'ok' | 'warn' | 'fail';
+  readonly text: string;
+  /** What to do; '' when nothing has to be done. */
+  readonly advice: string;
+};
+
+type Say = (what: string, state: Finding['state'], text: string, advice?: string) => void;
+
+/** It is asked for the gateways, too, of which a release needs to know less. */
+export type DoctorControl = {
+  status(): Promise<
+    Pick<StatusDocument, 'scope' | 'gateways'> & {
+      readonly upstreams: readonly { readonly name: string }[];
+    }
+  >;
+};
+
+const ASK_MS = 20_000;
+const SKEW_WARN_S = 2;
+const FREE_KB_WARN = 1024 * 1024;
+const FREE_KB_FAIL = 50 * 1024;
+
+/** Hosts first, in the order of the instances, then gateways. */
+export async function examine(
+  service: ServiceConfig,
+  control: DoctorControl,
+  nowMs: () => number = Date.now,
+): Promise<readonly Finding[]> {
+  const byHost = new Map<string, ServiceInstance[]>();
+  for (const instance of service.instances) {
+    byHost.set(instance.hostName, [...(byHost.get(instance.hostName) ?? []), instance]);
+  }
+  const parts = [
+    ...[...byHost.values()].map((instances) => examineHost(service, instances, nowMs)),
+    examineGateways(service, control, nowMs),
+  ];
+  return (await Promise.all(parts)).flat();
+}
+
+async function examineHost(
+  service: ServiceConfig,
+  instances: readonly ServiceInstance[],
+  nowMs: () => number,
+): Promise<readonly Finding[]> {
+  const [first] = instances;
+  if (first === undefined) return [];
+  const host = hostOf(service, first);
+  const { say, findings } = listOf(
+    first.hostName === '' ? 'this machine' : `host ${first.hostName}`,
+  );
+  const startedMs = performance.now();
+  try {
+    await host.connect();
+    const ms = Math.round(performance.now() - startedMs);
+    if (!host.isLocal) say('ssh', 'ok', `${host.name} in ${formatDuration(ms)}`);
+    await lookAround(host, service, say, nowMs);
+    for (const instance of instances) await lookAtInstance(service, instance, say);
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+    const [text = '', ...advice] = messageOf(error).split('; ');
+    say(host.isLocal ? 'host' : 'ssh', 'fail', text, advice.join('; '));
+  }
+  return findings;
+}
+
+/** User, free space in KB, seconds since 1970, programs that are missing: a line each. */
+const LOOK = `id -un 2>/dev/null || id -u
+d=$1; while [ ! -d "$d" ] && [ "$d" != . ] && [ "$d" != / ]; do d=$(dirname "$d"); done
+df -Pk "$d" | { read -r _; read -r _ _ _ free _; echo "$free"; }
+date +%s
+shift; m=; for p; do command -v "$p" >/dev/null || m="$m $p"; done; echo "$m"`;
+
+async function lookAround(
+  host: Host,
+  service: ServiceConfig,
+  say: Say,
+  nowMs: () => number,
+): Promise<void> {
+  const needed = service.artifact === null ? ['sh'] : ['sh', 'tar', 'gzip', 'sha256sum', 'df'];
+  const { start } = service;
+  const program = start[0] ?? '';
+  // One of the artifact, or of the version, is not there before it is brought.
+  const isThere = !program.includes('{') && (service.artifact === null || !program.includes('/'));
+  const home = host.environment['HOME'] ?? '/';
+  const folder = hostFolder(service, host);
+  const beforeMs = nowMs();
+  const { stdout } = await host.run(
+    {
+      ...{ file: '/bin/sh', args: ['-c', LOOK, 'sh', folder, ...needed] },
+      ...{ cwd: home, env: { PATH: host.environment['PATH'] ?? '', LC_ALL: 'C' } },
+    },
+    ASK_MS,
+  );
+  const ourS = (beforeMs + nowMs()) / 2000;
+  const [user = '', free = '', clock = '', missing = ''] = stdout.split('\n');
+  say('user', 'ok', user);
+  const freeKb = Number(free);
+  const space = `${Math.floor(freeKb / 1024).toLocaleString('en')} MB free for ${folder}`;
+  const advice = 'free some space: logs, and versions that nobody needs';
+  if (freeKb < FREE_KB_FAIL) say('disk', 'fail', space, advice);
+  else if (freeKb < FREE_KB_WARN) say('disk', 'warn', space, advice);
+  else say('disk', 'ok', space);
+  // Whole seconds: the half that may be lost is added.
+  const skew = Number(clock) + 0.5 - ourS;
+  const off = `${Math.abs(skew).toFixed(1)} s ${skew > 0 ? 'ahead of' : 'behind'} ours`;
+  if (Math.abs(skew) <= SKEW_WARN_S) say('clock', 'ok', 'as ours');
+  else {
+    const sync = 'set it by NTP (timedatectl): times in logs and journals cannot be compared';
+    say('clock', 'warn', off, sync);
+  }
+  const lost = missing.trim();
+  if (lost === '') say('programs', 'ok', needed.join(', '));
+  else say('programs', 'fail', `missing: ${lost}`, `install them for the user ${user}`);
+  if (!isThere) say('start', 'ok', `${program}: comes with the version`);
+}
+
+async function lookAtInstance(
+  service: ServiceConfig,
+  instance: ServiceInstance,
+  say: Say,
+): Promise<void> {
+  const driver = driverOf(service, instance);
+  const found = await driver.find(null);
+  const stranger = await driver.stranger(found?.handle ?? null, instance.address.port);
+  const what = `port ${instance.address.port}`;
+  if (stranger !== '') {
+    const advice = `see who started it; give the instance another port in services.${service.name}, or end it there`;
+    say(what, 'fail', `held by ${stranger}`, advice);
+  } else if (found === null) say(what, 'ok', 'free');
+  else {
+    const { pid } = await driver.state(found.handle);
+    say(what, 'ok', `${found.launch.version} runs${pid === 0 ? '' : ` (pid ${pid})`}`);
+  }
+  const isFixed = [...service.start, service.cwd].every((text) => !text.includes('{version}'));
+  if (!isFixed || service.artifact !== null) return;
+  const problem = await driver.startProblem(driver.launchOf('v0'));
+  if (problem === '') say('start', 'ok', service.start.join(' '));
+  else say('start', 'fail', problem, `see services.${service.name}.start, cwd and env`);
+}
+
+async function examineGateways(
+  service: ServiceConfig,
+  control: DoctorControl,
+  nowMs: () => number,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  const list = (of: string): Say => {
+    const part = listOf(of, findings);
+    return part.say;
+  };
+  const startedMs = performance.now();
+  let status: Awaited<ReturnType<DoctorControl['status']>>;
+  try {
+    status = await control.status();
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+    const [text = '', ...advice] = messageOf(error).split('; ');
+    list('gateway')('control', 'fail', text, advice.join('; '));
+    return findings;
+  }
+  const ms = formatDuration(Math.round(performance.now() - startedMs));
+  const { gateways, scope, upstreams } = status;
+  const [self] = gateways;
+  const say = list(`gateway ${scope.gateway}`);
+  say('control', 'ok', `answers in ${ms}${self === undefined ? '' : `, version ${self.version}`}`);
+  if (upstreams.every(({ name }) => name !== service.upstream)) {
+    const advice = 'is it the control API of another configuration? name it with --control';
+    say('upstream', 'fail', `it has no upstream "${service.upstream}"`, advice);
+  }
+  for (const { name, state, version, sinceMs } of gateways.slice(1)) {
+    const other = list(`gateway ${name}`);
+    const since = formatDuration(Math.max(0, nowMs() - sinceMs));
+    if (state === 'silent') {
+      const advice = 'if it is gone, this passes; if it serves on, it has lost the registry';
+      other('lease', 'warn', `silent for ${since}: drains do not wait for it`, advice);
+    } else other('lease', 'ok', `live for ${since}, version ${version}`);
+    if (self !== undefined && version !== self.version) {
+      const text = `runs version ${version}, the one that answers ${self.version}`;
+      other('version', 'warn', text, 'bring all gateways to one version');
+    }
+  }
+  const listed = gateways.map(({ name }) => name);
+  for (const text of scope.unheard) {
+    if (listed.some((name) => text.startsWith(name))) continue;
+    list('gateway')('heard', 'warn', `not heard: ${text}`, 'its requests are not counted');
+  }
+  return findings;
+}
+
+function listOf(of: string, findings: Finding[] = []): { say: Say; findings: Finding[] } {
+  const say: Say = (what, state, text, advice = '') => {
+    findings.push({ of, what, state, text, advice });
+  };
+  return { say, findings };
+}
