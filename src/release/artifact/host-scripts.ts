@@ -63,11 +63,11 @@ df -Pk "$path" | { read -r _; read -r _ _ _ free _; echo "free $free"; }
 /**
  * Receives the archive, compares its checksum, unpacks it, links what is shared, and gives the folder
  * its name at the very end. Arguments: path, release, checksum of the content, of the archive, its
- * format, run and number of the host, what is shared.
+ * format, a name for this run on this host, the user of the instances ('' = ours), what is shared.
  */
 export const UNPACK = `umask 022
-path=$1; own=$1/releases/$2; tmp=$1/releases/$2.$6.tmp; sum=$3; archive=$4; format=$5
-shift 6
+path=$1; own=$1/releases/$2; tmp=$1/releases/$2.$6.tmp; sum=$3; archive=$4; format=$5; user=$7
+shift 7
 end() { code=$1; rm -rf "$tmp" "$tmp.tar"; exit "$code"; }
 trap 'end 1' HUP INT TERM
 rm -rf "$tmp" "$tmp.tar"
@@ -87,6 +87,8 @@ for s; do
   if [ ! -e "$all" ]; then
     mkdir -p "\${all%/*}" || end ${EXIT.notShared}
     if [ -e "$in" ] && [ ! -L "$in" ]; then mv -T "$in" "$all"; else mkdir "$all"; fi || [ -e "$all" ] || end ${EXIT.notShared}
+    # The instances write there; who is not root cannot give it to them.
+    if [ -n "$user" ] && [ "$(id -u)" = 0 ]; then chown -R "$user" "$all" || end ${EXIT.notShared}; fi
   fi
   rm -rf "$in"
   mkdir -p "\${in%/*}" && ln -s "$all" "$in" || end ${EXIT.notShared}

@@ -142,6 +142,9 @@ test('refuses what is no whole archive, and says why', async (t) => {
   await symlink('/etc/passwd', join(folder, 'a.tgz.in', 'link'));
   execFileSync('tar', ['-czf', file, '-C', join(folder, 'a.tgz.in'), '.']);
   await refused(/must not be unpacked: "\.\/link" is a link that leads out|"link" is a link that/);
+  execFileSync('sh', ['-c', 'rm link; mkfifo pipe'], { cwd: join(folder, 'a.tgz.in') });
+  execFileSync('tar', ['-czf', file, '-C', join(folder, 'a.tgz.in'), '.']);
+  await refused(/must not be unpacked: ".*pipe" is a pipe/);
   execFileSync('tar', ['-czPf', file, join(folder, 'a.tgz.in/a')]);
   await refused(/must not be unpacked: ".*" is a whole path/);
 });

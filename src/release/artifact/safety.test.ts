@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import { ArchiveSafety } from './safety.ts';
 import type { TarEntry } from './tar/read.ts';
 
-/** `a` a file, `a/` a folder, `a>b` a link, `a=b` a hard link. */
+/** `a` a file, `a/` a folder, `a>b` a link, `a=b` a hard link, `a!` a pipe. */
 function problemOf(...texts: readonly string[]): string {
   const safety = new ArchiveSafety();
   for (const text of texts) {
-    const [, name = '', sign = '', target = ''] = /^([^>=]*)([>=]?)(.*)$/.exec(text) ?? [];
-    const kinds: Record<string, TarEntry['kind']> = { '>': 'link', '=': 'hard link' };
+    const [, name = '', sign = '', target = ''] = /^([^>=!]*)([>=!]?)(.*)$/.exec(text) ?? [];
+    const kinds: Record<string, TarEntry['kind']> = { '>': 'link', '=': 'hard link', '!': 'other' };
     const kind = kinds[sign] ?? (name.endsWith('/') ? 'folder' : 'file');
-    const problem = safety.add({ name, kind, what: '', size: 0, target, content: null });
+    const problem = safety.add({ name, kind, what: 'a pipe', size: 0, target, content: null });
     if (problem !== '') return problem;
   }
   return safety.leadingOut();
@@ -53,6 +53,9 @@ const BAD: readonly (readonly [RegExp, ...string[]])[] = [
   [/no file before it/, 'a=../x'],
   [/no file before it/, 'a=b', 'b'],
   [/no file before it/, 'l>x', 'a=l'],
+  [/no file before it/, 'a/', 'b=a'],
+  [/twice, once as a link/, 'a/', 'a>b'],
+  [/"a\/b" is a pipe/, 'a/b!'],
 ];
 for (const [reason, ...entries] of BAD) {
   test(`refuses ${entries.join(' ')}`, () => assert.match(problemOf(...entries), reason));

@@ -22,6 +22,8 @@ export type StageOptions = {
   readonly host: Host;
   readonly config: ArtifactConfig;
   readonly artifact: Artifact;
+  /** Whose instances write into what is shared; '' = of whoever deploys. */
+  readonly user: string;
   /** The run that this belongs to: unlike that of any other. */
   readonly run: string;
   /** The links that instances of the host have. */
@@ -91,7 +93,8 @@ async function send(options: StageOptions): Promise<CommandEnd> {
   const { path, shared } = config;
   // Two tries, or two hosts that are one machine, have each a place of their own.
   const own = `${options.run}-${randomBytes(4).toString('hex')}`;
-  const args = [path, release, checksum, archive.checksum, archive.format, own, ...shared];
+  const sums = [checksum, archive.checksum];
+  const args = [path, release, ...sums, archive.format, own, options.user, ...shared];
   try {
     return await runScript(host, UNPACK, args, { timeoutMs: SEND_MS, stdin });
   } finally {

@@ -86,7 +86,7 @@ async function stage(
   { host, instances }: Place,
   artifact: Artifact,
 ): Promise<StepFailure | null> {
-  const { artifact: config } = release.service;
+  const { artifact: config, user } = release.service;
   if (config === null) return null;
   const startedMs = performance.now();
   const say = (phase: 'start' | 'wait' | 'done' | 'failed', text: string, data: Facts): void => {
@@ -105,7 +105,7 @@ async function stage(
   say('start', '', { release: artifact.release });
   try {
     await claim(release, host);
-    const facts = await stageOn({ host, config, run, artifact, links, wait, stop });
+    const facts = await stageOn({ host, user, config, run, artifact, links, wait, stop });
     await release.write({ kind: 'note', data: { upload: host.name, ...facts } });
     say('done', '', facts);
     return null;

@@ -11,10 +11,12 @@ import {
   readFile,
   readlink,
   rm,
+  stat,
   symlink,
   utimes,
   writeFile,
 } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { ArtifactConfig } from '../../../src/config.ts';
@@ -111,6 +113,26 @@ export function stageContract(
     assert.equal(await readFile(join(v2.own, 'config/app.json'), 'utf8'), 'one');
     assert.deepEqual((await readdir(join(v2.own, 'config'))).sort(), ['app.json', 'other']);
   });
+
+  check(
+    'what is shared is of the user that writes there, as far as root deploys',
+    async (scene) => {
+      const { folder, path } = scene;
+      if (process.getuid?.() !== 0) return; // Nobody else may give it away.
+      const file = await writeArchive(folder, 'a.tgz', { 'up/first': '', app: '' });
+      const config = { shared: ['up', 'logs'] };
+      const { own } = await stage({ ...scene, file, user: 'nobody', config });
+      const paths = ['shared/up', 'shared/up/first', 'shared/logs'].map((name) => join(path, name));
+      const owners = await Promise.all(
+        [...paths, join(own, 'app')].map(async (name) => stat(name)),
+      );
+      const { uid } = userInfo();
+      assert.deepEqual(
+        owners.map((found) => found.uid === uid),
+        [false, false, false, true],
+      );
+    },
+  );
 
   check('refuses what arrives with another checksum, and leaves nothing', async (scene) => {
     const { folder, path } = scene;
@@ -227,21 +249,17 @@ type Staging = {
   readonly version?: string;
   readonly config?: Partial<ArtifactConfig>;
   readonly stop?: AbortSignal;
+  readonly user?: string;
 };
 
-async function staging({
-  host,
-  path,
-  file,
-  version,
-  config,
-  stop,
-}: Staging): Promise<StageOptions> {
+async function staging(given: Staging): Promise<StageOptions> {
+  const { host, path, file, version, config, stop, user } = given;
   return {
     host,
     config: artifactConfig(path, config),
     artifact: await artifactOf(file, version ?? 'v1'),
     run: randomUUID(),
+    user: user ?? '',
     links: ['current'],
     wait: () => {},
     stop: stop ?? new AbortController().signal,
