@@ -89,3 +89,28 @@ test('history, show, logs, rollback and stop', async (t) => {
   await run(['deploy', 'app', '--version', 'v3']);
   assert.deepEqual(await Promise.all(it.instances.map(versionOf)), ['v3', 'v3']);
 });
+
+test('a release that runs elsewhere is paused, and aborted while it waits', async (t) => {
+  const it = await stackAt(t, 'v1');
+  const nobody = await it.stack.cli(['pause', 'app']);
+  assert.deepEqual([nobody.code, /no release runs/.test(nobody.text)], [2, true], nobody.text);
+  const runner = startDeploy(it, 'v2');
+  const text = async (): Promise<string> => readFile(it.journal('r2'), 'utf8').catch(() => '');
+  while (!(await text()).includes('"guard"'))
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  // Not by the command line: its start may take longer than an instance.
+  const url = `http://127.0.0.1:${it.stack.ports.admin}/api/releases/app/command`;
+  const body = JSON.stringify({ command: 'pause', owner: 'user:bob' });
+  assert.equal((await fetch(url, { method: 'POST', body })).status, 200);
+  const deadlineMs = performance.now() + 30_000;
+  while (!runner.tail().includes('paused by user:bob; go on with: sluice resume app')) {
+    assert(performance.now() < deadlineMs, runner.tail());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.deepEqual(await Promise.all(it.instances.map(versionOf)), ['v2', 'v1']);
+  const aborted = await it.stack.cli(['abort', 'app', '-m', 'wrong one']);
+  assert.match(aborted.text, /^release r2 of app: told to abort; see: sluice show app/);
+  assert.equal(await runner.exited, 1, runner.tail());
+  assert.match(runner.tail(), /Release r2 of app to v2 ABORTED after/);
+  assert.match((await it.stack.cli(['history', 'app'])).text, /r2 +v2 +aborted /);
+});

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
+import { MemoryRegistry } from '../../../test/support/gateways/memory-registry.ts';
 import {
   buildService,
   deploy,
@@ -79,6 +80,42 @@ test('a deploy from a machine that knows nothing finds what runs, and its number
   const next = await deploy(service, control, 'v2');
   assert.deepEqual(outcomes(next), ['v2 in released', 'v2 in released']);
   for (const pid of pids) assert.throws(() => process.kill(pid ?? 0, 0), 'the old one has ended');
+});
+
+test('each change of a server names the lock that it is made under', async (t) => {
+  const { service, control } = await scene(t);
+  const claims: unknown[] = [];
+  const claim = control.claim;
+  control.claim = (lock) => {
+    claims.push(lock);
+    return claim(lock);
+  };
+  control.calls.length = 0;
+  const { result } = await deploy(service, control, 'v2');
+  assert.equal(result.exit, 0);
+  assert.deepEqual(
+    claims,
+    control.calls.map(() => ({ service: 'app', fence: 2 })),
+  );
+});
+
+test('the value behind a reference is nowhere in the registry', async (t) => {
+  const registry = new MemoryRegistry();
+  const service = await buildService(t, 1, {
+    env: { VERSION: '{version}', TOKEN: 'env:SLUICE_TEST_SHARED_SECRET' },
+  });
+  process.env['SLUICE_TEST_SHARED_SECRET'] = 'correct-horse-battery';
+  t.after(() => delete process.env['SLUICE_TEST_SHARED_SECRET']);
+  const control = new FakeControl(ids(service));
+  shareRecords(t, control, registry);
+  const { result } = await deploy(service, control, 'v1', { allowDowntime: true });
+  assert.equal(result.exit, 0, result.reason);
+  const all = registry
+    .keys()
+    .map((key) => registry.text(key))
+    .join('\n');
+  assert.match(all, /env:SLUICE_TEST_SHARED_SECRET/);
+  assert.doesNotMatch(all, /correct-horse/);
 });
 
 test('a second runner is refused and told who has the service', async (t) => {
