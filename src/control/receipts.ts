@@ -113,7 +113,7 @@ export class Receipts {
     const answers = createServerCounters();
     for (const [id, { counters, tunnels }] of servers) {
       addServerCounters(answers, counters);
-      if (counters.attempts > 0 || counters.answered > 0 || tunnels.opened > 0) ids.add(id);
+      if (counters.attempts > 0 || tunnels.opened > 0) ids.add(id);
     }
     return {
       id: gap.id,

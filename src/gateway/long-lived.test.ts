@@ -120,6 +120,23 @@ test('never in the middle of a frame, on either side', async (t) => {
   assert.deepEqual(counts(it), { tunnels: 1, tunnelsClosed: 1 });
 });
 
+test('a server that hangs up in a frame, or has said goodbye before, gets no second word from us', async (t) => {
+  const it = await scene(t, { ...AFTER, policy: 'close_now' });
+  const broken = await open(it);
+  const polite = await open(it);
+  broken.server.send('\x81\x7e\x01\x00half of it');
+  polite.server.send('\x88\x02\x03\xe8');
+  await it.pass(100);
+  setServer(it, { admin: 'drain' });
+  await it.pass(20);
+  broken.server.end();
+  await it.pass(2000);
+  assert.equal(broken.client.text, '\x81\x7e\x01\x00half of it');
+  assert.equal(polite.client.text, '\x88\x02\x03\xe8');
+  assert.equal(polite.server.text, '');
+  assert(broken.client.isEnded && polite.client.isEnded);
+});
+
 test('a server that does not answer is not waited for, and one that hangs up has answered', async (t) => {
   const it = await scene(t, { ...AFTER, policy: 'close_now' });
   const silent = await open(it);
