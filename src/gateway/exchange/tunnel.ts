@@ -100,7 +100,8 @@ export class Tunnel {
       return false;
     }
     this.#state = 'late';
-    if (this.#fromServer === undefined || this.#fromServer.isBetween) this.#goodbye();
+    const frames = this.#fromServer;
+    if (frames === undefined || frames.isBetween || frames.isClosed) this.#goodbye();
     return true;
   }
 
