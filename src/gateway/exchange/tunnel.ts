@@ -17,7 +17,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { ServerStream } from './server-stream.ts';
 import { FrameScan, GOING_AWAY, maskedGoingAway } from './tunnel/frames.ts';
 
-/** A server that goes on sending is waited for so often. */
+/** Where bytes go on moving, it is waited for so often. */
 const WAITS_MAX = 4;
 
 /** Both sides, and whom to tell when it is over. */
@@ -36,8 +36,8 @@ export class Tunnel {
   #state: 'open' | 'asking' | 'asked' | 'late' | 'over' = 'open';
   /** From the server to the client. */
   bytes = 0;
-  /** Of them, when it was asked, and how often it has got on since. */
-  #bytesSeen = 0;
+  /** Something has moved since the last look, and how often that was so after it was asked. */
+  #hasMoved = false;
   #waits = 0;
   readonly #client: TunnelEnds['client'];
   readonly #over: () => void;
@@ -63,7 +63,10 @@ export class Tunnel {
     if (this.#state !== 'asking' || frames === undefined) return;
     const stop = frames.readFrame(buffer, start, end);
     this.#toServer(buffer, start, stop);
-    if (frames.isBetween || frames.isClosed) this.#ask();
+    if (!frames.isBetween && !frames.isClosed) return;
+    this.#ask();
+    // It has its time to answer from now on.
+    this.#hasMoved = true;
   }
 
   serverSent(buffer: Buffer, start: number, end: number): void {
@@ -87,6 +90,7 @@ export class Tunnel {
     if (this.#state !== 'open' || this.#endedFirst !== '') return true;
     // One side has said goodbye already: the rest is on its way.
     if (this.#fromServer?.isClosed === true) return true;
+    this.#hasMoved = false;
     if (this.#fromClient?.isBetween === false && !this.#fromClient.isClosed) this.#state = 'asking';
     else this.#ask();
     return true;
@@ -94,9 +98,9 @@ export class Tunnel {
 
   #closeLate(): boolean {
     if (this.#state === 'over' || this.#state === 'late') return true;
-    if (this.isAsked && this.bytes > this.#bytesSeen && this.#waits < WAITS_MAX) {
+    if (this.isAsked && this.#hasMoved && this.#waits < WAITS_MAX) {
       this.#waits += 1;
-      this.#bytesSeen = this.bytes;
+      this.#hasMoved = false;
       return false;
     }
     this.#state = 'late';
@@ -107,13 +111,13 @@ export class Tunnel {
 
   #ask(): void {
     this.#state = 'asked';
-    this.#bytesSeen = this.bytes;
     const frames = this.#fromClient;
     if (frames === undefined) this.#server?.endTunnel();
     else if (!frames.isClosed) {
       const close = maskedGoingAway(crypto.getRandomValues(new Uint8Array(4)));
       this.#toServer(close, 0, close.length);
     }
+    this.#hasMoved = false;
   }
 
   /** The server was told, or is about to be. */
@@ -136,11 +140,13 @@ export class Tunnel {
   }
 
   #toServer(buffer: Buffer, start: number, end: number): void {
+    this.#hasMoved = true;
     if (this.#server?.send(buffer, start, end, false) === false) this.#client.pauseBody();
   }
 
   #toClient(buffer: Buffer, start: number, end: number): void {
     this.bytes += end - start;
+    this.#hasMoved = true;
     if (!this.#client.send(buffer, start, end, false)) this.#server?.pause();
   }
 
