@@ -3,7 +3,7 @@
 // fails before the first instance changes nothing; the first instance that fails ends it.
 
 import type { Artifact } from './artifact.ts';
-import type { ReleaseReceipt, ReleaseResult } from './events.ts';
+import type { ReleaseEvent, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { closeHosts } from './hosts.ts';
 import { openJournal } from './journal/open.ts';
 import { masked } from './masking.ts';
@@ -12,8 +12,9 @@ import { type Plan, planRelease } from './plan.ts';
 import { describeResult, describeUnbegun } from './result.ts';
 import { bring, markFailed, removeOld } from './run/bring.ts';
 import { hurried } from './run/control-retry.ts';
+import { firstLook } from './run/first-look.ts';
 import { prepare } from './run/prepare.ts';
-import { Release, type ReleaseOptions } from './run/release.ts';
+import { CONTROL_RETRY_MS, Release, type ReleaseOptions } from './run/release.ts';
 import { afterRelease, beforeRelease } from './run/release-hooks.ts';
 import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { finishFailed } from './run/resumed.ts';
@@ -35,16 +36,21 @@ export async function runRelease(given: ReleaseOptions): Promise<ReleaseResult> 
   const startedMs = performance.now();
   const prepared = await prepare(given);
   const { options, artifact, failure } = prepared;
-  const { force, allowDowntime, origin = null } = options;
+  const { force, allowDowntime, origin = null, interrupts } = options;
+  const patient = firstLook(options.control, {
+    retryForMs: options.controlRetryMs ?? CONTROL_RETRY_MS,
+    stop: interrupts.soft,
+    onNote: (text) => options.onEvent(noteBefore(options, text)),
+  });
   try {
     const opened = await openJournal({
       ...options,
       settings: { force, allowDowntime, origin },
-      records: options.control.releases,
+      records: patient.releases,
     });
     try {
       opened.shared?.start();
-      const control = hurried(options.control, options.interrupts.hard);
+      const control = hurried(patient, interrupts.hard);
       const release = new Release({ ...options, control }, opened);
       for (const secret of prepared.secrets) release.secrets.add(secret);
       let output = '';
@@ -65,6 +71,13 @@ export async function runRelease(given: ReleaseOptions): Promise<ReleaseResult> 
     await closeHosts(options.service);
     await artifact?.discard();
   }
+}
+
+/** Before the release has a name. */
+function noteBefore({ service }: ReleaseOptions, text: string): ReleaseEvent {
+  const ts = new Date().toISOString();
+  const note = { type: 'note', instance: '', text } as const;
+  return { v: 1, ts, service: service.name, release: '', ...note };
 }
 
 /** What came of the plan's instances, and the survey that was taken at the end. */

@@ -10,6 +10,11 @@ const RETRY_EVERY_MS = 250;
 /** A job that is cancelled is killed 2.5 s after its second signal; until then it has a few calls to make. */
 const HURRIED_MS = 500;
 
+/** Nobody was there, or nobody answered. */
+export function isAway(error: unknown): boolean {
+  return isSluiceError(error) && (error.code === 'unreachable' || error.code === 'timeout');
+}
+
 /** `stop` ends the waiting, not a call that is under way. */
 export function withRetry(
   control: ReleaseControl,
@@ -27,9 +32,7 @@ export function withRetry(
       try {
         return await call();
       } catch (error) {
-        const isAway =
-          isSluiceError(error) && (error.code === 'unreachable' || error.code === 'timeout');
-        if (!isAway || options.stop.aborted || performance.now() >= deadlineMs) throw error;
+        if (!isAway(error) || options.stop.aborted || performance.now() >= deadlineMs) throw error;
       }
       await pause(RETRY_EVERY_MS, options.stop);
       options.onAway?.(performance.now() - askedMs);

@@ -51,7 +51,7 @@ export type Settled = {
   readonly runs?: string;
 };
 
-const CONTROL_RETRY_MS = 30_000;
+export const CONTROL_RETRY_MS = 30_000;
 /** How long the lock is tried to be given back after an interrupt, and after a second one, ms. */
 const CANCELLED_MS = 2000;
 const HURRIED_MS = 500;

@@ -1,0 +1,80 @@
+// The first questions of a release, for its lock and for the pool. A control plane that is away for them may
+// be back in a moment, as after a restart, and nothing has been changed yet: it is asked again for a while,
+// and that is said. Later ones are asked again by the rule of control-retry.ts.
+
+import type { ReleaseRecords } from '../../admin/contract.ts';
+import { messageOf } from '../../base/errors.ts';
+import { formatDuration } from '../../base/units.ts';
+import type { ReleaseControl } from '../control.ts';
+import { pause } from '../wait.ts';
+import { isAway } from './control-retry.ts';
+
+const ASK_EVERY_MS = 250;
+/** The address may be wrong: then nobody wants to wait long, ms. */
+const FIRST_LOOK_MS = 10_000;
+
+export function firstLook(
+  control: ReleaseControl,
+  options: {
+    /** How long a control plane that is away is asked again at most. */
+    readonly retryForMs: number;
+    readonly stop: AbortSignal;
+    readonly onNote: (text: string) => void;
+  },
+): ReleaseControl {
+  const { stop, onNote } = options;
+  const forMs = Math.min(options.retryForMs, FIRST_LOOK_MS);
+  // For all first questions together; 0 = nothing was in the way yet.
+  let untilMs = 0;
+  let isOver = false;
+  const ask = async <Result>(call: () => Promise<Result>): Promise<Result> => {
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        if (isOver || stop.aborted || !isAway(error)) throw error;
+        if (untilMs === 0) {
+          untilMs = performance.now() + forMs;
+          if (forMs > 0) {
+            onNote(`asking again for up to ${formatDuration(forMs)}: ${messageOf(error)}`);
+          }
+        }
+        isOver = performance.now() >= untilMs;
+        if (isOver) throw error;
+      }
+      await pause(ASK_EVERY_MS, stop);
+    }
+  };
+  const { releases } = control;
+  return {
+    status: async () => {
+      const status = await ask(() => control.status());
+      isOver = true;
+      return status;
+    },
+    setAdmin: (upstream, server, change) => control.setAdmin(upstream, server, change),
+    awaitIdle: (upstream, server, timeoutMs) => control.awaitIdle(upstream, server, timeoutMs),
+    register: (upstream, server, request) => control.register(upstream, server, request),
+    deregister: (upstream, server, request) => control.deregister(upstream, server, request),
+    openReceipt: (upstream) => control.openReceipt(upstream),
+    readReceipt: (id) => control.readReceipt(id),
+    ...(releases === undefined ? {} : { releases: patient(releases, ask) }),
+  };
+}
+
+function patient(
+  releases: ReleaseRecords,
+  ask: <Result>(call: () => Promise<Result>) => Promise<Result>,
+): ReleaseRecords {
+  return {
+    take: (service, request) => ask(() => releases.take(service, request)),
+    renew: (service, body) => releases.renew(service, body),
+    append: (service, body) => releases.append(service, body),
+    close: (service, body) => releases.close(service, body),
+    command: (service, body) => releases.command(service, body),
+    history: (service) => releases.history(service),
+    journal: (service, release) => releases.journal(service, release),
+    instances: (service) => releases.instances(service),
+    putInstance: (service, instance, body) => releases.putInstance(service, instance, body),
+  };
+}
