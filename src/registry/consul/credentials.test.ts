@@ -81,7 +81,7 @@ test('TLS with certificates on both sides, read again when they change', async (
     [{ ...good, ca: '' }, /not trusted; set tls\.ca to/],
     [{ ...good, serverName: 'server.es8-dc.consul' }, /another name; set tls\.server_name/],
   ] as const) {
-    const refused = openClient(t, addresses, { tls, requestTimeoutMs: 300 });
+    const refused = openClient(t, addresses, { tls, requestTimeoutMs: 1500 });
     // A guarded write, whose outcome is known all the same.
     await assert.rejects(refused.put('w/a', '9', { cas: 1 }), {
       code: 'registry_unreachable',

@@ -140,7 +140,7 @@ test('speaks TLS with a certificate of its own, and takes up files that were rep
   // A server that somebody else has signed is not trusted.
   const wary = openEtcdClient(t, etcd.addresses, {
     tls: { ...tls, ca: otherCa.cert },
-    requestTimeoutMs: 500,
+    requestTimeoutMs: 1500,
   });
   await assert.rejects(wary.get('w/a'), { code: 'registry_unreachable' });
   const unsure = { ...tls, serverName: 'etcd.example' };
@@ -149,7 +149,7 @@ test('speaks TLS with a certificate of its own, and takes up files that were rep
     [unsure, false],
     [{ ...unsure, verify: false }, true],
   ] as const) {
-    const options = { tls: changed, requestTimeoutMs: 500 };
+    const options = { tls: changed, requestTimeoutMs: 1500 };
     const get = openEtcdClient(t, etcd.addresses, options).get('w/a');
     if (isLetIn) assert.equal((await get)?.key, 'w/a');
     else await assert.rejects(get, { code: 'registry_unreachable' });
