@@ -267,6 +267,8 @@ function failureSteps(
       return [`bring another server up (sluice status ${service.upstream}), then: ${again}`];
     case 'unreachable':
       return [...stuckText, `start the control plane again (sluice serve), then: ${again}`];
+    case 'registry_unreachable':
+      return [...stuckText, `see that the registry answers, then: ${again}`];
     case 'timeout':
       return [...stuckText, `see why the control plane does not answer, then: ${again}`];
     case 'host_unreachable':
