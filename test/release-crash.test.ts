@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { type Load, startLoad } from '../demo/load.ts';
 import { versionOf } from './support/release/builders.ts';
+import { watchPool } from './support/release/killed.ts';
 import { type ReleaseStack, startDeploy, startReleaseStack } from './support/release/stack.ts';
 
 /** Records of a release of two instances: begin, plan, six steps of each with intent and done. */
@@ -15,26 +16,6 @@ const REVERT = 4 * 2;
 async function records(it: ReleaseStack, release: string): Promise<readonly string[]> {
   const text = await readFile(it.journal(release), 'utf8').catch(() => '');
   return text.split('\n').slice(0, -1);
-}
-
-/** Looks at the pool as fast as it answers; the fewest eligible servers seen. */
-function watchPool({ stack }: ReleaseStack): { stop(): Promise<number> } {
-  let least = Number.POSITIVE_INFINITY;
-  let isOver = false;
-  const watching = (async (): Promise<void> => {
-    while (!isOver) {
-      const [upstream] = (await stack.status()).upstreams;
-      least = Math.min(least, upstream?.eligible ?? 0);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  })();
-  return {
-    stop: async () => {
-      isOver = true;
-      await watching;
-      return least;
-    },
-  };
 }
 
 /** A stack at v0 under load. */

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { startLoad } from '../demo/load.ts';
 import { versionOf } from './support/release/builders.ts';
-import { FIRST, killAfter, poolOf, STEPS, stackAt } from './support/release/killed.ts';
+import { FIRST, killAfter, poolOf, STEPS, stackAt, watchPool } from './support/release/killed.ts';
 
 test('a release whose runner is killed after a record is resumed, its journal linear', async (t) => {
   const it = await stackAt(t, 'v0');
@@ -16,9 +16,11 @@ test('a release whose runner is killed after a record is resumed, its journal li
     number += 1;
     const [version, release] = [`v${number}`, `r${number}`];
     await t.test(`killed after record ${count}`, async () => {
+      const pool = watchPool(it);
       await killAfter(it, version, release, count);
       const resumed = await it.stack.cli(['resume', 'app']);
       assert.equal(resumed.code, 0, resumed.text);
+      assert((await pool.stop()) >= 1, 'the pool was empty for a moment');
       assert.deepEqual(await Promise.all(it.instances.map(versionOf)), [version, version]);
       assert.deepEqual(await poolOf(it), ['ready ok', 'ready ok']);
       const shown = await it.stack.cli(['show', 'app', release, '--json']);

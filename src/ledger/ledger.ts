@@ -17,6 +17,7 @@ import type {
 } from '../admin/contract.ts';
 import { formatDuration } from '../base/duration.ts';
 import { SluiceError } from '../base/errors.ts';
+import { mayBeResumed } from '../base/release-outcome.ts';
 import type { KvEntry, RecordStore, RecordWrite } from '../registry.ts';
 import { FREE, fromJson, readLock, readRecords, readSummaries } from './documents.ts';
 import { LedgerKeys } from './keys.ts';
@@ -73,7 +74,7 @@ export class Ledger {
         ...{ beganAtMs: now, endedAtMs: 0, outcome: '', exit: 0, reason: '' },
         ...{ lastStep: '', complete: false },
       };
-      if (resume !== '') await this.#assertUnfinished(service, resume, release);
+      const begins = resume === '' ? begun : await this.#unfinished(service, resume, release);
       const next = { release, upstream, version, user, runner, ticket, sinceMs: now, step: '' };
       taken = {
         ...{
@@ -84,8 +85,9 @@ export class Ledger {
         },
         ...{ orphan: '', asked: null },
       };
-      const begins = resume === '' ? [this.#summaryWrite(service, begun)] : [];
-      return { lock: taken, writes: [...left, ...begins] };
+      // What a resumed one was at, the new runner says itself.
+      const others = resume === '' ? left : [];
+      return { lock: taken, writes: [...others, this.#summaryWrite(service, begins)] };
     });
     const { number, fence } = taken;
     const release = `r${number}`;
@@ -294,17 +296,20 @@ export class Ledger {
     return known === undefined ? [] : [this.#summaryWrite(service, { ...known, lastStep: step })];
   }
 
-  async #assertUnfinished(service: string, wanted: string, newest: string): Promise<void> {
+  /** The release to go on with, as one that has not ended. @throws conflict */
+  async #unfinished(service: string, wanted: string, newest: string): Promise<ReleaseSummary> {
     const known = await this.#summary(service, wanted);
     const what =
       known === undefined
         ? 'is not known'
-        : known.outcome !== ''
+        : !mayBeResumed(known.outcome)
           ? `has ended (${known.outcome})`
           : wanted !== newest
             ? `is not the newest any more, ${newest} is`
             : '';
-    if (what === '') return;
+    if (what === '' && known !== undefined) {
+      return { ...known, endedAtMs: 0, outcome: '', exit: 0, reason: '' };
+    }
     throw new SluiceError('conflict', `release ${wanted} of "${service}": ${what}`);
   }
 

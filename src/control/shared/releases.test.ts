@@ -283,3 +283,17 @@ test('who asks for the lock again because the answer was lost gets the same', as
   assert.deepEqual(await b.releases.take('app', mine), first);
   await assert.rejects(b.releases.take('app', { ...TAKE, ticket: 'other' }), { code: 'locked' });
 });
+
+test('one that was interrupted is gone on with, and has not ended then', async (t) => {
+  const { a } = await scene(t);
+  await a.releases.take('app', TAKE);
+  const end = { outcome: 'interrupted', exit: 130, reason: 'interrupted', complete: false };
+  await a.releases.close('app', { fence: 1, ...end });
+  const { release, fence } = await a.releases.take('app', { ...TAKE, resume: 'r1' });
+  assert.deepEqual([release, fence], ['r1', 2]);
+  const { releases } = await a.releases.history('app');
+  assert.deepEqual(
+    releases.map(({ outcome, exit, endedAtMs }) => [outcome, exit, endedAtMs]),
+    [['', 0, 0]],
+  );
+});

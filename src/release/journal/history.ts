@@ -143,7 +143,8 @@ async function readOwn(
   const data = records[0]?.data ?? {};
   // Another runner may have gone on with it.
   const runnerData = records.findLast(({ kind }) => kind === 'resume')?.data ?? data;
-  const end = records.find((record) => record.kind === 'end');
+  const resumed = records.findLastIndex(({ kind }) => kind === 'resume');
+  const end = records.find(({ kind }, at) => kind === 'end' && at > resumed);
   const intent = records.findLast((record) => record.kind === 'intent');
   const pid = Number(runnerData['pid'] ?? 0);
   const runner = { pid, identity: String(runnerData['identity'] ?? '') };

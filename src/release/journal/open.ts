@@ -10,6 +10,7 @@ import type {
   TakenDocument,
 } from '../../admin/contract.ts';
 import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
+import { mayBeResumed } from '../../base/release-outcome.ts';
 import type { ServiceConfig } from '../../config.ts';
 import { identityAtStart } from '../hosts.ts';
 import type { ReleaseProblem } from '../survey.ts';
@@ -122,7 +123,7 @@ async function take(
 
 /** @throws conflict */
 function assertUnfinished(service: ServiceConfig, id: string, last: PastRelease | undefined): void {
-  if (last?.id === id && last.outcome === '') return;
+  if (last?.id === id && mayBeResumed(last.outcome)) return;
   const what =
     last?.id === id ? `has ended (${last.outcome})` : 'is not the newest of this machine';
   throw new SluiceError('conflict', `release ${id} of "${service.name}": ${what}`);

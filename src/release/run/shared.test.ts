@@ -203,6 +203,21 @@ test('an aborted release ends at the next safe point, with exit 1', async (t) =>
   assert.deepEqual(outcomes(deployed), ['v2 in released', 'v1 in untouched']);
 });
 
+test('what was aborted is gone on with under its name, and does the rest', async (t) => {
+  const { service, control, a, journal } = await scene(t);
+  const interrupts = new Interrupts();
+  const end = when(a, 'start', 'done', () => interrupts.abort('aborted by user:bob', false));
+  await deploy(service, control, 'v2', { ...end, interrupts });
+  const resumed = await deploy(service, control, 'v2', { resume: 'r2' });
+  assert.deepEqual([resumed.result.release, resumed.result.exit], ['r2', 0]);
+  assert.deepEqual(outcomes(resumed), ['v2 in kept', 'v2 in released']);
+  const lines = await journal('r2');
+  assert.deepEqual(
+    lines.filter((line) => !line.includes(' ')),
+    ['begin', 'plan', 'end', 'resume', 'plan', 'end'],
+  );
+});
+
 test('aborted at once, the instance under way goes back', async (t) => {
   const { service, control, a } = await scene(t);
   const interrupts = new Interrupts();

@@ -57,3 +57,23 @@ export async function poolOf({ stack }: ReleaseStack): Promise<readonly string[]
   const [upstream] = (await stack.status()).upstreams;
   return (upstream?.servers ?? []).map(({ admin, eligibility }) => `${admin.state} ${eligibility}`);
 }
+
+/** Looks at the pool as fast as it answers; the fewest eligible servers seen. */
+export function watchPool({ stack }: ReleaseStack): { stop(): Promise<number> } {
+  let least = Number.POSITIVE_INFINITY;
+  let isOver = false;
+  const watching = (async (): Promise<void> => {
+    while (!isOver) {
+      const [upstream] = (await stack.status()).upstreams;
+      least = Math.min(least, upstream?.eligible ?? 0);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  })();
+  return {
+    stop: async () => {
+      isOver = true;
+      await watching;
+      return least;
+    },
+  };
+}

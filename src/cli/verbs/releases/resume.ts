@@ -3,6 +3,7 @@
 
 import type { Command } from 'commander';
 import { SluiceError } from '../../../base/errors.ts';
+import { mayBeResumed } from '../../../base/release-outcome.ts';
 import type { Config, ServiceConfig } from '../../../config.ts';
 import { operator } from '../../client/operator.ts';
 import { configOf, controlOf, type GlobalOptions } from '../../client/target.ts';
@@ -15,8 +16,10 @@ type Options = GlobalOptions & OutputOptions;
 
 export function defineResume(verb: Command): void {
   addOutputOptions(verb.argument('<service>'))
-    .summary('go on with a release that was paused, or whose runner is gone')
-    .description('Go on with a release that was paused, or whose runner is gone.')
+    .summary('go on with a release that was paused, ended early or lost its runner')
+    .description(
+      'Go on with a release that was paused, interrupted or aborted, or whose runner is gone.',
+    )
     .addHelpText(
       'after',
       `
@@ -63,7 +66,7 @@ async function sharedRelease(
   const { parseConfig } = await import('../../../config.ts');
   const { release, summary, records } = await control.releases.journal(name, '');
   const { outcome, version, kind, of, why } = summary;
-  if (outcome !== '') throw ended(name, release, outcome);
+  if (!mayBeResumed(outcome)) throw ended(name, release, outcome);
   const { origin, ...flags } = begunWith(records);
   const local = config.services.find((service) => service.name === name);
   const recorded = origin === null ? config : parseConfig(origin.text, origin.file);
@@ -87,7 +90,7 @@ async function ownRelease(
     throw new SluiceError('not_found', `service "${service.name}": no release is known here`);
   }
   const { id, outcome, version, kind, of, why } = last;
-  if (outcome !== '') throw ended(service.name, id, outcome);
+  if (!mayBeResumed(outcome)) throw ended(service.name, id, outcome);
   const records = await readRelease(service, id, null);
   const { force, allowDowntime } = begunWith(records);
   return {
