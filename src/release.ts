@@ -18,6 +18,7 @@ export { masked } from './release/masking.ts';
 export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
 export { type RollbackTarget, rollbackTarget } from './release/rollback-target.ts';
 export { type ReleaseOptions, runRelease } from './release/run.ts';
+export { type Supervised, Supervisor } from './release/supervise.ts';
 export { secretsIn, survey } from './release/survey.ts';
 export { percentText } from './release/verdict.ts';
 export { Interrupts } from './release/wait.ts';

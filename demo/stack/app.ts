@@ -67,6 +67,7 @@ services:
     instances: [${instances.map((port) => `127.0.0.1:${port}`).join(', ')}]
     start: [${JSON.stringify(process.execPath)}, ${JSON.stringify(APP)}, -h, "{host}", -p, "{port}"]
     env: { VERSION: "{version}" }
+    supervise: off
     check: { path: /ping, interval: 250ms, rise: 2, deadline: 20s }
     expect_version: { header: x-app-version }
 `;

@@ -323,6 +323,7 @@ function serviceOf(
     instances: instancesOf(read, origin.hosts),
     hosts: origin.hosts,
     start: start.length === 1 ? command.trim().split(/\s+/) : start,
+    isSupervised: read.supervise,
     user: read.user,
     env: read.env,
     secrets: read.secrets,

@@ -258,6 +258,8 @@ export type ServiceConfig = {
   readonly pm2: ServiceFile['pm2'];
   /** argv; `{version} {host} {port} {id} {service}` are filled in. No shell. */
   readonly start: readonly string[];
+  /** `sluice serve` starts those of driver `command` again on its own machine. */
+  readonly isSupervised: boolean;
   /** Who the instances run as; '' = who deploys. */
   readonly user: string;
   /** Values, or references to them, which are read at the start. */

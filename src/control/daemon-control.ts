@@ -29,7 +29,7 @@ import { removeRegistration, writeRegistration } from './registration.ts';
 import { memberEligibility } from './reported.ts';
 import type { SharedControl } from './shared.ts';
 import { socketMetrics } from './socket-metrics.ts';
-import { buildStatus, inFlight, openLasting } from './status.ts';
+import { buildStatus, inFlight, openLasting, type SupervisedFacts } from './status.ts';
 import { type KnownUpstream, type Member, namesakes, type Table, writtenId } from './table.ts';
 import { writeWeight } from './weight.ts';
 
@@ -39,6 +39,8 @@ const REFRESH_MS = 250;
 const BACK_DEADLINE_MS = 2000;
 /** What was written into the registry may take so long until it is in the table, ms. */
 const REGISTERED_DEADLINE_MS = 2000;
+
+const NOT_SUPERVISED: SupervisedFacts = { restarts: 0, lastExit: '', lastExitMs: 0, resting: '' };
 
 export type ControlOptions = {
   readonly version: string;
@@ -50,6 +52,8 @@ export type ControlOptions = {
   readonly log: Log;
   /** What is done together with the other gateways of the registry. */
   readonly shared: SharedControl;
+  /** Instances that this machine looks after. */
+  readonly supervised?: (upstream: string, server: string) => SupervisedFacts | undefined;
 };
 
 export class DaemonControl implements Control {
@@ -76,6 +80,8 @@ export class DaemonControl implements Control {
       table,
       fleet,
       registries,
+      supervised: (upstream, server) =>
+        this.#options.supervised?.(upstream, server) ?? NOT_SUPERVISED,
     });
   }
 

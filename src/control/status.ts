@@ -15,6 +15,11 @@ import type { Others } from './others.ts';
 import { memberEligibility } from './reported.ts';
 import type { KnownUpstream, Memberships, Table } from './table.ts';
 
+export type SupervisedFacts = Pick<
+  ServerDocument,
+  'restarts' | 'lastExit' | 'lastExitMs' | 'resting'
+>;
+
 export type StatusSource = {
   readonly version: string;
   readonly startedAtMs: number;
@@ -23,6 +28,8 @@ export type StatusSource = {
   readonly self: GatewayDocument;
   readonly table: Table;
   readonly fleet: Fleet;
+  /** What is known of instances that this machine looks after. */
+  readonly supervised: (upstream: string, server: string) => SupervisedFacts;
   /** First that of the section `registry`. */
   readonly registries: readonly [KnownRegistry, ...KnownRegistry[]];
 };
@@ -53,6 +60,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
         figures,
         others,
         problems: problemsOf(upstream, table.memberships),
+        supervised: source.supervised,
       }),
     ),
   };
@@ -65,6 +73,7 @@ function buildUpstream(
     readonly figures: readonly WorkerFigures[];
     readonly others: Others;
     readonly problems: UpstreamDocument['problems'];
+    readonly supervised: StatusSource['supervised'];
   },
 ): UpstreamDocument {
   const totals = context.fleet.totals(config.name);
@@ -97,6 +106,7 @@ function buildUpstream(
       requests: counters?.attempts ?? 0,
       failures: counters?.failures ?? 0,
       ...findings(config.name, state.id, context.figures),
+      ...context.supervised(config.name, state.id),
     };
   });
   return {

@@ -6,7 +6,7 @@ import { AuditLog, renderPage, serveAdmin } from '../admin.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
-import type { Config, UpstreamConfig } from '../config.ts';
+import type { Config, ServiceConfig, UpstreamConfig } from '../config.ts';
 import {
   DaemonControl,
   type Lookup,
@@ -16,6 +16,7 @@ import {
   Table,
 } from '../control.ts';
 import { Checker } from '../health.ts';
+import { Supervisor } from '../release.ts';
 import { lockStateDir, openSnapshot } from '../snapshot.ts';
 import { type BoundListeners, bindListeners, Fleet } from '../workers.ts';
 import { followRegistries, openRegistries } from './registries.ts';
@@ -31,6 +32,8 @@ export type Parts = {
   readonly registryAddress: Address | undefined;
   /** The registries are asked for these upstreams. */
   follow(upstreams: readonly UpstreamConfig[]): void;
+  /** Instances of these services are started again when they end. */
+  supervise(services: readonly ServiceConfig[]): void;
   /** The table has changed: for the next start, and for those who say what is wrong. */
   changed(): void;
   /** The audit log goes on in a new file, where the old one was renamed. */
@@ -114,7 +117,16 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   });
   const control = new DaemonControl({
     ...{ version: packageVersion(), table, fleet, snapshot, registries, log, shared },
+    supervised: (upstream, server) => supervisor.of(upstream, server),
   });
+  const supervisor = new Supervisor({
+    isHeld: (upstream, server) => {
+      const member = table.member(upstream, server);
+      return member !== undefined && member.admin.state !== 'ready';
+    },
+    log: log.child({ component: 'supervisor' }),
+  });
+  teardown.add(() => supervisor.close());
   const outages = new OutageWatch({
     upstreams: () => table.upstreams,
     figures: () => fleet.figures(),
@@ -168,6 +180,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     ...{ table, names, listeners, fleet },
     registryAddress: registries[0]?.opened.address,
     follow: (upstreams) => followed.setUpstreams(upstreams),
+    supervise: (services) => supervisor.setServices(services),
     changed: () => {
       changed();
       shared.reconfigured();

@@ -64,6 +64,7 @@ export class LiveConfig {
     if (changes.keys.includes('limits.max_connections')) warnOfClients(effective, this.#log);
     fleet.configure(workerConfig(effective, listeners.addresses), table.setUpstreams(upstreams));
     this.#parts.follow(effective.upstreams);
+    this.#parts.supervise(next.services);
     this.#parts.changed();
     const applied = { ...changes, generation: table.generation };
     if (!isFirst) this.#say(applied);

@@ -1,10 +1,12 @@
 // Drivers: the ways in which instances are run. Adding one: a file with a `Driver`, a line in the
 // table, a word in the schema; test/support/release/driver-contract.ts says what it has to do.
 
-import { SluiceError } from '../base/errors.ts';
 import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { commandDriver } from './drivers/command.ts';
+import { dockerDriver } from './drivers/docker.ts';
 import type { Driver, DriverKind, DriverScope } from './drivers/driver.ts';
+import { pm2Driver } from './drivers/pm2.ts';
+import { systemdDriver } from './drivers/systemd.ts';
 import { type Host, hostOf } from './hosts.ts';
 
 export type {
@@ -19,14 +21,10 @@ export type {
 
 const DRIVERS: { readonly [Kind in DriverKind]: (scope: DriverScope) => Driver } = {
   command: commandDriver,
-  systemd: notYet,
-  docker: notYet,
-  pm2: notYet,
+  systemd: systemdDriver,
+  docker: dockerDriver,
+  pm2: pm2Driver,
 };
-
-function notYet({ service }: DriverScope): Driver {
-  throw new SluiceError('preflight_failed', `driver ${service.driver}: not offered yet`);
-}
 
 /** The driver of one instance, on its host unless another is given. */
 export function driverOf(

@@ -27,7 +27,7 @@ import { isInPool, isServing } from './control.ts';
 import type { LaunchFacts } from './drivers.ts';
 import { afterStartSteps, beforeStopSteps } from './plan/hooks.ts';
 import { canRegister, inOrder, NOT_LISTED, retireSteps } from './plan/membership.ts';
-import { problemsOf } from './plan/problems.ts';
+import { problemsOf, warningsOf } from './plan/problems.ts';
 import { planStop } from './plan/stop.ts';
 import { absence, holder } from './plan/words.ts';
 import { type InstanceSurvey, type ReleaseProblem, type Survey } from './survey.ts';
@@ -351,7 +351,7 @@ function notesOf(
   plans: readonly InstancePlan[],
   options: PlanOptions & { readonly isRefused: boolean },
 ): readonly string[] {
-  const notes: string[] = [];
+  const notes: string[] = [...warningsOf(found, plans)];
   const last = found.history.find((past) => past.over);
   if (last !== undefined && last.outcome === '') {
     const at = last.lastStep === '' ? 'before its first step' : `in ${last.lastStep}`;

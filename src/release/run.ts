@@ -6,6 +6,7 @@ import type { Artifact } from './artifact.ts';
 import type { ReleaseEvent, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { closeHosts } from './hosts.ts';
 import { openJournal } from './journal/open.ts';
+import { awaitRestarts } from './journal/restart-claim.ts';
 import { masked } from './masking.ts';
 import { Notifier } from './notify.ts';
 import { type Plan, planRelease } from './plan.ts';
@@ -50,6 +51,7 @@ export async function runRelease(given: ReleaseOptions): Promise<ReleaseResult> 
     });
     try {
       opened.shared?.start();
+      await awaitRestarts(options.service);
       const control = hurried(patient, interrupts.hard);
       const release = new Release({ ...options, control }, opened);
       for (const secret of prepared.secrets) release.secrets.add(secret);

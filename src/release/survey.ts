@@ -38,6 +38,8 @@ export type InstanceSurvey = ServiceInstance & {
   readonly wayBack: { readonly running: string; readonly proven: string };
   /** How the wanted version would be started. */
   readonly wanted: LaunchFacts;
+  /** What a person should know before it is started so. */
+  readonly warnings: readonly string[];
   /** Why the wanted version cannot be started; '' when nothing speaks against it. */
   readonly launchProblem: string;
 };
@@ -167,6 +169,7 @@ async function surveyOrNot(options: Parameters<typeof surveyInstance>[0]): Promi
       wayBack: { running: '', proven: '' },
       wanted: driver.describe(driver.launchOf(version)),
       launchProblem: '',
+      warnings: [],
     };
   }
 }
@@ -225,6 +228,7 @@ async function surveyInstance(
     },
     wanted: driver.describe(wanted),
     launchProblem: (await isComing(service, instance)) ? '' : await driver.startProblem(wanted),
+    warnings: (await driver.warnings?.(wanted)) ?? [],
   };
 }
 

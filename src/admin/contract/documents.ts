@@ -85,6 +85,13 @@ export const SERVER = object({
   lastFailureMs: number,
   /** 0 = not ejected; the last of the workers. */
   ejectedUntilMs: number,
+  /** Of an instance that this gateway's machine looks after: how often it was started again. */
+  restarts: number,
+  /** How it ended last, in words; '' = it did not, or nobody here looks after it. */
+  lastExit: text,
+  lastExitMs: number,
+  /** Why it is not started again, in words; '' normally. */
+  resting: text,
 });
 
 export type ServerDocument = ValueOf<typeof SERVER>;

@@ -201,7 +201,7 @@ export function stateOf(server: ServerDocument): State {
 
 /** The reason behind the state, and what else is not usual. */
 export function whyOf(server: ServerDocument, nowMs: number): string {
-  const remarks = [reasonOf(server, nowMs), foundOf(server, nowMs)];
+  const remarks = [reasonOf(server, nowMs), foundOf(server, nowMs), supervisedOf(server, nowMs)];
   if (server.backup) remarks.push('backup');
   if (server.maxConns > 0 && server.eligibility !== 'full') {
     remarks.push(`max_conns ${server.maxConns}`);
@@ -217,6 +217,18 @@ export function whyOf(server: ServerDocument, nowMs: number): string {
   if (alsoIn.length > 0) remarks.push(`also in ${alsoIn.join(', ')}, where ${registry} counts`);
   if (server.source === 'held') remarks.push('held: its record vanished with the whole list');
   return visible(remarks.filter((remark) => remark !== '').join('; '));
+}
+
+/** Of an instance that `sluice serve` looks after. */
+function supervisedOf(
+  { restarts, lastExit, lastExitMs, resting }: ServerDocument,
+  nowMs: number,
+): string {
+  if (lastExit === '') return resting === '' ? '' : `not started again: ${resting}`;
+  const times = restarts === 1 ? 'once' : `${restarts} times`;
+  const again = restarts === 0 ? '' : `started again ${times}, `;
+  const last = `${again}last: ${lastExit} ${ago(lastExitMs, nowMs)} ago`;
+  return resting === '' ? last : `${last}; not started again: ${resting}`;
 }
 
 function reasonOf(server: ServerDocument, nowMs: number): string {

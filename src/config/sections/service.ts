@@ -15,6 +15,7 @@ import {
   duration,
   factor,
   integer,
+  onOff,
   percent,
   show,
   text,
@@ -71,6 +72,11 @@ export const serviceSchema = section(
       text({ about: '', kind: 'text' }),
       1,
     ).optional(),
+    supervise: onOff({
+      about:
+        '`sluice serve` starts an instance of driver `command` again, on its own machine, when it ends or the machine was off.',
+      initial: 'on',
+    }),
     user: text({
       about:
         'Who the instances run as (driver `command`): needs root, or sudo without a password. Empty: who deploys.',

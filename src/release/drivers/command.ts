@@ -17,12 +17,12 @@ import {
 import { escapeProblem, launchOf, launchProblem } from './command/launch.ts';
 import { tailOf } from './command/log-tail.ts';
 import { backProblem, pinned, pinOf } from './command/pin.ts';
-import { instanceProcesses, MARK } from './command/processes.ts';
 import { leftBehind, stopFacts, stopInstance } from './command/stop.ts';
-import { strangerOn } from './command/stranger.ts';
 import { userSwitch } from './command/user.ts';
 import type { Driver, DriverScope, Handle, Launch, Started } from './driver.ts';
 import { environmentOf, secretsOf } from './environment.ts';
+import { instanceProcesses, MARK } from './processes.ts';
+import { strangerOn } from './stranger.ts';
 
 /** A log beyond this is set aside as `.log.1` at the next start. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;

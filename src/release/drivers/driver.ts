@@ -3,7 +3,7 @@
 // instance again it gives out as JSON, which is kept in the instance's record and only given back.
 // Everything that touches the instance is asynchronous.
 
-import type { Address } from '../../base/units.ts';
+import { type Address, formatAddress } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { Facts } from '../events.ts';
 import type { Host } from '../hosts.ts';
@@ -48,6 +48,14 @@ export type StopEnd = {
 };
 
 export interface Driver {
+  /**
+   * Fetches what the launch needs and the host lacks, before anything is touched; absent: nothing.
+   * @throws preflight_failed
+   */
+  prepare?(launch: Launch): Promise<void>;
+  /** What a person should know before a release starts it so; absent: nothing. */
+  warnings?(launch: Launch): Promise<readonly string[]>;
+
   /** What the configuration says now. */
   launchOf(version: string): Launch;
   describe(launch: Launch): LaunchFacts;
@@ -92,3 +100,11 @@ export type DriverScope = {
   readonly address: Address;
   readonly host: Host;
 };
+
+/** With what its processes are known by: the value of the variable SLUICE_INSTANCE. */
+export type MarkedScope = DriverScope & { readonly mark: string };
+
+/** The mark of an instance that something else keeps: the same wherever it is deployed from. */
+export function keptMark({ service, address }: DriverScope): string {
+  return `sluice:${service.name}/${formatAddress(address)}`;
+}

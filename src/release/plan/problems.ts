@@ -97,6 +97,14 @@ function guardProblem(
   return [];
 }
 
+/** What the drivers of those that are started want a person to know; each once. */
+export function warningsOf(found: Survey, plans: readonly InstancePlan[]): readonly string[] {
+  const starting = plans.filter(({ steps }) => steps.some(({ kind }) => kind === 'start'));
+  const ids = new Set(starting.map(({ instance }) => instance));
+  const theirs = found.instances.filter(({ id }) => ids.has(id));
+  return [...new Set(theirs.flatMap(({ warnings }) => warnings))];
+}
+
 /** The ways on that harm nobody. */
 export function strangerAdvice(service: ServiceConfig): string {
   return (

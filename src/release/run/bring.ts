@@ -12,6 +12,7 @@ import { hostFolder } from '../journal/files.ts';
 import type { Plan } from '../plan.ts';
 import type { StepFailure } from '../step-end.ts';
 import type { Survey } from '../survey.ts';
+import { fetchForDrivers } from './fetch.ts';
 import type { Release } from './release.ts';
 
 const HOSTS_AT_ONCE = 5;
@@ -28,6 +29,8 @@ export async function bring(
   plan: Plan,
   artifact: Artifact | null,
 ): Promise<StepFailure | null> {
+  const missing = await fetchForDrivers(release, plan);
+  if (missing !== null) return missing;
   if (release.service.artifact === null) return null;
   const started = plan.instances.filter(({ steps }) => steps.some(({ kind }) => kind === 'start'));
   const ids = new Set(started.map(({ instance }) => instance));

@@ -65,6 +65,7 @@ export async function buildService(
     inheritEnv: [],
     env: { VERSION: '{version}' },
     secrets: {},
+    isSupervised: true,
     user: '',
     cwd: runDir,
     pipeline: [],

@@ -80,7 +80,7 @@ ${/^ {4}env:/m.test(service) ? '' : '    env: { VERSION: "{version}" }\n'}    st
     drain: { timeout: ${drainTimeout} }
     check: { path: /ping, interval: 100ms, timeout: 2s, rise: 2, deadline: 30s }
     expect_version: { header: x-app-version }
-${service}`,
+${/^ {4}supervise:/m.test(service) ? '' : '    supervise: off\n'}${service}`,
   });
   const journal = (release: string): string => folderOf(`releases/${release}.jsonl`);
   return { stack, instances, cleanup, journal };

@@ -24,6 +24,7 @@ export const SERVICE: ServiceConfig = {
   inheritEnv: [],
   env: { VERSION: '{version}', SECRET: 'hush' },
   secrets: {},
+  isSupervised: true,
   user: '',
   cwd: '/srv',
   pipeline: [],
@@ -111,6 +112,7 @@ export function instance(port: number, part: Partial<InstanceSurvey> = {}): Inst
       environment: ['VERSION', 'SECRET'],
     },
     launchProblem: '',
+    warnings: [],
     ...part,
   };
 }

@@ -2,7 +2,7 @@
 
 import type { ProcessName } from '../../hosts.ts';
 import { bad, field, numberField, stringField } from '../../journal/fields.ts';
-import type { DriverScope, Launch } from '../driver.ts';
+import type { Launch, MarkedScope } from '../driver.ts';
 import type { LaunchEnvironment } from '../environment.ts';
 
 /**
@@ -77,10 +77,7 @@ function readInherit(value: unknown): CommandLaunch['inherit'] {
 export type CommandHandle = ProcessName;
 
 /** What the parts of the driver know of their instance. */
-export type CommandScope = DriverScope & {
-  /** The path of the instance's record: in the environment of all its processes. */
-  readonly mark: string;
-};
+export type CommandScope = MarkedScope;
 
 /** @throws Error that names the field */
 export function readHandle(value: unknown): CommandHandle {

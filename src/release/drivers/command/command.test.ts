@@ -14,10 +14,10 @@ import { driverOf } from '../../drivers.ts';
 import { localHost } from '../../hosts.ts';
 import { logFile, makeFolder, serviceFolder } from '../../journal/files.ts';
 import { NO_RECORD, readRecord, writeRecord } from '../../journal/instance-record.ts';
+import { strangerOn } from '../stranger.ts';
 import { LISTEN, launchOf, scopeOf, started, startedBy } from './instance-builders.test.ts';
 import { launchProblem } from './launch.ts';
 import { tailOf } from './log-tail.ts';
-import { strangerOn } from './stranger.ts';
 
 test('a listener on the same port of another address is no stranger', async (t) => {
   const service = await buildService(t, 1);

@@ -16,7 +16,7 @@ import {
 import type { ServiceConfig } from '../../../config.ts';
 import { localHost } from '../../hosts.ts';
 import { recordFile } from '../../journal/files.ts';
-import { instanceProcesses } from './processes.ts';
+import { instanceProcesses } from '../processes.ts';
 
 const APP = join(import.meta.dirname, '../../../..', 'demo', 'app.ts');
 

@@ -9,8 +9,8 @@ import type { ServiceConfig } from '../../../config.ts';
 import { type Driver, driverOf, type Started as Running } from '../../drivers.ts';
 import { localHost, type ProcessName } from '../../hosts.ts';
 import { makeFolder, recordFile, serviceFolder } from '../../journal/files.ts';
+import { instanceProcesses } from '../processes.ts';
 import { type CommandLaunch, type CommandScope, readHandle } from './command-launch.ts';
-import { instanceProcesses } from './processes.ts';
 import { type StopOutcome, stopInstance } from './stop.ts';
 
 export type Started = {

@@ -3,11 +3,12 @@
 // so a version with blanks or quotes in it stays one argument.
 
 import { delimiter, join, resolve } from 'node:path';
-import { type Address, formatAddress } from '../../../base/units.ts';
+import type { Address } from '../../../base/units.ts';
 import type { ServiceConfig } from '../../../config.ts';
 import type { Host } from '../../hosts.ts';
 import type { DriverScope } from '../driver.ts';
 import { environmentOf } from '../environment.ts';
+import { filledEnv, filler } from '../template.ts';
 import type { CommandLaunch } from './command-launch.ts';
 import { userSwitch } from './user.ts';
 
@@ -22,35 +23,6 @@ export function launchOf({ service, address, host }: DriverScope, version: strin
     path: host.environment['PATH'] ?? '',
     ...(service.user === '' ? {} : { user: service.user }),
   };
-}
-
-/** `env` and `secrets`; what the latter refer to is only read when an instance is started. */
-export function filledEnv(
-  service: ServiceConfig,
-  address: Address,
-  version: string,
-): Readonly<Record<string, string>> {
-  const fill = filler(service, address, version);
-  const entries = Object.entries({ ...service.env, ...service.secrets });
-  return Object.fromEntries(entries.map(([name, text]) => [name, fill(text)]));
-}
-
-export function filler(
-  service: ServiceConfig,
-  address: Address,
-  version: string,
-): (text: string) => string {
-  const values: Record<string, string> = {
-    version,
-    host: address.host,
-    port: String(address.port),
-    id: formatAddress(address),
-    service: service.name,
-  };
-  return (text) =>
-    text.replace(/\{(version|host|port|id|service)\}/g, (whole, name: string) => {
-      return values[name] ?? whole;
-    });
 }
 
 /**

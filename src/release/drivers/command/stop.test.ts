@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { buildService, firstOf } from '../../../../test/support/release/builders.ts';
 import { driverOf } from '../../drivers.ts';
 import { identityAtStart, localHost } from '../../hosts.ts';
+import { instanceProcesses } from '../processes.ts';
 import {
   LISTEN,
   launchOf,
@@ -16,7 +17,6 @@ import {
   startedBy,
   stop,
 } from './instance-builders.test.ts';
-import { instanceProcesses } from './processes.ts';
 import { stopFacts, stopInstance } from './stop.ts';
 
 /** A server that has a request to answer when it is told to end, and says when it has. */

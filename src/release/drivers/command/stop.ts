@@ -13,9 +13,9 @@
 import type { Facts } from '../../events.ts';
 import type { Host, ProcessName, SignalName } from '../../hosts.ts';
 import { pause } from '../../wait.ts';
+import { instanceProcesses, livingOf } from '../processes.ts';
+import { closedPort } from '../stranger.ts';
 import type { CommandScope } from './command-launch.ts';
-import { instanceProcesses, livingOf } from './processes.ts';
-import { describe } from './stranger.ts';
 import { signalAs } from './user.ts';
 
 /** How often processes that are not our children are looked at. */
@@ -24,10 +24,8 @@ const POLL_MS = 20;
 const SCAN_EVERY_MS = 250;
 /** What a leader with children has of the timeout until they are told, too. */
 const LEADER_SHARE = 1 / 3;
-/** How long a killed process may take to leave, and its port to close. */
+/** How long a killed process may take to leave. */
 const KILL_WAIT_MS = 5000;
-/** How long another process that has the port may keep it once ours are gone: it will not leave for us. */
-const TAKEN_WAIT_MS = 1000;
 /** How long after a leader's end it is looked again for what it has left behind. */
 const SECOND_LOOK_MS = 100;
 const LISTED_MAX = 5;
@@ -72,7 +70,7 @@ export async function stopInstance(
     options.wait?.({ leader: hasLeader ? 'alive' : 'gone', left: alive.length });
     await pause(Math.min(POLL_MS, deadlineMs - nowMs));
   }
-  const trouble = (await family.kill()) || (await portTrouble(scope));
+  const trouble = (await family.kill()) || (await closedPort(scope));
   return { ...family.account(), trouble };
 }
 
@@ -166,24 +164,6 @@ class Family {
   #living(): Promise<readonly ProcessName[]> {
     return livingOf(this.#host, [...this.#known.values()]);
   }
-}
-
-/** Who has the port although ours are gone; '' once it is closed. */
-async function portTrouble({ host, address }: CommandScope): Promise<string> {
-  const deadlineMs = performance.now() + KILL_WAIT_MS;
-  let takenAtMs: number | undefined;
-  while (await host.isListening(address)) {
-    const pid = await host.holderOf(await host.sockets(address));
-    const nowMs = performance.now();
-    takenAtMs = pid === undefined ? undefined : (takenAtMs ?? nowMs);
-    if (nowMs > deadlineMs || nowMs > (takenAtMs ?? nowMs) + TAKEN_WAIT_MS) {
-      return pid === undefined
-        ? `port ${address.port} is held by an unknown process`
-        : `port ${address.port} was taken by ${await describe(host, pid)}, which is not of this instance`;
-    }
-    await pause(POLL_MS);
-  }
-  return '';
 }
 
 /** `signal=KILL left=2 term="11, 12, 13" kill=13`: who got what, where that is more than one signal. */

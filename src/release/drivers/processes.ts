@@ -1,6 +1,6 @@
 // Which processes belong to an instance: the one that was started, and all that came of it.
 
-import type { Host, HostProcess, ProcessName } from '../../hosts.ts';
+import type { Host, HostProcess, ProcessName } from '../hosts.ts';
 
 /** Set in the environment of every instance; its value is the path of the instance's record. */
 export const MARK = 'SLUICE_INSTANCE';
