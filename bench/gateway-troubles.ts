@@ -5,7 +5,7 @@
 //     [--gateways 3] [--rate 60] [--only kill,cut,…] [--releases]
 
 import { parseArgs } from 'node:util';
-import type { RegistryKind } from '../test/support/gateways/cluster.ts';
+import { REGISTRY_KINDS } from '../test/support/gateways/cluster.ts';
 import { rumble } from '../test/support/gateways/rumble.ts';
 import { TROUBLES } from '../test/support/gateways/troubles.ts';
 
@@ -24,9 +24,8 @@ const { values } = parseArgs({
   },
 });
 
-const kinds: readonly RegistryKind[] = ['embedded', 'consul', 'consul-cluster'];
-const registry = kinds.find((kind) => kind === values.registry);
-if (registry === undefined) throw new Error(`--registry: one of ${kinds.join(', ')}`);
+const registry = REGISTRY_KINDS.find((kind) => kind === values.registry);
+if (registry === undefined) throw new Error(`--registry: one of ${REGISTRY_KINDS.join(', ')}`);
 let isBad = false;
 for (let run = 0; run < Number(values.runs); run += 1) {
   const report = await rumble({

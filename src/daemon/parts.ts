@@ -19,6 +19,7 @@ import { Checker } from '../health.ts';
 import { Supervisor } from '../release.ts';
 import { lockStateDir, openSnapshot } from '../snapshot.ts';
 import { type BoundListeners, bindListeners, Fleet } from '../workers.ts';
+import { dataDirsOf, refuseLostData } from './lost-data.ts';
 import { followRegistries, openRegistries } from './registries.ts';
 import { Strangers } from './strangers.ts';
 import type { Teardown } from './teardown.ts';
@@ -60,6 +61,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   teardown.add(() => lock.release());
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
   teardown.add(() => snapshot.close());
+  refuseLostData(config, snapshot.memory, snapshot.memoryFile);
   const registries = await openRegistries(config, { log, teardown });
   const names = new Names({ lookup: options.lookup, log, remembered: snapshot.memory.names });
   teardown.add(() => names.close());
@@ -144,6 +146,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       memberships: table.memberships,
       verdicts: table.verdicts(),
       names: names.remembered(),
+      dataDirs: dataDirsOf(config),
     }));
   const changed = (): void => {
     remember();

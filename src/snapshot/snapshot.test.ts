@@ -72,6 +72,7 @@ const MEMORY: Memory = {
     },
   ],
   names: [{ name: 'app.internal', addresses: ['10.0.0.1', '::1'] }],
+  dataDirs: ['/var/lib/sluice/data'],
 };
 
 function temporaryDir(t: TestContext): string {

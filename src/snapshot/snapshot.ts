@@ -56,6 +56,11 @@ export class Snapshot {
   #syncedMs = Number.NEGATIVE_INFINITY;
   #delayMs = WRITE_DELAY_MS;
 
+  /** Where the memory is, for messages. */
+  get memoryFile(): string {
+    return this.#memoryPath;
+  }
+
   constructor(options: { readonly stateDir: string; readonly log: Log }) {
     this.#log = options.log;
     this.#intentPath = join(options.stateDir, 'intent.json');

@@ -42,6 +42,8 @@ export type Memory = {
   readonly memberships: ReadonlyMap<string, Membership>;
   readonly verdicts: readonly RememberedVerdict[];
   readonly names: readonly RememberedName[];
+  /** Folders in which embedded registries have their data. */
+  readonly dataDirs?: readonly string[];
 };
 
 /** Its membership stands where older versions have the only one, so that each reads the other's file. */
@@ -49,7 +51,7 @@ const UNNAMED = 'default';
 
 /** Map → list of pairs: the form that JSON can carry. */
 export function memoryToJson(memory: Memory): unknown {
-  const { generation, memberships, verdicts, names } = memory;
+  const { generation, memberships, verdicts, names, dataDirs = [] } = memory;
   const stored = (membership: Membership | undefined): unknown =>
     membership === undefined ? null : { ...membership, services: [...membership.services] };
   const others = [...memberships].filter(([registry]) => registry !== UNNAMED);
@@ -59,6 +61,7 @@ export function memoryToJson(memory: Memory): unknown {
     memberships: others.map(([registry, membership]) => [registry, stored(membership)]),
     verdicts,
     names,
+    dataDirs,
   };
 }
 
@@ -69,6 +72,8 @@ export function parseMemory(value: unknown): Memory | undefined {
   // Snapshots of older versions have none.
   const names = parseList(value['names'] ?? [], parseName);
   if (verdicts === undefined || names === undefined) return undefined;
+  const dataDirs = parseList(value['dataDirs'] ?? [], (dir) => (isText(dir) ? dir : undefined));
+  if (dataDirs === undefined) return undefined;
   const others = parseList(value['memberships'] ?? [], parseNamedMembership);
   if (others === undefined) return undefined;
   const memberships = new Map(others);
@@ -77,7 +82,7 @@ export function parseMemory(value: unknown): Memory | undefined {
     if (membership === undefined) return undefined;
     memberships.set(UNNAMED, membership);
   }
-  return { generation: value['generation'], memberships, verdicts, names };
+  return { generation: value['generation'], memberships, verdicts, names, dataDirs };
 }
 
 export function parseOverrides(value: unknown): readonly Override[] | undefined {

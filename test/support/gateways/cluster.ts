@@ -24,16 +24,18 @@ import {
 import type { DrainDocument, ReceiptDocument, StatusDocument } from '../../../src/admin.ts';
 import { silentLog } from '../../../src/base/log.ts';
 import type { Address } from '../../../src/base/units.ts';
-import { openConsul, type RecordStore } from '../../../src/registry.ts';
+import { openConsul, openEtcd, type RecordStore } from '../../../src/registry.ts';
 import { freePorts } from '../base/ports.ts';
 import { type Scope, startConsul } from '../peers/programs.ts';
 import { startConsulCluster } from '../registry/consul-cluster.ts';
+import { startEtcd } from '../registry/etcd-cluster.ts';
 import { Link } from './link.ts';
 
 const SLUICE = join(PROJECT, 'bin/sluice.js');
 const CALM_MS = 60_000;
 
-export type RegistryKind = 'embedded' | 'consul' | 'consul-cluster';
+export const REGISTRY_KINDS = ['embedded', 'consul', 'consul-cluster', 'etcd'] as const;
+export type RegistryKind = (typeof REGISTRY_KINDS)[number];
 
 /** What a client of a gateway may meet, and from when to when, ms of the monotonic clock. */
 export type Trouble = { readonly what: string; readonly fromMs: number; toMs: number };
@@ -223,7 +225,7 @@ async function build(options: ClusterOptions, cleanup: Cleanup, scope: Scope): P
     const others = addresses.filter((address) => address !== to).map(({ port: one }) => one);
     const registry = isHost
       ? `embedded: { listen: 127.0.0.1:${embeddedPort} }`
-      : `consul: { addresses: [${[link?.address.port, ...others].map((one) => `127.0.0.1:${one}`).join(', ')}] }`;
+      : `${kindOf(options.registry)}: { addresses: [${[link?.address.port, ...others].map((one) => `127.0.0.1:${one}`).join(', ')}] }`;
     const config = { port, admin, registry, serverPorts, folder };
     await writeFile(configFile, configOf(config, options.isReleased === true));
     gateways.push(new ClusterGateway({ at, port, admin, link, configFile }));
@@ -232,10 +234,11 @@ async function build(options: ClusterOptions, cleanup: Cleanup, scope: Scope): P
   if (options.isReleased !== true) for (const port of serverPorts) await startApp(port, cleanup);
   for (const gateway of gateways) await gateway.start(cleanup);
   const registry = addresses[0] ?? { host: '127.0.0.1', port: embeddedPort };
-  const store = openConsul({
-    addresses: addresses.length > 0 ? addresses : [registry],
-    log: silentLog,
-  });
+  const where = { addresses: addresses.length > 0 ? addresses : [registry], log: silentLog };
+  const store =
+    options.registry === 'etcd'
+      ? openEtcd({ ...where, ...{ api: 'v3', root: '', user: '', password: '' }, tls: undefined })
+      : openConsul(where);
   cleanup.add(() => store.close());
   for (const server of servers) {
     await store.put(`upstreams/app/${server}`, '{"weight":1,"max_fails":2,"fail_timeout":"2s"}');
@@ -256,12 +259,23 @@ async function startRegistry(
     }));
     return { addresses: consul.addresses, agents };
   }
+  if (kind === 'etcd') {
+    const etcd = await startEtcd(scope, { members: 3 });
+    if (etcd === undefined) throw new Error('etcd is not on this machine: run .ci/peers');
+    await etcd.ready();
+    return { addresses: etcd.addresses, agents: etcd.members };
+  }
   if (kind === 'consul-cluster') {
     const cluster = await startConsulCluster(scope);
     if (cluster === undefined) throw new Error('consul is not on this machine: run .ci/peers');
     return { addresses: cluster.addresses, agents: cluster.nodes };
   }
   return { addresses: [], agents: [] };
+}
+
+/** Its section of the configuration. */
+function kindOf(kind: RegistryKind): string {
+  return kind === 'etcd' ? 'etcd' : 'consul';
 }
 
 function configOf(
