@@ -190,19 +190,22 @@ test('the configuration of docs/ci is one', async () => {
 test('the steps of the pipelines deploy and roll back', async (t: TestContext) => {
   const ports = await freePorts(2);
   const servers = ports.map((port) => `127.0.0.1:${port}`);
-  const daemon = await serve(
-    t,
-    `upstreams: { app: { servers: [${servers.join(', ')}], check: { path: /ping, interval: 100ms } } }\n`,
-  );
-  const it = { daemon, project: await project(t, ports) };
+  let folder = '';
+  // Before the folder goes, in which their pids are.
   t.after(async () => {
     for (const id of servers) {
-      const file = join(it.project.folder, `.sluice/run/app/${id}.json`);
+      const file = join(folder, `.sluice/run/app/${id}.json`);
       const text = await readFile(file, 'utf8').catch(() => '{}');
       const record: { process?: { handle?: { pid?: number } } | null } = JSON.parse(text);
       if (record.process?.handle?.pid !== undefined) killGroup(record.process.handle.pid);
     }
   });
+  const daemon = await serve(
+    t,
+    `upstreams: { app: { servers: [${servers.join(', ')}], check: { path: /ping, interval: 100ms } } }\n`,
+  );
+  const it = { daemon, project: await project(t, ports) };
+  folder = it.project.folder;
   const answers = (): Promise<readonly string[]> =>
     Promise.all(servers.map(async (id) => (await fetch(`http://${id}/ping`)).text()));
 
