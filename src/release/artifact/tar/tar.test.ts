@@ -147,6 +147,14 @@ for (const [what, bytes, message] of BROKEN) {
   });
 }
 
+test('an archive may end without the blocks that say so', async () => {
+  const entries = await entriesOf(Buffer.concat([header('a', '0'), header('b', '0')]));
+  assert.deepEqual(
+    entries.map(({ name }) => name),
+    ['a', 'b'],
+  );
+});
+
 test('what is no file has its own word', async () => {
   for (const [type, what] of [
     ['3', 'a device'],
