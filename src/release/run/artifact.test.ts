@@ -293,6 +293,26 @@ test('a version that is built anew has a folder of its own', async (t) => {
   assert.equal((await readdir(join(path, 'releases'))).length, 2);
 });
 
+test('a way back builds and sends nothing: the folder of then, and its link', async (t) => {
+  const pipeline = [{ part: 'build' as const, command: 'exit 1' }];
+  const { service, path, build, deploy: run } = await scene(t, { pipeline });
+  await build('v1');
+  await run({ skipBuild: true });
+  const link = await readlink(join(path, 'current'));
+  await build('v2');
+  await run({ skipBuild: true });
+  await rm(join(service.folder, 'dist'), { recursive: true });
+  const artifactRelease = link.replace('releases/', '');
+  const back = await run({ kind: 'rollback', version: 'v1', artifactRelease });
+  assert.deepEqual(outcomes(back), ['v1 in released', 'v1 in released'], back.result.reason);
+  assert.equal(await readlink(join(path, 'current')), link);
+  assert.equal(await cwdOf(service, ids(service)[1]), await realpath(join(path, link)));
+  await rm(join(path, link), { recursive: true });
+  const gone = await run({ kind: 'rollback', version: 'v1', artifactRelease, force: true });
+  assert.equal(gone.result.exit, 3, gone.result.reason);
+  assert.match(gone.result.reason, /the folder .*releases\/v1-.* does not exist/);
+});
+
 test('over two hosts behind ssh, forth and back', async (t) => {
   const [one, two] = [await startSshd(t), await startSshd(t)];
   if (one === undefined || two === undefined) return;

@@ -40,9 +40,7 @@ export async function prepare(options: ReleaseOptions): Promise<Prepared> {
   const isBuilt = options.skipBuild === true || (options.artifactFile ?? '') !== '';
   const commands = isBuilt ? [] : service.pipeline;
   const secrets = new Set(commands.length === 0 ? [] : await knownSecrets(options));
-  // One that is resumed, or gone back to, is on its hosts already.
-  const isBrought = service.artifact !== null && service.artifact.release !== '';
-  if (isBrought || (commands.length === 0 && service.artifact === null)) {
+  if (commands.length === 0 && service.artifact === null) {
     const keepOutput = async (): Promise<string> => '';
     return { options, artifact: null, failure: null, secrets, keepOutput };
   }
