@@ -140,10 +140,6 @@ export class LongLived {
     const list = this.#byServer.get(server);
     list?.young.delete(lasting);
     list?.counted.delete(lasting);
-    if (server.gone && list?.young.size === 0 && list.counted.size === 0) {
-      this.#byServer.delete(server);
-      this.#leaving.delete(server);
-    }
     this.#wheel.forget(lasting);
     if (!lasting.isStream) return;
     const isCut = result === 'cut' || result === 'lost';
@@ -152,9 +148,16 @@ export class LongLived {
     upstream.counters[fate] += 1;
   }
 
+  /** Servers of which something is kept. */
+  get servers(): number {
+    return this.#byServer.size;
+  }
+
   /** Responses that have become streams meanwhile are counted as such. */
   age(nowMs: number): void {
-    for (const { young, counted } of this.#byServer.values()) {
+    for (const [server, { young, counted }] of this.#byServer) {
+      // Servers come and go: nothing is kept of one that is gone.
+      if (server.gone && young.size + counted.size === 0) this.#byServer.delete(server);
       for (const lasting of young) {
         if (nowMs - lasting.sinceMs < STREAM_AFTER_MS) break;
         young.delete(lasting);
