@@ -317,7 +317,7 @@ function kindOf(word: string): FileFacts['kind'] {
 
 /** @throws as the system does, where it was refused */
 function refused({ file }: Command, end: ShellEnd): ShellEnd {
-  const word = /\x1e([A-Z]+)$/.exec(end.stderr)?.[1];
+  const word = /\x1e([A-Z]+)/.exec(end.stderr)?.[1];
   if (end.code !== scripts.REFUSED || word === undefined) return end;
   const code: ReturnType<typeof systemCode> = word;
   throw Object.assign(new Error(`${file}: ${code}`), { code });

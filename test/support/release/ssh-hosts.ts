@@ -19,8 +19,9 @@ export function hostBehind(
   scope: { after(end: () => unknown): unknown },
   sshd: Sshd,
   part: Partial<SshConfig> = {},
+  aliveS?: number,
 ): Host {
-  const host = new ShellHost(new SshConnection('app-1', { ...sshd.ssh, ...part }));
+  const host = new ShellHost(new SshConnection('app-1', { ...sshd.ssh, ...part }, aliveS));
   scope.after(() => host.close());
   return host;
 }

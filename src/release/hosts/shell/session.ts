@@ -40,7 +40,7 @@ export class SessionCut extends Error {
   }
 }
 
-const READY = '\x1esluice 0\x1e';
+const READY = 'sluice';
 /** Read whole before it runs, so that nothing of the requests is taken for a part of it. */
 const LOOP = `{
 LC_ALL=C; export LC_ALL
@@ -67,8 +67,8 @@ export class ShellSession {
   readonly over: Promise<void>;
   #said = '';
   #isOver = false;
-  #stdout = new Output(SAID_MAX);
-  #stderr = new Output(SAID_MAX);
+  #stdout = new Output(READY, SAID_MAX);
+  #stderr = new Output(READY, SAID_MAX);
   /** Called after each piece of output. */
   #look: () => void = () => {};
 
@@ -110,15 +110,15 @@ export class ShellSession {
   /** Resolves when it takes requests. @throws SessionCut */
   async ready(timeoutMs: number): Promise<void> {
     this.#child.stdin.write(LOOP);
-    await this.#await(timeoutMs, () => this.#stdout.text.endsWith(READY));
+    await this.#await(timeoutMs, () => this.#stdout.word !== undefined);
   }
 
   /** One at a time. @throws SessionCut; what the stream of stdin failed with */
   async run({ script, timeoutMs, stdin, bytesMax }: Request): Promise<ShellEnd> {
     // What the script leaves of its stdin must not be taken for the next request.
     const mark = `${stdin === undefined ? '' : 'last'}${randomBytes(12).toString('hex')}`;
-    this.#stdout = new Output(bytesMax);
-    this.#stderr = new Output(bytesMax);
+    this.#stdout = new Output(mark, bytesMax);
+    this.#stderr = new Output(mark, bytesMax);
     this.#said = '';
     this.#child.stdin.write(`${mark}\n${script}\n${mark}\n`);
     let failure: Error | undefined;
@@ -129,13 +129,13 @@ export class ShellSession {
     try {
       await this.#await(timeoutMs, () => {
         if (failure !== undefined) throw failure;
-        return this.#stdout.endsWith(mark) && this.#stderr.endsWith(mark);
+        return this.#stdout.word !== undefined && this.#stderr.word !== undefined;
       });
     } finally {
       if (typeof stdin === 'object') stdin.destroy();
     }
-    const code = Number(this.#stdout.trailer(mark));
-    return { code, stdout: this.#stdout.bytes(mark), stderr: this.#stderr.bytes(mark).toString() };
+    const code = Number(this.#stdout.word);
+    return { code, stdout: this.#stdout.bytes, stderr: this.#stderr.bytes.toString() };
   }
 
   /** Ends it, and what runs in it: at once. */

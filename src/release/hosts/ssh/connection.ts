@@ -21,6 +21,7 @@ const SESSIONS_MAX = 4;
 /** ssh's own ConnectTimeout is 10 s; a login may take a while beyond it. */
 const READY_MS = 20_000;
 const ASK_MS = 20_000;
+const ALIVE_S = 5;
 const BYTES_MAX = 16 * 1024 * 1024;
 const RUN_BYTES_MAX = 64 * 1024;
 /** How long a host that was there is tried again. */
@@ -35,6 +36,7 @@ const connecting = new Turns(CONNECTING_MAX);
 export class SshConnection implements Shell {
   readonly name: string;
   readonly #ssh: SshConfig;
+  readonly #aliveS: number;
   readonly #turns = new Turns(SESSIONS_MAX);
   readonly #idle: ShellSession[] = [];
   readonly #all = new Set<ShellSession>();
@@ -45,7 +47,9 @@ export class SshConnection implements Shell {
   /** Of the socket that the sessions use; another one for each master. */
   #path = '';
 
-  constructor(name: string, ssh: SshConfig) {
+  /** A host of which nothing is heard for three times `aliveS` seconds is left. */
+  constructor(name: string, ssh: SshConfig, aliveS = ALIVE_S) {
+    this.#aliveS = aliveS;
     this.name = `host "${name}" (${ssh.destination})`;
     this.#ssh = ssh;
   }
@@ -161,8 +165,10 @@ export class SshConnection implements Shell {
       ...(identity === '' ? [] : ['-i', identity, '-o', 'IdentitiesOnly=yes']),
       ...(port === 0 ? [] : ['-p', String(port)]),
       ...(strict === '' ? [] : ['-o', `StrictHostKeyChecking=${strict}`]),
+      // Remarks of ssh about its channels would stand in the stderr of a command.
+      ...['-o', 'LogLevel=ERROR'],
       ...['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10', '-o', 'ConnectionAttempts=1'],
-      ...['-o', 'ServerAliveInterval=5', '-o', 'ServerAliveCountMax=3'],
+      ...['-o', `ServerAliveInterval=${this.#aliveS}`, '-o', 'ServerAliveCountMax=3'],
       ...['-o', `ControlPath=${this.#path}`, '-o', 'ControlPersist=no'],
       ...['-o', 'ForwardAgent=no', '-o', 'ForwardX11=no', '-o', 'ClearAllForwardings=yes'],
       ...['-o', 'PermitLocalCommand=no', '-o', 'RemoteCommand=none', '-T', '--', destination],
