@@ -125,7 +125,7 @@ test('a record survives a round trip, and garbage is refused with the remedy', a
     await writeFile(`${serviceFolder(service)}/${instance}.json`, garbage);
     await assert.rejects(readRecord(service, instance, driver), {
       code: 'preflight_failed',
-      message: /^record .*: unreadable \(.*\); restore the file, or move it away: /,
+      message: /^record .*: unreadable \(.*\); restore it, or move it away: /,
     });
   }
 });
