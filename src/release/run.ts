@@ -108,6 +108,7 @@ async function run(
   const notifier = notifierFor(release);
   const begins = problem === undefined && plan.instances.some(({ action }) => action === 'release');
   if (begins) notifier.tell('started', aboutOf(release, plan.from, null));
+  release.onPaused = () => notifier.tell('paused', aboutOf(release, plan.from, null));
   const refusal =
     problem === undefined
       ? ((await bring(release, plan, artifact)) ?? (begins ? await beforeRelease(release) : null))

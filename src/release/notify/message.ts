@@ -25,7 +25,7 @@ export type Message = {
 };
 
 const MARKS: Readonly<Record<NotifyEvent, string>> = {
-  ...{ started: '▶', succeeded: '✅', unchanged: '✅', failed: '❌' },
+  ...{ started: '▶', paused: '⏸', succeeded: '✅', unchanged: '✅', failed: '❌' },
   ...{ refused: '⛔', interrupted: '⚠️' },
 };
 

@@ -40,6 +40,7 @@ export class Commands {
     if (this.#paused !== null) {
       const { by } = this.#paused;
       release.note(`paused by ${by}; go on with: sluice resume ${release.service.name}`);
+      release.onPaused();
     }
     while (this.#paused !== null && !soft.aborted && release.loss === null) {
       await pause(60_000, soft, release.lost, this.#changed.signal);

@@ -72,6 +72,8 @@ export class Release {
   readonly commands: Commands;
   /** Null: nothing is counted, or not yet. */
   traffic: TrafficWatch | null = null;
+  /** It stands still between two instances until it is told to go on. */
+  onPaused: () => void = () => {};
   /** The lock could not be taken: nothing may be done. */
   readonly trouble: ReleaseProblem | null;
   /** What an earlier runner of the same release has written. */

@@ -8,6 +8,7 @@ import { duration, optionalChoice, text } from '../values.ts';
 /** What is told, with what it means. */
 export const NOTIFY_EVENTS = {
   started: 'the first instance is about to be touched',
+  paused: 'a person has paused it, and it waits for `sluice resume`',
   succeeded: 'all instances are at the version',
   unchanged: 'there was nothing to do',
   failed: 'a release failed, whatever came of the instance',
