@@ -137,13 +137,10 @@ const BY_PLACE: { readonly [place: string]: Words } = {
       'write instances: [127.0.0.1:9001]',
     ),
     ...every(
-      ['exec_stop', 'exec_reload', 'kill_signal', 'stop'],
-      'an instance is stopped with TERM; remove it',
+      ['exec_stop', 'exec_reload', 'kill_signal', 'stop_signal'],
+      'write stop: { signal: TERM }',
     ),
-    ...every(
-      ['restart', 'restart_sec', 'type'],
-      'instances are started by a release alone; remove it',
-    ),
+    ...every(['restart', 'restart_sec', 'type'], 'write supervise: on'),
     ...every(
       ['image', 'build', 'container_name', 'volumes'],
       'services here are local commands, not containers; write start: [node, app.js]',

@@ -93,6 +93,13 @@ class CommandDriver implements Driver {
     );
   }
 
+  async warnings(): Promise<readonly string[]> {
+    const { isLocal, name } = this.#host;
+    if (isLocal) return [];
+    const advice = 'driver systemd, docker or pm2 does it';
+    return [`nobody on ${name} starts an instance again when it ends: ${advice}`];
+  }
+
   returnProblem(launch: Launch): Promise<string> {
     return backProblem(this.#host, readLaunch(launch));
   }
