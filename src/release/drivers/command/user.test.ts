@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { test } from 'node:test';
 import {
   buildService,
@@ -8,6 +9,7 @@ import {
   ids,
   pidOf,
 } from '../../../../test/support/release/builders.ts';
+import { shellHost } from '../../../../test/support/release/shell-host.ts';
 import { localHost } from '../../hosts.ts';
 import { switchTo, type UserFacts, userSwitch } from './user.ts';
 
@@ -72,6 +74,19 @@ test('what is missing is named with what to do', () => {
     problemOf({ ...DEPLOY, maySudo: false }),
     /visudo -f \/etc\/sudoers\.d\/sluice: deploy ALL=\(app\) NOPASSWD:SETENV: ALL$/,
   );
+});
+
+test('elsewhere an instance gets the home of its user there, not that of the runner', async (t) => {
+  const home = process.env['HOME'];
+  process.env['HOME'] = '/home/of/the/runner';
+  t.after(() => {
+    process.env['HOME'] = home;
+  });
+  const shell = shellHost('sh', '-s');
+  const { variables } = await userSwitch(shell, '');
+  assert.equal(variables['HOME'], userInfo().homedir);
+  assert.equal(variables['USER'], userInfo().username);
+  assert.deepEqual((await userSwitch(localHost, '')).variables, {});
 });
 
 test('a user that the host does not have is a preflight error', async (t) => {

@@ -34,26 +34,32 @@ export type UserSwitch = {
 
 const NO_SWITCH: UserSwitch = { problem: '', variables: {}, wrap: (command) => command };
 
-const FACTS = `id -u; id -un; id -u -- "$1" 2>/dev/null || echo; id -g -- "$1" 2>/dev/null || echo
+const FACTS = `[ -n "$1" ] || set -- "$(id -un)"
+id -u; id -un; id -u -- "$1" 2>/dev/null || echo; id -g -- "$1" 2>/dev/null || echo
 { getent passwd -- "$1" || grep "^$1:" /etc/passwd || echo; } 2>/dev/null | head -n 1
 command -v setpriv || echo; command -v sudo || echo
 [ "$(id -u)" != 0 ] && command -v sudo >/dev/null && sudo -n -u "$1" -- true 2>/dev/null && echo may; :`;
 
-/** How instances are run as this user; '' = as who we are. */
+/** How instances are run as this user; '' = as who we are there. */
 export async function userSwitch(host: Host, user: string): Promise<UserSwitch> {
-  if (user === '') return NO_SWITCH;
+  if (user === '' && host.isLocal) return NO_SWITCH;
   const args = ['-c', FACTS, 'sh', user];
   const { stdout } = await host.run({ file: '/bin/sh', args, cwd: '/', env: { PATH } }, TIMEOUT_MS);
-  return switchTo(user, readFacts(stdout));
+  const facts = readFacts(stdout);
+  const way = switchTo(user || facts.ownName, facts);
+  // The runner's HOME is none of another machine's.
+  return facts.ownId === facts.id && !host.isLocal
+    ? { ...way, variables: variablesOf(facts.ownName, facts) }
+    : way;
 }
 
 export function switchTo(user: string, facts: UserFacts): UserSwitch {
-  const { ownId, ownName, id, group, home, shell, setpriv, sudo, maySudo } = facts;
+  const { ownId, ownName, id, group, setpriv, sudo, maySudo } = facts;
   if (Number.isNaN(id)) {
     return { ...NO_SWITCH, problem: `user "${user}" does not exist; make it, or change user` };
   }
   if (ownId === id) return NO_SWITCH;
-  const variables = { HOME: home, SHELL: shell, USER: user, LOGNAME: user };
+  const variables = variablesOf(user, facts);
   if (ownId === 0) {
     if (setpriv === '') {
       return {
@@ -82,6 +88,10 @@ export function switchTo(user: string, facts: UserFacts): UserSwitch {
     return inFront(sudo, [...words, ...behind], command);
   };
   return { problem: '', variables, wrap };
+}
+
+function variablesOf(user: string, { home, shell }: UserFacts): Readonly<Record<string, string>> {
+  return { HOME: home, SHELL: shell, USER: user, LOGNAME: user };
 }
 
 export function sudoersLine(own: string, user: string): string {
