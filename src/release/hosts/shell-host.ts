@@ -121,7 +121,7 @@ export class ShellHost implements Host {
     for (let tries = 1; ; tries += 1) {
       const ticket = mark();
       const ready = await this.#ask(scripts.TICKET, [log, ticket]);
-      if (ready.code !== 0) throw storage(log, ready.stderr);
+      if (ready.code !== 0) throw await this.#storage(log, ready.stderr);
       const words = [...existsWords(command), log, ticket];
       let line: string;
       try {
@@ -130,7 +130,7 @@ export class ShellHost implements Host {
           command,
           await this.#shell.once(script, { timeoutMs: SPAWN_TIMEOUT_MS }),
         );
-        if (end.code !== 0) throw storage(log, end.stderr);
+        if (end.code !== 0) throw await this.#storage(log, end.stderr);
         line = end.stdout.toString();
       } catch (error) {
         if (!(error instanceof SessionCut)) throw error;
@@ -181,23 +181,23 @@ export class ShellHost implements Host {
 
   async put(path: string, content: string): Promise<void> {
     const { code, stderr } = await this.#ask(scripts.PUT, [path, content]);
-    if (code !== 0) throw storage(path, stderr);
+    if (code !== 0) throw await this.#storage(path, stderr);
   }
 
   async rename(from: string, to: string): Promise<void> {
     const { code, stderr } = await this.#ask(scripts.RENAME, [from, to]);
-    if (code !== 0) throw storage(from, stderr);
+    if (code !== 0) throw await this.#storage(from, stderr);
   }
 
   async makeFolder(path: string): Promise<void> {
     const { code, stderr } = await this.#ask(scripts.MAKE_FOLDER, [path]);
-    if (code !== 0) throw storage(path, stderr);
+    if (code !== 0) throw await this.#storage(path, stderr);
   }
 
   async claim(folder: string, fence: number): Promise<void> {
     const { code, stdout, stderr } = await this.#ask(scripts.CLAIM, [folder, String(fence)]);
     if (code === 75) throw takenOver(this.name, fence, stdout.toString());
-    if (code !== 0) throw storage(folder, stderr);
+    if (code !== 0) throw await this.#storage(folder, stderr);
   }
 
   async isAlive({ pid, identity }: ProcessName): Promise<boolean> {
@@ -272,6 +272,12 @@ export class ShellHost implements Host {
 
   #ask(script: string, words: readonly string[]): Promise<ShellEnd> {
     return this.#shell.ask(withArguments(`exec </dev/null\n${script}`, words));
+  }
+
+  /** Some shells say of a full disk that there was an error, and no more. */
+  async #storage(file: string, said: string): Promise<SluiceError> {
+    const free = (await this.#ask(scripts.FREE, [file])).stdout.toString().trim();
+    return storage(file, free === '0' ? 'No space left on device' : said);
   }
 
   #spawned(process: ProcessName): Spawned {

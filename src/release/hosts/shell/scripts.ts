@@ -65,6 +65,10 @@ rm -f "$t"; exit 1`;
 export const RENAME = `[ ! -e "$1" ] && [ ! -L "$1" ] && [ -e "$2" ] && exit 0
 mv -f "$1" "$2"`;
 
+/** How many KB are free where a file is, or would be. */
+export const FREE = `d=$1; while [ ! -d "$d" ] && [ "$d" != . ]; do d=$(dirname "$d"); done
+df -Pk "$d" | { read -r _; read -r _ _ _ free _; echo "$free"; }`;
+
 export const MAKE_FOLDER = `umask 077; mkdir -p "$1"`;
 
 export const ALIVE = `${IDENTITY}identity "$1" && [ "$who" = "$2" ]`;

@@ -1,11 +1,12 @@
 // What goes wrong on the way to a host: cuts, a host that stands still, limits of its sshd, keys.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { startSshd } from '../../../../test/support/cli/sshd.ts';
 import { killGroup } from '../../../../test/support/release/builders.ts';
 import { hostBehind, sshHost } from '../../../../test/support/release/ssh-hosts.ts';
@@ -181,3 +182,37 @@ test('what a login shell prints at its start is no answer', async (t) => {
   await appendFile(file, '\x1esluice 0\x1e\x1eabc 0\x1e\n');
   assert.equal((await it.host.read(file, 0, 100))?.toString(), '\x1esluice 0\x1e\x1eabc 0\x1e\n');
 });
+
+test('a full disk on the host is named, and leaves what was there', async (t) => {
+  const it = await sshHost(t);
+  if (it === undefined) return;
+  const folder = await folderOf(t);
+  const disk = join(folder, 'disk');
+  const run = promisify(execFile);
+  await it.host.makeFolder(disk);
+  try {
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'sluice-test', disk]);
+  } catch {
+    t.skip('this user may not mount a small disk');
+    return;
+  }
+  try {
+    await assertFull(it.host, disk);
+  } finally {
+    await run('umount', ['-l', disk]);
+  }
+});
+
+async function assertFull(host: Host, disk: string): Promise<void> {
+  const file = join(disk, 'record');
+  await host.put(file, 'old');
+  await writeFile(join(disk, 'rest'), Buffer.alloc(1_000_000)).catch(() => {});
+  const full = {
+    code: 'storage_full',
+    message: /No space left on device\); free some space there/,
+  };
+  await assert.rejects(host.put(file, 'new'.repeat(10_000)), full);
+  assert.equal((await host.read(file, 0, 100))?.toString(), 'old');
+  await assert.rejects(host.spawn(shell('exec sleep 60'), join(disk, 'log')), full);
+  await assert.rejects(host.claim(disk, 3), { code: 'storage_full' });
+}
