@@ -143,7 +143,7 @@ test('the verbs plan and deploy', async (t: TestContext) => {
     assert.equal(refused?.code, 4, refused?.stdout);
     assert.match(
       refused?.stderr ?? '',
-      /^sluice: service "app": release r\d+ to late by .* \(pid \d+\)/,
+      /^sluice: service "app": release r\d+ to late by .* \(pid \d+ on .+\)/,
     );
     assert.deepEqual(await versions(it), ['late', 'late']);
   });
