@@ -100,6 +100,29 @@ test('no token stands in the log', async (t) => {
   assert.doesNotMatch(JSON.stringify(lines), /secret/);
 });
 
+test('the configuration of a release is for those who may release', async (t) => {
+  const { releases } = controlStub();
+  const begin = {
+    ...{ seq: 0, ts: '', kind: 'begin', instance: '', step: '', fence: 1 },
+    data: { user: 'ann', settings: { origin: { document: { env: { PASSWORD: 'hidden' } } } } },
+  };
+  const control = controlStub({
+    releases: {
+      ...releases,
+      journal: async (...of) => ({ ...(await releases.journal(...of)), records: [begin] }),
+    },
+  });
+  const port = await start(t, { control, tokens: TOKENS });
+  for (const { secret, role } of TOKENS) {
+    const { path, ...rest } = CALLS.releaseJournal;
+    const headers = { authorization: `Bearer ${secret}` };
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { ...rest, headers });
+    const text = await response.text();
+    assert.match(text, /"user":"ann"/);
+    assert.equal(text.includes('hidden'), role === 'release', role);
+  }
+});
+
 async function withCertificates(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-tls-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -47,7 +47,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
   // A route and its handler share their types in `Handlers`, by name; here is any of them.
   const handlers = createHandlers(options) as Readonly<
-    Record<RouteName, (input: unknown) => unknown>
+    Record<RouteName, (input: unknown, caller?: Caller) => unknown>
   >;
   const serve = (name: RouteName): void => {
     const route = routeOf(name);
@@ -67,7 +67,7 @@ export function createApp(options: AppOptions): Hono<Env> {
         checkRole(caller, role);
         const input = await readInput(route, context);
         heard(input['body']);
-        return responseOf(route, await handlers[name](input));
+        return responseOf(route, await handlers[name](input, caller));
       };
       if (route.method === 'GET' || route.isQuiet === true) return answer();
       const token = caller.token || certificateName(socket);

@@ -2,14 +2,17 @@
 // refuses a route without one. No HTTP here.
 
 import { SluiceError } from '../../base/errors.ts';
+import { mayAct } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
-import type { AnswerOf, InputOf, RouteName, Routes } from '../contract.ts';
+import type { AnswerOf, InputOf, ReleaseJournal, RouteName, Routes } from '../contract.ts';
 import type { Control, Readiness } from '../control.ts';
 import { METRICS_CONTENT_TYPE, renderPage } from '../pages.ts';
+import type { Caller } from './access.ts';
 
 export type Handlers = {
   readonly [Name in RouteName]: (
     input: InputOf<Routes[Name]>,
+    caller: Caller,
   ) => AnswerOf<Routes[Name]> | Promise<AnswerOf<Routes[Name]>>;
 };
 
@@ -64,7 +67,10 @@ export function createHandlers({ control, readiness, audit }: HandlersOptions): 
 function releaseHandlers({ releases }: Pick<Control, 'releases'>) {
   return {
     releases: ({ service }) => releases.history(service),
-    releaseJournal: ({ service, release }) => releases.journal(service, release),
+    releaseJournal: async ({ service, release }, { role }) => {
+      const journal = await releases.journal(service, release);
+      return mayAct(role, 'release') ? journal : withoutConfiguration(journal);
+    },
     takeLock: ({ service, body }) => releases.take(service, body),
     renewLock: ({ service, body }) => releases.renew(service, body),
     appendRecords: async ({ service, body }) => {
@@ -84,4 +90,13 @@ function releaseHandlers({ releases }: Pick<Control, 'releases'>) {
       return { service };
     },
   } satisfies Partial<Handlers>;
+}
+
+/** What is kept for a resume has whatever the configuration has, such as a password in an `env`. */
+function withoutConfiguration(journal: ReleaseJournal): ReleaseJournal {
+  const records = journal.records.map((record) => {
+    const { settings, ...data } = record.data;
+    return settings === undefined ? record : { ...record, data };
+  });
+  return { ...journal, records };
 }

@@ -1,4 +1,4 @@
-import { findPeer } from '../../../test/support/peers/programs.ts';
+import { needPeer } from '../../../test/support/peers/programs.ts';
 import { hostContract } from '../../../test/support/release/host-contract.ts';
 import { shellHost } from '../../../test/support/release/shell-host.ts';
 import { sharedSshHost } from '../../../test/support/release/ssh-hosts.ts';
@@ -8,7 +8,7 @@ hostContract('this machine', async () => localHost);
 hostContract('by shell scripts', async () => shellHost('sh', '-s'));
 hostContract('behind ssh', sharedSshHost());
 
-// Where it is there: its tools know less than those of GNU.
-if (findPeer('busybox') !== undefined) {
-  hostContract('by scripts of busybox', async () => shellHost('busybox', 'sh', '-s'));
-}
+// Its tools know less than those of GNU.
+hostContract('by scripts of busybox', async (t) =>
+  needPeer(t, 'busybox') === undefined ? undefined : shellHost('busybox', 'sh', '-s'),
+);
