@@ -30,7 +30,6 @@ export async function startUnbound(t: Scope): Promise<RunningUnbound | undefined
   const folder = await mkdtemp(join(tmpdir(), 'sluice-unbound-'));
   const [port = 0] = await freePorts(1);
   const file = join(folder, 'unbound.conf');
-  await writeFile(file, configuration(folder, port));
   const zone = new Map<string, readonly string[]>();
   const control = async (...words: readonly string[]): Promise<void> => {
     await promisify(execFile)(join(dirname(path), 'unbound-control'), ['-c', file, ...words]);
@@ -43,6 +42,8 @@ export async function startUnbound(t: Scope): Promise<RunningUnbound | undefined
     await gone;
   };
   const start = async (): Promise<void> => {
+    // With all it has from its first answer on: a name that it does not know yet would be a list without servers.
+    await writeFile(file, configuration(folder, port, zone));
     const started = spawn(path, ['-d', '-c', file], { stdio: 'ignore' });
     child = started;
     const deadlineMs = performance.now() + START_TIMEOUT_MS;
@@ -56,7 +57,6 @@ export async function startUnbound(t: Scope): Promise<RunningUnbound | undefined
       assert.ok(performance.now() < deadlineMs, 'unbound did not start');
       await delay(20);
     }
-    for (const [name, records] of zone) await add(name, records);
   };
   const add = async (name: string, records: readonly string[]): Promise<void> => {
     for (const record of records) await control('local_data', ...`${name}. ${record}`.split(' '));
@@ -80,7 +80,14 @@ export async function startUnbound(t: Scope): Promise<RunningUnbound | undefined
   };
 }
 
-function configuration(folder: string, port: number): string {
+function configuration(
+  folder: string,
+  port: number,
+  zone: ReadonlyMap<string, readonly string[]>,
+): string {
+  const data = [...zone].flatMap(([name, records]) =>
+    records.map((record) => `  local-data: "${name}. ${record}"`),
+  );
   return `server:
   interface: 127.0.0.1
   port: ${port}
@@ -95,6 +102,7 @@ function configuration(folder: string, port: number): string {
   num-threads: 1
   module-config: "iterator"
   local-zone: "test." static
+${data.join('\n')}
 remote-control:
   control-enable: yes
   control-interface: ${folder}/control.sock
