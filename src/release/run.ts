@@ -19,7 +19,7 @@ import { CONTROL_RETRY_MS, Release, type ReleaseOptions } from './run/release.ts
 import { afterRelease, beforeRelease } from './run/release-hooks.ts';
 import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { finishFailed } from './run/resumed.ts';
-import { rollBack } from './run/roll-back.ts';
+import { allBack, rollBack } from './run/roll-back.ts';
 import { TrafficWatch } from './run/traffic.ts';
 import type { StepFailure } from './step-end.ts';
 import { type Survey, secretsIn, survey } from './survey.ts';
@@ -220,6 +220,7 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
     (await release.released.findDead()) !== null
   );
   const receipt = (await release.traffic?.close()) ?? null;
+  failure = allBack(release, failure, seen);
   return { failure, receipt, marks: release.traffic?.marks ?? new Map(), seen };
 }
 

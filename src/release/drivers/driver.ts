@@ -40,6 +40,16 @@ export type DriverState = {
   readonly ended: string;
 };
 
+export type StopOptions = {
+  readonly timeoutMs: number;
+  readonly wait?: (facts: Facts) => void;
+  /**
+   * Called before each further signal: a stop takes time, in which we may have stood still and a later
+   * release have started a process of its own. Rejects when it did.
+   */
+  readonly claim?: () => Promise<void>;
+};
+
 export type StopEnd = {
   /** What was done, for the journal. */
   readonly facts: Facts;
@@ -79,11 +89,8 @@ export interface Driver {
   /** What runs: the one in the record, else one that is known as the instance's; null when none. */
   find(recorded: Started | null): Promise<Started | null>;
   state(handle: Handle): Promise<DriverState>;
-  /** Done when all that belongs to the instance has ended and its port is closed. */
-  stop(
-    handle: Handle | null,
-    options: { readonly timeoutMs: number; readonly wait?: (facts: Facts) => void },
-  ): Promise<StopEnd>;
+  /** Done when all that belongs to the instance has ended and its port is closed. @throws what `claim` throws */
+  stop(handle: Handle | null, options: StopOptions): Promise<StopEnd>;
   /** What runs on although its leader has ended, in words; '' when nothing does. */
   leftBehind(handle: Handle): Promise<string>;
   /** The last lines that it printed since it was started. */

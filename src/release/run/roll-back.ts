@@ -4,6 +4,7 @@
 
 import type { Plan } from '../plan.ts';
 import type { StepFailure } from '../step-end.ts';
+import type { Survey } from '../survey.ts';
 import type { Release } from './release.ts';
 import { takeBack } from './release-instance.ts';
 
@@ -40,4 +41,21 @@ export async function rollBack(
   }
   const back = count === 0 ? '' : `; ${count} released before went back, too`;
   return { ...failure, code: 'rolled_back', reason: `${version} failed: ${failure.reason}${back}` };
+}
+
+/**
+ * "Rolled back" is said of every instance. One may have the version after all: it had it before, or somebody
+ * put it into traffic or took it meanwhile.
+ */
+export function allBack(
+  { options }: Release,
+  failure: StepFailure | null,
+  { instances }: Survey,
+): StepFailure | null {
+  if (failure?.code !== 'rolled_back') return failure;
+  const left = instances.filter(({ version }) => version === options.version);
+  if (left.length === 0) return failure;
+  const names = left.map(({ id }) => id).join(', ');
+  const reason = `${failure.reason}; ${options.version} still runs on ${names}`;
+  return { ...failure, code: 'release_failed', reason };
 }

@@ -147,6 +147,14 @@ test('a process that ignores TERM is killed after the deadline', async (t) => {
   assert.deepEqual(stopFacts(outcome), { signal: 'KILL', kill: `${pid}` });
 });
 
+test('what is alive after a stop stood still is not killed when a later release has the host', async (t) => {
+  const it = await started(t, `process.on('SIGTERM', () => {}); ${LISTEN}`);
+  const taken = new Error('taken over');
+  const claim = () => Promise.reject(taken);
+  await assert.rejects(stopInstance(it.scope, it.process, { timeoutMs: 50, claim }), taken);
+  assert.equal(await it.scope.host.isAlive(it.process), true);
+});
+
 test('children that a process leaves behind are ended, also in a session of their own', async (t) => {
   const child = `setInterval(() => {}, 1000)`;
   const it = await started(

@@ -13,6 +13,7 @@
 import type { Facts } from '../../events.ts';
 import type { Host, ProcessName, SignalName } from '../../hosts.ts';
 import { pause } from '../../wait.ts';
+import type { StopOptions } from '../driver.ts';
 import { instanceProcesses, livingOf } from '../processes.ts';
 import { closedPort } from '../stranger.ts';
 import type { CommandScope } from './command-launch.ts';
@@ -46,12 +47,12 @@ export type StopOutcome = {
 export async function stopInstance(
   scope: CommandScope,
   leader: ProcessName | null,
-  options: { readonly timeoutMs: number; readonly wait?: (facts: Facts) => void },
+  options: StopOptions,
 ): Promise<StopOutcome> {
   const { host } = scope;
   const { stopSignal, stopTo } = scope.service;
   const { timeoutMs } = options;
-  const family = new Family(scope, leader);
+  const family = new Family(scope, leader, options.claim);
   await family.scan();
   const startedMs = performance.now();
   const deadlineMs = startedMs + timeoutMs;
@@ -65,7 +66,7 @@ export async function stopInstance(
     if (alive.length === 0 || nowMs >= deadlineMs) break;
     const hasLeader = leader !== null && (await host.isAlive(leader));
     if (toAll || !hasLeader || nowMs >= shareMs) {
-      for (const one of alive) await family.signal(one, stopSignal);
+      await family.tell(alive, stopSignal);
     }
     options.wait?.({ leader: hasLeader ? 'alive' : 'gone', left: alive.length });
     await pause(Math.min(POLL_MS, deadlineMs - nowMs));
@@ -93,14 +94,20 @@ class Family {
   readonly #mark: string;
   readonly #user: string;
   readonly #leader: ProcessName | null;
+  readonly #claim: StopOptions['claim'];
   readonly #known = new Map<string, ProcessName>();
   readonly #told = new Map<string, number>();
   readonly #killed = new Map<string, number>();
   #first: SignalName = 'TERM';
   #scannedMs = 0;
 
-  constructor({ host, mark, service }: CommandScope, leader: ProcessName | null) {
+  constructor(
+    { host, mark, service }: CommandScope,
+    leader: ProcessName | null,
+    claim: StopOptions['claim'],
+  ) {
     this.#host = host;
+    this.#claim = claim;
     this.#mark = mark;
     this.#user = service.user;
     this.#leader = leader;
@@ -119,6 +126,13 @@ class Family {
     const isDue = performance.now() - this.#scannedMs >= SCAN_EVERY_MS;
     if (isDue || (await this.#living()).length === 0) await this.scan();
     return this.#living();
+  }
+
+  /** What is alive may be a later release's by now: it is asked before anybody new is told. */
+  async tell(alive: readonly ProcessName[], name: SignalName): Promise<void> {
+    const sent = name === 'KILL' ? this.#killed : this.#told;
+    if (alive.some((one) => !sent.has(key(one)))) await this.#claim?.();
+    for (const one of alive) await this.signal(one, name);
   }
 
   /** Each process gets each signal once. One that may not be signalled stays alive and is named. */
@@ -140,7 +154,7 @@ class Family {
       const alive = await this.alive();
       const [first] = alive;
       if (first === undefined) return '';
-      for (const one of alive) await this.signal(one, 'KILL');
+      await this.tell(alive, 'KILL');
       if (performance.now() > deadlineMs) {
         const why = this.#killed.has(key(first)) ? 'will not die' : 'may not be signalled by us';
         const name = `pid ${first.pid} (${await this.#host.commandOf(first.pid)})`;
