@@ -2,6 +2,7 @@
 // what the section `hosts` says of it; test/support/release/host-contract.ts says what it has to do.
 
 import type { HostConfig, ServiceConfig, ServiceInstance } from '../config.ts';
+import { startProbe } from '../health.ts';
 import type { Host } from './hosts/host.ts';
 import { localHost } from './hosts/local.ts';
 import { ShellHost } from './hosts/shell-host.ts';
@@ -43,6 +44,14 @@ export function hostOf(
 
 /** Those behind ssh, by their part of the configuration. */
 const open = new Map<HostConfig, Host>();
+
+/** How an instance is asked, past the gateway: a test that simulates its host answers in its place. */
+export const asking: { start: typeof startProbe } = { start: startProbe };
+
+/** For a test that simulates the host: until its connection is ended. */
+export function joinHost(config: HostConfig, host: Host): void {
+  open.set(config, host);
+}
 
 /** Ends the connections to the hosts of a service. One that is asked again is connected anew. */
 export async function closeHosts({ hosts }: Pick<ServiceConfig, 'hosts'>): Promise<void> {

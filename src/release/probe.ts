@@ -4,7 +4,8 @@
 
 import { type Address, formatAddress } from '../base/units.ts';
 import type { ServiceConfig } from '../config.ts';
-import { LoopWatch, startProbe } from '../health.ts';
+import { LoopWatch } from '../health.ts';
+import { asking } from './hosts.ts';
 
 export type Answer = {
   /** An expected status and the whole answer within the time. */
@@ -30,7 +31,7 @@ export function probe(address: Address, settings: ProbeSettings): Promise<Answer
   const now = (): number => performance.now();
   const watch = new LoopWatch(now);
   return new Promise((resolve) => {
-    startProbe({
+    asking.start({
       id: formatAddress(address),
       ...address,
       spec: { type: 'http', timeoutMs, ...checkRequest },
