@@ -16,6 +16,7 @@ export { begunWith } from './release/journal/replay.ts';
 export { type InstanceLog, instanceLogs } from './release/logs.ts';
 export { masked } from './release/masking.ts';
 export { type Plan, planRelease, type Step as PlanStep } from './release/plan.ts';
+export { versionsServing } from './release/result.ts';
 export { type RollbackTarget, rollbackTarget } from './release/rollback-target.ts';
 export { type ReleaseOptions, runRelease } from './release/run.ts';
 export { type Supervised, Supervisor } from './release/supervise.ts';

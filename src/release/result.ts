@@ -207,11 +207,36 @@ function nextSteps(
     : sameCommand(story).again;
   return [
     ...afterwards,
+    ...mixedStep(story, instances),
     ...skipped.map(
       ({ instance, note }) =>
         `${instance} was left alone (${note}); when it is free again: ${again}`,
     ),
   ];
+}
+
+const NO_WAY_BACK: ReadonlySet<StepFailure['code']> = new Set(['interrupted', 'rollback_failed']);
+
+/** Some were released before it failed, and serve the version beside others with the old one. */
+function mixedStep(
+  { failure, options, service, plan }: Story,
+  instances: readonly InstanceResult[],
+): readonly string[] {
+  // Whoever interrupted it has the way on already; and a way back that failed is none.
+  if (failure === null || NO_WAY_BACK.has(failure.code)) return [];
+  if ((options.kind ?? 'deploy') !== 'deploy') return [];
+  const versions = versionsServing(instances);
+  if (versions.size < 2 || !versions.has(plan.version)) return [];
+  return [`or go back, every instance: sluice rollback ${service.name}`];
+}
+
+/** How many instances take traffic with each version. */
+export function versionsServing(instances: readonly InstanceResult[]): ReadonlyMap<string, number> {
+  const versions = new Map<string, number>();
+  for (const { inPool, version } of instances) {
+    if (inPool && version !== '') versions.set(version, (versions.get(version) ?? 0) + 1);
+  }
+  return versions;
 }
 
 function speaksAgainstVersion(failure: StepFailure | null): boolean {

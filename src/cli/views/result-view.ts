@@ -3,7 +3,12 @@
 
 import { isPartial, seenBy } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
-import type { InstanceResult, ReleaseReceipt, ReleaseResult } from '../../release.ts';
+import {
+  type InstanceResult,
+  type ReleaseReceipt,
+  type ReleaseResult,
+  versionsServing,
+} from '../../release.ts';
 import { type Paint, table } from '../output.ts';
 
 export function resultText(result: ReleaseResult, paint: Paint): string {
@@ -13,6 +18,7 @@ export function resultText(result: ReleaseResult, paint: Paint): string {
     ...table(result.instances.map((instance) => instanceRow(instance, result.reason))).map(
       (row) => `  ${row}`,
     ),
+    ...mixedLines(result, paint),
     ...result.doubts.map(
       (text, index) => `  ${index === 0 ? paint('red', 'doubt') : '     '}     ${text}`,
     ),
@@ -74,6 +80,14 @@ function instanceRow(instance: InstanceResult, reason: string): readonly string[
   const nobody = stranger === '' ? 'nothing answers' : `port held by ${stranger}`;
   const runs = version === '' ? nobody : version;
   return [instance.instance, runs, instance.pool, outcomeText(instance, reason)];
+}
+
+/** That it ended with two versions beside each other. */
+function mixedLines({ exit, instances }: ReleaseResult, paint: Paint): readonly string[] {
+  const versions = [...versionsServing(instances)];
+  if (exit === 0 || versions.length < 2) return [];
+  const text = versions.map(([version, count]) => `${version} on ${count}`).join(', ');
+  return [`  ${paint('red', 'mixed')}     ${text}`];
 }
 
 /** With its note, unless the same text stands above the table as the reason. */

@@ -2,9 +2,11 @@
 // released before, the newest first, so that all have the old version again. Guard, drain and check hold
 // on the way back, too; one that cannot be brought back ends it, so that not more is broken.
 
+import { isSluiceError, messageOf } from '../../base/errors.ts';
 import type { Plan } from '../plan.ts';
 import type { StepFailure } from '../step-end.ts';
 import type { Survey } from '../survey.ts';
+import type { InstanceRun } from './instance-run.ts';
 import type { Release } from './release.ts';
 import { takeBack } from './release-instance.ts';
 
@@ -21,6 +23,9 @@ export async function rollBack(
   let count = 0;
   for (const run of release.released.newestFirst()) {
     if (release.options.interrupts.hard.aborted) return failure;
+    // One that serves the version is more than one that is out of traffic with no way back.
+    const blocked = await wayBackProblem(run);
+    if (blocked !== '') return notBack(failure, run.instance, blocked);
     const before = release.settled.get(run.instance);
     const ended = await takeBack(run, failure, plan.need);
     const outcome = release.settled.get(run.instance)?.outcome;
@@ -30,10 +35,8 @@ export async function rollBack(
     }
     // Nothing was changed: too few others.
     if (outcome === 'failed' && before !== undefined) release.settle(run.instance, before);
-    const { evidence } = failure;
     const why = ended === failure ? (release.settled.get(run.instance)?.note ?? '') : ended.reason;
-    const reason = `${failure.reason}; then ${run.instance} could not be rolled back${why === '' ? '' : `: ${why}`}`;
-    return { code: 'rollback_failed', reason, evidence };
+    return notBack(failure, run.instance, why);
   }
   const outcomes = [...release.settled.values()].map(({ outcome }) => outcome);
   if (outcomes.some((outcome) => outcome === 'parked' || outcome === 'stuck')) {
@@ -58,4 +61,21 @@ export function allBack(
   const names = left.map(({ id }) => id).join(', ');
   const reason = `${failure.reason}; ${options.version} still runs on ${names}`;
   return { ...failure, code: 'release_failed', reason };
+}
+
+function notBack(failure: StepFailure, instance: string, why: string): StepFailure {
+  const { evidence } = failure;
+  const reason = `${failure.reason}; then ${instance} could not be rolled back${why === '' ? '' : `: ${why}`}`;
+  return { code: 'rollback_failed', reason, evidence };
+}
+
+/** Why the old version cannot be brought back, as far as that can be seen before; '' when it can. */
+async function wayBackProblem({ driver, record }: InstanceRun): Promise<string> {
+  if (record.proven === null) return 'no earlier version is known';
+  try {
+    return await driver.returnProblem(record.proven);
+  } catch (error) {
+    if (!isSluiceError(error) || error.code !== 'host_unreachable') throw error;
+    return messageOf(error);
+  }
 }

@@ -16,7 +16,7 @@ import { done, failed, type StepEnd, serverRemoved } from '../step-end.ts';
 import type { StepDefinition } from '../steps.ts';
 import { pause } from '../wait.ts';
 import { claimOn, takenOut } from './claim.ts';
-import { REMOVED_AFTER_MS } from './pool.ts';
+import { REMOVED_AFTER_MS, tooFewOthers } from './pool.ts';
 
 /** Between probes while nothing listens yet: asking costs nothing then, and waiting does. */
 const REFUSED_INTERVAL_MS = 100;
@@ -64,6 +64,7 @@ async function checkProcess(
   let wasHealthy = false;
   let missingSinceMs = Number.POSITIVE_INFINITY;
   let claimedAtMs = Number.NEGATIVE_INFINITY;
+  let isHurried = false;
   for (;;) {
     // In maint the gateway's checks rest, and a person may do anything to the process.
     if (performance.now() - claimedAtMs >= CLAIM_EVERY_MS) {
@@ -88,10 +89,11 @@ async function checkProcess(
       // The process may die while the control plane is waited for; that is seen at the next round.
       const asked = await raceEnd(
         run,
-        run.server().then((server) => ({ server })),
+        run.release.servers().then((servers) => ({ servers })),
       );
       if (asked === undefined) continue;
-      const { server } = asked;
+      const { servers } = asked;
+      const server = servers.find(({ id }) => id === run.instance);
       const nowMs = performance.now();
       waitedMs += nowMs - askedMs;
       const taken = takenOut(run, server, WHILE_CHECKED);
@@ -102,7 +104,13 @@ async function checkProcess(
       if (nowMs - missingSinceMs >= REMOVED_AFTER_MS) return serverRemoved(service.upstream);
       stableSinceMs = gateway === '' ? Math.min(stableSinceMs, nowMs) : Number.POSITIVE_INFINITY;
       wasHealthy ||= gateway === '';
-      if (nowMs - stableSinceMs >= stableMs) {
+      const few = tooFewOthers(servers, run.instance, needOf(run));
+      if (few?.kind === 'too_few_others' && !isHurried) {
+        isHurried = true;
+        const text = `${few.reason} while it is out: it is admitted as soon as it is healthy`;
+        run.release.emit({ type: 'note', instance: run.instance, text });
+      }
+      if (nowMs - stableSinceMs >= (few === null ? stableMs : 0)) {
         const version = answer.version === '' ? 'not checked' : answer.version;
         return done({ answer: answer.text, version, passes });
       }
@@ -122,6 +130,12 @@ async function checkProcess(
     const soon = answer.refused || (passes >= rise && gateway !== '');
     await raceEnd(run, pause(soon ? Math.min(REFUSED_INTERVAL_MS, intervalMs) : intervalMs));
   }
+}
+
+/** As many others have to stay eligible; 0 where nobody counted them when it was taken out. */
+function needOf({ plan }: InstanceRun): number {
+  for (const step of plan.steps) if (step.kind === 'guard') return step.need ?? 0;
+  return 0;
 }
 
 /** The version's failure, unless somebody has the server by now: then it is theirs. */
