@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { ALONE } from '../../test/support/base/scopes.ts';
 import { startSshd } from '../../test/support/cli/sshd.ts';
+import { artifactConfig } from '../../test/support/release/artifacts.ts';
 import { buildService, instanceAt } from '../../test/support/release/builders.ts';
 import type { HostConfig, ServiceConfig } from '../config.ts';
 import { closeHosts, examine, type Finding } from '../release.ts';
@@ -81,6 +82,24 @@ test('doctor says why a host cannot be reached, and looks at the rest', async (t
   assert.notEqual(ssh?.advice, '');
   assert.equal(find(findings, 'control')?.state, 'ok');
 });
+
+for (const [program, state, text] of [
+  ['bin/app', 'ok', /^bin\/app: comes with the version$/],
+  ['/srv/app/current/bin/app', 'ok', /: comes with the version$/],
+  ['/srv/{version}/app', 'ok', /: comes with the version$/],
+  ['/bin/sh', 'ok', /^\/bin\/sh: is there$/],
+  ['sh', 'ok', /^sh: is there$/],
+  ['/srv/app/../no-such-program', 'fail', /^\/srv\/no-such-program is not an executable file$/],
+  ['no-such-program', 'fail', /^the program "no-such-program" is not on the PATH$/],
+] as const) {
+  test(`doctor, with an artifact, of the program ${program}: ${state}`, async (t) => {
+    const artifact = artifactConfig('/srv/app');
+    const service = await buildService(t, 1, { artifact, start: [program, 'app.js'] });
+    const start = find(await examine(service, control()), 'start');
+    assert.equal(start?.state, state);
+    assert.match(start?.text ?? '', text);
+  });
+}
 
 test('doctor names gateways that are silent or of another version', async (t) => {
   const service = await buildService(t, 1);

@@ -1,6 +1,7 @@
 // What a release of a service would need, looked at one by one: each host (the way there, user, clock,
 // disk, programs, who has the ports) and each gateway. Changes nothing. Every finding says what to do.
 
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import type { StatusDocument } from '../admin/contract.ts';
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
@@ -92,10 +93,6 @@ async function lookAround(
   nowMs: () => number,
 ): Promise<void> {
   const needed = service.artifact === null ? ['sh'] : ['sh', 'tar', 'gzip', 'sha256sum', 'df'];
-  const { start } = service;
-  const program = start[0] ?? '';
-  // One of the artifact, or of the version, is not there before it is brought.
-  const isThere = !program.includes('{') && (service.artifact === null || !program.includes('/'));
   const home = host.environment['HOME'] ?? '/';
   const folder = hostFolder(service, host);
   const beforeMs = nowMs();
@@ -126,7 +123,45 @@ async function lookAround(
   const lost = missing.trim();
   if (lost === '') say('programs', 'ok', needed.join(', '));
   else say('programs', 'fail', `missing: ${lost}`, `install them for the user ${user}`);
-  if (!isThere) say('start', 'ok', `${program}: comes with the version`);
+  if (!isFixed(service)) await lookForProgram(host, service, say);
+}
+
+/** The same for every version, so that all of it can be looked at before there is one. */
+function isFixed({ start, cwd, artifact }: ServiceConfig): boolean {
+  return artifact === null && [...start, cwd].every((text) => !text.includes('{version}'));
+}
+
+/** Of a start command that depends on the version: what is to be on the host without it. */
+async function lookForProgram(host: Host, service: ServiceConfig, say: Say): Promise<void> {
+  const [program = ''] = service.start;
+  if (program === '') return;
+  if (comesWithVersion(service, program)) {
+    say('start', 'ok', `${program}: comes with the version`);
+    return;
+  }
+  const isPath = program.includes('/');
+  const path = service.env['PATH'] ?? host.environment['PATH'] ?? '';
+  const files = isPath
+    ? [resolve(service.cwd, program)]
+    : path.split(delimiter).map((folder) => resolve('/', folder, program));
+  for (const file of files) {
+    const found = await host.look(file);
+    if (found?.kind !== 'file' || !found.isExecutable) continue;
+    say('start', 'ok', `${program}: is there`);
+    return;
+  }
+  const problem = isPath
+    ? `${files[0]} is not an executable file`
+    : `the program "${program}" is not on the PATH`;
+  say('start', 'fail', problem, `see services.${service.name}.start and env`);
+}
+
+/** It is a file of the artifact, or of the version's folder. */
+function comesWithVersion({ artifact, cwd }: ServiceConfig, program: string): boolean {
+  if (program.includes('{')) return true;
+  if (!program.includes('/')) return false;
+  if (!isAbsolute(program)) return artifact !== null || cwd.includes('{');
+  return artifact !== null && resolve(program).startsWith(join(artifact.path, '/'));
 }
 
 async function lookAtInstance(
@@ -146,8 +181,7 @@ async function lookAtInstance(
     const { pid } = await driver.state(found.handle);
     say(what, 'ok', `${found.launch.version} runs${pid === 0 ? '' : ` (pid ${pid})`}`);
   }
-  const isFixed = [...service.start, service.cwd].every((text) => !text.includes('{version}'));
-  if (!isFixed || service.artifact !== null) return;
+  if (!isFixed(service)) return;
   const problem = await driver.startProblem(driver.launchOf('v0'));
   if (problem === '') say('start', 'ok', service.start.join(' '));
   else say('start', 'fail', problem, `see services.${service.name}.start, cwd and env`);

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { startSshd } from '../../../../test/support/cli/sshd.ts';
 import { killGroup } from '../../../../test/support/release/builders.ts';
 import { hostBehind, sshHost } from '../../../../test/support/release/ssh-hosts.ts';
-import type { Command, Host } from '../../hosts.ts';
+import { type Command, type Host, ShellHost, SshConnection } from '../../hosts.ts';
 
 const PATH = process.env['PATH'] ?? '';
 
@@ -216,3 +216,36 @@ async function assertFull(host: Host, disk: string): Promise<void> {
   await assert.rejects(host.spawn(shell('exec sleep 60'), join(disk, 'log')), full);
   await assert.rejects(host.claim(disk, 3), { code: 'storage_full' });
 }
+
+test('a host that was given up is tried once for each further question, until it is back', async (t) => {
+  const folder = await folderOf(t);
+  const [tries, up] = [join(folder, 'tries'), join(folder, 'up')];
+  const fake = `#!/bin/sh
+echo $$ >>${tries}
+[ -e ${up} ] && exec sh -s
+echo 'ssh: connect to host app-1 port 22: Connection refused' >&2
+exit 255
+`;
+  await writeFile(join(folder, 'ssh'), fake, { mode: 0o755 });
+  process.env['PATH'] = `${folder}:${PATH}`;
+  t.after(() => {
+    process.env['PATH'] = PATH;
+  });
+  const ssh = { destination: 'app-1', port: 0, identity: '', config: '', strict: '' } as const;
+  const host = new ShellHost(new SshConnection('app-1', ssh, 1, 1000));
+  t.after(() => host.close());
+  const tried = async (): Promise<string[]> => (await readFile(tries, 'utf8')).trim().split('\n');
+  const isLost = { code: 'host_unreachable', message: /nothing listens there/ };
+
+  await writeFile(up, '');
+  assert.notEqual(await host.look('/'), null);
+  await rm(up);
+  for (const pid of await tried()) killGroup(Number(pid));
+  await assert.rejects(host.look('/'), isLost);
+  // As at the end of a release, when it is looked at what became of its instances.
+  const before = (await tried()).length;
+  await assert.rejects(host.look('/'), isLost);
+  assert.equal((await tried()).length, before + 1);
+  await writeFile(up, '');
+  assert.notEqual(await host.look('/'), null);
+});

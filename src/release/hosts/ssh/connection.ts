@@ -24,7 +24,7 @@ const ASK_MS = 20_000;
 const ALIVE_S = 5;
 const BYTES_MAX = 16 * 1024 * 1024;
 const RUN_BYTES_MAX = 64 * 1024;
-/** How long a host that was there is tried again. */
+/** How long a host that was there is tried again, by all that ask it together. */
 const RETRY_FOR_MS = 30_000;
 const RETRY_EVERY_MS = 300;
 /** Logins that a busy sshd turned away are tried again, each time after a longer and uneven pause. */
@@ -37,25 +37,32 @@ export class SshConnection implements Shell {
   readonly name: string;
   readonly #ssh: SshConfig;
   readonly #aliveS: number;
+  readonly #retryForMs: number;
   readonly #turns = new Turns(SESSIONS_MAX);
   readonly #idle: ShellSession[] = [];
   readonly #all = new Set<ShellSession>();
   #master: ShellSession | undefined;
   #opening: Promise<void> | undefined;
   #wasOpen = false;
+  /** Since when it is away; undefined while it is there. */
+  #awaySinceMs: number | undefined;
   #isClosed = false;
   /** Of the socket that the sessions use; another one for each master. */
   #path = '';
 
-  /** A host of which nothing is heard for three times `aliveS` seconds is left. */
-  constructor(name: string, ssh: SshConfig, aliveS = ALIVE_S) {
+  /**
+   * A host of which nothing is heard for three times `aliveS` seconds is left, and tried again for
+   * `retryForMs`.
+   */
+  constructor(name: string, ssh: SshConfig, aliveS = ALIVE_S, retryForMs = RETRY_FOR_MS) {
     this.#aliveS = aliveS;
+    this.#retryForMs = retryForMs;
     this.name = `host "${name}" (${ssh.destination})`;
     this.#ssh = ssh;
   }
 
   async ask(script: string): Promise<ShellEnd> {
-    const deadlineMs = performance.now() + RETRY_FOR_MS;
+    const deadlineMs = performance.now() + this.#retryForMs;
     for (;;) {
       try {
         const request = { script, timeoutMs: ASK_MS, bytesMax: BYTES_MAX };
@@ -103,7 +110,7 @@ export class SshConnection implements Shell {
 
   /** One more over the master. @throws host_unreachable */
   async #session(): Promise<ShellSession> {
-    const deadlineMs = performance.now() + RETRY_FOR_MS;
+    const deadlineMs = performance.now() + this.#retryForMs;
     for (;;) {
       await this.#open();
       try {
@@ -129,13 +136,17 @@ export class SshConnection implements Shell {
   }
 
   async #connect(): Promise<void> {
-    const deadlineMs = performance.now() + RETRY_FOR_MS;
+    // One clock for all questions: the last ones of a release, of what became of its instances, do not
+    // wait as long again for a host that was given up.
+    this.#awaySinceMs ??= performance.now();
+    const deadlineMs = this.#awaySinceMs + this.#retryForMs;
     for (let tries = 1; ; tries += 1) {
       try {
         this.#path = socketPath();
         const master = await connecting.take(() => this.#start(['-o', 'ControlMaster=yes']));
         this.#master = master;
         this.#wasOpen = true;
+        this.#awaySinceMs = undefined;
         this.#idle.push(master);
         return;
       } catch (error) {
