@@ -31,7 +31,7 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { resultText } from '../src/cli/views/result-view.ts';
+import { resultText } from '../src/cli/show.ts';
 import type { ServiceConfig } from '../src/config.ts';
 import { Interrupts } from '../src/release.ts';
 import { freePort } from './support/base/ports.ts';

@@ -22,6 +22,8 @@ export type Show = {
 };
 
 export { NO_RESULT, outputsOf, writeDotenv } from './show/outputs.ts';
+/** The last block, as `plain` and `tty` print it. */
+export { resultText } from './views/result-view.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
