@@ -48,7 +48,10 @@ Examples:
     });
 }
 
-function withoutSecrets(config: Config, shown: (registry: RegistryConfig) => unknown): unknown {
+function withoutSecrets(
+  { document: _, ...config }: Config,
+  shown: (registry: RegistryConfig) => unknown,
+): unknown {
   return {
     ...config,
     admin: { ...config.admin, token: config.admin.token === '' ? '' : '(set)' },

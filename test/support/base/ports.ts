@@ -2,7 +2,7 @@
 // They lie below the range from which the system gives ports away, so that nobody is given one of
 // them by chance; and a file names the process that has it, so that no other test takes it meanwhile.
 
-import { mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,12 +43,14 @@ function endOfRange(): number {
 function claim(port: number): boolean {
   const file = join(FOLDER, String(port));
   if (claimed.has(port)) return false;
-  mkdirSync(FOLDER, { recursive: true });
   try {
+    mkdirSync(FOLDER, { recursive: true });
     writeFileSync(file, String(process.pid), { flag: 'wx' });
   } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw error;
-    forgetDead(file);
+    const code = systemCode(error);
+    if (code === 'EEXIST') forgetDead(file);
+    // ENOENT: the last of the others has just removed the folder.
+    else if (code !== 'ENOENT') throw error;
     return false;
   }
   if (claimed.size === 0) process.once('exit', releaseAll);
@@ -67,6 +69,9 @@ function forgetDead(file: string): void {
 
 function releaseAll(): void {
   for (const port of claimed) remove(join(FOLDER, String(port)));
+  try {
+    rmdirSync(FOLDER);
+  } catch {} // Others have ports.
 }
 
 function remove(file: string): void {
