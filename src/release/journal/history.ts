@@ -77,8 +77,8 @@ export async function readOwnHistory(service: ServiceConfig): Promise<readonly P
 /** The fence of a release whose runner was on this machine and is gone; 0 = it is not known. */
 export async function deadFence(service: ServiceConfig, release: string): Promise<number> {
   const number = Number(/^r(\d+)$/.exec(release)?.[1] ?? 0);
-  const { past: own, fence } = await readOwn(journalFolder(service), number);
-  return own.over && own.outcome === '' ? fence : 0;
+  const { isGone, fence } = await readOwn(journalFolder(service), number);
+  return isGone ? fence : 0;
 }
 
 /** The records of one release: as the gateways share them, else those of this machine. */
@@ -136,7 +136,7 @@ function past(
 async function readOwn(
   folder: string,
   number: number,
-): Promise<{ readonly past: PastRelease; readonly fence: number }> {
+): Promise<{ readonly past: PastRelease; readonly fence: number; readonly isGone: boolean }> {
   const id = `r${number}`;
   const text = await readFile(join(folder, `${id}.jsonl`), 'utf8').catch(() => '');
   const records = readLines(text);
@@ -150,8 +150,11 @@ async function readOwn(
   const runner = { pid, identity: String(runnerData['identity'] ?? '') };
   const beganAtMs = Date.parse(records[0]?.ts ?? '') || 0;
   const kind = String(data['kind'] ?? '');
+  const isGone = !isAlive(runner);
   return {
     fence: Number(runnerData['fence'] ?? 0),
+    /** Also with its end written: whoever could not reach a gateway could not give the lock back. */
+    isGone,
     past: {
       id,
       number,
@@ -160,7 +163,7 @@ async function readOwn(
       user: String(data['user'] ?? ''),
       runner: `pid ${pid}`,
       beganAtMs,
-      over: end !== undefined || !isAlive(runner),
+      over: end !== undefined || isGone,
       outcome: String(end?.data?.['outcome'] ?? ''),
       exit: Number(end?.data?.['exit'] ?? 0),
       reason: String(end?.data?.['reason'] ?? ''),

@@ -16,6 +16,9 @@ const RENEW_WAIT_MS = 3000;
 /** Least time from one renewal to the next, ms. */
 const RENEW_REST_MS = 1000;
 const RETRY_EVERY_MS = 250;
+/** A release that is to end waits so long for an answer that is under way: its job is killed soon. */
+const STOPPED_MS = 1000;
+const SILENT = 'the control plane does not answer: the journal is not in the registry';
 
 export type SharedJournalOptions = {
   readonly records: ReleaseRecords;
@@ -72,17 +75,23 @@ export class SharedJournal {
   }
 
   /**
-   * Resolves when all is in the registry. `stop` ends the waiting while it is away.
+   * Resolves when all is in the registry. `stop` ends the waiting while it is away or says nothing.
    * @throws locked, and why it is not there after `timeoutMs`
    */
   async flush(timeoutMs: number, stop: AbortSignal): Promise<void> {
-    const deadlineMs = performance.now() + timeoutMs;
+    let deadlineMs = performance.now() + timeoutMs;
+    let isStopped = false;
     for (;;) {
       if (this.#loss !== null) throw this.#loss;
       if (this.#queue.length === 0) return;
-      const isLate = performance.now() >= deadlineMs || stop.aborted;
-      if (this.#trouble !== null && (isLate || this.#isStuck)) throw this.#trouble;
-      await this.#change(Math.max(RETRY_EVERY_MS, deadlineMs - performance.now()), stop);
+      if (stop.aborted && !isStopped) {
+        isStopped = true;
+        deadlineMs = Math.min(deadlineMs, performance.now() + STOPPED_MS);
+      }
+      const isLate = performance.now() >= deadlineMs;
+      if (this.#trouble !== null && (isLate || isStopped || this.#isStuck)) throw this.#trouble;
+      if (isLate) throw new SluiceError('timeout', SILENT);
+      await this.#change(deadlineMs - performance.now(), stop);
     }
   }
 

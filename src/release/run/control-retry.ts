@@ -2,6 +2,7 @@
 // up a release half-way: calls that found nobody, or got no answer, are made again for a while.
 // Every call of ReleaseControl may be repeated: admin changes name the state wanted, not a difference.
 
+import type { ReleaseRecords } from '../../admin/contract.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { ReleaseControl } from '../control.ts';
 import { pause } from '../wait.ts';
@@ -9,6 +10,8 @@ import { pause } from '../wait.ts';
 const RETRY_EVERY_MS = 250;
 /** A job that is cancelled is killed 2.5 s after its second signal; until then it has a few calls to make. */
 const HURRIED_MS = 500;
+/** Of one that has not answered in that time, each further call. */
+const SILENT_MS = 50;
 
 /** Nobody was there, or nobody answered. */
 export function isAway(error: unknown): boolean {
@@ -59,10 +62,18 @@ export function withRetry(
  * killed, also when the control plane does not answer.
  */
 export function hurried(control: ReleaseControl, hard: AbortSignal): ReleaseControl {
+  /** It has not answered once: nobody expects more of it. */
+  let isSilent = false;
   const hurry = async <Result>(call: Promise<Result>): Promise<Result> => {
     const over = new AbortController();
+    const late = async (): Promise<never> => {
+      while (!hard.aborted && !over.signal.aborted) await pause(60_000, hard, over.signal);
+      await pause(isSilent ? SILENT_MS : HURRIED_MS, over.signal);
+      isSilent ||= !over.signal.aborted;
+      throw new SluiceError('timeout', 'control plane: no answer after the second signal');
+    };
     try {
-      return await Promise.race([call, tooLong(hard, over.signal)]);
+      return await Promise.race([call, late()]);
     } finally {
       over.abort();
     }
@@ -76,12 +87,21 @@ export function hurried(control: ReleaseControl, hard: AbortSignal): ReleaseCont
     deregister: (upstream, server, request) => hurry(control.deregister(upstream, server, request)),
     openReceipt: (upstream) => hurry(control.openReceipt(upstream)),
     readReceipt: (id) => hurry(control.readReceipt(id)),
-    ...(control.releases === undefined ? {} : { releases: control.releases }),
+    ...(control.releases === undefined
+      ? {}
+      : { releases: hurriedRecords(control.releases, hurry) }),
   };
 }
 
-async function tooLong(hard: AbortSignal, over: AbortSignal): Promise<never> {
-  while (!hard.aborted && !over.aborted) await pause(60_000, hard, over);
-  await pause(HURRIED_MS, over);
-  throw new SluiceError('timeout', 'control plane: no answer after the second signal');
+/** What is looked up of the records; what is written is waited for elsewhere. */
+function hurriedRecords(
+  records: ReleaseRecords,
+  hurry: <Result>(call: Promise<Result>) => Promise<Result>,
+): ReleaseRecords {
+  return {
+    ...records,
+    history: (service) => hurry(records.history(service)),
+    journal: (service, release) => hurry(records.journal(service, release)),
+    instances: (service) => hurry(records.instances(service)),
+  };
 }
