@@ -9,7 +9,7 @@ import { ALONE, PARTIAL } from '../../base/scopes.ts';
 import type { MemoryRegistry } from '../../gateways/memory-registry.ts';
 import { FakeControl } from '../fake-control.ts';
 import type { Gate } from './runner.ts';
-import type { World } from './world.ts';
+import { CROSSING_MS, type World } from './world.ts';
 
 type Drain = Awaited<ReturnType<ReleaseControl['setAdmin']>>;
 
@@ -71,7 +71,8 @@ export class ModelControl implements ReleaseControl {
       if (admin.state !== 'ready' && admin.owner.startsWith('user:')) {
         world.violated(`${id}: ${state} although ${admin.owner} holds it`);
       }
-      if (state !== 'ready' && was && others < world.need) {
+      const isKnown = world.now() - world.server(id).forcedMs > CROSSING_MS;
+      if (state !== 'ready' && was && isKnown && others < world.need) {
         world.violated(`${id}: taken out, ${others} others eligible, need ${world.need}`);
       }
       world.setAdmin(id, { state, owner, reason, sinceMs: 0 });

@@ -103,23 +103,26 @@ function command(model: Model): void {
 }
 
 function takeServer(model: Model): void {
-  const id = pick(model, [...model.world.servers.keys()]);
+  const { world } = model;
+  const id = pick(model, serversOf(model, 'release:')) ?? pick(model, [...world.servers.keys()]);
   if (id === undefined) return;
   const state = pick(model, ['drain', 'maint'] as const) ?? 'maint';
-  model.world.say(`${id} ${state} by user:bob`);
-  model.world.setAdmin(id, { state, owner: 'user:bob', reason: 'disk', sinceMs: 0 });
+  world.say(`${id} ${state} by user:bob`);
+  world.setAdmin(id, { state, owner: 'user:bob', reason: 'disk', sinceMs: 0 });
 }
 
+/** Most of the time what a person holds, else what a release has drained. */
 function giveServer(model: Model): void {
   const { world } = model;
-  const held = [...world.servers].filter(([, { admin }]) => admin.owner === 'user:bob');
-  const id = pick(
-    model,
-    held.map(([name]) => name),
-  );
+  const id = pick(model, serversOf(model, model.random() < 0.7 ? 'user:' : 'release:'));
   if (id === undefined) return;
   world.say(`${id} ready by user:bob`);
   world.setAdmin(id, { state: 'ready', owner: '', reason: '', sinceMs: 0 });
+}
+
+function serversOf({ world }: Model, owner: string): readonly string[] {
+  const held = [...world.servers].filter(([, { admin }]) => admin.owner.startsWith(owner));
+  return held.map(([id]) => id);
 }
 
 function flip(model: Model): void {
@@ -127,6 +130,7 @@ function flip(model: Model): void {
   if (id === undefined) return;
   const server = model.world.server(id);
   server.forced = server.forced === '' ? 'down' : '';
+  server.forcedMs = model.clock.nowMs;
   model.world.changedMs = model.clock.nowMs;
   model.world.say(`${id} checks ${server.forced || 'as it is'}`);
 }

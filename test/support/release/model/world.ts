@@ -22,6 +22,8 @@ export type ModelServer = {
   /** When it got that admin state. */
   sinceMs: number;
   forced: '' | 'down';
+  /** When that changed. */
+  forcedMs: number;
   idleAtMs: number;
 };
 
@@ -55,7 +57,7 @@ export class World {
     this.now = given.now;
     this.random = given.random;
     for (const id of given.instances) {
-      this.servers.set(id, { admin: READY, sinceMs: 0, forced: '', idleAtMs: 0 });
+      this.servers.set(id, { admin: READY, sinceMs: 0, forced: '', forcedMs: 0, idleAtMs: 0 });
     }
   }
 
@@ -123,7 +125,8 @@ export class World {
   /** Something was done to the processes of an instance under this fence. */
   touched(id: string, what: string, fence: number): void {
     this.say(`${id} ${what} (fence ${fence})`);
-    if (this.isPersons(id)) this.violated(`${id}: ${what} while a person holds it`);
+    // While the control plane is away nobody can know.
+    if (this.isPersons(id) && !this.isAway) this.violated(`${id}: ${what} while a person holds it`);
     const { value, sinceMs } = this.fence;
     if (fence < value && this.now() - sinceMs > CROSSING_MS) {
       this.violated(`${id}: ${what} under the old fence ${fence}, after ${value}`);
