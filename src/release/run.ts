@@ -100,6 +100,7 @@ async function run(
   for (const one of await secretsIn(found, service, options.version)) release.secrets.add(one);
   options.onSecrets?.(release.secrets);
   const plan = refused(planRelease(service, found, options), release);
+  release.need = plan.need;
   await release.write({ kind: 'plan', data: { plan } });
   release.emit({ type: 'plan', plan });
   for (const text of plan.notes) release.emit({ type: 'note', instance: '', text });

@@ -72,6 +72,8 @@ export class Release {
   readonly commands: Commands;
   /** Null: nothing is counted, or not yet. */
   traffic: TrafficWatch | null = null;
+  /** As many others have to stay eligible when a server that serves is taken out: as planned. */
+  need = 0;
   /** It stands still between two instances until it is told to go on. */
   onPaused: () => void = () => {};
   /** The lock could not be taken: nothing may be done. */

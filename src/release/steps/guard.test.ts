@@ -41,3 +41,16 @@ test('the time in which nobody answers is no part of the wait', async (t) => {
   const deployed = await deploy(service, control, 'v2', { ...leave, controlRetryMs: 20_000 });
   assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
 });
+
+test('a server that serves again when its turn comes is guarded, though it was down when it was planned', async (t) => {
+  const { service, control, a, b } = await scene(t);
+  control.server(b).forced = 'down';
+  const turn = (event: { readonly type: string }): void => {
+    if (event.type !== 'plan') return;
+    control.server(b).forced = '';
+    control.server(a).forced = 'down';
+  };
+  const deployed = await deploy(service, control, 'v2', { onEvent: turn });
+  assert.equal(deployed.result.exit, 5, deployed.result.reason);
+  assert.deepEqual(control.calls, [], 'no server was changed');
+});

@@ -3,6 +3,7 @@
 
 import { isSluiceError, messageOf } from '../../base/errors.ts';
 import { formatDuration } from '../../base/units.ts';
+import { isServing } from '../control.ts';
 import type { InstanceRun } from '../run.ts';
 import { done, failed } from '../step-end.ts';
 import type { StepDefinition } from '../steps.ts';
@@ -24,12 +25,13 @@ export const guard: StepDefinition<'guard'> = {
       const askedMs = performance.now();
       const awayMs = release.awayMs;
       try {
+        const need = step.need ?? (await needNow(run));
         const state = await control.setAdmin(service.upstream, instance, {
           state: 'drain',
           owner,
           reason: `release ${release.id}`,
           ifOwner: step.takeOver === '' ? owner : step.takeOver,
-          ...(step.need === null ? {} : { keepEligible: step.need }),
+          ...(need === null ? {} : { keepEligible: need }),
         });
         return done({ in_flight: state.inFlight });
       } catch (error) {
@@ -52,6 +54,14 @@ export const guard: StepDefinition<'guard'> = {
     }
   },
 };
+
+/** One that served nobody when the plan was made may serve by now: then it costs as much as any other. */
+async function needNow(run: InstanceRun): Promise<number | null> {
+  // Who stops them all wants none to stay; and where nothing runs, nothing is lost.
+  if (run.isTakenBack || run.release.options.kind === 'stop' || run.process === null) return null;
+  const server = await run.serverNow();
+  return server !== undefined && isServing(server) ? run.release.need : null;
+}
 
 async function isOurs(run: InstanceRun): Promise<boolean> {
   const server = await run.server();
