@@ -79,7 +79,7 @@ PermitRootLogin prohibit-password
   const stop = async (): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    for (const pid of [...connections(), child.pid ?? 0]) process.kill(pid, 'SIGKILL');
+    for (const pid of [...connections(), child.pid ?? 0]) kill(pid);
     await ended;
   };
   const connections = (): readonly number[] => descendantsOf(child?.pid ?? 0);
@@ -129,7 +129,7 @@ GlobalKnownHostsFile /dev/null
     },
     connections,
     cut: () => {
-      for (const pid of connections()) process.kill(pid, 'SIGKILL');
+      for (const pid of connections()) kill(pid);
     },
     stop,
     start,
@@ -160,4 +160,12 @@ function descendantsOf(pid: number): readonly number[] {
   const below = (one: number): number[] =>
     (children.get(one) ?? []).flatMap((child) => [child, ...below(child)]);
   return below(pid);
+}
+
+function kill(pid: number): void {
+  try {
+    if (pid > 0) process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
 }
