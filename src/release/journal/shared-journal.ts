@@ -90,8 +90,9 @@ export class SharedJournal {
       }
       const isLate = performance.now() >= deadlineMs;
       if (this.#trouble !== null && (isLate || isStopped || this.#isStuck)) throw this.#trouble;
-      if (isLate) throw new SluiceError('timeout', SILENT);
-      await this.#change(deadlineMs - performance.now(), stop);
+      // Else a request that is under way is waited for: it ends by itself.
+      if (isLate && isStopped) throw new SluiceError('timeout', SILENT);
+      await this.#change(Math.max(RETRY_EVERY_MS, deadlineMs - performance.now()), stop);
     }
   }
 
