@@ -18,6 +18,6 @@ for (const registry of ['embedded', 'consul'] as const) {
       lastingMs: [200, 2500],
       say: (line) => said.push(line),
     });
-    assert.deepEqual(found, [], [...said, ...lines].join('\n'));
+    assert.deepEqual(found, [], [...found, ...said, ...lines].join('\n'));
   });
 }
