@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import type { ReleaseResult } from '../src/release.ts';
 import { standStill } from './support/peers/stand-still.ts';
 import { versionOf } from './support/release/builders.ts';
-import { cancelledDeploy, startJob } from './support/release/cancelled-job.ts';
+import { cancelledDeploy, slownessOf, startJob } from './support/release/cancelled-job.ts';
 import { type ReleaseStack, startReleaseStack } from './support/release/stack.ts';
 
 test('deploy in a job of GitHub', async (t: TestContext) => {
@@ -84,8 +84,10 @@ const STEPS = ['guard', 'drain', 'stop', 'start', 'check', 'admit'] as const;
 test('a job that is cancelled leaves what its last line says, and the next deploy finishes it', async (t) => {
   const it = await startReleaseStack(t);
   const [a = ''] = it.instances;
+  const startMs = performance.now();
   const first = await it.stack.cli(['deploy', 'app', '--version', 'v0']);
   assert.equal(first.code, 0, first.text);
+  const slowness = slownessOf(performance.now() - startMs);
 
   for (const [index, step] of STEPS.entries()) {
     await t.test(`cancelled when ${step} begins`, async () => {
@@ -93,6 +95,7 @@ test('a job that is cancelled leaves what its last line says, and the next deplo
       const { job, result } = await cancelledDeploy(
         it,
         version,
+        slowness,
         (event) =>
           event.type === 'step' &&
           event.instance === a &&
@@ -117,6 +120,7 @@ test('a job that is cancelled leaves what its last line says, and the next deplo
       const { job, result } = await cancelledDeploy(
         it,
         'never',
+        slowness,
         (event) => event.type === 'step' && event.step === 'check' && event.phase === 'start',
       );
       // The 2.5 s until the KILL are enough to say what is left.
@@ -131,7 +135,7 @@ test('a job that is cancelled leaves what its last line says, and the next deplo
   await t.test(
     'cancelled while the gateway is frozen: what is left is said all the same',
     async () => {
-      const { job, release, result } = await cancelledDeploy(it, 'v9', (event) => {
+      const { job, release, result } = await cancelledDeploy(it, 'v9', slowness, (event) => {
         const isIt = event.type === 'step' && event.step === 'drain' && event.phase === 'start';
         if (isIt) standStill(it.stack.pid);
         return isIt;

@@ -11,6 +11,13 @@ import type { ReleaseStack } from './stack.ts';
 
 const TERM_AFTER_MS = 7500;
 const KILL_AFTER_MS = 2500;
+/** What a whole deploy of two instances takes on a machine on which those times are fair. */
+const FAIR_DEPLOY_MS = 5000;
+
+/** On a machine that is busy with other tests, so many times the time of GitHub. */
+export function slownessOf(deployMs: number): number {
+  return Math.min(6, Math.max(1, deployMs / FAIR_DEPLOY_MS));
+}
 
 export type Job = {
   readonly code: number | null;
@@ -49,6 +56,7 @@ export function startJob(
 export async function cancelledDeploy(
   it: ReleaseStack,
   version: string,
+  slowness: number,
   at: (event: ReleaseEvent) => boolean,
 ): Promise<{
   readonly job: Job;
@@ -67,8 +75,10 @@ export async function cancelledDeploy(
     if (event.type === 'result') result = event.result;
     if (timers.length > 0 || !at(event)) return;
     child.kill('SIGINT');
-    timers.push(setTimeout(() => child.kill('SIGTERM'), TERM_AFTER_MS));
-    timers.push(setTimeout(() => child.kill('SIGKILL'), TERM_AFTER_MS + KILL_AFTER_MS));
+    timers.push(setTimeout(() => child.kill('SIGTERM'), TERM_AFTER_MS * slowness));
+    timers.push(
+      setTimeout(() => child.kill('SIGKILL'), (TERM_AFTER_MS + KILL_AFTER_MS) * slowness),
+    );
   });
   const job = await ended;
   for (const timer of timers) clearTimeout(timer);
