@@ -214,7 +214,7 @@ export class SharedJournal {
 }
 
 /** It may answer later. */
-export function isAway(error: unknown): error is SluiceError {
+function isAway(error: unknown): error is SluiceError {
   return isSluiceError(error) && AWAY.has(error.code);
 }
 

@@ -18,6 +18,27 @@ export function isAway(error: unknown): boolean {
   return isSluiceError(error) && (error.code === 'unreachable' || error.code === 'timeout');
 }
 
+/** How a call is made: again after a while, for a bounded time. */
+export type Around = <Result>(call: () => Promise<Result>) => Promise<Result>;
+
+/** The control with each of its calls made this way; the records of releases as they are. */
+export function around(control: ReleaseControl, made: Around): ReleaseControl {
+  const { releases } = control;
+  return {
+    status: () => made(() => control.status()),
+    setAdmin: (upstream, server, change) => made(() => control.setAdmin(upstream, server, change)),
+    awaitIdle: (upstream, server, timeoutMs) =>
+      made(() => control.awaitIdle(upstream, server, timeoutMs)),
+    register: (upstream, server, request) =>
+      made(() => control.register(upstream, server, request)),
+    deregister: (upstream, server, request) =>
+      made(() => control.deregister(upstream, server, request)),
+    openReceipt: (upstream) => made(() => control.openReceipt(upstream)),
+    readReceipt: (id) => made(() => control.readReceipt(id)),
+    ...(releases === undefined ? {} : { releases }),
+  };
+}
+
 /** `stop` ends the waiting, not a call that is under way. */
 export function withRetry(
   control: ReleaseControl,
@@ -42,19 +63,7 @@ export function withRetry(
       askedMs = performance.now();
     }
   };
-  return {
-    status: () => retry(() => control.status()),
-    setAdmin: (upstream, server, change) => retry(() => control.setAdmin(upstream, server, change)),
-    awaitIdle: (upstream, server, timeoutMs) =>
-      retry(() => control.awaitIdle(upstream, server, timeoutMs)),
-    register: (upstream, server, request) =>
-      retry(() => control.register(upstream, server, request)),
-    deregister: (upstream, server, request) =>
-      retry(() => control.deregister(upstream, server, request)),
-    openReceipt: (upstream) => retry(() => control.openReceipt(upstream)),
-    readReceipt: (id) => control.readReceipt(id),
-    ...(control.releases === undefined ? {} : { releases: control.releases }),
-  };
+  return { ...around(control, retry), readReceipt: (id) => control.readReceipt(id) };
 }
 
 /**
@@ -78,18 +87,10 @@ export function hurried(control: ReleaseControl, hard: AbortSignal): ReleaseCont
       over.abort();
     }
   };
+  const { releases } = control;
   return {
-    status: () => hurry(control.status()),
-    setAdmin: (upstream, server, change) => hurry(control.setAdmin(upstream, server, change)),
-    awaitIdle: (upstream, server, timeoutMs) =>
-      hurry(control.awaitIdle(upstream, server, timeoutMs)),
-    register: (upstream, server, request) => hurry(control.register(upstream, server, request)),
-    deregister: (upstream, server, request) => hurry(control.deregister(upstream, server, request)),
-    openReceipt: (upstream) => hurry(control.openReceipt(upstream)),
-    readReceipt: (id) => hurry(control.readReceipt(id)),
-    ...(control.releases === undefined
-      ? {}
-      : { releases: hurriedRecords(control.releases, hurry) }),
+    ...around(control, (call) => hurry(call())),
+    ...(releases === undefined ? {} : { releases: hurriedRecords(releases, hurry) }),
   };
 }
 

@@ -7,7 +7,7 @@ import { messageOf } from '../../base/errors.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { ReleaseControl } from '../control.ts';
 import { pause } from '../wait.ts';
-import { isAway } from './control-retry.ts';
+import { type Around, around, isAway } from './control-retry.ts';
 
 const ASK_EVERY_MS = 250;
 /** The address may be wrong: then nobody wants to wait long, ms. */
@@ -27,7 +27,7 @@ export function firstLook(
   // For all first questions together; 0 = nothing was in the way yet.
   let untilMs = 0;
   let isOver = false;
-  const ask = async <Result>(call: () => Promise<Result>): Promise<Result> => {
+  const ask: Around = async (call) => {
     for (;;) {
       try {
         return await call();
@@ -47,25 +47,17 @@ export function firstLook(
   };
   const { releases } = control;
   return {
+    ...around(control, (call) => call()),
     status: async () => {
       const status = await ask(() => control.status());
       isOver = true;
       return status;
     },
-    setAdmin: (upstream, server, change) => control.setAdmin(upstream, server, change),
-    awaitIdle: (upstream, server, timeoutMs) => control.awaitIdle(upstream, server, timeoutMs),
-    register: (upstream, server, request) => control.register(upstream, server, request),
-    deregister: (upstream, server, request) => control.deregister(upstream, server, request),
-    openReceipt: (upstream) => control.openReceipt(upstream),
-    readReceipt: (id) => control.readReceipt(id),
     ...(releases === undefined ? {} : { releases: patient(releases, ask) }),
   };
 }
 
-function patient(
-  releases: ReleaseRecords,
-  ask: <Result>(call: () => Promise<Result>) => Promise<Result>,
-): ReleaseRecords {
+function patient(releases: ReleaseRecords, ask: Around): ReleaseRecords {
   return {
     take: (service, request) => ask(() => releases.take(service, request)),
     renew: (service, body) => releases.renew(service, body),
