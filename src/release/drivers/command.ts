@@ -21,7 +21,7 @@ import { leftBehind, stopFacts, stopInstance } from './command/stop.ts';
 import { userSwitch } from './command/user.ts';
 import type { Driver, DriverScope, Handle, Launch, Started } from './driver.ts';
 import { environmentOf, secretsOf } from './environment.ts';
-import { instanceProcesses, MARK } from './processes.ts';
+import { instanceProcesses, ownVariables } from './processes.ts';
 import { strangerOn } from './stranger.ts';
 
 /** A log beyond this is set aside as `.log.1` at the next start. */
@@ -118,12 +118,7 @@ class CommandDriver implements Driver {
     if (problem !== '') throw new SluiceError('release_failed', `${this.#instance}: ${problem}`);
     const pin = launch.pin ?? (await pinOf(this.#host, launch, values['PATH'] ?? ''));
     const [name = '', ...args] = real.argv;
-    const env = {
-      ...values,
-      [MARK]: this.#scope.mark,
-      SLUICE_VERSION: launch.version,
-      SLUICE_RELEASE: release,
-    };
+    const env = { ...values, ...ownVariables(this.#scope.mark, launch.version, release) };
     const logOffset = await this.#beginLog();
     let spawned: Spawned;
     try {

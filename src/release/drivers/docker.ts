@@ -6,7 +6,7 @@
 import { SluiceError } from '../../base/errors.ts';
 import { isInstanceReference } from '../../base/secrets.ts';
 import { formatAddress } from '../../base/units.ts';
-import { field, stringField } from '../journal/fields.ts';
+import { field, stringField, textsField, wordsField } from '../journal/fields.ts';
 import { type Container, endOf, inspectAll } from './docker/container.ts';
 import type {
   Driver,
@@ -322,18 +322,12 @@ function readLaunch(value: unknown): DockerLaunch {
     version: stringField(value, 'version'),
     image: stringField(value, 'image'),
     ...(typeof imageId === 'string' ? { imageId } : {}),
-    argv: words(field(value, 'argv')),
-    publish: words(field(value, 'publish')),
-    options: words(field(value, 'options')),
+    argv: wordsField(value, 'argv'),
+    publish: wordsField(value, 'publish'),
+    options: wordsField(value, 'options'),
     restart: stringField(value, 'restart'),
-    env: Object.fromEntries(
-      Object.entries(field(value, 'env') ?? {}).map(([name, text]) => [name, String(text)]),
-    ),
+    env: textsField(value, 'env'),
   };
-}
-
-function words(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.map(String) : [];
 }
 
 function readHandle(value: unknown): DockerHandle {

@@ -5,7 +5,7 @@
 
 import { SluiceError } from '../../base/errors.ts';
 import { formatAddress } from '../../base/units.ts';
-import { field, numberField, stringField } from '../journal/fields.ts';
+import { numberField, stringField, textsField, wordsField } from '../journal/fields.ts';
 import {
   type Driver,
   type DriverScope,
@@ -18,6 +18,7 @@ import {
 } from './driver.ts';
 import { secretsOf, valuesOf } from './environment.ts';
 import { appsOf, endOf, type Pm2Answer, type Pm2App } from './pm2/apps.ts';
+import { ownVariables } from './processes.ts';
 import { closedPort, ownProcesses, strangerBeside } from './stranger.ts';
 import { filledEnv, filler } from './template.ts';
 import { complaint, Shared, Tool } from './tool.ts';
@@ -133,11 +134,7 @@ class Pm2Driver implements Driver {
     const file = await this.#programOf(program, cwd);
     if (file === '') throw this.#refusal(`cannot start "${program}": it is not there`);
     await this.#delete();
-    const own = {
-      SLUICE_VERSION: version,
-      SLUICE_RELEASE: release,
-      SLUICE_INSTANCE: this.#scope.mark,
-    };
+    const own = ownVariables(this.#scope.mark, version, release);
     const words = [
       ...['start', file, '--name', this.#name, '--interpreter', 'none', '--cwd', cwd],
       ...['--kill-timeout', String(this.#scope.service.stopTimeoutMs)],
@@ -248,18 +245,12 @@ function handleOf({ pid, startedAtMs }: Pm2App): Pm2Handle {
 }
 
 function readLaunch(value: unknown): Pm2Launch {
-  const words = (name: string): readonly string[] => {
-    const found = field(value, name);
-    return Array.isArray(found) ? found.map(String) : [];
-  };
   return {
     version: stringField(value, 'version'),
-    argv: words('argv'),
+    argv: wordsField(value, 'argv'),
     cwd: stringField(value, 'cwd'),
-    options: words('options'),
-    env: Object.fromEntries(
-      Object.entries(field(value, 'env') ?? {}).map(([name, text]) => [name, String(text)]),
-    ),
+    options: wordsField(value, 'options'),
+    env: textsField(value, 'env'),
   };
 }
 

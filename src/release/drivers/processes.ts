@@ -5,6 +5,15 @@ import type { Host, HostProcess, ProcessName } from '../hosts.ts';
 /** Set in the environment of every instance; its value is the path of the instance's record. */
 export const MARK = 'SLUICE_INSTANCE';
 
+/** What every process of an instance finds in its environment. */
+export function ownVariables(
+  mark: string,
+  version: string,
+  release: string,
+): Readonly<Record<string, string>> {
+  return { [MARK]: mark, SLUICE_VERSION: version, SLUICE_RELEASE: release };
+}
+
 /**
  * The living processes of an instance, its leader first, then by pid. Theirs are: those whose
  * environment carries MARK with this value; `roots`, known from before; the session that the leader began,

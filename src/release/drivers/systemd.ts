@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { SluiceError } from '../../base/errors.ts';
 import { formatAddress } from '../../base/units.ts';
 import type { Facts } from '../events.ts';
-import { field, stringField } from '../journal/fields.ts';
+import { stringField, textsField } from '../journal/fields.ts';
 import { pause } from '../wait.ts';
 import {
   type Driver,
@@ -20,6 +20,7 @@ import {
   type Started,
 } from './driver.ts';
 import { secretsOf, valuesOf } from './environment.ts';
+import { ownVariables } from './processes.ts';
 import { closedPort, ownProcesses, strangerBeside } from './stranger.ts';
 import {
   endOf,
@@ -152,11 +153,7 @@ class SystemdDriver implements Driver {
     const { values, problem } = await valuesOf(env, { isFresh: true });
     if (problem !== '') throw refuse(problem);
     if (envFile !== '') {
-      const own = {
-        SLUICE_VERSION: version,
-        SLUICE_RELEASE: release,
-        SLUICE_INSTANCE: this.#scope.mark,
-      };
+      const own = ownVariables(this.#scope.mark, version, release);
       await this.#scope.host.put(envFile, envFileText({ ...values, ...own }));
     }
     // One that failed too often is not started before its count is taken back.
@@ -265,12 +262,11 @@ class SystemdDriver implements Driver {
 }
 
 function readLaunch(value: unknown): SystemdLaunch {
-  const env = field(value, 'env');
   return {
     version: stringField(value, 'version'),
     unit: stringField(value, 'unit'),
     envFile: stringField(value, 'envFile'),
-    env: Object.fromEntries(Object.entries(env ?? {}).map(([name, text]) => [name, String(text)])),
+    env: textsField(value, 'env'),
   };
 }
 

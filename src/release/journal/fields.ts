@@ -18,6 +18,18 @@ export function numberField(value: unknown, name: string): number {
   return found;
 }
 
+/** Texts by name; none when it is not there. */
+export function textsField(value: unknown, name: string): Record<string, string> {
+  const entries = Object.entries(field(value, name) ?? {});
+  return Object.fromEntries(entries.map(([key, text]) => [key, String(text)]));
+}
+
+/** Texts in a row; none when it is not there. */
+export function wordsField(value: unknown, name: string): readonly string[] {
+  const found = field(value, name);
+  return Array.isArray(found) ? found.map(String) : [];
+}
+
 export function bad(name: string): Error {
   return new Error(`"${name}" is missing or of the wrong type`);
 }

@@ -1,7 +1,7 @@
 // A launch of the command driver, and how it is read back from the record of an instance.
 
 import type { ProcessName } from '../../hosts.ts';
-import { bad, field, numberField, stringField } from '../../journal/fields.ts';
+import { bad, field, numberField, stringField, textsField } from '../../journal/fields.ts';
 import type { Launch, MarkedScope } from '../driver.ts';
 import type { LaunchEnvironment } from '../environment.ts';
 
@@ -63,7 +63,7 @@ function readPin(value: unknown): Pin {
 function texts(value: unknown, name: string): Record<string, string> {
   const found = field(value, name);
   if (typeof found !== 'object' || found === null) throw bad(name);
-  return Object.fromEntries(Object.entries(found).map(([key, text]) => [key, String(text)]));
+  return textsField(value, name);
 }
 
 function readInherit(value: unknown): CommandLaunch['inherit'] {
