@@ -12,8 +12,9 @@ import { Cleanup, PROJECT, type Stack, start } from '../demo/stack.ts';
 import type { StatusDocument } from '../src/admin.ts';
 import type { ReleaseResult } from '../src/release.ts';
 import { seededRandom } from '../test/support/base/random.ts';
+import { signal } from '../test/support/base/signal.ts';
 import { answerOf, type Behaviour, buildGround, type Ground } from './release-troubles/ground.ts';
-import { signal, within } from './release-troubles/processes.ts';
+import { within } from './release-troubles/processes.ts';
 import { type Run, TROUBLES } from './release-troubles/troubles.ts';
 
 const SLUICE = join(PROJECT, 'bin/sluice.js');

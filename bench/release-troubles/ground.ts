@@ -4,8 +4,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Cleanup, PROJECT, Stack, temporaryFolder } from '../../demo/stack.ts';
 import { freePorts } from '../../test/support/base/ports.ts';
+import { signal } from '../../test/support/base/signal.ts';
 import { type Sshd, startSshd } from '../../test/support/cli/sshd.ts';
-import { signal } from './processes.ts';
 
 const APP = join(PROJECT, 'demo/app.ts');
 

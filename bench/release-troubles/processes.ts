@@ -9,14 +9,6 @@ export function within(child: Child, ms: number): Promise<boolean> {
   return Promise.race([child.exited.then(() => true), delay(ms, false, { ref: false })]);
 }
 
-export function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    if (pid > 0) process.kill(pid, name);
-  } catch {
-    // It has ended.
-  }
-}
-
 export async function descendants(pid: number): Promise<readonly number[]> {
   if (pid === 0) return [];
   let children: readonly number[] = [];

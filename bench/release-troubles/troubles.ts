@@ -3,8 +3,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../../demo/load.ts';
 import type { Child } from '../../demo/stack.ts';
+import { signal } from '../../test/support/base/signal.ts';
 import { answerOf, type Ground } from './ground.ts';
-import { descendants, nameOf, signal, within } from './processes.ts';
+import { descendants, nameOf, within } from './processes.ts';
 
 /** After a trouble is over, what it caused may still come in for so long. */
 const AFTER_MS = 1000;
@@ -36,9 +37,7 @@ export const TROUBLES: Readonly<Record<string, Act>> = {
   },
   'freeze-host': async ({ sshds, random }) => {
     const sshd = sshds[Math.floor(random() * sshds.length)];
-    const pids = await descendants(sshd?.pid ?? 0);
-    const sessions = [];
-    for (const pid of pids) if ((await nameOf(pid)) === 'sshd') sessions.push(pid);
+    const sessions = sshd?.connections() ?? [];
     for (const pid of sessions) signal(pid, 'SIGSTOP');
     await delay(500 + random() * 5000);
     for (const pid of sessions) signal(pid, 'SIGCONT');

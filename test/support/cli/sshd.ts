@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { SshConfig } from '../../../src/config.ts';
 import { freePort } from '../base/ports.ts';
+import { signal } from '../base/signal.ts';
 import { until } from '../daemon/builders.ts';
 import { isListening } from '../daemon/listening.ts';
 import { needPeer, type Scope } from '../peers/programs.ts';
@@ -79,7 +80,7 @@ PermitRootLogin prohibit-password
   const stop = async (): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    for (const pid of [...connections(), child.pid ?? 0]) kill(pid);
+    for (const pid of [...connections(), child.pid ?? 0]) signal(pid, 'SIGKILL');
     await ended;
   };
   const connections = (): readonly number[] => descendantsOf(child?.pid ?? 0);
@@ -129,7 +130,7 @@ GlobalKnownHostsFile /dev/null
     },
     connections,
     cut: () => {
-      for (const pid of connections()) kill(pid);
+      for (const pid of connections()) signal(pid, 'SIGKILL');
     },
     stop,
     start,
@@ -160,12 +161,4 @@ function descendantsOf(pid: number): readonly number[] {
   const below = (one: number): number[] =>
     (children.get(one) ?? []).flatMap((child) => [child, ...below(child)]);
   return below(pid);
-}
-
-function kill(pid: number): void {
-  try {
-    if (pid > 0) process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
 }

@@ -26,6 +26,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import type { Address } from '../../../src/base/units.ts';
 import { openConsul, openEtcd, type RecordStore } from '../../../src/registry.ts';
 import { freePorts } from '../base/ports.ts';
+import { signal } from '../base/signal.ts';
 import { type Scope, startConsul } from '../peers/programs.ts';
 import { startConsulCluster } from '../registry/consul-cluster.ts';
 import { startEtcd } from '../registry/etcd-cluster.ts';
@@ -173,14 +174,6 @@ function document<Document>({ status, text }: { status: number; text: string }):
   if (status >= 300) throw new Error(`${status} ${text.slice(0, 300)}`);
   // Of our own control API, of the same version: taken as it is.
   return JSON.parse(text) as Document;
-}
-
-export function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // It has ended.
-  }
 }
 
 export type Cluster = {

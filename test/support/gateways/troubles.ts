@@ -4,7 +4,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../../../demo/load.ts';
 import type { KvEntry } from '../../../src/registry.ts';
-import { type Cluster, type ClusterGateway, signal, until } from './cluster.ts';
+import { signal } from '../base/signal.ts';
+import { type Cluster, type ClusterGateway, until } from './cluster.ts';
 
 /** After a trouble is over, what it caused may still come in for so long, ms. */
 const AFTER_MS = 500;

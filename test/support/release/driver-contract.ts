@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { Driver, Launch, Started } from '../../../src/release/drivers.ts';
+import { until } from '../base/until.ts';
 
 export type DriverCase = {
   /** A driver of the same instance, of which each knows only what it did itself. */
@@ -120,8 +121,4 @@ function readBack(driver: Driver, started: Started): Started {
   const value: Started = JSON.parse(JSON.stringify(started));
   const { handle, launch } = value;
   return { ...value, handle: driver.readHandle(handle), launch: driver.readLaunch(launch) };
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
 }

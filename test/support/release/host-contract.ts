@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import type { Command, Host } from '../../../src/release/hosts.ts';
 import { freePorts } from '../base/ports.ts';
+import { until } from '../base/until.ts';
 import { killGroup } from './builders.ts';
 
 const PATH = process.env['PATH'] ?? '';
@@ -246,8 +247,4 @@ export function hostContract(
 
 function* endless(): Generator<Buffer> {
   for (;;) yield Buffer.alloc(65_536, 'a');
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
 }

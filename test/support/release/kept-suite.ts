@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import type { ServiceConfig } from '../../../src/config.ts';
 import { driverOf } from '../../../src/release/drivers.ts';
 import { type Host, localHost } from '../../../src/release/hosts.ts';
+import { until } from '../base/until.ts';
 import { deploy, FakeControl, firstOf, ids, outcomes } from './builders.ts';
 import { type DriverCase, driverContract } from './driver-contract.ts';
 import { type FakeKind, fakeService } from './fakes.ts';
@@ -110,8 +111,4 @@ export function keptSuite(kind: FakeKind): void {
 async function answerOf(service: ServiceConfig): Promise<Record<string, string>> {
   const response = await fetch(`http://${firstOf(service).id}/`);
   return JSON.parse(await response.text());
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
 }
