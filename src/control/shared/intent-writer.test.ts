@@ -43,11 +43,16 @@ async function scene(t: TestContext, others: string) {
 }
 
 /** What comes of it when the registry does not answer, though nobody has noticed yet. */
-async function unanswered(t: TestContext, a: TestGateway, start: () => Promise<void>) {
+async function unanswered(
+  t: TestContext,
+  a: TestGateway,
+  start: () => Promise<void>,
+  afterMs = 4000,
+) {
   const release = a.store.hold();
   const change = start().catch((error: unknown) => error);
   await settled();
-  t.mock.timers.tick(4000);
+  t.mock.timers.tick(afterMs);
   const error = await change;
   assert.equal(a.gateways.isReachable, true);
   return { error, release };
@@ -69,11 +74,28 @@ test('a word that the registry does not take in time holds here, and is kept', a
 
 test('with a guard it is refused: what the others said last may be old', async (t) => {
   const { a, saved, change } = await scene(t, 'b');
-  const { error, release } = await unanswered(t, a, () => change({ keepEligible: 0 }));
+  const { error, release } = await unanswered(t, a, () => change({ keepEligible: 0 }), 7000);
   assert(isSluiceError(error) && error.code === 'guard_refused');
-  assert.match(error.message, /nobody knows which servers can be used on B/);
+  assert.match(
+    error.message,
+    /nobody knows which servers can be used on B.*; it may take the chang/,
+  );
   assert.deepEqual(saved, []);
   release();
+  await settled();
+  assert.equal(a.admins().size, 0, 'what was refused is not done later');
+});
+
+test('with a guard it is waited for while a new leader is elected', async (t) => {
+  const { a, saved, change } = await scene(t, 'b');
+  const release = a.store.hold();
+  const changed = change({ keepEligible: 0 });
+  await settled();
+  t.mock.timers.tick(6900);
+  await settled();
+  release();
+  await changed;
+  assert.deepEqual([a.admins().get('s1')?.state, saved], ['drain', []]);
 });
 
 test('that the registry does not answer is said before what the guard knows', async (t) => {
@@ -83,7 +105,7 @@ test('that the registry does not answer is said before what the guard knows', as
   };
   a.store.isAway = true;
   await assert.rejects(change({ keepEligible: 0 }, undefined, guard), {
-    message: /^upstream "app": the registry does not answer, so nobody knows/,
+    message: /^upstream "app": the registry does not answer, so nobody knows.*"sluice gateways"$/,
   });
 });
 

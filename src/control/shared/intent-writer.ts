@@ -13,6 +13,11 @@ import type { Others } from '../others.ts';
 
 /** A registry that does not answer within this time is away, ms. */
 const WRITE_DEADLINE_MS = 4000;
+/**
+ * So long where the change cannot be made without it, ms: an etcd that elects a leader answers after some
+ * seconds. Whoever asks waits for ten, and the others had two of them.
+ */
+const GUARDED_DEADLINE_MS = 7000;
 /** Others may take so long to confirm the change before, ms; then the guard says that they did not. */
 const CURRENT_DEADLINE_MS = 2000;
 
@@ -65,29 +70,41 @@ export class IntentWriter {
       checkOwner(server, current, ifOwner);
       return state === current.state && (state === 'ready' || isSameWord(current, request));
     };
+    let isRefused = false;
     const decide = (admins: ReadonlyMap<string, Admin>) => {
+      // The registry is back after whoever asked was told no.
+      if (isRefused) throw new SluiceError('guard_refused', `upstream "${upstream}": too late`);
       const isSame = isSaid(admins);
       if (isGuarded && !isSame) guard();
       // Back already; its record may still say that it is out.
       return { server, admin: isSame && state !== 'ready' ? undefined : wanted };
     };
-    if (gateways.isReachable) {
+    const isSent = gateways.isReachable;
+    if (isSent) {
       if (isGuarded) await others.untilCurrent(upstream, CURRENT_DEADLINE_MS);
       // The lock first: what lies beside may be written at once, into another registry.
       const written = gateways.intents.change(upstream, decide, async (admin) => [
         ...((await lock?.claim()) ?? []),
         ...(await beside(upstream, server, admin)),
       ]);
-      if (await isWritten(written)) return;
+      const needsOthers = isGuarded && others.capacities(upstream).length > 0;
+      const deadlineMs = needsOthers ? GUARDED_DEADLINE_MS : WRITE_DEADLINE_MS;
+      if (await isWritten(written, deadlineMs)) return;
     }
-    this.#keep(change, isSaid, wanted);
+    try {
+      this.#keep(change, isSaid, wanted, isSent);
+    } catch (error) {
+      isRefused = true;
+      throw error;
+    }
   }
 
-  /** The registry is away. */
+  /** The registry is away. `isSent`: it was asked to take the change, and did not answer. */
   #keep(
     { upstream, server, request, guard, lock }: IntentChange,
     isSaid: (admins: ReadonlyMap<string, Admin>) => boolean,
     admin: Admin,
+    isSent: boolean,
   ): void {
     const { gateways, others, save } = this.#options;
     lock?.check();
@@ -98,7 +115,8 @@ export class IntentWriter {
       const [other] = others.capacities(upstream);
       if (other !== undefined) {
         const text = `upstream "${upstream}": the registry does not answer, so nobody knows which servers can be used on ${other.gateway}; see "sluice gateways"`;
-        throw new SluiceError('guard_refused', text);
+        const late = isSent ? `; it may take the change yet: see "sluice status ${upstream}"` : '';
+        throw new SluiceError('guard_refused', `${text}${late}`);
       }
       guard();
     }
@@ -108,12 +126,12 @@ export class IntentWriter {
   }
 }
 
-/** False when the registry is away; what it did not take in time it may still take, which changes nothing. */
-async function isWritten(written: Promise<void>): Promise<boolean> {
+/** False when the registry is away; what it did not take in time it may still take. */
+async function isWritten(written: Promise<void>, deadlineMs: number): Promise<boolean> {
   try {
     return await within(
       written.then(() => true),
-      WRITE_DEADLINE_MS,
+      deadlineMs,
       false,
     );
   } catch (error) {
