@@ -12,12 +12,12 @@ import { silentLog } from '../src/base/log.ts';
 import { startDaemon } from '../src/daemon.ts';
 import { openStore, serveConsulApi } from '../src/registry.ts';
 import { freePort } from './support/base/ports.ts';
+import { isRunning } from './support/base/process-facts.ts';
 import {
   CHECKED,
   daemonConfig,
   eligibleServers,
   get,
-  isAlive,
   listeningOn,
   PLAIN,
   runDaemon,
@@ -55,7 +55,7 @@ test('killed and started again without its registry, it serves what it knew and 
   const rare = daemonConfig(`${consul}\n${CHECKED.replace('50ms', '1h')}`, dir);
   const listen = [{ id: 'test', host: '127.0.0.1', port: Number(new URL(first.gateway).port) }];
   const second = await runDaemon(t, { ...rare, gateway: { ...rare.gateway, listen } });
-  await until('the old workers have ended', () => workers.every((pid) => !isAlive(pid)));
+  await until('the old workers have ended', () => workers.every((pid) => !isRunning(pid)));
   assert.deepEqual(await eligibleServers(second.control), [b.id]);
   assert.equal((await get(second.gateway)).body, b.id);
   const document = await status(second.control);

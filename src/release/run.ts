@@ -21,7 +21,7 @@ import { releaseInstance, takeBack } from './run/release-instance.ts';
 import { finishFailed } from './run/resumed.ts';
 import { allBack, rollBack } from './run/roll-back.ts';
 import { TrafficWatch } from './run/traffic.ts';
-import type { StepFailure } from './step-end.ts';
+import { isUnanswered, type StepFailure } from './step-end.ts';
 import { type Survey, secretsIn, survey } from './survey.ts';
 import type { Tally } from './verdict.ts';
 
@@ -110,10 +110,12 @@ async function run(
   const begins = problem === undefined && plan.instances.some(({ action }) => action === 'release');
   if (begins) notifier.tell('started', aboutOf(release, plan.from, null));
   release.onPaused = () => notifier.tell('paused', aboutOf(release, plan.from, null));
-  const refusal =
+  const refusal = unlessInterrupted(
+    release,
     problem === undefined
       ? ((await bring(release, plan, artifact)) ?? (begins ? await beforeRelease(release) : null))
-      : { code: problem.code, reason: problem.message, evidence: [] };
+      : { code: problem.code, reason: problem.message, evidence: [] },
+  );
   const end: End =
     refusal === null
       ? await carryOut(release, plan, found)
@@ -123,7 +125,7 @@ async function run(
     release: release.id,
     plan,
     options,
-    failure: end.failure ?? release.storage,
+    failure: unlessInterrupted(release, end.failure ?? release.storage),
     isRefused: refusal !== null && refusal.code !== 'interrupted',
     storage: release.storage,
     settled: release.settled,
@@ -156,6 +158,16 @@ async function finish(
   for (const text of await notifier.close()) release.emit({ type: 'note', instance: '', text });
   release.emit({ type: 'result', result });
   return masked(result, release.secrets);
+}
+
+/**
+ * An interrupt ends the patience with a control plane that does not answer, also in the call that is under
+ * way: what ended the release is the interrupt.
+ */
+function unlessInterrupted(release: Release, failure: StepFailure | null): StepFailure | null {
+  const { soft } = release.options.interrupts;
+  if (failure === null || !soft.aborted || !isUnanswered(failure)) return failure;
+  return { ...failure, code: 'interrupted', reason: `interrupted; ${failure.reason}` };
 }
 
 function notifierFor({ service, options, secrets }: Release): Notifier {

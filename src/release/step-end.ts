@@ -27,6 +27,11 @@ export type StepEnd =
   /** Too few others were left while it drained: it goes back, and the guard is asked again. */
   | { readonly kind: 'too_few_others'; readonly reason: string };
 
+/** The control plane, or the registry behind it, did not answer: what was asked of it may have been done. */
+export function isUnanswered({ code }: StepFailure): boolean {
+  return code === 'unreachable' || code === 'timeout' || code === 'registry_unreachable';
+}
+
 export function done(facts: Facts): StepEnd {
   return { kind: 'done', facts };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deploy, outcomes, scene, when } from '../../../test/support/release/builders.ts';
+import { SluiceError } from '../../base/errors.ts';
 import { Interrupts } from '../wait.ts';
 
 test('interrupted before the stop: the server is put back, and the next run does the rest', async (t) => {
@@ -63,6 +64,56 @@ test('interrupted twice: stops at once and says what it leaves, which the next r
   const rest = await deploy(service, control, 'v3');
   assert.deepEqual(outcomes(rest), ['v3 in released', 'v3 in released']);
   assert.equal(control.eligibleMin, 1);
+});
+
+/** A call that is under way when the release is interrupted, and is not answered. */
+const UNANSWERED = [
+  ['awaitIdle', 'drain', 'untouched', ['drain', 'ready']],
+  // Nobody knows whether it was done: it is undone.
+  ['setAdmin', 'guard', 'untouched', ['drain', 'ready']],
+  ['setAdmin', 'admit', 'stuck', ['drain', 'ready']],
+] as const;
+
+for (const [name, step, outcome, changes] of UNANSWERED) {
+  for (const code of ['timeout', 'unreachable', 'registry_unreachable'] as const) {
+    test(`interrupted while ${step} is not answered (${code}): it ends as interrupted`, async (t) => {
+      const { service, control, a } = await scene(t);
+      const interrupts = new Interrupts();
+      let isUnderWay = false;
+      const begins = when(a, step, 'start', () => {
+        isUnderWay = true;
+      });
+      const call: (...given: never[]) => Promise<unknown> = control[name].bind(control);
+      const unanswered = async (...given: never[]): Promise<unknown> => {
+        const answer = await call(...given);
+        if (!isUnderWay) return answer;
+        isUnderWay = false;
+        interrupts.raise('SIGINT');
+        throw new SluiceError(code, 'control plane: no answer');
+      };
+      Object.assign(control, { [name]: unanswered });
+      const { result } = await deploy(service, control, 'v2', { interrupts, ...begins });
+      assert.deepEqual(
+        [result.outcome, result.exit, result.code],
+        ['interrupted', 130, 'interrupted'],
+      );
+      assert.match(result.reason, /^interrupted; control plane: no answer/);
+      assert.equal(result.instances[0]?.outcome, outcome);
+      assert.deepEqual(
+        control.calls,
+        changes.map((change) => `${a} ${change}`),
+      );
+    });
+  }
+}
+
+test('interrupted before the first step while nobody answers: it ends as interrupted', async (t) => {
+  const { service, control } = await scene(t);
+  const interrupts = new Interrupts();
+  control.isAway = true;
+  interrupts.raise('SIGTERM');
+  const { result } = await deploy(service, control, 'v2', { interrupts });
+  assert.deepEqual([result.outcome, result.exit, control.calls], ['interrupted', 143, []]);
 });
 
 test('a control plane that goes away after the stop leaves the rest alone', async (t) => {

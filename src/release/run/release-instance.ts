@@ -3,7 +3,7 @@
 // go-back.ts. Other instances are never touched by it.
 
 import type { InstancePlan, Step } from '../plan.ts';
-import type { StepFailure } from '../step-end.ts';
+import { isUnanswered, type StepFailure } from '../step-end.ts';
 import type { InstanceSurvey } from '../survey.ts';
 import { goBack, leaveRunning, saysNothingOfVersion } from './go-back.ts';
 import { InstanceRun } from './instance-run.ts';
@@ -95,7 +95,7 @@ async function onFailure(run: InstanceRun, step: Step, failure: StepFailure): Pr
   }
   if (!run.isTouched) {
     // A change whose answer never came may have been made.
-    const isChanged = run.isHeld || run.isRegistered || failure.code === 'unreachable';
+    const isChanged = run.isHeld || run.isRegistered || isUnanswered(failure);
     const trouble = hard.aborted ? failure.reason : isChanged ? await putBack(run) : '';
     run.settle(trouble === '' ? 'untouched' : 'stuck', trouble);
     return failure;

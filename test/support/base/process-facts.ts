@@ -53,6 +53,19 @@ export function isPending(pid: number, signal: NodeJS.Signals): boolean {
   return isSet(pid, 'ShdPnd', signal);
 }
 
+/**
+ * Whether it runs. One that has ended does not, though its pid may be there for a moment, or where nobody
+ * asks for its end for ever.
+ */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^[ZX]/.test(fieldOf(pid, 'State'));
+  } catch {
+    // No such process, or it was forgotten while it was read.
+    return false;
+  }
+}
+
 export function isStopped(pid: number): boolean {
   return fieldOf(pid, 'State').startsWith('T');
 }

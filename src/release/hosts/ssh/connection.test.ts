@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { isRunning } from '../../../../test/support/base/process-facts.ts';
 import { startSshd } from '../../../../test/support/cli/sshd.ts';
 import { killGroup } from '../../../../test/support/release/builders.ts';
 import { hostBehind, sshHost } from '../../../../test/support/release/ssh-hosts.ts';
@@ -29,15 +30,6 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) {
     assert(performance.now() < deadlineMs, 'it did not come about');
     await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 
@@ -67,7 +59,7 @@ test('a command that was cut off is not run again, and ends on the host', async 
   const pid = await pidIn(file);
   it.sshd.cut();
   await assert.rejects(run, { code: 'host_unreachable', message: /whether it ended is not known/ });
-  await until(() => !isAlive(pid));
+  await until(() => !isRunning(pid));
   assert.equal((await readFile(file, 'utf8')).trim().split('\n').length, 1);
 });
 
@@ -83,7 +75,7 @@ await host.run({ file: '/bin/sh', args: ['-c', 'echo $$ >${file}; exec sleep 60'
   t.after(() => runner.kill('SIGKILL'));
   const pid = await pidIn(file);
   runner.kill('SIGKILL');
-  await until(() => !isAlive(pid));
+  await until(() => !isRunning(pid));
   await until(() => sshd.connections().length === 0);
 });
 
@@ -115,7 +107,7 @@ test('a host that stands still is left, and asked again by another connection', 
   const frozen = sshd.connections();
   for (const pid of frozen) process.kill(pid, 'SIGSTOP');
   t.after(() => {
-    for (const pid of frozen) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+    for (const pid of frozen) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
   });
   assert.equal((await host.look('/etc/passwd'))?.kind, 'file');
 });
