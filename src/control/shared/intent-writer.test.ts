@@ -74,7 +74,7 @@ test('a word that the registry does not take in time holds here, and is kept', a
 
 test('with a guard it is refused: what the others said last may be old', async (t) => {
   const { a, saved, change } = await scene(t, 'b');
-  const { error, release } = await unanswered(t, a, () => change({ keepEligible: 0 }), 7000);
+  const { error, release } = await unanswered(t, a, () => change({ keepEligible: 0 }), 8500);
   assert(isSluiceError(error) && error.code === 'guard_refused');
   assert.match(
     error.message,
@@ -91,7 +91,7 @@ test('with a guard it is waited for while a new leader is elected', async (t) =>
   const release = a.store.hold();
   const changed = change({ keepEligible: 0 });
   await settled();
-  t.mock.timers.tick(6900);
+  t.mock.timers.tick(8000);
   await settled();
   release();
   await changed;

@@ -14,10 +14,10 @@ import type { Others } from '../others.ts';
 /** A registry that does not answer within this time is away, ms. */
 const WRITE_DEADLINE_MS = 4000;
 /**
- * So long where the change cannot be made without it, ms: an etcd that elects a leader answers after some
- * seconds. Whoever asks waits for ten, and the others had two of them.
+ * So long where the change cannot be made without it, with the time for the others, ms: an etcd that elects
+ * a leader answers after some seconds. Whoever asks waits for ten.
  */
-const GUARDED_DEADLINE_MS = 7000;
+const GUARDED_DEADLINE_MS = 8500;
 /** Others may take so long to confirm the change before, ms; then the guard says that they did not. */
 const CURRENT_DEADLINE_MS = 2000;
 
@@ -79,6 +79,7 @@ export class IntentWriter {
       // Back already; its record may still say that it is out.
       return { server, admin: isSame && state !== 'ready' ? undefined : wanted };
     };
+    const guardedUntilMs = performance.now() + GUARDED_DEADLINE_MS;
     const isSent = gateways.isReachable;
     if (isSent) {
       if (isGuarded) await others.untilCurrent(upstream, CURRENT_DEADLINE_MS);
@@ -88,8 +89,8 @@ export class IntentWriter {
         ...(await beside(upstream, server, admin)),
       ]);
       const needsOthers = isGuarded && others.capacities(upstream).length > 0;
-      const deadlineMs = needsOthers ? GUARDED_DEADLINE_MS : WRITE_DEADLINE_MS;
-      if (await isWritten(written, deadlineMs)) return;
+      const waitMs = needsOthers ? guardedUntilMs - performance.now() : WRITE_DEADLINE_MS;
+      if (await isWritten(written, waitMs)) return;
     }
     try {
       this.#keep(change, isSaid, wanted, isSent);
@@ -127,11 +128,11 @@ export class IntentWriter {
 }
 
 /** False when the registry is away; what it did not take in time it may still take. */
-async function isWritten(written: Promise<void>, deadlineMs: number): Promise<boolean> {
+async function isWritten(written: Promise<void>, waitMs: number): Promise<boolean> {
   try {
     return await within(
       written.then(() => true),
-      deadlineMs,
+      waitMs,
       false,
     );
   } catch (error) {
