@@ -15,6 +15,8 @@ export type {
   FolderEntry,
   Host,
   HostProcess,
+  Keep,
+  Keepers,
   ListeningSockets,
   ProcessName,
   SignalName,
@@ -23,6 +25,7 @@ export type {
 export { localHost } from './hosts/local.ts';
 // The lock of a release names its runner, which is always a process of this machine.
 export { identityAtStart, isAlive } from './hosts/process-table.ts';
+export type { Keeper, KeeperOrder } from './hosts/shell/keeper.ts';
 // What a host behind a shell is made of: tests make theirs of it.
 export { type ShellEnd, ShellSession } from './hosts/shell/session.ts';
 export { type Shell, ShellHost } from './hosts/shell-host.ts';

@@ -74,7 +74,7 @@ export const serviceSchema = section(
     ).optional(),
     supervise: onOff({
       about:
-        '`sluice serve` starts an instance of driver `command` again, on its own machine, when it ends or the machine was off.',
+        'An instance of driver `command` is started again when it ends: by `sluice serve` on its own machine (also after a reboot), by a keeper on a host behind ssh.',
       initial: 'on',
     }),
     user: text({

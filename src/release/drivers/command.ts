@@ -5,7 +5,7 @@
 
 import { isSluiceError, messageOf, SluiceError, systemCode } from '../../base/errors.ts';
 import { formatAddress } from '../../base/units.ts';
-import type { Host, Spawned } from '../hosts.ts';
+import type { Host, Keep, KeeperOrder, Spawned } from '../hosts.ts';
 import { hostFolder, logFile, recordFile } from '../journal/files.ts';
 import {
   type CommandHandle,
@@ -14,12 +14,13 @@ import {
   readHandle,
   readLaunch,
 } from './command/command-launch.ts';
+import { keptWords } from './command/kept.ts';
 import { escapeProblem, launchOf, launchProblem } from './command/launch.ts';
 import { tailOf } from './command/log-tail.ts';
 import { backProblem, pinned, pinOf } from './command/pin.ts';
 import { leftBehind, stopFacts, stopInstance } from './command/stop.ts';
 import { userSwitch } from './command/user.ts';
-import type { Driver, DriverScope, Handle, Launch, Started } from './driver.ts';
+import type { Driver, DriverScope, Handle, Kept, Launch, Started } from './driver.ts';
 import { environmentOf, secretsOf } from './environment.ts';
 import { instanceProcesses, ownVariables } from './processes.ts';
 import { strangerOn } from './stranger.ts';
@@ -96,8 +97,37 @@ class CommandDriver implements Driver {
   async warnings(): Promise<readonly string[]> {
     const { isLocal, name } = this.#host;
     if (isLocal) return [];
-    const advice = 'driver systemd, docker or pm2 does it';
-    return [`nobody on ${name} starts an instance again when it ends: ${advice}`];
+    if (!this.#isKept) {
+      const why = this.#host.keepers === undefined ? '' : ' (supervise: off)';
+      return [`nobody on ${name} starts an instance again when it ends${why}`];
+    }
+    const keeper = (await this.#host.keepers?.ask(this.#log)) ?? null;
+    const kept = keeper && keptWords(keeper);
+    return kept?.isNews === true ? [`${this.#instance}: ${kept.text}`] : [];
+  }
+
+  get #isKept(): boolean {
+    return this.#scope.service.isSupervised && this.#host.keepers !== undefined;
+  }
+
+  async keep(
+    order: KeeperOrder,
+    { fence, holdMs }: { fence: number; holdMs: number },
+  ): Promise<void> {
+    await this.#host.keepers?.tell(this.#log, order, { fence, holdS: holdMs / 1000 });
+  }
+
+  async kept(): Promise<Kept | null> {
+    const { keepers } = this.#host;
+    return keepers === undefined ? null : keptWords(await keepers.ask(this.#log));
+  }
+
+  /** Nobody starts it again from here on. What runs then, also what was started in the last moment. */
+  async #unkeep(): Promise<CommandHandle | null> {
+    const { keepers } = this.#host;
+    await keepers?.tell(this.#log, 'off');
+    const now = (await keepers?.ask(this.#log)) ?? null;
+    return now?.isAlive === true ? now.process : null;
   }
 
   returnProblem(launch: Launch): Promise<string> {
@@ -118,18 +148,41 @@ class CommandDriver implements Driver {
     if (problem !== '') throw new SluiceError('release_failed', `${this.#instance}: ${problem}`);
     const pin = launch.pin ?? (await pinOf(this.#host, launch, values['PATH'] ?? ''));
     const [name = '', ...args] = real.argv;
-    const env = { ...values, ...ownVariables(this.#scope.mark, launch.version, release) };
+    const own = ownVariables(this.#scope.mark, launch.version, release);
+    const env = { ...values, ...own };
+    const ran: CommandLaunch = { ...launch, pin };
+    let keep: Keep | undefined;
+    if (this.#isKept) {
+      const later = await pinned(this.#host, ran);
+      const [called = '', ...words] = later.launch.argv;
+      const found = await environmentOf(
+        { ...later.launch, env: { ...who.variables, ...later.launch.env } },
+        { base: this.#host.environment },
+      );
+      keep = {
+        again: who.wrap({
+          ...{ file: later.file, args: words, name: called, cwd: later.launch.cwd },
+          env: { ...found.values, ...own },
+        }),
+      };
+    }
+    const running = await this.#unkeep();
+    // It ended, nobody ran when we looked, and its keeper has started it since.
+    if (running !== null) {
+      const { stopTimeoutMs: timeoutMs } = this.#scope.service;
+      const { trouble } = await stopInstance(this.#scope, running, { timeoutMs });
+      if (trouble !== '') throw new SluiceError('release_failed', `${this.#instance}: ${trouble}`);
+    }
     const logOffset = await this.#beginLog();
     let spawned: Spawned;
     try {
       const command = { file, args, name, cwd: real.cwd, env };
-      spawned = await this.#host.spawn(who.wrap(command), this.#log);
+      spawned = await this.#host.spawn(who.wrap(command), this.#log, keep);
     } catch (error) {
       throw await this.#refusal(error, { ...real, argv: [file] });
     }
     const handle = spawned.process;
     this.#own.set(keyOf(handle), { spawned, logOffset });
-    const ran: CommandLaunch = { ...launch, pin };
     return { handle, startedAtMs: Date.now(), release, launch: ran };
   }
 
@@ -163,7 +216,10 @@ class CommandDriver implements Driver {
     handle: Handle | null,
     options: Parameters<Driver['stop']>[1],
   ): ReturnType<Driver['stop']> {
-    const leader = handle === null ? null : readHandle(handle);
+    const known = handle === null ? null : readHandle(handle);
+    const now = await this.#unkeep();
+    const isGone = known === null || !(await this.#host.isAlive(known));
+    const leader = isGone ? (now ?? known) : known;
     const outcome = await stopInstance(this.#scope, leader, options);
     return { facts: stopFacts(outcome), trouble: outcome.trouble };
   }

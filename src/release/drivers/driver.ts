@@ -6,7 +6,7 @@
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { Facts } from '../events.ts';
-import type { Host } from '../hosts.ts';
+import type { Host, KeeperOrder } from '../hosts.ts';
 
 export type DriverKind = ServiceConfig['driver'];
 
@@ -57,6 +57,15 @@ export type StopEnd = {
   readonly trouble: string;
 };
 
+/** How it is with the keeper of an instance. */
+export type Kept = {
+  readonly text: string;
+  /** What to do; '' when nothing has to be done. */
+  readonly advice: string;
+  /** Worth saying also when all is well: it was started again, or will not be. */
+  readonly isNews: boolean;
+};
+
 export interface Driver {
   /**
    * Fetches what the launch needs and the host lacks, before anything is touched; absent: nothing.
@@ -93,6 +102,15 @@ export interface Driver {
   stop(handle: Handle | null, options: StopOptions): Promise<StopEnd>;
   /** What runs on although its leader has ended, in words; '' when nothing does. */
   leftBehind(handle: Handle): Promise<string>;
+  /**
+   * What the release is about to do with the instance, for who starts it again when it ends: `hold`
+   * it while it is drained (for `holdMs` at most), `on` when it serves, `off` when it is parked. A start
+   * and a stop tell themselves. Absent: there is nobody who has to be told.
+   * @throws locked when a release with a higher fence was there
+   */
+  keep?(order: KeeperOrder, options: { fence: number; holdMs: number }): Promise<void>;
+  /** Null when something else than a keeper of ours looks after it. Absent: always. */
+  kept?(): Promise<Kept | null>;
   /** The last lines that it printed since it was started. */
   logs(handle: Handle): Promise<readonly string[]>;
   /** Where a person reads all of it. */

@@ -5,6 +5,7 @@
 
 import type { Readable } from 'node:stream';
 import type { Address } from '../../base/units.ts';
+import type { Keeper, KeeperOrder } from './shell/keeper.ts';
 
 /** One process of the host, across reuse of its pid and across a reboot. */
 export type ProcessName = { readonly pid: number; readonly identity: string };
@@ -50,6 +51,29 @@ export type Spawned = {
   readonly ended: () => Promise<string>;
 };
 
+/** How an instance is started again when it ends. */
+export type Keep = {
+  /** By real paths: a link may lead elsewhere by then. */
+  readonly again: Command;
+  /** Before the first of several in a row; default 1. */
+  readonly delayS?: number;
+};
+
+/** Of hosts that can leave somebody beside an instance who starts it again. */
+export type Keepers = {
+  /** Null when the log's instance was started without one. */
+  ask(log: string): Promise<Keeper | null>;
+  /**
+   * Nothing where there is none. `fence`: 0 = not compared. `holdS`: how long `hold` holds.
+   * @throws locked when a release with a higher fence was here
+   */
+  tell(
+    log: string,
+    order: KeeperOrder,
+    options?: { readonly fence?: number; readonly holdS?: number },
+  ): Promise<void>;
+};
+
 export type FileFacts = {
   readonly kind: 'file' | 'folder' | 'other';
   readonly isExecutable: boolean;
@@ -87,10 +111,13 @@ export interface Host {
   run(command: Command, timeoutMs: number): Promise<CommandEnd>;
   /**
    * Starts a process in a session of its own, so that it outlives us and no signal for us reaches it.
-   * It reads nothing; what it prints is appended to the log, which only its owner may read.
+   * It reads nothing; what it prints is appended to the log, which only its owner may read. With `keep`
+   * it is started again when it ends, from the first order `on` on.
    * @throws an error with the system's code (ENOENT, EACCES); storage_full, storage_failed of the log
    */
-  spawn(command: Command, log: string): Promise<Spawned>;
+  spawn(command: Command, log: string, keep?: Keep): Promise<Spawned>;
+  /** Absent: `keep` of a spawn means nothing here. */
+  readonly keepers?: Keepers;
 
   /** Null when there is no such thing. */
   look(path: string): Promise<FileFacts | null>;

@@ -15,12 +15,21 @@ import type {
   FolderEntry,
   Host,
   HostProcess,
+  Keep,
+  Keepers,
   ListeningSockets,
   ProcessName,
   SignalName,
   Spawned,
 } from './host.ts';
 import { FACTS, type HostFacts, readFacts } from './shell/facts.ts';
+import {
+  ASK_KEEPER,
+  keeperScript,
+  keptSpawnScript,
+  readKeeper,
+  TELL_KEEPER,
+} from './shell/keeper.ts';
 import { exports, q, withArguments } from './shell/quote.ts';
 import * as scripts from './shell/scripts.ts';
 import { SessionCut, type ShellEnd } from './shell/session.ts';
@@ -51,6 +60,9 @@ const GRACE_MS = 15_000;
 const ALIVE_FOR_MS = 100;
 const COMMAND_LENGTH_MAX = 120;
 const TRIES = 3;
+/** The variable by which the processes of an instance are known: a keeper looks for them, too. */
+const KEPT_BY = 'SLUICE_INSTANCE';
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export class ShellHost implements Host {
   readonly isLocal = false;
@@ -87,12 +99,10 @@ export class ShellHost implements Host {
   }
 
   async run(command: Command, timeoutMs: number): Promise<CommandEnd> {
-    const { env, cwd, stdin } = command;
+    const { stdin } = command;
     const inner = scripts.runScript({
-      exports: exports(env),
-      cwd: q(cwd),
+      ...bodyOf(command),
       seconds: timeoutMs / 1000,
-      program: programOf(command),
       readsStdin: stdin !== undefined,
       end: mark(),
     });
@@ -110,16 +120,10 @@ export class ShellHost implements Host {
   }
 
   /** Never twice: a start of which nobody knows is looked for before it is tried again. */
-  async spawn(command: Command, log: string): Promise<Spawned> {
-    const inner = scripts.daemonScript({
-      exports: exports(command.env),
-      cwd: q(command.cwd),
-      log: q(log),
-      program: programOf(command),
-    });
-    const start = `${scripts.EXISTS}${scripts.spawnScript(inner, mark())}`;
+  async spawn(command: Command, log: string, keep?: Keep): Promise<Spawned> {
     for (let tries = 1; ; tries += 1) {
       const ticket = mark();
+      const start = `${scripts.EXISTS}${this.#start(command, { log, ticket, keep })}`;
       const ready = await this.#ask(scripts.TICKET, [log, ticket]);
       if (ready.code !== 0) throw await this.#storage(log, ready.stderr);
       const words = [...existsWords(command), log, ticket];
@@ -144,6 +148,34 @@ export class ShellHost implements Host {
       return this.#spawned({ pid: Number(pid), identity });
     }
   }
+
+  #start(
+    command: Command,
+    { log, ticket, keep }: { log: string; ticket: string; keep: Keep | undefined },
+  ): string {
+    const first = bodyOf(command);
+    if (keep === undefined) {
+      return scripts.spawnScript(scripts.daemonScript(first, q(log)), mark());
+    }
+    const { again, delayS = 1 } = keep;
+    const path = this.environment['PATH'] || DEFAULT_PATH;
+    const options = { first, again: bodyOf(again), log, ticket, path, delayS, end: mark() };
+    const keptMark = `${KEPT_BY}=${command.env[KEPT_BY] ?? ''}`;
+    return keptSpawnScript(keeperScript({ ...options, mark: keptMark }), mark());
+  }
+
+  readonly keepers: Keepers = {
+    ask: async (log) => {
+      const { code, stdout } = await this.#ask(ASK_KEEPER, [log]);
+      return code === 0 ? readKeeper(stdout.toString()) : null;
+    },
+    tell: async (log, order, { fence = 0, holdS = 0 } = {}) => {
+      const words = [log, order, String(fence), String(Math.ceil(holdS))];
+      const { code, stdout, stderr } = await this.#ask(TELL_KEEPER, words);
+      if (code === 75) throw takenOver(this.name, fence, stdout.toString());
+      if (code !== 0) throw await this.#storage(log, stderr);
+    },
+  };
 
   async look(path: string): Promise<FileFacts | null> {
     const { code, stdout } = await this.#ask(scripts.LOOK, [path]);
@@ -297,6 +329,10 @@ export class ShellHost implements Host {
     const message = `${this.name}: ${cause.message} ${when}`;
     return new SluiceError('host_unreachable', message, { cause });
   }
+}
+
+function bodyOf(command: Command): scripts.Body {
+  return { exports: exports(command.env), cwd: q(command.cwd), program: programOf(command) };
 }
 
 function existsWords({ cwd, file, env }: Command): readonly string[] {

@@ -5,8 +5,9 @@
 //   <run_dir>/<service>/<host:port>.json        the instance's record: its process, its last version
 //   <run_dir>/<service>/<host:port>.log         what the instance writes to stdout and stderr
 //   <run_dir>/<service>/fence                   the highest fence of a release that was at work here
+//   <run_dir>/<service>/<host:port>.log.keep    what its keeper may do (hosts behind ssh: shell/keeper.ts)
 //
-// A host behind ssh has a run_dir of its own, for logs and the fence.
+// A host behind ssh has a run_dir of its own, for logs, keepers and the fence.
 
 import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';

@@ -89,6 +89,7 @@ async function park(run: InstanceRun, failure: StepFailure): Promise<StepFailure
     run.settle('skipped', taken.reason);
     return failure;
   }
+  await run.keep('off');
   await stopLeftBehind(run);
   const { id, secrets } = run.release;
   const reason = masked(`release ${id}: ${failure.reason}`, secrets);

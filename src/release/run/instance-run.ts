@@ -2,14 +2,14 @@
 // the record, look at the server, change its admin state, say what is waited for. It decides nothing:
 // what a step's end means is in release-instance.ts and go-back.ts.
 
-import { isSluiceError } from '../../base/errors.ts';
+import { isSluiceError, messageOf } from '../../base/errors.ts';
 import type { Address } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { AdminState } from '../../model.ts';
 import type { PoolServer } from '../control.ts';
 import { type Driver, driverOf, type Started } from '../drivers.ts';
 import type { Facts } from '../events.ts';
-import { type Host, hostOf } from '../hosts.ts';
+import { type Host, hostOf, type KeeperOrder } from '../hosts.ts';
 import { hostFolder } from '../journal/files.ts';
 import { type InstanceRecord, recordContent, writeContent } from '../journal/instance-record.ts';
 import type { InstancePlan } from '../plan.ts';
@@ -112,6 +112,16 @@ export class InstanceRun {
     if (fence === 0) return;
     const host = hostOf(this.service, this.found);
     await host.claim(hostFolder(this.service, host), fence);
+  }
+
+  /** For who starts it again when it ends. Never throws: what a release does, does not depend on it. */
+  async keep(order: KeeperOrder, holdMs = 0): Promise<void> {
+    try {
+      await this.driver.keep?.(order, { fence: this.release.fence, holdMs });
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      await this.note({ restarts: order, trouble: messageOf(error) });
+    }
   }
 
   /** Never throws: a full disk is dealt with at the end of the instance. */

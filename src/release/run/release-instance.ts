@@ -77,6 +77,7 @@ export async function takeBack(
     if (end.kind === 'too_few_others' || (end.kind === 'failed' && need !== null)) {
       // A server that answers with errors is more than none.
       const trouble = step.kind === 'guard' ? '' : await run.setAdmin('ready', '');
+      await run.keep('on');
       run.settle(trouble === '' ? 'failed' : 'stuck', trouble || `left in traffic: ${why}`);
       return { ...failure, reason: `${failure.reason}; left in traffic: ${why}` };
     }
@@ -138,6 +139,7 @@ async function putBack(run: InstanceRun): Promise<string> {
   const admin = run.found.server?.admin;
   const state = run.plan.serving ? 'ready' : (admin?.state ?? 'ready');
   const trouble = await run.setAdmin(state, state === 'ready' ? '' : (admin?.reason ?? ''));
+  await run.keep('on');
   await run.note({ put_back: state, trouble });
   return trouble;
 }

@@ -36,6 +36,7 @@ export const admit: StepDefinition<'admit'> = {
       const upstream = status.upstreams.find((candidate) => candidate.name === service.upstream);
       const server = upstream?.servers.find((candidate) => candidate.id === instance);
       if (server?.settled === true && isServing(server)) {
+        await run.keep('on');
         return done(otherGateways(status.scope));
       }
       if (server !== undefined && server.admin.state !== 'ready') {

@@ -9,6 +9,8 @@ import { claimOn } from './claim.ts';
 import { otherGateways, tooFewOthers } from './pool.ts';
 
 const LOOK_EVERY_MS = 500;
+/** What may come between a drain and the stop: a hook. */
+const HOLD_MORE_MS = 120_000;
 
 export const drain: StepDefinition<'drain'> = {
   touches: false,
@@ -20,6 +22,8 @@ export const drain: StepDefinition<'drain'> = {
     const { control, owner } = release;
     const { soft } = release.options.interrupts;
     const deadlineMs = performance.now() + step.timeoutMs;
+    // A runner that dies in the drain cannot take it back: then it ends by itself.
+    await run.keep('hold', step.timeoutMs + HOLD_MORE_MS);
     for (;;) {
       if (soft.aborted) return failed('interrupted', 'interrupted while draining');
       const leftMs = Math.max(0, deadlineMs - performance.now());

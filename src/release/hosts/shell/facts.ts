@@ -4,8 +4,8 @@ import { withArguments } from './quote.ts';
 
 /** Every script needs them; `flock` and `sync` are used where they are. */
 const PROGRAMS = [
-  ...['awk', 'cat', 'env', 'grep', 'head', 'id', 'ls', 'mkdir', 'mv', 'readlink', 'rm', 'sed'],
-  ...['setsid', 'sleep', 'sort', 'stat', 'tail', 'timeout', 'tr'],
+  ...['awk', 'cat', 'date', 'env', 'grep', 'head', 'id', 'ls', 'mkdir', 'mkfifo', 'mv', 'readlink'],
+  ...['rm', 'sed', 'setsid', 'sleep', 'sort', 'stat', 'tail', 'timeout', 'tr'],
 ];
 /** PATH is part of it: programs are looked for as its user's shell does. */
 const VARIABLES = ['HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LANGUAGE', 'TZ', 'TMPDIR', 'PATH'];

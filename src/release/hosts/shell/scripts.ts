@@ -25,7 +25,7 @@ shift 3
 /** The exit code of a refusal; stderr ends in its word then. */
 export const REFUSED = 121;
 
-/** Alone in a folder, until the shell ends. Argument: the folder, which is made, owner-only. */
+/** Alone in a folder, until the shell ends or is `apart`. Argument: the folder, which is made, owner-only. */
 export const LOCKED = `alone() {
 ( umask 077; mkdir -p "$1" ) || exit 1
 if command -v flock >/dev/null; then exec 8>>"$1/.lock" || exit 1; flock 8; return; fi
@@ -35,6 +35,10 @@ identity "$(cat "$1/.lock.d/pid" 2>/dev/null || echo 0)" || [ "$n" -lt 20 ] || r
 n=$((n + 1)); sleep 0.1 2>/dev/null || sleep 1
 done
 echo "$$" >"$1/.lock.d/pid"; lockFolder=$1; trap 'rm -rf "$lockFolder/.lock.d"' EXIT
+}
+apart() {
+if [ -z "$lockFolder" ]; then exec 8>&-; return; fi
+trap - EXIT; rm -rf "$lockFolder/.lock.d"
 }
 `;
 
@@ -144,14 +148,18 @@ printf '%s\n' "$line"`;
 /** `choose` sets `$1`, which `words` begin with. */
 export type Program = { readonly choose: string; readonly words: string };
 
+/** What a shell becomes: with this environment, in this folder. */
+export type Body = { readonly exports: string; readonly cwd: string; readonly program: Program };
+
+export function bodyScript({ exports, cwd, program }: Body): string {
+  return `${exports}cd ${cwd} || exit 1
+unset PWD OLDPWD SHLVL
+${program.choose}
+exec ${program.words}`;
+}
+
 /** What is run in the place of a shell: it says who it is, and has nothing but the environment given. */
-export function daemonScript(options: {
-  readonly exports: string;
-  readonly cwd: string;
-  readonly log: string;
-  readonly program: Program;
-}): string {
-  const { cwd, log, program } = options;
+export function daemonScript(body: Body, log: string): string {
   return `IFS= read -r boot </proc/sys/kernel/random/boot_id
 IFS= read -r stat <"/proc/$$/stat"
 set -- \${stat##*)}
@@ -159,10 +167,7 @@ shift 19
 printf '%s %s/%s\n' "$$" "$boot" "$1"
 exec </dev/null >>${log} 2>&1 4<&-
 unset boot stat
-${options.exports}cd ${cwd} || exit 1
-unset PWD OLDPWD SHLVL
-${program.choose}
-exec ${program.words}`;
+${bodyScript(body)}`;
 }
 
 /** Behind EXISTS: a command that ends with us, after its time, or by itself. */
