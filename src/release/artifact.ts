@@ -5,5 +5,5 @@
 export { inspectArchive } from './artifact/inspect.ts';
 export { type Artifact, openArtifact, seenArtifact } from './artifact/open.ts';
 export { inRelease, linkFor, releaseFolder, releaseName, releaseOf } from './artifact/place.ts';
-export { markBad, prune, switchLink } from './artifact/releases.ts';
+export { markBad, prune, sweep, switchLink } from './artifact/releases.ts';
 export { megabytes, type StageOptions, stageOn } from './artifact/stage.ts';

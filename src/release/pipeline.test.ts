@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { until } from '../../test/support/base/until.ts';
 import { temporaryFolder } from '../../test/support/release/artifacts.ts';
 import { SERVICE } from '../../test/support/release/surveys.ts';
 import type { EventBody } from './events.ts';
@@ -104,4 +107,42 @@ test('an interrupt ends the command and all that it has started', async (t) => {
   // It was told; the system may need a moment.
   while (isAlive(child)) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(lines.at(-1), 'build failed interrupted');
+});
+
+test('what a command has started ends when the runner is killed', async (t) => {
+  const folder = await temporaryFolder(t);
+  const code = `const { runShell } = await import(process.argv[1]);
+    const { signal } = new AbortController();
+    const env = process.env;
+    const command = 'trap "" TERM; sleep 600 & echo $$ $!; wait; wait';
+    const onLine = (line) => console.log(line);
+    await runShell({ command, cwd: process.argv[2], env }, onLine, { stop: signal, hard: signal });`;
+  const file = new URL('./shell.ts', import.meta.url).pathname;
+  const runner = spawn(process.execPath, ['--input-type=module', '-e', code, file, folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(runner, 'exit');
+  const [text]: unknown[] = await once(runner.stdout.setEncoding('utf8'), 'data');
+  const started = String(text)
+    .trim()
+    .split(' ')
+    .map((pid) => {
+      return { pid: Number(pid), identity: identityAtStart(Number(pid)) };
+    });
+  assert.equal(started.length, 2);
+  assert(started.every(isAlive));
+  runner.kill('SIGKILL');
+  await ended;
+  await until(() => !started.some(isAlive));
+});
+
+test('what a command leaves running on purpose runs on', async (t) => {
+  const { failure, lines } = await run(t, ['sleep 600 >/dev/null 2>&1 & echo $!']);
+  assert.equal(failure, null);
+  const pid = Number(/output (\d+)/.exec(lines.join(' '))?.[1]);
+  t.after(() => process.kill(pid, 'SIGKILL'));
+  // Whoever would end it does so within the time of a TERM.
+  const other = await run(t, ['sleep 0.2']);
+  assert.equal(other.failure, null);
+  assert(isAlive({ pid, identity: identityAtStart(pid) }));
 });

@@ -48,6 +48,7 @@ export async function runShell(
       else resolve(signal === null ? `exited with code ${code}` : `was ended by ${signal}`);
     });
   });
+  const unwatch = watched(child);
   const outputs = [child.stdout, child.stderr].flatMap((stream) => stream ?? []);
   const read = Promise.all(outputs.map((stream) => readLines(stream, onLine)));
   const stopped = new AbortController();
@@ -61,9 +62,33 @@ export async function runShell(
   await Promise.race([read.finally(() => isRead.abort()), pause(REST_OF_OUTPUT_MS, isRead.signal)]);
   stop.removeEventListener('abort', onStop);
   while (stop.aborted && !stopped.signal.aborted) await pause(60_000, stopped.signal);
+  unwatch();
   for (const stream of outputs) stream.destroy();
   return end;
 }
+
+/**
+ * We may be killed without a word, which would leave the command running: beside it stands a shell that
+ * reads from us and ends the group as we would, when our end of the pipe closes and nothing was said. Gives
+ * back what tells it that all is over.
+ */
+function watched({ pid }: ChildProcess): () => void {
+  if (pid === undefined) return () => {};
+  const watcher = spawn('/bin/sh', ['-c', WATCH, 'sh', `-${pid}`], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watcher.on('error', () => {}); // Without it the command is what it was before.
+  watcher.stdin.on('error', () => {});
+  return () => watcher.stdin.end('over\n');
+}
+
+/** Argument: the group, as a pid with a minus. */
+const WATCH = `IFS= read -r _ && exit 0
+kill -s TERM -- "$1" || exit 0
+n=0
+while kill -s 0 -- "$1" && [ "$n" -lt ${GRACE_MS / 1000} ]; do n=$((n + 1)); sleep 1; done
+kill -s KILL -- "$1"`;
 
 /** All that the command has started and that has not left its group. */
 async function endGroup({ pid }: ChildProcess, hard: AbortSignal): Promise<void> {

@@ -100,6 +100,24 @@ mv -T "$tmp" "$own" && exit 0
 end 0
 `;
 
+/** Removes what one try has left. Arguments: path, release, its name. */
+export const CLEAN_UP = `rm -rf "$1/releases/$2.$3.tmp" "$1/releases/$2.$3.tmp.tar"`;
+
+/**
+ * Removes what uploads have left that were cut off, and says how many and how many are younger: they may
+ * be under way. Arguments: path, minutes that an upload may take.
+ */
+export const SWEEP = `cd "$1/releases" 2>/dev/null || { echo 0 0; exit 0; }
+old=0; young=0
+for t in *.tmp *.tmp.tar; do
+[ -e "$t" ] || continue
+base=\${t%.tar}
+if [ -n "$(find "$base" "$base.tar" -prune -mmin "-$2" 2>/dev/null)" ]; then young=$((young + 1)); continue; fi
+rm -rf "$t" && old=$((old + 1))
+done
+echo "$old $young"
+`;
+
 /** Leads the link to a version, at once. Arguments: path, link, release. */
 export const SWITCH = `cd "$1" || exit 1
 [ -d "releases/$3" ] || { echo "$1/releases/$3 is gone" >&2; exit 1; }

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { Host } from '../hosts.ts';
-import { PRUNE, runScript, SWITCH } from './host-scripts.ts';
+import { PRUNE, runScript, SWEEP, SWITCH } from './host-scripts.ts';
 import { BAD_MARK } from './place.ts';
 
 const SWITCH_MS = 30_000;
@@ -43,4 +43,19 @@ export async function prune(
   const end = await runScript(host, PRUNE, args, { timeoutMs: PRUNE_MS });
   const removed = end.stdout.split('\n').filter(Boolean);
   return { removed, trouble: end.code === 0 ? '' : end.stderr.trim() || 'it took too long' };
+}
+
+/** How long an upload may take, min. */
+const UPLOAD_MAX = 60;
+
+/** Removes what uploads have left that were cut off. `young`: as many may be under way. */
+export async function sweep(
+  host: Host,
+  path: string,
+): Promise<{ readonly removed: number; readonly young: number }> {
+  const { stdout } = await runScript(host, SWEEP, [path, String(UPLOAD_MAX)], {
+    timeoutMs: SWITCH_MS,
+  });
+  const [removed = 0, young = 0] = stdout.trim().split(' ').map(Number);
+  return { removed, young };
 }

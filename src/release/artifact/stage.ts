@@ -8,7 +8,7 @@ import type { ArtifactConfig } from '../../config.ts';
 import type { Facts } from '../events.ts';
 import type { CommandEnd, Host } from '../hosts.ts';
 import { pause } from '../wait.ts';
-import { EXIT, LOOK, runScript, UNPACK } from './host-scripts.ts';
+import { CLEAN_UP, EXIT, LOOK, runScript, UNPACK } from './host-scripts.ts';
 import type { Artifact } from './open.ts';
 
 const LOOK_MS = 120_000;
@@ -17,6 +17,8 @@ const SEND_MS = 40 * 60_000;
 /** Of what has to do with the line to the host. */
 const TRIES = 3;
 const TRY_AGAIN_MS = 1000;
+/** What an interrupt leaves for cleaning up. */
+const INTERRUPTED_MS = 1000;
 
 export type StageOptions = {
   readonly host: Host;
@@ -95,12 +97,28 @@ async function send(options: StageOptions): Promise<CommandEnd> {
   const own = `${options.run}-${randomBytes(4).toString('hex')}`;
   const sums = [checksum, archive.checksum];
   const args = [path, release, ...sums, archive.format, own, options.user, ...shared];
+  let end: CommandEnd | undefined;
   try {
-    return await runScript(host, UNPACK, args, { timeoutMs: SEND_MS, stdin });
+    end = await runScript(host, UNPACK, args, { timeoutMs: SEND_MS, stdin });
+    return end;
   } finally {
     stop.removeEventListener('abort', onStop);
     stdin.destroy();
+    // It cleans up after itself, unless it was ended itself, or hangs on a line that is gone.
+    if (end?.code == null) await cleanUp(options, own);
   }
+}
+
+/** At the next contact, which may be this one. What cannot be reached now goes with the next release. */
+async function cleanUp({ host, config, artifact, stop }: StageOptions, own: string): Promise<void> {
+  const args = [config.path, artifact.release, own];
+  const cleaned = runScript(host, CLEAN_UP, args, { timeoutMs: LOOK_MS }).catch(() => {});
+  // Who interrupts waits for no host.
+  const isOver = new AbortController();
+  await Promise.race([
+    cleaned.finally(() => isOver.abort()),
+    pause(stop.aborted ? INTERRUPTED_MS : LOOK_MS, isOver.signal),
+  ]);
 }
 
 function refused({ name }: Host, why: string): SluiceError {

@@ -19,8 +19,15 @@ import {
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { SluiceError } from '../../../src/base/errors.ts';
 import type { ArtifactConfig } from '../../../src/config.ts';
-import { prune, type StageOptions, stageOn, switchLink } from '../../../src/release/artifact.ts';
+import {
+  prune,
+  type StageOptions,
+  stageOn,
+  sweep,
+  switchLink,
+} from '../../../src/release/artifact.ts';
 import type { CommandEnd, Host } from '../../../src/release/hosts.ts';
 import {
   artifactConfig,
@@ -74,6 +81,46 @@ export function stageContract(
     const file = await writeArchive(folder, 'a.tgz', { a: '1' });
     const { artifact } = await stage({ host, path, file });
     assert.deepEqual(await readdir(join(path, 'releases')), [artifact.release]);
+  });
+
+  check('leaves nothing of an upload that was cut off', async ({ host, folder, path }) => {
+    const file = await writeArchive(folder, 'a.tgz', { a: '1' });
+    const options = await staging({ host, path, file });
+    let tries = 0;
+    const cut = new Proxy(host, {
+      get: (target, name) => {
+        if (name !== 'run') return Reflect.get(target, name, target);
+        const run: Host['run'] = async (command, timeoutMs) => {
+          if (command.stdin === undefined) return target.run(command, timeoutMs);
+          tries += 1;
+          const [, , , , release = '', , , , own = ''] = command.args;
+          const left = join(path, 'releases', `${release}.${own}.tmp`);
+          await writeFile(`${left}.tar`, 'a part');
+          await mkdir(left);
+          throw new SluiceError('host_unreachable', 'the line is gone');
+        };
+        return run;
+      },
+    });
+    await assert.rejects(stageOn({ ...options, host: cut }), { code: 'host_unreachable' });
+    assert.equal(tries, 3);
+    assert.deepEqual(await readdir(join(path, 'releases')), []);
+  });
+
+  check('an old part of an upload is swept, one that may be under way is not', async (scene) => {
+    const { host, folder, path } = scene;
+    assert.deepEqual(await sweep(host, path), { removed: 0, young: 0 });
+    const file = await writeArchive(folder, 'a.tgz', { a: '1' });
+    const { artifact } = await stage({ host, path, file });
+    const old = ['v0.tmp/half', 'v1.tmp/half', 'v1.tmp.tar', 'v2.tmp/half', 'v3.tmp.tar'];
+    await writeTree(join(path, 'releases'), Object.fromEntries(old.map((name) => [name, ''])));
+    const past = new Date(Date.now() - 7_200_000);
+    for (const name of ['v0.tmp', 'v1.tmp', 'v1.tmp.tar']) {
+      await utimes(join(path, 'releases', name), past, past);
+    }
+    assert.deepEqual(await sweep(host, path), { removed: 3, young: 2 });
+    const kept = [artifact.release, 'v2.tmp', 'v3.tmp.tar'];
+    assert.deepEqual((await readdir(join(path, 'releases'))).sort(), kept.sort());
   });
 
   check('two hosts of a run that are one machine do not disturb each other', async (scene) => {
@@ -184,16 +231,20 @@ export function stageContract(
 
   check('tries again when the line to the host breaks', async ({ host, folder, path }) => {
     const file = await writeArchive(folder, 'a.tgz', { a: '1' });
-    let calls = 0;
+    const broken = new Set<string>();
     const run = async (...args: Parameters<Host['run']>): Promise<CommandEnd> => {
-      calls += 1;
-      if (calls % 2 === 0) return host.run(...args);
+      const [{ args: words, stdin }] = args;
+      const [, script = ''] = words;
+      // Each script breaks once, and then works.
+      if (broken.has(script)) return host.run(...args);
+      broken.add(script);
+      if (typeof stdin === 'object') stdin.resume();
       throw Object.assign(new Error('app-1: connection reset'), { code: 'host_unreachable' });
     };
     // Methods of a class are not own properties.
     const flaky: Host = Object.assign(Object.create(host), { run });
     await stageOn(await staging({ host: flaky, path, file }));
-    assert.equal(calls, 4);
+    assert.equal(broken.size, 3, 'looks, sends, and cleans up after what was cut off');
   });
 
   check('leads the link to a version at once', async ({ host, folder, path }) => {
