@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { ALONE } from '../../test/support/base/scopes.ts';
+import { until } from '../../test/support/base/until.ts';
 import { startSshd } from '../../test/support/cli/sshd.ts';
 import { artifactConfig } from '../../test/support/release/artifacts.ts';
 import { buildService, instanceAt } from '../../test/support/release/builders.ts';
 import type { HostConfig, ServiceConfig } from '../config.ts';
 import { closeHosts, examine, type Finding } from '../release.ts';
+import { driverOf } from './drivers.ts';
+import { hostOf } from './hosts.ts';
 
 type Control = Parameters<typeof examine>[1];
 type Gateway = Awaited<ReturnType<Control['status']>>['gateways'][number];
@@ -120,4 +123,38 @@ test('doctor names gateways that are silent or of another version', async (t) =>
   );
   const elsewhere = await examine({ ...service, upstream: 'web' }, control());
   assert.equal(find(elsewhere, 'upstream')?.state, 'fail');
+});
+
+test('doctor says who starts an instance again, and how often that was', async (t) => {
+  const plain = await serviceBehindSsh(t);
+  if (plain === undefined) return;
+  const service = { ...plain, start: ['sleep', '600'], cwd: '/' };
+  const [instance] = service.instances;
+  assert(instance !== undefined);
+  const driver = driverOf(service, instance);
+  await hostOf(service, instance).connect();
+  const said = async (): Promise<string> =>
+    find(await examine(service, control()), 'restarts')?.text ?? '';
+  assert.equal(await said(), '');
+  const first = await driver.start(driver.launchOf('v1'), 'r1');
+  assert.match(await said(), /^not started again when it ends: no release/);
+  await driver.keep?.('on', { fence: 0, holdMs: 0 });
+  assert.match(await said(), /^started again when it ends, but not after a reboot: driver systemd/);
+  assert.deepEqual(await driver.warnings?.(driver.launchOf('v2')), []);
+  process.kill((await driver.state(first.handle)).pid, 'SIGKILL');
+  const again =
+    /^started again once since 20\d\d-[-\dT:]+Z, last: was ended by signal 9 at [-\dT:]+Z$/;
+  await until(async () => again.test(await said()));
+  const found = await driver.find(first);
+  assert.equal(found?.launch, first.launch);
+  assert.notDeepEqual(found?.handle, first.handle);
+  assert.match((await driver.warnings?.(driver.launchOf('v2')))?.[0] ?? '', /: started again once/);
+  // A start in the place of one that has just been started again ends that first.
+  const second = await driver.start(driver.launchOf('v2'), 'r2');
+  assert.notEqual((await driver.state(found.handle)).ended, '');
+  assert.equal((await driver.find(null))?.launch.version, 'v2');
+  await driver.keep?.('on', { fence: 0, holdMs: 0 });
+  const { trouble } = await driver.stop(second.handle, { timeoutMs: 10_000 });
+  assert.equal(trouble, '');
+  assert.equal(await said(), '');
 });

@@ -1,12 +1,14 @@
 // What a release of a service would need, looked at one by one: each host (the way there, user, clock,
-// disk, programs, who has the ports) and each gateway. Changes nothing. Every finding says what to do.
+// disk, programs, who has the ports) and each gateway. Changes nothing but what uploads have
+// left behind. Every finding says what to do.
 
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import type { StatusDocument } from '../admin/contract.ts';
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig, ServiceInstance } from '../config.ts';
-import { driverOf } from './drivers.ts';
+import { sweep } from './artifact.ts';
+import { type Driver, driverOf } from './drivers.ts';
 import { type Host, hostOf } from './hosts.ts';
 import { hostFolder } from './journal/files.ts';
 
@@ -124,6 +126,18 @@ async function lookAround(
   if (lost === '') say('programs', 'ok', needed.join(', '));
   else say('programs', 'fail', `missing: ${lost}`, `install them for the user ${user}`);
   if (!isFixed(service)) await lookForProgram(host, service, say);
+  if (service.artifact !== null) await sweepUploads(host, service.artifact.path, say);
+}
+
+/** The one thing that is changed: what was cut off long ago goes. */
+async function sweepUploads(host: Host, path: string, say: Say): Promise<void> {
+  const { removed, young } = await sweep(host, path);
+  const parts = `parts of uploads that were cut off, in ${path}/releases`;
+  if (removed > 0) say('uploads', 'ok', `${removed} ${parts}: removed`);
+  if (young > 0) {
+    const advice = 'the next release removes them, unless one is at work now';
+    say('uploads', 'warn', `${young} ${parts}, or of one that is under way`, advice);
+  }
 }
 
 /** The same for every version, so that all of it can be looked at before there is one. */
@@ -181,10 +195,18 @@ async function lookAtInstance(
     const { pid } = await driver.state(found.handle);
     say(what, 'ok', `${found.launch.version} runs${pid === 0 ? '' : ` (pid ${pid})`}`);
   }
+  await lookAtKeeper(driver, found !== null, say);
   if (!isFixed(service)) return;
   const problem = await driver.startProblem(driver.launchOf('v0'));
   if (problem === '') say('start', 'ok', service.start.join(' '));
   else say('start', 'fail', problem, `see services.${service.name}.start, cwd and env`);
+}
+
+/** Who starts it again when it ends, and after a reboot. */
+async function lookAtKeeper(driver: Driver, isRunning: boolean, say: Say): Promise<void> {
+  const kept = await driver.kept?.();
+  if (kept == null || (!isRunning && !kept.isNews)) return;
+  say('restarts', kept.advice === '' ? 'ok' : 'warn', kept.text, kept.advice);
 }
 
 async function examineGateways(
