@@ -2,7 +2,7 @@
 // nobody else wrote it meanwhile.
 
 import { messageOf, SluiceError } from '../../base/errors.ts';
-import { COMMIT_WRITES_MAX, type KvEntry, type RecordStore } from '../../registry.ts';
+import type { KvEntry, RecordStore } from '../../registry.ts';
 
 export type Transferred = {
   readonly key: string;
@@ -44,7 +44,9 @@ export async function transfer(
   writes: readonly TransferWrite[],
 ): Promise<number> {
   let done = 0;
-  for (const group of groupsOf(writes)) {
+  // Loaded here: it is much, and most verbs have no need of it.
+  const { COMMIT_WRITES_MAX } = await import('../../registry.ts');
+  for (const group of groupsOf(writes, COMMIT_WRITES_MAX)) {
     const [first] = group;
     const soFar = (): string =>
       `${done} of ${writes.length} records written, not those from "${first?.key}" on; run it again to go on`;
@@ -71,12 +73,15 @@ export async function transfer(
   return done;
 }
 
-function* groupsOf(writes: readonly TransferWrite[]): Generator<readonly TransferWrite[]> {
+function* groupsOf(
+  writes: readonly TransferWrite[],
+  countMax: number,
+): Generator<readonly TransferWrite[]> {
   let group: TransferWrite[] = [];
   let bytes = 0;
   for (const write of writes) {
     const size = write.key.length + write.value.length;
-    const isFull = group.length === COMMIT_WRITES_MAX || bytes + size > COMMIT_BYTES_MAX;
+    const isFull = group.length === countMax || bytes + size > COMMIT_BYTES_MAX;
     if (isFull && group.length > 0) {
       yield group;
       [group, bytes] = [[], 0];
