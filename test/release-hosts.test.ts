@@ -2,77 +2,13 @@
 // cut off on the way, refused where a host is away, and retired. No request is lost.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { promisify } from 'node:util';
+import { test } from 'node:test';
 import { startLoad } from '../demo/load.ts';
-import { PROJECT, Stack } from '../demo/stack/gateway.ts';
-import { Cleanup, temporaryFolder } from '../demo/stack/processes.ts';
-import { freePorts } from './support/base/ports.ts';
-import { type Sshd, startSshd } from './support/cli/sshd.ts';
-import { killGroup, versionOf } from './support/release/builders.ts';
-
-const run = promisify(execFile);
-
-type Scene = {
-  readonly stack: Stack;
-  readonly sshds: readonly [Sshd, Sshd];
-  readonly ids: readonly [string, string];
-  readonly cleanup: Cleanup;
-  /** Writes the configuration for these hosts. */
-  readonly configure: (hosts: string) => Promise<void>;
-};
-
-async function scene(t: TestContext): Promise<Scene | undefined> {
-  const [one, two] = [await startSshd(t), await startSshd(t)];
-  if (one === undefined || two === undefined) return undefined;
-  const cleanup = new Cleanup();
-  t.after(() => cleanup.run());
-  const folder = await temporaryFolder('hosts', cleanup);
-  const [port = 0] = await freePorts(1);
-  const host = (name: string, address: string, { ssh }: Sshd): string =>
-    `  ${name}: { address: ${address}, ssh: { target: "${ssh.destination}:${ssh.port}", config: ${ssh.config} } }\n`;
-  const text =
-    (hosts: string) =>
-    (ports: { gateway: number; admin: number; registry: number }): string =>
-      `state_dir: state
-log_level: warn
-listen: 127.0.0.1:${ports.gateway}
-admin: { listen: 127.0.0.1:${ports.admin} }
-registry: { embedded: { listen: 127.0.0.1:${ports.registry} } }
-upstreams:
-  app: { check: { type: http, path: /ping, interval: 100ms, timeout: 2s, rise: 2, fall: 3 } }
-hosts:
-${host('app-1', '127.0.0.1', one)}${host('app-2', '127.0.0.2', two)}services:
-  app:
-    hosts: [${hosts}]
-    ports: [${port}]
-    cwd: ${folder}
-    run_dir: ${join(folder, 'run')}
-    start: [${JSON.stringify(process.execPath)}, ${join(PROJECT, 'demo/app.ts')}, -h, "{host}", -p, "{port}"]
-    env: { VERSION: "{version}" }
-    stop_timeout: 2s
-    check: { path: /ping, interval: 100ms, timeout: 2s, rise: 2, deadline: 60s }
-    expect_version: { header: x-app-version }
-`;
-  const stack = await Stack.start({ cleanup, folder, config: text('app-1, app-2') });
-  const ids = [`127.0.0.1:${port}`, `127.0.0.2:${port}`] as const;
-  cleanup.add(async () => {
-    const { stdout } = await run('sh', [
-      '-c',
-      `grep -ls "=${folder}/run/" /proc/[0-9]*/environ; true`,
-    ]);
-    for (const [, pid] of stdout.matchAll(/\/proc\/(\d+)\//g)) killGroup(Number(pid));
-  });
-  const configure = (hosts: string): Promise<void> =>
-    writeFile(stack.configFile, text(hosts)(stack.ports));
-  return { stack, sshds: [one, two], ids, cleanup, configure };
-}
+import { versionOf } from './support/release/builders.ts';
+import { type HostsStack, startHostsStack } from './support/release/hosts-stack.ts';
 
 async function deploy(
-  { stack }: Scene,
+  { stack }: HostsStack,
   version: string,
   code: number,
   onLine: (line: string) => void = () => {},
@@ -88,7 +24,7 @@ async function deploy(
 }
 
 test('releases over two hosts behind ssh', async (t) => {
-  const it = await scene(t);
+  const it = await startHostsStack(t);
   if (it === undefined) return;
   const versions = (): Promise<readonly string[]> => Promise.all(it.ids.map(versionOf));
   await deploy(it, 'v1', 0);

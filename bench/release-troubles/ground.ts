@@ -6,6 +6,7 @@ import { Cleanup, PROJECT, Stack, temporaryFolder } from '../../demo/stack.ts';
 import { freePorts } from '../../test/support/base/ports.ts';
 import { signal } from '../../test/support/base/signal.ts';
 import { type Sshd, startSshd } from '../../test/support/cli/sshd.ts';
+import { endKeepers } from '../../test/support/release/hosts-stack.ts';
 
 const APP = join(PROJECT, 'demo/app.ts');
 
@@ -100,6 +101,7 @@ services:
     );
   }
   cleanup.add(async () => {
+    await endKeepers(join(runDir, 'app'));
     for (const id of instances) signal((await answerOf(id)).pid, 'SIGKILL');
   });
   for (const id of instances) await stacks[0]?.put(`upstreams/app/${id}`, '{"weight":1}');

@@ -59,7 +59,7 @@ export async function poolOf({ stack }: ReleaseStack): Promise<readonly string[]
 }
 
 /** Looks at the pool as fast as it answers; the fewest eligible servers seen. */
-export function watchPool({ stack }: ReleaseStack): { stop(): Promise<number> } {
+export function watchPool({ stack }: Pick<ReleaseStack, 'stack'>): { stop(): Promise<number> } {
   let least = Number.POSITIVE_INFINITY;
   let isOver = false;
   const watching = (async (): Promise<void> => {

@@ -75,7 +75,7 @@ export function keeperScript(options: {
   return `${begin}mark=${q(mark)}; row=0; n=0
 exec </dev/null >/dev/null 2>&1 4<&-
 ended() {
-alone "\${log%/*}" && mine || return 1
+mine && alone "\${log%/*}" && mine || return 1
 case $mode in
 new) mode=off;;
 on|hold) case $1 in
