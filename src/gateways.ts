@@ -43,6 +43,8 @@ export type Elsewhere = {
   readonly view: ViewDocument | undefined;
 };
 
+export type KeptIntent = Omit<PendingIntent, 'base'> & { readonly base?: Admin };
+
 export type GatewaysOptions = {
   readonly store: RecordStore;
   /** Of the gateways' own records; ends with a slash. */
@@ -78,6 +80,10 @@ export class Gateways {
   readonly #watchers = new Set<() => void>();
   #retry: NodeJS.Timeout | undefined;
   #isReconciling = false;
+  /** Others may have read what is out here. */
+  #hasSpoken = false;
+  /** And what was out when an earlier run ended. */
+  #hadEarlierRun = false;
   #isReachable = true;
   #isClosed = false;
 
@@ -86,7 +92,11 @@ export class Gateways {
     const { store, prefix, id, log, describe } = options;
     const { name } = describe();
     this.intents = new Intents({
-      ...{ store, prefix, name, log, onIntents: options.onIntents },
+      ...{ store, prefix, name, log },
+      onIntents: (...intents) => {
+        options.onIntents(...intents);
+        this.note();
+      },
       beside: options.beside,
       onWaiting: () => this.#reconcile(),
     });
@@ -99,7 +109,7 @@ export class Gateways {
     this.#views = new LeasedRecords({
       ...records,
       keys: () => describe().upstreams.map((upstream) => `${viewPrefix}${upstream}`),
-      text: (key) => viewText(options.view(key.slice(viewPrefix.length))),
+      text: (key) => this.#viewText(key.slice(viewPrefix.length)),
       read: () => textsBelow(store, viewPrefix),
       restMs: 0,
     });
@@ -223,10 +233,31 @@ export class Gateways {
     });
   }
 
-  /** A word that the registry could not be told: in force here, written when it is back. */
-  keep(intent: Omit<PendingIntent, 'base'>): void {
-    this.intents.keep(intent.upstream, intent.server, intent.admin);
+  /** What an earlier run knew, until the registry says otherwise. */
+  remember(upstream: string, admins: ReadonlyMap<string, Admin>): void {
+    this.#hadEarlierRun = true;
+    this.intents.remember(upstream, admins);
+  }
+
+  /**
+   * A word that the registry could not be told: written when it is back, and in force here. A server that is
+   * given back stays out until no other gateway goes by what we said of it. `base`: of an earlier run.
+   */
+  keep({ upstream, server, admin, base }: KeptIntent): void {
+    this.intents.keep(upstream, server, admin, base);
     this.#options.onPending();
+    this.note();
+    if (!this.intents.isHeld(upstream, server)) return;
+    this.#options.log.info(
+      { upstream, server },
+      'given back while the registry is away: in force when it is back, or our lease has surely ended',
+    );
+    if (base !== undefined) this.#hadEarlierRun = true;
+    const isHeardOf = this.#hasSpoken || this.#hadEarlierRun;
+    const isSilent = isHeardOf ? this.#roster.fallSilent(this.#hadEarlierRun) : Promise.resolve();
+    void isSilent.then(() => {
+      if (!this.#isClosed) this.intents.release();
+    });
   }
 
   /** Leaves; never throws. */
@@ -240,6 +271,13 @@ export class Gateways {
     await this.#roster.close();
     this.#state.close();
     this.#changed();
+  }
+
+  /** While a word of ours waits, what is out here is not what the registry's intents say. */
+  #viewText(upstream: string): string {
+    this.#hasSpoken = true;
+    const view = this.#options.view(upstream);
+    return viewText(this.intents.isPending(upstream) ? { ...view, token: '' } : view);
   }
 
   #take(shared: Shared): void {
@@ -263,6 +301,7 @@ export class Gateways {
     void this.intents.reconcile().finally(() => {
       this.#isReconciling = false;
       this.#options.onPending();
+      this.note();
       if (!this.intents.isWaiting) return;
       clearTimeout(this.#retry);
       this.#retry = setTimeout(() => this.#reconcile(), RECONCILE_AGAIN_MS).unref();

@@ -9,6 +9,7 @@ import { type Address, formatAddress } from '../src/base/units.ts';
 import type { RecordStore } from '../src/registry.ts';
 import { openSnapshot } from '../src/snapshot.ts';
 import { freePort } from './support/base/ports.ts';
+import { sluice } from './support/cli/process.ts';
 import {
   awaitIdle,
   daemonConfig,
@@ -371,7 +372,16 @@ test('while the registry is away a word holds on one gateway, and then on all', 
   assert.match(drain.scope.unheard.join(), /the registry is away/);
   const guarded = await setAdmin(a.control, one.id, { state: 'maint', keepEligible: 0 });
   assert.equal(guarded.status, 409, 'nobody can say what the other one can use');
-  await setAdmin(a.control, two.id, { state: 'ready' });
+  // The other one may still say to somebody that it takes nothing.
+  const back = await setAdmin(a.control, two.id, { state: 'ready' });
+  const waits: DrainDocument = JSON.parse(await back.text());
+  assert.deepEqual([waits.givenBack, waits.admin.state], [true, 'drain']);
+  assert.equal((await get(a.gateway)).status, 503);
+  const said = await sluice(['undrain', 'app', two.id, '--control', a.control]);
+  assert.equal(said.code, 1);
+  assert.match(said.stderr, /of app: still in drain: the registry is away, and other gateways may/);
+  const shown = await sluice(['status', 'app', '--control', a.control]);
+  assert.match(shown.stdout, /given back: in force when the registry is back/);
   assert.equal(serverOf(await status(b.control), one.id).admin.state, 'ready');
   assert.equal(serverOf(await status(b.control), two.id).admin.state, 'drain');
   await startEmbedded(t, { dataDir, port: first.address.port });

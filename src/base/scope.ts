@@ -38,3 +38,8 @@ export function seenBy(scope: Scope): string {
   const seen = [scope.gateway, ...scope.heard].join(', ');
   return isPartial(scope) ? `${seen} only; ${notHeard(scope)}` : seen;
 }
+
+/** Of a server that was given back while the registry is away, and is still out in this state. */
+export function givenBackMeaning(state: string): string {
+  return `still in ${state}: the registry is away, and other gateways may go by that; it takes requests again when the registry is back, else when this gateway's lease has surely ended (twice registry.gateways.lease)`;
+}

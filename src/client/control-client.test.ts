@@ -21,6 +21,7 @@ const DRAIN: DrainDocument = {
   tunnels: 1,
   streams: 0,
   idle: false,
+  givenBack: false,
   eligibility: 'drain',
   scope: PARTIAL,
 };
@@ -117,6 +118,7 @@ const STATUS: StatusDocument = {
           eligibility: 'ok',
           outElsewhere: [{ gateway: 'pid 7 on web-2', eligibility: 'ejected' }],
           settled: true,
+          givenBack: false,
           ...{ inFlight: 0, tunnels: 0, streams: 0 },
           requests: 5,
           failures: 0,

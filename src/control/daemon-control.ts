@@ -73,15 +73,11 @@ export class DaemonControl implements Control {
     await Promise.all([this.#refresh(), this.#options.shared.look()]);
     const { version, table, fleet, registries, shared } = this.#options;
     return buildStatus({
-      version,
-      startedAtMs: this.#startedAtMs,
-      others: shared.others,
-      self: shared.document(),
-      table,
-      fleet,
-      registries,
+      ...{ version, table, fleet, registries, startedAtMs: this.#startedAtMs },
+      ...{ others: shared.others, self: shared.document() },
       supervised: (upstream, server) =>
         this.#options.supervised?.(upstream, server) ?? NOT_SUPERVISED,
+      isGivenBack: shared.isGivenBack,
     });
   }
 
@@ -294,6 +290,7 @@ export class DaemonControl implements Control {
       tunnels: (isIdleHere ? 0 : lasting.tunnels) + elsewhere.tunnels,
       streams: (isIdleHere ? 0 : lasting.streams) + elsewhere.streams,
       idle: isIdleHere && elsewhere.idle,
+      givenBack: shared.isGivenBack(upstream, server),
       eligibility: memberEligibility(upstream, member, figures),
       scope: elsewhere.scope,
     };

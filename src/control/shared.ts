@@ -178,9 +178,9 @@ export class SharedControl {
       const admins = remembered.get(upstream) ?? new Map<string, Admin>();
       remembered.set(upstream, admins.set(server, admin));
     }
-    for (const [upstream, admins] of remembered) gateways.intents.remember(upstream, admins);
+    for (const [upstream, admins] of remembered) gateways.remember(upstream, admins);
     for (const { upstream, server, admin, base } of overrides) {
-      if (base !== undefined) gateways.intents.keep(upstream, server, admin, base);
+      if (base !== undefined) gateways.keep({ upstream, server, admin, base });
     }
     await gateways.first(FIRST_DEADLINE_MS);
   }
@@ -239,6 +239,10 @@ export class SharedControl {
       return Number.POSITIVE_INFINITY;
     }
   }
+
+  /** Ready was said, and is not in force here yet. */
+  readonly isGivenBack = (upstream: string, server: string): boolean =>
+    this.#gateways?.intents.isHeld(upstream, server) === true;
 
   document(): GatewayDocument {
     const { table, version } = this.#options;

@@ -30,6 +30,8 @@ export type StatusSource = {
   readonly fleet: Fleet;
   /** What is known of instances that this machine looks after. */
   readonly supervised: (upstream: string, server: string) => SupervisedFacts;
+  /** Ready was said, and is not in force yet. */
+  readonly isGivenBack: (upstream: string, server: string) => boolean;
   /** First that of the section `registry`. */
   readonly registries: readonly [KnownRegistry, ...KnownRegistry[]];
 };
@@ -61,6 +63,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
         others,
         problems: problemsOf(upstream, table.memberships),
         supervised: source.supervised,
+        isGivenBack: source.isGivenBack,
       }),
     ),
   };
@@ -74,6 +77,7 @@ function buildUpstream(
     readonly others: Others;
     readonly problems: UpstreamDocument['problems'];
     readonly supervised: StatusSource['supervised'];
+    readonly isGivenBack: StatusSource['isGivenBack'];
   },
 ): UpstreamDocument {
   const totals = context.fleet.totals(config.name);
@@ -83,6 +87,7 @@ function buildUpstream(
     const verdict = verdicts.get(state.id);
     const counters = totals.servers.get(state.id);
     const { outElsewhere, isConfirmed } = elsewhere(state.id, admin);
+    const isGivenBack = context.isGivenBack(config.name, state.id);
     return {
       id: state.id,
       addresses: state.addresses,
@@ -100,7 +105,8 @@ function buildUpstream(
       fallCount: verdict?.fallCount ?? 0,
       eligibility: memberEligibility(config.name, member, context.figures),
       outElsewhere,
-      settled: context.fleet.isAcknowledged(member.adminGeneration) && isConfirmed,
+      settled: context.fleet.isAcknowledged(member.adminGeneration) && isConfirmed && !isGivenBack,
+      givenBack: isGivenBack,
       inFlight: inFlight(config.name, state.id, context.figures),
       ...openLasting(config.name, state.id, context.figures),
       requests: counters?.attempts ?? 0,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { DRAIN, openGateway, say, startGateway } from '../../test/support/gateways/builders.ts';
 import { MemoryRegistry, settled } from '../../test/support/gateways/memory-registry.ts';
+import { SluiceError } from '../base/errors.ts';
 import { READY } from '../model.ts';
 
 const INTENTS = 'sluice/shared/intents/app';
@@ -50,6 +51,91 @@ test('a word that waits for the registry is confirmed by nobody, and written whe
   await settled();
   assert.match(registry.text(INTENTS) ?? '', /"s1"/);
   assert.equal(a.gateways.isReachable, true);
+});
+
+/** Both see `s1` drained and idle; then the first is cut off. */
+async function drainedOnBoth(t: TestContext) {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  const b = await startGateway(t, registry, 'b');
+  await b.gateways.look(1000);
+  a.out.add('s1');
+  await say(b, 's1', DRAIN);
+  const isConfirmed = (): boolean =>
+    b.gateways.elsewhere('app').every(({ isCurrent, view }) => isCurrent && view?.out.has('s1'));
+  await b.gateways.until(isConfirmed, 1000);
+  assert(isConfirmed());
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  return { registry, a, b, isConfirmed };
+}
+
+test('a server that is given back while the registry is away stays out until the lease is over', async (t) => {
+  const { a, isConfirmed } = await drainedOnBoth(t);
+  a.store.isAway = true;
+  a.gateways.keep({ upstream: 'app', server: 's1', admin: READY });
+  await settled();
+  assert.equal(isConfirmed(), true, 'the other one goes by what it knows');
+  t.mock.timers.tick(19_000);
+  await settled();
+  assert.deepEqual([a.admins().get('s1'), a.gateways.intents.isHeld('app', 's1')], [DRAIN, true]);
+  t.mock.timers.tick(2000);
+  await settled();
+  assert.equal(a.admins().get('s1'), READY);
+});
+
+test('where the registry takes no words but ends the lease, a given back server is back at once', async (t) => {
+  const { registry, a, b, isConfirmed } = await drainedOnBoth(t);
+  const commit = a.store.commit.bind(a.store);
+  a.store.commit = async () => {
+    throw new SluiceError('registry_unreachable', 'no');
+  };
+  a.gateways.keep({ upstream: 'app', server: 's1', admin: READY });
+  await settled();
+  assert.equal(a.admins().get('s1'), READY);
+  assert.deepEqual(registry.keys('sluice/seen/views/a/'), []);
+  // It is live again before its word is written, and does not say that it has the drain in force.
+  t.mock.timers.tick(1000);
+  await settled();
+  t.mock.timers.tick(1000);
+  await settled();
+  assert.equal(b.gateways.others[0]?.state, 'live');
+  assert.equal(b.gateways.elsewhere('app')[0]?.view?.token, '');
+  assert.equal(isConfirmed(), false);
+  a.store.commit = commit;
+  t.mock.timers.tick(2000);
+  await settled();
+  t.mock.timers.tick(1000);
+  await settled();
+  assert.deepEqual(b.admins(), new Map());
+  assert.equal(b.gateways.elsewhere('app')[0]?.isCurrent, true);
+});
+
+test('one that nobody has heard of gives back at once', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  await say(a, 's1', DRAIN);
+  a.store.isAway = true;
+  a.gateways.keep({ upstream: 'app', server: 's1', admin: READY });
+  await settled();
+  assert.equal(a.admins().get('s1'), READY);
+});
+
+test('what an earlier run gave back stays out until its lease is surely over', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const a = openGateway(t, new MemoryRegistry(), 'a');
+  a.store.isAway = true;
+  a.gateways.remember('app', new Map([['s2', DRAIN]]));
+  a.gateways.keep({ upstream: 'app', server: 's1', admin: READY, base: DRAIN });
+  // Of this run, over what was remembered.
+  a.gateways.keep({ upstream: 'app', server: 's2', admin: READY });
+  await settled();
+  t.mock.timers.tick(19_000);
+  await settled();
+  const held = (): boolean[] => ['s1', 's2'].map((id) => a.gateways.intents.isHeld('app', id));
+  assert.deepEqual(held(), [true, true]);
+  t.mock.timers.tick(2000);
+  await settled();
+  assert.deepEqual(held(), [false, false]);
 });
 
 test('a word that could not be written is tried again without any event', async (t) => {

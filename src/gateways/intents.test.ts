@@ -385,14 +385,21 @@ test('what an earlier run knew is not written over what the registry has', async
   assert.deepEqual(Object.keys(written(one.registry)), ['s9', 's2']);
 });
 
-test('a word that waits is in force at once, and written over what was known', async (t) => {
+test('a word that waits is in force at once, a give-back not before it is released', async (t) => {
   const one = scene(t);
   await say(one, 's2', DRAIN);
   assert.equal(one.intents.isPending('app'), false);
   one.intents.keep('app', 's1', DRAIN);
   one.intents.keep('app', 's2', READY);
   assert.equal(one.intents.isPending('app'), true);
+  assert.deepEqual(states(one), { s1: 'drain', s2: 'drain' });
+  assert.deepEqual(
+    [one.intents.isHeld('app', 's2'), one.intents.isHeld('app', 's1')],
+    [true, false],
+  );
+  one.intents.release();
   assert.deepEqual(states(one), { s1: 'drain' });
+  assert.equal(one.intents.isHeld('app', 's2'), false);
   // That it is given back is said: its record may still repeat the drain.
   assert.deepEqual(
     one.said.at(-1),
@@ -413,14 +420,36 @@ test('a word that was said again while it waited goes over the base of the first
   one.intents.keep('app', 's1', DRAIN);
   one.intents.keep('app', 's1', MAINT);
   one.intents.keep('app', 's1', READY);
+  // The registry never had it out, so nobody goes by that.
   assert.deepEqual(one.intents.pending, [
     { upstream: 'app', server: 's1', admin: READY, base: READY },
   ]);
+  assert.deepEqual(states(one), {});
   // The first had arrived after all.
   await say(scene(t, one.registry), 's1', DRAIN);
   await reconcile(one);
   assert.deepEqual(written(one.registry), {});
   assert.equal(one.lines.length, 0);
+});
+
+test('a drain that is said again elsewhere holds over a give-back that waited', async (t) => {
+  const one = scene(t);
+  await say(one, 's1', DRAIN);
+  one.intents.keep('app', 's1', READY);
+  one.intents.release();
+  await say(scene(t, one.registry), 's1', { ...DRAIN, sinceMs: DRAIN.sinceMs + 1 });
+  await reconcile(one);
+  assert.deepEqual(written(one.registry), { s1: 'drain user:ann' });
+  assert.deepEqual(states(one), { s1: 'drain' });
+});
+
+test('a give-back that is held back is written as any other word', async (t) => {
+  const one = scene(t);
+  await say(one, 's1', DRAIN);
+  one.intents.keep('app', 's1', READY);
+  await reconcile(one);
+  assert.deepEqual([written(one.registry), states(one)], [{}, {}]);
+  assert.equal(one.intents.isHeld('app', 's1'), false);
 });
 
 test('words of an outage that is over are no longer ours', async (t) => {

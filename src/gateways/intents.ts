@@ -10,7 +10,7 @@ import { type Admin, READY, stricterAdmin } from '../model.ts';
 import type { RecordStore, RecordWrite } from '../registry.ts';
 import { type Intent, intentsText, parseIntents } from './documents.ts';
 import { whatHolds } from './intents-order.ts';
-import { type PendingIntent, PendingWords } from './pending-words.ts';
+import { isSameAdmin, type PendingIntent, PendingWords } from './pending-words.ts';
 import type { Shared, SharedIntents } from './shared-state.ts';
 
 /** Others write too; after so many lost races something is wrong. */
@@ -104,16 +104,26 @@ export class Intents {
   admins(upstream: string): Map<string, Admin> {
     const servers = this.#known.get(upstream)?.intents.servers ?? new Map<string, Intent>();
     const admins = new Map([...servers].map(([id, { admin }]) => [id, admin]));
-    for (const [id, { admin }] of this.#pending.of(upstream)) admins.set(id, admin);
+    for (const { server, admin } of this.#pending.inForce(upstream)) admins.set(server, admin);
     return admins;
   }
 
-  /** Kept for the registry, in force here at once. */
+  /** Kept for the registry, in force here at once, or, where it is held back, after `release`. */
   keep(upstream: string, server: string, admin: Admin, base?: Admin): void {
     const known = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
     this.#pending.keep({ upstream, server, admin, base: base ?? known });
     this.#inForce(upstream);
     this.#options.onWaiting();
+  }
+
+  /** The server was given back, and is still out here. */
+  isHeld(upstream: string, server: string): boolean {
+    return this.#pending.isHeld(upstream, server);
+  }
+
+  /** Nobody goes by what was said of servers here any more. */
+  release(): void {
+    for (const upstream of this.#pending.release()) this.#inForce(upstream);
   }
 
   /** Written, and in force here, when it resolves. @throws what `decide` throws, conflict, registry_… */
@@ -126,8 +136,7 @@ export class Intents {
 
   /** The registry does not know yet what is in force here. */
   isPending(upstream: string): boolean {
-    const isLost = this.#known.get(upstream)?.mustWrite === true;
-    return isLost || this.#pending.of(upstream).size > 0;
+    return this.#known.get(upstream)?.mustWrite === true || this.#pending.has(upstream);
   }
 
   /** `reconcile` has something to do. */
@@ -183,7 +192,12 @@ export class Intents {
   /** Writes what waits. The stricter word holds where somebody else has changed the same server. */
   async reconcile(): Promise<void> {
     for (const upstream of this.#lost) {
-      const write = this.change(upstream, nothing, async () => []);
+      const nothing = { server: '', admin: undefined };
+      const write = this.change(
+        upstream,
+        () => nothing,
+        async () => [],
+      );
       if (!(await this.#isWritten({ upstream }, write))) return;
     }
     for (const intent of this.pending) {
@@ -218,7 +232,7 @@ export class Intents {
     }
     // Not as it is in force here, where our own word lies over it.
     const shared = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
-    const isUntouched = this.#pending.ours(intent).some((word) => isSameAdmin(shared, word));
+    const isUntouched = this.#pending.isOurs(intent, shared);
     const wins = isUntouched ? admin : stricterAdmin(shared, admin);
     if (!isUntouched) {
       const fields = { here: admin.state, there: shared.state, kept: wins.state };
@@ -227,8 +241,8 @@ export class Intents {
         'two gateways disagreed about a server: the stricter word holds',
       );
     }
-    const isThere = wins.state !== 'ready' && isSameAdmin(shared, wins);
-    return { server, admin: isThere ? undefined : wins };
+    // Of a server that is back already, what lies beside is mended.
+    return { server, admin: wins !== READY && isSameAdmin(shared, wins) ? undefined : wins };
   }
 
   #key(upstream: string): string {
@@ -274,9 +288,8 @@ export class Intents {
         if (await store.commit([write, ...writes])) {
           // Its index is learnt with the next look; until then every older one is known to be old.
           const written = { ...document, modifyIndex: intents.modifyIndex + 1 };
-          const passed = this.#latest;
-          const writtenMs = performance.now();
-          this.#known.set(upstream, { intents: written, writtenMs, passed, mustWrite: false });
+          const when = { writtenMs: performance.now(), passed: this.#latest };
+          this.#known.set(upstream, { intents: written, ...when, mustWrite: false });
           // It was decided on top of the word that waited; one that came meanwhile goes on waiting.
           if (waiting !== undefined) this.#settle(upstream, server, waiting);
           this.#inForce(upstream);
@@ -301,8 +314,7 @@ export class Intents {
     but: string,
   ): Promise<readonly RecordWrite[]> {
     const others = [...servers].filter(([id]) => id !== but).slice(0, BESIDE_MAX);
-    const { beside } = this.#options;
-    const writes = others.map(([id, { admin }]) => beside(upstream, id, admin));
+    const writes = others.map(([id, { admin }]) => this.#options.beside(upstream, id, admin));
     return (await Promise.all(writes)).flat();
   }
 
@@ -373,8 +385,7 @@ export class Intents {
     this.#set(upstream, { ...intents, token: '', modifyIndex: 0 }, isSomebodyOut);
     this.#inForce(upstream);
     if (!isSomebodyOut) return;
-    const text = 'intents vanished from the registry, writing them again';
-    this.#options.log.warn({ upstream }, text);
+    this.#options.log.warn({ upstream }, 'intents vanished from the registry, writing them again');
     this.#options.onWaiting();
   }
 
@@ -386,15 +397,4 @@ export class Intents {
   #inForce(upstream: string): void {
     this.#options.onIntents(upstream, this.token(upstream), this.admins(upstream));
   }
-}
-
-/** Of a change that only writes again what was lost. */
-function nothing(): ReturnType<Decide> {
-  return { server: '', admin: undefined };
-}
-
-function isSameAdmin(a: Admin, b: Admin): boolean {
-  return (
-    a.state === b.state && a.owner === b.owner && a.reason === b.reason && a.sinceMs === b.sinceMs
-  );
 }

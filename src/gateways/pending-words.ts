@@ -18,45 +18,82 @@ export type PendingIntent = {
 
 export class PendingWords {
   readonly #words = new Map<string, Map<string, PendingIntent>>();
+  /** Of those, not in force. */
+  readonly #held = new Set<PendingIntent>();
   readonly #earlier = new Map<string, readonly Admin[]>();
 
   get all(): readonly PendingIntent[] {
     return [...this.#words.values()].flatMap((servers) => [...servers.values()]);
   }
 
-  of(upstream: string): ReadonlyMap<string, PendingIntent> {
-    return this.#words.get(upstream) ?? new Map();
+  has(upstream: string): boolean {
+    return (this.#words.get(upstream)?.size ?? 0) > 0;
+  }
+
+  /** Those that are in force here. */
+  inForce(upstream: string): readonly PendingIntent[] {
+    const words = [...(this.#words.get(upstream)?.values() ?? [])];
+    return words.filter((word) => !this.#held.has(word));
+  }
+
+  isHeld(upstream: string, server: string): boolean {
+    const word = this.get(upstream, server);
+    return word !== undefined && this.#held.has(word);
   }
 
   get(upstream: string, server: string): PendingIntent | undefined {
     return this.#words.get(upstream)?.get(server);
   }
 
-  /** The base of the first word that waits stays. */
+  /**
+   * The base of the first word that waits stays. A server that the registry has as taken out is held back
+   * when it is given back: other gateways go by what we said of it, until `release`.
+   */
   keep(intent: PendingIntent): void {
-    const { upstream, server } = intent;
+    const { upstream, server, admin } = intent;
     const servers = this.#words.get(upstream) ?? new Map<string, PendingIntent>();
     this.#words.set(upstream, servers);
     const last = servers.get(server);
     if (last !== undefined) {
+      this.#held.delete(last);
       const key = `${upstream} ${server}`;
       const earlier = [...(this.#earlier.get(key) ?? []), last.admin];
       this.#earlier.set(key, earlier.slice(-EARLIER_MAX));
     }
-    servers.set(server, { ...intent, base: last?.base ?? intent.base });
+    const base = last?.base ?? intent.base;
+    const word = { ...intent, base };
+    servers.set(server, word);
+    if (admin.state === 'ready' && base.state !== 'ready') this.#held.add(word);
   }
 
-  /** What the registry may say although nobody else has spoken. */
-  ours({ upstream, server, base, admin }: PendingIntent): readonly Admin[] {
-    return [base, admin, ...(this.#earlier.get(`${upstream} ${server}`) ?? [])];
+  /** What is held back comes into force. Gives the upstreams. */
+  release(): ReadonlySet<string> {
+    const upstreams = [...this.#held].map(({ upstream }) => upstream);
+    this.#held.clear();
+    return new Set(upstreams);
+  }
+
+  /** The registry says this, and nobody else has spoken about the server. */
+  isOurs({ upstream, server, base, admin }: PendingIntent, shared: Admin): boolean {
+    const earlier = this.#earlier.get(`${upstream} ${server}`) ?? [];
+    return [base, admin, ...earlier].some((word) => isSameAdmin(shared, word));
   }
 
   /** False where a newer word of the meantime waits for its own turn. */
   settle(upstream: string, server: string, admin: Admin): boolean {
     const servers = this.#words.get(upstream);
-    if (servers?.get(server)?.admin !== admin) return false;
-    servers.delete(server);
+    const word = servers?.get(server);
+    if (word?.admin !== admin) return false;
+    servers?.delete(server);
+    this.#held.delete(word);
     this.#earlier.delete(`${upstream} ${server}`);
     return true;
   }
+}
+
+/** One word, and not the same said again. */
+export function isSameAdmin(a: Admin, b: Admin): boolean {
+  return (
+    a.state === b.state && a.owner === b.owner && a.reason === b.reason && a.sinceMs === b.sinceMs
+  );
 }

@@ -13,6 +13,8 @@ const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 5000;
 /** Leaving waits no longer for a registry that is away, ms. */
 const GOODBYE_MS = 2000;
+/** A registry may take so many times the lease until it ends it. */
+const LEASE_ENDS_FACTOR = 2;
 /** A timer cannot wait longer. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
@@ -44,7 +46,12 @@ export class Roster {
   /** Their records are being removed. */
   readonly #forgotten = new Set<string>();
   #lease: Lease | undefined;
-  #opening = false;
+  #opening: Promise<void> | undefined;
+  /** Given up, and the registry has not said that they are over. */
+  readonly #givenUp = new Set<Lease>();
+  /** Until then others may go by what an earlier lease of ours says, performance.now(). */
+  #countsUntilMs = 0;
+  readonly #startMs = performance.now();
   #isClosed = false;
   #retry: NodeJS.Timeout | undefined;
   #nextForget: NodeJS.Timeout | undefined;
@@ -66,7 +73,23 @@ export class Roster {
 
   /** Opens the lease, and again whenever it is lost. */
   start(): void {
-    void this.#open();
+    this.#open();
+  }
+
+  /**
+   * Ends the lease, and opens another one. Resolves when whatever was said under an earlier lease is gone:
+   * the registry said so, or its time is over. `hadEarlierRun`: that one's, too.
+   */
+  async fallSilent(hadEarlierRun: boolean): Promise<void> {
+    await this.#opening;
+    if (this.#lease !== undefined) {
+      this.#gone(this.#lease);
+      await this.#endAll();
+      this.#again();
+    }
+    const earlierMs = hadEarlierRun ? this.#startMs + LEASE_ENDS_FACTOR * this.#options.leaseMs : 0;
+    const leftMs = Math.max(this.#countsUntilMs, earlierMs) - performance.now();
+    if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs).unref());
   }
 
   /** What `describe` says has changed. */
@@ -133,17 +156,27 @@ export class Roster {
     );
   }
 
-  async #open(): Promise<void> {
-    if (this.#isClosed || this.#opening) return;
-    this.#opening = true;
+  #open(): void {
+    if (this.#isClosed) return;
+    this.#opening ??= this.#openLease().finally(() => {
+      this.#opening = undefined;
+    });
+  }
+
+  /** Never throws. */
+  async #openLease(): Promise<void> {
     const { store, leaseMs, log } = this.#options;
     let lease: Lease | undefined;
+    let isLost = false;
     try {
+      // Its records would be in the way until its time is over.
+      await this.#endAll();
       lease = await store.openLease({
         ttlMs: leaseMs,
         onLost: (reason) => {
           log.warn({ reason }, 'lease of this gateway is lost, others take it for silent');
-          this.#lease = undefined;
+          isLost = true;
+          if (lease !== undefined) this.#gone(lease);
           this.#again();
         },
       });
@@ -151,16 +184,27 @@ export class Roster {
       this.#written = '';
       await this.#writeDocument();
       if (this.#isClosed) throw new Error('closed');
+      if (isLost) throw new Error('the lease was lost at once');
       this.#lease = lease;
       this.#failures = 0;
     } catch (error) {
-      await lease?.close();
+      if (lease !== undefined) this.#gone(lease);
+      await this.#endAll();
       this.#failed(error);
       this.#again();
-    } finally {
-      this.#opening = false;
     }
     if (this.#lease !== undefined) this.#options.onLease();
+  }
+
+  #gone(lease: Lease): void {
+    this.#lease = undefined;
+    this.#givenUp.add(lease);
+    this.#countsUntilMs = performance.now() + LEASE_ENDS_FACTOR * lease.ttlMs;
+  }
+
+  async #endAll(): Promise<void> {
+    for (const lease of this.#givenUp) if (await lease.close()) this.#givenUp.delete(lease);
+    if (this.#givenUp.size === 0) this.#countsUntilMs = 0;
   }
 
   #again(): void {
@@ -168,7 +212,7 @@ export class Roster {
     clearTimeout(this.#retry);
     const delayMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures, 10));
     this.#failures += 1;
-    this.#retry = setTimeout(() => void this.#open(), delayMs).unref();
+    this.#retry = setTimeout(() => this.#open(), delayMs).unref();
   }
 
   get #aliveKey(): string {

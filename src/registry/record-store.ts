@@ -47,11 +47,13 @@ export type LeaseOptions = {
 
 /** Records that live as long as whoever wrote them: renewed until `close`, gone when the writer dies. */
 export type Lease = {
+  /** As the registry has it: it may have a least time. */
+  readonly ttlMs: number;
   /** The record belongs to the lease. @throws as RecordStore, conflict when another lease holds it */
   put(key: string, value: Uint8Array | string): Promise<void>;
   delete(key: string): Promise<void>;
-  /** Its records vanish at once, where the registry can be reached. Never throws. */
-  close(): Promise<void>;
+  /** Its records vanish at once, where the registry can be reached. False: it did not say so, ask again. Never throws. */
+  close(): Promise<boolean>;
 };
 
 export type WatchEvents = {

@@ -28,6 +28,7 @@ export type PoolServer = Pick<
   | 'eligibility'
   | 'outElsewhere'
   | 'settled'
+  | 'givenBack'
   | 'inFlight'
 >;
 

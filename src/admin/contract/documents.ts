@@ -71,6 +71,8 @@ export const SERVER = object({
   outElsewhere: list(object({ gateway: text, eligibility: word<Eligibility>() })),
   /** Every worker of every live gateway has its admin state in force. */
   settled: flag,
+  /** Ready was said while the registry is away, and is not in force yet: others go by its being out. */
+  givenBack: flag,
   /** Sums over the workers, as the four below. */
   inFlight: number,
   /** Of those in flight: open tunnels, and streams. */
@@ -192,6 +194,8 @@ export const DRAIN = object({
   streams: number,
   /** acknowledged and inFlight 0, on the gateway that `scope` names. */
   idle: flag,
+  /** As in status. */
+  givenBack: flag,
   eligibility: word<Eligibility>(),
   scope: SCOPE,
 });

@@ -40,6 +40,7 @@ const DRAINED: DrainDocument = {
   tunnels: 0,
   streams: 0,
   idle: true,
+  givenBack: false,
   eligibility: 'drain',
   scope: ALONE,
 };

@@ -4,7 +4,7 @@
 import type { Command } from 'commander';
 import type { AdminRequest, Control } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { isPartial, notHeard } from '../../base/scope.ts';
+import { givenBackMeaning, isPartial, notHeard } from '../../base/scope.ts';
 import { parseOwner } from '../../model.ts';
 import { operator } from '../client/operator.ts';
 import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
@@ -29,6 +29,12 @@ async function putBack(upstream: string, server: string, options: GlobalOptions)
   const request: AdminRequest = { state: 'ready', owner: operator(), reason: '' };
   const drain = await control.setAdmin(upstream, server, request);
   if (options.json === true) printJson(drain);
+  if (drain.givenBack) {
+    throw new SluiceError(
+      'timeout',
+      `${server} of ${upstream}: ${givenBackMeaning(drain.admin.state)}`,
+    );
+  }
   if (drain.admin.state !== 'ready') {
     const { kind } = parseOwner(drain.admin.owner);
     const remedy =

@@ -29,6 +29,7 @@ const SERVER: ServerDocument = {
   fallCount: 0,
   eligibility: 'ok',
   outElsewhere: [],
+  givenBack: false,
   restarts: 0,
   lastExit: '',
   lastExitMs: 0,

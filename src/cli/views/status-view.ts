@@ -255,11 +255,14 @@ const REASONS: Readonly<Record<Eligibility, (server: ServerDocument, nowMs: numb
 };
 
 /** Who took it out, when and why. */
-function intentOf({ admin }: ServerDocument, nowMs: number): string {
+function intentOf({ admin, givenBack }: ServerDocument, nowMs: number): string {
+  const back = givenBack
+    ? ', given back: in force when the registry is back, or the lease has ended'
+    : '';
   const since = admin.sinceMs === 0 ? '' : ` ${ago(admin.sinceMs, nowMs)} ago`;
   // Its reason says the same in other words.
   if (parseOwner(admin.owner).kind === 'registry') return `down in the registry${since}`;
-  return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}`;
+  return `by ${admin.owner}${since}${admin.reason === '' ? '' : `: ${admin.reason}`}${back}`;
 }
 
 /** What requests found, while the last of them failed. */

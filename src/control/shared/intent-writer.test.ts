@@ -127,6 +127,38 @@ test('a gateway that is alone may act with a guard', async (t) => {
   assert.equal(a.admins().get('s1')?.state, 'drain');
 });
 
+test('a drain that is said again is a new word, which all have to confirm anew', async (t) => {
+  const { a, change } = await scene(t, 'b');
+  let guarded = 0;
+  const guard = (): void => {
+    guarded += 1;
+  };
+  await change({ keepEligible: 1 }, undefined, guard);
+  const first = { token: a.gateways.intents.token('app'), since: a.admins().get('s1')?.sinceMs };
+  while (Date.now() === first.since) await settled();
+  await change({ keepEligible: 1 }, undefined, guard);
+  assert.notEqual(a.gateways.intents.token('app'), first.token);
+  assert.notEqual(a.admins().get('s1')?.sinceMs, first.since);
+  assert.equal(guarded, 1, 'it was out already');
+});
+
+test('a drain that is said again while the registry is away is kept, a give-back of what is back is not', async (t) => {
+  const { a, saved, change } = await scene(t, 'b');
+  await change();
+  a.store.isAway = true;
+  await change({ keepEligible: 1 });
+  assert.deepEqual(
+    saved.map(({ admin, base }) => [admin.state, base.state]),
+    [['drain', 'drain']],
+  );
+  a.store.isAway = false;
+  await settled();
+  await change({ state: 'ready' });
+  a.store.isAway = true;
+  await change({ state: 'ready' });
+  assert.equal(saved.length, 1);
+});
+
 test('giving back is not guarded', async (t) => {
   const { a, saved, change } = await scene(t, 'b');
   await change();

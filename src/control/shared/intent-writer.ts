@@ -71,13 +71,12 @@ export class IntentWriter {
       return state === current.state && (state === 'ready' || isSameWord(current, request));
     };
     let isRefused = false;
+    // What was said before is said anew: a gateway that cannot be heard may have given the server back meanwhile.
     const decide = (admins: ReadonlyMap<string, Admin>) => {
       // The registry is back after whoever asked was told no.
       if (isRefused) throw new SluiceError('guard_refused', `upstream "${upstream}": too late`);
-      const isSame = isSaid(admins);
-      if (isGuarded && !isSame) guard();
-      // Back already; its record may still say that it is out.
-      return { server, admin: isSame && state !== 'ready' ? undefined : wanted };
+      if (!isSaid(admins) && isGuarded) guard();
+      return { server, admin: wanted };
     };
     const guardedUntilMs = performance.now() + GUARDED_DEADLINE_MS;
     const isSent = gateways.isReachable;
@@ -110,8 +109,9 @@ export class IntentWriter {
     const { gateways, others, save } = this.#options;
     lock?.check();
     const admins = gateways.intents.admins(upstream);
-    if (isSaid(admins)) return;
-    if (request.keepEligible !== undefined && request.state !== 'ready') {
+    const isSame = isSaid(admins);
+    if (isSame && request.state === 'ready') return;
+    if (!isSame && request.keepEligible !== undefined && request.state !== 'ready') {
       // What they said last may be old: the registry did not even take the change.
       const [other] = others.capacities(upstream);
       if (other !== undefined) {

@@ -49,6 +49,7 @@ export async function openSessionLease(
   let timer = setTimeout(() => void renew(), ttlMs / 3);
   transport.closing.addEventListener('abort', () => clearTimeout(timer), { signal: over.signal });
   return {
+    ttlMs,
     async put(key, value) {
       const request = {
         method: 'PUT',
@@ -62,13 +63,13 @@ export async function openSessionLease(
       await transport.call({ method: 'DELETE', path: pathOf(key) });
     },
     async close() {
-      if (over.signal.aborted) return;
       over.abort();
       clearTimeout(timer);
       const request = { method: 'PUT', path: `/v1/session/destroy/${id}` } as const;
       // One that could not be told forgets the lease when its time is over.
       const options = { timeoutMs: GOODBYE_TIMEOUT_MS, signal: transport.closing, fresh: true };
-      await transport.try(request, options).catch(() => {});
+      const outcome = await transport.try(request, options).catch(() => undefined);
+      return outcome !== undefined && 'status' in outcome && outcome.status === 200;
     },
   };
 }

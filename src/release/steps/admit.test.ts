@@ -22,6 +22,27 @@ test('an admit waits until every gateway has confirmed it', async (t) => {
   assert.deepEqual(words, ['ok false', 'ok false']);
 });
 
+test('a server that is given back while the registry is away is waited for, and nobody else holds it', async (t) => {
+  const { service, control } = await scene(t);
+  control.isGivenBack = true;
+  const words = await waitsOf(async (onEvent) => {
+    const deployed = await deploy(service, control, 'v2', {
+      onEvent: (event) => {
+        onEvent(event);
+        if (!isWaiting(event)) return;
+        control.isGivenBack = false;
+        for (const { id } of service.instances) {
+          if (control.server(id).state.owner.startsWith('release:')) {
+            void control.setAdmin('app', id, { state: 'ready', owner: '', reason: '' });
+          }
+        }
+      },
+    });
+    assert.deepEqual(outcomes(deployed), ['v2 in released', 'v2 in released']);
+  });
+  assert.equal(words[0], 'drain true');
+});
+
 test('an admit waits for a gateway that cannot use the server yet, by name', async (t) => {
   const { service, control } = await scene(t);
   control.onChange = (_, state) => {

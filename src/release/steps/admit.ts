@@ -39,7 +39,7 @@ export const admit: StepDefinition<'admit'> = {
         await run.keep('on');
         return done(otherGateways(status.scope));
       }
-      if (server !== undefined && server.admin.state !== 'ready') {
+      if (server !== undefined && server.admin.state !== 'ready' && !server.givenBack) {
         const { state, owner: other } = server.admin;
         const reason = `healthy, but left in ${state} by ${other === '' ? 'somebody' : other}`;
         return { kind: 'taken_over', reason };

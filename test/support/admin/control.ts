@@ -13,7 +13,7 @@ import { NO_ANSWERS, NO_LASTING, server, status, upstream } from './documents.ts
 const DRAIN: DrainDocument = {
   ...{ server: 'a:1', admin: { state: 'drain', owner: 'user:alice', reason: '', sinceMs: 1 } },
   ...{ generation: 4, acknowledged: true, inFlight: 0, tunnels: 0, streams: 0, idle: true },
-  ...{ eligibility: 'drain', scope: ALONE },
+  ...{ givenBack: false, eligibility: 'drain', scope: ALONE },
 };
 
 const RECEIPT: ReceiptDocument = {

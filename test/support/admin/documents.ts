@@ -34,6 +34,7 @@ export function server(id: string, changes: Partial<ServerDocument> = {}): Serve
     fallCount: 0,
     eligibility: 'ok',
     outElsewhere: [],
+    givenBack: false,
     restarts: 0,
     lastExit: '',
     lastExitMs: 0,

@@ -191,11 +191,12 @@ export class MemoryStore implements RecordStore {
     return this.#registry.commit(writes);
   }
 
-  async openLease({ onLost }: LeaseOptions): Promise<Lease> {
+  async openLease({ ttlMs, onLost }: LeaseOptions): Promise<Lease> {
     await this.#reach('lease');
     const lease = {};
     this.#leases.set(lease, onLost);
     return {
+      ttlMs,
       put: async (key, value) => {
         await this.#reach(`put ${key}`);
         if (!this.#leases.has(lease)) throw new SluiceError('conflict', 'the lease is over');
@@ -204,7 +205,9 @@ export class MemoryStore implements RecordStore {
       delete: async (key) => void (await this.delete(key)),
       close: async () => {
         this.#leases.delete(lease);
-        if (!this.#isAway && !this.#isFailing) this.#registry.end(lease);
+        const isHeard = !this.#isAway && !this.#isFailing;
+        if (isHeard) this.#registry.end(lease);
+        return isHeard;
       },
     };
   }

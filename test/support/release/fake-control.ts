@@ -52,6 +52,7 @@ export class FakeControl implements ReleaseControl {
   opened = 0;
   /** Every gateway has confirmed what is in force. */
   isSettled = true;
+  isGivenBack = false;
   /** Other gateways where no server takes requests. */
   outElsewhere: PoolServer['outElsewhere'] = [];
   /** Where it shares the records of releases. */
@@ -99,7 +100,8 @@ export class FakeControl implements ReleaseControl {
       throw new SluiceError('guard_refused', `server ${id}: leaves ${others?.length} eligible`);
     }
     const isOut = change.state !== 'ready';
-    server.state = isOut ? { ...READY, ...pick(change) } : READY;
+    if (isOut) server.state = { ...READY, ...pick(change) };
+    else if (!this.isGivenBack) server.state = READY;
     this.calls.push(`${id} ${change.state}`);
     const { upstreams: after } = await this.status();
     const eligible = after[0]?.servers.filter((one) => one.eligibility === 'ok').length ?? 0;
@@ -152,7 +154,8 @@ export class FakeControl implements ReleaseControl {
     const { eligibility } = await this.#look(id);
     const idle = inFlight === 0;
     const base = { admin: state, generation: 1, acknowledged: true };
-    return { ...base, inFlight, tunnels: 0, streams: 0, idle, eligibility, scope: this.scope };
+    const counts = { inFlight, tunnels: 0, streams: 0, idle, givenBack: false };
+    return { ...base, ...counts, eligibility, scope: this.scope };
   }
 
   async #look(id: string): Promise<PoolServer> {
@@ -170,6 +173,7 @@ export class FakeControl implements ReleaseControl {
       eligibility,
       outElsewhere: this.outElsewhere,
       settled: this.isSettled,
+      givenBack: this.isGivenBack,
     };
   }
 }

@@ -67,6 +67,7 @@ export function server(id: string, part: Partial<PoolServer> = {}): PoolServer {
     checkType: 'http',
     eligibility: 'ok',
     outElsewhere: [],
+    givenBack: false,
     settled: true,
     inFlight: 0,
     ...part,

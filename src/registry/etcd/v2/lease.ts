@@ -44,6 +44,7 @@ export function openKeysLease(keys: V2Keys, { ttlMs: wantedMs, onLost }: LeaseOp
   let timer = setTimeout(() => void renew(), ttlMs / 3);
   closing.addEventListener('abort', () => clearTimeout(timer), { signal: over.signal });
   return {
+    ttlMs,
     async put(key, value) {
       const node = held.has(key) ? undefined : await keys.node(key);
       if (node?.isLeased) throw heldByAnother(key);
@@ -59,11 +60,11 @@ export function openKeysLease(keys: V2Keys, { ttlMs: wantedMs, onLost }: LeaseOp
       await keys.delete(key);
     },
     async close() {
-      if (over.signal.aborted) return;
       over.abort();
       clearTimeout(timer);
       // One that could not be deleted vanishes when its time is over.
-      await Promise.allSettled([...held].map((key) => keys.delete(key)));
+      const ends = await Promise.allSettled([...held].map((key) => keys.delete(key)));
+      return ends.every(({ status }) => status === 'fulfilled');
     },
   };
 }

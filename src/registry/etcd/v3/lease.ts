@@ -60,6 +60,7 @@ export async function openEtcdLease(
   let timer = setTimeout(() => void renew(), ttlMs / 3);
   closing.addEventListener('abort', () => clearTimeout(timer), { signal: over.signal });
   return {
+    ttlMs,
     async put(key, value) {
       const wanted = { request_put: { key: keyOf(key), value: base64(value), lease: id } };
       const range = { request_range: { key: keyOf(key) } };
@@ -100,17 +101,19 @@ export async function openEtcdLease(
       await remove(key);
     },
     async close() {
-      if (over.signal.aborted) return;
       over.abort();
       clearTimeout(timer);
       // One that could not be told forgets the lease when its time is over.
-      await kv
+      return kv
         .post(
           'lease/revoke',
           { ID: id },
           { timeoutMs: GOODBYE_TIMEOUT_MS, answers: [GRPC.notFound] },
         )
-        .catch(() => {});
+        .then(
+          () => true,
+          () => false,
+        );
     },
   };
 }

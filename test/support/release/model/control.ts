@@ -149,14 +149,20 @@ export class ModelControl implements ReleaseControl {
     const inFlight = admin.state === 'ready' || this.#world.now() >= idleAtMs ? 0 : 1;
     return {
       ...{ id, backup: false, admin, checks, checkReason: '', checkType: 'http' as const },
-      ...{ eligibility, outElsewhere: [], settled: this.#world.isSettled, inFlight },
+      ...{
+        eligibility,
+        outElsewhere: [],
+        settled: this.#world.isSettled,
+        givenBack: false,
+        inFlight,
+      },
     };
   }
 
   #drainState(id: string): Drain {
     const { admin, inFlight, eligibility } = this.#look(id);
     const idle = inFlight === 0;
-    const counts = { inFlight, tunnels: 0, streams: 0, idle };
+    const counts = { inFlight, tunnels: 0, streams: 0, idle, givenBack: false };
     return {
       admin,
       generation: 1,
