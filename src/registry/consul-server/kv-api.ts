@@ -113,7 +113,8 @@ class KvApi {
     if ('error' in flags) return textAnswer(500, flags.error);
     const cas = optionalUint64(query, 'cas');
     if ('error' in cas) return textAnswer(500, cas.error);
-    const body = await caller.readBody(VALUE_BYTES_MAX);
+    const read = caller.readBody(VALUE_BYTES_MAX);
+    const body = read instanceof Promise ? await read : read;
     if (body === undefined) return tooLarge(caller.declaredBytes);
     const lock = query.has('acquire') ? 'acquire' : query.has('release') ? 'release' : undefined;
     if (lock !== undefined) {

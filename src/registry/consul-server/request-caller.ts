@@ -20,7 +20,7 @@ export type RequestHead = {
 
 /** Where the body of a request comes from, and who tells that its client left. */
 export type Arrival = {
-  readBody(bytesMax: number, declaredBytes: number): Promise<Buffer | undefined>;
+  readBody: (bytesMax: number, declaredBytes: number) => ReturnType<Caller['readBody']>;
   bodyStream(): AsyncIterable<Uint8Array>;
   onGone(callback: () => void): () => void;
 };
@@ -67,7 +67,7 @@ export class RequestCaller implements Caller {
     return textOf(this.#head.headers['x-consul-namespace']);
   }
 
-  readBody(bytesMax: number): Promise<Buffer | undefined> {
+  readBody(bytesMax: number): ReturnType<Caller['readBody']> {
     return this.#arrival.readBody(bytesMax, this.declaredBytes);
   }
 

@@ -34,13 +34,15 @@ export type Caller = {
   /** The Accept field, '' when there is none. */
   readonly accepts: string;
   readonly rights: Rights;
-  /** Undefined when the body is over the limit. */
-  readBody(bytesMax: number): Promise<Buffer | undefined>;
+  /** Undefined when the body is over the limit. No promise where it is here already. */
+  readBody(bytesMax: number): Body | Promise<Body>;
   /** A body of any size as it comes, for whoever need not hold it. */
   bodyStream(): AsyncIterable<Uint8Array>;
   /** Calls back once, when the client leaves before its answer; returns the way to stop listening. One at a time. */
   onGone(callback: () => void): () => void;
 };
+
+type Body = Buffer | undefined;
 
 /** What the catalog says of nodes and their checks, for those that depend on them. */
 export type CheckStatus = {

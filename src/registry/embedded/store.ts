@@ -93,9 +93,9 @@ class SqliteStore implements Store {
     return { index: this.table.prefixIndex(prefix), entries: this.table.records.values(prefix) };
   }
 
-  async put(key: string, value: Uint8Array, options: PutOptions = {}): Promise<boolean> {
-    checkRecordSize(key, value);
+  put(key: string, value: Uint8Array, options: PutOptions = {}): Promise<boolean> {
     return this.transact((writes) => {
+      checkRecordSize(key, value);
       if (options.cas !== undefined && (writes.read(key)?.modifyIndex ?? 0) !== options.cas) {
         return false;
       }
@@ -104,7 +104,7 @@ class SqliteStore implements Store {
     });
   }
 
-  async delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
+  delete(key: string, options: DeleteOptions = {}): Promise<boolean> {
     return this.transact((writes) => {
       if (options.recurse === true) {
         writes.removeTree(key);

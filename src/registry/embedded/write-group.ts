@@ -69,17 +69,22 @@ export class WriteGroup {
   put(key: string, value: Uint8Array | string, flags: string, lock?: Lock): Entry {
     const before = this.table.records.get(key);
     if (lock !== undefined && lock.session !== '') this.table.noteHeld(lock.session, key);
-    return this.#set(KV, key, {
-      content: contentOf(value),
-      flags,
-      lockIndex: lock?.lockIndex ?? before?.lockIndex ?? 0,
-      session: lock?.session ?? before?.session ?? '',
-    });
+    return this.#set(
+      { family: KV, key, before },
+      {
+        content: contentOf(value),
+        flags,
+        lockIndex: lock?.lockIndex ?? before?.lockIndex ?? 0,
+        session: lock?.session ?? before?.session ?? '',
+      },
+    );
   }
 
   /** Writes an entry of another family; the same rules. */
   set(family: string, key: string, value: string): Entry {
-    return this.#set(family, key, { content: value, flags: '0', lockIndex: 0, session: '' });
+    const before = this.table.family(family).get(key);
+    const fields = { content: value, flags: '0', lockIndex: 0, session: '' };
+    return this.#set({ family, key, before }, fields);
   }
 
   /** Removes an entry of another family. False: there was none. */
@@ -175,19 +180,19 @@ export class WriteGroup {
   }
 
   #set(
-    family: string,
-    key: string,
-    { content, flags, ...lock }: Lock & { readonly content: Content; readonly flags: string },
+    { family, key, before }: { family: string; key: string; before: Entry | undefined },
+    fields: Lock & { readonly content: Content; readonly flags: string },
   ): Entry {
-    const entries = this.table.family(family);
-    const before = entries.get(key);
-    if (before !== undefined && isSame(before, content, flags, lock)) return before;
+    const { content, flags, lockIndex, session } = fields;
+    if (before !== undefined && isSame(before, content, flags, fields)) return before;
     const index = this.#index(family);
+    const entries = this.table.family(family);
     const entry = new Entry({
       key: before?.key ?? ownText(key),
       content,
       flags,
-      ...lock,
+      lockIndex,
+      session,
       createIndex: before?.createIndex ?? index,
       modifyIndex: index,
     });

@@ -98,9 +98,9 @@ export class PlainConnection {
     );
   }
 
-  readBody(bytesMax: number): Promise<Buffer | undefined> {
+  readBody(bytesMax: number): Buffer | undefined {
     const { body = NOTHING } = this.#request ?? {};
-    return Promise.resolve(body.length <= bytesMax ? body : undefined);
+    return body.length <= bytesMax ? body : undefined;
   }
 
   async *bodyStream(): AsyncIterable<Uint8Array> {
