@@ -49,6 +49,12 @@ export class KeyTable {
     return [...this.#families.keys()];
   }
 
+  /** After entries and tombstones were added. */
+  sort(): void {
+    for (const entries of this.#families.values()) entries.sort();
+    this.tombstones.sort();
+  }
+
   keyIndex(key: string): number {
     return Math.max(1, this.records.get(key)?.modifyIndex ?? this.kvIndex);
   }

@@ -23,7 +23,9 @@ import { writeState } from './statements.ts';
 import { Damage, isFull } from './trouble.ts';
 
 export const DATABASE_FILE = 'registry.db';
-const FORMAT = 2;
+/** Its rows stand by creation, those of format 2 by key: else they are the same, and both are used as they are. */
+const FORMAT = 3;
+const FORMAT_BY_KEY = 2;
 /** The log is cut back to this after it grew in a burst. */
 const LOG_BYTES_KEPT = 16 * 1024 * 1024;
 
@@ -106,7 +108,7 @@ function prepareFormat(connection: DatabaseSync): void {
   }
   const check = connection.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
   if (check !== 'ok') throw new Damage(`the database is damaged: ${String(check)}`);
-  if (format === FORMAT) return;
+  if (format === FORMAT || format === FORMAT_BY_KEY) return;
   const tables = connection.prepare('SELECT name FROM sqlite_schema').all();
   const names = tables.map(({ name }) => String(name));
   if (names.includes('entry') || names.includes('record') !== (format === 1)) {

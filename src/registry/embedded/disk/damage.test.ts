@@ -14,8 +14,10 @@ import { temporaryFolder } from '../../../../test/support/registry/builders.ts';
 import { smallDisk } from '../../../../test/support/registry/small-disk.ts';
 import { isSluiceError } from '../../../base/errors.ts';
 import { silentLog } from '../../../base/log.ts';
+import { Entry, KV } from '../entry.ts';
 import { repairStore, restoreStopped } from '../repair.ts';
 import { openStore, type Store } from '../store.ts';
+import { rowOf } from './rows.ts';
 
 const FLIPS = 400;
 const REMEDY = /restore a snapshot .* or keep what can still be read with "sluice registry repair"/;
@@ -201,6 +203,10 @@ test('a row that is gone, doubled or older is noticed although all rows are good
   };
   change("DELETE FROM entry WHERE key = 'a'");
   assert.throws(() => open(dataDir), /2 records were written and 1 are there: some are lost/);
+  const entry = { key: 'a', content: '1', flags: '0', createIndex: 9, modifyIndex: 9 };
+  const row = rowOf(KV, new Entry(entry)).map((field) => `'${field}'`);
+  change(`INSERT INTO entry VALUES (${row.join()})`);
+  assert.throws(() => open(dataDir), /2 records were written and 3 are there: some are doubled/);
   change('DELETE FROM state');
   assert.throws(() => open(dataDir), /its counters are damaged/);
   change('UPDATE state SET last_index = 2');

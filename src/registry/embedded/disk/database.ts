@@ -127,10 +127,11 @@ export class Database {
         entries--;
         sum = takeFromSum(sum, checksumOf(family, before));
       }
-      if (after === undefined) {
-        if (before !== undefined) deleteEntry.run(family, key);
-        return;
+      // Otherwise the new row takes the place of the old one.
+      if (before !== undefined && before.createIndex !== after?.createIndex) {
+        deleteEntry.run(before.createIndex, family, key);
       }
+      if (after === undefined) return;
       const row = rowOf(family, after);
       entries++;
       sum = addToSum(sum, row[8]);

@@ -29,7 +29,7 @@ export function loadTable(connection: DatabaseSync, acknowledged: Acknowledged):
     throw new Damage(
       entries === state.entries
         ? 'a record was replaced by an older one'
-        : `${state.entries} records were written and ${entries} are there: some are lost`,
+        : `${state.entries} records were written and ${entries} are there: some are ${entries < state.entries ? 'lost' : 'doubled'}`,
     );
   }
   if (typeof acknowledged === 'number' && acknowledged > state.index) {
@@ -64,14 +64,15 @@ function readAll(connection: DatabaseSync): Loaded & { readonly damaged: readonl
     entries++;
     sum = addToSum(sum, fields[8]);
     const [family, key] = fields;
-    if (family === TOMBSTONE) table.tombstones.set(key, fields[5]);
+    if (family === TOMBSTONE) table.tombstones.add(key, fields[5]);
     else {
       const entry = entryOf(fields);
-      table.family(family).set(key, entry);
+      table.family(family).add(key, entry);
       if (entry.session !== '') table.noteHeld(entry.session, key);
     }
     if (family === KV || family === TOMBSTONE) kvIndex = Math.max(kvIndex, fields[5]);
   }
+  table.sort();
   table.kvIndex = kvIndex;
   return { table, entries, sum, damaged };
 }

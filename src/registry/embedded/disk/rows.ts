@@ -1,6 +1,11 @@
 // Entries as rows of the one table, each with a checksum over all of its fields. A sum of the
 // checksums of all rows stands beside the counters, so that a row that is gone is noticed as well
 // as one that changed.
+//
+// The rows stand in the order in which their entries were created, because a commit writes whole
+// pages: new records of one group stand on one page, wherever their keys belong. (By key, PUTs of
+// sixteen clients wrote three times the pages and cost a third more.) Who reads them brings them into
+// the order of the keys.
 
 import { crc32 } from 'node:zlib';
 import { type Content, Entry } from '../entry.ts';
@@ -10,7 +15,7 @@ export const SCHEMA = `
     family TEXT NOT NULL, key TEXT NOT NULL, value ANY NOT NULL, flags TEXT NOT NULL,
     create_index INTEGER NOT NULL, modify_index INTEGER NOT NULL,
     lock_index INTEGER NOT NULL, session TEXT NOT NULL, checksum INTEGER NOT NULL,
-    PRIMARY KEY (family, key)) STRICT, WITHOUT ROWID;
+    PRIMARY KEY (create_index, family, key)) STRICT, WITHOUT ROWID;
   CREATE TABLE state (
     id INTEGER PRIMARY KEY, last_index INTEGER NOT NULL, floor INTEGER NOT NULL,
     entries INTEGER NOT NULL, sum INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT;`;

@@ -27,7 +27,7 @@ export function salvage(dataDir: string): Salvage {
   const path = join(dataDir, DATABASE_FILE);
   const connection = existsSync(path) ? openAsItIs(path) : undefined;
   // A page that cannot be read ends the walk: from the other end it is reached from behind.
-  for (const sql of connection === undefined ? [] : [READ_ENTRIES, READ_ENTRIES_BACKWARDS]) {
+  for (const sql of connection === undefined ? [] : [READ_ENTRIES, ...READ_ENTRIES_BACKWARDS]) {
     try {
       const statement = connection?.prepare(sql);
       statement?.setReturnArrays(true);

@@ -6,9 +6,13 @@ import { type State, stateRow } from './rows.ts';
 const COLUMNS =
   'family, key, value, flags, create_index, modify_index, lock_index, session, checksum';
 
-/** In the order of the primary key, which is the one of the keys in memory. */
-export const READ_ENTRIES = `SELECT ${COLUMNS} FROM entry ORDER BY family, key`;
-export const READ_ENTRIES_BACKWARDS = `SELECT ${COLUMNS} FROM entry ORDER BY family DESC, key DESC`;
+/** As they stand in the file. */
+export const READ_ENTRIES = `SELECT ${COLUMNS} FROM entry`;
+/** From its end: in a file of format 3, and of 2. */
+export const READ_ENTRIES_BACKWARDS = [
+  `${READ_ENTRIES} ORDER BY create_index DESC, family DESC, key DESC`,
+  `${READ_ENTRIES} ORDER BY family DESC, key DESC`,
+];
 export const READ_STATE =
   'SELECT id, last_index, floor, entries, sum, checksum FROM state WHERE id = 1';
 export const WRITE_ENTRY = `INSERT OR REPLACE INTO entry (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
@@ -28,7 +32,9 @@ export function prepareStatements(connection: DatabaseSync): Statements {
     begin: connection.prepare('BEGIN IMMEDIATE'),
     commit: connection.prepare('COMMIT'),
     writeEntry: connection.prepare(WRITE_ENTRY),
-    deleteEntry: connection.prepare('DELETE FROM entry WHERE family = ? AND key = ?'),
+    deleteEntry: connection.prepare(
+      'DELETE FROM entry WHERE create_index = ? AND family = ? AND key = ?',
+    ),
     writeState: connection.prepare(WRITE_STATE),
   };
 }
