@@ -27,6 +27,17 @@ test('prints its version, and help with examples', async () => {
   );
 });
 
+test('a verb loads no registry when it needs none', () => {
+  const watch = `import { registerHooks } from 'node:module';
+registerHooks({ load: (url, context, next) => (console.error(url), next(url, context)) });`;
+  const hook = `data:text/javascript,${encodeURIComponent(watch)}`;
+  const argv = ['--import', hook, COMMAND, 'deploy', '--help'];
+  const { stderr, status } = spawnSync(process.execPath, argv, { encoding: 'utf8' });
+  assert.equal(status, 0);
+  assert.match(stderr, /src\/cli\.ts$/m);
+  assert.doesNotMatch(stderr, /src\/registry/);
+});
+
 for (const [args, message] of [
   [['sttus'], /^sluice: unknown command 'sttus' \(Did you mean status\?\); see "sluice --help"\n$/],
   [['drain', 'app'], /^sluice: missing required argument 'server'; see "sluice drain --help"\n$/],

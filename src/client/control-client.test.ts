@@ -338,6 +338,22 @@ test('a body that never ends is a timeout too', async (t) => {
   await assert.rejects(client.status(), { code: 'timeout' });
 });
 
+test('a renewal for which nobody waits any more leaves no connection', async (t) => {
+  const begun = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const url = await rawServer(t, (socket) => {
+    socket.once('data', () => begun.resolve());
+    socket.once('close', () => closed.resolve());
+  });
+  const { releases } = createControlClient({ url });
+  const over = new AbortController();
+  const renewal = releases.renew('app', { fence: 1, heard: 0, waitMs: 600_000 }, over.signal);
+  await begun.promise;
+  over.abort();
+  await assert.rejects(renewal, { code: 'unreachable' });
+  await closed.promise;
+});
+
 test('a port on which nothing listens is unreachable and names the command', async () => {
   const server = createServer();
   const url = await listen(server);

@@ -106,9 +106,9 @@ async function callOne<Name extends RouteName>(
   endpoint: Endpoint,
   name: Name,
   input: InputOf<Routes[Name]>,
-  { waitMs = 0, timeoutMs = endpoint.timeoutMs }: CallOptions,
+  { waitMs = 0, timeoutMs = endpoint.timeoutMs, stop }: CallOptions,
 ): Promise<AnswerOf<Routes[Name]>> {
-  const reply = await send(endpoint, requestOf(name, input), timeoutMs + waitMs);
+  const reply = await send(endpoint, requestOf(name, input), timeoutMs + waitMs, stop);
   const reading = readReply(name, reply);
   switch (reading.kind) {
     case 'answer':

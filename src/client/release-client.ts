@@ -13,6 +13,8 @@ export type CallOptions = {
   /** The daemon may take this long by design. */
   readonly waitMs?: number;
   readonly timeoutMs?: number;
+  /** Its connection is closed then: an open one keeps the process from ending. */
+  readonly stop?: AbortSignal | undefined;
 };
 
 export type Call = <Name extends RouteName>(
@@ -32,8 +34,10 @@ export function releaseClient(call: Call): ReleaseRecords {
         throw error;
       }
     },
-    renew: (service, body) =>
-      call('renewLock', { service, body }, { waitMs: body.waitMs, timeoutMs: RENEW_TIMEOUT_MS }),
+    renew: (service, body, stop) => {
+      const { waitMs } = body;
+      return call('renewLock', { service, body }, { waitMs, timeoutMs: RENEW_TIMEOUT_MS, stop });
+    },
     append: async (service, body) => {
       await call('appendRecords', { service, body });
     },

@@ -19,6 +19,7 @@ export async function send(
   endpoint: Endpoint,
   { method, path, body }: CallRequest,
   limitMs: number,
+  stop?: AbortSignal,
 ): Promise<CallReply> {
   const socketPath = await endpoint.tunnel?.socketPath();
   const { promise, resolve, reject } = Promise.withResolvers<CallReply>();
@@ -26,6 +27,7 @@ export async function send(
   const outgoing = (isTls ? httpsRequest : httpRequest)(new URL(path, endpoint.base), {
     method,
     agent: false,
+    ...(stop === undefined ? {} : { signal: stop }),
     ...(isTls ? tlsOptions(endpoint.tls) : {}),
     ...(socketPath === undefined ? {} : { socketPath }),
     headers: {

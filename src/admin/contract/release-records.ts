@@ -24,8 +24,8 @@ import type {
 export interface ReleaseRecords {
   /** Takes the lock of the service, for a new release or to go on with one. */
   take(service: string, request: TakeRequest): Promise<TakenDocument>;
-  /** A sign of life; resolves with the next command, or null when the time is over. */
-  renew(service: string, request: RenewRequest): Promise<RenewedDocument>;
+  /** A sign of life; resolves with the next command, or null when the time is over. `stop`: nobody waits for it any more. */
+  renew(service: string, request: RenewRequest, stop?: AbortSignal): Promise<RenewedDocument>;
   append(service: string, request: AppendRequest): Promise<void>;
   /** The release is over, and the lock is free. */
   close(service: string, request: CloseRequest): Promise<void>;

@@ -95,3 +95,24 @@ test('a gateway that stands still is left for the next one before the lock is ol
     ...{ fence: journal.fence, outcome: 'succeeded', exit: 0, reason: '', complete: true },
   });
 });
+
+test('a release that is over keeps no connection open', async (t) => {
+  const { url } = await gateway(t, new MemoryRegistry());
+  const { releases } = createControlClient({ url });
+  const { fence } = await releases.take('app', TAKE);
+  const renewing = Promise.withResolvers<AbortSignal | undefined>();
+  const records: typeof releases = {
+    ...releases,
+    renew: (service, body, stop) => {
+      renewing.resolve(stop);
+      return releases.renew(service, body, stop);
+    },
+  };
+  const journal = new SharedJournal({ records, service: 'app', fence });
+  t.after(() => journal.stop());
+  journal.start();
+  const stop = await renewing.promise;
+  assert.equal(stop?.aborted, false);
+  journal.stop();
+  assert.equal(stop?.aborted, true);
+});

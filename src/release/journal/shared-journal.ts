@@ -175,7 +175,8 @@ export class SharedJournal {
       let restMs = RENEW_REST_MS;
       try {
         const waitMs = RENEW_WAIT_MS;
-        const { asked } = await records.renew(service, { fence, heard: this.#heard, waitMs });
+        const request = { fence, heard: this.#heard, waitMs };
+        const { asked } = await records.renew(service, request, this.#closed.signal);
         if (asked !== null && asked.seq > this.#heard) {
           this.#heard = asked.seq;
           restMs = 0;

@@ -60,7 +60,7 @@ export function firstLook(
 function patient(releases: ReleaseRecords, ask: Around): ReleaseRecords {
   return {
     take: (service, request) => ask(() => releases.take(service, request)),
-    renew: (service, body) => releases.renew(service, body),
+    renew: (service, body, stop) => releases.renew(service, body, stop),
     append: (service, body) => releases.append(service, body),
     close: (service, body) => releases.close(service, body),
     command: (service, body) => releases.command(service, body),

@@ -19,7 +19,7 @@ import { claimOn, takenOut } from './claim.ts';
 import { REMOVED_AFTER_MS, tooFewOthers } from './pool.ts';
 
 /** Between probes while nothing listens yet: asking costs nothing then, and waiting does. */
-const REFUSED_INTERVAL_MS = 100;
+const REFUSED_INTERVAL_MS = 50;
 /** How often the end of the process is looked for while waiting for the next probe. */
 const WATCH_EVERY_MS = 25;
 /** How often it is asked whether somebody has taken the server meanwhile. */
