@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startLoad } from '../demo/load.ts';
-import { http } from '../demo/stack/gateway.ts';
 import { versionOf } from './support/release/builders.ts';
 import { type ReleaseStack, startReleaseStack } from './support/release/stack.ts';
 
@@ -78,7 +77,9 @@ test('releases under mixed load', async (t: TestContext) => {
     async () => {
       await deploy(it, 'hang', 0);
       // Not idempotent, so nobody may send it again to the other instance.
-      const hung = http('POST', it.stack.ports.gateway, '/hang', 'x').catch(() => undefined);
+      // Its client does not give up: the release may take its time.
+      const url = `http://127.0.0.1:${it.stack.ports.gateway}/hang`;
+      const hung = fetch(url, { method: 'POST', body: 'x' }).catch(() => undefined);
       await inFlight(it, 1);
       const { text } = await deploy(it, 'v4', 0);
       assert.match(text, /drain {4}done .* left=1 waited=2s/);
