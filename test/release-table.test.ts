@@ -25,7 +25,8 @@
 //                                           release-crash.test.ts (after each record); 15 s in src/control/shared/releases.test.ts
 //   a runner with an old fence              `a runner that has lost its lock …` in src/release/run/shared.test.ts; the gateway:
 //                                           `the fence rises …` in src/control/shared/releases.test.ts; a host: `lets in …
-//                                           no lower one` in test/support/release/host-contract.ts; whole: release-ways-back.test.ts
+//                                           no lower one` in test/support/release/host-contract.ts; whole: release-ways-back.test.ts,
+//                                           between its claim and a start: release-frozen.test.ts
 
 import assert from 'node:assert/strict';
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';

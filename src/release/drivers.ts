@@ -7,7 +7,7 @@ import { dockerDriver } from './drivers/docker.ts';
 import type { Driver, DriverKind, DriverScope } from './drivers/driver.ts';
 import { pm2Driver } from './drivers/pm2.ts';
 import { systemdDriver } from './drivers/systemd.ts';
-import { type Host, hostOf } from './hosts.ts';
+import { type Host, type HostClaim, hostOf } from './hosts.ts';
 
 export type {
   Driver,
@@ -31,6 +31,7 @@ export function driverOf(
   service: ServiceConfig,
   instance: ServiceInstance,
   host: Host = hostOf(service, instance),
+  claim?: HostClaim,
 ): Driver {
-  return DRIVERS[service.driver]({ service, address: instance.address, host });
+  return DRIVERS[service.driver]({ service, address: instance.address, host, claim });
 }

@@ -8,6 +8,7 @@ import { localHost } from './hosts/local.ts';
 import { ShellHost } from './hosts/shell-host.ts';
 import { SshConnection } from './hosts/ssh/connection.ts';
 
+export type { HostClaim } from './hosts/claim.ts';
 export type {
   Command,
   CommandEnd,

@@ -1,7 +1,7 @@
 // What is done on a host, as scripts for any POSIX shell; they get their values as arguments and the
 // archive on stdin. Exit codes say what went wrong; what is said about it is in stage.ts.
 
-import type { Command, CommandEnd, Host } from '../hosts.ts';
+import type { Command, CommandEnd, Host, HostClaim } from '../hosts.ts';
 
 /** Where tar, gzip and the rest are on any system; a host's own setting is not asked for. */
 const PATH = '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin';
@@ -23,12 +23,16 @@ export function runScript(
   host: Host,
   script: string,
   args: readonly string[],
-  options: { readonly timeoutMs: number; readonly stdin?: Command['stdin'] },
+  options: {
+    readonly timeoutMs: number;
+    readonly stdin?: Command['stdin'];
+    readonly claim?: HostClaim | undefined;
+  },
 ): Promise<CommandEnd> {
-  const { timeoutMs, stdin } = options;
+  const { timeoutMs, stdin, claim } = options;
   // Systems that keep their programs elsewhere: of this machine we know where.
   const path = host.isLocal ? `${process.env['PATH'] ?? ''}:${PATH}` : PATH;
-  const command = { file: '/bin/sh', args: ['-c', script, 'sh', ...args], cwd: '/' };
+  const command = { file: '/bin/sh', args: ['-c', script, 'sh', ...args], cwd: '/', claim };
   const env = { PATH: path, LC_ALL: 'C' };
   return host.run({ ...command, env, ...(stdin === undefined ? {} : { stdin }) }, timeoutMs);
 }

@@ -1,7 +1,7 @@
 // The versions on one host: which one the link leads to, which one failed, which ones are removed.
 
 import { join } from 'node:path';
-import type { Host } from '../hosts.ts';
+import type { Host, HostClaim } from '../hosts.ts';
 import { PRUNE, runScript, SWEEP, SWITCH } from './host-scripts.ts';
 import { BAD_MARK } from './place.ts';
 
@@ -11,8 +11,13 @@ const PRUNE_MS = 10 * 60_000;
 export type LinkTo = { readonly path: string; readonly link: string; readonly release: string };
 
 /** Why it does not lead there; '' when it does. */
-export async function switchLink(host: Host, { path, link, release }: LinkTo): Promise<string> {
-  const end = await runScript(host, SWITCH, [path, link, release], { timeoutMs: SWITCH_MS });
+export async function switchLink(
+  host: Host,
+  { path, link, release }: LinkTo,
+  claim?: HostClaim,
+): Promise<string> {
+  const options = { timeoutMs: SWITCH_MS, claim };
+  const end = await runScript(host, SWITCH, [path, link, release], options);
   if (end.code === 0) return '';
   return end.stderr.trim() || `the link ${join(path, link)} cannot be made`;
 }
@@ -36,11 +41,12 @@ export async function prune(
     readonly release: string;
     /** Those that something may go back to. */
     readonly needed: readonly string[];
+    readonly claim?: HostClaim | undefined;
   },
 ): Promise<{ readonly removed: readonly string[]; readonly trouble: string }> {
-  const { path, keep, release, needed } = options;
+  const { path, keep, release, needed, claim } = options;
   const args = [path, String(keep), release, ...needed];
-  const end = await runScript(host, PRUNE, args, { timeoutMs: PRUNE_MS });
+  const end = await runScript(host, PRUNE, args, { timeoutMs: PRUNE_MS, claim });
   const removed = end.stdout.split('\n').filter(Boolean);
   return { removed, trouble: end.code === 0 ? '' : end.stderr.trim() || 'it took too long' };
 }

@@ -125,7 +125,7 @@ class CommandDriver implements Driver {
   /** Nobody starts it again from here on. What runs then, also what was started in the last moment. */
   async #unkeep(): Promise<CommandHandle | null> {
     const { keepers } = this.#host;
-    await keepers?.tell(this.#log, 'off');
+    await keepers?.tell(this.#log, 'off', { fence: this.#scope.claim?.fence ?? 0 });
     const now = (await keepers?.ask(this.#log)) ?? null;
     return now?.isAlive === true ? now.process : null;
   }
@@ -176,8 +176,8 @@ class CommandDriver implements Driver {
     const logOffset = await this.#beginLog();
     let spawned: Spawned;
     try {
-      const command = { file, args, name, cwd: real.cwd, env };
-      spawned = await this.#host.spawn(who.wrap(command), this.#log, keep);
+      const command = who.wrap({ file, args, name, cwd: real.cwd, env });
+      spawned = await this.#host.spawn({ ...command, claim: this.#scope.claim }, this.#log, keep);
     } catch (error) {
       throw await this.#refusal(error, { ...real, argv: [file] });
     }

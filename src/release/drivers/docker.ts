@@ -187,7 +187,8 @@ class DockerDriver implements Driver {
       ...launch.argv,
     ];
     const env = Object.fromEntries(hidden);
-    const end = await this.#docker.run(args, { env, timeoutMs: RUN_TIMEOUT_MS });
+    const { claim } = this.#scope;
+    const end = await this.#docker.run(args, { env, claim, timeoutMs: RUN_TIMEOUT_MS });
     const [made] = await this.#containers.again();
     if (end.code !== 0 || made === undefined) {
       // One that could be made and not started is in the way of the next.
@@ -230,6 +231,7 @@ class DockerDriver implements Driver {
     for (const { id } of up) {
       options.wait?.({ container: id.slice(0, 12) });
       const end = await this.#docker.run(['stop', '--time', seconds(options.timeoutMs), id], {
+        claim: this.#scope.claim,
         timeoutMs: options.timeoutMs + STOP_EXTRA_MS,
       });
       if (end.code !== 0) {
@@ -288,7 +290,9 @@ class DockerDriver implements Driver {
   /** Why not, or ''. */
   async #remove(containers: readonly Container[]): Promise<string> {
     for (const container of containers.filter((one) => this.#isOurs(one))) {
-      const end = await this.#docker.run(['rm', '--force', container.id]);
+      const end = await this.#docker.run(['rm', '--force', container.id], {
+        claim: this.#scope.claim,
+      });
       if (end.code !== 0) return `docker rm ${container.id.slice(0, 12)}: ${complaint(end)}`;
     }
     return '';

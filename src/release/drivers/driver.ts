@@ -6,7 +6,7 @@
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import type { Facts } from '../events.ts';
-import type { Host, KeeperOrder } from '../hosts.ts';
+import type { Host, HostClaim, KeeperOrder } from '../hosts.ts';
 
 export type DriverKind = ServiceConfig['driver'];
 
@@ -43,11 +43,6 @@ export type DriverState = {
 export type StopOptions = {
   readonly timeoutMs: number;
   readonly wait?: (facts: Facts) => void;
-  /**
-   * Called before each further signal: a stop takes time, in which we may have stood still and a later
-   * release have started a process of its own. Rejects when it did.
-   */
-  readonly claim?: () => Promise<void>;
 };
 
 export type StopEnd = {
@@ -93,12 +88,12 @@ export interface Driver {
   /** Why starting it again cannot bring back what ran; '' when nothing speaks against it. */
   returnProblem(launch: Launch): Promise<string>;
 
-  /** @throws release_failed when it is refused, storage_full, storage_failed */
+  /** @throws release_failed when it is refused, storage_full, storage_failed; locked, see DriverScope */
   start(launch: Launch, release: string): Promise<Started>;
   /** What runs: the one in the record, else one that is known as the instance's; null when none. */
   find(recorded: Started | null): Promise<Started | null>;
   state(handle: Handle): Promise<DriverState>;
-  /** Done when all that belongs to the instance has ended and its port is closed. @throws what `claim` throws */
+  /** Done when all that belongs to the instance has ended and its port is closed. @throws as start, locked */
   stop(handle: Handle | null, options: StopOptions): Promise<StopEnd>;
   /** What runs on although its leader has ended, in words; '' when nothing does. */
   leftBehind(handle: Handle): Promise<string>;
@@ -124,6 +119,11 @@ export type DriverScope = {
   readonly service: ServiceConfig;
   readonly address: Address;
   readonly host: Host;
+  /**
+   * Whatever changes the instance (start, stop, each signal) is done under it, so that nothing is done by a
+   * release that stood still and has been taken over. Absent: nobody is to be kept out.
+   */
+  readonly claim?: HostClaim | undefined;
 };
 
 /** With what its processes are known by: the value of the variable SLUICE_INSTANCE. */

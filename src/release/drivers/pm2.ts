@@ -142,7 +142,8 @@ class Pm2Driver implements Driver {
       ...options,
       ...(args.length > 0 ? ['--', ...args] : []),
     ];
-    const given = { env: { ...values, ...own }, cwd, timeoutMs: TIMEOUT_MS };
+    const { claim } = this.#scope;
+    const given = { env: { ...values, ...own }, cwd, claim, timeoutMs: TIMEOUT_MS };
     const end = await this.#pm2.run(words, given);
     const app = (await this.#apps.again()).apps.find((one) => this.#isOurs(one));
     if (end.code !== 0 || app === undefined) {
@@ -216,6 +217,7 @@ class Pm2Driver implements Driver {
     const { apps } = await this.#apps.again();
     if (!apps.some((one) => this.#isOurs(one))) return '';
     const end = await this.#pm2.run(['delete', this.#name], {
+      claim: this.#scope.claim,
       timeoutMs: timeoutMs + STOP_EXTRA_MS,
     });
     await this.#apps.again();

@@ -148,17 +148,18 @@ class SystemdDriver implements Driver {
   async start(wanted: Launch, release: string): Promise<Started> {
     const launch = readLaunch(wanted);
     const { unit, envFile, env, version } = launch;
+    const { claim } = this.#scope;
     const refuse = (reason: string): SluiceError =>
       new SluiceError('release_failed', `${formatAddress(this.#scope.address)}: ${reason}`);
     const { values, problem } = await valuesOf(env, { isFresh: true });
     if (problem !== '') throw refuse(problem);
     if (envFile !== '') {
       const own = ownVariables(this.#scope.mark, version, release);
-      await this.#scope.host.put(envFile, envFileText({ ...values, ...own }));
+      await this.#scope.host.put(envFile, envFileText({ ...values, ...own }), claim);
     }
     // One that failed too often is not started before its count is taken back.
-    await this.#systemctl.run(['reset-failed', unit]);
-    const end = await this.#systemctl.run(['start', unit], { timeoutMs: START_TIMEOUT_MS });
+    await this.#systemctl.run(['reset-failed', unit], { claim });
+    const end = await this.#systemctl.run(['start', unit], { claim, timeoutMs: START_TIMEOUT_MS });
     if (end.code !== 0) {
       throw refuse(`systemctl start ${unit}: ${complaint(end)}; see systemctl status ${unit}`);
     }
@@ -194,6 +195,7 @@ class SystemdDriver implements Driver {
     options: Parameters<Driver['stop']>[1],
   ): ReturnType<Driver['stop']> {
     const unit = handle === null ? this.#unit : readHandle(handle).unit;
+    const { claim } = this.#scope;
     const deadlineMs = performance.now() + options.timeoutMs;
     let facts = await unitFacts(this.#systemctl, unit);
     if (facts.trouble !== '' && facts.load !== 'not-found') {
@@ -202,7 +204,7 @@ class SystemdDriver implements Driver {
     const told: Facts = { unit, signal: isUp(facts) ? 'unit' : 'none' };
     let signal = told;
     if (isUp(facts)) {
-      const end = await this.#systemctl.run(['stop', '--no-block', unit]);
+      const end = await this.#systemctl.run(['stop', '--no-block', unit], { claim });
       if (end.code !== 0)
         return { facts: told, trouble: `systemctl stop ${unit}: ${complaint(end)}` };
     }
@@ -214,7 +216,7 @@ class SystemdDriver implements Driver {
     if (isUp(facts)) {
       signal = { unit, signal: 'KILL' };
       const killedMs = performance.now();
-      await this.#systemctl.run(['kill', '--signal=KILL', unit]);
+      await this.#systemctl.run(['kill', '--signal=KILL', unit], { claim });
       while (isUp(facts) && performance.now() - killedMs < KILL_WAIT_MS) {
         await pause(POLL_MS);
         facts = await unitFacts(this.#systemctl, unit);

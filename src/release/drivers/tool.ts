@@ -3,7 +3,7 @@
 // and never by its words.
 
 import { systemCode } from '../../base/errors.ts';
-import type { CommandEnd, Host } from '../hosts.ts';
+import type { CommandEnd, Host, HostClaim } from '../hosts.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const TIMEOUT_MS = 30_000;
@@ -17,6 +17,8 @@ export type ToolOptions = {
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly cwd?: string;
+  /** Of what changes something. */
+  readonly claim?: HostClaim | undefined;
 };
 
 export class Tool {
@@ -45,9 +47,10 @@ export class Tool {
   }
 
   async #sh(line: string, args: readonly string[], options: ToolOptions): Promise<CommandEnd> {
-    const { env = {}, timeoutMs = TIMEOUT_MS, cwd = '/' } = options;
+    const { env = {}, timeoutMs = TIMEOUT_MS, cwd = '/', claim } = options;
     const words = ['-c', `${AT_HOME}\n${line}`, 'sh', ...this.#words, ...args];
-    const command = { file: '/bin/sh', args: words, cwd, env: { ...this.#own(), ...env } };
+    const all = { ...this.#own(), ...env };
+    const command = { file: '/bin/sh', args: words, cwd, env: all, claim };
     try {
       const end = await this.#host.run(command, timeoutMs);
       if (end.code !== 127) return end;

@@ -5,6 +5,7 @@
 
 import type { Readable } from 'node:stream';
 import type { Address } from '../../base/units.ts';
+import type { HostClaim } from './claim.ts';
 import type { Keeper, KeeperOrder } from './shell/keeper.ts';
 
 /** One process of the host, across reuse of its pid and across a reboot. */
@@ -35,6 +36,11 @@ export type Command = {
    * ended, or only sees its input end early: what it made of it must be checked by other means.
    */
   readonly stdin?: Readable | string;
+  /**
+   * It changes something for a release: it begins under the claim, and what is run stays under it to its end.
+   * Absent: it is for nobody to refuse.
+   */
+  readonly claim?: HostClaim | undefined;
 };
 
 export type CommandEnd = {
@@ -87,6 +93,7 @@ export type FolderEntry = { readonly name: string; readonly kind: FileFacts['kin
 /** The sockets that listen on an address, by the kernel's name, with their user's number. */
 export type ListeningSockets = ReadonlyMap<string, number>;
 
+/** What has a claim throws `locked`, and does nothing, when a release with a higher fence was there. */
 export interface Host {
   /** True for the machine that we run on ourselves. */
   readonly isLocal: boolean;
@@ -128,14 +135,14 @@ export interface Host {
   /** At most `most` bytes from `from` on; null when it cannot be read. */
   read(path: string, from: number, most: number): Promise<Buffer | null>;
   /** Writes the whole file, at once: a reader sees the old one or the new one. Owner-only. */
-  put(path: string, content: string): Promise<void>;
+  put(path: string, content: string, claim?: HostClaim): Promise<void>;
   /** Sets a file aside under another name. */
   rename(from: string, to: string): Promise<void>;
   /** With those above it, owner-only; one that is there stays as it is. @throws storage_full, storage_failed */
   makeFolder(path: string): Promise<void>;
   /**
-   * Says that a release with this fence is at work in the folder, which is made: checked before each
-   * change. @throws locked when one with a higher fence was here
+   * Says that a release with this fence is at work in the folder, which is made. A change has to be under
+   * a claim of its own: this one says nothing of what comes after it. @throws locked when one with a higher fence was here
    */
   claim(folder: string, fence: number): Promise<void>;
 
@@ -145,7 +152,7 @@ export interface Host {
   /** A variable of the environment that a process was started with; '' when unknown. */
   variableOf(pid: number, name: string): Promise<string>;
   /** True when it was sent: never to a process that has only the pid of the one meant. */
-  signal(process: ProcessName, name: SignalName): Promise<boolean>;
+  signal(process: ProcessName, name: SignalName, claim?: HostClaim): Promise<boolean>;
   /** The command line of a process, for a message: shortened with `…`; '' when it is not known. */
   commandOf(pid: number): Promise<string>;
   /** Whose process it is, `user alice`; '' when it is our own. */

@@ -4,8 +4,24 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, open, readdir, realpath, rename, stat } from 'node:fs/promises';
 import { makeFolder, storageError, writeWhole } from '../journal/files.ts';
-import { takenOver } from './claim.ts';
-import type { Command, CommandEnd, FileFacts, FolderEntry, Host, Spawned } from './host.ts';
+import { type HostClaim, notTakenOver } from './claim.ts';
+import type {
+  Command,
+  CommandEnd,
+  FileFacts,
+  FolderEntry,
+  Host,
+  ProcessName,
+  SignalName,
+  Spawned,
+} from './host.ts';
+import {
+  claimedCommand,
+  endOfClaimed,
+  putScript,
+  signalScript,
+  spawnClaimed,
+} from './local-claimed.ts';
 import {
   commandOf,
   identityAtStart,
@@ -20,7 +36,8 @@ import { CLAIM } from './shell/scripts.ts';
 import { holderOf, isListening, listeningSockets } from './sockets.ts';
 
 const OUTPUT_BYTES_MAX = 64 * 1024;
-const CLAIM_TIMEOUT_MS = 20_000;
+/** Somebody may be at work under the claim: as long as a stop may last. */
+const CLAIM_TIMEOUT_MS = 60_000;
 
 export const localHost: Host = {
   isLocal: true,
@@ -34,7 +51,7 @@ export const localHost: Host = {
   stamps: (paths) => Promise.all(paths.map(stampOf)),
   list,
   read,
-  put: writeWhole,
+  put,
   rename: (from, to) =>
     rename(from, to).catch((error: unknown) => {
       throw storageError(from, error);
@@ -44,15 +61,7 @@ export const localHost: Host = {
   isAlive: async (process) => isAlive(process),
   processes: processesWith,
   variableOf,
-  signal: async (target, name) => {
-    if (!isAlive(target)) return false;
-    try {
-      process.kill(target.pid, `SIG${name}`);
-      return true;
-    } catch {
-      return false; // Gone in the meantime, or another user's.
-    }
-  },
+  signal,
   commandOf,
   ownerOf,
   userName: userOf,
@@ -62,14 +71,26 @@ export const localHost: Host = {
 };
 
 async function run(command: Command, timeoutMs: number): Promise<CommandEnd> {
+  const { claim } = command;
+  if (claim === undefined) return runPlain(command, { timeoutMs, killSignal: 'SIGKILL' });
+  const claimed = { ...command, claim };
+  // The shell ends what it has started.
+  const options = { timeoutMs, killSignal: 'SIGTERM' } as const;
+  return endOfClaimed(claimed, await runPlain(claimedCommand(claimed), options));
+}
+
+async function runPlain(
+  command: Command,
+  options: { readonly timeoutMs: number; readonly killSignal: NodeJS.Signals },
+): Promise<CommandEnd> {
   const { file, args, name, cwd, env, stdin } = command;
   const child = spawn(file, args, {
     argv0: name ?? file,
     cwd,
     env,
     stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
+    timeout: options.timeoutMs,
+    killSignal: options.killSignal,
   });
   const texts = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
@@ -111,25 +132,18 @@ function feed(
 }
 
 async function spawnDetached(command: Command, logFile: string): Promise<Spawned> {
-  const { file, args, name, cwd, env } = command;
   const log = await open(logFile, 'a', 0o600).catch((error: unknown) => {
     throw storageError(logFile, error);
   });
   try {
-    const child = spawn(file, args, {
-      argv0: name ?? file,
-      cwd,
-      env,
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
-    let ended = '';
-    child.on('exit', (code, signal) => {
-      ended = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
-    });
-    await new Promise<void>((resolve, reject) => {
-      child.on('spawn', resolve);
-      child.on('error', reject);
+    const { claim } = command;
+    const child =
+      claim === undefined
+        ? await spawnPlain(command, log.fd)
+        : await spawnClaimed({ ...command, claim }, log.fd);
+    let ended = endOf(child);
+    child.on('exit', () => {
+      ended = endOf(child);
     });
     const pid = child.pid ?? 0;
     const identity = identityAtStart(pid);
@@ -140,14 +154,59 @@ async function spawnDetached(command: Command, logFile: string): Promise<Spawned
   }
 }
 
+async function spawnPlain(command: Command, log: number): Promise<ChildProcess> {
+  const { file, args, name, cwd, env } = command;
+  const child = spawn(file, args, {
+    argv0: name ?? file,
+    cwd,
+    env,
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.on('spawn', resolve);
+    child.on('error', reject);
+  });
+  return child;
+}
+
+/** In words; '' while it runs. */
+function endOf({ exitCode, signalCode }: ChildProcess): string {
+  if (signalCode !== null) return `was ended by ${signalCode}`;
+  return exitCode === null ? '' : `exited with code ${exitCode}`;
+}
+
 /** By the same script as on any other host: the lock is the shell's. */
 async function claim(folder: string, fence: number): Promise<void> {
-  const script = withArguments(CLAIM, [folder, String(fence)]);
-  const env = { PATH: process.env['PATH'] ?? '' };
-  const command = { file: '/bin/sh', args: ['-s'], cwd: '/', env, stdin: script };
-  const { code, stdout, stderr } = await run(command, CLAIM_TIMEOUT_MS);
-  if (code === 75) throw takenOver('this machine', fence, stdout);
+  const { code, stderr } = await script(withArguments(CLAIM, [folder, String(fence)]), fence);
   if (code !== 0) throw storageError(folder, new Error(stderr.trim() || 'no answer in time'));
+}
+
+async function put(path: string, content: string, held?: HostClaim): Promise<void> {
+  if (held === undefined) return writeWhole(path, content);
+  const { code, stderr } = await script(putScript(path, content, held), held.fence);
+  if (code !== 0) throw storageError(path, new Error(stderr.trim() || 'no answer in time'));
+}
+
+async function signal(target: ProcessName, name: SignalName, held?: HostClaim): Promise<boolean> {
+  if (!isAlive(target)) return false;
+  if (held !== undefined) {
+    return (await script(signalScript(target, name, held), held.fence)).code === 0;
+  }
+  try {
+    process.kill(target.pid, `SIG${name}`);
+    return true;
+  } catch {
+    return false; // Gone in the meantime, or another user's.
+  }
+}
+
+/** Its values are on no list of processes. @throws locked */
+async function script(text: string, fence: number): Promise<CommandEnd> {
+  const env = { PATH: process.env['PATH'] ?? '' };
+  const command = { file: '/bin/sh', args: ['-s'], cwd: '/', env, stdin: text };
+  const options = { timeoutMs: CLAIM_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+  return notTakenOver('this machine', fence, await runPlain(command, options));
 }
 
 async function look(path: string): Promise<FileFacts | null> {

@@ -5,9 +5,9 @@
 // Relative paths start in the home of its user.
 
 import { randomBytes } from 'node:crypto';
-import { SluiceError, type systemCode } from '../../base/errors.ts';
+import { SluiceError } from '../../base/errors.ts';
 import { type Address, isLoopback } from '../../base/units.ts';
-import { takenOver } from './claim.ts';
+import { type HostClaim, notTakenOver, takenOver, underClaim } from './claim.ts';
 import type {
   Command,
   CommandEnd,
@@ -30,6 +30,7 @@ import {
   readKeeper,
   TELL_KEEPER,
 } from './shell/keeper.ts';
+import { existsWords, notRefused, programOf } from './shell/program.ts';
 import { exports, q, withArguments } from './shell/quote.ts';
 import * as scripts from './shell/scripts.ts';
 import { SessionCut, type ShellEnd } from './shell/session.ts';
@@ -99,17 +100,19 @@ export class ShellHost implements Host {
   }
 
   async run(command: Command, timeoutMs: number): Promise<CommandEnd> {
-    const { stdin } = command;
+    const { stdin, claim } = command;
     const inner = scripts.runScript({
       ...bodyOf(command),
       seconds: timeoutMs / 1000,
       readsStdin: stdin !== undefined,
       end: mark(),
     });
-    const script = withArguments(`${scripts.EXISTS}${inner}`, existsWords(command));
+    const text = `${underClaim(claim)}${scripts.EXISTS}${inner}`;
+    const script = withArguments(text, existsWords(command));
     const options = { timeoutMs: timeoutMs + GRACE_MS, ...(stdin === undefined ? {} : { stdin }) };
     try {
-      const { code, stdout, stderr } = refused(command, await this.#shell.once(script, options));
+      const end = this.#ours(claim, await this.#shell.once(script, options));
+      const { code, stdout, stderr } = notRefused(command, end);
       // Of a signal the shell says 128 and its number.
       const isSignal = code > 128 && code < 160;
       return { code: isSignal ? null : code, stdout: stdout.toString(), stderr };
@@ -121,19 +124,19 @@ export class ShellHost implements Host {
 
   /** Never twice: a start of which nobody knows is looked for before it is tried again. */
   async spawn(command: Command, log: string, keep?: Keep): Promise<Spawned> {
+    const { claim } = command;
     for (let tries = 1; ; tries += 1) {
       const ticket = mark();
-      const start = `${scripts.EXISTS}${this.#start(command, { log, ticket, keep })}`;
-      const ready = await this.#ask(scripts.TICKET, [log, ticket]);
+      const text = `${scripts.EXISTS}${this.#start(command, { log, ticket, keep })}`;
+      const start = `${underClaim(claim)}${text}`;
+      const ready = await this.#ask(scripts.TICKET, [log, ticket], claim);
       if (ready.code !== 0) throw await this.#storage(log, ready.stderr);
       const words = [...existsWords(command), log, ticket];
       let line: string;
       try {
         const script = withArguments(start, words);
-        const end = refused(
-          command,
-          await this.#shell.once(script, { timeoutMs: SPAWN_TIMEOUT_MS }),
-        );
+        const given = await this.#shell.once(script, { timeoutMs: SPAWN_TIMEOUT_MS });
+        const end = notRefused(command, this.#ours(claim, given));
         if (end.code !== 0) throw await this.#storage(log, end.stderr);
         line = end.stdout.toString();
       } catch (error) {
@@ -211,8 +214,8 @@ export class ShellHost implements Host {
     return code === 0 ? stdout : null;
   }
 
-  async put(path: string, content: string): Promise<void> {
-    const { code, stderr } = await this.#ask(scripts.PUT, [path, content]);
+  async put(path: string, content: string, claim?: HostClaim): Promise<void> {
+    const { code, stderr } = await this.#ask(scripts.PUT, [path, content], claim);
     if (code !== 0) throw await this.#storage(path, stderr);
   }
 
@@ -227,8 +230,8 @@ export class ShellHost implements Host {
   }
 
   async claim(folder: string, fence: number): Promise<void> {
-    const { code, stdout, stderr } = await this.#ask(scripts.CLAIM, [folder, String(fence)]);
-    if (code === 75) throw takenOver(this.name, fence, stdout.toString());
+    const end = await this.#ask(scripts.CLAIM, [folder, String(fence)]);
+    const { code, stderr } = notTakenOver(this.name, fence, end);
     if (code !== 0) throw await this.#storage(folder, stderr);
   }
 
@@ -236,8 +239,12 @@ export class ShellHost implements Host {
     return (await this.#ask(scripts.ALIVE, [String(pid), identity])).code === 0;
   }
 
-  async signal({ pid, identity }: ProcessName, name: SignalName): Promise<boolean> {
-    return (await this.#ask(scripts.SIGNAL, [String(pid), identity, name])).code === 0;
+  async signal(
+    { pid, identity }: ProcessName,
+    name: SignalName,
+    claim?: HostClaim,
+  ): Promise<boolean> {
+    return (await this.#ask(scripts.SIGNAL, [String(pid), identity, name], claim)).code === 0;
   }
 
   async processes(variable: string): Promise<readonly HostProcess[]> {
@@ -302,8 +309,14 @@ export class ShellHost implements Host {
     return (await this.sockets(address)).size > 0;
   }
 
-  #ask(script: string, words: readonly string[]): Promise<ShellEnd> {
-    return this.#shell.ask(withArguments(`exec </dev/null\n${script}`, words));
+  async #ask(script: string, words: readonly string[], claim?: HostClaim): Promise<ShellEnd> {
+    const text = withArguments(`exec </dev/null\n${underClaim(claim)}${script}`, words);
+    return this.#ours(claim, await this.#shell.ask(text));
+  }
+
+  /** @throws locked */
+  #ours(claim: HostClaim | undefined, end: ShellEnd): ShellEnd {
+    return notTakenOver(this.name, claim?.fence, end);
   }
 
   /** Some shells say of a full disk that there was an error, and no more. */
@@ -335,34 +348,12 @@ function bodyOf(command: Command): scripts.Body {
   return { exports: exports(command.env), cwd: q(command.cwd), program: programOf(command) };
 }
 
-function existsWords({ cwd, file, env }: Command): readonly string[] {
-  return [cwd, file, env['PATH'] ?? ''];
-}
-
-/** The program, called by its own name where that leads to the same file, and its words. */
-function programOf({ file, args, name = file }: Command): scripts.Program {
-  const words = ['"$1"', ...args.map(q)].join(' ');
-  if (name === file) return { choose: `set -- ${q(file)}`, words };
-  const choose = `set -- ${q(file)} ${q(name)}
-case $2 in */*) ;; *) set -- "$1" "$(command -v "$2")";; esac
-[ "$2" -ef "$1" ] && set -- "$2"`;
-  return { choose, words };
-}
-
 function mark(): string {
   return randomBytes(9).toString('hex');
 }
 
 function kindOf(word: string): FileFacts['kind'] {
   return word === 'file' || word === 'folder' ? word : 'other';
-}
-
-/** @throws as the system does, where it was refused */
-function refused({ file }: Command, end: ShellEnd): ShellEnd {
-  const word = /\x1e([A-Z]+)/.exec(end.stderr)?.[1];
-  if (end.code !== scripts.REFUSED || word === undefined) return end;
-  const code: ReturnType<typeof systemCode> = word;
-  throw Object.assign(new Error(`${file}: ${code}`), { code });
 }
 
 function storage(file: string, said: string): SluiceError {

@@ -8,7 +8,6 @@ import { type Artifact, linkFor, markBad, prune, releaseOf, stageOn } from '../a
 import { driverOf } from '../drivers.ts';
 import type { Facts } from '../events.ts';
 import { type Host, hostOf } from '../hosts.ts';
-import { hostFolder } from '../journal/files.ts';
 import type { Plan } from '../plan.ts';
 import type { StepFailure } from '../step-end.ts';
 import type { Survey } from '../survey.ts';
@@ -107,7 +106,8 @@ async function stage(
   const { run } = artifact;
   say('start', '', { release: artifact.release });
   try {
-    await claim(release, host);
+    const claim = release.claimOn(host);
+    if (claim !== undefined) await host.claim(claim.folder, claim.fence);
     const facts = await stageOn({ host, user, config, run, artifact, links, wait, stop });
     await release.write({ kind: 'note', data: { upload: host.name, ...facts } });
     say('done', '', facts);
@@ -131,11 +131,9 @@ export async function removeOld(release: Release, seen: Survey): Promise<void> {
   // What is needed on a host that cannot be asked is not known, and two hosts may share a folder.
   if (seen.instances.some(({ trouble }) => trouble !== '')) return;
   for (const { host } of placesOf(release)) {
-    const options = { path, keep, release: artifact.release, needed };
-    const { removed, trouble } = await attempt(async () => {
-      await claim(release, host);
-      return prune(host, options);
-    });
+    const claim = release.claimOn(host);
+    const options = { path, keep, release: artifact.release, needed, claim };
+    const { removed, trouble } = await attempt(() => prune(host, options));
     if (trouble !== '') note(release, `${host.name}: old versions stay in ${path}: ${trouble}`);
     if (removed.length === 0) continue;
     const data = { removed: removed.join(' ') };
@@ -163,11 +161,6 @@ export async function markFailed(release: Release, failure: StepFailure): Promis
     if (trouble !== '')
       note(release, `${host.name}: ${artifact.release} is not marked as bad: ${trouble}`);
   }
-}
-
-/** A later release that was there has taken it over. @throws locked */
-async function claim({ service, fence }: Release, host: Host): Promise<void> {
-  if (fence !== 0) await host.claim(hostFolder(service, host), fence);
 }
 
 type Removal = { readonly removed: readonly string[]; readonly trouble: string };

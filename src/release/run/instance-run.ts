@@ -9,8 +9,7 @@ import type { AdminState } from '../../model.ts';
 import type { PoolServer } from '../control.ts';
 import { type Driver, driverOf, type Started } from '../drivers.ts';
 import type { Facts } from '../events.ts';
-import { type Host, hostOf, type KeeperOrder } from '../hosts.ts';
-import { hostFolder } from '../journal/files.ts';
+import { type Host, type HostClaim, hostOf, type KeeperOrder } from '../hosts.ts';
 import { type InstanceRecord, recordContent, writeContent } from '../journal/instance-record.ts';
 import type { InstancePlan } from '../plan.ts';
 import type { InstanceSurvey } from '../survey.ts';
@@ -57,7 +56,8 @@ export class InstanceRun {
     found: InstanceSurvey,
   ): Promise<InstanceRun> {
     const { process } = found;
-    const driver = driverOf(release.service, found);
+    const host = hostOf(release.service, found);
+    const driver = driverOf(release.service, found, host, release.claimOn(host));
     const proven = plan.serving && process !== null ? process.launch : found.record.proven;
     const run = new InstanceRun(release, plan, found, driver, { process, proven });
     await run.save({});
@@ -106,12 +106,15 @@ export class InstanceRun {
     }
   }
 
-  /** Before each change on the host: a later release that was there has taken it over. @throws locked */
-  async claim(): Promise<void> {
-    const { fence } = this.release;
-    if (fence === 0) return;
-    const host = hostOf(this.service, this.found);
-    await host.claim(hostFolder(this.service, host), fence);
+  /** What is changed on the host is changed under it: a later release may have taken it over. */
+  get claim(): HostClaim | undefined {
+    return this.release.claimOn(this.host);
+  }
+
+  /** Says that we are at work there, before something that cannot be under the claim. @throws locked */
+  async claimHost(): Promise<void> {
+    const { claim, host } = this;
+    if (claim !== undefined) await host.claim(claim.folder, claim.fence);
   }
 
   /** For who starts it again when it ends. Never throws: what a release does, does not depend on it. */

@@ -7,6 +7,8 @@ import type { ServiceConfig } from '../../config.ts';
 import { ownerText } from '../../model.ts';
 import type { PoolServer, ReleaseControl } from '../control.ts';
 import type { EventBody, InstanceOutcome, ReleaseEvent } from '../events.ts';
+import type { Host, HostClaim } from '../hosts.ts';
+import { hostFolder } from '../journal/files.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { JournalRecord } from '../journal/lines.ts';
 import type { OpenedJournal } from '../journal/open.ts';
@@ -111,6 +113,12 @@ export class Release {
   /** Rises with each lock of the service; 0 = it is not shared, and no host is asked about it. */
   get fence(): number {
     return this.#shared?.fence ?? 0;
+  }
+
+  /** Under which it changes something on a host; undefined: nobody shares the lock. */
+  claimOn(host: Host): HostClaim | undefined {
+    const { fence, service } = this;
+    return fence === 0 ? undefined : { folder: hostFolder(service, host), fence };
   }
 
   /** Somebody else has the lock: nothing may be done any more. */

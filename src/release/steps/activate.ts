@@ -12,7 +12,7 @@ export const activate: StepDefinition<'activate'> = {
   run: async (step, run) => {
     const taken = takenOut(run, await run.serverNow(), 'before it was started');
     if (taken !== null) return taken;
-    const trouble = await switchLink(run.host, step);
+    const trouble = await switchLink(run.host, step, run.claim);
     return trouble === '' ? done({}) : failed('release_failed', trouble);
   },
 };

@@ -67,7 +67,7 @@ function endOf(trouble: string, evidence: readonly string[], point: HookKind): S
 async function runAt(step: Step<HookKind>, run: InstanceRun, stop: AbortSignal) {
   const { release, instance, plan, address } = run;
   const startedMs = performance.now();
-  if (step.on === 'host') await run.claim();
+  if (step.on === 'host') await run.claimHost();
   return runHook(release, {
     point: step.kind,
     hook: step,

@@ -16,7 +16,6 @@ export const start: StepDefinition<'start'> = {
       step.origin === 'proven' && record.proven !== null
         ? record.proven
         : driver.launchOf(step.version);
-    await run.claim();
     try {
       const process = await driver.start(launch, run.release.id);
       await run.save({ process });

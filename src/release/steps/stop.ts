@@ -13,9 +13,7 @@ export const stop: StepDefinition<'stop'> = {
     const server = await run.serverNow();
     const claim = server === undefined ? '' : claimOn(server.admin, run.release.owner);
     if (claim !== '') return { kind: 'taken_over', reason: `${claim} before it was stopped` };
-    await run.claim();
-    const options = { timeoutMs, wait, claim: () => run.claim() };
-    const { facts, trouble } = await driver.stop(process?.handle ?? null, options);
+    const { facts, trouble } = await driver.stop(process?.handle ?? null, { timeoutMs, wait });
     if (trouble !== '') return failed('release_failed', trouble);
     await run.save({ process: null });
     return done(facts);

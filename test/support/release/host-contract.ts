@@ -211,6 +211,76 @@ export function hostContract(
     },
   );
 
+  check(
+    'changes nothing under a claim that a later release has taken over',
+    async (host, folder, t) => {
+      const own = join(folder, 'app');
+      const log = join(own, 'log');
+      const [old, now] = [
+        { folder: own, fence: 4 },
+        { folder: own, fence: 5 },
+      ];
+      const script = 'echo "up $A"; exec sleep 60';
+      const app = shell(folder, script, { A: 'a b' });
+      await host.claim(own, now.fence);
+      const { process: started } = await host.spawn({ ...app, claim: now }, log);
+      t.after(() => killGroup(started.pid));
+      const says = async (text: string) =>
+        until(async () => (await host.read(log, 0, 100))?.toString() === text);
+      await says('up a b\n');
+      // What was started does not keep others out.
+      await host.claim(own, now.fence);
+      const refused = { code: 'locked', message: /its fence is 5, ours is 4/ };
+      await assert.rejects(host.spawn({ ...app, claim: old }, log), refused);
+      const touch = { ...shell(folder, 'touch made; cat; exit 3'), stdin: 'text' };
+      await assert.rejects(host.run({ ...touch, claim: old }, 10_000), refused);
+      await assert.rejects(host.put(join(folder, 'made'), 'text', old), refused);
+      await assert.rejects(host.signal(started, 'TERM', old), refused);
+      assert.equal(await host.look(join(folder, 'made')), null);
+      assert.equal(await host.isAlive(started), true);
+      await says('up a b\n');
+      await host.put(join(folder, 'put'), `a 'b'\n`, now);
+      assert.equal((await host.read(join(folder, 'put'), 0, 100))?.toString(), `a 'b'\n`);
+      const end = await host.run({ ...touch, claim: now }, 10_000);
+      assert.deepEqual(end, { code: 3, stdout: 'text', stderr: '' });
+      assert.notEqual(await host.look(join(folder, 'made')), null);
+      assert.equal(await host.signal({ ...started, identity: 'other/1' }, 'TERM', now), false);
+      assert.equal(await host.signal(started, 'TERM', now), true);
+      await until(async () => !(await host.isAlive(started)));
+    },
+  );
+
+  check(
+    'under a claim a command is refused, ended and named as without one',
+    async (host, folder) => {
+      const claim = { folder: join(folder, 'app'), fence: 1 };
+      const missing = { ...shell(folder, ''), file: '/no/such/program', claim };
+      await assert.rejects(host.run(missing, 10_000), { code: 'ENOENT' });
+      await host.makeFolder(claim.folder);
+      await assert.rejects(host.spawn(missing, join(folder, 'app', 'log')), { code: 'ENOENT' });
+      const late = { ...shell(folder, 'echo begun; exec sleep 60'), claim };
+      assert.deepEqual(await host.run(late, 300).then(({ code, stdout }) => [code, stdout]), [
+        null,
+        'begun\n',
+      ]);
+      await host.claim(claim.folder, 2);
+    },
+  );
+
+  check(
+    'a release that is refused waits until what is under a claim has ended',
+    async (host, folder) => {
+      const own = join(folder, 'app');
+      const script = 'touch begun; while [ ! -e go ]; do sleep 0.02; done; touch over';
+      const run = host.run({ ...shell(folder, script), claim: { folder: own, fence: 1 } }, 10_000);
+      await until(async () => (await host.look(join(folder, 'begun'))) !== null);
+      const next = host.claim(own, 2).then(() => host.look(join(folder, 'over')));
+      await writeFile(join(folder, 'go'), '');
+      assert.equal((await run).code, 0);
+      assert.notEqual(await next, null);
+    },
+  );
+
   check('a program is called by its own name where that leads to it', async (host, folder) => {
     const file = join(folder, 'box');
     await writeFile(file, '#!/bin/sh\necho "$0"\n', { mode: 0o755 });

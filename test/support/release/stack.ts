@@ -87,8 +87,13 @@ ${/^ {4}supervise:/m.test(service) ? '' : '    supervise: off\n'}${service}`,
 }
 
 /** `sluice deploy app` that can be killed: its child, and its output when it is over. */
-export function startDeploy({ stack }: ReleaseStack, version: string): ReturnType<typeof start> {
+export function startDeploy(
+  { stack }: ReleaseStack,
+  version: string,
+  more: readonly string[] = [],
+): ReturnType<typeof start> {
   const command = join(PROJECT, 'bin/sluice.js');
-  const argv = [command, '-c', stack.configFile, 'deploy', 'app', '--version', version];
+  const words = ['deploy', 'app', '--version', version, ...more];
+  const argv = [command, '-c', stack.configFile, ...words];
   return start(process.execPath, argv, { env: { NO_COLOR: '1' } });
 }

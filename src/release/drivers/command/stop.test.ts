@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { buildService, firstOf } from '../../../../test/support/release/builders.ts';
 import { driverOf } from '../../drivers.ts';
 import { identityAtStart, localHost } from '../../hosts.ts';
+import { serviceFolder } from '../../journal/files.ts';
 import { instanceProcesses } from '../processes.ts';
 import {
   LISTEN,
@@ -149,9 +150,17 @@ test('a process that ignores TERM is killed after the deadline', async (t) => {
 
 test('what is alive after a stop stood still is not killed when a later release has the host', async (t) => {
   const it = await started(t, `process.on('SIGTERM', () => {}); ${LISTEN}`);
-  const taken = new Error('taken over');
-  const claim = () => Promise.reject(taken);
-  await assert.rejects(stopInstance(it.scope, it.process, { timeoutMs: 50, claim }), taken);
+  const folder = serviceFolder(it.service);
+  const scope = { ...it.scope, claim: { folder, fence: 7 } };
+  // Between the first signal and the last one.
+  let taken: Promise<void> | undefined;
+  const wait = (): void => {
+    taken ??= scope.host.claim(folder, 8);
+  };
+  await assert.rejects(stopInstance(scope, it.process, { timeoutMs: 500, wait }), {
+    code: 'locked',
+  });
+  await taken;
   assert.equal(await it.scope.host.isAlive(it.process), true);
 });
 

@@ -52,7 +52,7 @@ export async function stopInstance(
   const { host } = scope;
   const { stopSignal, stopTo } = scope.service;
   const { timeoutMs } = options;
-  const family = new Family(scope, leader, options.claim);
+  const family = new Family(scope, leader);
   await family.scan();
   const startedMs = performance.now();
   const deadlineMs = startedMs + timeoutMs;
@@ -94,18 +94,14 @@ class Family {
   readonly #mark: string;
   readonly #user: string;
   readonly #leader: ProcessName | null;
-  readonly #claim: StopOptions['claim'];
+  readonly #claim: CommandScope['claim'];
   readonly #known = new Map<string, ProcessName>();
   readonly #told = new Map<string, number>();
   readonly #killed = new Map<string, number>();
   #first: SignalName = 'TERM';
   #scannedMs = 0;
 
-  constructor(
-    { host, mark, service }: CommandScope,
-    leader: ProcessName | null,
-    claim: StopOptions['claim'],
-  ) {
+  constructor({ host, mark, service, claim }: CommandScope, leader: ProcessName | null) {
     this.#host = host;
     this.#claim = claim;
     this.#mark = mark;
@@ -128,10 +124,8 @@ class Family {
     return this.#living();
   }
 
-  /** What is alive may be a later release's by now: it is asked before anybody new is told. */
+  /** What is alive may be a later release's by now: each signal is sent under the claim. */
   async tell(alive: readonly ProcessName[], name: SignalName): Promise<void> {
-    const sent = name === 'KILL' ? this.#killed : this.#told;
-    if (alive.some((one) => !sent.has(key(one)))) await this.#claim?.();
     for (const one of alive) await this.signal(one, name);
   }
 
@@ -141,8 +135,8 @@ class Family {
     if (name !== 'KILL') this.#first = name;
     if (sent.has(key(one))) return true;
     const isSent =
-      (await this.#host.signal(one, name)) ||
-      (this.#user !== '' && (await signalAs(this.#host, this.#user, one, name)));
+      (await this.#host.signal(one, name, this.#claim)) ||
+      (this.#user !== '' && (await signalAs(this.#host, this.#user, one, name, this.#claim)));
     if (isSent) sent.set(key(one), one.pid);
     return isSent;
   }

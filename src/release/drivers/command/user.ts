@@ -2,7 +2,8 @@
 // itself; by others with `sudo -n`, which stays in front of it and belongs to root: it cannot be told
 // to end by us, but what it runs can, and it ends with that.
 
-import type { Command, Host, ProcessName, SignalName } from '../../hosts.ts';
+import { isSluiceError } from '../../../base/errors.ts';
+import type { Command, Host, HostClaim, ProcessName, SignalName } from '../../hosts.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const TIMEOUT_MS = 20_000;
@@ -104,13 +105,15 @@ export async function signalAs(
   user: string,
   target: ProcessName,
   name: SignalName,
+  claim?: HostClaim,
 ): Promise<boolean> {
   if (!(await host.isAlive(target))) return false;
   const args = ['-n', '-u', user, '--', 'kill', '-s', name, String(target.pid)];
   try {
-    const command = { file: 'sudo', args, cwd: '/', env: { PATH } };
+    const command = { file: 'sudo', args, cwd: '/', env: { PATH }, claim };
     return (await host.run(command, TIMEOUT_MS)).code === 0;
-  } catch {
+  } catch (error) {
+    if (isSluiceError(error) && error.code === 'locked') throw error;
     return false; // No sudo: root has no need of it.
   }
 }

@@ -25,22 +25,42 @@ shift 3
 /** The exit code of a refusal; stderr ends in its word then. */
 export const REFUSED = 121;
 
-/** Alone in a folder, until the shell ends or is `apart`. Argument: the folder, which is made, owner-only. */
+/**
+ * Alone in a folder, until the shell ends or is `apart`. Argument: the folder, which is made, owner-only. Who
+ * holds it already goes on holding it. Its variables are called so that they are none of an app's.
+ */
 export const LOCKED = `alone() {
+[ "\${sluice_alone-}" != "$1" ] || return 0
 ( umask 077; mkdir -p "$1" ) || exit 1
-if command -v flock >/dev/null; then exec 8>>"$1/.lock" || exit 1; flock 8; return; fi
-n=0
+if command -v flock >/dev/null; then
+exec 8>>"$1/.lock" || exit 1; flock 8; sluice_alone=$1; return
+fi
+sluice_n=0
 until mkdir "$1/.lock.d" 2>/dev/null; do
-identity "$(cat "$1/.lock.d/pid" 2>/dev/null || echo 0)" || [ "$n" -lt 20 ] || rm -rf "$1/.lock.d"
-n=$((n + 1)); sleep 0.1 2>/dev/null || sleep 1
+identity "$(cat "$1/.lock.d/pid" 2>/dev/null || echo 0)" || [ "$sluice_n" -lt 20 ] || rm -rf "$1/.lock.d"
+sluice_n=$((sluice_n + 1)); sleep 0.1 2>/dev/null || sleep 1
 done
-echo "$$" >"$1/.lock.d/pid"; lockFolder=$1; trap 'rm -rf "$lockFolder/.lock.d"' EXIT
+echo "$$" >"$1/.lock.d/pid"; sluice_alone=$1; sluice_made=$1; trap 'rm -rf "$sluice_made/.lock.d"' EXIT
 }
 apart() {
-if [ -z "$lockFolder" ]; then exec 8>&-; return; fi
-trap - EXIT; rm -rf "$lockFolder/.lock.d"
+exec 8>&-; sluice_alone=
+[ -z "\${sluice_made-}" ] || { trap - EXIT; rm -rf "$sluice_made/.lock.d"; sluice_made=; }
 }
 `;
+
+/**
+ * The claim of a release on a host: alone in its folder, and no release with a higher fence was there. What
+ * follows in the same script is done under it. Arguments: folder, fence.
+ */
+export const CLAIMED = `${IDENTITY}${LOCKED}claimed() {
+alone "$1" || exit 1
+sluice_have=0; IFS= read -r sluice_have 2>/dev/null <"$1/fence"
+[ "$2" -ge "\${sluice_have:-0}" ] || { printf '\\036claim %s ' "$sluice_have" >&2; exit 120; }
+( umask 077; printf '%s\\n' "$2" >"$1/fence.tmp" ) && mv -f "$1/fence.tmp" "$1/fence" || exit 1
+}
+`;
+/** The exit code of a script whose claim was refused; stderr ends in `claim` and the fence that was there. */
+export const TAKEN_OVER = 120;
 
 export const LOOK = `[ -e "$1" ] || exit 1
 if [ -f "$1" ]; then k=file; elif [ -d "$1" ]; then k=folder; else k=other; fi
@@ -117,11 +137,8 @@ BEGIN { n = split(want, names, " ") }
 { for (i = 1; i <= n; i++) if (index($0, names[i])) print part[3] }'
 true`;
 
-/** Arguments: folder, fence. 75: a higher one was there, which is on stdout. */
-export const CLAIM = `${IDENTITY}${LOCKED}alone "$1" || exit 1
-have=0; IFS= read -r have 2>/dev/null <"$1/fence"
-[ "$2" -ge "\${have:-0}" ] || { printf %s "$have"; exit 75; }
-( umask 077; printf '%s\\n' "$2" >"$1/fence.tmp" ) && mv -f "$1/fence.tmp" "$1/fence"`;
+/** Arguments: folder, fence. */
+export const CLAIM = `${CLAIMED}claimed "$1" "$2"`;
 
 /** Before a start: the next one must bring this ticket. Arguments: log, ticket. */
 export const TICKET = `${IDENTITY}${LOCKED}alone "\${1%/*}" && ( umask 077; printf 'wait %s\\n' "$2" >"$1.start" )`;
@@ -184,7 +201,7 @@ export function runScript(options: {
 unset PWD OLDPWD SHLVL
 ${program.choose}
 exec timeout -s KILL ${seconds} ${program.words} 4<&-`;
-  const start = `env -i sh /proc/self/fd/4 4<<'${end}'`;
+  const start = `env -i sh /proc/self/fd/4 4<<'${end}' 8>&-`;
   if (readsStdin) return `${start}\n${inner}\n${end}`;
   // The end of our pipe ends it: TERM, which timeout gives on to all that it has started.
   return `exec 3<&0
@@ -192,7 +209,7 @@ ${start} </dev/null 3<&- &
 ${inner}
 ${end}
 c=$!
-( cat <&3; kill -s TERM "$c"; sleep 5; kill -s KILL "$c" ) >/dev/null 2>&1 &
+( cat <&3; kill -s TERM "$c"; sleep 5; kill -s KILL "$c" ) >/dev/null 2>&1 8>&- &
 w=$!
 exec 3<&-
 wait "$c"; r=$?

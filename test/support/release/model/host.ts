@@ -20,7 +20,11 @@ function lifeOf(kind: Kind, random: () => number): { listens: number; ends: numb
 }
 
 export function modelHost(world: World, gate: Gate): Host {
-  let fence = 0;
+  /** The question and the change are one: whoever stands still does so before or after both. */
+  const claimed = (wanted: number): void => {
+    if (wanted < world.fence) throw new SluiceError('locked', 'host: taken over');
+    world.fence = wanted;
+  };
   const find = (pid: number): ModelProcess | undefined =>
     world.processes.find((one) => one.pid === pid);
   const isAlive = ({ pid }: ProcessName): boolean => {
@@ -33,8 +37,10 @@ export function modelHost(world: World, gate: Gate): Host {
       .find((one) => {
         return one.instance.endsWith(`:${port}`);
       });
-  const spawn = async ({ env, args }: Command) => {
-    await gate.alive();
+  const spawn = async ({ env, args, claim }: Command) => {
+    await gate.pass();
+    const { fence } = claim ?? { fence: 0 };
+    if (claim !== undefined) claimed(fence);
     const version = env['SLUICE_VERSION'] ?? '';
     const [, word = 'good'] = version.split('-');
     const kind = KINDS.find((one) => one === word) ?? 'good';
@@ -69,11 +75,7 @@ export function modelHost(world: World, gate: Gate): Host {
     makeFolder: async () => {},
     claim: async (_, wanted) => {
       await gate.pass();
-      if (wanted < world.fence.value) throw new SluiceError('locked', 'host: taken over');
-      if (wanted > world.fence.value) {
-        world.fence = { value: wanted, sinceMs: world.now(), before: world.fence.value };
-      }
-      fence = wanted;
+      claimed(wanted);
     },
     isAlive: async (process) => {
       await gate.pass();
@@ -88,8 +90,10 @@ export function modelHost(world: World, gate: Gate): Host {
         }));
     },
     variableOf: async (pid, name) => find(pid)?.env[name] ?? '',
-    signal: async (target, name) => {
-      await gate.alive();
+    signal: async (target, name, claim) => {
+      await gate.pass();
+      const { fence } = claim ?? { fence: 0 };
+      if (claim !== undefined) claimed(fence);
       const process = find(target.pid);
       if (process === undefined || !world.isAlive(process)) return false;
       if (!process.isTold) {

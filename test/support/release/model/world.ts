@@ -41,8 +41,8 @@ export class World {
   readonly random: () => number;
   /** When something changed last that a survey would see, other than by a release. */
   changedMs = 0;
-  /** The highest fence that was on the host, and since when. */
-  fence = { value: 0, sinceMs: 0, before: 0 };
+  /** The highest fence that was on the host. */
+  fence = 0;
   isAway = false;
   isPartial = false;
   isSettled = true;
@@ -127,9 +127,8 @@ export class World {
     this.say(`${id} ${what} (fence ${fence})`);
     // While the control plane is away nobody can know.
     if (this.isPersons(id) && !this.isAway) this.violated(`${id}: ${what} while a person holds it`);
-    const { value, sinceMs } = this.fence;
-    if (fence < value && this.now() - sinceMs > CROSSING_MS) {
-      this.violated(`${id}: ${what} under the old fence ${fence}, after ${value}`);
+    if (fence < this.fence) {
+      this.violated(`${id}: ${what} under the old fence ${fence}, after ${this.fence}`);
     }
   }
 
