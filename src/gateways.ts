@@ -85,6 +85,8 @@ export class Gateways {
   /** And what was out when an earlier run ended. */
   #hadEarlierRun = false;
   #isReachable = true;
+  /** The registry has answered. */
+  #isMet = false;
   #isClosed = false;
 
   constructor(options: GatewaysOptions) {
@@ -143,6 +145,7 @@ export class Gateways {
       onShared: (shared) => this.#take(shared),
       onSeen: () => this.#changed(),
       onHealth: ({ reachable }) => {
+        if (reachable && !this.#isReachable) this.intents.doubt();
         this.#isReachable = reachable;
         if (reachable) this.#reconcile();
         this.#changed();
@@ -255,8 +258,10 @@ export class Gateways {
     if (base !== undefined) this.#hadEarlierRun = true;
     const isHeardOf = this.#hasSpoken || this.#hadEarlierRun;
     const isSilent = isHeardOf ? this.#roster.fallSilent(this.#hadEarlierRun) : Promise.resolve();
+    // What is given back later waits for a later lease.
+    const { held } = this.intents;
     void isSilent.then(() => {
-      if (!this.#isClosed) this.intents.release();
+      if (!this.#isClosed) this.intents.release(held);
     });
   }
 
@@ -281,8 +286,11 @@ export class Gateways {
   }
 
   #take(shared: Shared): void {
+    const isFirst = !this.#isMet;
+    this.#isMet = true;
     const isNew = this.#roster.take(shared, Date.now());
     this.intents.take(shared);
+    if (isFirst) this.intents.doubt();
     this.receipts.take(shared);
     if (isNew) this.note();
     this.#reconcile();

@@ -53,6 +53,15 @@ test('a word that waits for the registry is confirmed by nobody, and written whe
   assert.equal(a.gateways.isReachable, true);
 });
 
+/** Time goes on until it is so. How long a gateway rests is measured by the real clock. */
+async function ticks(t: TestContext, isSo: () => boolean): Promise<void> {
+  for (let tick = 0; tick < 100 && !isSo(); tick += 1) {
+    t.mock.timers.tick(100);
+    await settled();
+  }
+  assert(isSo());
+}
+
 /** Both see `s1` drained and idle; then the first is cut off. */
 async function drainedOnBoth(t: TestContext) {
   const registry = new MemoryRegistry();
@@ -94,20 +103,12 @@ test('where the registry takes no words but ends the lease, a given back server 
   assert.equal(a.admins().get('s1'), READY);
   assert.deepEqual(registry.keys('sluice/seen/views/a/'), []);
   // It is live again before its word is written, and does not say that it has the drain in force.
-  t.mock.timers.tick(1000);
-  await settled();
-  t.mock.timers.tick(1000);
-  await settled();
+  await ticks(t, () => b.gateways.elsewhere('app')[0]?.view?.token === '');
   assert.equal(b.gateways.others[0]?.state, 'live');
-  assert.equal(b.gateways.elsewhere('app')[0]?.view?.token, '');
   assert.equal(isConfirmed(), false);
   a.store.commit = commit;
-  t.mock.timers.tick(2000);
-  await settled();
-  t.mock.timers.tick(1000);
-  await settled();
+  await ticks(t, () => b.gateways.elsewhere('app')[0]?.isCurrent === true);
   assert.deepEqual(b.admins(), new Map());
-  assert.equal(b.gateways.elsewhere('app')[0]?.isCurrent, true);
 });
 
 test('one that nobody has heard of gives back at once', async (t) => {
@@ -136,6 +137,99 @@ test('what an earlier run gave back stays out until its lease is surely over', a
   t.mock.timers.tick(2000);
   await settled();
   assert.deepEqual(held(), [false, false]);
+});
+
+test('the end of an earlier wait gives nothing back that is held for a later lease', async (t) => {
+  const { a, b, isConfirmed } = await drainedOnBoth(t);
+  await say(b, 's2', DRAIN);
+  await settled();
+  const turn = async (ms: number): Promise<void> => {
+    t.mock.timers.tick(ms);
+    await settled();
+  };
+  a.store.isAway = true;
+  a.gateways.keep({ upstream: 'app', server: 's1', admin: READY });
+  await settled();
+  await turn(5000);
+  a.store.isAway = false;
+  const views = (): number => a.store.asked.filter((what) => /^put .*\/views\//.test(what)).length;
+  const before = views();
+  await ticks(t, () => isConfirmed() && views() > before);
+  assert.deepEqual([...a.admins()], [['s2', DRAIN]]);
+  a.store.isAway = true;
+  a.gateways.keep({ upstream: 'app', server: 's2', admin: READY });
+  await settled();
+  await turn(19_000);
+  assert.equal(a.gateways.intents.isHeld('app', 's2'), true);
+  await turn(2000);
+  assert.equal(a.gateways.intents.isHeld('app', 's2'), false);
+});
+
+test('after the registry was away a drain is confirmed anew: its leases may have outlived it', async (t) => {
+  const { registry, a, b, isConfirmed } = await drainedOnBoth(t);
+  a.store.isAway = true;
+  b.store.isAway = true;
+  a.gateways.keep({ upstream: 'app', server: 's1', admin: READY });
+  await settled();
+  t.mock.timers.tick(21_000);
+  await settled();
+  assert.equal(a.admins().get('s1'), READY);
+  assert(registry.keys('sluice/seen/views/a/').length > 0, 'time stood still there');
+  b.store.isAway = false;
+  assert.equal(isConfirmed(), false);
+  await settled();
+  assert.equal(isConfirmed(), false);
+  a.store.isAway = false;
+  await settled();
+  assert.deepEqual(b.admins(), new Map());
+});
+
+test('one that meets the registry does not go by what others confirmed before', async (t) => {
+  const { registry, a } = await drainedOnBoth(t);
+  const token = (): unknown => registry.text(INTENTS);
+  const first = token();
+  // Its lease holds for longer than it counts on.
+  a.store.isAway = true;
+  const c = openGateway(t, registry, 'c');
+  await c.gateways.first(1000);
+  await c.gateways.look(1000);
+  const ofA = () => c.gateways.elsewhere('app').find(({ gateway }) => gateway.id === 'a');
+  assert.deepEqual([ofA()?.gateway.state, ofA()?.view?.out.has('s1')], ['live', true]);
+  assert.equal(ofA()?.isCurrent, false);
+  await settled();
+  assert.notEqual(token(), first);
+  assert.equal(ofA()?.isCurrent, false);
+  a.store.isAway = false;
+  await ticks(t, () => ofA()?.isCurrent === true);
+});
+
+test('a doubt lasts until the registry has another token, whoever wrote it', async (t) => {
+  const registry = new MemoryRegistry();
+  const a = await startGateway(t, registry, 'a');
+  const b = await startGateway(t, registry, 'b');
+  await say(a, 's1', DRAIN);
+  await settled();
+  const first = registry.text(INTENTS) ?? '';
+  const commit = a.store.commit.bind(a.store);
+  let commits = 0;
+  a.store.commit = async (writes) => {
+    commits += 1;
+    // The first one loses: somebody wrote the same document again.
+    if (commits === 1) registry.set(INTENTS, first);
+    return commit(writes);
+  };
+  a.store.isAway = true;
+  a.store.isAway = false;
+  await settled();
+  assert.equal(commits, 2);
+  assert.notEqual(registry.text(INTENTS), first);
+  assert.deepEqual(a.admins(), b.admins());
+  // Another's word makes one's own needless.
+  a.store.isAway = true;
+  await say(b, 's2', DRAIN);
+  a.store.isAway = false;
+  await settled();
+  assert.deepEqual([commits, [...a.admins().keys()]], [2, ['s1', 's2']]);
 });
 
 test('a word that could not be written is tried again without any event', async (t) => {

@@ -397,7 +397,7 @@ test('a word that waits is in force at once, a give-back not before it is releas
     [one.intents.isHeld('app', 's2'), one.intents.isHeld('app', 's1')],
     [true, false],
   );
-  one.intents.release();
+  one.intents.release(one.intents.held);
   assert.deepEqual(states(one), { s1: 'drain' });
   assert.equal(one.intents.isHeld('app', 's2'), false);
   // That it is given back is said: its record may still repeat the drain.
@@ -436,7 +436,7 @@ test('a drain that is said again elsewhere holds over a give-back that waited', 
   const one = scene(t);
   await say(one, 's1', DRAIN);
   one.intents.keep('app', 's1', READY);
-  one.intents.release();
+  one.intents.release(one.intents.held);
   await say(scene(t, one.registry), 's1', { ...DRAIN, sinceMs: DRAIN.sinceMs + 1 });
   await reconcile(one);
   assert.deepEqual(written(one.registry), { s1: 'drain user:ann' });

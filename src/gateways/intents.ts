@@ -8,8 +8,9 @@ import { messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { type Admin, READY, stricterAdmin } from '../model.ts';
 import type { RecordStore, RecordWrite } from '../registry.ts';
-import { type Intent, intentsText, parseIntents } from './documents.ts';
+import { intentsText, parseIntents } from './documents.ts';
 import { whatHolds } from './intents-order.ts';
+import { KnownIntents } from './known-intents.ts';
 import { isSameAdmin, type PendingIntent, PendingWords } from './pending-words.ts';
 import type { Shared, SharedIntents } from './shared-state.ts';
 
@@ -51,30 +52,9 @@ export type Decide = (admins: ReadonlyMap<string, Admin>) => {
 /** What is written in the same step as the intents; asked for again after a lost race. */
 export type Beside = (admin: Admin) => Promise<readonly RecordWrite[]>;
 
-type Known = {
-  readonly intents: SharedIntents;
-  /** When we wrote it ourselves. */
-  readonly writtenMs: number;
-  /** What the watch had seen by the time that we learnt this otherwise: it says nothing newer. */
-  readonly passed: Shared | undefined;
-  /** The registry has lost it, or shows an older one. */
-  readonly mustWrite: boolean;
-};
-
-const NO_INTENTS: SharedIntents = {
-  ...{ token: '', count: 0, line: '', servers: new Map(), modifyIndex: 0 },
-};
-/** Of an earlier run: older than whatever the registry has. */
-const REMEMBERED: Known = {
-  intents: { ...NO_INTENTS, token: 'remembered', modifyIndex: -1 },
-  writtenMs: Number.NEGATIVE_INFINITY,
-  passed: undefined,
-  mustWrite: false,
-};
-
 export class Intents {
   readonly #options: IntentsOptions;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new KnownIntents();
   readonly #pending = new PendingWords();
   /** Writes of this gateway, one after the other for each upstream. */
   readonly #queues = new Map<string, Promise<unknown>>();
@@ -90,7 +70,7 @@ export class Intents {
   }
 
   token(upstream: string): string {
-    return this.#known.get(upstream)?.intents.token ?? '';
+    return this.#known.of(upstream).intents.token;
   }
 
   get pending(): readonly PendingIntent[] {
@@ -102,7 +82,7 @@ export class Intents {
    * registry does not know it yet: what its record repeats of the drain does not count either.
    */
   admins(upstream: string): Map<string, Admin> {
-    const servers = this.#known.get(upstream)?.intents.servers ?? new Map<string, Intent>();
+    const { servers } = this.#known.of(upstream).intents;
     const admins = new Map([...servers].map(([id, { admin }]) => [id, admin]));
     for (const { server, admin } of this.#pending.inForce(upstream)) admins.set(server, admin);
     return admins;
@@ -110,7 +90,7 @@ export class Intents {
 
   /** Kept for the registry, in force here at once, or, where it is held back, after `release`. */
   keep(upstream: string, server: string, admin: Admin, base?: Admin): void {
-    const known = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
+    const known = this.#known.of(upstream).intents.servers.get(server)?.admin ?? READY;
     this.#pending.keep({ upstream, server, admin, base: base ?? known });
     this.#inForce(upstream);
     this.#options.onWaiting();
@@ -121,9 +101,19 @@ export class Intents {
     return this.#pending.isHeld(upstream, server);
   }
 
-  /** Nobody goes by what was said of servers here any more. */
-  release(): void {
-    for (const upstream of this.#pending.release()) this.#inForce(upstream);
+  /** All that were given back and are still out here. */
+  get held(): readonly PendingIntent[] {
+    return this.#pending.held;
+  }
+
+  /** Nobody goes any more by what was said of these before they were given back. */
+  release(words: readonly PendingIntent[]): void {
+    for (const upstream of this.#pending.release(words)) this.#inForce(upstream);
+  }
+
+  /** What others have confirmed may be over: it is asked for anew. */
+  doubt(): void {
+    this.#known.doubt();
   }
 
   /** Written, and in force here, when it resolves. @throws what `decide` throws, conflict, registry_… */
@@ -136,22 +126,18 @@ export class Intents {
 
   /** The registry does not know yet what is in force here. */
   isPending(upstream: string): boolean {
-    return this.#known.get(upstream)?.mustWrite === true || this.#pending.has(upstream);
+    return this.#known.unwritten.includes(upstream) || this.#pending.has(upstream);
   }
 
   /** `reconcile` has something to do. */
   get isWaiting(): boolean {
-    return this.pending.length > 0 || this.#lost.length > 0;
-  }
-
-  get #lost(): readonly string[] {
-    return [...this.#known].flatMap(([upstream, { mustWrite }]) => (mustWrite ? [upstream] : []));
+    return this.pending.length > 0 || this.#known.unwritten.length > 0;
   }
 
   /** What the registry has now. */
   take(shared: Shared): void {
     this.#latest = shared;
-    for (const upstream of new Set([...shared.intents.keys(), ...this.#known.keys()])) {
+    for (const upstream of new Set([...shared.intents.keys(), ...this.#known.upstreams])) {
       this.#takeLatest(upstream);
     }
   }
@@ -164,7 +150,7 @@ export class Intents {
   remember(upstream: string, admins: ReadonlyMap<string, Admin>): void {
     const { name } = this.#options;
     const servers = new Map([...admins].map(([id, admin]) => [id, { admin, by: name }]));
-    this.#known.set(upstream, { ...REMEMBERED, intents: { ...REMEMBERED.intents, servers } });
+    this.#known.remember(upstream, servers);
   }
 
   /**
@@ -191,7 +177,7 @@ export class Intents {
 
   /** Writes what waits. The stricter word holds where somebody else has changed the same server. */
   async reconcile(): Promise<void> {
-    for (const upstream of this.#lost) {
+    for (const upstream of this.#known.unwritten) {
       const nothing = { server: '', admin: undefined };
       const write = this.change(
         upstream,
@@ -231,7 +217,7 @@ export class Intents {
       return { server, admin: undefined };
     }
     // Not as it is in force here, where our own word lies over it.
-    const shared = this.#known.get(upstream)?.intents.servers.get(server)?.admin ?? READY;
+    const shared = this.#known.of(upstream).intents.servers.get(server)?.admin ?? READY;
     const isUntouched = this.#pending.isOurs(intent, shared);
     const wins = isUntouched ? admin : stricterAdmin(shared, admin);
     if (!isUntouched) {
@@ -262,13 +248,13 @@ export class Intents {
     const key = this.#key(upstream);
     this.#writing.add(upstream);
     try {
-      const known = this.#known.get(upstream);
-      if (known === undefined || known.intents.modifyIndex < 0) await this.#read(upstream, key);
+      const isSeen = this.#known.has(upstream) && this.#known.of(upstream).intents.modifyIndex >= 0;
+      if (!isSeen) await this.#read(upstream, key);
       for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-        const { intents, mustWrite = false } = this.#known.get(upstream) ?? { intents: NO_INTENTS };
+        const { intents, mustWrite, isDoubted } = this.#known.of(upstream);
         const { server, admin } = decide(this.admins(upstream));
         const waiting = this.#pending.get(upstream, server)?.admin;
-        if (admin === undefined && !mustWrite) return;
+        if (admin === undefined && !mustWrite && !isDoubted) return;
         const servers = new Map(intents.servers);
         if (admin?.state === 'ready') servers.delete(server);
         else if (admin !== undefined) servers.set(server, { admin, by: name });
@@ -279,7 +265,8 @@ export class Intents {
           ...(mustWrite ? await this.#besideLost(upstream, intents, server) : []),
         ];
         // A word that waits may yet arrive: it is written over, though it changes nothing.
-        if (!isWord && !mustWrite && waiting === undefined && writes.length === 0) return;
+        const isNeeded = isWord || mustWrite || isDoubted || writes.length > 0;
+        if (!isNeeded && waiting === undefined) return;
         const token = randomBytes(8).toString('hex');
         const line = intents.line === '' ? token : intents.line;
         const count = Math.max(1, intents.count + (isWord ? 1 : 0));
@@ -288,8 +275,7 @@ export class Intents {
         if (await store.commit([write, ...writes])) {
           // Its index is learnt with the next look; until then every older one is known to be old.
           const written = { ...document, modifyIndex: intents.modifyIndex + 1 };
-          const when = { writtenMs: performance.now(), passed: this.#latest };
-          this.#known.set(upstream, { intents: written, ...when, mustWrite: false });
+          this.#known.written(upstream, written, this.#latest);
           // It was decided on top of the word that waited; one that came meanwhile goes on waiting.
           if (waiting !== undefined) this.#settle(upstream, server, waiting);
           this.#inForce(upstream);
@@ -322,8 +308,8 @@ export class Intents {
   #takeLatest(upstream: string): void {
     const next = this.#latest?.intents.get(upstream);
     if (this.#latest === undefined || this.#writing.has(upstream)) return;
-    const known = this.#known.get(upstream);
-    if (known !== undefined && (next?.modifyIndex ?? 0) < known.intents.modifyIndex) {
+    const known = this.#known.of(upstream);
+    if ((next?.modifyIndex ?? 0) < known.intents.modifyIndex) {
       if (known.passed === this.#latest) return;
       const staleMs = known.writtenMs + STALE_MS - performance.now();
       if (staleMs > 0) {
@@ -361,7 +347,7 @@ export class Intents {
   }
 
   #takeOne(upstream: string, next: SharedIntents | undefined): void {
-    const known = this.#known.get(upstream)?.intents;
+    const known = this.#known.has(upstream) ? this.#known.of(upstream).intents : undefined;
     if (next === undefined) {
       if (known !== undefined && known.token !== '') this.#vanished(upstream, known);
       return;
@@ -390,8 +376,7 @@ export class Intents {
   }
 
   #set(upstream: string, intents: SharedIntents, mustWrite: boolean): void {
-    const writtenMs = this.#known.get(upstream)?.writtenMs ?? Number.NEGATIVE_INFINITY;
-    this.#known.set(upstream, { intents, writtenMs, passed: this.#latest, mustWrite });
+    this.#known.seen(upstream, { intents, passed: this.#latest, mustWrite });
   }
 
   #inForce(upstream: string): void {

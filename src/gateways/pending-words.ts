@@ -66,11 +66,14 @@ export class PendingWords {
     if (admin.state === 'ready' && base.state !== 'ready') this.#held.add(word);
   }
 
-  /** What is held back comes into force. Gives the upstreams. */
-  release(): ReadonlySet<string> {
-    const upstreams = [...this.#held].map(({ upstream }) => upstream);
-    this.#held.clear();
-    return new Set(upstreams);
+  get held(): readonly PendingIntent[] {
+    return [...this.#held];
+  }
+
+  /** Of these, what is still held back comes into force. Gives the upstreams. */
+  release(words: readonly PendingIntent[]): ReadonlySet<string> {
+    const released = words.filter((word) => this.#held.delete(word));
+    return new Set(released.map(({ upstream }) => upstream));
   }
 
   /** The registry says this, and nobody else has spoken about the server. */
