@@ -14,7 +14,7 @@ export function keptWords(keeper: Keeper | null): Kept | null {
   const { mode, isAlive, isKept, isSameBoot } = keeper;
   const before = restartsOf(keeper);
   if (mode === 'off') return { text: 'was stopped', advice: '', isNews: false };
-  if (mode === 'lost') return news(`given up after ${before}`, DEPLOY);
+  if (mode === 'lost') return news(`given up: ${before}`, DEPLOY);
   if (mode === 'done') {
     return news(`not started again: it ${endOf(keeper)}, as one that somebody ends`, DEPLOY);
   }
