@@ -1,94 +1,96 @@
+// kill -9 of the runner before and after each record of a release, so between an effect and its record, too:
+// the next runner finishes it, the pool is never empty and no request fails.
+
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Load, startLoad } from '../demo/load.ts';
-import { versionOf } from './support/release/builders.ts';
+import {
+  type CrashPlace,
+  crash,
+  draw,
+  type Ground,
+  goOn,
+  placesIn,
+} from './support/release/crashes.ts';
+import { startHostsStack } from './support/release/hosts-stack.ts';
 import { watchPool } from './support/release/killed.ts';
-import { type ReleaseStack, startDeploy, startReleaseStack } from './support/release/stack.ts';
+import { startReleaseStack } from './support/release/stack.ts';
 
-/** Records of a release of two instances: begin, plan, six steps of each with intent and done. */
-const RECORDS = 2 + 2 * 6 * 2;
-/** Records of a broken release until its revert begins, and of the revert's four steps. */
-const BEFORE_REVERT = 2 + 5 * 2;
-const REVERT = 4 * 2;
+/** Records 0 and 1 are its beginning and its plan, then six steps of each of two instances, with intent and done. */
+const RELEASE = placesIn(1, 1 + 2 * 6 * 2);
+/** Of a broken version: five steps until its check has failed, then the four of the revert. */
+const REVERT = placesIn(2 + 5 * 2, 1 + 5 * 2 + 4 * 2);
 
-/** The whole lines of a release's journal so far. */
-async function records(it: ReleaseStack, release: string): Promise<readonly string[]> {
-  const text = await readFile(it.journal(release), 'utf8').catch(() => '');
-  return text.split('\n').slice(0, -1);
-}
-
-/** A stack at v0 under load. */
-async function stackUnderLoad(t: TestContext): Promise<{ it: ReleaseStack; load: Load }> {
-  const it = await startReleaseStack(t);
-  const first = await it.stack.cli(['deploy', 'app', '--version', 'v0']);
+/** At v0 and under load, which is ended by what it gives back. */
+async function underLoad(
+  t: TestContext,
+  ground: Ground & { readonly cleanup: { add(end: () => unknown): void } },
+): Promise<Load> {
+  const first = await ground.stack.cli(['deploy', 'app', '--version', 'v0']);
   assert.equal(first.code, 0, first.text);
-  const load = startLoad({ host: '127.0.0.1', port: it.stack.ports.gateway, rate: 40 });
-  it.cleanup.add(() => load.stop());
-  return { it, load };
+  const load = startLoad({ host: '127.0.0.1', port: ground.stack.ports.gateway, rate: 40 });
+  ground.cleanup.add(() => load.stop());
+  t.diagnostic('at v0');
+  return load;
 }
 
-/** Starts a release and kills its runner when so many records are in its journal. */
-async function killAfter(
-  it: ReleaseStack,
+type Case = { readonly it: Ground; readonly load: Load; readonly number: number };
+
+/** Gives the number of the newest release. */
+async function one(
+  { it, load, number }: Case,
+  place: CrashPlace,
   version: string,
-  name: string,
-  count: number,
-): Promise<void> {
-  const runner = startDeploy(it, version);
-  let isOver = false;
-  void runner.exited.then(() => {
-    isOver = true;
-  });
-  while ((await records(it, name)).length < count && !isOver) await turnOfTheLoop();
-  await runner.stop('SIGKILL');
-  const written = await records(it, name);
-  assert(written.length >= count, `${written.join('\n')}\n${runner.tail()}`);
-  assert(!written.at(-1)?.includes('"kind":"end"'), 'the kill came too late to test anything');
+  way: 'resume' | 'deploy',
+  next = version,
+): Promise<number> {
+  const pool = watchPool(it);
+  await crash(it, version, `r${number}`, place);
+  const newest = await goOn(it, { version, number }, way, next);
+  assert((await pool.stop()) >= 1, 'the pool was empty for a moment');
+  assert.deepEqual(load.summary().failures, []);
+  return newest;
 }
 
-/** The next deploy says what it found, and everything is well after it. */
-async function assertTakenOver(it: ReleaseStack, version: string, dead: string): Promise<void> {
-  const again = await it.stack.cli(['deploy', 'app', '--version', version]);
-  assert.equal(again.code, 0, again.text);
-  assert.match(again.text, new RegExp(`release ${dead} to .* died `));
-  assert.deepEqual(await Promise.all(it.instances.map(versionOf)), [version, version]);
-  const [upstream] = (await it.stack.status()).upstreams;
-  for (const server of upstream?.servers ?? []) {
-    assert.deepEqual([server.admin.state, server.eligibility], ['ready', 'ok'], server.id);
+/** A release of two instances, killed at some of its places. */
+async function releases(t: TestContext, it: Ground, load: Load, count: number): Promise<void> {
+  const { places, random } = draw(t, RELEASE, count);
+  let newest = 1;
+  for (const [at, place] of places.entries()) {
+    // Without its plan there is nothing to go on with.
+    const way = place.seq > 1 && random() < 0.5 ? 'resume' : 'deploy';
+    await t.test(`killed ${place.when} record ${place.seq}, then ${way}`, async () => {
+      newest = await one({ it, load, number: newest + 1 }, place, `v${at + 1}`, way);
+    });
   }
+  assert.equal((await load.stop()).failed, 0);
 }
 
-test('a release whose runner is killed after any record is finished by the next one', async (t) => {
-  const { it, load } = await stackUnderLoad(t);
-  for (let count = 1; count <= RECORDS; count += 1) {
-    await t.test(`killed after record ${count}`, async () => {
-      const [version, dead] = [`v${count}`, `r${2 * count}`];
-      const pool = watchPool(it);
-      await killAfter(it, version, dead, count);
-      await assertTakenOver(it, version, dead);
-      assert((await pool.stop()) >= 1, 'the pool was empty for a moment');
-      assert.deepEqual(load.summary().failures, []);
+test('a release whose runner is killed at any record is finished by the next one', async (t) => {
+  const it = await startReleaseStack(t);
+  await releases(t, it, await underLoad(t, it), 5);
+});
+
+test('the same on hosts behind ssh', async (t) => {
+  const hosts = await startHostsStack(t);
+  if (hosts === undefined) return;
+  const journal = (release: string): string =>
+    join(hosts.runFolder, 'releases', `${release}.jsonl`);
+  const it = { ...hosts, instances: hosts.ids, journal };
+  await releases(t, it, await underLoad(t, it), 3);
+});
+
+test('a revert whose runner is killed at any record is finished by the next release', async (t) => {
+  const it = await startReleaseStack(t);
+  const load = await underLoad(t, it);
+  const { places } = draw(t, REVERT, 2);
+  let newest = 1;
+  for (const [at, place] of places.entries()) {
+    await t.test(`killed ${place.when} record ${place.seq}`, async () => {
+      const number = newest + 1;
+      newest = await one({ it, load, number }, place, 'broken', 'deploy', `v${at + 1}`);
     });
   }
   assert.equal((await load.stop()).failed, 0);
 });
-
-test('a revert whose runner is killed after any record is finished by the next release', async (t) => {
-  const { it, load } = await stackUnderLoad(t);
-  for (let count = 1; count <= REVERT; count += 1) {
-    await t.test(`killed after record ${count} of the revert`, async () => {
-      const dead = `r${2 * count}`;
-      const pool = watchPool(it);
-      await killAfter(it, 'broken', dead, BEFORE_REVERT + count);
-      await assertTakenOver(it, `v${count}`, dead);
-      assert((await pool.stop()) >= 1, 'the pool was empty for a moment');
-      assert.deepEqual(load.summary().failures, []);
-    });
-  }
-  assert.equal((await load.stop()).failed, 0);
-});
-
-function turnOfTheLoop(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
-}

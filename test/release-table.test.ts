@@ -22,7 +22,7 @@
 //   the rollback of A fails                 here, three ways
 //   the control plane goes away             here; src/release/run/control-trouble.test.ts
 //   the runner is killed                    release-ways-back.test.ts (goes back by itself), release-resume.test.ts and
-//                                           release-crash.test.ts (after each record); 15 s in src/control/shared/releases.test.ts
+//                                           release-crash.test.ts (at its records); 15 s in src/control/shared/releases.test.ts
 //   a runner with an old fence              `a runner that has lost its lock …` in src/release/run/shared.test.ts; the gateway:
 //                                           `the fence rises …` in src/control/shared/releases.test.ts; a host: `lets in …
 //                                           no lower one` in test/support/release/host-contract.ts; whole: release-ways-back.test.ts,

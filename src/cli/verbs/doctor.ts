@@ -10,17 +10,19 @@ import { serviceOf } from './service.ts';
 export function defineDoctor(verb: Command): void {
   verb
     .summary('check the hosts and gateways of a service')
-    .description(
-      'Check what a release of a service needs: its hosts and every gateway. Changes nothing.',
-    )
+    .description('Check what a release of a service needs: its hosts and every gateway.')
     .argument('<service>', 'a service of the configuration')
     .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
       `
 Of each host: the way there by ssh, user, clock, free disk, programs, and who
-has the ports of the instances. Of the gateways: whether they answer, which are
+has the ports of the instances, and whether they are started again when they
+end. Of the gateways: whether they answer, which are
 silent, their versions. Each line is ok, warn or fail, with what to do.
+
+Changes nothing, but removes what uploads have left that were cut off an hour
+ago.
 
 Exits 3 when something fails, which would end a release before its first step.
 
