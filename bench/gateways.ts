@@ -182,22 +182,38 @@ async function releases(
       await first.put(`upstreams/app/127.0.0.1:${port}`, '{"weight":1}');
     await deploy(first, 'v1');
     for (const stack of stacks) await stack.eligible('app', instances.length);
-    const opened = await http('POST', first.ports.admin, '/api/upstreams/app/receipts');
-    const { id } = JSON.parse(opened.text) as ReceiptDocument;
-    const loads = stacks.map((stack, seed) =>
-      startLoad({ host: '127.0.0.1', port: stack.ports.gateway, rate, seed: seed + 1 }),
-    );
     const incomplete: string[] = [];
+    const groups: Group[] = [];
     for (let at = 1; at <= count; at += 1) {
-      const text = await deploy(stacks[at % stacks.length] ?? first, `v${at + 1}`);
-      if (!/ 0 cut, 0 lost/.test(text) || /INCOMPLETE/.test(text)) incomplete.push(text);
+      const last = Math.min(count, at + GROUP - 1);
+      const opened = await http('POST', first.ports.admin, '/api/upstreams/app/receipts');
+      const { id } = JSON.parse(opened.text) as ReceiptDocument;
+      const loads = stacks.map((stack, seed) =>
+        startLoad({ host: '127.0.0.1', port: stack.ports.gateway, rate, seed: at + seed }),
+      );
+      for (; at <= last; at += 1) {
+        const text = await deploy(stacks[at % stacks.length] ?? first, `v${at + 1}`);
+        if (!/ 0 cut, 0 lost/.test(text) || /INCOMPLETE/.test(text)) incomplete.push(text);
+      }
+      at -= 1;
+      const seen = await Promise.all(loads.map((load) => load.stop()));
+      const read = await http('GET', first.ports.admin, `/api/receipts/${id}`);
+      groups.push({ seen, receipt: JSON.parse(read.text) as ReceiptDocument });
     }
-    const seen = await Promise.all(loads.map((load) => load.stop()));
-    const read = await http('GET', first.ports.admin, `/api/receipts/${id}`);
-    return report(kind, count, rate, seen, JSON.parse(read.text) as ReceiptDocument, incomplete);
+    return report(kind, count, rate, groups, incomplete);
   } finally {
     await cleanup.run();
   }
+}
+
+/** A gateway keeps the newest receipts only, and each release opens one: so this many have one of ours. */
+const GROUP = 50;
+
+/** What the clients of each gateway saw during some releases, and the receipt of that time. */
+type Group = { readonly seen: readonly Summary[]; readonly receipt: ReceiptDocument };
+
+function sum(numbers: readonly number[]): string {
+  return String(numbers.reduce((all, one) => all + one, 0));
 }
 
 async function deploy(stack: Stack, version: string): Promise<string> {
@@ -210,17 +226,23 @@ function report(
   kind: Registry,
   count: number,
   rate: number,
-  seen: readonly Summary[],
-  receipt: ReceiptDocument,
+  groups: readonly Group[],
   incomplete: readonly string[],
 ): string {
-  const rows = seen.map((summary, at) => {
-    const part = receipt.gateways[at];
+  const [first] = groups;
+  const seen = groups.flatMap((group) => group.seen);
+  const rows = (first?.seen ?? []).map((_, at) => {
+    const clients = groups.flatMap((group) => group.seen[at] ?? []);
+    const parts = groups.flatMap((group) => group.receipt.gateways[at] ?? []);
     return [
       String(at + 1),
-      ...[summary.requests, summary.ok, summary.failed, part?.requests, part?.answered].map(String),
-      ...[part?.retried, part?.cut, part?.lost].map(String),
-      summary.longestGapMs.toFixed(0),
+      ...(['requests', 'ok', 'failed'] as const).map((name) =>
+        sum(clients.map((one) => one[name])),
+      ),
+      ...(['requests', 'answered', 'retried', 'cut', 'lost'] as const).map((name) =>
+        sum(parts.map((one) => one[name])),
+      ),
+      Math.max(...clients.map(({ longestGapMs }) => longestGapMs)).toFixed(0),
     ];
   });
   return [

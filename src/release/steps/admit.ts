@@ -10,6 +10,9 @@ import { pause } from '../wait.ts';
 import { otherGateways, REMOVED_AFTER_MS } from './pool.ts';
 
 const LOOK_EVERY_MS = 50;
+/** The first looks: mostly all have confirmed it within milliseconds. */
+const LOOK_SOON_MS = 10;
+const SOON_MS = 100;
 /** How long an admitted server may take until it is eligible. */
 const DEADLINE_MS = 15_000;
 /** How long until all have confirmed it: a gateway that died counts until its lease has run out. */
@@ -55,7 +58,7 @@ export const admit: StepDefinition<'admit'> = {
         return failed('release_failed', `${reason}: ${eligibility}${known}`);
       }
       run.wait({ eligibility, settled: server?.settled === true });
-      await pause(LOOK_EVERY_MS);
+      await pause(nowMs - startedMs < SOON_MS ? LOOK_SOON_MS : LOOK_EVERY_MS);
     }
   },
 };
