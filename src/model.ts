@@ -14,6 +14,7 @@ export {
   addServerCounters,
   addSocketCounters,
   addUpstreamCounters,
+  copyServerCounters,
   countAnswer,
   createServerCounters,
   createSocketCounters,
@@ -23,6 +24,7 @@ export {
   openStreams,
   openTunnels,
   recordDuration,
+  recordHead,
   type ServerCounters,
   type SocketCounters,
   sumOfServerCounters,
@@ -40,6 +42,7 @@ export {
   standingOf,
 } from './model/eligibility.ts';
 export type { Findings, ServerFigures, UpstreamFigures } from './model/figures.ts';
+export { HEAD_BOUNDS_MS, HEAD_BUCKETS, headQuantile } from './model/head-times.ts';
 export { isRecordOwner, type Owner, ownerText, parseOwner } from './model/owner.ts';
 export { mayAct, type NamedToken, ROLES, type Role } from './model/role.ts';
 export type { Checks, ServerState } from './model/server.ts';

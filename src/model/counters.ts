@@ -2,6 +2,8 @@
 // the durations as a histogram with fixed bounds (so that workers' figures simply add up). Counters
 // only rise. They count from the moment the server or upstream became known to this process.
 
+import { HEAD_BUCKETS, headBucket } from './head-times.ts';
+
 /** Servers and upstreams both count these. Open now: what was opened less what ended in any way. */
 type TunnelCounters = {
   /** Upgraded connections that were opened. Their request is answered by the 101. */
@@ -43,6 +45,11 @@ export type ServerCounters = TunnelCounters &
     clientGone: number;
     /** Attempts settled as failures. */
     failures: number;
+    /** Attempts that got the head of an answer. */
+    heads: number;
+    /** Of these, how many are in each bucket of HEAD_BOUNDS_MS; empty before the first. */
+    readonly headTimes: number[];
+    headSumMs: number;
   };
 
 /** How an exchange ended; see ReceiptDocument for the words. */
@@ -101,6 +108,7 @@ export function createServerCounters(): ServerCounters {
     lost: 0,
     clientGone: 0,
     failures: 0,
+    ...{ heads: 0, headTimes: [], headSumMs: 0 },
     tunnels: 0,
     ...{ tunnelsEnded: 0, tunnelsClosed: 0, tunnelsCut: 0 },
     ...{ streams: 0, streamsEnded: 0, streamsClosed: 0, streamsCut: 0 },
@@ -140,6 +148,17 @@ export function countAnswer(counters: ServerCounters, status: number): void {
   else if (status < 200) counters.answered1xx += 1;
 }
 
+/** The head of a server's answer, so long after the attempt began. */
+export function recordHead(counters: ServerCounters, ms: number): void {
+  const { headTimes } = counters;
+  // Most servers of a large list never answer: those cost nothing.
+  if (headTimes.length === 0) for (let n = 0; n < HEAD_BUCKETS; n += 1) headTimes.push(0);
+  const place = headBucket(ms);
+  headTimes[place] = (headTimes[place] ?? 0) + 1;
+  counters.heads += 1;
+  counters.headSumMs += ms;
+}
+
 export function recordDuration(counters: UpstreamCounters, ms: number): void {
   let bucket = 0;
   // Sixteen buckets, most answers in the first few: a scan beats a binary search.
@@ -175,6 +194,11 @@ export function addServerCounters(
   addCounters(SERVER_NAMES, sum, { more, times });
 }
 
+/** A copy that shares nothing: counters have lists. */
+export function copyServerCounters(counters: Readonly<ServerCounters>): ServerCounters {
+  return { ...counters, headTimes: [...counters.headTimes] };
+}
+
 export function addUpstreamCounters(
   sum: UpstreamCounters,
   more: Readonly<UpstreamCounters>,
@@ -203,10 +227,13 @@ function addCounters<T extends Counters<T>>(
   }
 }
 
-/** Counters only rise. So an equal sum means that none has changed. */
+/** Counters only rise. So an equal sum means that none has changed. A list changes with a number beside it. */
 export function sumOfServerCounters(counters: Readonly<ServerCounters>): number {
   let sum = 0;
-  for (const name of SERVER_NAMES) sum += counters[name];
+  for (const name of SERVER_NAMES) {
+    const value = counters[name];
+    if (typeof value === 'number') sum += value;
+  }
   return sum;
 }
 

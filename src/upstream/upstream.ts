@@ -3,6 +3,7 @@
 // atomic (choose and count in one step, no await), allocates nothing, and never throws.
 
 import {
+  copyServerCounters,
   createUpstreamCounters,
   ELIGIBILITIES,
   type Eligibility,
@@ -204,7 +205,7 @@ export class Upstream {
         eligibility: eligibility(server, nowMs),
         fails: server.fails,
         findings: server.findings(nowMs),
-        counters: { ...server.counters },
+        counters: copyServerCounters(server.counters),
       })),
     };
   }

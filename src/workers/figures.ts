@@ -6,6 +6,7 @@ import {
   addServerCounters,
   addSocketCounters,
   addUpstreamCounters,
+  copyServerCounters,
   createSocketCounters,
   createUpstreamCounters,
   openStreams,
@@ -171,7 +172,7 @@ function emptyTotals(): UpstreamTotals {
 function addServer(sums: Map<string, ServerCounters>, id: string, counters: ServerCounters): void {
   const sum = sums.get(id);
   if (sum === undefined) {
-    sums.set(id, { ...counters });
+    sums.set(id, copyServerCounters(counters));
     return;
   }
   addServerCounters(sum, counters);

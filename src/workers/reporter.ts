@@ -4,6 +4,7 @@
 
 import {
   addServerCounters,
+  copyServerCounters,
   eligibility,
   type ServerCounters,
   type ServerFigures,
@@ -86,7 +87,7 @@ export class Reporter {
       fails,
       findings: server.findings(nowMs),
       eligibility: now,
-      counters: earlier === undefined ? { ...counters } : sum(earlier, counters),
+      counters: earlier === undefined ? copyServerCounters(counters) : sum(earlier, counters),
     };
     return seen.last;
   }
@@ -117,7 +118,7 @@ function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
 }
 
 function sum(a: ServerCounters, b: ServerCounters): ServerCounters {
-  const both = { ...a };
+  const both = copyServerCounters(a);
   addServerCounters(both, b);
   return both;
 }

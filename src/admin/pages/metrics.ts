@@ -3,10 +3,11 @@
 // twice and a server that is gone leaves no series behind. Label values come from closed sets:
 // upstream, server id, eligibility, result and status class.
 
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import {
   DURATION_BOUNDS_MS,
   ELIGIBILITIES,
+  HEAD_BOUNDS_MS,
   openStreams,
   openTunnels,
   type ServerCounters,
@@ -14,6 +15,7 @@ import {
   type UpstreamCounters,
 } from '../../model.ts';
 import type { ServerDocument, StatusDocument } from '../contract.ts';
+import { TimeHistogram } from './time-histogram.ts';
 
 /** Version 0.0.4 of the format, which every Prometheus reads. */
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -183,7 +185,7 @@ function addTraffic(
   ]);
   const open = gauge('sluice_upstream_open_tunnels', 'Tunnels open now.', ['upstream']);
   const streams = gauge('sluice_upstream_open_streams', 'Streams under way.', ['upstream']);
-  new UpstreamDurations(registers, upstreams);
+  addTimes(upstreams, registers);
   const ofUpstreams = counters(UPSTREAM_COUNTERS, ['upstream', 'result'], registers);
   const ofServers = counters(SERVER_COUNTERS, ['upstream', 'server'], registers);
   for (const { name: upstream, counters: counted, servers } of upstreams) {
@@ -195,6 +197,30 @@ function addTraffic(
     }
     for (const server of servers) ofServers(server.counters, { upstream, server: server.id });
   }
+}
+
+function addTimes(upstreams: MetricsSource['upstreams'], registers: Registry[]): void {
+  new TimeHistogram({
+    name: 'sluice_upstream_duration_seconds',
+    help: 'Time from request to whole response, answered requests.',
+    ...{ registers, boundsMs: DURATION_BOUNDS_MS },
+    timed: upstreams.map(({ name: upstream, counters: { durations, durationSumMs } }) => ({
+      ...{ labels: { upstream }, buckets: durations, sumMs: durationSumMs },
+    })),
+  });
+  new TimeHistogram({
+    name: 'sluice_server_response_head_seconds',
+    help: 'Time from the begin of an attempt to the head of the response.',
+    ...{ registers, boundsMs: HEAD_BOUNDS_MS },
+    // Of a list with thousands of servers most may never have answered.
+    timed: upstreams.flatMap(({ name: upstream, servers }) =>
+      servers
+        .filter(({ counters: { heads } }) => heads > 0)
+        .map(({ id: server, counters: { headTimes, headSumMs } }) => ({
+          ...{ labels: { upstream, server }, buckets: headTimes, sumMs: headSumMs },
+        })),
+    ),
+  });
 }
 
 type CounterMetric = { readonly name: string; readonly help: string; readonly result?: string };
@@ -247,6 +273,9 @@ const SERVER_COUNTERS: Record<keyof ServerCounters, CounterMetric | null> = {
   cut: { name: 'sluice_server_cut_total', help: 'Responses that broke off.' },
   tunnelsCut: { name: 'sluice_server_tunnels_cut_total', help: 'Tunnels that broke off.' },
   answered5xx: { name: 'sluice_server_5xx_total', help: 'Responses of a class 5xx.' },
+  heads: null,
+  headTimes: null,
+  headSumMs: null,
   answered: null,
   answered1xx: null,
   answered2xx: null,
@@ -302,45 +331,4 @@ function counters<Name extends string>(
       metrics.get(metric.name)?.inc(all, Number(counted[key]));
     }
   };
-}
-
-type DurationValues = ReturnType<Histogram<'upstream' | 'le'>['get']>;
-
-/** A histogram whose buckets were counted elsewhere; prom-client's own only takes observations. */
-class UpstreamDurations extends Histogram<'upstream' | 'le'> {
-  readonly #upstreams: MetricsSource['upstreams'];
-  readonly #empty: Histogram<'upstream' | 'le'>;
-
-  constructor(registers: Registry[], upstreams: MetricsSource['upstreams']) {
-    const name = 'sluice_upstream_duration_seconds';
-    const help = 'Time from request to whole response, answered requests.';
-    super({ name, help, registers });
-    this.#upstreams = upstreams;
-    this.#empty = new Histogram({ name, help, registers: [] });
-  }
-
-  /** What the registry calls when it writes text (and `get` for anything else). */
-  getForPromString(): DurationValues {
-    return this.get();
-  }
-
-  override async get(): DurationValues {
-    const shape = await this.#empty.get();
-    const values = this.#upstreams.flatMap(({ name: upstream, counters }) => {
-      let total = 0;
-      const buckets = counters.durations.map((count, index) => {
-        total += count;
-        const bound = DURATION_BOUNDS_MS[index];
-        const le = bound === undefined ? '+Inf' : bound / 1000;
-        return { metricName: `${shape.name}_bucket`, labels: { upstream, le }, value: total };
-      });
-      const sum = counters.durationSumMs / 1000;
-      return [
-        ...buckets,
-        { metricName: `${shape.name}_sum`, labels: { upstream }, value: sum },
-        { metricName: `${shape.name}_count`, labels: { upstream }, value: total },
-      ];
-    });
-    return { ...shape, values };
-  }
 }

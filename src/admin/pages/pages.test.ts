@@ -219,7 +219,7 @@ test('the metrics carry what was counted, buckets cumulative', async () => {
               cut: 0,
               lost: 1,
               clientGone: 0,
-              failures: 2,
+              ...{ failures: 2, heads: 1, headTimes: [0, 1], headSumMs: 1 },
               tunnels: 6,
               tunnelsEnded: 1,
               tunnelsCut: 2,
@@ -264,6 +264,8 @@ test('the metrics carry what was counted, buckets cumulative', async () => {
     'sluice_upstream_duration_seconds_bucket{upstream="app",le="+Inf"} 4',
     'sluice_upstream_duration_seconds_sum{upstream="app"} 1.5',
     'sluice_upstream_duration_seconds_count{upstream="app"} 4',
+    '# TYPE sluice_server_response_head_seconds histogram',
+    `sluice_server_response_head_seconds_sum{upstream="app",server="${A}"} 0.001`,
   ]) {
     assert.ok(lines.has(line), line);
   }

@@ -1,7 +1,7 @@
 // The attempts of one request: who was tried, what came of it, whether another one may follow, and what
 // a method of balancing may ask about the request.
 
-import type { BalanceKey } from '../../model.ts';
+import { type BalanceKey, recordHead } from '../../model.ts';
 import type { Balanced, Outcome, Server, Upstream } from '../../upstream.ts';
 import { isIdempotent, type RequestHead, type ResponseHead } from '../message.ts';
 import { balanceKey } from './balance-key.ts';
@@ -39,6 +39,12 @@ export class Attempts implements Balanced {
   begin(nowMs: number): void {
     this.startedMs = nowMs;
     this.isSent = false;
+  }
+
+  /** Of the answer, or of the 101 that opens a tunnel. */
+  headCame(server: Server, nowMs: number): void {
+    this.tookMs = nowMs - this.startedMs;
+    recordHead(server.counters, this.tookMs);
   }
 
   /** `isReplayable`: the body so far is at hand. `sinceMs`: since the request came. */

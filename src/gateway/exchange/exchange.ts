@@ -248,7 +248,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     const server = this.#server;
     if (upstream === undefined || server === undefined) return;
     this.#body.forget();
-    this.#attempts.tookMs = this.#gateway.now() - this.#attempts.startedMs;
+    this.#attempts.headCame(server, this.#gateway.now());
     this.#status = head.status;
     this.#response = head;
     this.#client.begin(this.#attempts.withCookie(head, upstream, server));
@@ -317,8 +317,10 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     const over = (): void => this.#tunnelOver();
     this.#tunnel = new Tunnel(head.upgrade, { client: this.#client, server: this.#stream, over });
     this.#status = 101;
+    const nowMs = this.#gateway.now();
     countTunnel(upstream, server);
-    upstream.ended('answered', this.#gateway.now(), this.#startedMs, this.#isWaiting);
+    this.#attempts.headCame(server, nowMs);
+    upstream.ended('answered', nowMs, this.#startedMs, this.#isWaiting);
     this.#client.openTunnel(this.#attempts.withCookie(head, upstream, server));
     this.#lasts();
   }

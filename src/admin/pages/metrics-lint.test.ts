@@ -1,0 +1,96 @@
+// The metrics by the rules of Prometheus: what `promtool check metrics` would say of them. The judge is
+// tried first: it finds each fault.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { server, socketMetrics, status, upstream } from '../../../test/support/admin/documents.ts';
+import { metricsComplaints } from '../../../test/support/admin/metrics-lint.ts';
+import {
+  countAnswer,
+  createServerCounters,
+  createUpstreamCounters,
+  recordDuration,
+  recordHead,
+} from '../../model.ts';
+import { renderMetrics } from '../pages.ts';
+
+const GOOD = '# HELP a_total A.\n# TYPE a_total counter\na_total{b="c"} 1\n';
+const TIMES = `# HELP t_seconds T.\n# TYPE t_seconds histogram\nt_seconds_bucket{le="1"} 1\nt_seconds_bucket{le="+Inf"} 2
+t_seconds_sum 3\nt_seconds_count 2\n`;
+
+const FAULTS: readonly (readonly [text: string, complaint: RegExp])[] = [
+  [GOOD.trimEnd(), /no end/],
+  [GOOD.replace('A.', ''), /no help/],
+  [GOOD.replace('# HELP a_total A.\n', ''), /no help/],
+  [GOOD.replace('# TYPE a_total counter\n', ''), /no type/],
+  [GOOD.replace('counter', 'gauge'), /gauge with _total/],
+  [GOOD.replaceAll('_total', ''), /no _total/],
+  [GOOD.replaceAll('a_total', 'a_ms_total'), /seconds or bytes/],
+  [GOOD.replaceAll('a_total', 'aB_total'), /snake_case/],
+  [GOOD.replace('1\n', '-1\n'), /below 0/],
+  [GOOD.replace('1\n', 'one\n'), /value one/],
+  [GOOD.replace('"c"', '"c"d"'), /labels/],
+  [GOOD.replace('b="c"', 'le="c"'), /label le/],
+  [`${GOOD}a_total{b="c"} 2\n`, /twice/],
+  [`${GOOD}${GOOD}`, /twice/],
+  [`${GOOD}other 2\n`, /family/],
+  [TIMES.replace('{le="1"} 1', '{le="1"} 3'), /does not rise/],
+  [TIMES.replace('t_seconds_bucket{le="+Inf"} 2\n', ''), /no \+Inf/],
+  [TIMES.replace('count 2', 'count 1'), /its count/],
+  [TIMES.replace('t_seconds_sum 3\n', ''), /no sum/],
+];
+
+test('the judge finds each fault, and none in a good text', () => {
+  assert.deepEqual(metricsComplaints(GOOD), []);
+  assert.deepEqual(metricsComplaints(TIMES), []);
+  for (const [text, complaint] of FAULTS) {
+    assert.match(metricsComplaints(text).join('\n'), complaint, text);
+  }
+});
+
+function metrics(): Promise<string> {
+  const ids = ['10.0.0.1:80', '[::1]:80', 'name "quoted"\\:80', 'silent:80'];
+  const counters = createUpstreamCounters();
+  recordDuration(counters, 7);
+  const servers = ids.map((id, place) => {
+    const counted = createServerCounters();
+    if (place === 3) return { id, counters: counted };
+    countAnswer(counted, 200);
+    for (const ms of [0, 0.4, 3, 3, 80, 99_000]) recordHead(counted, ms);
+    return { id, counters: counted };
+  });
+  const names = ['app', 'other "app"\n'];
+  const described = ids.map((id) => server(id));
+  return renderMetrics({
+    status: status(names.map((name) => upstream(name, described))),
+    ...{ workerCrashes: 1, sockets: socketMetrics() },
+    upstreams: names.map((name) => ({ name, counters, servers })),
+  });
+}
+
+test('the metrics are as Prometheus wants them', async () => {
+  assert.deepEqual(metricsComplaints(await metrics()), []);
+});
+
+test('a server that never answered has no histogram, and each time is below its bound', async () => {
+  const lines = new Set((await metrics()).split('\n'));
+  const name = 'sluice_server_response_head_seconds';
+  for (const [le, value] of [
+    ...([
+      ['0.001', 2],
+      ['0.002', 2],
+      ['0.005', 4],
+      ['0.1', 5],
+      ['60', 5],
+      ['+Inf', 6],
+    ] as const),
+  ]) {
+    const line = `${name}_bucket{upstream="app",server="10.0.0.1:80",le="${le}"} ${value}`;
+    assert(lines.has(line), line);
+  }
+  assert(![...lines].some((line) => line.startsWith(`${name}_count`) && line.includes('silent')));
+  assert(
+    ![...lines].some((line) => line.includes('le="0.0015"')),
+    'no more bounds than of durations',
+  );
+});

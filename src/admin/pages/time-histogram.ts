@@ -1,0 +1,66 @@
+// Histograms whose buckets were counted elsewhere, as Prometheus text; prom-client's own only takes
+// observations. Classic ones: a native histogram has no form in text, and the bounds must be fixed so
+// that the figures of workers, and of gateways in a query, add up.
+
+import { Histogram, type Registry } from 'prom-client';
+import { DURATION_BOUNDS_MS } from '../../model.ts';
+
+export type Timed = {
+  readonly labels: Readonly<Record<string, string>>;
+  /** So many in each bucket, the last one without an upper bound. */
+  readonly buckets: readonly number[];
+  readonly sumMs: number;
+};
+
+export type TimeHistogramOptions = {
+  readonly name: string;
+  readonly help: string;
+  readonly registers: Registry[];
+  /** Upper bounds of the buckets, ms; those of DURATION_BOUNDS_MS are among them and are shown. */
+  readonly boundsMs: readonly number[];
+  readonly timed: readonly Timed[];
+};
+
+type Values = ReturnType<Histogram<string>['get']>;
+
+/** In seconds, with the bounds of DURATION_BOUNDS_MS. */
+export class TimeHistogram extends Histogram<string> {
+  readonly #options: TimeHistogramOptions;
+  readonly #empty: Histogram<string>;
+
+  constructor(options: TimeHistogramOptions) {
+    const { name, help, registers } = options;
+    super({ name, help, registers });
+    this.#options = options;
+    this.#empty = new Histogram({ name, help, registers: [] });
+  }
+
+  /** What the registry calls when it writes text (and `get` for anything else). */
+  getForPromString(): Values {
+    return this.get();
+  }
+
+  override async get(): Values {
+    const { boundsMs, timed } = this.#options;
+    const shape = await this.#empty.get();
+    const values = timed.flatMap(({ labels, buckets, sumMs }) => {
+      const series: typeof shape.values = [];
+      let total = 0;
+      for (const [place, count] of buckets.entries()) {
+        total += count;
+        const bound = boundsMs[place];
+        if (bound !== undefined && !DURATION_BOUNDS_MS.includes(bound)) continue;
+        const le = bound === undefined ? '+Inf' : bound / 1000;
+        series.push({
+          ...{ metricName: `${shape.name}_bucket`, labels: { ...labels, le }, value: total },
+        });
+      }
+      return [
+        ...series,
+        { metricName: `${shape.name}_sum`, labels, value: sumMs / 1000 },
+        { metricName: `${shape.name}_count`, labels, value: total },
+      ];
+    });
+    return { ...shape, values };
+  }
+}
