@@ -262,6 +262,42 @@ test('a drain stands in the record for upsync, and what others wrote there stays
   );
 });
 
+test('the host of the registry writes a drain into the record as any other gateway does', async (t) => {
+  const yaml = 'registry: { embedded: { listen: "127.0.0.1:0" } }\nupstreams: { app: {} }';
+  const a = await runDaemon(t, daemonConfig(yaml, temporaryDir(t)));
+  const registry = a.addresses.registry ?? assert.fail();
+  const server = await startServer(t);
+  const store = openClient(t, [registry]);
+  await register(store, [server]);
+  const record = async (): Promise<unknown> =>
+    JSON.parse(
+      Buffer.from((await store.get(`upstreams/app/${server.id}`))?.value ?? []).toString(),
+    );
+  const b = await runDaemon(t, daemonConfig(yamlOf(registry), temporaryDir(t)));
+  await together(a, b);
+  await setAdmin(a.control, server.id, { state: 'drain' });
+  assert.deepEqual(await record(), { weight: 1, down: 1, 'x-sluice-down': 1 });
+  await b.close();
+  await setAdmin(a.control, server.id, { state: 'ready' });
+  assert.deepEqual(await record(), { weight: 1, down: 0 });
+});
+
+test('a server whose give-back waited when its gateway ended is out at the next start', async (t) => {
+  const registry = { host: '127.0.0.1', port: await freePort() };
+  const server = await startServer(t);
+  const dir = temporaryDir(t);
+  const base = { state: 'drain', owner: 'user:test', reason: '', sinceMs: 1 } as const;
+  const admin = { state: 'ready', owner: '', reason: '', sinceMs: 0 } as const;
+  const snapshot = openSnapshot({ stateDir: join(dir, 'state'), log: silentLog });
+  snapshot.saveOverrides([{ upstream: 'app', server: server.id, admin, base }]);
+  await snapshot.close();
+  const servers = `servers: [{ address: "${server.id}" }]`;
+  const { control, gateway } = await runDaemon(t, daemonConfig(yamlOf(registry, servers), dir));
+  const waits = serverOf(await status(control), server.id);
+  assert.deepEqual([waits.admin.state, waits.givenBack], ['drain', true]);
+  assert.equal((await get(gateway)).status, 503);
+});
+
 test('write_down: off leaves the record alone', async (t) => {
   const { address } = await startEmbedded(t);
   const { a, servers, store } = await scene(t, address, 2, 'write_down: off');
@@ -380,6 +416,8 @@ test('while the registry is away a word holds on one gateway, and then on all', 
   const said = await sluice(['undrain', 'app', two.id, '--control', a.control]);
   assert.equal(said.code, 1);
   assert.match(said.stderr, /of app: still in drain: the registry is away, and other gateways may/);
+  const asked = await awaitIdle(a.control, two.id, '5s');
+  assert.deepEqual([asked.idle, asked.givenBack], [false, true], 'not safe to stop');
   const shown = await sluice(['status', 'app', '--control', a.control]);
   assert.match(shown.stdout, /given back: in force when the registry is back/);
   assert.equal(serverOf(await status(b.control), one.id).admin.state, 'ready');

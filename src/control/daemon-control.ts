@@ -275,6 +275,7 @@ export class DaemonControl implements Control {
   ): Promise<DrainDocument> {
     const { fleet, shared } = this.#options;
     const isIdleHere = this.#isIdleHere(upstream, server);
+    const givenBack = shared.isGivenBack(upstream, server);
     // What is left in flight is only shown; whether it is idle was known before.
     if (!isIdleHere) await this.#refresh();
     const { member } = this.#find(upstream, server);
@@ -289,8 +290,9 @@ export class DaemonControl implements Control {
       inFlight: (isIdleHere ? 0 : inFlight(upstream, server, figures)) + elsewhere.inFlight,
       tunnels: (isIdleHere ? 0 : lasting.tunnels) + elsewhere.tunnels,
       streams: (isIdleHere ? 0 : lasting.streams) + elsewhere.streams,
-      idle: isIdleHere && elsewhere.idle,
-      givenBack: shared.isGivenBack(upstream, server),
+      // Given back, it takes requests without another word: nobody may stop it then.
+      idle: isIdleHere && elsewhere.idle && !givenBack,
+      givenBack,
       eligibility: memberEligibility(upstream, member, figures),
       scope: elsewhere.scope,
     };
@@ -304,7 +306,8 @@ export class DaemonControl implements Control {
 
   #isOut(upstream: string, server: string): boolean {
     const members = this.#members(upstream, server);
-    return members.length > 0 && members.every(({ admin }) => admin.state !== 'ready');
+    const isTakenOut = members.length > 0 && members.every(({ admin }) => admin.state !== 'ready');
+    return isTakenOut && !this.#options.shared.isGivenBack(upstream, server);
   }
 
   #isIdleHere(upstream: string, server: string): boolean {

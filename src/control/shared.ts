@@ -11,7 +11,7 @@ import type {
   ReceiptDocument,
   ReleaseRecords,
 } from '../admin.ts';
-import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
+import { isSluiceError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { Gateways, type OtherCounts, type PendingIntent } from '../gateways.ts';
 import type { Admin } from '../model.ts';
@@ -28,7 +28,7 @@ import { isOutByRecord, localView } from './local-view.ts';
 import { Others } from './others.ts';
 import { Receipts } from './receipts.ts';
 import { downWrites, findMemberRecord } from './server-record.ts';
-import { type IntentChange, IntentWriter, type LockClaim } from './shared/intent-writer.ts';
+import { away, type IntentChange, IntentWriter, type LockClaim } from './shared/intent-writer.ts';
 import { LeftDown } from './shared/left-down.ts';
 import { sumReceipts } from './shared/receipt-sum.ts';
 import { NO_RELEASES, SharedReleases } from './shared/releases.ts';
@@ -174,9 +174,10 @@ export class SharedControl {
     const remembered = new Map<string, Map<string, Admin>>();
     const { overrides } = this.#options.snapshot;
     for (const { upstream, server, admin, base } of overrides) {
-      if (base !== undefined) continue;
+      // One that is given back is out until the word is in force: under it lies what took the server out.
+      if (base !== undefined && admin.state !== 'ready') continue;
       const admins = remembered.get(upstream) ?? new Map<string, Admin>();
-      remembered.set(upstream, admins.set(server, admin));
+      remembered.set(upstream, admins.set(server, base ?? admin));
     }
     for (const [upstream, admins] of remembered) gateways.remember(upstream, admins);
     for (const { upstream, server, admin, base } of overrides) {
@@ -337,7 +338,7 @@ export class SharedControl {
     const records = this.#recordsOf(table.member(upstream, server)?.registry ?? '');
     if (config === undefined || records === undefined) return [];
     const writesDown =
-      config.writeDown === 'auto' ? sharedBy([records]) !== '' : config.writeDown === 'on';
+      config.writeDown === 'auto' ? this.#isShared(records) : config.writeDown === 'on';
     // What was written once is taken back, whatever the setting says by then.
     if (admin.state !== 'ready' && !writesDown) return [];
     const { store } = records;
@@ -346,6 +347,12 @@ export class SharedControl {
     if (store === this.#place?.store) return writes;
     if (writes.length > 0) await store.commit(writes);
     return [];
+  }
+
+  /** Other machines may follow it, or other gateways do: whichever of them is asked writes the same. */
+  #isShared(records: ServerRecords): boolean {
+    const isMet = records.store === this.#place?.store && this.#gateways?.others.length !== 0;
+    return isMet || sharedBy([records]) !== '';
   }
 
   /** The records of a registry; undefined where it has none, or there is no such registry. */
@@ -389,8 +396,4 @@ export class SharedControl {
     for (const intent of pending) overrides.set(keyOf(intent), intent);
     snapshot.saveOverrides([...overrides.values()]);
   }
-}
-
-function away(): never {
-  throw new SluiceError('registry_unreachable', 'the registry does not answer');
 }

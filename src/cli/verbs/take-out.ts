@@ -4,7 +4,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminRequest, Control, DrainDocument } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { idleMeaning, isPartial, notHeard } from '../../base/scope.ts';
+import { givenBackMeaning, idleMeaning, isPartial, notHeard } from '../../base/scope.ts';
 import { formatDuration, parseDuration } from '../../base/units.ts';
 import { operator } from '../client/operator.ts';
 import { assertServer, controlOf, type GlobalOptions } from '../client/target.ts';
@@ -115,6 +115,14 @@ function notIdle(
   const { server, admin } = drain;
   const { upstream, state, waitMs, waitedMs } = asked;
   const details = { details: { ...drain } };
+  if (drain.givenBack) {
+    const what = givenBackMeaning(admin.state);
+    return new SluiceError(
+      'conflict',
+      `${server} of ${upstream}: somebody has given it back, ${what}`,
+      details,
+    );
+  }
   if (admin.state !== state) {
     const by = admin.owner === '' ? '' : ` by ${admin.owner}`;
     const after = formatDuration(Math.ceil(waitedMs));

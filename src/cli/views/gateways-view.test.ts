@@ -12,9 +12,10 @@ const SELF: GatewayDocument = {
   ...{ control: '10.0.0.1:8700', generation: 7, index: 30, current: true },
 };
 
-function rowOf(part: Partial<GatewayDocument>): string {
+function rowOf(part: Partial<GatewayDocument>, unheard: readonly string[] = []): string {
   const other: GatewayDocument = { ...SELF, id: 'b', name: 'pid 2 on web-2', ...part };
-  const text = gatewaysView({ ...status([]), gateways: [SELF, other] }, VIEW);
+  const scope = { ...ALONE, unheard };
+  const text = gatewaysView({ ...status([]), gateways: [SELF, other], scope }, VIEW);
   return text.split('\n')[2] ?? '';
 }
 
@@ -24,6 +25,8 @@ test('a row for each gateway says where it is and how far', () => {
   assert.match(rowOf({ current: false }), / has not confirmed the last change$/);
   assert.match(rowOf({ index: 0 }), / not known$/);
   assert.match(rowOf({ state: 'silent', current: false }), / silent .* not known$/);
+  const away = ['pid 2 on web-2 (the registry is away)'];
+  assert.match(rowOf({}, away), / live .* not known: the registry is away$/);
 });
 
 test('who is only known to be unheard is named below', () => {

@@ -8,14 +8,13 @@ import type { ViewOptions } from './status-view.ts';
 export function gatewaysView(status: StatusDocument, options: ViewOptions): string {
   const { nowMs, paint, width } = options;
   const { gateways, scope } = status;
-  const [self] = gateways;
   const rows = gateways.map((gateway) => [
     visible(gateway.name),
     gateway.state,
     formatDuration(Math.max(0, nowMs - gateway.sinceMs)),
     visible(gateway.version),
     visible(gateway.control),
-    self === undefined ? '' : lagOf(gateway, self),
+    lagOf(gateway, status),
   ]);
   const head = ['GATEWAY', 'STATE', 'SINCE', 'VERSION', 'CONTROL', 'LAG'];
   const [title = '', ...body] = table([head, ...rows], width);
@@ -29,9 +28,13 @@ export function gatewaysView(status: StatusDocument, options: ViewOptions): stri
   return `${[paint('dim', title), ...lines, ...notes].join('\n')}\n`;
 }
 
-function lagOf(gateway: GatewayDocument, self: GatewayDocument): string {
+function lagOf(gateway: GatewayDocument, { gateways, scope }: StatusDocument): string {
   if (gateway.state === 'silent') return 'not known';
-  const behind = Math.max(0, self.index - gateway.index);
+  // A live one is not heard where the registry is away: what it said last may be long over.
+  const start = `${gateway.name} (`;
+  const unheard = scope.unheard.find((text) => text.startsWith(start));
+  if (unheard !== undefined) return `not known: ${visible(unheard.slice(start.length, -1))}`;
+  const behind = Math.max(0, (gateways[0]?.index ?? 0) - gateway.index);
   const servers = gateway.index === 0 ? '' : behind === 0 ? 'none' : `${behind} behind`;
   return gateway.current ? servers || 'not known' : 'has not confirmed the last change';
 }

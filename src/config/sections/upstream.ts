@@ -127,7 +127,7 @@ export const upstreamSchema = section('A named group of interchangeable servers.
     about: "Whether a drain also writes `down` into the server's record.",
     initial: 'auto',
     meanings: {
-      auto: 'where other machines can follow the registry',
+      auto: 'where other machines can follow the registry, or other gateways do',
       on: 'always',
       off: 'never',
     },

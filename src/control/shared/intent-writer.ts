@@ -38,6 +38,11 @@ export type LockClaim = {
   readonly check: () => void;
 };
 
+/** The check of a claim that cannot be made without the registry. */
+export function away(): never {
+  throw new SluiceError('registry_unreachable', 'the registry does not answer');
+}
+
 export type IntentWriterOptions = {
   readonly gateways: Gateways;
   readonly others: Others;

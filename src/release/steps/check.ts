@@ -149,7 +149,7 @@ async function failedCheck(run: InstanceRun, reason: string, lastProbe: string):
     evidence: [`last probe: ${lastProbe}`],
   } as const;
   if (server?.admin.state !== 'ready') return { kind: 'failed', failure: end };
-  const inTraffic = `${claimOn(server.admin, run.release.owner)} ${WHILE_CHECKED}`;
+  const inTraffic = `${claimOn(server, run.release.owner)} ${WHILE_CHECKED}`;
   return { kind: 'failed', failure: { ...end, inTraffic } };
 }
 

@@ -53,6 +53,20 @@ for (const state of ['maint', 'ready'] as const) {
   });
 }
 
+test('a server that a person gives back while the registry is away is not stopped', async (t) => {
+  for (const step of ['drain', 'stop'] as const) {
+    const { service, control, a } = await scene(t);
+    const pid = await pidOf(service, a);
+    const take = when(a, step, 'start', () => {
+      control.givenBack.add(a);
+    });
+    const deployed = await deploy(service, control, 'v2', take);
+    assert.match(outcomes(deployed)[0] ?? '', /^v1 (in|out) skipped$/);
+    assert.match(deployed.result.instances[0]?.note ?? '', /somebody, who put it into traffic/);
+    assert.equal(await pidOf(service, a), pid);
+  }
+});
+
 // One is never healthy for the gateway, which would be the end of it otherwise.
 for (const step of ['start', 'check'] as const) {
   for (const state of ['maint', 'drain'] as const) {

@@ -2,14 +2,18 @@
 // maint as well as with undrain, and it is theirs then: the release does not stop what runs there,
 // does not judge it and does not bring anything back.
 
-import { type Admin, parseOwner } from '../../model.ts';
+import { parseOwner } from '../../model.ts';
 import type { PoolServer } from '../control.ts';
 import type { InstanceRun } from '../run.ts';
 import type { StepEnd } from '../step-end.ts';
 
 /** In words, '' when it is still ours: `left to user:bob (maint: disk), who took it`. */
-export function claimOn(admin: Admin, owner: string): string {
-  if (admin.state === 'ready') return 'left to somebody, who put it into traffic';
+export function claimOn(
+  { admin, givenBack }: Pick<PoolServer, 'admin' | 'givenBack'>,
+  owner: string,
+): string {
+  // Given back, it takes requests without another word, as soon as the registry has this one.
+  if (admin.state === 'ready' || givenBack) return 'left to somebody, who put it into traffic';
   // The registry's own `down` comes on top of our drain; nobody claims the server by it.
   if (admin.owner === owner || parseOwner(admin.owner).kind === 'registry') return '';
   const reason = admin.reason === '' ? '' : `: ${admin.reason}`;
@@ -23,6 +27,6 @@ export function takenOut(
   when: string,
 ): Extract<StepEnd, { kind: 'taken_over' }> | null {
   if (server === undefined || server.admin.state === 'ready') return null;
-  const claim = claimOn(server.admin, run.release.owner);
+  const claim = claimOn(server, run.release.owner);
   return claim === '' ? null : { kind: 'taken_over', reason: `${claim} ${when}` };
 }

@@ -31,7 +31,7 @@ export const drain: StepDefinition<'drain'> = {
       const state = await control.awaitIdle(service.upstream, instance, Math.ceil(sliceMs));
       const { inFlight, acknowledged } = state;
       const lasting = lastingFacts(state);
-      const claim = claimOn(state.admin, owner);
+      const claim = claimOn(state, owner);
       if (claim !== '') return { kind: 'taken_over', reason: `${claim} while it drained` };
       const failure = run.isTakenBack ? null : await release.released.findDead();
       if (failure !== null) return { kind: 'failed', failure };

@@ -100,7 +100,7 @@ async function watch(
     const servers = await run.release.serversNow();
     // A gateway that is away is the matter of the next step.
     const server = servers?.find(({ id }) => id === run.instance);
-    const claim = server === undefined ? '' : claimOn(server.admin, run.release.owner);
+    const claim = server === undefined ? '' : claimOn(server, run.release.owner);
     if (claim !== '') return { kind: 'taken_over', reason: `${claim} before it was stopped` };
     const few =
       need === null || servers === null ? null : tooFewOthers(servers, run.instance, need);

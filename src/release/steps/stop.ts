@@ -11,7 +11,7 @@ export const stop: StepDefinition<'stop'> = {
   run: async ({ timeoutMs }, run) => {
     const { driver, process, wait } = run;
     const server = await run.serverNow();
-    const claim = server === undefined ? '' : claimOn(server.admin, run.release.owner);
+    const claim = server === undefined ? '' : claimOn(server, run.release.owner);
     if (claim !== '') return { kind: 'taken_over', reason: `${claim} before it was stopped` };
     const { facts, trouble } = await driver.stop(process?.handle ?? null, { timeoutMs, wait });
     if (trouble !== '') return failed('release_failed', trouble);

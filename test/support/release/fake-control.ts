@@ -52,7 +52,10 @@ export class FakeControl implements ReleaseControl {
   opened = 0;
   /** Every gateway has confirmed what is in force. */
   isSettled = true;
+  /** Give-backs wait, as while the registry is away. */
   isGivenBack = false;
+  /** Those that wait. */
+  readonly givenBack = new Set<string>();
   /** Other gateways where no server takes requests. */
   outElsewhere: PoolServer['outElsewhere'] = [];
   /** Where it shares the records of releases. */
@@ -100,8 +103,10 @@ export class FakeControl implements ReleaseControl {
       throw new SluiceError('guard_refused', `server ${id}: leaves ${others?.length} eligible`);
     }
     const isOut = change.state !== 'ready';
+    this.givenBack.delete(id);
     if (isOut) server.state = { ...READY, ...pick(change) };
-    else if (!this.isGivenBack) server.state = READY;
+    else if (this.isGivenBack) this.givenBack.add(id);
+    else server.state = READY;
     this.calls.push(`${id} ${change.state}`);
     const { upstreams: after } = await this.status();
     const eligible = after[0]?.servers.filter((one) => one.eligibility === 'ok').length ?? 0;
@@ -154,7 +159,7 @@ export class FakeControl implements ReleaseControl {
     const { eligibility } = await this.#look(id);
     const idle = inFlight === 0;
     const base = { admin: state, generation: 1, acknowledged: true };
-    const counts = { inFlight, tunnels: 0, streams: 0, idle, givenBack: false };
+    const counts = { inFlight, tunnels: 0, streams: 0, idle, givenBack: this.givenBack.has(id) };
     return { ...base, ...counts, eligibility, scope: this.scope };
   }
 
@@ -173,7 +178,7 @@ export class FakeControl implements ReleaseControl {
       eligibility,
       outElsewhere: this.outElsewhere,
       settled: this.isSettled,
-      givenBack: this.isGivenBack,
+      givenBack: this.givenBack.has(id),
     };
   }
 }
