@@ -6,6 +6,7 @@ import type { Artifact } from './artifact.ts';
 import type { ReleaseEvent, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { closeHosts } from './hosts.ts';
 import { openJournal } from './journal/open.ts';
+import { unverified } from './journal/replay.ts';
 import { awaitRestarts } from './journal/restart-claim.ts';
 import { masked } from './masking.ts';
 import { Notifier } from './notify.ts';
@@ -99,7 +100,8 @@ async function run(
   const found = await surveyFor(release);
   for (const one of await secretsIn(found, service, options.version)) release.secrets.add(one);
   options.onSecrets?.(release.secrets);
-  const plan = refused(planRelease(service, found, options), release);
+  const asked = { ...options, unverified: unverified(release.before) };
+  const plan = refused(planRelease(service, found, asked), release);
   release.need = plan.need;
   await release.write({ kind: 'plan', data: { plan } });
   release.emit({ type: 'plan', plan });

@@ -4,6 +4,9 @@
 
 import type { ReleaseRecord } from '../../admin/contract.ts';
 
+/** Why a verify that somebody interrupted has no verdict. */
+export const INTERRUPTED = 'interrupted';
+
 /** The version has failed on this instance, and the release did not come to its end. */
 export type FailedBefore = { readonly instance: string; readonly reason: string };
 
@@ -16,6 +19,21 @@ export function failedBefore(
     failed = { instance, reason: String(data['reason'] ?? '') };
   }
   return failed;
+}
+
+/** The instances that were put into traffic, and whose verify did not come to an end. */
+export function unverified(
+  records: readonly Pick<ReleaseRecord, 'kind' | 'instance' | 'step' | 'data'>[],
+): ReadonlySet<string> {
+  const open = new Set<string>();
+  for (const { kind, instance, step, data } of records) {
+    if (data['revert'] === true) open.delete(instance);
+    else if (step === 'admit' && kind === 'intent') open.add(instance);
+    // One that failed for the version is brought back; any other end has judged nothing.
+    else if (step === 'verify' && kind === 'done' && data['not_judged'] !== INTERRUPTED)
+      open.delete(instance);
+  }
+  return open;
 }
 
 /** What the first runner was asked for. */

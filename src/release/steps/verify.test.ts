@@ -92,6 +92,28 @@ test('two broken instances do not make each other look normal, and one that was 
   assert.match(second, new RegExp(`^${b} start .*"peers":0`));
 });
 
+for (const isBad of [true, false]) {
+  test(`a release that ended in its verify is verified again when it is resumed: ${isBad}`, async (t) => {
+    const { service, control, a } = await scene(t, { verify: { ...VERIFY, windowMs: 60_000 } });
+    const interrupts = new Interrupts();
+    const die = when(a, 'verify', 'start', () => {
+      interrupts.raise('SIGINT');
+      interrupts.raise('SIGINT');
+    });
+    control.counts = () => [];
+    await deploy(service, control, 'v2', { ...die, interrupts });
+    traffic(control, (id) => (id === a && isBad ? 10 : 0));
+    const resumed = await deploy({ ...service, verify: VERIFY }, control, 'v2', { resume: 'r2' });
+    const verified = said(resumed.events);
+    assert.match(verified[0] ?? '', new RegExp(`^${a} start .*"peers":1`));
+    assert.match(verified[1] ?? '', new RegExp(`^${a} ${isBad ? 'failed' : 'done'} `));
+    assert.deepEqual(
+      outcomes(resumed),
+      isBad ? ['v1 in reverted', 'v1 in untouched'] : ['v2 in released', 'v2 in released'],
+    );
+  });
+}
+
 test('a version that is as bad as the old one is released', async (t) => {
   const { service, control } = await scene(t, { verify: VERIFY });
   traffic(control, () => 2);

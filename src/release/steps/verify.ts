@@ -7,6 +7,7 @@ import { isSluiceError, messageOf } from '../../base/errors.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Receipt } from '../control.ts';
 import type { Facts } from '../events.ts';
+import { INTERRUPTED } from '../journal/replay.ts';
 import type { Step } from '../plan.ts';
 import type { InstanceRun } from '../run.ts';
 import { done, failed, type StepEnd } from '../step-end.ts';
@@ -65,7 +66,7 @@ export const verify: StepDefinition<'verify'> = {
         if (kind === 'bad') return bad(run, said);
         if (kind === 'good') return done(said);
         if (kind === 'too_few') {
-          const why = soft.aborted ? 'interrupted' : `fewer than ${step.minRequests} requests`;
+          const why = soft.aborted ? INTERRUPTED : `fewer than ${step.minRequests} requests`;
           return undecided(step, run, why, said);
         }
         run.wait(facts);
