@@ -18,7 +18,7 @@ import { start } from './steps/start.ts';
 import { stop } from './steps/stop.ts';
 import { verify } from './steps/verify.ts';
 
-export { takenOut } from './steps/claim.ts';
+export { claimOn, takenOut } from './steps/claim.ts';
 
 /** What one kind of step is. */
 export type StepDefinition<Kind extends StepKind> = {

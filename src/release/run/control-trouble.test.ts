@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   deploy,
+  heldBy,
   outcomes,
   pidOf,
   type Scene,
@@ -38,6 +39,48 @@ test('a control plane that goes away before the check leaves the new version run
   ]);
   it.control.isAway = false;
   await assertTakenUp(it, 'v2');
+});
+
+test('what no gateway can be asked about is not stopped, and the release ends', async (t) => {
+  const it = await scene(t);
+  const pid = await pidOf(it.service, it.a);
+  const leave = when(it.a, 'drain', 'done', () => {
+    it.control.isAway = true;
+  });
+  const notes: string[] = [];
+  const onEvent: typeof leave.onEvent = (event) => {
+    leave.onEvent(event);
+    if (event.type === 'note') notes.push(`${event.instance} ${event.text}`);
+  };
+  const { result, events } = await deploy(it.service, it.control, 'v2', {
+    onEvent,
+    controlRetryMs: 300,
+  });
+  assert.equal(result.exit, 9, result.reason);
+  assert.equal(await pidOf(it.service, it.a), pid);
+  assert(!events.some((event) => event.type === 'step' && event.step === 'stop'));
+  assert.deepEqual(outcomes({ result, events }), ['v1 out stuck', 'v1 out untouched']);
+  assert(notes.some((text) => text.startsWith(`${it.a} no gateway can be asked whether it is`)));
+  it.control.isAway = false;
+  const rest = await deploy(it.service, it.control, 'v2');
+  assert.deepEqual(outcomes(rest), ['v2 in released', 'v2 in released']);
+});
+
+test('a server that a person took while no gateway could be asked is not stopped', async (t) => {
+  const { service, control, a } = await scene(t);
+  const pid = await pidOf(service, a);
+  const leave = when(a, 'drain', 'done', () => {
+    control.isAway = true;
+  });
+  const onEvent: typeof leave.onEvent = (event) => {
+    leave.onEvent(event);
+    if (event.type !== 'note' || !event.text.startsWith('no gateway can be asked')) return;
+    control.server(a).state = heldBy('user:bob', 'ready');
+    control.isAway = false;
+  };
+  const deployed = await deploy(service, control, 'v2', { onEvent, controlRetryMs: 20_000 });
+  assert.match(outcomes(deployed)[0] ?? '', /^v1 in skipped$/);
+  assert.equal(await pidOf(service, a), pid);
 });
 
 test("while the control plane is waited for, the check's deadline does not run", async (t) => {

@@ -1,9 +1,10 @@
 // One step with its journal records and events around it. Steps themselves write none.
 
+import { formatDuration } from '../../base/units.ts';
 import type { Facts } from '../events.ts';
 import type { Step } from '../plan.ts';
-import { failed, type StepEnd } from '../step-end.ts';
-import { runStep, startFacts, touches } from '../steps.ts';
+import { endOf, failed, type StepEnd } from '../step-end.ts';
+import { claimOn, runStep, startFacts, touches } from '../steps.ts';
 import { pause } from '../wait.ts';
 import type { InstanceRun } from './instance-run.ts';
 import type { Release } from './release.ts';
@@ -25,6 +26,10 @@ export async function runJournaled(
   };
   const write = (kind: 'intent' | 'done' | 'failed', data: Facts): Promise<void> =>
     release.write({ kind, instance, step: step.kind, data: { revert, ...data } });
+  if (step.kind === 'stop' && !run.isTouched) {
+    const end = await notOurs(run);
+    if (end !== null) return end;
+  }
   const isFirst = !run.isTouched;
   await write('intent', step.kind === 'guard' ? { serving: run.plan.serving } : {});
   // Others must know of it before it is done: who finds us dead gives back what was only drained. What
@@ -62,6 +67,29 @@ export async function runJournaled(
     release.storageFailed(end.failure);
   }
   return end;
+}
+
+/**
+ * A stop cannot be undone, so a gateway has to have said after the drain that the server is still ours. While
+ * none can be asked, a person may have taken it by any of them: it is waited for, and then nothing is
+ * stopped. Null when it is ours.
+ */
+async function notOurs(run: InstanceRun): Promise<StepEnd | null> {
+  const { release, instance, service } = run;
+  if ((await release.serversNow()) === null) {
+    const wait = formatDuration(release.controlRetryMs);
+    const text = `no gateway can be asked whether it is still drained: it is not stopped before one has said so (waiting for ${wait} at most)`;
+    release.emit({ type: 'note', instance, text });
+  }
+  try {
+    const server = await run.server();
+    const claim = server === undefined ? '' : claimOn(server, release.owner);
+    return claim === '' ? null : { kind: 'taken_over', reason: `${claim} before it was stopped` };
+  } catch (error) {
+    const end = endOf(error, service.upstream);
+    const { soft } = release.options.interrupts;
+    return soft.aborted ? failed('interrupted', 'interrupted before the stop') : end;
+  }
 }
 
 async function unlessAborted(
