@@ -134,6 +134,24 @@ test('a write that failed is tried again, and said once', async (t) => {
   assert.equal(puts(), count);
 });
 
+test('a write under a lease that is over does not hold up the next one', async (t) => {
+  const { records, tick, registry, given, store, lines } = await scene(t);
+  const { promise, reject } = Promise.withResolvers<void>();
+  const old = given.lease ?? assert.fail();
+  given.lease = { ...old, put: () => promise };
+  records.note();
+  await tick(0);
+  given.lease = await store.openLease({ ttlMs: 1, onLost: () => {} });
+  records.again();
+  await tick(0);
+  assert.equal(registry.text('k'), undefined);
+  reject(new Error('the lease is over'));
+  await settled();
+  await tick(0);
+  assert.equal(registry.text('k'), 'one');
+  assert.deepEqual(lines, []);
+});
+
 test('a record that was lost or overtaken is written again', async (t) => {
   const { records, tick, registry, puts } = await scene(t);
   records.note();

@@ -90,6 +90,8 @@ export class LeasedRecords {
       },
       (error: unknown) => {
         this.#writing.delete(key);
+        // Under another lease all is written anew, and this write was in its way.
+        if (this.#options.lease() !== open) return this.note();
         this.#written.delete(key);
         this.#failed(error);
       },

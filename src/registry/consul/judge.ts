@@ -34,7 +34,7 @@ function saidBy({ status, body }: ConsulReply): string {
   return text === '' ? `${status}` : `${status} ${JSON.stringify(text)}`;
 }
 
-/** @throws registry_refused, too_large, storage_full */
+/** @throws registry_refused, too_large, storage_full, conflict where the session of a write is over */
 export function judge(
   outcome: ConsulReply | RequestFailure,
   address: Address,
@@ -59,6 +59,10 @@ export function judge(
   if (status === 413) throw new SluiceError('too_large', `registry ${at}: ${text}`);
   if (status === 401 || status === 403) {
     throw new SluiceError('registry_refused', `registry ${at}: ${said}; check the token`);
+  }
+  // With status 500; however often it is asked again, the session does not come back.
+  if (/^invalid session /.test(text)) {
+    throw new SluiceError('conflict', `registry ${at}: ${said}; open another one`);
   }
   if (status === 429 || (status >= 500 && status !== 501)) {
     const sent = status !== 429 && !NOT_BEGUN.test(text);

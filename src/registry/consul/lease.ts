@@ -2,7 +2,7 @@
 // renewed three times within its TTL. It is lost when the registry says so, or when no renewal was
 // answered for a whole TTL: from then on the registry may have given it up, so nobody counts on it.
 
-import { messageOf, SluiceError } from '../../base/errors.ts';
+import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import type { Lease, LeaseOptions } from '../record-store.ts';
 import { parseDone } from './answer.ts';
 import type { ConsulTransport } from './transport.ts';
@@ -46,7 +46,9 @@ export async function openSessionLease(
     if (!over.signal.aborted && !transport.closing.aborted)
       timer = setTimeout(() => void renew(), next);
   };
-  let timer = setTimeout(() => void renew(), ttlMs / 3);
+  // From when it was asked for: the answer may have come late.
+  const firstMs = Math.max(0, renewedMs + ttlMs / 3 - performance.now());
+  let timer = setTimeout(() => void renew(), firstMs);
   transport.closing.addEventListener('abort', () => clearTimeout(timer), { signal: over.signal });
   return {
     ttlMs,
@@ -56,7 +58,14 @@ export async function openSessionLease(
         path: `${pathOf(key)}?acquire=${id}`,
         body: Buffer.from(value),
       } as const;
-      if (parseDone(await transport.call(request))) return;
+      try {
+        if (parseDone(await transport.call(request))) return;
+      } catch (error) {
+        if (isSluiceError(error) && error.code === 'conflict') {
+          lose('the registry does not know it any more');
+        }
+        throw error;
+      }
       throw new SluiceError('conflict', `key "${key}": another lease holds it`);
     },
     async delete(key) {

@@ -57,7 +57,9 @@ export async function openEtcdLease(
     }
     if (!over.signal.aborted && !closing.aborted) timer = setTimeout(() => void renew(), nextMs);
   };
-  let timer = setTimeout(() => void renew(), ttlMs / 3);
+  // From when it was asked for: the answer may have come late.
+  const firstMs = Math.max(0, renewedMs + ttlMs / 3 - performance.now());
+  let timer = setTimeout(() => void renew(), firstMs);
   closing.addEventListener('abort', () => clearTimeout(timer), { signal: over.signal });
   return {
     ttlMs,
