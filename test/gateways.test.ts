@@ -298,6 +298,24 @@ test('a server whose give-back waited when its gateway ended is out at the next 
   assert.equal((await get(gateway)).status, 503);
 });
 
+test('a gateway says whose place it has taken', async (t) => {
+  const { address } = await startEmbedded(t);
+  const store = openClient(t, [address]);
+  const dir = temporaryDir(t);
+  const records = async (): Promise<readonly { readonly id: string; readonly text: string }[]> =>
+    (await store.list('sluice/shared/gateways/')).entries.map(({ key, value }) => ({
+      id: key.split('/').at(-1) ?? '',
+      text: Buffer.from(value).toString(),
+    }));
+  const first = await runDaemon(t, daemonConfig(yamlOf(address), dir));
+  const [before] = await records();
+  await first.close();
+  await runDaemon(t, daemonConfig(yamlOf(address), dir));
+  const [after] = await records();
+  assert(before !== undefined && after !== undefined && before.id !== after.id);
+  assert.match(after.text, new RegExp(`"replaces":"${before.id}"`));
+});
+
 test('write_down: off leaves the record alone', async (t) => {
   const { address } = await startEmbedded(t);
   const { a, servers, store } = await scene(t, address, 2, 'write_down: off');

@@ -86,7 +86,7 @@ export class SharedControl {
         ...{ store: place.store, log, id: this.#id, ...place.config.gateways },
         describe: () => ({
           ...{ name: this.#name, version: options.version, control: this.#control },
-          startedAtMs: this.#startedAtMs,
+          ...{ startedAtMs: this.#startedAtMs, replaces: options.snapshot.lastGateway },
           upstreams: table.upstreams.map(({ config }) => config.name),
         }),
         view: (name) => {
@@ -173,6 +173,7 @@ export class SharedControl {
     if (gateways === undefined) return;
     const remembered = new Map<string, Map<string, Admin>>();
     const { overrides } = this.#options.snapshot;
+    this.#options.snapshot.saveGateway(this.#id);
     for (const { upstream, server, admin, base } of overrides) {
       // One that is given back is out until the word is in force: under it lies what took the server out.
       if (base !== undefined && admin.state !== 'ready') continue;

@@ -26,6 +26,8 @@ export type GatewayDocument = {
   readonly startedAtMs: number;
   /** Upstreams that it sends requests to. */
   readonly upstreams: readonly string[];
+  /** The gateway that ran on the same `state_dir` before: there is one at a time, so that one is dead. */
+  readonly replaces?: string;
 };
 
 /** One server that is out. */
@@ -119,14 +121,16 @@ export function viewText({ token, capacity, out }: ViewDocument): string {
 export function parseGateway(text: string): GatewayDocument | undefined {
   const value = parseObject(text);
   if (value === undefined) return undefined;
-  const { name, version, control, startedAtMs, upstreams } = value;
+  const { name, version, control, startedAtMs, upstreams, replaces } = value;
   const isGood =
     isText(name) &&
     isText(version) &&
     isText(control) &&
     isCount(startedAtMs) &&
     isTexts(upstreams);
-  return isGood ? { name, version, control, startedAtMs, upstreams } : undefined;
+  if (!isGood) return undefined;
+  const document = { name, version, control, startedAtMs, upstreams };
+  return isText(replaces) ? { ...document, replaces } : document;
 }
 
 export function parseIntents(text: string): IntentsDocument | undefined {

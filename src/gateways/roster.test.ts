@@ -22,7 +22,7 @@ type Scene = {
   version: string;
 };
 
-function scene(t: TestContext): Scene {
+function scene(t: TestContext, forgetMs = 60_000): Scene {
   const registry = new MemoryRegistry();
   const store = registry.client();
   const { log, lines } = recordingLog();
@@ -30,7 +30,7 @@ function scene(t: TestContext): Scene {
   const found: Scene = {
     ...{ registry, store, lines, version: '1', leases: () => leases },
     roster: new Roster({
-      ...{ store, prefix: 'sluice/', id: 'a', leaseMs: 10_000, forgetMs: 60_000, log },
+      ...{ store, prefix: 'sluice/', id: 'a', leaseMs: 10_000, forgetMs, log },
       describe: () => described('A', found.version),
       onLease: () => {
         leases += 1;
@@ -41,8 +41,8 @@ function scene(t: TestContext): Scene {
   return found;
 }
 
-async function joined(t: TestContext): Promise<Scene> {
-  const found = scene(t);
+async function joined(t: TestContext, forgetMs?: number): Promise<Scene> {
+  const found = scene(t, forgetMs);
   found.roster.start();
   await settled();
   return found;
@@ -204,6 +204,18 @@ test('a silent one is forgotten in time, even when nothing else happens', async 
   // It was not dead.
   one.roster.take(shared('AB'), 100_000);
   assert.deepEqual(seen(one), ['B live 100000']);
+});
+
+test('a silent one that another has taken the place of is forgotten sooner', async (t) => {
+  const one = await joined(t, 3_600_000);
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1000 });
+  const here = shared('AbcD');
+  const replaced = { ...described('D'), replaces: 'b' };
+  one.roster.take({ ...here, gateways: new Map([...here.gateways, ['d', replaced]]) }, 1000);
+  t.mock.timers.tick(59_999);
+  assert.deepEqual(seen(one), ['B silent 1000', 'C silent 1000', 'D live 1000']);
+  t.mock.timers.tick(1);
+  assert.deepEqual(seen(one), ['C silent 1000', 'D live 1000']);
 });
 
 test('one that could not be forgotten is silent again', async (t) => {

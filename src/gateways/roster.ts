@@ -13,6 +13,8 @@ const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 5000;
 /** Leaving waits no longer for a registry that is away, ms. */
 const GOODBYE_MS = 2000;
+/** A silent one whose successor is here is dead; what its workers had begun ends within this time, ms. */
+const REPLACED_FORGET_MS = 60_000;
 /** A registry may take so many times the lease until it ends it. */
 const LEASE_ENDS_FACTOR = 2;
 /** A timer cannot wait longer. */
@@ -43,6 +45,7 @@ export type RosterOptions = {
 export class Roster {
   readonly #options: RosterOptions;
   #others: readonly OtherGateway[] = [];
+  #replaced: ReadonlySet<string> = new Set();
   /** Their records are being removed. */
   readonly #forgotten = new Set<string>();
   #lease: Lease | undefined;
@@ -107,6 +110,7 @@ export class Roster {
     // A record that is gone is a goodbye, unless its writer lives on, or the registry has lost ours as well.
     const kept = this.#others.filter(({ id }) => !gateways.has(id) && (isLost || alive.has(id)));
     const known = [...gateways, ...kept.map((other) => [other.id, other] as const)];
+    this.#replaced = new Set(known.flatMap(([, { replaces }]) => replaces ?? []));
     this.#others = known.flatMap(([id, document]) => {
       const isAlive = alive.has(id);
       if (id === self || (this.#forgotten.has(id) && !isAlive)) return [];
@@ -248,7 +252,9 @@ export class Roster {
     const { store, prefix, forgetMs, log } = this.#options;
     clearTimeout(this.#nextForget);
     const silent = this.#others.filter(({ state }) => state === 'silent');
-    const isDue = ({ sinceMs }: OtherGateway): boolean => nowMs - sinceMs >= forgetMs;
+    const dueMs = ({ id, sinceMs }: OtherGateway): number =>
+      sinceMs + (this.#replaced.has(id) ? Math.min(forgetMs, REPLACED_FORGET_MS) : forgetMs);
+    const isDue = (other: OtherGateway): boolean => nowMs >= dueMs(other);
     for (const { id, name } of silent.filter(isDue)) {
       log.info({ gateway: name, id }, 'silent gateway is forgotten');
       this.#others = this.#others.filter((other) => other.id !== id);
@@ -260,7 +266,7 @@ export class Roster {
     }
     const waiting = silent.filter((other) => !isDue(other));
     if (waiting.length === 0 || this.#isClosed) return;
-    const nextMs = Math.min(...waiting.map(({ sinceMs }) => sinceMs)) + forgetMs;
+    const nextMs = Math.min(...waiting.map(dueMs));
     const delayMs = Math.min(TIMER_MAX_MS, Math.max(0, nextMs - nowMs));
     this.#nextForget = setTimeout(() => this.#forget(Date.now()), delayMs).unref();
   }

@@ -95,8 +95,10 @@ test('what was saved is there after reopening', async (t) => {
   });
   first.saveOverrides([OVERRIDE]);
   first.remember(() => MEMORY);
+  first.saveGateway('web-1-7');
   await first.close();
   const second = openSnapshot({ stateDir, log: silentLog });
+  assert.deepEqual([first.lastGateway, second.lastGateway], ['', 'web-1-7']);
   assert.deepEqual(second.overrides, [OVERRIDE]);
   assert.deepEqual(second.memory, MEMORY);
 });

@@ -1,4 +1,4 @@
-// The daemon's memory in `state_dir`: `intent.json` and `memory.json` (see state.ts). A file that is
+// The daemon's memory in `state_dir`: `intent.json`, `memory.json` (see state.ts) and `gateway.json`. A file that is
 // not what we wrote is reported, set aside as `.bad` and never trusted; one that a newer program wrote
 // is left alone and the start refused. Who may open the folder is decided in lock.ts.
 
@@ -8,7 +8,14 @@ import { messageOf, SluiceError } from '../base/errors.ts';
 import { createFolder } from '../base/folder.ts';
 import type { Log } from '../base/log.ts';
 import { readStateFile, writeStateFile, writeStateFileSync } from './file.ts';
-import { type Memory, memoryToJson, type Override, parseMemory, parseOverrides } from './state.ts';
+import {
+  type Memory,
+  memoryToJson,
+  type Override,
+  parseGatewayId,
+  parseMemory,
+  parseOverrides,
+} from './state.ts';
 
 const VERSION = 1;
 /** Changes within this time are written together, ms; where a write takes long, longer. */
@@ -46,9 +53,12 @@ export class Snapshot {
   /** As the last run left them. */
   readonly memory: Memory;
   readonly overrides: readonly Override[];
+  /** The name under which other gateways knew the last run; '' = none. */
+  readonly lastGateway: string;
   readonly #log: Log;
   readonly #intentPath: string;
   readonly #memoryPath: string;
+  readonly #gatewayPath: string;
   #produce: (() => Memory) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -66,12 +76,23 @@ export class Snapshot {
     this.#intentPath = join(options.stateDir, 'intent.json');
     this.#memoryPath = join(options.stateDir, 'memory.json');
     this.overrides = this.#load(this.#intentPath, parseOverrides) ?? [];
+    this.#gatewayPath = join(options.stateDir, 'gateway.json');
+    this.lastGateway = this.#load(this.#gatewayPath, parseGatewayId) ?? '';
     this.memory = this.#load(this.#memoryPath, parseMemory) ?? NO_MEMORY;
   }
 
   /** Replaces all overrides; durable when it returns. @throws storage_full, storage_failed */
   saveOverrides(overrides: readonly Override[]): void {
     writeStateFileSync(this.#intentPath, VERSION, { overrides });
+  }
+
+  /** For the next run. Without it that only takes longer until this one is forgotten. */
+  saveGateway(id: string): void {
+    try {
+      writeStateFileSync(this.#gatewayPath, VERSION, { id });
+    } catch (error) {
+      this.#log.warn({ error: messageOf(error) }, 'name of this gateway not written');
+    }
   }
 
   /** Something changed: write what `produce` returns, soon. The last caller's `produce` wins. */

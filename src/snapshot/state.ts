@@ -85,6 +85,10 @@ export function parseMemory(value: unknown): Memory | undefined {
   return { generation: value['generation'], memberships, verdicts, names, dataDirs };
 }
 
+export function parseGatewayId(value: unknown): string | undefined {
+  return isRecord(value) && isText(value['id']) ? value['id'] : undefined;
+}
+
 export function parseOverrides(value: unknown): readonly Override[] | undefined {
   return isRecord(value) ? parseList(value['overrides'], parseOverride) : undefined;
 }
