@@ -211,11 +211,16 @@ test('a silent one that another has taken the place of is forgotten sooner', asy
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1000 });
   const here = shared('AbcD');
   const replaced = { ...described('D'), replaces: 'b' };
+  for (const key of ['views/b/app', 'applied/b', 'views/c/app']) {
+    one.registry.set(`sluice/seen/${key}`, 'of somebody else');
+  }
   one.roster.take({ ...here, gateways: new Map([...here.gateways, ['d', replaced]]) }, 1000);
   t.mock.timers.tick(59_999);
   assert.deepEqual(seen(one), ['B silent 1000', 'C silent 1000', 'D live 1000']);
   t.mock.timers.tick(1);
   assert.deepEqual(seen(one), ['C silent 1000', 'D live 1000']);
+  await settled();
+  assert.deepEqual(one.registry.keys('sluice/seen/'), ['sluice/seen/views/c/app']);
 });
 
 test('one that could not be forgotten is silent again', async (t) => {

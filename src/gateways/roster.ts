@@ -249,7 +249,7 @@ export class Roster {
 
   /** Nothing else may happen in the registry until then, so the next one has a timer. */
   #forget(nowMs: number): void {
-    const { store, prefix, forgetMs, log } = this.#options;
+    const { forgetMs, log } = this.#options;
     clearTimeout(this.#nextForget);
     const silent = this.#others.filter(({ state }) => state === 'silent');
     const dueMs = ({ id, sinceMs }: OtherGateway): number =>
@@ -259,7 +259,7 @@ export class Roster {
       log.info({ gateway: name, id }, 'silent gateway is forgotten');
       this.#others = this.#others.filter((other) => other.id !== id);
       this.#forgotten.add(id);
-      store.delete(`${prefix}shared/gateways/${id}`).catch((error: unknown) => {
+      this.#remove(id).catch((error: unknown) => {
         this.#forgotten.delete(id);
         this.#failed(error);
       });
@@ -269,6 +269,14 @@ export class Roster {
     const nextMs = Math.min(...waiting.map(dueMs));
     const delayMs = Math.min(TIMER_MAX_MS, Math.max(0, nextMs - nowMs));
     this.#nextForget = setTimeout(() => this.#forget(Date.now()), delayMs).unref();
+  }
+
+  /** What it said last is gone with its lease, but for what somebody else wrote over it. */
+  async #remove(id: string): Promise<void> {
+    const { store, prefix } = this.#options;
+    await store.delete(`${prefix}seen/views/${id}/`, { recurse: true });
+    await store.delete(`${prefix}seen/applied/${id}`);
+    await store.delete(`${prefix}shared/gateways/${id}`);
   }
 
   #failed(error: unknown): void {

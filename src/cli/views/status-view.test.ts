@@ -116,6 +116,13 @@ empty  least_conn, 0 of 0 eligible
   );
 });
 
+test('an upstream without servers is no reason to register one while a registry cannot be read', () => {
+  const registry = { ...STATUS.registry, reachable: false };
+  const text = statusView({ ...STATUS, registry }, plain);
+  assert.match(text, /\n {2}no servers are known, and not all registries can be read: see above\n/);
+  assert.doesNotMatch(text, /kv put/);
+});
+
 test('what is in flight and would not end by itself is told apart', () => {
   const lasting = { ...SERVER, inFlight: 12, tunnels: 2, streams: 1 };
   const one = { ...SERVER, inFlight: 1, tunnels: 1 };

@@ -22,7 +22,7 @@ export type ViewOptions = {
 export function statusView(status: StatusDocument, options: ViewOptions): string {
   const blocks = [
     headOf(status, options),
-    ...status.upstreams.map((upstream) => upstreamView(upstream, options)),
+    ...status.upstreams.map((upstream) => upstreamView(upstream, emptyText(status), options)),
   ];
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
@@ -107,14 +107,27 @@ function inFlightOf({ inFlight, tunnels, streams }: ServerDocument): string | nu
 /** Beside the labels of the head. */
 const HEAD_INDENT = ' '.repeat(11);
 
-function upstreamView(upstream: UpstreamDocument, { nowMs, paint, width }: ViewOptions): string[] {
+/** Of an upstream without servers. */
+function emptyText({ registry, registries }: StatusDocument): string {
+  const isUnread = [registry, ...registries].some(
+    ({ kind, reachable }) => kind !== 'none' && !reachable,
+  );
+  if (isUnread) return 'no servers are known, and not all registries can be read: see above';
+  return 'no servers: register one with "sluice kv put"';
+}
+
+function upstreamView(
+  upstream: UpstreamDocument,
+  empty: string,
+  { nowMs, paint, width }: ViewOptions,
+): string[] {
   const count = `${upstream.eligible} of ${upstream.servers.length} eligible`;
   const isEmpty = upstream.eligible === 0;
   const failing = upstream.servers.filter((server) => stateOf(server) === 'failing').length;
   const lines = [
     `${paint('bold', upstream.name)}  ${upstream.balance}, ${paint(isEmpty ? 'red' : 'green', count)}${failing === 0 ? '' : paint('red', `, ${failing} failing`)}`,
   ];
-  if (upstream.servers.length === 0) lines.push('  no servers: register one with "sluice kv put"');
+  if (upstream.servers.length === 0) lines.push(`  ${empty}`);
   else {
     const rows = upstream.servers.map((server) => [
       `  ${server.id}`,

@@ -234,7 +234,7 @@ async function build(options: ClusterOptions, cleanup: Cleanup, scope: Scope): P
       : openConsul(where);
   cleanup.add(() => store.close());
   for (const server of servers) {
-    await store.put(`upstreams/app/${server}`, '{"weight":1,"max_fails":2,"fail_timeout":"2s"}');
+    await store.put(`upstreams/app/${server}`, '{"weight":1,"max_fails":2,"fail_timeout":2}');
   }
   return { options, cleanup, gateways, servers, store, registry, agents };
 }

@@ -90,7 +90,7 @@ export async function pipeline({
   over,
 }: PersonOptions): Promise<void> {
   const put = async (down: 0 | 1): Promise<void> => {
-    const record = { weight: 1, max_fails: 2, fail_timeout: '2s', down };
+    const record = { weight: 1, max_fails: 2, fail_timeout: 2, down };
     while (
       !(await cluster.store
         .put(`upstreams/app/${server}`, JSON.stringify(record))

@@ -97,7 +97,7 @@ export function receiptTrouble(
 }
 
 /** Records that nobody needs any more. */
-export async function leftBehind({ store }: Cluster, isOver: boolean): Promise<string[]> {
+export async function leftBehind({ store, options }: Cluster, isOver: boolean): Promise<string[]> {
   const { entries } = await store.list('sluice/');
   const keys = entries.map(({ key }) => key);
   const live = new Set(
@@ -105,6 +105,10 @@ export async function leftBehind({ store }: Cluster, isOver: boolean): Promise<s
   );
   return keys.filter((key) => {
     if (key.startsWith('sluice/shared/intents/')) return false;
+    // Of releases the journals stay, and their receipts for ten minutes: for whoever asks another gateway.
+    if (isOver && options.isReleased === true) {
+      return !/^sluice\/(releases|shared\/(gateways|receipts)|seen\/receipts)\//.test(key);
+    }
     if (isOver) return !key.startsWith('sluice/shared/gateways/');
     const [, , kind = '', name = ''] = key.split('/');
     return (kind === 'views' || kind === 'applied') && !live.has(name);
