@@ -98,8 +98,9 @@ export async function withdraw(target: InstanceTarget): Promise<LeaveEnd> {
   const first = await find(target);
   if (first === undefined) return { kind: 'was out' };
   let drain: DrainDocument | undefined;
-  // A person's word stays; a record's is joined by one that all gateways confirm.
-  if (first.admin.state === 'ready' || isRecordOwner(first.admin.owner)) {
+  // A person's word stays, unless it is given back; a record's is joined by one that all gateways confirm.
+  const { admin, givenBack } = first;
+  if (admin.state === 'ready' || givenBack || isRecordOwner(admin.owner)) {
     const request = { state: 'drain', owner, reason: 'the instance leaves' } as const;
     drain = await control.setAdmin(upstream, server, request);
   }
@@ -117,9 +118,10 @@ export async function withdraw(target: InstanceTarget): Promise<LeaveEnd> {
   return { kind: 'left', scope: drain.scope };
 }
 
-/** Somebody else has taken it out. */
-function isHeld({ admin: { state, owner: by } }: ServerDocument, owner: string): boolean {
-  return state !== 'ready' && !isRecordOwner(by) && by !== owner;
+/** Somebody else has taken it out, and has not given it back. */
+function isHeld({ admin, givenBack }: ServerDocument, owner: string): boolean {
+  const { state, owner: by } = admin;
+  return state !== 'ready' && !givenBack && !isRecordOwner(by) && by !== owner;
 }
 
 /** Every live gateway sends it requests. */
