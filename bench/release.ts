@@ -20,6 +20,7 @@ import {
   endApps,
   listening,
   Stack,
+  type StackOptions,
   start,
   startApp,
   temporaryFolder,
@@ -27,6 +28,7 @@ import {
 import { freePorts } from '../test/support/base/ports.ts';
 import { nginxConfig } from '../test/support/peers/nginx.ts';
 import { findPeer } from '../test/support/peers/programs.ts';
+import { published } from './lab/published.ts';
 import { median, table } from './lab.ts';
 
 export type ReleaseBenchOptions = {
@@ -49,15 +51,21 @@ export async function run(options: ReleaseBenchOptions = DEFAULTS): Promise<stri
   if (findPeer('nginx') === undefined) throw new Error('release: nginx is needed; see .ci/run');
   for (const way of WAYS) rows.push(await underNginx(way, options));
   for (const way of WAYS) rows.push(await byHand(way, options));
-  rows.push(await byDeploy(options));
   const costs: string[][] = [];
-  for (const seconds of starts) costs.push(await cost(seconds));
+  const built = new Cleanup();
+  try {
+    const project = await published(built);
+    rows.push(await byDeploy(options, project));
+    for (const seconds of starts) costs.push(await cost(seconds, project));
+  } finally {
+    await built.run();
+  }
   return [
     `Two instances of the demo app that end at once on TERM; ${releases} releases each way, ${rate} requests/s open loop, mixed ` +
       '(35 % POST and the like, 11 % slow answers of 100–400 ms), nothing retried by the client. nginx: defaults, keep-alive to the servers.',
     table([['', 'requests', 'failed', 'failed %', 's per release'], ...rows]),
     'What `sluice deploy` adds: its whole time, with its own start, beside that of the same two instances stopped and started ' +
-      'one after the other by hand; no load. `rise: 2` at 250 ms, so a check takes at least 250 ms.',
+      'one after the other by hand; no load; the program as it is published, not from its sources. `rise: 2` at 250 ms, so a check takes at least 250 ms.',
     table([['instance starts in', 'by hand, s', 'deploy, s', 'more, %'], ...costs]),
   ].join('\n\n');
 }
@@ -167,11 +175,14 @@ async function release(
   return row(title, seen, seconds);
 }
 
-async function byDeploy({ releases, rate }: ReleaseBenchOptions): Promise<string[]> {
+async function byDeploy(
+  { releases, rate }: ReleaseBenchOptions,
+  project: string,
+): Promise<string[]> {
   const cleanup = new Cleanup();
   try {
     const instances = await freePorts(2);
-    const stack = await deployed(instances, NO_GRACE, cleanup);
+    const stack = await deployed(instances, NO_GRACE, project, cleanup);
     const seconds: number[] = [];
     const seen = await underLoad(stack.ports.gateway, rate, async () => {
       for (let at = 0; at < releases; at += 1) {
@@ -185,7 +196,7 @@ async function byDeploy({ releases, rate }: ReleaseBenchOptions): Promise<string
   }
 }
 
-async function cost(startSeconds: number): Promise<string[]> {
+async function cost(startSeconds: number, project: string): Promise<string[]> {
   const cleanup = new Cleanup();
   try {
     const instances = await freePorts(2);
@@ -201,7 +212,7 @@ async function cost(startSeconds: number): Promise<string[]> {
     }
     const handSeconds = (performance.now() - startMs) / 1000;
     for (const child of children) await child.stop();
-    const stack = await deployed(instances, env, cleanup);
+    const stack = await deployed(instances, env, project, cleanup);
     const seconds = await deploy(stack, 'v2');
     const more = (100 * (seconds - handSeconds)) / handSeconds;
     return [`${startSeconds} s`, handSeconds.toFixed(1), seconds.toFixed(1), more.toFixed(0)];
@@ -214,14 +225,15 @@ async function stackOf(
   instances: readonly number[],
   cleanup: Cleanup,
   env: Readonly<Record<string, string>> = {},
+  more: Pick<StackOptions, 'project'> = {},
 ): Promise<Stack> {
-  const more = Object.entries(env).map(([name, value]) => `, ${name}: "${value}"`);
+  const words = Object.entries(env).map(([name, value]) => `, ${name}: "${value}"`);
   return Stack.start({
-    cleanup,
+    ...{ cleanup, ...more },
     folder: await temporaryFolder('release', cleanup),
     config: (ports) =>
       appConfig({ ports, instances })
-        .replace('"{version}" }', `"{version}"${more.join('')} }`)
+        .replace('"{version}" }', `"{version}"${words.join('')} }`)
         .replace('deadline: 20s', 'deadline: 60s'),
   });
 }
@@ -230,9 +242,10 @@ async function stackOf(
 async function deployed(
   instances: readonly number[],
   env: Readonly<Record<string, string>>,
+  project: string,
   cleanup: Cleanup,
 ): Promise<Stack> {
-  const stack = await stackOf(instances, cleanup, env);
+  const stack = await stackOf(instances, cleanup, env, { project });
   cleanup.add(() => endApps(instances));
   for (const port of instances) await stack.put(`upstreams/app/127.0.0.1:${port}`, '{"weight":1}');
   await deploy(stack, 'v1');

@@ -11,7 +11,6 @@ import { type Child, type Cleanup, listening, start } from './processes.ts';
 
 export const PROJECT = join(import.meta.dirname, '../..');
 const COMMAND = 'bin/sluice.js';
-const SLUICE = join(PROJECT, COMMAND);
 
 export type Ports = { readonly gateway: number; readonly admin: number; readonly registry: number };
 
@@ -24,7 +23,7 @@ export type StackOptions = {
   readonly consulPort?: number;
   /** Put before the command, for instance to pin it to a core. */
   readonly prefix?: readonly string[];
-  /** Another checkout of this project, whose `sluice serve` is to run. */
+  /** Another checkout of this project, whose program is to run. */
   readonly project?: string;
 };
 
@@ -32,14 +31,20 @@ export class Stack {
   readonly ports: Ports;
   readonly configFile: string;
   readonly folder: string;
+  readonly #program: string;
   #serve: Child;
   #commands = new Set<Child>();
   #isEnding = false;
 
-  private constructor(ports: Ports, configFile: string, folder: string, serve: Child) {
-    this.ports = ports;
-    this.configFile = configFile;
+  private constructor(
+    { folder }: StackOptions,
+    facts: { readonly ports: Ports; readonly configFile: string; readonly program: string },
+    serve: Child,
+  ) {
     this.folder = folder;
+    this.ports = facts.ports;
+    this.configFile = facts.configFile;
+    this.#program = facts.program;
     this.#serve = serve;
   }
 
@@ -50,13 +55,13 @@ export class Stack {
     const configFile = join(options.folder, 'sluice.yaml');
     await mkdir(options.folder, { recursive: true });
     await writeFile(configFile, options.config(ports));
-    const sluice = join(options.project ?? PROJECT, COMMAND);
-    const command = [process.execPath, sluice, '-c', configFile, 'serve'];
-    const [program = '', ...argv] = [...(options.prefix ?? []), ...command];
-    const serve = start(program, argv);
+    const program = join(options.project ?? PROJECT, COMMAND);
+    const command = [process.execPath, program, '-c', configFile, 'serve'];
+    const [file = '', ...argv] = [...(options.prefix ?? []), ...command];
+    const serve = start(file, argv);
     options.cleanup.add(() => serve.stop());
     await Promise.all(Object.values(ports).map((port) => listening(port, serve)));
-    return new Stack(ports, configFile, options.folder, serve);
+    return new Stack(options, { ports, configFile, program }, serve);
   }
 
   get pid(): number {
@@ -75,7 +80,7 @@ export class Stack {
   ): Promise<{ readonly code: number; readonly text: string }> {
     if (this.#isEnding) throw new Error('the stack is being ended');
     const lines: string[] = [];
-    const child = start(process.execPath, [SLUICE, '-c', this.configFile, ...argv], {
+    const child = start(process.execPath, [this.#program, '-c', this.configFile, ...argv], {
       env: { NO_COLOR: '1' },
       onLine: (line) => {
         lines.push(line);
