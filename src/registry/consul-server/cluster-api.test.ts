@@ -26,8 +26,51 @@ test('the map and the peers are closed to who may not see them', async (t) => {
   assert.equal((await ask(address, 'GET /v1/coordinate/nodes')).body, '[]');
   assert.equal((await ask(address, 'GET /v1/operator/autopilot/health')).status, 403);
   assert.equal((await ask(address, 'GET /v1/operator/autopilot/configuration')).status, 403);
+  const set = { body: '{"CleanupDeadServers":false}' };
+  assert.equal((await ask(address, 'PUT /v1/operator/autopilot/configuration', set)).status, 403);
   const line = 'GET /v1/operator/raft/configuration?token=m';
   assert.equal((await ask(address, line)).status, 200);
+});
+
+test('what an operator sets for the autopilot is kept as a real Consul keeps it', async (t) => {
+  const consul = await startConsul(t);
+  if (consul === undefined) return;
+  const ours = await startEmbedded(t);
+  const path = '/v1/operator/autopilot/configuration';
+  const seen: unknown[] = [];
+  for (const address of [ours.address, consul.addresses[0] ?? assert.fail()]) {
+    const index = async (): Promise<number> =>
+      JSON.parse((await ask(address, `GET ${path}`)).body).ModifyIndex;
+    // A real one has its configuration a little after its leader.
+    const deadlineMs = performance.now() + 20_000;
+    while ((await ask(address, `GET ${path}`)).status !== 200 && performance.now() < deadlineMs) {
+      await delay(100);
+    }
+    const set = async (parameters: string, body: string): Promise<unknown> => {
+      const answer = await ask(address, `PUT ${path}${parameters}`, { body });
+      return [answer.status, answer.body.trim()];
+    };
+    const first = await index();
+    seen.push([
+      await set(`?cas=${first - 1}`, '{"CleanupDeadServers":false}'),
+      await set(`?cas=${first}`, '{"CleanupDeadServers":false,"LastContactThreshold":"3s"}'),
+      await set(`?cas=${first}`, '{"CleanupDeadServers":true}'),
+      await set('?cas=x', '{}'),
+      await set('', '{"LastContactThreshold":"often"}'),
+      await set('', '{"MaxTrailingLogs":7}'),
+      { ...JSON.parse((await ask(address, `GET ${path}`)).body), CreateIndex: 0, ModifyIndex: 0 },
+    ]);
+  }
+  assert.deepEqual(seen[0], seen[1]);
+});
+
+test('where there is no mesh the answer has the words that clients look for', async (t) => {
+  const { address } = await startEmbedded(t);
+  for (const path of ['connect/ca/roots', 'agent/connect/ca/roots']) {
+    const answer = await ask(address, `GET /v1/${path}`);
+    assert.equal(answer.status, 501);
+    assert.match(answer.body, /Connect must be enabled in order to use this endpoint/);
+  }
 });
 
 test('what an operator reads of one server has the shape that a real Consul gives it', async (t) => {

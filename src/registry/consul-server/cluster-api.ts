@@ -1,11 +1,21 @@
 // What is asked of a cluster, answered by one server that is all of it: its peers, and where its nodes
-// are. Nothing of it can be changed.
+// are. What an operator sets for the autopilot is kept and shown; one server has nothing to do with it.
 
 import { formatAddress } from '../../base/units.ts';
+import { DocumentKind } from '../embedded.ts';
 import { COMPATIBLE_VERSION } from './agent-document.ts';
-import { goJson, prettyJson } from './go.ts';
+import { decodeBody, flag, goJson, integer, prettyJson, struct, text } from './go.ts';
 import type { Query } from './http.ts';
-import { type Answer, emptyAnswer, indexHeaders, jsonAnswer } from './http.ts';
+import {
+  type Answer,
+  emptyAnswer,
+  indexHeaders,
+  jsonAnswer,
+  parameter,
+  parseGoDuration,
+  parseUint64,
+  textAnswer,
+} from './http.ts';
 import { permissionDenied } from './rights.ts';
 import type { ApiContext, Family, Handler } from './routes.ts';
 
@@ -16,8 +26,25 @@ const ORIGIN = { Vec: [0, 0, 0, 0, 0, 0, 0, 0], Error: 1.5, Adjustment: 0, Heigh
 const AUTOPILOT = {
   ...{ CleanupDeadServers: true, LastContactThreshold: '200ms', MaxTrailingLogs: 250 },
   ...{ MinQuorum: 0, ServerStabilizationTime: '10s', RedundancyZoneTag: '' },
-  ...{ DisableUpgradeMigration: false, UpgradeVersionTag: '', CreateIndex: 1, ModifyIndex: 1 },
+  ...{ DisableUpgradeMigration: false, UpgradeVersionTag: '' },
 };
+
+const AUTOPILOT_BODY = struct(
+  'api.AutopilotConfiguration',
+  {
+    ...{ CleanupDeadServers: flag, LastContactThreshold: text, MaxTrailingLogs: integer },
+    ...{ MinQuorum: integer, ServerStabilizationTime: text, RedundancyZoneTag: text },
+    ...{ DisableUpgradeMigration: flag, UpgradeVersionTag: text },
+  },
+  { ignored: ['createindex', 'modifyindex'] },
+);
+const AUTOPILOTS = new DocumentKind<typeof AUTOPILOT>(
+  'autopilot',
+  (json) => json as typeof AUTOPILOT,
+);
+/** There is one. */
+const AUTOPILOT_ID = 'configuration';
+const BODY_BYTES_MAX = 64 * 1024;
 
 export function clusterFamily(context: ApiContext): Family {
   const { nodeName, datacenter } = context;
@@ -55,7 +82,40 @@ export function clusterFamily(context: ApiContext): Family {
     return { Healthy: true, FailureTolerance: 0, Servers: [server] };
   });
 
-  const autopilot = forOperators(() => AUTOPILOT);
+  const kept = (table = context.store.table) => AUTOPILOTS.find(table, AUTOPILOT_ID);
+  const autopilot = forOperators(() => {
+    const { value = AUTOPILOT, createIndex = 1, modifyIndex = 1 } = kept() ?? {};
+    return { ...value, CreateIndex: createIndex, ModifyIndex: modifyIndex };
+  });
+
+  const setAutopilot: Handler = async (_path, query, caller) => {
+    const options = context.optionsOf(query);
+    if ('status' in options) return options;
+    if (!caller.rights.allows('operator', 'write', '')) return permissionDenied();
+    const body = await caller.readBody(BODY_BYTES_MAX);
+    if (body === undefined) return textAnswer(413, `Request body over ${BODY_BYTES_MAX} bytes`);
+    const decoded = decodeBody(body, AUTOPILOT_BODY);
+    const refused = 'refused' in decoded ? decoded.refused : durationProblem(decoded.value);
+    if (refused !== '' || !('value' in decoded)) {
+      return textAnswer(400, `Bad request: Error parsing autopilot config: ${refused}`);
+    }
+    const cas = query.has('cas') ? parseUint64(parameter(query, 'cas')) : undefined;
+    if (cas !== undefined && 'error' in cas) {
+      return textAnswer(400, `Bad request: Error parsing cas value: ${cas.error}`);
+    }
+    const { value } = decoded;
+    const wasSet = await context.store.transact((writes) => {
+      const now = kept(writes.table)?.modifyIndex ?? 1;
+      if (cas !== undefined && cas.value !== String(now)) return false;
+      AUTOPILOTS.put(writes, AUTOPILOT_ID, {
+        ...value,
+        LastContactThreshold: value.LastContactThreshold || '0s',
+        ServerStabilizationTime: value.ServerStabilizationTime || '0s',
+      });
+      return true;
+    });
+    return answered(wasSet, query);
+  };
 
   const datacenters: Handler = (_path, query) => {
     const own = { Node: `${nodeName}.${datacenter}`, Coord: ORIGIN };
@@ -79,11 +139,22 @@ export function clusterFamily(context: ApiContext): Family {
   return {
     routes: {
       '/v1/operator/raft/configuration': { GET: raft },
-      '/v1/operator/autopilot/configuration': { GET: autopilot },
+      '/v1/operator/autopilot/configuration': { GET: autopilot, PUT: setAutopilot },
       '/v1/operator/autopilot/health': { GET: health },
       '/v1/coordinate/datacenters': { GET: datacenters },
       '/v1/coordinate/nodes': { GET: nodes },
       '/v1/coordinate/node/': { GET: oneNode },
     },
   };
+}
+
+/** Why one of its durations cannot be read; '' when both can. */
+function durationProblem(value: {
+  readonly LastContactThreshold: string;
+  readonly ServerStabilizationTime: string;
+}): string {
+  const wrong = [value.LastContactThreshold, value.ServerStabilizationTime].find(
+    (duration) => duration !== '' && parseGoDuration(duration) === undefined,
+  );
+  return wrong === undefined ? '' : `time: invalid duration ${JSON.stringify(wrong)}`;
 }

@@ -250,7 +250,16 @@ function isMethod(method: string): method is Method {
 const NOT_OFFERED =
   /^\/v1\/(acl|agent|catalog|config|connect|coordinate|event|health|internal|operator|query|snapshot)(\/|$)/;
 
+/** What Consul itself refuses with these words where the mesh is off; clients look for them. */
+const MESH = /^\/v1\/(agent\/)?connect\/ca\//;
+
 function notOffered(path: string): Answer {
+  if (MESH.test(path)) {
+    return textAnswer(
+      501,
+      `${path}: Connect must be enabled in order to use this endpoint, and this registry has no mesh; use a Consul for it`,
+    );
+  }
   return textAnswer(
     501,
     `${path} is not offered by this registry: see docs/consul-compatibility.md for what is; use a Consul for the rest`,
