@@ -64,6 +64,20 @@ test('what an operator sets for the autopilot is kept as a real Consul keeps it'
   assert.deepEqual(seen[0], seen[1]);
 });
 
+test('a peer that is not there is not removed, in the words of a real Consul', async (t) => {
+  const ours = await startEmbedded(t, { serverAddress: { host: '127.0.0.1', port: 8300 } });
+  const path = 'DELETE /v1/operator/raft/peer';
+  const own = await ask(ours.address, `${path}?address=127.0.0.1:8300`);
+  assert.deepEqual([own.status, /only server/.test(own.body)], [501, true]);
+  const consul = await startConsul(t);
+  if (consul === undefined) return;
+  for (const parameters of ['', '?address=nope', '?id=nope', '?id=a&address=b']) {
+    const mine = await ask(ours.address, path + parameters);
+    const real = await ask(consul.addresses[0] ?? assert.fail(), path + parameters);
+    assert.deepEqual([mine.status, mine.body], [real.status, real.body], parameters);
+  }
+});
+
 test('where there is no mesh the answer has the words that clients look for', async (t) => {
   const { address } = await startEmbedded(t);
   for (const path of ['connect/ca/roots', 'agent/connect/ca/roots']) {

@@ -71,6 +71,30 @@ export function clusterFamily(context: ApiContext): Family {
     return { Servers: [{ ...base, Leader: true, ProtocolVersion: '3', Voter: true }], Index: 0 };
   });
 
+  /** It is never taken out: the registry would be gone with it. */
+  const removePeer: Handler = (_path, query, { rights }) => {
+    const options = context.optionsOf(query);
+    if ('status' in options) return options;
+    const wanted = (['id', 'address'] as const).filter((name) => parameter(query, name) !== '');
+    const [kind] = wanted;
+    if (kind === undefined) {
+      return textAnswer(
+        400,
+        "Bad request: Must specify either ?id with the server's ID or ?address with IP:port of peer to remove",
+      );
+    }
+    if (wanted.length > 1)
+      return textAnswer(400, 'Bad request: Must specify only one of ?id or ?address');
+    if (!rights.allows('operator', 'write', '')) return permissionDenied();
+    const peer = parameter(query, kind);
+    return peer === id || peer === address
+      ? textAnswer(
+          501,
+          `${kind} ${JSON.stringify(peer)}: this registry is its only server; it stays`,
+        )
+      : textAnswer(500, `${kind} ${JSON.stringify(peer)} was not found in the Raft configuration`);
+  };
+
   const startedAt = `${new Date(context.clock.wallMs()).toISOString().slice(0, 19)}Z`;
   const health = forOperators(() => {
     const server = {
@@ -139,6 +163,7 @@ export function clusterFamily(context: ApiContext): Family {
   return {
     routes: {
       '/v1/operator/raft/configuration': { GET: raft },
+      '/v1/operator/raft/peer': { DELETE: removePeer },
       '/v1/operator/autopilot/configuration': { GET: autopilot, PUT: setAutopilot },
       '/v1/operator/autopilot/health': { GET: health },
       '/v1/coordinate/datacenters': { GET: datacenters },

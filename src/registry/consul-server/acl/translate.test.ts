@@ -18,3 +18,9 @@ test('names become prefixes, and lines are indented anew', () => {
     assert.equal(translateRules(text), expected);
   }
 });
+
+test('keeps the comments in front of the first rule', () => {
+  const rules = '# for gateways\n// and others\nkey "a" {\n  policy = "read"\n}\n';
+  const translated = '# for gateways\n// and others\nkey_prefix "a" {\n  policy = "read"\n}';
+  assert.equal(translateRules(rules), translated);
+});

@@ -1,5 +1,6 @@
 // Rules of before Consul 1.4 in today's words: what was a prefix by itself gets a name that says so. They
-// are printed anew: one rule that stood on one line stays there, all others have lines of their own. Pure.
+// are printed anew: one rule that stood on one line stays there, all others have lines of their own. Comments
+// in front of the first rule stay; those behind it are dropped. Pure.
 
 import { type Item, parseHcl } from './hcl.ts';
 
@@ -12,7 +13,9 @@ export function translateRules(text: string): string {
     value,
   }));
   const isShort = items.length === 1 && !text.trim().includes('\n');
-  return isShort ? printed(items, ' ', '') : items.map((item) => printed([item])).join('\n\n');
+  if (isShort) return printed(items, ' ', '');
+  const [comments = ''] = /^(?:[ \t]*(?:#|\/\/).*\n)*/.exec(text.trimStart()) ?? [];
+  return comments + items.map((item) => printed([item])).join('\n\n');
 }
 
 function printed(items: readonly Item[], end = '\n', indent = '  '): string {
