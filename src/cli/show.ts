@@ -1,5 +1,5 @@
 // How a release is shown while it runs and at its end: one file per way, in one table. Adding one: its
-// file in show/, its word with a sentence in `OUTPUTS`, its line in `SHOWS`.
+// file in show/, its word with a sentence in show-words.ts, its line in `SHOWS`.
 
 import type { ReleaseEvent, ReleaseResult } from '../release.ts';
 import { showGithub } from './show/github.ts';
@@ -7,6 +7,7 @@ import { showGitlab } from './show/gitlab.ts';
 import { showJson } from './show/json.ts';
 import { showLines } from './show/lines.ts';
 import { showLive } from './show/live.ts';
+import type { Environment, Output } from './show-words.ts';
 
 /** Where a release goes while it runs. `close` is called once, after all others. */
 export type Show = {
@@ -25,18 +26,6 @@ export { NO_RESULT, outputsOf, writeDotenv } from './show/outputs.ts';
 /** The last block, as `plain` and `tty` print it. */
 export { resultText } from './views/result-view.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-export const OUTPUTS = {
-  tty: 'a live table',
-  plain: 'a line per event',
-  json: 'a JSON event per line (docs/release-events.md)',
-  github: 'groups, annotations, summary and outputs of GitHub Actions',
-  gitlab: 'collapsible sections of GitLab',
-} as const;
-
-export type Output = keyof typeof OUTPUTS;
-
 const SHOWS: { readonly [Way in Output]: (environment: Environment) => Show } = {
   tty: showLive,
   plain: showLines,
@@ -47,16 +36,4 @@ const SHOWS: { readonly [Way in Output]: (environment: Environment) => Show } = 
 
 export function showFor(output: Output, environment: Environment): Show {
   return SHOWS[output](environment);
-}
-
-/** `auto`: by the CI system that runs us, else by the terminal. */
-export function outputFor(
-  asked: Output | 'auto',
-  environment: Environment,
-  isTerminal: boolean,
-): Output {
-  if (asked !== 'auto') return asked;
-  if (environment['GITHUB_ACTIONS'] === 'true') return 'github';
-  if (environment['GITLAB_CI'] === 'true') return 'gitlab';
-  return isTerminal ? 'tty' : 'plain';
 }

@@ -4,13 +4,13 @@
 
 import { resolve } from 'node:path';
 import { SluiceError } from '../../base/errors.ts';
-import { silentLog } from '../../base/log.ts';
 import type { Environment } from '../../base/secrets.ts';
 import { type Address, parseAddress } from '../../base/units.ts';
 import type { ConsulAccess, EtcdApi, EtcdTls, RecordStore, TlsSettings } from '../../registry.ts';
 
 /** @throws usage */
 export async function openRegistryAt(text: string, environment: Environment): Promise<RecordStore> {
+  const { silentLog } = await import('../../base/log.ts');
   const { openConsul, openEtcd } = await import('../../registry.ts');
   const [, scheme, rest = ''] = /^(etcds?):\/\/(.*)$/.exec(text.trim()) ?? [];
   if (scheme === undefined) {

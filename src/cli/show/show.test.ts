@@ -12,7 +12,7 @@ import {
   settled,
   step,
 } from '../../../test/support/cli/release-story.ts';
-import { outputFor } from '../show.ts';
+import { outputFor } from '../show-words.ts';
 import { outputLines } from './github.ts';
 import { command, GithubLog, inert, maskLines } from './github-log.ts';
 import { GitlabLog } from './gitlab-log.ts';

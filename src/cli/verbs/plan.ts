@@ -4,7 +4,6 @@ import type { Command } from 'commander';
 import { exitCode } from '../../base/errors.ts';
 import type { ServiceConfig } from '../../config.ts';
 import { paint, print, printJson, widthOf } from '../output.ts';
-import { planText } from '../views/plan-view.ts';
 import { addReleaseOptions, type ReleaseVerbOptions, releaseTarget } from './service.ts';
 
 const EXIT_CHANGES = 20;
@@ -43,7 +42,10 @@ Example:
       const noted = { ...whole, notes: [...before, ...whole.notes] };
       const plan = masked(noted, await secretsIn(found, service, version));
       if (options.json === true) printJson(plan);
-      else print(planText(plan, paint, widthOf(process.stdout)));
+      else {
+        const { planText } = await import('../views/plan-view.ts');
+        print(planText(plan, paint, widthOf(process.stdout)));
+      }
       const [problem] = plan.problems;
       const hasChanges = plan.instances.some(
         ({ action }) => action === 'release' || action === 'retire',

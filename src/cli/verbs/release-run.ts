@@ -6,16 +6,8 @@ import { messageOf } from '../../base/errors.ts';
 import { ENDING, onHabitualSignals } from '../../base/signals.ts';
 import type { ReleaseOptions, ReleaseResult } from '../../release.ts';
 import { keepGoingWithoutReaders } from '../output.ts';
-import {
-  NO_RESULT,
-  OUTPUTS,
-  type Output,
-  outputFor,
-  outputsOf,
-  type Show,
-  showFor,
-  writeDotenv,
-} from '../show.ts';
+import type { Show } from '../show.ts';
+import { OUTPUTS, type Output, outputFor } from '../show-words.ts';
 
 /** SIGHUP too: it comes when the terminal is closed. */
 const SIGNALS = [...ENDING, 'SIGHUP'] as const;
@@ -55,6 +47,7 @@ export async function runShown(
   options: OutputOptions,
   prepare: () => Promise<ToRun>,
 ): Promise<void> {
+  const { NO_RESULT, outputsOf, showFor, writeDotenv } = await import('../show.ts');
   const asked = options.json === true ? 'json' : options.plain === true ? 'plain' : options.output;
   const output = outputFor(asked, process.env, process.stdout.isTTY);
   const show = showFor(output, process.env);
