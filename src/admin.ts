@@ -15,6 +15,8 @@ export {
   type EventsDocument,
   type FactsDocument,
   type GatewayDocument,
+  type HistoryDocument,
+  type HistorySpan,
   type InstancesDocument,
   type LastingCounts,
   type LockDocument,
@@ -37,7 +39,7 @@ export {
   type TakeRequest,
   type UpstreamDocument,
 } from './admin/contract.ts';
-export { type Control, type Readiness, shuttingDown } from './admin/control.ts';
+export { type Control, type Live, type Readiness, shuttingDown } from './admin/control.ts';
 export {
   type MetricsSource,
   renderMetrics,

@@ -4,3 +4,4 @@
 export { Ledger, lostLock } from './ledger/ledger.ts';
 export { LockWatch } from './ledger/lock-watch.ts';
 export { drainedOnly } from './ledger/orphan.ts';
+export { VersionWatch } from './ledger/version-watch.ts';

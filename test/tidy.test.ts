@@ -26,8 +26,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   workers: ['base', 'model', 'upstream', 'gateway', 'type config'],
   gateways: ['base', 'model', 'registry'],
   ledger: ['base', 'model', 'registry', 'admin/contract'],
+  history: ['base', 'model'],
   control: [
-    ...['base', 'model', 'registry', 'gateways', 'ledger', 'workers', 'admin'],
+    ...['base', 'model', 'registry', 'gateways', 'ledger', 'workers', 'admin', 'history'],
     ...['type config', 'type health', 'type snapshot'],
   ],
   daemon: [

@@ -43,6 +43,7 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   }),
   openReceipt: requestOf('openReceipt', { upstream: 'app' }),
   events: requestOf('events', { last: 5 }),
+  history: requestOf('history', { upstream: 'app', server: '', span: '5m' }),
   readReceipt: requestOf('readReceipt', { id: 'r1' }),
   ...RELEASE_CALLS,
   metrics: requestOf('metrics', {}),

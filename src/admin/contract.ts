@@ -26,6 +26,7 @@ export {
   type StatusDocument,
   type UpstreamDocument,
 } from './contract/documents.ts';
+export { HISTORY_SPANS, type HistoryDocument, type HistorySpan } from './contract/history.ts';
 export {
   type CommandDocument,
   type CommandKind,

@@ -5,6 +5,8 @@ import type {
   AdminRequest,
   DeregisterRequest,
   DrainDocument,
+  HistoryDocument,
+  HistorySpan,
   ReceiptDocument,
   RegisterRequest,
   ReleaseRecords,
@@ -28,6 +30,12 @@ export interface Control {
   readonly releases: ReleaseRecords;
   /** Prometheus text. */
   metrics(): Promise<string>;
+}
+
+/** What happens, for whoever looks on: none of it is needed to run a gateway. */
+export interface Live {
+  /** `server`: '' = the upstream and its versions, `*` = all servers. @throws not_found */
+  history(upstream: string, server: string, span: HistorySpan): HistoryDocument;
 }
 
 export type Readiness = {

@@ -17,7 +17,7 @@ import {
   watchCredentials,
 } from './certificates.ts';
 import type { FactsDocument } from './contract.ts';
-import type { Control, Readiness } from './control.ts';
+import type { Control, Live, Readiness } from './control.ts';
 import { createApp } from './routes/app.ts';
 
 /** Most connections at once. */
@@ -31,6 +31,7 @@ export type AdminServer = { readonly address: Address; close(): Promise<void> };
 
 export type AdminOptions = {
   readonly control: Control;
+  readonly live: Live;
   readonly readiness: () => Readiness;
   readonly host: string;
   /** 0 = any free port. */

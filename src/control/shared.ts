@@ -156,7 +156,7 @@ export class SharedControl {
       this.#sum(id, this.receipts.upstreamOf(id)),
   };
 
-  get releases(): ReleaseRecords {
+  get releases(): ReleaseRecords & Partial<Pick<SharedReleases, 'version'>> {
     return this.#releases ?? NO_RELEASES;
   }
 

@@ -9,6 +9,7 @@ import { packageVersion } from '../base/version.ts';
 import type { Config, ServiceConfig, UpstreamConfig } from '../config.ts';
 import {
   DaemonControl,
+  HistoryFeed,
   type Lookup,
   Names,
   OutageWatch,
@@ -18,7 +19,7 @@ import {
 import { Checker } from '../health.ts';
 import { Supervisor } from '../release.ts';
 import { lockStateDir, openSnapshot } from '../snapshot.ts';
-import { type BoundListeners, bindListeners, Fleet } from '../workers.ts';
+import { type BoundListeners, bindListeners, Fleet, type TableChanges } from '../workers.ts';
 import { dataDirsOf, refuseLostData } from './lost-data.ts';
 import { followRegistries, openRegistries } from './registries.ts';
 import { Strangers } from './strangers.ts';
@@ -36,7 +37,7 @@ export type Parts = {
   /** Instances of these services are started again when they end. */
   supervise(services: readonly ServiceConfig[]): void;
   /** The table has changed: for the next start, and for those who say what is wrong. */
-  changed(): void;
+  changed(changes: TableChanges): void;
   /** The audit log goes on in a new file, where the old one was renamed. */
   reopenAudit(): void;
   /** Serves the control API and accepts clients. */
@@ -93,6 +94,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     addresses: (name) => names.addresses(name),
     onChange: (changes) => {
       fleet.update(changes);
+      feed.changed(changes);
       changed();
     },
     onMembers: (upstream, servers) => checker.set(upstream.name, upstream.check, servers),
@@ -117,6 +119,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     log: log.child({ component: 'gateways' }),
     audit: (event) => audit.record(event),
   });
+  const versionOf = (server: string): string => shared.releases.version?.(server) ?? '';
+  const feed = new HistoryFeed({ table, fleet, versionOf });
+  teardown.add(() => feed.close());
   const control = new DaemonControl({
     ...{ version: packageVersion(), table, fleet, snapshot, registries, log, shared },
     supervised: (upstream, server) => supervisor.of(upstream, server),
@@ -184,7 +189,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     registryAddress: registries[0]?.opened.address,
     follow: (upstreams) => followed.setUpstreams(upstreams),
     supervise: (services) => supervisor.setServices(services),
-    changed: () => {
+    changed: (changes) => {
+      feed.changed(changes);
       changed();
       shared.reconfigured();
     },
@@ -194,6 +200,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       const admin = await serveAdmin({
         ...{ ...listen, ...rest, control, audit, log: adminLog },
         facts: (upstream, server) => control.facts(upstream, server),
+        live: { history: (...asked) => feed.read(...asked) },
         readiness: () => control.readiness(),
       });
       closeAdmin = () => admin.close();
@@ -202,6 +209,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       await shared.join(`${scheme}${formatAddress(admin.address)}`);
       await fleet.listen();
       isStarted = true;
+      feed.start();
       lookForOutages();
       return { admin: admin.address };
     },

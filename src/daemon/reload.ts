@@ -62,10 +62,11 @@ export class LiveConfig {
     const isFirst = this.#config === undefined;
     this.#config = effective;
     if (changes.keys.includes('limits.max_connections')) warnOfClients(effective, this.#log);
-    fleet.configure(workerConfig(effective, listeners.addresses), table.setUpstreams(upstreams));
+    const tableChanges = table.setUpstreams(upstreams);
+    fleet.configure(workerConfig(effective, listeners.addresses), tableChanges);
     this.#parts.follow(effective.upstreams);
     this.#parts.supervise(next.services);
-    this.#parts.changed();
+    this.#parts.changed(tableChanges);
     const applied = { ...changes, generation: table.generation };
     if (!isFirst) this.#say(applied);
     return applied;

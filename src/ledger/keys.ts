@@ -12,12 +12,15 @@ const DIGITS = 7;
 
 export class LedgerKeys {
   readonly locks: string;
+  /** What runs where, of all services: every gateway reads the versions there. */
+  readonly instances: string;
   readonly #prefix: string;
 
   /** `prefix` ends with a slash. */
   constructor(prefix: string) {
     this.#prefix = `${prefix}releases/`;
     this.locks = `${this.#prefix}locks/`;
+    this.instances = `${this.#prefix}instances/`;
   }
 
   lock(service: string): string {
@@ -38,6 +41,6 @@ export class LedgerKeys {
   }
 
   instance(service: string, instance = ''): string {
-    return `${this.#prefix}instances/${service}/${instance}`;
+    return `${this.instances}${service}/${instance}`;
   }
 }

@@ -7,6 +7,7 @@ import {
   addSocketCounters,
   addUpstreamCounters,
   copyServerCounters,
+  createServerCounters,
   createSocketCounters,
   createUpstreamCounters,
   openStreams,
@@ -113,6 +114,30 @@ export class DepartedFigures {
       }
     }
     return totals;
+  }
+
+  /** The same of one server alone. */
+  server(upstream: string, id: string, living: Iterable<WorkerFigures>): ServerCounters {
+    const sum = createServerCounters();
+    const departed = this.#upstreams.get(upstream)?.servers.get(id);
+    if (departed !== undefined) addServerCounters(sum, departed);
+    for (const figures of living) {
+      const server = figures.server(upstream, id);
+      if (server !== undefined) addServerCounters(sum, server.counters);
+    }
+    return sum;
+  }
+
+  /** The same without the servers. */
+  counters(upstream: string, living: Iterable<WorkerFigures>): UpstreamCounters {
+    const sum = createUpstreamCounters();
+    const departed = this.#upstreams.get(upstream);
+    if (departed !== undefined) addUpstreamCounters(sum, departed.counters);
+    for (const figures of living) {
+      const reported = figures.upstreams.get(upstream);
+      if (reported !== undefined) addUpstreamCounters(sum, reported.counters);
+    }
+    return sum;
   }
 
   /** Requests that found no eligible server, of all workers that ever were. */

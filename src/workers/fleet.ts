@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log, LogLevel } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
-import type { TableUpdate } from '../model.ts';
+import type { ServerCounters, TableUpdate, UpstreamCounters } from '../model.ts';
 import {
   DepartedFigures,
   type SocketTotals,
@@ -48,6 +48,7 @@ export class Fleet {
   readonly #watchers = new Set<() => void>();
   readonly #pauses = new Set<NodeJS.Timeout>();
   readonly #silence: SilenceWatch;
+  #reported = new Map<string, Set<string>>();
   /** Workers that a signal asked to end. Another is in their place, or will be soon. */
   readonly #leaving = new Set<WorkerLink>();
   readonly #watch: NodeJS.Timeout;
@@ -157,6 +158,22 @@ export class Fleet {
     return [...this.#links].map((link) => link.figures);
   }
 
+  /** By upstream: servers of which something was reported since the last call. */
+  takeReported(): ReadonlyMap<string, ReadonlySet<string>> {
+    const taken = this.#reported;
+    this.#reported = new Map();
+    return taken;
+  }
+
+  /** Of all workers that ever were. */
+  serverCounters(upstream: string, server: string): ServerCounters {
+    return this.#departed.server(upstream, server, this.figures());
+  }
+
+  upstreamCounters(upstream: string): UpstreamCounters {
+    return this.#departed.counters(upstream, this.figures());
+  }
+
   totals(upstream: string): UpstreamTotals {
     return this.#departed.totals(upstream, this.figures());
   }
@@ -231,7 +248,16 @@ export class Fleet {
       table,
       readPage,
       onProgress: () => this.#progress(),
-      onFigures: this.#options.onFigures,
+      onFigures: (report) => {
+        for (const { name, servers } of report.upstreams) {
+          if (servers.length > 0)
+            this.#note(
+              name,
+              servers.map(({ id }) => id),
+            );
+        }
+        this.#options.onFigures();
+      },
       onAskedToEnd: (asked, signal) => this.#askedToEnd(asked, signal),
       onExit: (ended, how) => this.#ended(ended, how),
     });
@@ -245,6 +271,7 @@ export class Fleet {
     this.#links.delete(link);
     this.#silence.forget(link);
     this.#departed.bury(link.figures);
+    for (const [name, { servers }] of link.figures.upstreams) this.#note(name, servers.keys());
     if (this.#leaving.delete(link))
       this.#options.log.info({ worker: link.id, pid: link.pid, how }, 'worker ended as asked');
     else if (!this.#isClosing) this.#replace(link, how);
@@ -287,6 +314,12 @@ export class Fleet {
       this.#spawn(link.id);
     }, pauseMs);
     this.#pauses.add(pause);
+  }
+
+  #note(upstream: string, servers: Iterable<string>): void {
+    const known = this.#reported.get(upstream) ?? new Set<string>();
+    for (const id of servers) known.add(id);
+    this.#reported.set(upstream, known);
   }
 
   #progress(): void {

@@ -13,6 +13,7 @@ import {
   type FromWorker,
   type GapWatch,
   parseFromWorker,
+  type Report,
   type ToWorker,
   type WorkerConfig,
 } from './protocol.ts';
@@ -49,7 +50,7 @@ export type LinkOptions = {
   readonly readPage: ReadPage;
   /** Called after an ack and when a server is idle, for those who wait for a drain. */
   readonly onProgress: () => void;
-  readonly onFigures: () => void;
+  readonly onFigures: (report: Report) => void;
   /** Somebody sent the process a signal that asks for an end; it goes on until `close`. */
   readonly onAskedToEnd: (link: WorkerLink, signal: string) => void;
   readonly onExit: (link: WorkerLink, how: string) => void;
@@ -266,7 +267,7 @@ export class WorkerLink {
       case 'report':
         this.#unanswered = 0;
         this.figures.take(message.report);
-        this.#options.onFigures();
+        this.#options.onFigures(message.report);
         this.#reports.get(message.request)?.resolve();
         break;
     }

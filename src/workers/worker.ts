@@ -17,8 +17,13 @@ import {
 } from './protocol.ts';
 import { Reporter } from './reporter.ts';
 
-/** How often the figures go to the primary unasked, ms. */
+/**
+ * How often the figures go to the primary unasked, ms: at full and half seconds of the wall clock, in all workers
+ * at once, so that two reports are what happened in one second.
+ */
 const REPORT_INTERVAL_MS = 500;
+/** A timer that fires a little early must not lead to two reports. */
+const REPORT_LEAST_MS = 100;
 /** Time between the shutdown deadline and a hard exit, ms. */
 const EXIT_GRACE_MS = 1000;
 
@@ -33,7 +38,7 @@ class Worker {
   readonly #handles: object[] = [];
   readonly #pages = new PageRequests(send);
   readonly #gaps = new Map<string, GapWatch>();
-  readonly #clock: NodeJS.Timeout;
+  #clock: NodeJS.Timeout | undefined;
   #isClosing = false;
 
   constructor(start: Start) {
@@ -51,7 +56,7 @@ class Worker {
     this.#configure(start.config);
     this.#apply(start.table);
     for (const gap of start.gaps) this.#openGap(gap);
-    this.#clock = setInterval(() => this.#report(0), REPORT_INTERVAL_MS);
+    this.#reportLater();
   }
 
   receive(message: ToWorker, handle: object | undefined): void {
@@ -103,7 +108,7 @@ class Worker {
     // What still keeps the process alive then is not worth waiting for.
     setTimeout(() => process.exit(1), deadlineMs + EXIT_GRACE_MS).unref();
     await this.#gateway.close(deadlineMs);
-    clearInterval(this.#clock);
+    clearTimeout(this.#clock);
     this.#report(0);
     // With the channel closed nothing keeps the process alive. What was sent still arrives.
     if (process.connected) process.disconnect();
@@ -136,6 +141,15 @@ class Worker {
   #openGap(gap: GapWatch): void {
     this.#gaps.set(gap.id, gap);
     this.#upstreams.get(gap.upstream)?.openGap(gap.id, performance.now());
+  }
+
+  #reportLater(): void {
+    const leftMs = REPORT_INTERVAL_MS - (Date.now() % REPORT_INTERVAL_MS);
+    const waitMs = leftMs < REPORT_LEAST_MS ? leftMs + REPORT_INTERVAL_MS : leftMs;
+    this.#clock = setTimeout(() => {
+      this.#report(0);
+      this.#reportLater();
+    }, waitMs);
   }
 
   #report(request: number): void {

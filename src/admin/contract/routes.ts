@@ -4,6 +4,7 @@
 import type { ErrorCode } from '../../base/errors.ts';
 import type { PageName } from '../../model.ts';
 import { DRAIN, EVENTS, RECEIPT, REGISTERED, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
+import { HISTORY, SERVER_NAME, SPAN, UPSTREAM_NAME } from './history.ts';
 import { RELEASE_ROUTES } from './release-routes.ts';
 import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
 import type { Route } from './route.ts';
@@ -110,6 +111,14 @@ export const ROUTES = {
     errors: ['not_found', 'timeout'],
   },
   ...RELEASE_ROUTES,
+  history: {
+    method: 'GET',
+    path: '/api/history',
+    role: 'read',
+    query: { upstream: UPSTREAM_NAME, server: SERVER_NAME, span: SPAN },
+    answer: HISTORY,
+    errors: ['not_found'],
+  },
   events: {
     method: 'GET',
     path: '/api/events',

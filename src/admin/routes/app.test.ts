@@ -28,7 +28,7 @@ import {
   requestOf,
   routeOf,
 } from '../contract.ts';
-import type { Control, Readiness } from '../control.ts';
+import type { Control, Live, Readiness } from '../control.ts';
 import { type AdminServer, serveAdmin } from '../server.ts';
 
 const DRAINED: DrainDocument = {
@@ -105,6 +105,7 @@ async function start(
     readonly token?: string;
     readonly host?: string;
     readonly readiness?: () => Readiness;
+    readonly live?: Live;
   } = {},
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const admin = await serveAdmin({
@@ -115,6 +116,7 @@ async function start(
     token: options.token ?? '',
     log: silentLog,
     ...noAudit(),
+    ...(options.live === undefined ? {} : { live: options.live }),
   });
   t.after(() => admin.close());
   return { admin, url: `http://127.0.0.1:${admin.address.port}` };
@@ -265,7 +267,7 @@ test('every error that a route declares is told with its code and status', async
       ...{ history: refuse, journal: refuse, instances: refuse, putInstance: refuse },
     },
   };
-  const { url } = await start(t, { control });
+  const { url } = await start(t, { control, live: { history: refuse } });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
     ...{ health: null, ready: null },
     status: requestOf('status', {}),
@@ -285,6 +287,7 @@ test('every error that a route declares is told with its code and status', async
     openReceipt: requestOf('openReceipt', { upstream: 'app' }),
     readReceipt: requestOf('readReceipt', { id: 'r1' }),
     events: null,
+    history: requestOf('history', { upstream: 'app', server: '', span: '1h' }),
     ...RELEASE_CALLS,
     metrics: requestOf('metrics', {}),
     upstream_list: requestOf('upstream_list', { query: 'app' }),

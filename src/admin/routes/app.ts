@@ -18,7 +18,7 @@ import type { Log } from '../../base/log.ts';
 import type { NamedToken, TextAnswer } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
 import { ROUTE_NAMES, type Route, type RouteName, routeOf, statusOf } from '../contract.ts';
-import { type Control, type Readiness, shuttingDown } from '../control.ts';
+import { type Control, type Live, type Readiness, shuttingDown } from '../control.ts';
 import { type Caller, checkAccess, checkRole } from './access.ts';
 import { createHandlers } from './handlers.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
@@ -27,6 +27,7 @@ const BODY_BYTES_MAX = 64 * 1024;
 
 export type AppOptions = {
   readonly control: Control;
+  readonly live: Live;
   readonly readiness: () => Readiness;
   readonly host: string;
   readonly tokens: readonly NamedToken[];

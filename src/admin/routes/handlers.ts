@@ -5,7 +5,7 @@ import { SluiceError } from '../../base/errors.ts';
 import { mayAct } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
 import type { AnswerOf, InputOf, ReleaseJournal, RouteName, Routes } from '../contract.ts';
-import type { Control, Readiness } from '../control.ts';
+import type { Control, Live, Readiness } from '../control.ts';
 import { METRICS_CONTENT_TYPE, renderPage } from '../pages.ts';
 import type { Caller } from './access.ts';
 
@@ -18,11 +18,12 @@ export type Handlers = {
 
 export type HandlersOptions = {
   readonly control: Control;
+  readonly live: Live;
   readonly readiness: () => Readiness;
   readonly audit: AuditLog;
 };
 
-export function createHandlers({ control, readiness, audit }: HandlersOptions): Handlers {
+export function createHandlers({ control, live, readiness, audit }: HandlersOptions): Handlers {
   return {
     health: () => ({ status: 'ok' }),
     ready: () => {
@@ -53,6 +54,7 @@ export function createHandlers({ control, readiness, audit }: HandlersOptions): 
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
     ...releaseHandlers(control),
+    history: ({ upstream, server, span }) => live.history(upstream, server, span),
     events: ({ last }) => ({ events: audit.last(last) }),
     metrics: async () => ({
       contentType: METRICS_CONTENT_TYPE,

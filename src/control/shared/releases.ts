@@ -21,7 +21,7 @@ import type {
 } from '../../admin.ts';
 import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import { drainedOnly, Ledger, LockWatch, lostLock } from '../../ledger.ts';
+import { drainedOnly, Ledger, LockWatch, lostLock, VersionWatch } from '../../ledger.ts';
 import { ownerText } from '../../model.ts';
 import type { RecordStore, RecordWrite } from '../../registry.ts';
 
@@ -61,6 +61,7 @@ export class SharedReleases implements ReleaseRecords {
   readonly #options: SharedReleasesOptions;
   readonly #ledger: Ledger;
   readonly #watch: LockWatch;
+  readonly #versions: VersionWatch;
   readonly #timers = new Set<NodeJS.Timeout>();
   #isClosed = false;
 
@@ -72,12 +73,18 @@ export class SharedReleases implements ReleaseRecords {
       ...(firstFence === undefined ? {} : { firstFence }),
       isStale: (service, lock) => this.#watch.isStale(service, lock),
     });
+    this.#versions = new VersionWatch(store, this.#ledger.keys.instances);
     this.#watch = new LockWatch({
       ...{ store, prefix: this.#ledger.keys.locks, log },
       ...(staleMs === undefined ? {} : { staleMs }),
       onStale: (service, lock) => void this.#bury(service, lock),
       onOrphan: (service, lock) => this.#later(service, lock),
     });
+  }
+
+  /** That a release started at this address; '' = not known. */
+  version(server: string): string {
+    return this.#versions.version(server);
   }
 
   take(service: string, request: TakeRequest): Promise<TakenDocument> {
@@ -147,6 +154,7 @@ export class SharedReleases implements ReleaseRecords {
     this.#isClosed = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#watch.close();
+    this.#versions.close();
   }
 
   /** The holder is dead. */

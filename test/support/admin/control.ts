@@ -3,6 +3,7 @@
 import type {
   Control,
   DrainDocument,
+  Live,
   ReceiptDocument,
   ReleaseJournal,
   ReleaseRecords,
@@ -48,6 +49,17 @@ export function controlStub(changes: Partial<Control> = {}): Control {
     readReceipt: async () => RECEIPT,
     metrics: async () => '',
     releases: RELEASES_STUB,
+    ...changes,
+  };
+}
+
+/** Nothing happened. */
+export function liveStub(changes: Partial<Live> = {}): Live {
+  return {
+    history: (upstream, _, span) => ({
+      ...{ upstream, span, startMs: 0, stepMs: 1000, slots: 0, series: [], marks: [] },
+      complete: true,
+    }),
     ...changes,
   };
 }

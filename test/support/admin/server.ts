@@ -2,7 +2,12 @@
 
 import { AuditLog } from '../../../src/admin.ts';
 import { silentLog } from '../../../src/base/log.ts';
+import { liveStub } from './control.ts';
 
 export function noAudit() {
-  return { audit: new AuditLog({ file: '', log: silentLog }), facts: () => undefined };
+  return {
+    audit: new AuditLog({ file: '', log: silentLog }),
+    facts: () => undefined,
+    live: liveStub(),
+  };
 }
