@@ -14,7 +14,7 @@ export const STALE_MS = 15_000;
 type Known = {
   readonly lock: LockDocument;
   readonly index: number;
-  /** When it was seen to change. */
+  /** When its holder's last sign of life was seen. */
   seenMs: number;
   timer: NodeJS.Timeout | undefined;
 };
@@ -97,10 +97,12 @@ export class LockWatch {
       try {
         const lock = readLock(entry);
         clearTimeout(known?.timer);
+        // What somebody else writes there, a command, is no sign of life of the holder.
+        const isSame = known?.lock.fence === lock.fence && known.lock.beat === lock.beat;
         const next = {
           lock,
           index: entry.modifyIndex,
-          seenMs: performance.now(),
+          seenMs: isSame ? known.seenMs : performance.now(),
           timer: undefined,
         };
         this.#known.set(service, next);

@@ -174,6 +174,20 @@ test('a runner hears of a command by its renewal, whatever gateway was told', as
   await assert.rejects(b.releases.command('web', ask), { code: 'not_found' });
 });
 
+test('what a dead runner is told is no sign of life of it', async (t) => {
+  const { a, b } = await scene(t);
+  fakeTime(t);
+  await a.releases.take('app', TAKE);
+  await settled();
+  const ask = { command: 'resume', owner: 'user:bob', why: '' } as const;
+  for (const { releases } of [a, b]) {
+    await pass(t, STALE_MS / 2 - 1000);
+    await releases.command('app', ask);
+  }
+  await pass(t, 2000);
+  assert.equal((await b.releases.take('app', TAKE)).release, 'r2');
+});
+
 test('a lock that is renewed through any gateway stays, one that is not is free after a while', async (t) => {
   const { a, b } = await scene(t);
   fakeTime(t);

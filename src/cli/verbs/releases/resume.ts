@@ -5,12 +5,12 @@ import type { Command } from 'commander';
 import { SluiceError } from '../../../base/errors.ts';
 import { mayBeResumed } from '../../../base/release-outcome.ts';
 import type { Config, ServiceConfig } from '../../../config.ts';
-import { operator } from '../../client/operator.ts';
 import { configOf, controlOf, type GlobalOptions } from '../../client/target.ts';
 import { print } from '../../output.ts';
 import { addOutputOptions, type OutputOptions, runShown, type ToRun } from '../release-run.ts';
 import { originOf, serviceOf } from '../service.ts';
 import { placeOf } from './place.ts';
+import { tellRunner } from './tell.ts';
 
 type Options = GlobalOptions & OutputOptions;
 
@@ -26,7 +26,8 @@ export function defineResume(verb: Command): void {
 From any machine: the journal and the configuration of the release are in the
 registry that the gateways share. What was begun and not finished is looked at
 and done again; a version that had failed is not tried again. A runner that is
-gone counts as dead 15 s after its last sign of life; at once on its machine.
+gone counts as dead 15 s after its last sign of life, which is waited for; at
+once where it ran.
 
 Exit codes are those of deploy.
 
@@ -43,10 +44,11 @@ Example:
       const own = local === undefined ? [] : await readHistory(local, control.releases);
       const isDead = stale || own.some(({ id, over }) => id === lock?.holder?.release && over);
       if (lock !== null && lock.holder !== null && !isDead) {
-        const owner = operator();
-        const release = await control.releases.command(name, { command: 'resume', owner, why: '' });
-        print(`release ${release} of ${name} runs (${lock.holder.runner}): told to go on`);
-        return;
+        const told = await tellRunner(control, name, { command: 'resume', why: '' });
+        if (told.isAlive) {
+          print(`release ${told.release} of ${name} runs (${told.runner}): told to go on`);
+          return;
+        }
       }
       await runShown(options, () =>
         shared

@@ -2,9 +2,10 @@
 
 import type { Command } from 'commander';
 import type { CommandKind } from '../../../admin/contract.ts';
-import { operator } from '../../client/operator.ts';
+import { SluiceError } from '../../../base/errors.ts';
 import { controlOf, type GlobalOptions } from '../../client/target.ts';
 import { print, printJson } from '../../output.ts';
+import { tellRunner } from './tell.ts';
 
 type Options = GlobalOptions & { readonly message?: string; readonly now?: boolean };
 
@@ -41,7 +42,12 @@ async function tell(name: string, kind: CommandKind, command: Command, next: str
   const options = command.optsWithGlobals<Options>();
   const control = await controlOf(options);
   const { message: why = '' } = options;
-  const release = await control.releases.command(name, { command: kind, owner: operator(), why });
+  const { release, runner, isAlive } = await tellRunner(control, name, { command: kind, why });
+  if (!isAlive) {
+    const what = `release ${release} has no runner any more (${runner} gave no sign of life), so nobody obeys`;
+    const advice = `go on with: sluice resume ${name}, or deploy again`;
+    throw new SluiceError('conflict', `service "${name}": ${what}; ${advice}`);
+  }
   if (options.json === true) printJson({ service: name, release, command: kind });
   else print(`release ${release} of ${name}: told to ${kind.replace('_', ' ')}; ${next}`);
 }
