@@ -256,7 +256,7 @@ test('A is done and B fails: mixed, which is said, and both ways on', async (t) 
     printed: [
       /^✖ check failed: process exited with code 3 after /m,
       /^ {2}mixed {5}v2 on 1, v1 on 1$/m,
-      /^ {12}fix it and deploy again\n {12}or go back, every instance: sluice rollback app$/m,
+      /^ {12}fix it and deploy again\n {12}or go back, every instance: sluice rollback app -m WHY$/m,
     ],
   });
   assert.equal(it.control.eligibleMin, 1);

@@ -37,6 +37,8 @@ type Story = {
 /** Somebody wanted it to end. */
 const EXIT_ABORTED = 1;
 const NOT_THERE = 'not in the upstream';
+/** Something was stopped or started. */
+const CHANGED: ReadonlySet<InstanceResult['outcome']> = new Set(['released', 'stopped', 'retired']);
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -47,7 +49,7 @@ const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
 
 export function describeResult(story: Story, seen: Survey): ReleaseResult {
   const { service, plan, failure } = story;
-  const instances = seen.instances.map((instance): InstanceResult => {
+  const listed = seen.instances.map((instance): InstanceResult => {
     const { outcome = 'untouched', note = '' } = story.settled.get(instance.id) ?? {};
     // Why is said once, below or above the table, and not in each of its rows.
     const pool = seen.trouble === null ? poolText(instance.server) : 'pool not known';
@@ -57,14 +59,15 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     const answers = outcome === 'released' ? answersOf(story, id) : null;
     return { instance: id, version, stranger, inPool, pool, outcome, note, answers };
   });
-  const released = instances.some(({ outcome }) => outcome === 'released' || outcome === 'stopped');
+  const instances = [...listed, ...retiredOf(story, seen)];
+  const changed = instances.some(({ outcome }) => CHANGED.has(outcome));
   const doubts = doubtsOf(story, instances);
   return {
     release: story.release,
     service: service.name,
     kind: story.options.kind ?? 'deploy',
     version: plan.version,
-    outcome: outcomeOf(story, released),
+    outcome: outcomeOf(story, changed),
     code: failure?.code ?? '',
     exit: exitOf(story),
     reason: reasonOf(story),
@@ -83,6 +86,16 @@ export function describeResult(story: Story, seen: Survey): ReleaseResult {
     scope: story.receipt?.scope ?? plan.scope ?? seen.scope,
     ms: story.ms,
   };
+}
+
+/** They were stopped and are in no list any more, so the last look does not find them. */
+function retiredOf({ settled }: Story, seen: Survey): readonly InstanceResult[] {
+  const gone = { version: '', stranger: '', inPool: false, pool: NOT_THERE, answers: null };
+  return [...settled].flatMap(([instance, { outcome, note = '' }]) =>
+    outcome === 'retired' && seen.instances.every(({ id }) => id !== instance)
+      ? [{ instance, ...gone, outcome, note }]
+      : [],
+  );
 }
 
 /** Of one that ended before the survey: no version was made, or it is none that can be brought. */
@@ -143,8 +156,12 @@ function doubtsOf({ marks, plan }: Story, instances: readonly InstanceResult[]):
 function doubtSteps({ service, plan }: Story, doubts: readonly string[]): readonly string[] {
   if (doubts.length === 0) return [];
   const [old] = plan.from.filter((version) => version !== plan.version);
-  const back =
-    old === undefined ? '' : `, or go back: sluice deploy ${service.name} --version ${old}`;
+  // What a deploy brings is the artifact that lies here, whatever version it is told.
+  const command =
+    service.artifact === null
+      ? `sluice deploy ${service.name} --version ${old}`
+      : `sluice rollback ${service.name} --to ${old} -m WHY`;
+  const back = old === undefined ? '' : `, or go back: ${command}`;
   const gate =
     service.verify === null
       ? [`with "verify" in services.${service.name} a release stops at the first such instance`]
@@ -160,8 +177,8 @@ function unseen({ failure }: Story, { trouble }: Survey): readonly string[] {
   ];
 }
 
-function outcomeOf(story: Story, released: boolean): ReleaseResult['outcome'] {
-  if (story.failure === null) return released ? 'succeeded' : 'unchanged';
+function outcomeOf(story: Story, changed: boolean): ReleaseResult['outcome'] {
+  if (story.failure === null) return changed ? 'succeeded' : 'unchanged';
   if (story.isRefused) return 'refused';
   if (story.failure.code === 'rolled_back') return 'rolled_back';
   if (story.aborted !== '') return 'aborted';
@@ -227,7 +244,7 @@ function mixedStep(
   if ((options.kind ?? 'deploy') !== 'deploy') return [];
   const versions = versionsServing(instances);
   if (versions.size < 2 || !versions.has(plan.version)) return [];
-  return [`or go back, every instance: sluice rollback ${service.name}`];
+  return [`or go back, every instance: sluice rollback ${service.name} -m WHY`];
 }
 
 /** How many instances take traffic with each version. */

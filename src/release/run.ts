@@ -152,8 +152,8 @@ async function finish(
   const { notifier, from } = told;
   const { outcome, code, reason, exit, receipt } = result;
   const { version } = release.options;
-  const complete =
-    result.instances.length > 0 && result.instances.every((one) => one.version === version);
+  const listed = result.instances.filter((one) => one.outcome !== 'retired');
+  const complete = listed.length > 0 && listed.every((one) => one.version === version);
   await release.write({ kind: 'end', data: { outcome, code, reason, exit, complete, receipt } });
   await release.finish({ outcome, reason, exit, complete });
   notifier.tell(toldAs(outcome), aboutOf(release, from, result));

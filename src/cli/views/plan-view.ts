@@ -14,9 +14,12 @@ const INDENT = ' '.repeat(LABEL_WIDTH + 3);
 export function planText(plan: Plan, paint: Paint, width = 0): string {
   const from = plan.from.length === 0 ? 'nothing running' : plan.from.join(', ');
   const released = plan.instances.filter(({ action }) => action === 'release');
+  const retired = plan.instances.filter(({ action }) => action === 'retire').length;
   const what =
     released.length === 0
-      ? 'nothing to do'
+      ? retired === 0
+        ? 'nothing to do'
+        : `${count(retired, 'instance')} to retire`
       : `in place, ${released.length} of ${count(plan.instances.length, 'instance')}, one at a time`;
   const settings = settingsOf(plan);
   const labelled = (label: string, text: string, colour?: 'yellow' | 'red'): string[] =>

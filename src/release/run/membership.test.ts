@@ -72,7 +72,7 @@ test('an instance that left the list is named by the plan, drained, stopped and 
   );
   const deployed = await deploy(shorter, control, 'v2');
   assert.equal(deployed.result.exit, 0, deployed.result.reason);
-  assert.deepEqual(outcomes(deployed), ['v2 in released']);
+  assert.deepEqual(outcomes(deployed), ['v2 in released', '- out retired']);
   assert.equal(control.servers.has(b), false);
   assert.equal(await versionOf(b), '');
   assert.equal(existsSync(recordFile(service, b)), false);
@@ -83,8 +83,14 @@ test('an instance that left the list is named by the plan, drained, stopped and 
 });
 
 test('an instance that left the list is retired also by a release to its own version', async (t) => {
-  const { service, control, b } = await scene(t);
-  await deploy({ ...service, instances: service.instances.slice(0, 1) }, control, 'v1');
+  const { service, control, a, b } = await scene(t);
+  const shorter = { ...service, instances: service.instances.slice(0, 1) };
+  const { result } = await deploy(shorter, control, 'v1');
+  // It ended a process: that is not nothing, and the result names it.
+  assert.deepEqual(
+    [result.outcome, ...result.instances.map(({ instance, outcome }) => [instance, outcome])],
+    ['succeeded', [a, 'kept'], [b, 'retired']],
+  );
   assert.equal(await versionOf(b), '');
   assert.equal(control.servers.has(b), false);
 });
