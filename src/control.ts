@@ -3,7 +3,7 @@
 
 export { DaemonControl } from './control/daemon-control.ts';
 export type { KnownRegistry } from './control/known-registry.ts';
-export { HistoryFeed } from './control/live.ts';
+export { computeTopics, HistoryFeed, Hub } from './control/live.ts';
 export { type Lookup, Names, systemLookup } from './control/names.ts';
 export { OutageWatch } from './control/outages.ts';
 export { SharedControl, SharedReleases } from './control/shared.ts';

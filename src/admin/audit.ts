@@ -20,6 +20,8 @@ export type AuditOptions = {
 export class AuditLog {
   readonly #options: AuditOptions;
   readonly #events: EventDocument[] = [];
+  readonly #watchers = new Set<() => void>();
+  #count = 0;
   #descriptor: number | undefined;
   /** The last line in the file is cut off. */
   #isTorn = false;
@@ -45,6 +47,17 @@ export class AuditLog {
       if (written > 0) this.#isTorn = true;
       this.#lost(event, messageOf(error));
     }
+  }
+
+  /** How many there were, also those of the run before that are known. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Called after each; returns the unsubscription. */
+  watch(onEvent: () => void): () => void {
+    this.#watchers.add(onEvent);
+    return () => this.#watchers.delete(onEvent);
   }
 
   /** The newest so many, oldest first. */
@@ -91,6 +104,8 @@ export class AuditLog {
 
   #remember(event: EventDocument): void {
     this.#events.push(event);
+    this.#count += 1;
+    for (const onEvent of this.#watchers) onEvent();
     if (this.#events.length > 2 * EVENTS_MAX) this.#events.splice(0, EVENTS_MAX);
   }
 

@@ -75,3 +75,13 @@ export {
   type Routes,
   routeOf,
 } from './contract/routes.ts';
+export {
+  applyPatch,
+  type OpenStream,
+  parseTopic,
+  patchBetween,
+  readMessage,
+  type StreamMessage,
+  type StreamSink,
+  type Topic,
+} from './contract/stream.ts';

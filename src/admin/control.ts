@@ -7,6 +7,7 @@ import type {
   DrainDocument,
   HistoryDocument,
   HistorySpan,
+  OpenStream,
   ReceiptDocument,
   RegisterRequest,
   ReleaseRecords,
@@ -36,6 +37,8 @@ export interface Control {
 export interface Live {
   /** `server`: '' = the upstream and its versions, `*` = all servers. @throws not_found */
   history(upstream: string, server: string, span: HistorySpan): HistoryDocument;
+  /** `after`: the id of the last event that was seen; '' = none. @throws not_found, unreachable */
+  stream(topics: readonly string[], after: string): OpenStream;
 }
 
 export type Readiness = {

@@ -19,10 +19,10 @@ import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { parseAddress } from '../base/units.ts';
 import { isRecordOwner, READY } from '../model.ts';
-import type { Override, Snapshot } from '../snapshot.ts';
+import type { Snapshot } from '../snapshot.ts';
 import type { Fleet } from '../workers.ts';
 import { checkGuard } from './guard.ts';
-import { checkOwner, isSameWord } from './intent-rules.ts';
+import { checkOwner, isSameWord, replaced } from './intent-rules.ts';
 import { type KnownRegistry, recordsFor } from './known-registry.ts';
 import { isIdle } from './local-view.ts';
 import { removeRegistration, writeRegistration } from './registration.ts';
@@ -39,8 +39,6 @@ const REFRESH_MS = 250;
 const BACK_DEADLINE_MS = 2000;
 /** What was written into the registry may take so long until it is in the table, ms. */
 const REGISTERED_DEADLINE_MS = 2000;
-
-const NOT_SUPERVISED: SupervisedFacts = { restarts: 0, lastExit: '', lastExitMs: 0, resting: '' };
 
 export type ControlOptions = {
   readonly version: string;
@@ -71,12 +69,16 @@ export class DaemonControl implements Control {
 
   async status(): Promise<StatusDocument> {
     await Promise.all([this.#refresh(), this.#options.shared.look()]);
+    return this.known();
+  }
+
+  /** The same as it was reported last. */
+  known(): StatusDocument {
     const { version, table, fleet, registries, shared } = this.#options;
     return buildStatus({
       ...{ version, table, fleet, registries, startedAtMs: this.#startedAtMs },
       ...{ others: shared.others, self: shared.document() },
-      supervised: (upstream, server) =>
-        this.#options.supervised?.(upstream, server) ?? NOT_SUPERVISED,
+      supervised: this.#options.supervised,
       isGivenBack: shared.isGivenBack,
     });
   }
@@ -390,11 +392,4 @@ export class DaemonControl implements Control {
       `server ${server}: not in upstream "${upstream}"; see "sluice status ${upstream}"`,
     );
   }
-}
-
-function replaced(overrides: readonly Override[], next: Override): Override[] {
-  const others = overrides.filter(
-    ({ upstream, server }) => upstream !== next.upstream || server !== next.server,
-  );
-  return next.admin.state === 'ready' ? others : [...others, next];
 }

@@ -3,6 +3,7 @@
 import type { AdminRequest } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Admin } from '../model.ts';
+import type { Override } from '../snapshot.ts';
 
 /** @throws conflict */
 export function checkOwner(server: string, current: Admin, ifOwner: string | undefined): void {
@@ -17,4 +18,12 @@ export function checkOwner(server: string, current: Admin, ifOwner: string | und
 
 export function isSameWord(current: Admin, request: AdminRequest): boolean {
   return current.owner === request.owner && current.reason === request.reason;
+}
+
+/** The overrides with this one in its place; ready is none. */
+export function replaced(overrides: readonly Override[], next: Override): Override[] {
+  const others = overrides.filter(
+    ({ upstream, server }) => upstream !== next.upstream || server !== next.server,
+  );
+  return next.admin.state === 'ready' ? others : [...others, next];
 }

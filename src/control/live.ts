@@ -2,3 +2,5 @@
 // workers report anyway.
 
 export { HistoryFeed } from './live/history-feed.ts';
+export { Hub } from './live/hub.ts';
+export { computeTopics } from './live/topics.ts';

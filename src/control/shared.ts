@@ -156,7 +156,7 @@ export class SharedControl {
       this.#sum(id, this.receipts.upstreamOf(id)),
   };
 
-  get releases(): ReleaseRecords & Partial<Pick<SharedReleases, 'version'>> {
+  get releases(): ReleaseRecords & Partial<Pick<SharedReleases, 'version' | 'watch'>> {
     return this.#releases ?? NO_RELEASES;
   }
 

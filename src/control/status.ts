@@ -20,6 +20,8 @@ export type SupervisedFacts = Pick<
   'restarts' | 'lastExit' | 'lastExitMs' | 'resting'
 >;
 
+const NOT_SUPERVISED: SupervisedFacts = { restarts: 0, lastExit: '', lastExitMs: 0, resting: '' };
+
 export type StatusSource = {
   readonly version: string;
   readonly startedAtMs: number;
@@ -29,7 +31,9 @@ export type StatusSource = {
   readonly table: Table;
   readonly fleet: Fleet;
   /** What is known of instances that this machine looks after. */
-  readonly supervised: (upstream: string, server: string) => SupervisedFacts;
+  readonly supervised:
+    | ((upstream: string, server: string) => SupervisedFacts | undefined)
+    | undefined;
   /** Ready was said, and is not in force yet. */
   readonly isGivenBack: (upstream: string, server: string) => boolean;
   /** First that of the section `registry`. */
@@ -112,7 +116,7 @@ function buildUpstream(
       requests: counters?.attempts ?? 0,
       failures: counters?.failures ?? 0,
       ...findings(config.name, state.id, context.figures),
-      ...context.supervised(config.name, state.id),
+      ...(context.supervised?.(config.name, state.id) ?? NOT_SUPERVISED),
     };
   });
   return {

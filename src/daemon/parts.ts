@@ -9,7 +9,6 @@ import { packageVersion } from '../base/version.ts';
 import type { Config, ServiceConfig, UpstreamConfig } from '../config.ts';
 import {
   DaemonControl,
-  HistoryFeed,
   type Lookup,
   Names,
   OutageWatch,
@@ -20,6 +19,7 @@ import { Checker } from '../health.ts';
 import { Supervisor } from '../release.ts';
 import { lockStateDir, openSnapshot } from '../snapshot.ts';
 import { type BoundListeners, bindListeners, Fleet, type TableChanges } from '../workers.ts';
+import { LiveView } from './live.ts';
 import { dataDirsOf, refuseLostData } from './lost-data.ts';
 import { followRegistries, openRegistries } from './registries.ts';
 import { Strangers } from './strangers.ts';
@@ -94,7 +94,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     addresses: (name) => names.addresses(name),
     onChange: (changes) => {
       fleet.update(changes);
-      feed.changed(changes);
+      live.changed(changes);
       changed();
     },
     onMembers: (upstream, servers) => checker.set(upstream.name, upstream.check, servers),
@@ -119,13 +119,12 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     log: log.child({ component: 'gateways' }),
     audit: (event) => audit.record(event),
   });
-  const versionOf = (server: string): string => shared.releases.version?.(server) ?? '';
-  const feed = new HistoryFeed({ table, fleet, versionOf });
-  teardown.add(() => feed.close());
   const control = new DaemonControl({
     ...{ version: packageVersion(), table, fleet, snapshot, registries, log, shared },
     supervised: (upstream, server) => supervisor.of(upstream, server),
   });
+  const live = new LiveView({ table, fleet, shared, control, audit, log: adminLog });
+  teardown.add(() => live.close());
   const supervisor = new Supervisor({
     isHeld: (upstream, server) => {
       const member = table.member(upstream, server);
@@ -165,6 +164,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   teardown.add(() => closeAdmin());
   teardown.add(async () => {
     control.close();
+    live.endStreams();
     // Before the workers: nobody new gets into a queue that nobody serves.
     listeners.close();
     const deadlineMs = isStarted ? options.config().shutdownTimeoutMs : 0;
@@ -190,7 +190,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     follow: (upstreams) => followed.setUpstreams(upstreams),
     supervise: (services) => supervisor.setServices(services),
     changed: (changes) => {
-      feed.changed(changes);
+      live.changed(changes);
       changed();
       shared.reconfigured();
     },
@@ -200,7 +200,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       const admin = await serveAdmin({
         ...{ ...listen, ...rest, control, audit, log: adminLog },
         facts: (upstream, server) => control.facts(upstream, server),
-        live: { history: (...asked) => feed.read(...asked) },
+        live,
         readiness: () => control.readiness(),
       });
       closeAdmin = () => admin.close();
@@ -209,7 +209,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       await shared.join(`${scheme}${formatAddress(admin.address)}`);
       await fleet.listen();
       isStarted = true;
-      feed.start();
+      live.start();
       lookForOutages();
       return { admin: admin.address };
     },

@@ -81,6 +81,12 @@ export class LockWatch {
     });
   }
 
+  /** Called when locks have changed; returns the unsubscription. */
+  watch(onChange: () => void): () => void {
+    this.#listeners.add(onChange);
+    return () => this.#listeners.delete(onChange);
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#watch.close();

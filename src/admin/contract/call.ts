@@ -80,6 +80,8 @@ function answerIn(route: Route, reply: CallReply): unknown {
   if (route.answer === 'text') {
     return isGood(reply) ? { contentType: reply.contentType, body: reply.text } : undefined;
   }
+  // It never ends, so there is no reply to read as a whole.
+  if (route.answer === 'stream') return undefined;
   const document = fromJson(reply.text);
   if (!route.answer.fits(document)) return undefined;
   return isGood(reply) || reply.status === statusOf(route, document) ? document : undefined;

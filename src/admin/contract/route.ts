@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../base/errors.ts';
 import type { Role, TextAnswer } from '../../model.ts';
 import type { Body, Parameter } from './requests.ts';
 import type { Shape } from './shape.ts';
+import type { OpenStream } from './stream.ts';
 
 export type Route = {
   readonly method: 'GET' | 'POST';
@@ -15,8 +16,8 @@ export type Route = {
   /** By name; or the whole query string as it came, without `?`. */
   readonly query?: { readonly [name: string]: Parameter<unknown> } | 'raw';
   readonly body?: Body<unknown>;
-  /** A JSON document, or text of some content type. */
-  readonly answer: Shape<unknown> | 'text';
+  /** A JSON document, text of some content type, or events without an end. */
+  readonly answer: Shape<unknown> | 'text' | 'stream';
   /** Of an answer; 200 where nothing is said. */
   readonly status?: number | { of(document: unknown): number };
   /** Not in the audit log: a runner does it all the time. */
@@ -54,7 +55,9 @@ export type AnswerOf<Declared extends Route> = Declared extends {
   readonly answer: Shape<infer Value>;
 }
   ? Value
-  : TextAnswer;
+  : Declared extends { readonly answer: 'stream' }
+    ? OpenStream
+    : TextAnswer;
 
 /** The status of an answer that is no error. */
 export function statusOf(route: Route, answer: unknown): number {

@@ -9,6 +9,7 @@ import { RELEASE_ROUTES } from './release-routes.ts';
 import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
 import type { Route } from './route.ts';
 import { either, object, text, word } from './shape.ts';
+import { AFTER, TOPICS } from './stream.ts';
 
 const HEALTH = object({ status: word<'ok'>() });
 const DEREGISTERED = object({ server: text });
@@ -117,6 +118,14 @@ export const ROUTES = {
     role: 'read',
     query: { upstream: UPSTREAM_NAME, server: SERVER_NAME, span: SPAN },
     answer: HISTORY,
+    errors: ['not_found'],
+  },
+  stream: {
+    method: 'GET',
+    path: '/api/stream',
+    role: 'read',
+    query: { topics: TOPICS, after: AFTER },
+    answer: 'stream',
     errors: ['not_found'],
   },
   events: {

@@ -267,7 +267,7 @@ test('every error that a route declares is told with its code and status', async
       ...{ history: refuse, journal: refuse, instances: refuse, putInstance: refuse },
     },
   };
-  const { url } = await start(t, { control, live: { history: refuse } });
+  const { url } = await start(t, { control, live: { history: refuse, stream: refuse } });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
     ...{ health: null, ready: null },
     status: requestOf('status', {}),
@@ -287,6 +287,7 @@ test('every error that a route declares is told with its code and status', async
     openReceipt: requestOf('openReceipt', { upstream: 'app' }),
     readReceipt: requestOf('readReceipt', { id: 'r1' }),
     events: null,
+    stream: requestOf('stream', { topics: ['overview'], after: '' }),
     history: requestOf('history', { upstream: 'app', server: '', span: '1h' }),
     ...RELEASE_CALLS,
     metrics: requestOf('metrics', {}),

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { HttpBindings } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { type Context, Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { methodNotAllowed } from 'hono/method-not-allowed';
@@ -17,9 +18,17 @@ import {
 import type { Log } from '../../base/log.ts';
 import type { NamedToken, TextAnswer } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
-import { ROUTE_NAMES, type Route, type RouteName, routeOf, statusOf } from '../contract.ts';
+import {
+  type OpenStream,
+  ROUTE_NAMES,
+  type Route,
+  type RouteName,
+  routeOf,
+  statusOf,
+} from '../contract.ts';
 import { type Control, type Live, type Readiness, shuttingDown } from '../control.ts';
 import { type Caller, checkAccess, checkRole } from './access.ts';
+import { beginEvents } from './event-stream.ts';
 import { createHandlers } from './handlers.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 
@@ -67,6 +76,7 @@ export function createApp(options: AppOptions): Hono<Env> {
       const answer = async (heard: (body: unknown) => void = () => {}): Promise<Response> => {
         checkRole(caller, role);
         const input = await readInput(route, context);
+        if (route.answer === 'stream') return openStream(context, input, handlers[name]);
         heard(input['body']);
         return responseOf(route, await handlers[name](input, caller));
       };
@@ -136,6 +146,21 @@ async function readInput(route: Route, context: Context): Promise<Record<string,
     input['body'] = body.parse(await readJson(context, body.bytesMax ?? BODY_BYTES_MAX));
   }
   return input;
+}
+
+/** From here on the response is written by whoever has something to say. */
+function openStream(
+  context: Context<Env>,
+  input: Record<string, unknown>,
+  handler: (input: unknown) => unknown,
+): Response {
+  // A browser says it by itself when it connects again.
+  const after = context.req.header('last-event-id') ?? input['after'];
+  // What the handler of such a route answers with.
+  const open = handler({ ...input, after }) as OpenStream;
+  if (context.req.method === 'HEAD') return new Response(null);
+  beginEvents(context.env.outgoing, open);
+  return RESPONSE_ALREADY_SENT;
 }
 
 function responseOf(route: Route, answer: unknown): Response {

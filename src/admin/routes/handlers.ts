@@ -55,6 +55,7 @@ export function createHandlers({ control, live, readiness, audit }: HandlersOpti
     readReceipt: ({ id }) => control.readReceipt(id),
     ...releaseHandlers(control),
     history: ({ upstream, server, span }) => live.history(upstream, server, span),
+    stream: ({ topics, after }) => live.stream(topics, after),
     events: ({ last }) => ({ events: audit.last(last) }),
     metrics: async () => ({
       contentType: METRICS_CONTENT_TYPE,

@@ -87,6 +87,11 @@ export class SharedReleases implements ReleaseRecords {
     return this.#versions.version(server);
   }
 
+  /** Called when a release began a step, ended, or was told something. */
+  watch(onChange: () => void): () => void {
+    return this.#watch.watch(onChange);
+  }
+
   take(service: string, request: TakeRequest): Promise<TakenDocument> {
     return this.#ledger.take(service, request);
   }

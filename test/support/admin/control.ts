@@ -60,6 +60,10 @@ export function liveStub(changes: Partial<Live> = {}): Live {
       ...{ upstream, span, startMs: 0, stepMs: 1000, slots: 0, series: [], marks: [] },
       complete: true,
     }),
+    stream: () => (sink) => {
+      sink.end();
+      return () => {};
+    },
     ...changes,
   };
 }

@@ -1,0 +1,164 @@
+// What each topic of the live stream says at this moment: objects by id, so that a change is a small patch, and no
+// null anywhere, because in a patch that takes a key away. What is not known is left out.
+
+import {
+  type EventDocument,
+  parseTopic,
+  type ReleaseRecords,
+  type StatusDocument,
+  type UpstreamDocument,
+} from '../../admin.ts';
+import { isSluiceError } from '../../base/errors.ts';
+import type { History } from '../../history.ts';
+
+const RELEASES_MAX = 20;
+const EVENTS_MAX = 100;
+
+export type TopicSources = {
+  /** As it was reported last: nobody is asked. */
+  readonly status: () => StatusDocument;
+  readonly history: Pick<History, 'newest'>;
+  readonly versionOf: (server: string) => string;
+  readonly releases: () => ReleaseRecords;
+  /** The newest, oldest first, and how many there were. */
+  readonly events: (count: number) => {
+    readonly events: readonly EventDocument[];
+    readonly count: number;
+  };
+};
+
+export async function computeTopics(
+  sources: TopicSources,
+  topics: readonly string[],
+): Promise<ReadonlyMap<string, object>> {
+  const status = sources.status();
+  const states = await Promise.all(
+    topics.map(async (topic) => [topic, await stateOf(sources, status, topic)] as const),
+  );
+  return new Map(states);
+}
+
+async function stateOf(
+  sources: TopicSources,
+  status: StatusDocument,
+  topic: string,
+): Promise<object> {
+  const { kind, name } = parseTopic(topic);
+  switch (kind) {
+    case 'overview':
+      return overview(sources, status);
+    case 'events': {
+      const { events, count } = sources.events(EVENTS_MAX);
+      const first = count - events.length;
+      return { events: Object.fromEntries(events.map((event, place) => [first + place, event])) };
+    }
+    case 'pool': {
+      const upstream = status.upstreams.find((one) => one.name === name);
+      return upstream === undefined ? { gone: true } : pool(sources, upstream);
+    }
+    case 'release':
+      try {
+        return await release(sources.releases(), name);
+      } catch (error) {
+        if (isSluiceError(error)) return { trouble: { code: error.code, message: error.message } };
+        throw error;
+      }
+  }
+}
+
+function overview(sources: TopicSources, status: StatusDocument): object {
+  const { version, generation, gateways, registry, registries, upstreams } = status;
+  return {
+    ...{ version, generation },
+    gateways: byId(gateways.map(({ id, index: _, ...gateway }) => [id, gateway])),
+    registries: byId(
+      [registry, ...registries].map(({ name, kind, address, reachable, trouble }) => [
+        ...([name, { kind, address, reachable, trouble }] as const),
+      ]),
+    ),
+    upstreams: byId(upstreams.map((upstream) => [upstream.name, row(sources, upstream)])),
+  };
+}
+
+function row(sources: TopicSources, upstream: UpstreamDocument): object {
+  const { name, balance, eligible, servers, problems } = upstream;
+  const eligibility = new Map<string, number>();
+  const versions = new Map<string, number>();
+  for (const server of servers) {
+    eligibility.set(server.eligibility, (eligibility.get(server.eligibility) ?? 0) + 1);
+    const version = sources.versionOf(server.id);
+    if (version !== '') versions.set(version, (versions.get(version) ?? 0) + 1);
+  }
+  return {
+    ...{ balance, eligible, servers: servers.length, problems: problems.length },
+    ...{ eligibility: Object.fromEntries(eligibility), versions: Object.fromEntries(versions) },
+    ...figures(sources, name, ''),
+  };
+}
+
+function pool(sources: TopicSources, upstream: UpstreamDocument): object {
+  const { name, problems } = upstream;
+  return {
+    ...row(sources, upstream),
+    problems,
+    servers: byId(
+      upstream.servers.map(({ id, ...server }) => [
+        id,
+        { ...server, version: sources.versionOf(id), ...figures(sources, name, id) },
+      ]),
+    ),
+  };
+}
+
+/** Of the last second; a time only where there was an answer. */
+function figures({ history }: TopicSources, upstream: string, server: string): object {
+  const newest = history.newest(upstream, server);
+  const [requests = 0, failures = 0, errors = 0] = [
+    ...[newest?.requests[0], newest?.failures[0], newest?.errors[0]],
+  ];
+  const inFlight = server === '' ? { inFlight: newest?.inFlight[0] ?? 0 } : {};
+  const [p50 = Number.NaN, p99 = Number.NaN] = [newest?.p50Ms[0], newest?.p99Ms[0]];
+  const times = Number.isNaN(p50) ? {} : { p50Ms: tenths(p50), p99Ms: tenths(p99) };
+  const perSecond = {
+    requests: tenths(requests),
+    failures: tenths(failures),
+    errors: tenths(errors),
+  };
+  return { ...inFlight, lastSecond: { ...perSecond, ...times } };
+}
+
+async function release(records: ReleaseRecords, name: string): Promise<object> {
+  const [service = '', id = ''] = name.split('/');
+  if (id === '') {
+    const { shared, lock, stale, releases } = await records.history(service);
+    const { holder, asked, beat: _, ...rest } = lock ?? { holder: null, asked: null, beat: 0 };
+    return {
+      ...{ shared, stale, lock: { ...rest, ...known({ holder, asked }) } },
+      releases: byId(releases.slice(0, RELEASES_MAX).map((summary) => [summary.release, summary])),
+    };
+  }
+  const journal = await records.journal(service, id);
+  return {
+    summary: journal.summary,
+    records: byId(
+      journal.records.map(({ seq, data, ...record }) => {
+        // What is kept for a resume has whatever the configuration has.
+        const { settings: _, ...shown } = data;
+        // As text: there may be a null in it.
+        return [String(seq), { ...record, data: JSON.stringify(shown) }];
+      }),
+    ),
+  };
+}
+
+function known(values: Readonly<Record<string, object | null>>): object {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
+}
+
+function byId(entries: readonly (readonly [string, object])[]): object {
+  return Object.fromEntries(entries);
+}
+
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
+}

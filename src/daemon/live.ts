@@ -1,0 +1,92 @@
+// What happens, put together: the history, and the live stream that is computed while somebody listens.
+
+import type { AuditLog, Live } from '../admin.ts';
+import { parseTopic } from '../admin.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import {
+  computeTopics,
+  type DaemonControl,
+  HistoryFeed,
+  Hub,
+  type SharedControl,
+  type Table,
+} from '../control.ts';
+import type { Fleet, TableChanges } from '../workers.ts';
+
+export type LiveParts = {
+  readonly table: Table;
+  readonly fleet: Fleet;
+  readonly shared: SharedControl;
+  readonly control: DaemonControl;
+  readonly audit: AuditLog;
+  readonly log: Log;
+};
+
+export class LiveView implements Live {
+  readonly #parts: LiveParts;
+  readonly #feed: HistoryFeed;
+  readonly #hub: Hub;
+  #unwatches: readonly (() => void)[] = [];
+
+  constructor(parts: LiveParts) {
+    this.#parts = parts;
+    const { table, fleet, shared, control, audit, log } = parts;
+    const versionOf = (server: string): string => shared.releases.version?.(server) ?? '';
+    const feed = new HistoryFeed({ table, fleet, versionOf });
+    this.#feed = feed;
+    this.#hub = new Hub({
+      log,
+      compute: (topics) =>
+        computeTopics(
+          {
+            ...{ history: feed.history, versionOf, status: () => control.known() },
+            releases: () => shared.releases,
+            events: (count) => ({ events: audit.last(count), count: audit.count }),
+          },
+          topics,
+        ),
+      onWatched: (isWatched) => {
+        for (const unwatch of this.#unwatches) unwatch();
+        const poke = (): void => this.#hub.poke();
+        this.#unwatches = isWatched
+          ? [
+              ...[shared.watch(poke), audit.watch(poke), fleet.watch(poke)],
+              ...[shared.releases.watch?.(poke) ?? (() => {})],
+            ]
+          : [];
+      },
+    });
+  }
+
+  start(): void {
+    this.#feed.start();
+  }
+
+  /** The table has changed. */
+  changed(changes: TableChanges): void {
+    this.#feed.changed(changes);
+    this.#hub.poke();
+  }
+
+  readonly history: Live['history'] = (...asked) => this.#feed.read(...asked);
+
+  readonly stream: Live['stream'] = (topics, after) => {
+    for (const { kind, name } of topics.map(parseTopic)) {
+      if (kind === 'pool' && this.#parts.table.upstream(name) === undefined) {
+        throw new SluiceError('not_found', `upstream "${name}": unknown`);
+      }
+    }
+    return this.#hub.open(topics, after);
+  };
+
+  /** Those who listen are told; the history goes on until `close`. */
+  endStreams(): void {
+    this.#hub.close();
+  }
+
+  close(): void {
+    this.#hub.close();
+    this.#feed.close();
+  }
+}
