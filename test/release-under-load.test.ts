@@ -53,7 +53,7 @@ test('releases under mixed load', async (t: TestContext) => {
 
   await t.test('a version that says it is another one is refused', async () => {
     const { text } = await deploy(it, 'liar', 1);
-    assert.match(text, /still answers v1, not liar \(pid \d+\)/);
+    assert.match(text, /answers v1, not liar \(what was started, pid \d+\)/);
     assert.equal(await serving(it), 'v2 v2, 2 eligible');
     assertNothingFailed();
   });

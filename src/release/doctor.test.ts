@@ -104,6 +104,16 @@ for (const [program, state, text] of [
   });
 }
 
+test('doctor says when instances cannot be run as their user, also with an artifact', async (t) => {
+  for (const artifact of [null, artifactConfig('/srv/app')]) {
+    const service = await buildService(t, 1, { artifact, user: 'no-such-user' });
+    const found = find(await examine(service, control()), 'run as');
+    assert.equal(found?.state, 'fail');
+    assert.equal(found.text, 'user "no-such-user" does not exist');
+    assert.equal(found.advice, 'make it, or change user');
+  }
+});
+
 test('doctor names gateways that are silent or of another version', async (t) => {
   const service = await buildService(t, 1);
   const others = [

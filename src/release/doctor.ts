@@ -8,7 +8,7 @@ import { isSluiceError, messageOf } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { sweep } from './artifact.ts';
-import { type Driver, driverOf } from './drivers.ts';
+import { type Driver, driverOf, userSwitch } from './drivers.ts';
 import { type Host, hostOf } from './hosts.ts';
 import { hostFolder } from './journal/files.ts';
 
@@ -108,6 +108,12 @@ async function lookAround(
   const ourS = (beforeMs + nowMs()) / 2000;
   const [user = '', free = '', clock = '', missing = ''] = stdout.split('\n');
   say('user', 'ok', user);
+  if (service.user !== '' && service.driver === 'command') {
+    const { problem } = await userSwitch(host, service.user);
+    const [text = '', ...how] = problem.split('; ');
+    if (problem === '') say('run as', 'ok', service.user);
+    else say('run as', 'fail', text, how.join('; '));
+  }
   const freeKb = Number(free);
   const space = `${Math.floor(freeKb / 1024).toLocaleString('en')} MB free for ${folder}`;
   const advice = 'free some space: logs, and versions that nobody needs';

@@ -9,6 +9,7 @@ import { pm2Driver } from './drivers/pm2.ts';
 import { systemdDriver } from './drivers/systemd.ts';
 import { type Host, type HostClaim, hostOf } from './hosts.ts';
 
+export { userSwitch } from './drivers/command.ts';
 export type {
   Driver,
   DriverState,

@@ -6,20 +6,22 @@ import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { driverOf } from './drivers.ts';
 import { hostOf } from './hosts.ts';
 import { readRecord } from './journal/instance-record.ts';
+import { masked } from './masking.ts';
 
 export type InstanceLog = {
   readonly instance: string;
   /** Where all of it is. */
   readonly place: string;
+  /** Of one that does not run what it printed last: that says why. Secrets are masked. */
   readonly lines: readonly string[];
-  /** Why there are none; ''. */
+  /** That it does not run, or why it is not known; ''. */
   readonly trouble: string;
 };
 
 /** `id` '' is each. @throws not_found */
 export async function instanceLogs(
   service: ServiceConfig,
-  records: ReleaseRecords,
+  records: Pick<ReleaseRecords, 'instances'>,
   id: string,
 ): Promise<readonly InstanceLog[]> {
   const wanted = service.instances.filter((instance) => id === '' || instance.id === id);
@@ -46,8 +48,16 @@ async function logOf(
     await hostOf(service, instance).connect();
     const record = await readRecord(service, instance.id, driver, shared);
     const started = await driver.find(record.process);
-    if (started === null) return { ...log, trouble: 'not running' };
-    return { ...log, lines: await driver.logs(started.handle) };
+    const lines = await driver.logs(started?.handle ?? null);
+    // It may print what it was given, and this goes to terminals and into the logs of CI jobs.
+    const known = [started?.launch, record.process?.launch, record.proven];
+    const launches = [driver.launchOf('v0'), ...known.filter((launch) => launch != null)];
+    const secrets = new Set((await Promise.all(launches.map(driver.secretsOf, driver))).flat());
+    return {
+      ...log,
+      lines: masked(lines, secrets),
+      trouble: started === null ? 'not running' : '',
+    };
   } catch (error) {
     if (!isSluiceError(error)) throw error;
     return { ...log, trouble: messageOf(error) };

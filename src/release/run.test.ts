@@ -114,7 +114,9 @@ test('an app that answers another version is not the release, however healthy', 
   const lying = { ...service, env: { ...service.env, ANSWER_VERSION: 'v1' } };
   const deployed = await deploy(lying, control, 'v2');
   const port = a.split(':')[1];
-  const wrong = new RegExp(`^check failed: port ${port} still answers v1, not v2 \\(pid \\d+\\)$`);
+  const wrong = new RegExp(
+    `^check failed: port ${port} answers v1, not v2 \\(what was started, pid \\d+\\)$`,
+  );
   assert.match(deployed.result.reason, wrong);
   assert.deepEqual(outcomes(deployed), ['v1 in reverted', 'v1 in untouched']);
 });

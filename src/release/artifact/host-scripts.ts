@@ -90,9 +90,13 @@ for s; do
   in=$tmp/$s; all=$path/shared/$s
   if [ ! -e "$all" ]; then
     mkdir -p "\${all%/*}" || end ${EXIT.notShared}
-    if [ -e "$in" ] && [ ! -L "$in" ]; then mv -T "$in" "$all"; else mkdir "$all"; fi || [ -e "$all" ] || end ${EXIT.notShared}
-    # The instances write there; who is not root cannot give it to them.
-    if [ -n "$user" ] && [ "$(id -u)" = 0 ]; then chown -R "$user" "$all" || end ${EXIT.notShared}; fi
+    if [ ! -e "$in" ] || [ -L "$in" ]; then
+      rm -rf "$in"; mkdir -p "\${in%/*}" && mkdir "$in" || end ${EXIT.notShared}
+    fi
+    # The instances write there; who is not root cannot give it to them. Before it has its place: the next
+    # release would take it as it is.
+    if [ -n "$user" ] && [ "$(id -u)" = 0 ]; then chown -R "$user" "$in" || end ${EXIT.notShared}; fi
+    mv -T "$in" "$all" || [ -e "$all" ] || end ${EXIT.notShared}
   fi
   rm -rf "$in"
   mkdir -p "\${in%/*}" && ln -s "$all" "$in" || end ${EXIT.notShared}

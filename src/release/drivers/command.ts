@@ -25,6 +25,8 @@ import { environmentOf, secretsOf } from './environment.ts';
 import { instanceProcesses, ownVariables } from './processes.ts';
 import { strangerOn } from './stranger.ts';
 
+export { userSwitch } from './command/user.ts';
+
 /** A log beyond this is set aside as `.log.1` at the next start. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -229,8 +231,9 @@ class CommandDriver implements Driver {
     return first === undefined ? '' : `pid ${first.pid} (${await this.#host.commandOf(first.pid)})`;
   }
 
-  logs(handle: Handle): Promise<readonly string[]> {
-    const offset = this.#own.get(keyOf(readHandle(handle)))?.logOffset ?? 0;
+  logs(handle: Handle | null): Promise<readonly string[]> {
+    const own = handle === null ? undefined : this.#own.get(keyOf(readHandle(handle)));
+    const offset = own?.logOffset ?? 0;
     return tailOf(this.#host, this.#log, offset);
   }
 

@@ -253,8 +253,8 @@ class DockerDriver implements Driver {
     return '';
   }
 
-  async logs(given: Handle): Promise<readonly string[]> {
-    const { container } = readHandle(given);
+  async logs(given: Handle | null): Promise<readonly string[]> {
+    const container = given === null ? this.#name : readHandle(given).container;
     const end = await this.#docker.run(['logs', '--tail', String(LOG_LINES), container]);
     const lines = `${end.stdout}\n${end.stderr}`.split('\n').filter((line) => line.trim() !== '');
     return lines.slice(-LOG_LINES);

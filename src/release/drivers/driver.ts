@@ -106,8 +106,8 @@ export interface Driver {
   keep?(order: KeeperOrder, options: { fence: number; holdMs: number }): Promise<void>;
   /** Null when something else than a keeper of ours looks after it. Absent: always. */
   kept?(): Promise<Kept | null>;
-  /** The last lines that it printed since it was started. */
-  logs(handle: Handle): Promise<readonly string[]>;
+  /** The last lines that it printed since it was started; null: of one that does not run, what was printed last. */
+  logs(handle: Handle | null): Promise<readonly string[]>;
   /** Where a person reads all of it. */
   readonly logPlace: string;
   /** Who listens on a port of the instance and is not of it, in words; '' when all is well. */

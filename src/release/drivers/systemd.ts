@@ -232,9 +232,9 @@ class SystemdDriver implements Driver {
     return '';
   }
 
-  async logs(given: Handle): Promise<readonly string[]> {
-    const { unit, invocation } = readHandle(given);
-    const which = ['-u', unit, `_SYSTEMD_INVOCATION_ID=${invocation}`];
+  async logs(given: Handle | null): Promise<readonly string[]> {
+    const one = given === null ? [] : [`_SYSTEMD_INVOCATION_ID=${readHandle(given).invocation}`];
+    const which = ['-u', given === null ? this.#unit : readHandle(given).unit, ...one];
     const end = await this.#journalctl.run([
       ...which,
       ...['-n', String(LOG_LINES), '-o', 'cat', '--no-pager'],

@@ -167,11 +167,12 @@ async function wrongAnswer(
   if (stranger === '' && port !== address.port) {
     stranger = await driver.stranger(handle, port);
   }
-  const who = stranger === '' ? `pid ${(await driver.state(handle)).pid}` : stranger;
+  const who =
+    stranger === '' ? `what was started, pid ${(await driver.state(handle)).pid}` : stranger;
   if (step.versionHeader !== '' && answer.version !== step.version) {
     return answer.version === ''
       ? `port ${port} answers without ${step.versionHeader}, so its version is not known (${who})`
-      : `port ${port} still answers ${answer.version}, not ${step.version} (${who})`;
+      : `port ${port} answers ${answer.version}, not ${step.version} (${who})`;
   }
   return stranger === '' ? '' : `port ${port} is answered by ${stranger}, not by what was started`;
 }

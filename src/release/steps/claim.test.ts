@@ -214,7 +214,7 @@ test('one that a person put into traffic and that fails ends the release, and is
   const liar = { ...service, env: { ...service.env, ANSWER_VERSION: 'v1' } };
   const deployed = await deploy(liar, control, 'v2', give);
   assert.equal(deployed.result.exit, 1);
-  assert.match(deployed.result.reason, /still answers v1, not v2/);
+  assert.match(deployed.result.reason, /answers v1, not v2/);
   assert.deepEqual(outcomes(deployed), ['v1 in failed', 'v1 in untouched']);
   assert.match(
     deployed.result.instances[0]?.note ?? '',

@@ -178,6 +178,11 @@ export function stageContract(
         owners.map((found) => found.uid === uid),
         [false, false, false, true],
       );
+      // One that could not be given away is not there as root's: the next release would take it so.
+      const more = { shared: ['up', 'logs', 'new'] };
+      const failed = stage({ ...scene, file, user: 'no-such-user', version: 'v2', config: more });
+      await assert.rejects(failed, { message: /cannot link what is shared/ });
+      assert.deepEqual((await readdir(join(path, 'shared'))).sort(), ['logs', 'up']);
     },
   );
 

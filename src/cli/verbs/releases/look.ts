@@ -78,7 +78,8 @@ export function defineLogs(verb: Command): void {
       );
       if (options.json === true) return printJson(logs);
       for (const { instance: id, place, lines, trouble } of logs) {
-        print(`${paint('dim', `${id}  ${trouble === '' ? place : trouble}`)}\n${lines.join('\n')}`);
+        const head = `${id}  ${[trouble, place].filter(Boolean).join('; ')}`;
+        print([paint('dim', head), ...lines].join('\n'));
       }
     });
 }
