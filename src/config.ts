@@ -6,6 +6,7 @@ export { configReference, configSchema } from './config/reference.ts';
 export { opennessOf } from './config/rules/registries.ts';
 export { DEFAULT_REGISTRY } from './config/sections/follows.ts';
 export { embeddedSettings } from './config/sections/registry.ts';
+export type { ApprovalPoint } from './config/sections/service.ts';
 export type {
   ArtifactConfig,
   Config,

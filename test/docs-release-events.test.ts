@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { deploy, scene } from './support/release/builders.ts';
+import { shareRecords } from './support/release/shared-records.ts';
 
 const PAGE = join(import.meta.dirname, '../docs/release-events.md');
 const COMMON = 'Every event';
@@ -60,11 +61,15 @@ test('docs/release-events.md says what comes', async (t) => {
   const pages = documented();
   const common = pages.get(COMMON) ?? new Map<string, readonly string[]>();
   const { service, control } = await scene(t);
+  // Nobody says yes to the last one: it ends as soon as it has waited.
+  const asking = { ...service, approve: { before: ['rest'], timeoutMs: 50 } } as const;
   const good = await deploy(service, control, 'v2');
   const pipeline = [{ part: 'build' as const, command: 'echo built' }];
   const bad = await deploy({ ...service, pipeline, versionHeader: '' }, control, 'broken');
+  shareRecords(t, control);
+  const waited = await deploy(asking, control, 'v3');
   const seen = new Map<string, Set<string>>();
-  const wrong = [...good.events, ...bad.events].flatMap((event) => {
+  const wrong = [...good.events, ...bad.events, ...waited.events].flatMap((event) => {
     const fields = pages.get(event.type);
     if (fields === undefined) return [`${event.type}: not documented`];
     const found = seen.get(event.type) ?? new Set();

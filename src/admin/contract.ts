@@ -42,6 +42,7 @@ export {
   type ReleasesDocument,
   type RenewedDocument,
   type TakenDocument,
+  type WaitsDocument,
 } from './contract/release-documents.ts';
 export type { ReleaseRecords } from './contract/release-records.ts';
 export {

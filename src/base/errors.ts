@@ -16,6 +16,7 @@ const TABLE = {
   release_failed: { exit: 1, status: 500 },
   rolled_back: { exit: 6, status: 500 },
   rollback_failed: { exit: 7, status: 500 },
+  not_approved: { exit: 8, status: 409 },
   unreachable: { exit: 9, status: 502 },
   host_unreachable: { exit: 1, status: 502 },
   unauthorized: { exit: 2, status: 401 },

@@ -36,6 +36,7 @@ test('has the verbs that the documentation promises', () => {
   const verbs = verbsOf(createProgram()).map(nameOf);
   assert.deepEqual(verbs.toSorted(), [
     'sluice abort',
+    'sluice approve',
     'sluice check',
     'sluice consul',
     'sluice deploy',

@@ -17,7 +17,7 @@ import { defineRegistry } from './verbs/registry.ts';
 import { defineHistory, defineLogs, defineShow } from './verbs/releases/look.ts';
 import { defineResume } from './verbs/releases/resume.ts';
 import { defineRollback } from './verbs/releases/rollback.ts';
-import { defineAbort, definePause } from './verbs/releases/steer.ts';
+import { defineAbort, defineApprove, definePause } from './verbs/releases/steer.ts';
 import { defineStop } from './verbs/releases/stop.ts';
 import { defineServe } from './verbs/serve.ts';
 import { defineStatus } from './verbs/status.ts';
@@ -52,6 +52,7 @@ const VERBS: Readonly<Record<string, Definition>> = {
   logs: { group: 'Release:', define: defineLogs },
   pause: { group: 'Release:', define: definePause },
   resume: { group: 'Release:', define: defineResume },
+  approve: { group: 'Release:', define: defineApprove },
   abort: { group: 'Release:', define: defineAbort },
   rollback: { group: 'Release:', define: defineRollback },
   stop: { group: 'Release:', define: defineStop },

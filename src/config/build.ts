@@ -8,6 +8,7 @@ import { formatAddress } from '../base/units.ts';
 import type { CheckSpec } from '../health.ts';
 import { attributesFrom, type Route, type ServerAttributes } from '../model.ts';
 import { artifactOf, pipelineOf, startFolder } from './build/artifact.ts';
+import { approveOf, verifyOf } from './build/gates.ts';
 import { hooksOf } from './build/hooks.ts';
 import { hostsOf } from './build/hosts.ts';
 import { receiversOf } from './build/notify.ts';
@@ -29,7 +30,6 @@ import type {
   ServersIn,
   ServiceConfig,
   UpstreamConfig,
-  VerifyConfig,
 } from './types.ts';
 
 /** `folder` is the file's; relative paths start there. */
@@ -333,6 +333,7 @@ function serviceOf(
         ? resolve(folder, read.cwd)
         : startFolder(artifact, join(artifact.path, artifact.link)),
     pipeline: pipelineOf(read),
+    approve: approveOf(read),
     hooks: hooksOf(read),
     notify: receiversOf(read),
     folder,
@@ -360,24 +361,13 @@ function serviceOf(
     checkRise: read.check.rise,
     checkDeadlineMs: read.check.deadline,
     checkStableMs: read.check.stable,
-    verify: read.verify === undefined ? null : verifyOf(read.verify),
+    verify: verifyOf(read),
     versionHeader: read.expect_version.header,
     isVersionStamped: read.expect_version.from === 'artifact',
     minHealthy: read.guard.min_healthy,
     minHealthyPercent: read.guard.min_healthy_percent,
     guardWaitMs: read.guard.wait,
     onFailure: read.on_failure,
-  };
-}
-
-function verifyOf(read: NonNullable<ServiceFile['verify']>): VerifyConfig {
-  return {
-    windowMs: read.window,
-    minRequests: read.min_requests,
-    minErrors: read.min_errors,
-    errorShareMax: read.max_5xx,
-    vsPeers: read.vs_peers,
-    onTooFew: read.on_too_few,
   };
 }
 

@@ -94,11 +94,26 @@ test('hooks and receivers are read to their meaning', () => {
   assert.deepEqual(service?.notify, [
     {
       ...{ kind: 'slack', url: 'cmd:pass slack', secret: '', timeoutMs: 5000 },
-      on: ['succeeded', 'failed', 'interrupted'],
+      on: ['approval', 'succeeded', 'failed', 'interrupted'],
     },
     {
       ...{ kind: 'webhook', url: 'https://h.example/', secret: 'env:S', timeoutMs: 5000 },
       on: ['failed'],
     },
   ]);
+});
+
+test('where a release waits for a person is a point, several, or the section', () => {
+  const approveOf = (value: string) =>
+    parseConfig(
+      `upstreams: { app: {} }\nservices:\n  app:\n    instances: 127.0.0.1:1\n    start: x\n    approve: ${value}\n`,
+      's.yaml',
+      {},
+    ).services[0]?.approve;
+  assert.deepEqual(approveOf('rest'), { before: ['rest'], timeoutMs: 3_600_000 });
+  assert.deepEqual(approveOf('{ before: [first, rest], timeout: 10m }'), {
+    before: ['first', 'rest'],
+    timeoutMs: 600_000,
+  });
+  assert.throws(() => approveOf('last'), /is not a choice; known here: first, rest/);
 });

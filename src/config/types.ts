@@ -6,7 +6,7 @@ import type { Address } from '../base/units.ts';
 import type { CheckSpec, ProbeSpec } from '../health.ts';
 import type { Balancing, NamedToken, Route, ServerAttributes } from '../model.ts';
 import type { RegistrySettings } from '../registry.ts';
-import type { NotifyEvent, NotifyKind, ServiceFile } from './sections/service.ts';
+import type { ApprovalPoint, NotifyEvent, NotifyKind, ServiceFile } from './sections/service.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
@@ -170,6 +170,13 @@ export type HooksConfig = Readonly<
   >
 >;
 
+/** Where a release waits for a person. */
+export type ApproveConfig = {
+  readonly before: readonly ApprovalPoint[];
+  /** Not approved by then: it ends. */
+  readonly timeoutMs: number;
+};
+
 /** Who hears of a release. */
 export type ReceiverConfig = {
   readonly kind: NotifyKind;
@@ -272,6 +279,8 @@ export type ServiceConfig = {
   readonly cwd: string;
   /** Commands that make and try the version, in order: `build`, `test`, `scan`. */
   readonly pipeline: readonly PipelineCommand[];
+  /** Null: nowhere. */
+  readonly approve: ApproveConfig | null;
   readonly hooks: HooksConfig;
   readonly notify: readonly ReceiverConfig[];
   /** Where they run. */

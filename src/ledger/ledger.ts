@@ -19,8 +19,10 @@ import { formatDuration } from '../base/duration.ts';
 import { SluiceError } from '../base/errors.ts';
 import { mayBeResumed } from '../base/release-outcome.ts';
 import type { KvEntry, RecordStore, RecordWrite } from '../registry.ts';
+import { commandFor } from './command.ts';
 import { FREE, fromJson, readLock, readRecords, readSummaries } from './documents.ts';
 import { LedgerKeys } from './keys.ts';
+import { standing } from './standing.ts';
 
 /** Releases that are kept of a service. */
 const KEPT = 100;
@@ -75,7 +77,10 @@ export class Ledger {
         ...{ lastStep: '', complete: false },
       };
       const begins = resume === '' ? begun : await this.#unfinished(service, resume, release);
-      const next = { release, upstream, version, user, runner, ticket, sinceMs: now, step: '' };
+      const next = {
+        ...{ release, upstream, version, user, runner, ticket, sinceMs: now, step: '' },
+        waits: undefined,
+      };
       taken = {
         ...{
           number,
@@ -115,14 +120,12 @@ export class Ledger {
       const { release } = assertHeld(service, lock, fence);
       const missing = tries === 0 ? records : await this.#missing(service, release, records);
       if (missing.length === 0) return undefined;
-      const begun = missing.findLast(({ kind }) => kind === 'intent');
-      const step = begun === undefined ? undefined : stepText(begun);
       const writes = missing.map((record) => ({
         key: this.keys.record(service, release, record.seq),
         value: JSON.stringify({ ...record, fence }),
         cas: 0,
       }));
-      return { lock: alive(lock, step), writes };
+      return { lock: standing(alive(lock), missing), writes };
     });
   }
 
@@ -141,15 +144,12 @@ export class Ledger {
   }
 
   /** Resolves with the release that is told. @throws not_found, conflict, registry_… */
-  async command(service: string, { command, owner, why }: CommandRequest): Promise<string> {
+  async command(service: string, request: CommandRequest): Promise<string> {
     let release = '';
     await this.#change(service, async ({ lock }) => {
-      if (lock.holder === null) {
-        throw new SluiceError('not_found', `service "${service}": no release runs`);
-      }
-      release = lock.holder.release;
-      const seq = (lock.asked?.seq ?? lock.fence * 1000) + 1;
-      return { lock: { ...lock, asked: { seq, command, by: owner, why } } };
+      const asked = commandFor(service, lock, request);
+      release = lock.holder?.release ?? '';
+      return { lock: { ...lock, asked } };
     });
     return release;
   }
@@ -329,21 +329,20 @@ function assertHeld(service: string, lock: LockDocument, fence: number) {
   return lock.holder;
 }
 
-function alive(lock: LockDocument, step?: string): LockDocument {
-  const { holder } = lock;
-  const next = holder === null || step === undefined ? holder : { ...holder, step };
-  return { ...lock, holder: next, beat: lock.beat + 1 };
-}
-
-function stepText({ step, instance }: ReleaseRecord): string {
-  return `${step} of ${instance}`;
+function alive(lock: LockDocument): LockDocument {
+  return { ...lock, beat: lock.beat + 1 };
 }
 
 function heldBy(service: string, { holder, fence }: LockDocument): SluiceError {
   if (holder === null) return new SluiceError('locked', `service "${service}": is locked`);
-  const { release, version, user, runner, sinceMs, step } = holder;
+  const { release, version, user, runner, sinceMs, step, waits } = holder;
   const age = formatDuration(Math.max(0, Date.now() - sinceMs));
-  const at = step === '' ? '' : `, in ${step}`;
+  const at =
+    waits !== undefined
+      ? `, and waits for approval (sluice approve ${service})`
+      : step === ''
+        ? ''
+        : `, in ${step}`;
   return new SluiceError(
     'locked',
     `service "${service}": release ${release} to ${version} by ${user} (${runner}) has been running for ${age}${at}; wait for it, or end it with: sluice abort ${service}`,

@@ -4,6 +4,7 @@
 import type { ReleaseKind } from '../admin/contract.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { Scope } from '../base/scope.ts';
+import type { ApprovalPoint } from '../config.ts';
 import type { Receipt } from './control.ts';
 import type { ReleasePoint } from './hooks.ts';
 import type { Plan, StepKind } from './plan.ts';
@@ -54,6 +55,22 @@ type Happening =
       /** True while the old version is being brought back. */
       readonly revert: boolean;
       readonly data: Facts;
+    }
+  | {
+      /** The release waits for a person, or that is over. */
+      readonly type: 'approval';
+      /** As the configuration calls it. */
+      readonly before: ApprovalPoint;
+      readonly phase: 'wait' | 'given' | 'missing';
+      /** Since it began to wait. */
+      readonly ms: number;
+      /** ISO 8601; then it ends. */
+      readonly until: string;
+      /** Of `given`: who, and why; '' when nothing was said. */
+      readonly by: string;
+      readonly why: string;
+      /** Of `missing`: why it is not waited for any more. */
+      readonly reason: string;
     }
   | {
       readonly type: 'instance';

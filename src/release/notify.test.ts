@@ -71,7 +71,7 @@ async function tell(
   const secrets = new Set<string>();
   const { interrupts = new Interrupts() } = options;
   const notifier = new Notifier([config], { interrupts, secrets });
-  notifier.tell('failed', { ...ABOUT, result: FAILED });
+  notifier.tell('failed', { ...ABOUT, result: FAILED, approval: null });
   return { notes: await notifier.close(), secrets };
 }
 

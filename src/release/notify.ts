@@ -9,14 +9,14 @@ import { jobOf, type Message, type NotifyEvent } from './notify/message.ts';
 import { resolveReference } from './references.ts';
 import type { Interrupts } from './wait.ts';
 
-export type { NotifyEvent } from './notify/message.ts';
+export type { Message, NotifyEvent } from './notify/message.ts';
 
 /** All tries of all receivers together, at the end of a release. */
 const BUDGET_MS = 10_000;
 /** The same after an interrupt, when the process may be killed soon. */
 const BUDGET_INTERRUPTED_MS = 2000;
 
-type Told = Pick<Message, 'service' | 'release' | 'version' | 'from' | 'result'>;
+type Told = Pick<Message, 'service' | 'release' | 'version' | 'from' | 'result' | 'approval'>;
 
 export class Notifier {
   readonly #receivers: readonly ReceiverConfig[];

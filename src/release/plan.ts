@@ -16,7 +16,8 @@
 //   not in the list any more                 guard(need) drain stop deregister
 //
 // With an artifact, activate stands before start; a hook before_stop before stop, one after_start before
-// admit; with `verify` configured, admit is followed by it.
+// admit; with `verify` configured, admit is followed by it. Where the release waits for a person is said
+// beside the steps of the instance that comes next.
 
 import { isPartial, notHeard } from '../base/scope.ts';
 import { formatDuration } from '../base/units.ts';
@@ -24,6 +25,7 @@ import type { ServiceConfig, ServiceInstance } from '../config.ts';
 import { ownerText } from '../model.ts';
 import { linkFor, releaseOf } from './artifact.ts';
 import { isInPool, isServing } from './control.ts';
+import { withApprovals } from './plan/approval.ts';
 import { afterStartSteps, beforeStopSteps } from './plan/hooks.ts';
 import { canRegister, inOrder, NOT_LISTED, retireSteps } from './plan/membership.ts';
 import { problemsOf, warningsOf } from './plan/problems.ts';
@@ -33,7 +35,14 @@ import { absence, holder } from './plan/words.ts';
 import { type InstanceSurvey, type Survey } from './survey.ts';
 
 export { addAdvice, strangerAdvice } from './plan/problems.ts';
-export type { InstancePlan, Plan, PlanOptions, Step, StepKind } from './plan/types.ts';
+export type {
+  ApprovalPlan,
+  InstancePlan,
+  Plan,
+  PlanOptions,
+  Step,
+  StepKind,
+} from './plan/types.ts';
 
 export function planRelease(service: ServiceConfig, found: Survey, options: PlanOptions): Plan {
   const { version } = options;
@@ -52,7 +61,8 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
     if (plan.action === 'release') eligible.add(instance.id);
     if (plan.action === 'retire') eligible.delete(instance.id);
   }
-  const problems = problemsOf(service, found, plans, options);
+  const instances = withApprovals(service, plans, options);
+  const problems = problemsOf(service, found, instances, options);
   return {
     service: service.name,
     upstream: service.upstream,
@@ -64,7 +74,7 @@ export function planRelease(service: ServiceConfig, found: Survey, options: Plan
     need,
     inFlight: found.servers.reduce((sum, server) => sum + server.inFlight, 0),
     onFailure: service.onFailure,
-    instances: plans,
+    instances,
     problems,
     notes: notesOf(service, found, plans, { ...options, isRefused: problems.length > 0 }),
     lastTookMs: found.history.find((past) => past.outcome === 'succeeded')?.tookMs ?? 0,

@@ -182,12 +182,14 @@ function outcomeOf(story: Story, changed: boolean): ReleaseResult['outcome'] {
   if (story.isRefused) return 'refused';
   if (story.failure.code === 'rolled_back') return 'rolled_back';
   if (story.aborted !== '') return 'aborted';
-  return story.failure.code === 'interrupted' ? 'interrupted' : 'failed';
+  const { code } = story.failure;
+  return code === 'interrupted' || code === 'not_approved' ? 'interrupted' : 'failed';
 }
 
 function reasonOf({ failure, aborted }: Story): string {
   if (failure === null) return '';
-  return failure.code === 'interrupted' && aborted !== '' ? aborted : failure.reason;
+  const { code, reason } = failure;
+  return code === 'interrupted' && aborted !== '' && !reason.startsWith(aborted) ? aborted : reason;
 }
 
 function exitOf(story: Story): number {
@@ -303,6 +305,8 @@ function failureSteps(
           ? `begin again, with every instance: ${again}`
           : `go on where it stopped, finished instances are skipped: ${again}`,
       ];
+    case 'not_approved':
+      return [`ask again, finished instances are skipped: sluice resume ${service.name}`];
     case 'locked':
       return [...stuckText, `see who has the service now: sluice history ${service.name}`];
     case 'guard_refused':

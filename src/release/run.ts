@@ -6,7 +6,7 @@ import type { Artifact } from './artifact.ts';
 import type { ReleaseEvent, ReleaseReceipt, ReleaseResult } from './events.ts';
 import { closeHosts } from './hosts.ts';
 import { openJournal } from './journal/open.ts';
-import { unverified } from './journal/replay.ts';
+import { approved, unverified } from './journal/replay.ts';
 import { awaitRestarts } from './journal/restart-claim.ts';
 import { masked } from './masking.ts';
 import { Notifier } from './notify.ts';
@@ -100,7 +100,11 @@ async function run(
   const found = await surveyFor(release);
   for (const one of await secretsIn(found, service, options.version)) release.secrets.add(one);
   options.onSecrets?.(release.secrets);
-  const asked = { ...options, unverified: unverified(release.before) };
+  const asked = {
+    ...options,
+    unverified: unverified(release.before),
+    approved: approved(release.before),
+  };
   const plan = refused(planRelease(service, found, asked), release);
   release.need = plan.need;
   await release.write({ kind: 'plan', data: { plan } });
@@ -112,15 +116,19 @@ async function run(
   const begins = problem === undefined && plan.instances.some(({ action }) => action === 'release');
   if (begins) notifier.tell('started', aboutOf(release, plan.from, null));
   release.onPaused = () => notifier.tell('paused', aboutOf(release, plan.from, null));
+  release.onWaiting = (approval) =>
+    notifier.tell('approval', { ...aboutOf(release, plan.from, null), approval });
   const refusal = unlessInterrupted(
     release,
     problem === undefined
-      ? ((await bring(release, plan, artifact)) ?? (begins ? await beforeRelease(release) : null))
+      ? ((await bring(release, plan, artifact)) ??
+          (await approveFirst(release, plan)) ??
+          (begins ? await beforeRelease(release) : null))
       : { code: problem.code, reason: problem.message, evidence: [] },
   );
   const end: End =
     refusal === null
-      ? await carryOut(release, plan, found)
+      ? await carryOut(release, plan, await lookAgain(release, plan, found))
       : { failure: refusal, receipt: null, marks: new Map(), seen: await surveyFor(release) };
   const story = {
     service,
@@ -128,7 +136,7 @@ async function run(
     plan,
     options,
     failure: unlessInterrupted(release, end.failure ?? release.storage),
-    isRefused: refusal !== null && refusal.code !== 'interrupted',
+    isRefused: refusal !== null && !ENDED_WAITING.has(refusal.code),
     storage: release.storage,
     settled: release.settled,
     receipt: end.receipt,
@@ -181,7 +189,8 @@ function aboutOf(
   from: readonly string[],
   result: ReleaseResult | null,
 ) {
-  return { service: service.name, release: id, version: options.version, from, result };
+  const approval = null;
+  return { service: service.name, release: id, version: options.version, from, result, approval };
 }
 
 function toldAs(outcome: ReleaseResult['outcome']) {
@@ -202,6 +211,30 @@ function surveyFor(release: Release): Promise<Survey> {
   return survey({ service: release.service, version, control, self: release.id, isResumed });
 }
 
+/** Ends before the first instance that are no refusal of what was asked for: it may be gone on with. */
+const ENDED_WAITING: ReadonlySet<StepFailure['code']> = new Set(['interrupted', 'not_approved']);
+
+/** Before the hook of the release, which may change things already. Null: it may go on. */
+async function approveFirst({ commands }: Release, plan: Plan): Promise<StepFailure | null> {
+  const [first] = plan.instances.flatMap(({ approval = null }) => approval ?? []);
+  return first?.before === 'first' ? commands.approval.ask(first) : null;
+}
+
+function lookAgain(release: Release, plan: Plan, found: Survey): Survey | Promise<Survey> {
+  const hasWaited = plan.instances.some(({ approval }) => approval?.before === 'first');
+  return hasWaited ? newest(release, found) : found;
+}
+
+/** What runs may have changed while a person was waited for. What cannot be asked is as it was seen before. */
+async function newest(release: Release, found: Survey): Promise<Survey> {
+  const fresh = await surveyFor(release);
+  const instances = found.instances.map((old) => {
+    const now = fresh.instances.find(({ id }) => id === old.id);
+    return now === undefined || now.isUnknown === true || fresh.trouble !== null ? old : now;
+  });
+  return { ...found, instances };
+}
+
 /** The instances of the plan, one after the other, then the last look at what was released. */
 async function carryOut(release: Release, plan: Plan, found: Survey): Promise<End> {
   for (const { instance, action, why } of plan.instances) {
@@ -213,13 +246,19 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
   );
   release.traffic = entries.length === 0 ? null : await TrafficWatch.open(release);
   let failure: StepFailure | null = await finishFailed(release, plan, found);
+  let latest = found;
   for (const entry of entries) {
     if (failure !== null) break;
+    if (entry.approval?.before === 'rest') {
+      failure = await release.commands.approval.ask(entry.approval);
+      if (failure !== null) break;
+      latest = await newest(release, found);
+    }
     await release.commands.unpaused();
     failure = release.options.interrupts.soft.aborted
       ? { code: 'interrupted', reason: 'interrupted', evidence: [] }
       : release.storage;
-    const instance = found.instances.find((candidate) => candidate.id === entry.instance);
+    const instance = latest.instances.find((candidate) => candidate.id === entry.instance);
     if (failure !== null || instance === undefined) break;
     failure = await releaseInstance(release, entry, instance);
     if (failure !== null) break;

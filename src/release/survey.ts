@@ -65,6 +65,8 @@ export type Survey = {
   readonly trouble: ReleaseProblem | null;
   /** Other releases of the service, newest first. */
   readonly history: readonly PastRelease[];
+  /** No registry has its records: nobody elsewhere hears of a release, and nobody can tell it anything. */
+  readonly isAlone?: true;
 };
 
 type SurveyOptions = {
@@ -82,7 +84,7 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
   const { service, control } = options;
   const all = await readHistory(service, control.releases);
   const history = all.filter((past) => past.id !== options.self);
-  const shared = await sharedRecords(options);
+  const { shared, isAlone } = await sharedRecords(options);
   let servers: readonly PoolServer[] = [];
   let scope: Scope | null = null;
   let trouble: ReleaseProblem | null = null;
@@ -112,19 +114,22 @@ export async function survey(options: SurveyOptions): Promise<Survey> {
       isListed.has(instance.id) ? instance : { ...instance, isRetired: true },
     ),
     ...{ servers, scope, trouble, history },
+    ...(isAlone ? { isAlone } : {}),
   };
 }
 
 /** By instance. Who may not read them has those of this machine. */
-async function sharedRecords({
-  service,
-  control,
-}: SurveyOptions): Promise<ReadonlyMap<string, unknown>> {
+async function sharedRecords({ service, control }: SurveyOptions): Promise<{
+  readonly shared: ReadonlyMap<string, unknown>;
+  readonly isAlone: boolean;
+}> {
   try {
-    const { instances = [] } = (await control.releases?.instances(service.name)) ?? {};
-    return new Map(instances.map(({ instance, record }) => [instance, record]));
+    const known = await control.releases?.instances(service.name);
+    const { shared: isShared = false, instances = [] } = known ?? {};
+    const shared = new Map(instances.map(({ instance, record }) => [instance, record]));
+    return { shared, isAlone: !isShared };
   } catch (error) {
-    if (isSluiceError(error)) return new Map();
+    if (isSluiceError(error)) return { shared: new Map(), isAlone: false };
     throw error;
   }
 }

@@ -9,13 +9,14 @@ import {
   nothing,
   number,
   object,
+  optional,
   text,
   type ValueOf,
   word,
 } from './shape.ts';
 
 export type ReleaseKind = 'deploy' | 'rollback' | 'stop';
-export type CommandKind = 'pause' | 'resume' | 'abort' | 'abort_now';
+export type CommandKind = 'pause' | 'resume' | 'approve' | 'abort' | 'abort_now';
 
 /** What somebody wants of a release that runs. */
 const COMMAND = object({
@@ -24,9 +25,15 @@ const COMMAND = object({
   command: word<CommandKind>(),
   by: text,
   why: text,
+  /** Of `approve`: what is approved, as the release that waits calls it. */
+  before: optional(text),
 });
 
 export type CommandDocument = ValueOf<typeof COMMAND>;
+
+/** It waits for a person, who says `approve`. Times are those of the runner's clock. */
+const WAITS = object({ before: text, sinceMs: number, untilMs: number });
+export type WaitsDocument = ValueOf<typeof WAITS>;
 
 const HOLDER = object({
   release: text,
@@ -40,6 +47,8 @@ const HOLDER = object({
   sinceMs: number,
   /** The last step that it began, `drain of 10.0.0.7:9001`. */
   step: text,
+  /** Left out while it waits for nobody. */
+  waits: optional(WAITS),
 });
 
 export const LOCK = object({

@@ -54,6 +54,8 @@ export type CommandRequest = {
   readonly command: CommandKind;
   readonly owner: string;
   readonly why: string;
+  /** That release alone; '' = whichever runs. */
+  readonly release?: string;
 };
 
 export type PutInstanceRequest = {
@@ -75,6 +77,7 @@ const KINDS: Readonly<Record<ReleaseKind, true>> = { deploy: true, rollback: tru
 const COMMANDS: Readonly<Record<CommandKind, true>> = {
   pause: true,
   resume: true,
+  approve: true,
   abort: true,
   abort_now: true,
 };
@@ -144,14 +147,19 @@ export const CLOSE_BODY: Body<CloseRequest> = {
 };
 
 export const COMMAND_BODY: Body<CommandRequest> = {
-  names: ['command', 'owner', 'why'],
+  names: ['command', 'owner', 'why', 'release'],
   parse: (body) => {
     const keys = parseObject(body, COMMAND_BODY.names);
     const { command, owner } = keys;
     if (!isOneOf(command, COMMANDS)) {
       throw usage('command', `must be one of ${Object.keys(COMMANDS).join(', ')}`);
     }
-    return { command, owner: parseOwnerText(owner), why: textOf(keys, 'why', '') };
+    return {
+      command,
+      owner: parseOwnerText(owner),
+      why: textOf(keys, 'why', ''),
+      release: textOf(keys, 'release', ''),
+    };
   },
 };
 

@@ -63,6 +63,14 @@ export function either<One, Other>(one: Shape<One>, other: Shape<Other>): Shape<
   };
 }
 
+/** A field that may be left out: an older daemon, or an older record, does not have it. */
+export function optional<Value>(shape: Shape<Value>): Shape<Value | undefined> {
+  return {
+    fits: (value): value is Value | undefined => value === undefined || shape.fits(value),
+    names: shape.names,
+  };
+}
+
 function plain<Value>(fits: (value: unknown) => value is Value): Shape<Value> {
   return { fits, names: [] };
 }

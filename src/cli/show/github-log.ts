@@ -26,6 +26,14 @@ export class GithubLog {
     if (line === '') return [];
     if (event.type === 'plan') return [inert(line)];
     if (event.type === 'prepare') return [...this.#group(event.part, event.service), inert(line)];
+    if (event.type === 'approval' && event.phase === 'wait') {
+      const text = `waits for approval until ${event.until}: sluice approve ${event.service} ${event.release}`;
+      return [
+        ...this.#close(),
+        inert(line),
+        command('notice', text, `${event.service}: ${event.release}`),
+      ];
+    }
     if (!('instance' in event)) return [...this.#close(), inert(line)];
     const lines = [...this.#group(event.instance, event.service), inert(line)];
     // `failed` is followed by what became of the instance. Groups are shown closed, so the end is said outside.

@@ -74,6 +74,21 @@ test('github: a group that is open ends before a warning and before the last blo
   assert.equal(log.result(SUCCEEDED)[0], '::endgroup::');
 });
 
+test('github: that it waits for a person is a notice, outside of any group', () => {
+  const log = new GithubLog();
+  log.lines(step(A, 'admit', 'start'));
+  const body = { type: 'approval', before: 'rest', ms: 0, by: '', why: '', reason: '' };
+  const until = '2026-11-23T13:04:09.000Z';
+  const lines = log.lines(event({ ...body, phase: 'wait', until }));
+  assert.equal(lines[0], '::endgroup::');
+  assert.equal(
+    lines[2],
+    `::notice title=app%3A r42::waits for approval until ${until}: sluice approve app r42`,
+  );
+  const given = log.lines(event({ ...body, phase: 'given', until, by: 'user:bob' }));
+  assert.match(given.join('|'), /^\S+ app r42 - approval given /);
+});
+
 test('github: exactly one error on a failure, none without; lost requests are a warning', () => {
   const errors = (lines: readonly string[]): readonly string[] =>
     lines.filter((line) => line.startsWith('::error'));

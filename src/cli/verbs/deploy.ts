@@ -30,8 +30,8 @@ gateway that could not be heard is named, and the receipt is INCOMPLETE then.
 
 Exit codes: 0 released or nothing to do, 1 failed (see the last block), 3
 refused by preflight, 4 another release runs, or the lock was lost, 5 too little
-capacity, 6 rolled back, 7 the old version could not be brought back, 9 control
-plane not reachable, 130 interrupted.
+capacity, 6 rolled back, 7 the old version could not be brought back, 8 nobody
+approved it in time, 9 control plane not reachable, 130 interrupted.
 
 Example:
   $ sluice deploy app --version v2

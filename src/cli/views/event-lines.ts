@@ -43,6 +43,8 @@ export function eventLine(event: ReleaseEvent): string {
       const step = event.revert ? `${event.step}*` : event.step;
       return line(event, event.instance, step, event.phase, `${took}${fields(event.data)}`);
     }
+    case 'approval':
+      return line(event, '-', event.type, event.phase, approvalText(event));
     case 'instance': {
       const text = event.text === '' ? '' : ` ${event.text}`;
       return line(
@@ -59,10 +61,24 @@ export function eventLine(event: ReleaseEvent): string {
   }
 }
 
+/** What is waited for and what a person has to do, or what came of it. */
+export function approvalText(event: Extract<ReleaseEvent, { type: 'approval' }>): string {
+  const { phase, before, until, by, why, reason, ms, service } = event;
+  const took = formatDuration(ms);
+  switch (phase) {
+    case 'wait':
+      return `${fields({ before, until })} next="sluice approve ${service}"`;
+    case 'given':
+      return `${took} ${fields({ before, by, ...(why === '' ? {} : { why }) })}`;
+    case 'missing':
+      return `${took} ${fields({ before, reason })}`;
+  }
+}
+
 /** Remembers what is under way, and says it again when no other line was written for a while. */
 export class Heartbeat {
   #saidMs: number;
-  #step: Extract<ReleaseEvent, { type: 'step' | 'prepare' }> | null = null;
+  #step: Extract<ReleaseEvent, { type: 'step' | 'prepare' | 'approval' }> | null = null;
   #stepAtMs = 0;
   #event: ReleaseEvent | null = null;
   #atMs: number;
@@ -77,6 +93,10 @@ export class Heartbeat {
     this.#atMs = nowMs;
     // A line of a hook's output leaves the step as it is.
     const isLine = event.type === 'step' && event.phase === 'output';
+    if (event.type === 'approval') {
+      this.#stepAtMs = nowMs;
+      this.#step = event.phase === 'wait' ? event : null;
+    }
     if ((event.type === 'step' || event.type === 'prepare') && !isLine) {
       this.#stepAtMs = nowMs;
       this.#step = event.phase === 'done' || event.phase === 'failed' ? null : event;
@@ -103,6 +123,9 @@ export class Heartbeat {
     if (step.type === 'prepare') {
       const text = [time, step.subject, fields(step.data)].filter(Boolean).join(' ');
       return line({ ...step, ts }, '-', step.part, 'wait', text);
+    }
+    if (step.type === 'approval') {
+      return line({ ...step, ts }, '-', step.type, 'wait', `${time} ${approvalText(step)}`);
     }
     const name = step.revert ? `${step.step}*` : step.step;
     return line({ ...step, ts }, step.instance, name, 'wait', `${time} ${fields(step.data)}`);

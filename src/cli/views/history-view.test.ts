@@ -7,7 +7,9 @@ const PLAIN = (_: string, text: string): string => text;
 const MINUTE = 60_000;
 
 test('a history says what each release was, who wanted it and how it ended', () => {
+  const waits = { before: 'rest', sinceMs: MINUTE, untilMs: 61 * MINUTE };
   const releases = [
+    past({ id: 'r10', version: 'v4', over: false, beganAtMs: MINUTE, waits }),
     past({ id: 'r9', version: 'v3', over: false, beganAtMs: MINUTE, lastStep: 'drain of a:1' }),
     past({ id: 'r8', kind: 'rollback', of: 'r7', why: 'checkout fails', outcome: 'succeeded' }),
     past({ id: 'r7', version: 'v2', lastStep: 'stop of a:1' }),
@@ -18,6 +20,7 @@ test('a history says what each release was, who wanted it and how it ended', () 
     text.split('\n').map((line) => line.trimEnd().replaceAll(/ {2,}/g, ' | ')),
     [
       'RELEASE | VERSION | OUTCOME | BEGAN | TOOK | WHAT',
+      'r10 | v4 | waiting for approval | 1970-01-01 00:01:00Z | 2m | deploy by alice; since 00:01:00Z, until 01:01:00Z: sluice approve app r10',
       'r9 | v3 | running in drain of a:1 | 1970-01-01 00:01:00Z | 2m | deploy by alice',
       'r8 | v2 | succeeded | - | - | rollback of r7 by alice: checkout fails',
       'r7 | v2 | died in stop of a:1 | - | - | deploy by alice',

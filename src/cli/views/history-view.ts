@@ -25,7 +25,7 @@ export function historyView(
       : release.over
         ? '-'
         : formatDuration(Math.max(0, nowMs - release.beganAtMs)),
-    whatOf(release),
+    whatOf(release, service),
   ]);
   const head = ['RELEASE', 'VERSION', 'OUTCOME', 'BEGAN', 'TOOK', 'WHAT'];
   const [title = '', ...body] = table([head, ...rows], width);
@@ -41,7 +41,7 @@ export function journalView(
 ): string {
   const { id, version, reason } = release;
   const to = release.kind === 'stop' ? '' : ` to ${visible(version)}`;
-  const head = `${id} of ${service}${to}: ${outcomeOf(release)}, ${whatOf(release)}`;
+  const head = `${id} of ${service}${to}: ${outcomeOf(release)}, ${whatOf(release, service)}`;
   const lines = table(
     records
       .filter(({ kind }) => kind !== 'plan')
@@ -58,13 +58,20 @@ export function journalView(
 }
 
 /** `deploy by ann`, `rollback of r7 by ann: checkout fails`. */
-function whatOf({ kind, of, user, why }: PastRelease): string {
+function whatOf(
+  { id, kind, of, user, why, waits, over, outcome }: PastRelease,
+  service: string,
+): string {
   const what = of === '' ? kind : `${kind} of ${of}`;
-  return `${what} by ${visible(user)}${why === '' ? '' : `: ${visible(why)}`}`;
+  const who = `${what} by ${visible(user)}${why === '' ? '' : `: ${visible(why)}`}`;
+  if (waits === null || over || outcome !== '') return who;
+  const times = `since ${time(waits.sinceMs)}, until ${time(waits.untilMs)}`;
+  return `${who}; ${times}: sluice approve ${service} ${id}`;
 }
 
-function outcomeOf({ outcome, over, lastStep }: PastRelease): string {
+function outcomeOf({ outcome, over, lastStep, waits }: PastRelease): string {
   if (outcome !== '') return outcome;
+  if (waits !== null && !over) return 'waiting for approval';
   const at = lastStep === '' ? '' : ` in ${visible(lastStep)}`;
   return `${over ? 'died' : 'running'}${at}`;
 }
@@ -82,6 +89,11 @@ function factsOf(kind: string, data: ReleaseRecord['data']): string {
     .filter(([, value]) => typeof value !== 'object' && value !== '' && value !== false)
     .map(([name, value]) => `${name}=${visible(String(value)).slice(0, FACT_LENGTH_MAX)}`)
     .join(' ');
+}
+
+/** `12:04:09Z` */
+function time(ms: number): string {
+  return `${new Date(ms).toISOString().slice(11, 19)}Z`;
 }
 
 function stamp(ms: number): string {

@@ -6,10 +6,11 @@ import { isPartial } from '../../base/scope.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { Plan, ReleaseEvent } from '../../release.ts';
 import { cut, type Paint } from '../output.ts';
-import { fields } from './event-lines.ts';
+import { approvalText, fields } from './event-lines.ts';
 
 type StepEvent = Extract<ReleaseEvent, { type: 'step' }>;
 type PrepareEvent = Extract<ReleaseEvent, { type: 'prepare' }>;
+type ApprovalEvent = Extract<ReleaseEvent, { type: 'approval' }>;
 type TrafficEvent = Extract<ReleaseEvent, { type: 'traffic' }>;
 
 export type LiveState = {
@@ -20,6 +21,8 @@ export type LiveState = {
   readonly traffic: TrafficEvent | null;
   /** What is done for all instances together, while it runs. */
   readonly prepare: PrepareEvent | null;
+  /** While a person is waited for. */
+  readonly approval: ApprovalEvent | null;
   /** Instances that are finished with. */
   readonly settled: readonly string[];
 };
@@ -30,6 +33,7 @@ export const NOTHING_YET: LiveState = {
   step: null,
   traffic: null,
   prepare: null,
+  approval: null,
   settled: [],
 };
 
@@ -57,6 +61,12 @@ export function fold(
       const text = `${sign} ${words.filter(Boolean).join('  ')}`;
       return { state: { ...state, prepare: null }, lines: [text] };
     }
+    case 'approval': {
+      if (event.phase === 'wait') return { state: { ...state, approval: event }, lines: [] };
+      const sign = event.phase === 'given' ? paint('green', '✔') : paint('red', '✖');
+      const text = `${sign} approval  ${approvalText(event)}`;
+      return { state: { ...state, approval: null }, lines: [text] };
+    }
     case 'note':
       return { state, lines: [`  ${paint('yellow', 'note')}  ${event.text}`] };
     case 'step': {
@@ -79,7 +89,7 @@ export function fold(
 
 /** The lines that change, none longer than `width`. */
 export function liveLines(state: LiveState, nowMs: number, width: number, paint: Paint): string[] {
-  const { plan, step, traffic, prepare } = state;
+  const { plan, step, traffic, prepare, approval } = state;
   const lines: string[] = [];
   if (prepare !== null) {
     const time = seconds(prepare.ms + Math.max(0, nowMs - Date.parse(prepare.ts))).padStart(7);
@@ -87,6 +97,12 @@ export function liveLines(state: LiveState, nowMs: number, width: number, paint:
     lines.push(`${paint('yellow', '◐')} ${cut(row.trimEnd(), width - 2)}`);
   }
   if (plan === null) return lines;
+  if (approval !== null) {
+    const time = seconds(approval.ms + Math.max(0, nowMs - Date.parse(approval.ts))).padStart(7);
+    // A wait that lasts is no use to who does not know what to do.
+    const row = `approval  ${time}  sluice approve ${approval.service}  ${fields({ before: approval.before, until: approval.until })}`;
+    lines.push(`${paint('yellow', '◐')} ${cut(row, width - 2)}`);
+  }
   if (step !== null) {
     const sinceMs = step.ms + Math.max(0, nowMs - Date.parse(step.ts));
     const name = `${step.revert ? 'revert: ' : ''}${step.step}`.padEnd(9);

@@ -59,7 +59,9 @@ function batchLines(plan: Plan): readonly string[] {
   });
   // The steps have a line of their own: beside the rest they would not fit.
   return table(rows).flatMap((row, index) => {
-    const steps = plan.instances[index]?.steps.map((step) => step.kind).join(' ') ?? '';
+    const { steps: all = [], approval } = plan.instances[index] ?? {};
+    const gate = approval === undefined ? [] : ['approval'];
+    const steps = [...gate, ...all.map((step) => step.kind)].join(' ');
     const line = `  ${(labels[index] ?? '').padEnd(LABEL_WIDTH)} ${row}`;
     return steps === '' ? [line] : [line, `${INDENT}${steps}`];
   });
@@ -74,6 +76,15 @@ function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
   const check = find(steps, 'check');
   const verify = find(steps, 'verify');
   const rows: (readonly [string, string])[] = [];
+  const approvals = plan.instances.flatMap(({ approval }) => approval ?? []);
+  if (approvals[0] !== undefined) {
+    const points = approvals.map(({ before }) => `the ${before}`).join(' and ');
+    const { timeoutMs } = approvals[0];
+    rows.push([
+      'approval',
+      `before ${points}: waits for "sluice approve ${plan.service}", at most ${formatDuration(timeoutMs)}`,
+    ]);
+  }
   if (drain !== undefined) {
     const then = drain.onTimeout === 'proceed' ? 'then stops anyway' : 'then halts';
     // Without servers nothing was counted, so 0 would be wrong.

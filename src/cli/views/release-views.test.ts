@@ -567,3 +567,50 @@ test('result: another process on the port is no version', () => {
     /127\.0\.0\.1:9002 {2}port held by pid 70 \(thief\) {2}out /,
   );
 });
+
+const UNTIL = '2026-11-23T13:04:09.000Z';
+const approval = (phase: string, ms: number, part: object = {}): ReleaseEvent =>
+  event(
+    {
+      ...{ type: 'approval', before: 'rest', phase, ms, until: UNTIL, by: '', why: '', reason: '' },
+      ...part,
+    },
+    ms,
+  );
+
+test('approval: what a person has to do is said, again when nothing moves, and what came of it', () => {
+  const wait = approval('wait', 0);
+  const what = `before=rest until=${UNTIL} next="sluice approve app"`;
+  assert.equal(eventLine(wait), `12:04:09Z app r42 - approval wait   ${what}`);
+  const given = approval('given', 90_000, { by: 'user:bob', why: 'looks good' });
+  const said = '1m30s before=rest by=user:bob why="looks good"';
+  assert.equal(eventLine(given), `12:05:39Z app r42 - approval given  ${said}`);
+  const missing = approval('missing', 90_000, { reason: 'not approved within 90s' });
+  assert.match(eventLine(missing), / missing 1m30s before=rest reason="not approved within 90s"$/);
+  const heartbeat = new Heartbeat(0);
+  heartbeat.saw(wait, 0);
+  assert.equal(heartbeat.line(10_000), `12:04:19Z app r42 - approval wait   10s ${what}`);
+  heartbeat.saw(given, 11_000);
+  assert.doesNotMatch(heartbeat.line(30_000), /approve/);
+});
+
+test('approval: a terminal shows it while it waits, and one line of it stays', () => {
+  const begun = fold(NOTHING_YET, event({ type: 'plan', plan: PLAN }), plain).state;
+  const waiting = fold(begun, approval('wait', 0), plain).state;
+  const [row] = liveLines(waiting, Date.UTC(2026, 10, 23, 12, 4, 12), 120, plain);
+  assert.match(row ?? '', /^◐ approval +3\.0s {2}sluice approve app {2}before=rest until=/);
+  const given = fold(waiting, approval('given', 5000, { by: 'user:bob' }), plain);
+  assert.deepEqual(given.lines, ['✔ approval  5s before=rest by=user:bob']);
+  assert.doesNotMatch(liveLines(given.state, 0, 120, plain).join('\n'), /approve/);
+});
+
+test('plan: where it waits for a person is a step, and who is waited for is said', () => {
+  const gate = { before: 'rest', timeoutMs: 3_600_000 } as const;
+  const instances = [releasedPlan(A), { ...releasedPlan(B), approval: gate }];
+  const text = planText({ ...PLAN, instances }, plain);
+  assert.match(text, /9002 .*\n +approval guard drain stop start check admit\n/);
+  assert.match(
+    text,
+    /\n {2}approval +before the rest: waits for "sluice approve app", at most 1h\n/,
+  );
+});

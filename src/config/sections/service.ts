@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { requestShape } from './check.ts';
+import { approveSchema } from './service/approve.ts';
 import { artifactSchema, pipelineShape } from './service/artifact.ts';
 import { dockerSection, pm2Section, systemdSection } from './service/drivers.ts';
 import { hooksSchema } from './service/hooks.ts';
@@ -22,6 +23,7 @@ import {
   wholeNumber,
 } from './values.ts';
 
+export type { ApprovalPoint } from './service/approve.ts';
 export {
   NOTIFY_KINDS,
   type NotifyEvent,
@@ -236,6 +238,7 @@ export const serviceSchema = section(
       initial: 'revert',
       words: ['revert', 'park', 'rollback'],
     }),
+    approve: approveSchema,
     hooks: hooksSchema,
     notify: notifySchema,
   },

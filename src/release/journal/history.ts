@@ -9,8 +9,10 @@ import type {
   ReleaseRecords,
   ReleaseSummary,
   ReleasesDocument,
+  WaitsDocument,
 } from '../../admin/contract.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
+import { stepText } from '../../base/release-steps.ts';
 import { formatDuration } from '../../base/units.ts';
 import type { ServiceConfig } from '../../config.ts';
 import { isAlive } from '../hosts.ts';
@@ -35,6 +37,8 @@ export type PastRelease = {
   readonly reason: string;
   /** The last step that it began: `check of 127.0.0.1:9001`; '' when none. */
   readonly lastStep: string;
+  /** It waits for a person; null when it does not. */
+  readonly waits: WaitsDocument | null;
   readonly tookMs: number;
   /** At its end every instance was at its version. */
   readonly complete: boolean;
@@ -129,6 +133,7 @@ function past(
     ...{ of, why },
     over: !holds || stale || died,
     lastStep: holds ? (lock.holder?.step ?? '') : summary.lastStep,
+    waits: (holds ? lock.holder?.waits : undefined) ?? null,
     tookMs: endedAtMs === 0 ? 0 : endedAtMs - beganAtMs,
   };
 }
@@ -167,7 +172,8 @@ async function readOwn(
       outcome: String(end?.data?.['outcome'] ?? ''),
       exit: Number(end?.data?.['exit'] ?? 0),
       reason: String(end?.data?.['reason'] ?? ''),
-      lastStep: intent === undefined ? '' : `${intent.step} of ${intent.instance}`,
+      lastStep: intent === undefined ? '' : stepText(intent.step ?? '', intent.instance ?? ''),
+      waits: null,
       tookMs: end === undefined ? 0 : Date.parse(end.ts) - beganAtMs,
       complete: end?.data?.['complete'] === true,
       of: String(data['of'] ?? ''),

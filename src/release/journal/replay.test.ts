@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { failedBefore, unverified } from './replay.ts';
+import { approved, failedBefore, unverified } from './replay.ts';
 
 const failed = (instance: string, code: string, revert = false) => ({
   ...{ kind: 'failed', instance, data: { code, reason: `${code} there`, revert } },
@@ -35,4 +35,15 @@ test('an instance is verified when its verify came to a verdict, and not before'
   ] as const) {
     assert.equal(unverified(records).has('a:1'), isOpen, JSON.stringify(records.at(-1)));
   }
+});
+
+test('what was approved is known from then on, and what only waited is not', () => {
+  const line = (kind: string, before: string, step = 'approval') => ({
+    kind,
+    step,
+    data: { before },
+  });
+  const waited = [line('intent', 'rest'), line('failed', 'rest'), line('done', 'other', 'guard')];
+  assert.deepEqual([...approved(waited)], []);
+  assert.deepEqual([...approved([...waited, line('done', 'rest')])], ['rest']);
 });

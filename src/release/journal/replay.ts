@@ -3,6 +3,7 @@
 // already: then it is not tried again, and what was being brought back is brought back. Pure.
 
 import type { ReleaseRecord } from '../../admin/contract.ts';
+import { APPROVAL } from '../../base/release-steps.ts';
 
 /** Why a verify that somebody interrupted has no verdict. */
 export const INTERRUPTED = 'interrupted';
@@ -34,6 +35,14 @@ export function unverified(
       open.delete(instance);
   }
   return open;
+}
+
+/** What somebody has approved: it is not asked for again. */
+export function approved(
+  records: readonly Pick<ReleaseRecord, 'kind' | 'step' | 'data'>[],
+): ReadonlySet<string> {
+  const given = records.filter(({ kind, step }) => kind === 'done' && step === APPROVAL);
+  return new Set(given.map(({ data }) => String(data['before'] ?? '')));
 }
 
 /** What the first runner was asked for. */

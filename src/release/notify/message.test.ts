@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FAILED, SUCCEEDED } from '../../../test/support/cli/release-story.ts';
 import { jobOf, textOf } from './message.ts';
 
-const ABOUT = { service: 'app', release: 'r42', version: 'v2', from: ['v1'] };
+const ABOUT = { service: 'app', release: 'r42', version: 'v2', from: ['v1'], approval: null };
 
 test('the text fits 4096 bytes and calls nobody', () => {
   const message = { v: 1, event: 'failed', ts: '', job: '', ...ABOUT } as const;
@@ -30,4 +30,16 @@ test('the job that runs it is named by a link', () => {
   assert.equal(jobOf({ CI_JOB_URL: 'https://gitlab.example/j/1' }), 'https://gitlab.example/j/1');
   assert.equal(jobOf({ BUILD_URL: 'https://ci.example/job/1/' }), 'https://ci.example/job/1/');
   assert.equal(jobOf({ BUILD_URL: 'javascript:x' }), '');
+});
+
+test('who is asked to approve is told how, and until when', () => {
+  const message = { v: 1, event: 'approval', ts: '', job: '', ...ABOUT, result: null } as const;
+  const approval = { before: 'rest', until: '2026-11-23T13:04:09.000Z' } as const;
+  assert.deepEqual(textOf({ ...message, approval }), [
+    '✋ Sluice: app r42 to v2 waits for approval',
+    'from v1',
+    'before the rest of the instances, until 2026-11-23T13:04:09.000Z',
+    'next: sluice approve app r42',
+    'or: sluice abort app',
+  ]);
 });

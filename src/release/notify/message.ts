@@ -2,7 +2,7 @@
 // holds a secret; both are made when something is told and not changed after that.
 
 import { formatDuration } from '../../base/units.ts';
-import type { ReceiverConfig } from '../../config.ts';
+import type { ApprovalPoint, ReceiverConfig } from '../../config.ts';
 import type { ReleaseResult } from '../events.ts';
 
 export type NotifyEvent = ReceiverConfig['on'][number];
@@ -20,12 +20,14 @@ export type Message = {
   readonly from: readonly string[];
   /** The CI job that runs it; '' when none does. */
   readonly job: string;
-  /** Null when it has only begun. */
+  /** Null while it runs. */
   readonly result: ReleaseResult | null;
+  /** What it waits for a person for; null when it does not. */
+  readonly approval: { readonly before: ApprovalPoint; readonly until: string } | null;
 };
 
 const MARKS: Readonly<Record<NotifyEvent, string>> = {
-  ...{ started: '▶', paused: '⏸', succeeded: '✅', unchanged: '✅', failed: '❌' },
+  ...{ started: '▶', paused: '⏸', approval: '✋', succeeded: '✅', unchanged: '✅', failed: '❌' },
   ...{ refused: '⛔', interrupted: '⚠️' },
 };
 
@@ -33,7 +35,8 @@ const MARKS: Readonly<Record<NotifyEvent, string>> = {
 const TEXT_BYTES_MAX = 4000;
 
 export function titleOf({ event, service, release, version }: Message): string {
-  return `${MARKS[event]} Sluice: ${inert(service)} ${release} to ${inert(version)} ${event}`;
+  const what = event === 'approval' ? 'waits for approval' : event;
+  return `${MARKS[event]} Sluice: ${inert(service)} ${release} to ${inert(version)} ${what}`;
 }
 
 /** Lines for a chat: the title, why, who serves what, the traffic, what to do. */
@@ -41,7 +44,10 @@ export function textOf(message: Message): readonly string[] {
   const { result, job, from } = message;
   const title = titleOf(message);
   const jobLine = job === '' ? [] : [job];
-  if (result === null) return [title, `from ${inert(from.join(', ')) || 'nothing'}`, ...jobLine];
+  if (result === null) {
+    const old = `from ${inert(from.join(', ')) || 'nothing'}`;
+    return [title, old, ...jobLine, ...approvalLines(message)];
+  }
   const { reason, instances, receipt, doubts, next, ms } = result;
   const rows = instances.map(({ instance, version, pool, outcome }) =>
     inert(`${instance}: ${version || 'nothing answers'}, ${pool}, ${outcome}`),
@@ -61,6 +67,17 @@ export function textOf(message: Message): readonly string[] {
     ...next.map((text) => `next: ${inert(text)}`),
     ...rows,
   ]);
+}
+
+function approvalLines({ approval, service, release }: Message): readonly string[] {
+  if (approval === null) return [];
+  const { before, until } = approval;
+  const name = inert(service);
+  return [
+    `before the ${before === 'first' ? 'first instance' : 'rest of the instances'}, until ${until}`,
+    `next: sluice approve ${name} ${release}`,
+    `or: sluice abort ${name}`,
+  ];
 }
 
 /** A link to the job, from what the CI systems say of themselves. */

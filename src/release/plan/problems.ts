@@ -55,6 +55,12 @@ export function problemsOf(
       );
     }
   }
+  if (plans.some(({ approval }) => approval !== undefined) && found.isAlone === true) {
+    say(
+      'preflight_failed',
+      `service "${service.name}": nobody could approve it, because the gateway has no registry that it can write; see "registry", or take "approve" out of services.${service.name}`,
+    );
+  }
   const isKnown = found.instances.every(({ isUnknown }) => isUnknown !== true);
   if (plans.every((plan) => plan.action === 'skip') && found.trouble === null && isKnown) {
     say(

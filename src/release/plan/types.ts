@@ -2,7 +2,7 @@
 
 import type { ReleaseKind } from '../../admin/contract.ts';
 import type { Scope } from '../../base/scope.ts';
-import type { HookConfig, VerifyConfig } from '../../config.ts';
+import type { ApprovalPoint, HookConfig, VerifyConfig } from '../../config.ts';
 import type { LaunchFacts } from '../drivers.ts';
 import type { ReleaseProblem } from '../survey.ts';
 
@@ -86,7 +86,12 @@ export type InstancePlan = {
   /** Why a known one cannot be gone back to, in words; '' when it can. */
   readonly noWayBack: string;
   readonly steps: readonly Step[];
+  /** Before its first step the release waits for a person; left out where it does not. */
+  readonly approval?: ApprovalPlan;
 };
+
+/** It waits for `sluice approve`, at most for so long. */
+export type ApprovalPlan = { readonly before: ApprovalPoint; readonly timeoutMs: number };
 
 export type Plan = {
   readonly service: string;
@@ -121,4 +126,6 @@ export type PlanOptions = {
   readonly resume?: string;
   /** Instances that its earlier runner has put into traffic and not verified to the end. */
   readonly unverified?: ReadonlySet<string>;
+  /** What somebody has approved while an earlier runner was at work. */
+  readonly approved?: ReadonlySet<string>;
 };

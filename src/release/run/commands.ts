@@ -1,17 +1,20 @@
-// What people ask of a release while it runs: pause, resume, abort. It hears of them with the renewal of
+// What people ask of a release while it runs: pause, resume, approve, abort. It hears of them with the renewal of
 // its lock, and obeys at the next safe point.
 
 import type { CommandDocument } from '../../admin/contract.ts';
 import { pause } from '../wait.ts';
+import { Approval } from './approval.ts';
 import type { Release } from './release.ts';
 
 export class Commands {
+  readonly approval: Approval;
   readonly #release: Release;
   #paused: CommandDocument | null = null;
   #changed = new AbortController();
 
   constructor(release: Release) {
     this.#release = release;
+    this.approval = new Approval(release);
   }
 
   obey(command: CommandDocument): void {
@@ -25,6 +28,8 @@ export class Commands {
     } else if (kind === 'resume') {
       if (this.#paused !== null) release.note(`resumed by ${who}`);
       this.#paused = null;
+    } else if (kind === 'approve') {
+      this.approval.give(command);
     } else {
       release.note(`to be aborted by ${who}`);
       release.options.interrupts.abort(`aborted by ${who}`, kind === 'abort_now');

@@ -14,6 +14,7 @@ import type { JournalRecord } from '../journal/lines.ts';
 import type { OpenedJournal } from '../journal/open.ts';
 import type { SharedJournal } from '../journal/shared-journal.ts';
 import { masked } from '../masking.ts';
+import type { Message } from '../notify.ts';
 import type { PlanOptions } from '../plan.ts';
 import type { StepFailure } from '../step-end.ts';
 import type { ReleaseProblem } from '../survey.ts';
@@ -78,6 +79,8 @@ export class Release {
   need = 0;
   /** It stands still between two instances until it is told to go on. */
   onPaused: () => void = () => {};
+  /** It waits for a person to approve it. */
+  onWaiting: (approval: NonNullable<Message['approval']>) => void = () => {};
   /** The lock could not be taken: nothing may be done. */
   readonly trouble: ReleaseProblem | null;
   /** What an earlier runner of the same release has written. */

@@ -69,6 +69,7 @@ export async function buildService(
     user: '',
     cwd: runDir,
     pipeline: [],
+    approve: null,
     hooks: NO_HOOKS,
     notify: [],
     folder: runDir,

@@ -28,6 +28,7 @@ export const SERVICE: ServiceConfig = {
   user: '',
   cwd: '/srv',
   pipeline: [],
+  approve: null,
   hooks: NO_HOOKS,
   notify: [],
   folder: '/work',
@@ -151,6 +152,7 @@ export const past = (part: Partial<PastRelease>): PastRelease => ({
   of: '',
   why: '',
   lastStep: 'check of 127.0.0.1:9001',
+  waits: null,
   tookMs: 0,
   ...part,
 });

@@ -47,6 +47,9 @@ Example:
         const told = await tellRunner(control, name, { command: 'resume', why: '' });
         if (told.isAlive) {
           print(`release ${told.release} of ${name} runs (${told.runner}): told to go on`);
+          if (lock.holder.waits !== undefined) {
+            print(`it waits for an approval: sluice approve ${name} ${told.release}`);
+          }
           return;
         }
       }

@@ -1,4 +1,4 @@
-// `sluice pause` and `sluice abort`: what a release that runs is told, wherever it runs.
+// `sluice pause`, `sluice approve` and `sluice abort`: what a release that runs is told, wherever it runs.
 
 import type { Command } from 'commander';
 import type { CommandKind } from '../../../admin/contract.ts';
@@ -22,6 +22,28 @@ export function definePause(verb: Command): void {
     );
 }
 
+export function defineApprove(verb: Command): void {
+  verb
+    .summary('let a release go on that waits for an approval')
+    .description('Let a release go on that waits for an approval, wherever it runs.')
+    .argument('<service>')
+    .argument('[release]', 'r42: that one and no other; default: the one that runs')
+    .option('-m, --message <why>', 'why; kept in the history')
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      `
+Where a release waits is "approve" of the service. "sluice history" says that
+it waits; "sluice abort" refuses it. Exit 1 when it does not wait.
+
+Example:
+  $ sluice approve app r42 -m "looked at the first instance"`,
+    )
+    .action((name: string, release: string | undefined, _: unknown, command: Command) =>
+      tell(name, 'approve', command, `see: sluice show ${name}`, release),
+    );
+}
+
 export function defineAbort(verb: Command): void {
   verb
     .summary('end a release at the next safe point')
@@ -38,16 +60,18 @@ export function defineAbort(verb: Command): void {
     });
 }
 
-async function tell(name: string, kind: CommandKind, command: Command, next: string) {
+async function tell(name: string, kind: CommandKind, command: Command, next: string, only = '') {
   const options = command.optsWithGlobals<Options>();
   const control = await controlOf(options);
   const { message: why = '' } = options;
-  const { release, runner, isAlive } = await tellRunner(control, name, { command: kind, why });
+  const asked = { command: kind, why, release: only };
+  const { release, runner, isAlive } = await tellRunner(control, name, asked);
   if (!isAlive) {
     const what = `release ${release} has no runner any more (${runner} gave no sign of life), so nobody obeys`;
     const advice = `go on with: sluice resume ${name}, or deploy again`;
     throw new SluiceError('conflict', `service "${name}": ${what}; ${advice}`);
   }
   if (options.json === true) printJson({ service: name, release, command: kind });
+  else if (kind === 'approve') print(`release ${release} of ${name}: approved; ${next}`);
   else print(`release ${release} of ${name}: told to ${kind.replace('_', ' ')}; ${next}`);
 }

@@ -2,7 +2,7 @@
 // runner: it may have died seconds ago, and "told to go on" would be said to nobody.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CommandKind, ReleasesDocument } from '../../../admin/contract.ts';
+import type { CommandRequest, ReleasesDocument } from '../../../admin/contract.ts';
 import { SluiceError } from '../../../base/errors.ts';
 import { operator } from '../../client/operator.ts';
 import type { controlOf } from '../../client/target.ts';
@@ -25,10 +25,10 @@ const LOOK_EVERY_MS = 250;
 export async function tellRunner(
   control: Control,
   service: string,
-  { command, why }: { readonly command: CommandKind; readonly why: string },
+  asked: Omit<CommandRequest, 'owner'>,
 ): Promise<Told> {
   const { lock } = await control.releases.history(service);
-  const release = await control.releases.command(service, { command, owner: operator(), why });
+  const release = await control.releases.command(service, { ...asked, owner: operator() });
   const runner = lock?.holder?.runner ?? '';
   const deadlineMs = performance.now() + DEADLINE_MS;
   while (performance.now() < deadlineMs) {
@@ -37,7 +37,7 @@ export async function tellRunner(
     if (isAlive !== undefined) return { release, runner, isAlive };
     await delay(LOOK_EVERY_MS);
   }
-  const what = `release ${release} (${runner}) was told to ${command.replace('_', ' ')} and has not answered`;
+  const what = `release ${release} (${runner}) was told to ${asked.command.replace('_', ' ')} and has not answered`;
   throw new SluiceError('timeout', `service "${service}": ${what}; see: sluice history ${service}`);
 }
 

@@ -9,11 +9,12 @@ import { duration, optionalChoice, text } from '../values.ts';
 export const NOTIFY_EVENTS = {
   started: 'the first instance is about to be touched',
   paused: 'a person has paused it, and it waits for `sluice resume`',
+  approval: 'it waits for `sluice approve`',
   succeeded: 'all instances are at the version',
   unchanged: 'there was nothing to do',
   failed: 'a release failed, whatever came of the instance',
   refused: 'it was refused before anything was touched',
-  interrupted: 'a signal or an abort ended it',
+  interrupted: 'a signal, an abort or a missing approval ended it',
 } as const;
 
 export type NotifyEvent = keyof typeof NOTIFY_EVENTS;
@@ -66,7 +67,7 @@ const receiver = section('', {
     `What is told. ${meanings}.`,
     optionalChoice({ about: '', words: EVENTS }).unwrap(),
     1,
-  ).prefault(['succeeded', 'failed', 'interrupted']),
+  ).prefault(['approval', 'succeeded', 'failed', 'interrupted']),
   timeout: duration({
     about:
       'For one try; there are up to three, and no more than 10 s in all at the end of a release.',
