@@ -128,7 +128,7 @@ async function run(
   );
   const end: End =
     refusal === null
-      ? await carryOut(release, plan, await lookAgain(release, plan, found))
+      ? await carryOut(release, plan, found)
       : { failure: refusal, receipt: null, marks: new Map(), seen: await surveyFor(release) };
   const story = {
     service,
@@ -220,21 +220,6 @@ async function approveFirst({ commands }: Release, plan: Plan): Promise<StepFail
   return first?.before === 'first' ? commands.approval.ask(first) : null;
 }
 
-function lookAgain(release: Release, plan: Plan, found: Survey): Survey | Promise<Survey> {
-  const hasWaited = plan.instances.some(({ approval }) => approval?.before === 'first');
-  return hasWaited ? newest(release, found) : found;
-}
-
-/** What runs may have changed while a person was waited for. What cannot be asked is as it was seen before. */
-async function newest(release: Release, found: Survey): Promise<Survey> {
-  const fresh = await surveyFor(release);
-  const instances = found.instances.map((old) => {
-    const now = fresh.instances.find(({ id }) => id === old.id);
-    return now === undefined || now.isUnknown === true || fresh.trouble !== null ? old : now;
-  });
-  return { ...found, instances };
-}
-
 /** The instances of the plan, one after the other, then the last look at what was released. */
 async function carryOut(release: Release, plan: Plan, found: Survey): Promise<End> {
   for (const { instance, action, why } of plan.instances) {
@@ -246,19 +231,17 @@ async function carryOut(release: Release, plan: Plan, found: Survey): Promise<En
   );
   release.traffic = entries.length === 0 ? null : await TrafficWatch.open(release);
   let failure: StepFailure | null = await finishFailed(release, plan, found);
-  let latest = found;
   for (const entry of entries) {
     if (failure !== null) break;
     if (entry.approval?.before === 'rest') {
       failure = await release.commands.approval.ask(entry.approval);
       if (failure !== null) break;
-      latest = await newest(release, found);
     }
     await release.commands.unpaused();
     failure = release.options.interrupts.soft.aborted
       ? { code: 'interrupted', reason: 'interrupted', evidence: [] }
       : release.storage;
-    const instance = latest.instances.find((candidate) => candidate.id === entry.instance);
+    const instance = found.instances.find((candidate) => candidate.id === entry.instance);
     if (failure !== null || instance === undefined) break;
     failure = await releaseInstance(release, entry, instance);
     if (failure !== null) break;

@@ -7,6 +7,7 @@ import {
   buildService,
   deploy,
   FakeControl,
+  firstOf,
   ids,
   NO_HOOKS,
   outcomes,
@@ -16,7 +17,9 @@ import {
 import { shareRecords } from '../../../test/support/release/shared-records.ts';
 import type { CommandKind } from '../../admin/contract.ts';
 import type { ApprovalPoint, ServiceConfig } from '../../config.ts';
+import { driverOf } from '../drivers.ts';
 import type { ReleaseEvent } from '../events.ts';
+import { readRecord, writeRecord } from '../journal/instance-record.ts';
 import { Interrupts } from '../wait.ts';
 
 type Approval = Extract<ReleaseEvent, { type: 'approval' }>;
@@ -169,6 +172,26 @@ test('a version that has died meanwhile is not approved, but taken back', async 
   assert.deepEqual([ended.result.exit, asked.troubles], [1, []]);
   assert.match(ended.result.reason, /its process .* after it had been released/);
   assert.deepEqual(outcomes(ended), ['v1 in reverted', 'v1 in untouched']);
+});
+
+test('an old process that its keeper has started again while it waited is the one that is stopped', async (t) => {
+  const { service, control, b, tell } = await scene(t, ['rest']);
+  const asked = waiting(async () => {
+    const instance = service.instances.find(({ id }) => id === b) ?? firstOf(service);
+    const driver = driverOf(service, instance);
+    const record = await readRecord(service, b, driver);
+    assert(record.process !== null);
+    process.kill(-Number(await pidOf(service, b)), 'SIGKILL');
+    while ((await driver.find(record.process)) !== null)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    const { launch, release } = record.process;
+    await writeRecord(service, b, { ...record, process: await driver.start(launch, release) });
+    while ((await versionOf(b)) !== 'v1') await new Promise((resolve) => setTimeout(resolve, 5));
+    await tell('approve');
+  });
+  const ended = await deploy(service, control, 'v2', { onEvent: asked.onEvent });
+  assert.deepEqual([ended.result.reason, asked.troubles], ['', []]);
+  assert.deepEqual(outcomes(ended), ['v2 in released', 'v2 in released']);
 });
 
 test('it is asked for where it waits alone, and once', async (t) => {
