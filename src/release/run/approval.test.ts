@@ -171,6 +171,7 @@ test('a version that has died meanwhile is not approved, but taken back', async 
   const ended = await deploy(service, control, 'v2', { onEvent: asked.onEvent });
   assert.deepEqual([ended.result.exit, asked.troubles], [1, []]);
   assert.match(ended.result.reason, /its process .* after it had been released/);
+  assert.match(asked.said.join(), /^rest wait,rest missing .*: its process /);
   assert.deepEqual(outcomes(ended), ['v1 in reverted', 'v1 in untouched']);
 });
 
