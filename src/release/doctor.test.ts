@@ -98,7 +98,11 @@ for (const [program, state, text] of [
   test(`doctor, with an artifact, of the program ${program}: ${state}`, async (t) => {
     const artifact = artifactConfig('/srv/app');
     const service = await buildService(t, 1, { artifact, start: [program, 'app.js'] });
-    const start = find(await examine(service, control()), 'start');
+    const findings = await examine(service, control());
+    const disks = findings.filter(({ what }) => what === 'disk').map(({ text }) => text);
+    assert.equal(disks.length, 2);
+    assert.match(disks[1] ?? '', /^[\d,]+ MB free for \/srv\/app$/);
+    const start = find(findings, 'start');
     assert.equal(start?.state, state);
     assert.match(start?.text ?? '', text);
   });

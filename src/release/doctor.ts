@@ -81,12 +81,22 @@ async function examineHost(
   return findings;
 }
 
-/** User, free space in KB, seconds since 1970, programs that are missing: a line each. */
+/** User, free space of two folders in KB, seconds since 1970, programs that are missing: a line each. */
 const LOOK = `id -un 2>/dev/null || id -u
-d=$1; while [ ! -d "$d" ] && [ "$d" != . ] && [ "$d" != / ]; do d=$(dirname "$d"); done
+for d in "$1" "$2"; do
+while [ ! -d "$d" ] && [ "$d" != . ] && [ "$d" != / ]; do d=$(dirname "$d"); done
 df -Pk "$d" | { read -r _; read -r _ _ _ free _; echo "$free"; }
+done
 date +%s
-shift; m=; for p; do command -v "$p" >/dev/null || m="$m $p"; done; echo "$m"`;
+shift 2; m=; for p; do command -v "$p" >/dev/null || m="$m $p"; done; echo "$m"`;
+
+function lookAtDisk(folder: string, freeKb: number, say: Say): void {
+  const space = `${Math.floor(freeKb / 1024).toLocaleString('en')} MB free for ${folder}`;
+  const advice = 'free some space: logs, and versions that nobody needs';
+  if (freeKb < FREE_KB_FAIL) say('disk', 'fail', space, advice);
+  else if (freeKb < FREE_KB_WARN) say('disk', 'warn', space, advice);
+  else say('disk', 'ok', space);
+}
 
 async function lookAround(
   host: Host,
@@ -97,16 +107,17 @@ async function lookAround(
   const needed = service.artifact === null ? ['sh'] : ['sh', 'tar', 'gzip', 'sha256sum', 'df'];
   const home = host.environment['HOME'] ?? '/';
   const folder = hostFolder(service, host);
+  const placed = service.artifact?.path ?? folder;
   const beforeMs = nowMs();
   const { stdout } = await host.run(
     {
-      ...{ file: '/bin/sh', args: ['-c', LOOK, 'sh', folder, ...needed] },
+      ...{ file: '/bin/sh', args: ['-c', LOOK, 'sh', folder, placed, ...needed] },
       ...{ cwd: home, env: { PATH: host.environment['PATH'] ?? '', LC_ALL: 'C' } },
     },
     ASK_MS,
   );
   const ourS = (beforeMs + nowMs()) / 2000;
-  const [user = '', free = '', clock = '', missing = ''] = stdout.split('\n');
+  const [user = '', free = '', freePlaced = '', clock = '', missing = ''] = stdout.split('\n');
   say('user', 'ok', user);
   if (service.user !== '' && service.driver === 'command') {
     const { problem } = await userSwitch(host, service.user);
@@ -114,12 +125,8 @@ async function lookAround(
     if (problem === '') say('run as', 'ok', service.user);
     else say('run as', 'fail', text, how.join('; '));
   }
-  const freeKb = Number(free);
-  const space = `${Math.floor(freeKb / 1024).toLocaleString('en')} MB free for ${folder}`;
-  const advice = 'free some space: logs, and versions that nobody needs';
-  if (freeKb < FREE_KB_FAIL) say('disk', 'fail', space, advice);
-  else if (freeKb < FREE_KB_WARN) say('disk', 'warn', space, advice);
-  else say('disk', 'ok', space);
+  lookAtDisk(folder, Number(free), say);
+  if (placed !== folder) lookAtDisk(placed, Number(freePlaced), say);
   // Whole seconds: the half that may be lost is added.
   const skew = Number(clock) + 0.5 - ourS;
   const off = `${Math.abs(skew).toFixed(1)} s ${skew > 0 ? 'ahead of' : 'behind'} ours`;

@@ -94,7 +94,8 @@ function settingsOf(plan: Plan): readonly (readonly [string, string])[] {
       `until acknowledged and nothing in flight, at most ${formatDuration(drain.timeoutMs)}, ${then}${inFlight}`,
     ]);
   }
-  if (stop !== undefined) rows.push(['stop', `TERM, after ${formatDuration(stop.timeoutMs)} KILL`]);
+  if (stop !== undefined)
+    rows.push(['stop', `its stop signal, after ${formatDuration(stop.timeoutMs)} KILL`]);
   if (start !== undefined) rows.push(['start', `${start.argv.join(' ')}   (in ${start.cwd})`]);
   if (check !== undefined) {
     const identity =

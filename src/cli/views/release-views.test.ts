@@ -89,7 +89,7 @@ test('plan: what happens to each instance, and the settings in force', () => {
   batch 2    127.0.0.1:9002  v1  leaves 1/2 eligible (need 1)
              guard drain stop start check admit
   drain      until acknowledged and nothing in flight, at most 30s, then stops anyway; now in flight: 7
-  stop       TERM, after 30s KILL
+  stop       its stop signal, after 30s KILL
   start      node app.ts   (in /srv)
   check      GET /ping every 1s, rise 2, deadline 2m, version from header x-app-version
   on failure revert: the failed instance goes back to v1, which served last; the others stay as they are
@@ -613,4 +613,13 @@ test('plan: where it waits for a person is a step, and who is waited for is said
     text,
     /\n {2}approval +before the rest: waits for "sluice approve app", at most 1h\n/,
   );
+});
+
+test('a rollback with nothing to do says how to reach an older version', () => {
+  const done = { ...RESULT, outcome: 'unchanged' } as const;
+  assert.match(
+    resultText({ ...done, kind: 'rollback' }, plain),
+    /nothing to do, that .*--to VERSION/,
+  );
+  assert.doesNotMatch(resultText({ ...done, kind: 'deploy' }, plain), /--to/);
 });

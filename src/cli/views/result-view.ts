@@ -39,7 +39,9 @@ export function headline(result: ReleaseResult, paint: Paint): string {
         ? `${name} ${paint('green', 'SUCCEEDED')} in ${took}`
         : `${name} ${paint('yellow', 'SUCCEEDED')} in ${took}, ${paint('red', `BUT ${result.doubts.length} of ${result.instances.length} INSTANCES ANSWER WITH ERRORS`)}`;
     case 'unchanged':
-      return `${name}: nothing to do`;
+      return result.kind === 'rollback'
+        ? `${name}: nothing to do, that version serves already; for an older one: --to VERSION (see "sluice history ${result.service}")`
+        : `${name}: nothing to do`;
     case 'refused':
       return `${name} ${paint('red', 'REFUSED')}, nothing was changed (exit ${result.exit})`;
     case 'rolled_back':
