@@ -94,16 +94,17 @@ test('two broken instances do not make each other look normal, and one that was 
 
 for (const isBad of [true, false]) {
   test(`a release that ended in its verify is verified again when it is resumed: ${isBad}`, async (t) => {
-    const { service, control, a } = await scene(t, { verify: { ...VERIFY, windowMs: 60_000 } });
+    const { service, control, a } = await scene(t, { verify: VERIFY });
     const interrupts = new Interrupts();
     const die = when(a, 'verify', 'start', () => {
       interrupts.raise('SIGINT');
       interrupts.raise('SIGINT');
     });
     control.counts = () => [];
-    await deploy(service, control, 'v2', { ...die, interrupts });
+    const long = { ...service, verify: { ...VERIFY, windowMs: 60_000 } };
+    await deploy(long, control, 'v2', { ...die, interrupts });
     traffic(control, (id) => (id === a && isBad ? 10 : 0));
-    const resumed = await deploy({ ...service, verify: VERIFY }, control, 'v2', { resume: 'r2' });
+    const resumed = await deploy(service, control, 'v2', { resume: 'r2' });
     const verified = said(resumed.events);
     assert.match(verified[0] ?? '', new RegExp(`^${a} start .*"peers":1`));
     assert.match(verified[1] ?? '', new RegExp(`^${a} ${isBad ? 'failed' : 'done'} `));
