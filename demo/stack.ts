@@ -6,7 +6,6 @@ export { http, type Ports, PROJECT, Stack, type StackOptions } from './stack/gat
 export {
   type Child,
   Cleanup,
-  childrenOf,
   cpuSeconds,
   listening,
   output,

@@ -2,7 +2,8 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cleanup, childrenOf, listening, start } from '../../demo/stack.ts';
+import { type Cleanup, listening, start } from '../../demo/stack.ts';
+import { childrenOf } from '../../test/support/base/process-facts.ts';
 import { nginxConfig } from '../../test/support/peers/nginx.ts';
 import { findPeer } from '../../test/support/peers/programs.ts';
 

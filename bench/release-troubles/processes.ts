@@ -2,7 +2,8 @@
 
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Child, childrenOf } from '../../demo/stack.ts';
+import type { Child } from '../../demo/stack.ts';
+import { childrenOf } from '../../test/support/base/process-facts.ts';
 
 /** True when it has ended by then. */
 export function within(child: Child, ms: number): Promise<boolean> {

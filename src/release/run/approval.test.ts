@@ -1,7 +1,6 @@
 // Releases that wait for a person.
 
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import {
   buildService,
@@ -14,6 +13,7 @@ import {
   pidOf,
   versionOf,
 } from '../../../test/support/release/builders.ts';
+import { receiver } from '../../../test/support/release/receiver.ts';
 import { shareRecords } from '../../../test/support/release/shared-records.ts';
 import type { CommandKind } from '../../admin/contract.ts';
 import type { ApprovalPoint, ServiceConfig } from '../../config.ts';
@@ -63,24 +63,9 @@ function waiting(act: (event: Approval) => Promise<unknown> | undefined) {
 }
 
 test('it waits before the rest until somebody says yes; nothing is drained meanwhile', async (t) => {
-  const told: unknown[] = [];
-  const heard = createServer((request, response) => {
-    let body = '';
-    request.on('data', (piece) => {
-      body += String(piece);
-    });
-    request.on('end', () => {
-      const { event, approval } = JSON.parse(body);
-      told.push([event, approval.before]);
-      response.end();
-    });
-  });
-  await new Promise<void>((resolve) => heard.listen(0, '127.0.0.1', resolve));
-  t.after(() => heard.close());
-  const address = heard.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const receiver = { kind: 'webhook', url: `http://127.0.0.1:${port}/`, secret: '' } as const;
-  const notify = [{ ...receiver, on: ['approval'], timeoutMs: 5000 }] as const;
+  const { url, heard } = await receiver(t);
+  const webhook = { kind: 'webhook', url, secret: '' } as const;
+  const notify = [{ ...webhook, on: ['approval'], timeoutMs: 5000 }] as const;
   const { service, control, records, a, b, tell, journal } = await scene(t, ['rest'], { notify });
   const seen: unknown[] = [];
   const asked = waiting(async () => {
@@ -96,7 +81,11 @@ test('it waits before the rest until somebody says yes; nothing is drained meanw
   assert.deepEqual(seen, [['v2', 'v1'], 'ready', ['approval', 'rest', true]]);
   assert.deepEqual(asked.said, ['rest wait', 'rest given user:bob looks good']);
   assert.deepEqual(await journal('r2'), ['intent rest ', 'done rest user:bob']);
-  assert.deepEqual(told, [['approval', 'rest']]);
+  const told = heard.map(({ text }) => JSON.parse(text));
+  assert.deepEqual(
+    told.map(({ event, approval }) => [event, approval.before]),
+    [['approval', 'rest']],
+  );
 });
 
 test('aborted before the first instance, nothing was touched and no hook has run; a resume asks again', async (t) => {

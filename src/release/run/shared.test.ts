@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { isRunning } from '../../../test/support/base/process-facts.ts';
 import { MemoryRegistry } from '../../../test/support/gateways/memory-registry.ts';
@@ -16,6 +15,7 @@ import {
   versionOf,
   when,
 } from '../../../test/support/release/builders.ts';
+import { receiver } from '../../../test/support/release/receiver.ts';
 import { shareRecords } from '../../../test/support/release/shared-records.ts';
 import type { TakeRequest } from '../../admin/contract.ts';
 import type { ServiceConfig } from '../../config.ts';
@@ -161,18 +161,9 @@ test('a runner that has lost its lock touches nothing more, and says so with exi
 
 test('a release is paused between two instances, and goes on when it is told', async (t) => {
   const { service: quiet, control, records, a, b } = await scene(t);
-  const told: unknown[] = [];
-  const heard = createServer((request, response) => {
-    told.push(request.headers['x-sluice-event']);
-    request.resume();
-    response.end();
-  });
-  await new Promise<void>((resolve) => heard.listen(0, '127.0.0.1', resolve));
-  t.after(() => heard.close());
-  const address = heard.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  const receiver = { kind: 'webhook', url: `http://127.0.0.1:${port}/`, secret: '' } as const;
-  const notify = [{ ...receiver, on: ['paused'], timeoutMs: 5000 }] as const;
+  const { url, heard } = await receiver(t);
+  const webhook = { kind: 'webhook', url, secret: '' } as const;
+  const notify = [{ ...webhook, on: ['paused'], timeoutMs: 5000 }] as const;
   const service = { ...quiet, notify };
   const ask = { owner: 'user:bob', why: 'lunch' };
   const tell = (command: 'pause' | 'resume') => records.command('app', { ...ask, command });
@@ -195,6 +186,7 @@ test('a release is paused between two instances, and goes on when it is told', a
   // The first instance may be quicker than the command: hold it.
   const { result } = await deployed;
   assert.equal(result.outcome, 'succeeded');
+  const told = heard.map(({ headers }) => headers['x-sluice-event']);
   assert.deepEqual(told, ['paused']);
   assert.deepEqual(
     notes.filter((text) => /paused|resumed|v1/.test(text)),

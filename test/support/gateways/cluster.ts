@@ -13,7 +13,6 @@ import {
 import {
   type Child,
   Cleanup,
-  childrenOf,
   http,
   listening,
   PROJECT,
@@ -26,6 +25,7 @@ import { silentLog } from '../../../src/base/log.ts';
 import type { Address } from '../../../src/base/units.ts';
 import { openConsul, openEtcd, type RecordStore } from '../../../src/registry.ts';
 import { freePorts } from '../base/ports.ts';
+import { childrenOf } from '../base/process-facts.ts';
 import { signal } from '../base/signal.ts';
 import { type Scope, startConsul } from '../peers/programs.ts';
 import { startConsulCluster } from '../registry/consul-cluster.ts';
