@@ -86,3 +86,15 @@ export {
   type StreamSink,
   type Topic,
 } from './contract/stream.ts';
+export type {
+  EventsTopic,
+  OverviewTopic,
+  PoolServer,
+  PoolTopic,
+  RegistryRow,
+  ReleasesTopic,
+  ReleaseTopic,
+  SecondFigures,
+  TopicTrouble,
+  UpstreamRow,
+} from './contract/topics.ts';

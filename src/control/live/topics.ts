@@ -3,10 +3,17 @@
 
 import {
   type EventDocument,
+  type EventsTopic,
+  type OverviewTopic,
+  type PoolTopic,
   parseTopic,
   type ReleaseRecords,
+  type ReleasesTopic,
+  type ReleaseTopic,
+  type SecondFigures,
   type StatusDocument,
   type UpstreamDocument,
+  type UpstreamRow,
 } from '../../admin.ts';
 import { isSluiceError } from '../../base/errors.ts';
 import type { History } from '../../history.ts';
@@ -50,7 +57,8 @@ async function stateOf(
     case 'events': {
       const { events, count } = sources.events(EVENTS_MAX);
       const first = count - events.length;
-      return { events: Object.fromEntries(events.map((event, place) => [first + place, event])) };
+      const byPlace = Object.fromEntries(events.map((event, place) => [first + place, event]));
+      return { events: byPlace } satisfies EventsTopic;
     }
     case 'pool': {
       const upstream = status.upstreams.find((one) => one.name === name);
@@ -66,21 +74,22 @@ async function stateOf(
   }
 }
 
-function overview(sources: TopicSources, status: StatusDocument): object {
+function overview(sources: TopicSources, status: StatusDocument): OverviewTopic {
   const { version, generation, gateways, registry, registries, upstreams } = status;
   return {
     ...{ version, generation },
-    gateways: byId(gateways.map(({ id, index: _, ...gateway }) => [id, gateway])),
+    gateways: byId(gateways.map(({ id, index: _, ...gateway }) => [id, gateway] as const)),
     registries: byId(
-      [registry, ...registries].map(({ name, kind, address, reachable, trouble }) => [
-        ...([name, { kind, address, reachable, trouble }] as const),
-      ]),
+      [registry, ...registries].map(
+        ({ name, kind, address, reachable, trouble }) =>
+          [name, { kind, address, reachable, trouble }] as const,
+      ),
     ),
-    upstreams: byId(upstreams.map((upstream) => [upstream.name, row(sources, upstream)])),
+    upstreams: byId(upstreams.map((upstream) => [upstream.name, row(sources, upstream)] as const)),
   };
 }
 
-function row(sources: TopicSources, upstream: UpstreamDocument): object {
+function row(sources: TopicSources, upstream: UpstreamDocument): UpstreamRow {
   const { name, balance, eligible, servers, problems } = upstream;
   const eligibility = new Map<string, number>();
   const versions = new Map<string, number>();
@@ -96,27 +105,30 @@ function row(sources: TopicSources, upstream: UpstreamDocument): object {
   };
 }
 
-function pool(sources: TopicSources, upstream: UpstreamDocument): object {
+function pool(sources: TopicSources, upstream: UpstreamDocument): PoolTopic {
   const { name, problems } = upstream;
   return {
     ...row(sources, upstream),
     problems,
     servers: byId(
-      upstream.servers.map(({ id, ...server }) => [
-        id,
-        { ...server, version: sources.versionOf(id), ...figures(sources, name, id) },
-      ]),
+      upstream.servers.map(({ id, ...server }) => {
+        const { lastSecond } = figures(sources, name, id);
+        return [id, { ...server, version: sources.versionOf(id), lastSecond }] as const;
+      }),
     ),
   };
 }
 
 /** Of the last second; a time only where there was an answer. */
-function figures({ history }: TopicSources, upstream: string, server: string): object {
+function figures(
+  { history }: TopicSources,
+  upstream: string,
+  server: string,
+): { readonly inFlight: number; readonly lastSecond: SecondFigures } {
   const newest = history.newest(upstream, server);
   const [requests = 0, failures = 0, errors = 0] = [
     ...[newest?.requests[0], newest?.failures[0], newest?.errors[0]],
   ];
-  const inFlight = server === '' ? { inFlight: newest?.inFlight[0] ?? 0 } : {};
   const [p50 = Number.NaN, p99 = Number.NaN] = [newest?.p50Ms[0], newest?.p99Ms[0]];
   const times = Number.isNaN(p50) ? {} : { p50Ms: tenths(p50), p99Ms: tenths(p99) };
   const perSecond = {
@@ -124,17 +136,23 @@ function figures({ history }: TopicSources, upstream: string, server: string): o
     failures: tenths(failures),
     errors: tenths(errors),
   };
-  return { ...inFlight, lastSecond: { ...perSecond, ...times } };
+  return { inFlight: newest?.inFlight[0] ?? 0, lastSecond: { ...perSecond, ...times } };
 }
 
-async function release(records: ReleaseRecords, name: string): Promise<object> {
+async function release(
+  records: ReleaseRecords,
+  name: string,
+): Promise<ReleasesTopic | ReleaseTopic> {
   const [service = '', id = ''] = name.split('/');
   if (id === '') {
     const { shared, lock, stale, releases } = await records.history(service);
     const { holder, asked, beat: _, ...rest } = lock ?? { holder: null, asked: null, beat: 0 };
+    const held = { ...(holder === null ? {} : { holder }), ...(asked === null ? {} : { asked }) };
     return {
-      ...{ shared, stale, lock: { ...rest, ...known({ holder, asked }) } },
-      releases: byId(releases.slice(0, RELEASES_MAX).map((summary) => [summary.release, summary])),
+      ...{ shared, stale, lock: { ...rest, ...held } },
+      releases: byId(
+        releases.slice(0, RELEASES_MAX).map((summary) => [summary.release, summary] as const),
+      ),
     };
   }
   const journal = await records.journal(service, id);
@@ -145,17 +163,15 @@ async function release(records: ReleaseRecords, name: string): Promise<object> {
         // What is kept for a resume has whatever the configuration has.
         const { settings: _, ...shown } = data;
         // As text: there may be a null in it.
-        return [String(seq), { ...record, data: JSON.stringify(shown) }];
+        return [String(seq), { ...record, data: JSON.stringify(shown) }] as const;
       }),
     ),
   };
 }
 
-function known(values: Readonly<Record<string, object | null>>): object {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
-}
-
-function byId(entries: readonly (readonly [string, object])[]): object {
+function byId<Value>(
+  entries: readonly (readonly [string, Value])[],
+): Readonly<Record<string, Value>> {
   return Object.fromEntries(entries);
 }
 

@@ -1,0 +1,100 @@
+// What the topics of the stream say, by name: objects by id, no null anywhere, what is not known is left out.
+// Types alone: a page draws what it knows and lets the rest be.
+
+import type { Balance, Eligibility } from '../../model.ts';
+import type {
+  EventDocument,
+  GatewayDocument,
+  ServerDocument,
+  UpstreamDocument,
+} from './documents.ts';
+import type { CommandDocument, LockDocument, ReleaseSummary } from './release-documents.ts';
+
+type ById<Value> = Readonly<Record<string, Value>>;
+
+/** Of one second. */
+export type SecondFigures = {
+  readonly requests: number;
+  /** Lost, cut, or attempts that failed. */
+  readonly failures: number;
+  /** 5xx. */
+  readonly errors: number;
+  /** Left out where there was no answer. */
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+};
+
+export type UpstreamRow = {
+  readonly balance: Balance;
+  readonly eligible: number;
+  readonly servers: number;
+  readonly problems: number;
+  /** How many servers are in which state. */
+  readonly eligibility: Readonly<Partial<Record<Eligibility, number>>>;
+  readonly versions: ById<number>;
+  readonly inFlight: number;
+  readonly lastSecond: SecondFigures;
+};
+
+export type RegistryRow = {
+  readonly kind: string;
+  readonly address: string;
+  readonly reachable: boolean;
+  readonly trouble: string;
+};
+
+export type OverviewTopic = {
+  readonly version: string;
+  readonly generation: number;
+  readonly gateways: ById<Omit<GatewayDocument, 'id' | 'index'>>;
+  readonly registries: ById<RegistryRow>;
+  readonly upstreams: ById<UpstreamRow>;
+};
+
+export type PoolServer = Omit<ServerDocument, 'id'> & {
+  /** '' = not known. */
+  readonly version: string;
+  readonly lastSecond: SecondFigures;
+};
+
+export type PoolTopic =
+  | { readonly gone: true }
+  | (Omit<UpstreamRow, 'servers' | 'problems'> & {
+      readonly problems: UpstreamDocument['problems'];
+      readonly servers: ById<PoolServer>;
+    });
+
+export type EventsTopic = { readonly events: ById<EventDocument> };
+
+export type TopicTrouble = {
+  readonly trouble: { readonly code: string; readonly message: string };
+};
+
+/** `release:SERVICE` */
+export type ReleasesTopic =
+  | TopicTrouble
+  | {
+      readonly shared: boolean;
+      readonly stale: boolean;
+      readonly lock: Partial<Omit<LockDocument, 'beat' | 'holder' | 'asked'>> & {
+        readonly holder?: NonNullable<LockDocument['holder']>;
+        readonly asked?: CommandDocument;
+      };
+      readonly releases: ById<ReleaseSummary>;
+    };
+
+/** `release:SERVICE/RELEASE` */
+export type ReleaseTopic =
+  | TopicTrouble
+  | {
+      readonly summary: ReleaseSummary;
+      /** By their number; `data` is JSON, because there may be a null in it. */
+      readonly records: ById<{
+        readonly ts: string;
+        readonly kind: string;
+        readonly instance: string;
+        readonly step: string;
+        readonly fence: number;
+        readonly data: string;
+      }>;
+    };
