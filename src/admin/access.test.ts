@@ -27,6 +27,9 @@ const TOKENS: readonly NamedToken[] = [
 const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   health: requestOf('health', {}),
   ready: requestOf('ready', {}),
+  session: requestOf('session', {}),
+  openSession: requestOf('openSession', { body: { token: 'secret-of-ops' } }),
+  endSession: requestOf('endSession', {}),
   status: requestOf('status', {}),
   upstream: requestOf('upstream', { upstream: 'app' }),
   setAdmin: requestOf('setAdmin', {
@@ -76,18 +79,20 @@ test('each route is for those whose role goes far enough, and says which is need
     const { role: needs } = routeOf(name);
     for (const { name: token, role, secret } of TOKENS) {
       const { code, text } = await ask(name, secret);
-      const isAllowed = needs === 'open' || order.indexOf(role) >= order.indexOf(needs);
+      const isAllowed =
+        needs === 'open' || needs === 'anybody' || order.indexOf(role) >= order.indexOf(needs);
       assert.equal(code === 403, !isAllowed, `${name} with ${role}: ${code} ${text}`);
       if (isAllowed) assert(code < 300, `${name} with ${role}: ${code} ${text}`);
       else assert.match(text, new RegExp(`needs the role ${needs}, and token \\\\"${token}\\\\"`));
     }
     assert((await ask(name, 'secret-of-all')).code < 300);
-    if (needs !== 'open') assert.equal((await ask(name, 'secret-of-c')).code, 401);
+    if (needs !== 'open' && needs !== 'anybody')
+      assert.equal((await ask(name, 'secret-of-c')).code, 401);
   }
-  // Reading for those who read, changing for those who operate.
+  // Reading for those who read, changing for those who operate. Everybody may log out.
   assert.deepEqual(
     ROUTE_NAMES.filter((name) => routeOf(name).method === 'POST' && routeOf(name).role === 'read'),
-    [],
+    ['endSession'],
   );
 });
 

@@ -76,6 +76,7 @@ export {
   type Routes,
   routeOf,
 } from './contract/routes.ts';
+export { CSRF_HEADER, type LoginRequest, type SessionDocument } from './contract/sessions.ts';
 export {
   applyPatch,
   type OpenStream,

@@ -18,6 +18,7 @@ import {
 } from './certificates.ts';
 import type { FactsDocument } from './contract.ts';
 import type { Control, Live, Readiness } from './control.ts';
+import { Access } from './routes/access.ts';
 import { createApp } from './routes/app.ts';
 
 /** Most connections at once. */
@@ -27,19 +28,29 @@ const HEADERS_TIMEOUT_MS = 10_000;
 /** Answers still under way get this long when the API closes, ms. */
 const CLOSE_TIMEOUT_MS = 500;
 
-export type AdminServer = { readonly address: Address; close(): Promise<void> };
+export type AdminServer = {
+  readonly address: Address;
+  /** From now on these count: those who have another are strangers at once. */
+  useTokens(tokens: AdminTokens): void;
+  close(): Promise<void>;
+};
 
-export type AdminOptions = {
+export type AdminTokens = {
+  /** May do everything; '' = there is none. */
+  readonly token: string;
+  /** With none at all nobody is asked for one. */
+  readonly tokens?: readonly NamedToken[];
+};
+
+export type AdminOptions = AdminTokens & {
   readonly control: Control;
   readonly live: Live;
   readonly readiness: () => Readiness;
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
-  /** May do everything; '' = there is none. */
-  readonly token: string;
-  /** With none at all nobody is asked for one. */
-  readonly tokens?: readonly NamedToken[];
+  /** Where the key of the browsers' sessions is kept; '' or left out: they end with the process. */
+  readonly sessionKeyFile?: string;
   /** Null: HTTP. */
   readonly tls?: TlsFiles | null;
   readonly audit: AuditLog;
@@ -53,12 +64,10 @@ const TOKEN_NAME = 'admin.token';
 
 /** @throws address_in_use, address_unavailable, config_invalid */
 export async function serveAdmin(options: AdminOptions): Promise<AdminServer> {
-  const { token, tls = null, log } = options;
-  const tokens: readonly NamedToken[] = [
-    ...(token === '' ? [] : [{ name: TOKEN_NAME, role: 'release', secret: token } as const]),
-    ...(options.tokens ?? []),
-  ];
-  const app = createApp({ ...options, tokens, isTls: tls !== null });
+  const { host, sessionKeyFile = '', tls = null, log } = options;
+  const tokens = namedTokens(options);
+  const access = new Access({ host, tokens, isTls: tls !== null, sessionKeyFile, log });
+  const app = createApp({ ...options, access });
   const listener = getRequestListener(app.fetch, {
     // For HTTP/1.0 requests without Host; the app still sees that there was none.
     hostname: 'localhost',
@@ -85,11 +94,18 @@ export async function serveAdmin(options: AdminOptions): Promise<AdminServer> {
   }
   return {
     address,
+    useTokens: (next) => access.useTokens(namedTokens(next)),
     close() {
       watch?.close();
+      access.close();
       return close(server);
     },
   };
+}
+
+function namedTokens({ token, tokens = [] }: AdminTokens): readonly NamedToken[] {
+  if (token === '') return tokens;
+  return [{ name: TOKEN_NAME, role: 'release', secret: token }, ...tokens];
 }
 
 type Opened = { readonly server: Server; readonly watch?: CertificateWatch };

@@ -20,6 +20,7 @@ const TABLE = {
   unreachable: { exit: 9, status: 502 },
   host_unreachable: { exit: 1, status: 502 },
   unauthorized: { exit: 2, status: 401 },
+  too_many: { exit: 1, status: 429 },
   forbidden: { exit: 2, status: 403 },
   not_found: { exit: 2, status: 404 },
   method_not_allowed: { exit: 2, status: 405 },

@@ -81,8 +81,8 @@ const RULES: Rules<Config> = {
   },
   admin: {
     listen: ['admin.listen', OPEN_API],
-    token: ['admin.token', OPEN_API],
-    tokens: ['admin.tokens', OPEN_API],
+    token: ['admin.token'],
+    tokens: ['admin.tokens'],
     tls: ['admin.tls', OPEN_API],
     auditLog: ['admin.audit_log', 'the audit log is open since the start'],
   },
@@ -110,16 +110,35 @@ const RULES: Rules<Config> = {
 export function compareConfigs(last: Config | undefined, next: Config): ConfigChanges {
   const keys: string[] = [];
   const kept: KeptKey[] = [];
-  const effective = compare(RULES, last, next, { keys, kept });
+  const compared = compare(RULES, last, next, { keys, kept });
+  const effective = keepLastToken(last, compared, { keys, kept });
   return { effective, keys, kept, upstreams: compareUpstreams(last?.upstreams, next.upstreams) };
 }
 
-function compare<T extends object>(
-  rules: Rules<T>,
-  last: T | undefined,
-  next: T,
-  found: { readonly keys: string[]; readonly kept: KeptKey[] },
-): T {
+/** An API that asks for a token does not stop asking while it is open: others may reach it. */
+function keepLastToken(last: Config | undefined, next: Config, found: Found): Config {
+  if (last === undefined || !hasToken(last) || hasToken(next)) return next;
+  for (const name of ['token', 'tokens'] as const) {
+    const key = `admin.${name}`;
+    const at = found.keys.indexOf(key);
+    if (at < 0) continue;
+    found.keys.splice(at, 1);
+    found.kept.push({
+      key,
+      reason: 'the control API never stops asking for a token while it is open',
+    });
+  }
+  const { token, tokens } = last.admin;
+  return { ...next, admin: { ...next.admin, token, tokens } };
+}
+
+function hasToken({ admin }: Config): boolean {
+  return admin.token !== '' || admin.tokens.length > 0;
+}
+
+type Found = { readonly keys: string[]; readonly kept: KeptKey[] };
+
+function compare<T extends object>(rules: Rules<T>, last: T | undefined, next: T, found: Found): T {
   const effective = { ...next };
   // Rules has exactly the names of T, which Object.keys does not know.
   for (const name of Object.keys(rules) as (keyof T)[]) {

@@ -2,7 +2,8 @@
 // routes and workers: these come with the configuration (reload.ts). What is opened here stays as the
 // configuration of the start says.
 
-import { AuditLog, renderPage, serveAdmin } from '../admin.ts';
+import { join } from 'node:path';
+import { type AdminServer, AuditLog, renderPage, serveAdmin } from '../admin.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
@@ -38,6 +39,8 @@ export type Parts = {
   supervise(services: readonly ServiceConfig[]): void;
   /** The table has changed: for the next start, and for those who say what is wrong. */
   changed(changes: TableChanges): void;
+  /** Of the control API; those who have another are strangers at once. */
+  useTokens(tokens: Config['admin']): void;
   /** The audit log goes on in a new file, where the old one was renamed. */
   reopenAudit(): void;
   /** Serves the control API and accepts clients. */
@@ -160,8 +163,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   // After the workers: until they are gone, others wait for what they have in flight.
   teardown.add(() => shared.close());
   // Until the last worker is gone it says that we are shutting down.
-  let closeAdmin = async (): Promise<void> => {};
-  teardown.add(() => closeAdmin());
+  let admin: AdminServer | undefined;
+  teardown.add(() => admin?.close());
   teardown.add(async () => {
     control.close();
     live.endStreams();
@@ -194,16 +197,17 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       changed();
       shared.reconfigured();
     },
+    useTokens: (tokens) => admin?.useTokens(tokens),
     reopenAudit: () => audit.reopen(),
     async accept() {
       const { listen, ...rest } = config.admin;
-      const admin = await serveAdmin({
+      admin = await serveAdmin({
         ...{ ...listen, ...rest, control, audit, log: adminLog },
         facts: (upstream, server) => control.facts(upstream, server),
+        sessionKeyFile: join(config.stateDir, 'session.key'),
         live,
         readiness: () => control.readiness(),
       });
-      closeAdmin = () => admin.close();
       // Before the first client: whoever takes a server out from now on waits for this gateway, too.
       const scheme = config.admin.tls === null ? '' : 'https://';
       await shared.join(`${scheme}${formatAddress(admin.address)}`);

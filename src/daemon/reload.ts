@@ -64,6 +64,7 @@ export class LiveConfig {
     if (changes.keys.includes('limits.max_connections')) warnOfClients(effective, this.#log);
     const tableChanges = table.setUpstreams(upstreams);
     fleet.configure(workerConfig(effective, listeners.addresses), tableChanges);
+    this.#parts.useTokens(effective.admin);
     this.#parts.follow(effective.upstreams);
     this.#parts.supervise(next.services);
     this.#parts.changed(tableChanges);

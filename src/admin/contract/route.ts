@@ -11,8 +11,11 @@ export type Route = {
   readonly method: 'GET' | 'POST';
   /** `/api/receipts/:id`; what stands for `:id` is percent-encoded. */
   readonly path: string;
-  /** The least that a token needs. open: answered without one, and also while the program starts or shuts down. */
-  readonly role: Role | 'open';
+  /**
+   * The least that a token needs. anybody: answered without one; open: also while the program starts or
+   * shuts down.
+   */
+  readonly role: Role | 'anybody' | 'open';
   /** By name; or the whole query string as it came, without `?`. */
   readonly query?: { readonly [name: string]: Parameter<unknown> } | 'raw';
   readonly body?: Body<unknown>;

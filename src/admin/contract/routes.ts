@@ -8,6 +8,7 @@ import { HISTORY, SERVER_NAME, SPAN, UPSTREAM_NAME } from './history.ts';
 import { RELEASE_ROUTES } from './release-routes.ts';
 import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
 import type { Route } from './route.ts';
+import { SESSION_ROUTES } from './sessions.ts';
 import { either, object, text, word } from './shape.ts';
 import { AFTER, TOPICS } from './stream.ts';
 
@@ -48,6 +49,7 @@ export const ROUTES = {
     status: { of: (document) => (isReady(document) ? 200 : 503) },
     errors: [],
   },
+  ...SESSION_ROUTES,
   status: { method: 'GET', path: '/api/status', role: 'read', answer: STATUS, errors: [] },
   upstream: {
     method: 'GET',

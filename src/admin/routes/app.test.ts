@@ -269,7 +269,7 @@ test('every error that a route declares is told with its code and status', async
   };
   const { url } = await start(t, { control, live: { history: refuse, stream: refuse } });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
-    ...{ health: null, ready: null },
+    ...{ health: null, ready: null, session: null, openSession: null, endSession: null },
     status: requestOf('status', {}),
     upstream: requestOf('upstream', { upstream: 'app' }),
     setAdmin: requestOf('setAdmin', {
@@ -322,7 +322,7 @@ test('an unknown path is 404, a wrong method 405 with Allow, both JSON', async (
   const root = await (await fetch(url)).text();
   assert.match(
     root,
-    /: no such page; there are \/healthz, \/readyz, \/api\/status, .*, \/upstream_status"/,
+    /: no such page; there are \/healthz, \/readyz, \/api\/session, .*, \/upstream_status"/,
   );
   const wrong = await fetch(`${url}/api/status`, { method: 'DELETE' });
   assert.equal(wrong.status, 405);

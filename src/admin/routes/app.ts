@@ -16,7 +16,7 @@ import {
   SluiceError,
 } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { NamedToken, TextAnswer } from '../../model.ts';
+import type { TextAnswer } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
 import {
   type OpenStream,
@@ -27,9 +27,9 @@ import {
   statusOf,
 } from '../contract.ts';
 import { type Control, type Live, type Readiness, shuttingDown } from '../control.ts';
-import { type Caller, checkAccess, checkRole } from './access.ts';
+import { type Access, type Caller, checkRole, NOBODY } from './access.ts';
 import { beginEvents } from './event-stream.ts';
-import { createHandlers } from './handlers.ts';
+import { createHandlers, type Visit } from './handlers.ts';
 import { Recorder, type RecorderOptions } from './recorder.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -38,51 +38,75 @@ export type AppOptions = {
   readonly control: Control;
   readonly live: Live;
   readonly readiness: () => Readiness;
-  readonly host: string;
-  readonly tokens: readonly NamedToken[];
-  readonly isTls: boolean;
+  readonly access: Access;
   readonly audit: AuditLog;
   readonly facts: RecorderOptions['facts'];
   readonly log: Log;
 };
 
 type Env = {
-  Variables: { caller: Caller /** Why nobody is let in. */; refusal: SluiceError | undefined };
+  Variables: {
+    caller: Caller;
+    /** Why nobody is let in; `isStranger`: only because no token says who it is. */
+    refusal: SluiceError | undefined;
+    isStranger: boolean;
+  };
   Bindings: HttpBindings;
 };
 
 export function createApp(options: AppOptions): Hono<Env> {
-  const { readiness, log } = options;
+  const { readiness, access, log } = options;
   const recorder = new Recorder(options);
   const app = new Hono<Env>();
   // A route and its handler share their types in `Handlers`, by name; here is any of them.
   const handlers = createHandlers(options) as Readonly<
-    Record<RouteName, (input: unknown, caller?: Caller) => unknown>
+    Record<RouteName, (input: unknown, caller: Caller, visit: Visit) => unknown>
   >;
   const serve = (name: RouteName): void => {
     const route = routeOf(name);
     app.on(route.method, route.path, async (context) => {
-      if (route.role === 'open') return responseOf(route, await handlers[name]({}));
       const { socket } = context.env.incoming;
       const from = socket.remoteAddress ?? '';
       const names = context.req.param();
+      const certificate = certificateName(socket);
+      const cookies: string[] = [];
+      const visit: Visit = {
+        from,
+        setCookie: (cookie) => void cookies.push(cookie),
+        loggedIn: (token) =>
+          recorder.done({ action: name, token: token || certificate, from, names }),
+        refused: (error) => {
+          if (!isSluiceError(error)) return;
+          recorder.refused({ action: name, token: certificate, from, names }, error);
+        },
+      };
+      if (route.role === 'open') return responseOf(route, await handlers[name]({}, NOBODY, visit));
       const refusal = context.get('refusal');
-      if (refusal !== undefined) {
-        recorder.refused({ action: name, token: certificateName(socket), from, names }, refusal);
+      const isWelcome = route.role === 'anybody' && context.get('isStranger');
+      if (refusal !== undefined && !isWelcome) {
+        visit.refused(refusal);
         throw refusal;
       }
       const caller = context.get('caller');
       const { role } = route;
       const answer = async (heard: (body: unknown) => void = () => {}): Promise<Response> => {
-        checkRole(caller, role);
+        if (role !== 'anybody') checkRole(caller, role);
         const input = await readInput(route, context);
-        if (route.answer === 'stream') return openStream(context, input, handlers[name]);
+        if (route.answer === 'stream') {
+          const open = (asked: unknown): unknown => handlers[name](asked, caller, visit);
+          return openStream(context, input, { open, access, caller });
+        }
         heard(input['body']);
-        return responseOf(route, await handlers[name](input, caller));
+        const response = responseOf(route, await handlers[name](input, caller, visit));
+        const [cookie = caller.cookie] = cookies;
+        if (cookie !== undefined) response.headers.append('set-cookie', cookie);
+        return response;
       };
       if (route.method === 'GET' || route.isQuiet === true) return answer();
-      const token = caller.token || certificateName(socket);
-      return recorder.record({ action: name, token, from, names }, answer);
+      return recorder.record(
+        { action: name, token: caller.token || certificate, from, names },
+        answer,
+      );
     });
   };
 
@@ -97,11 +121,16 @@ export function createApp(options: AppOptions): Hono<Env> {
   app.use(async (context, next) => {
     if (readiness().isClosing) throw shuttingDown();
     // The route, which comes next, knows what was asked for.
+    let isPageOurs = false;
     try {
-      context.set('caller', checkAccess(context.req, options));
+      access.checkPage(context.req);
+      isPageOurs = true;
+      context.set('caller', access.callerOf(context.req));
     } catch (error) {
       if (!isSluiceError(error)) throw error;
+      context.set('caller', NOBODY);
       context.set('refusal', error);
+      context.set('isStranger', isPageOurs);
     }
     await next();
   });
@@ -152,14 +181,25 @@ async function readInput(route: Route, context: Context): Promise<Record<string,
 function openStream(
   context: Context<Env>,
   input: Record<string, unknown>,
-  handler: (input: unknown) => unknown,
+  follower: {
+    readonly open: (input: unknown) => unknown;
+    readonly access: Access;
+    readonly caller: Caller;
+  },
 ): Response {
+  const { access, caller } = follower;
   // A browser says it by itself when it connects again.
   const after = context.req.header('last-event-id') ?? input['after'];
   // What the handler of such a route answers with.
-  const open = handler({ ...input, after }) as OpenStream;
+  const open = follower.open({ ...input, after }) as OpenStream;
   if (context.req.method === 'HEAD') return new Response(null);
-  beginEvents(context.env.outgoing, open);
+  const { outgoing } = context.env;
+  if (caller.cookie !== undefined) outgoing.setHeader('set-cookie', caller.cookie);
+  beginEvents(outgoing, open);
+  outgoing.once(
+    'close',
+    access.follow(caller, () => void outgoing.end()),
+  );
   return RESPONSE_ALREADY_SENT;
 }
 
@@ -210,7 +250,13 @@ function errorResponse(
   message: string,
   details: Readonly<Record<string, unknown>> = {},
 ): Response {
-  const headers = code === 'unauthorized' ? { 'www-authenticate': 'Bearer' } : {};
+  const { retryAfterMs } = details;
+  const headers = {
+    ...(code === 'unauthorized' ? { 'www-authenticate': 'Bearer' } : {}),
+    ...(typeof retryAfterMs === 'number'
+      ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
+      : {}),
+  };
   return Response.json(
     { error: { code, message, details } },
     { status: httpStatus(code), headers },

@@ -7,13 +7,24 @@ import type { AuditLog } from '../audit.ts';
 import type { AnswerOf, InputOf, ReleaseJournal, RouteName, Routes } from '../contract.ts';
 import type { Control, Live, Readiness } from '../control.ts';
 import { METRICS_CONTENT_TYPE, renderPage } from '../pages.ts';
-import type { Caller } from './access.ts';
+import type { Access, Caller } from './access.ts';
 
 export type Handlers = {
   readonly [Name in RouteName]: (
     input: InputOf<Routes[Name]>,
     caller: Caller,
+    visit: Visit,
   ) => AnswerOf<Routes[Name]> | Promise<AnswerOf<Routes[Name]>>;
+};
+
+/** What a handler may know of whoever asks, beside the request, and tell the browser. */
+export type Visit = {
+  /** The client's address. */
+  readonly from: string;
+  setCookie(cookie: string): void;
+  /** The audit log's line of a login. */
+  loggedIn(token: string): void;
+  refused(error: unknown): void;
 };
 
 export type HandlersOptions = {
@@ -21,15 +32,18 @@ export type HandlersOptions = {
   readonly live: Live;
   readonly readiness: () => Readiness;
   readonly audit: AuditLog;
+  readonly access: Access;
 };
 
-export function createHandlers({ control, live, readiness, audit }: HandlersOptions): Handlers {
+export function createHandlers(options: HandlersOptions): Handlers {
+  const { control, live, readiness, audit, access } = options;
   return {
     health: () => ({ status: 'ok' }),
     ready: () => {
       const { reason } = readiness();
       return reason === '' ? { status: 'ready' } : { status: 'not ready', reason };
     },
+    ...sessionHandlers(access),
     status: () => control.status(),
     upstream: async ({ upstream }) => {
       const { upstreams } = await control.status();
@@ -67,12 +81,34 @@ export function createHandlers({ control, live, readiness, audit }: HandlersOpti
   };
 }
 
+function sessionHandlers(access: Access) {
+  return {
+    session: (_, caller) => access.describe(caller),
+    openSession: ({ body: { token } }, _, visit) => {
+      try {
+        const caller = access.login(token, visit.from);
+        if (caller.cookie !== undefined) visit.setCookie(caller.cookie);
+        visit.loggedIn(caller.token);
+        return access.describe(caller);
+      } catch (error) {
+        visit.refused(error);
+        throw error;
+      }
+    },
+    endSession: (_, caller, visit) => {
+      const nobody = access.logout(caller);
+      if (nobody.cookie !== undefined) visit.setCookie(nobody.cookie);
+      return access.describe(nobody);
+    },
+  } satisfies Partial<Handlers>;
+}
+
 function releaseHandlers({ releases }: Pick<Control, 'releases'>) {
   return {
     releases: ({ service }) => releases.history(service),
     releaseJournal: async ({ service, release }, { role }) => {
       const journal = await releases.journal(service, release);
-      return mayAct(role, 'release') ? journal : withoutConfiguration(journal);
+      return role !== '' && mayAct(role, 'release') ? journal : withoutConfiguration(journal);
     },
     takeLock: ({ service, body }) => releases.take(service, body),
     renewLock: ({ service, body }) => releases.renew(service, body),

@@ -59,6 +59,15 @@ export class Recorder {
     });
   }
 
+  /** What went well, and whose body is nobody's business. */
+  done({ action, token, from, names }: Asked): void {
+    const { upstream = '', server = '' } = names;
+    this.#options.audit.record({
+      ...{ time: new Date().toISOString(), token, owner: '', from, action, upstream, server },
+      ...{ asked: {}, before: NOT_THERE, after: NOT_THERE, result: 'ok', message: '' },
+    });
+  }
+
   /** `act` is told what the body says by `heard`, as soon as that is known. Throws what `act` throws. */
   async record<Answer>(
     asked: Asked,
