@@ -13,7 +13,15 @@ const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 
 /** What the repository has and the package is built from; a copy, so that the build leaves no dist/ here. */
-const SOURCES = ['src', 'bin', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
+const SOURCES = [
+  'src',
+  'bin',
+  'docs',
+  'dashboard',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+];
 const PAGES = ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE'];
 
 async function unpacked(t: TestContext): Promise<string> {

@@ -61,9 +61,9 @@ const LINES_MAX = 400;
 type Import = { readonly from: string; readonly to: string; readonly isType: boolean };
 
 const root = join(import.meta.dirname, '..');
-const files = ['src', 'test', 'demo', 'bench'].flatMap((folder) =>
+const files = ['src', 'test', 'demo', 'bench', 'dashboard'].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
+    .filter((name) => /\.tsx?$/.test(name) && !name.endsWith('.d.ts'))
     .map((name) => join(folder, name)),
 );
 const sources = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
@@ -209,13 +209,31 @@ test('files have kebab-case names and say what they are', () => {
   const wrong = files.filter((file) => {
     const name = file.split('/').at(-1) ?? '';
     return (
-      !/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.ts$/.test(name) ||
+      !/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.tsx?$/.test(name) ||
       /^(utils?|common|manager)\./.test(name) ||
       // A test says what it is by the names of its tests.
       !(file.endsWith('.test.ts') || /^(#!.*\n)?\/\/ \S/.test(sources.get(file) ?? ''))
     );
   });
   assert.deepEqual(wrong, []);
+});
+
+test('the dashboard takes from the program the contract of the control API, and what that is made of', () => {
+  const pages = files.filter((file) => file.startsWith('dashboard/') && !file.endsWith('.test.ts'));
+  const taken = pages
+    .flatMap((file) => imports.get(file) ?? [])
+    .filter(({ to }) => isOwn(to))
+    .filter(({ to }) => !/^src\/(?:admin\/contract|model|base\/(?:duration|errors))\.ts$/.test(to));
+  assert.deepEqual(taken.map(show), []);
+  const needed = pages
+    .filter((file) => file !== 'dashboard/build.ts')
+    .flatMap((file) => imports.get(file) ?? [])
+    .filter(({ to }) => !/^(?:src|dashboard)\//.test(to))
+    .filter(
+      ({ to }) =>
+        !/^(?:preact|preact\/hooks|@preact\/signals|uplot(?:\/dist\/uPlot\.min\.css)?)$/.test(to),
+    );
+  assert.deepEqual(needed.map(show), []);
 });
 
 test('what helps tests is under test/support, by the module that it helps', () => {

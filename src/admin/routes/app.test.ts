@@ -319,7 +319,7 @@ test('an unknown path is 404, a wrong method 405 with Allow, both JSON', async (
   const unknown = await fetch(`${url}/nowhere`);
   assert.equal(unknown.status, 404);
   assert.match(await unknown.text(), /"code":"not_found"/);
-  const root = await (await fetch(url)).text();
+  const root = await (await fetch(`${url}/api`)).text();
   assert.match(
     root,
     /: no such page; there are \/healthz, \/readyz, \/api\/session, .*, \/upstream_status"/,

@@ -27,6 +27,7 @@ import {
   statusOf,
 } from '../contract.ts';
 import { type Control, type Live, type Readiness, shuttingDown } from '../control.ts';
+import { createDashboard } from '../dashboard.ts';
 import { type Access, type Caller, checkRole, NOBODY } from './access.ts';
 import { beginEvents } from './event-stream.ts';
 import { createHandlers, type Visit } from './handlers.ts';
@@ -118,6 +119,8 @@ export function createApp(options: AppOptions): Hono<Env> {
   );
   const isOpen = (name: RouteName): boolean => routeOf(name).role === 'open';
   for (const name of ROUTE_NAMES) if (isOpen(name)) serve(name);
+  const dashboard = createDashboard();
+  for (const path of ['/', '/ui', '/ui/*']) app.get(path, dashboard);
   app.use(async (context, next) => {
     if (readiness().isClosing) throw shuttingDown();
     // The route, which comes next, knows what was asked for.

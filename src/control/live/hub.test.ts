@@ -99,7 +99,7 @@ test('a listener gets a snapshot of each topic, then what changes; once a second
   await tick(2000);
   assert.equal(client.text.length, length, 'nothing changed, nothing is said');
   await tick(12_000);
-  assert.match(client.text, /: ping\n\n$/);
+  assert.match(client.text, /event: ping\ndata: \{\}\n\n$/);
 });
 
 test('nothing is computed while nobody listens, and once for all who do', async (t) => {

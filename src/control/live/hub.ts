@@ -11,6 +11,8 @@ const ROUND_MS = 1000;
 /** State changes within this time are told together, ms. */
 const TOGETHER_MS = 20;
 const PING_MS = 15_000;
+/** An event and no comment: a page sees it, and knows that the stream is alive. */
+const PING = 'event: ping\ndata: {}\n\n';
 const RING_BYTES_MAX = 4 * 2 ** 20;
 /** A client that has not taken so many bytes is dropped. */
 export const QUEUED_MAX = 4 * 2 ** 20;
@@ -97,7 +99,7 @@ export class Hub {
   #start(): void {
     this.#round = setInterval(() => void this.#compute(), ROUND_MS);
     this.#ping = setInterval(() => {
-      for (const listener of [...this.#listeners]) this.#write(listener, ': ping\n\n');
+      for (const listener of [...this.#listeners]) this.#write(listener, PING);
     }, PING_MS);
     this.#options.onWatched?.(true);
   }

@@ -1,0 +1,62 @@
+// Makes what a browser loads out of the sources in this folder: one script, a chunk for each page, one style
+// sheet, and index.html, which names them. `npm pack` writes it into dist/; in the repository the control API
+// calls it when somebody opens the page, so that nothing has to be built before `npm run demo`.
+//
+//   node dashboard/build.ts dist/dashboard
+
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+
+const SOURCE = import.meta.dirname;
+const ENTRY = join(SOURCE, 'main.tsx');
+
+export type BuiltFiles = ReadonlyMap<string, Uint8Array>;
+
+/** By name, without folders: a name has a digest of what is in it, except that of `index.html`. */
+export async function buildDashboard(): Promise<BuiltFiles> {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: SOURCE,
+    entryPoints: [ENTRY, join(SOURCE, 'icon.svg')],
+    outdir: 'out',
+    entryNames: '[name]-[hash]',
+    chunkNames: '[name]-[hash]',
+    assetNames: '[name]-[hash]',
+    loader: { '.svg': 'copy' },
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    target: ['es2023'],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
+    write: false,
+    logLevel: 'silent',
+  });
+  const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]));
+  files.set('index.html', Buffer.from(await index(metafile)));
+  return files;
+}
+
+async function index({ outputs }: Metafile): Promise<string> {
+  let page = await readFile(join(SOURCE, 'index.html'), 'utf8');
+  const main = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === 'main.tsx');
+  const icon = Object.keys(outputs).find((path) => path.endsWith('.svg'));
+  if (main === undefined || icon === undefined) throw new Error('dashboard: no script was made');
+  const [script, { cssBundle = '' }] = main;
+  for (const [name, path] of Object.entries({ script, style: cssBundle, icon })) {
+    page = page.replace(`{${name}}`, basename(path));
+  }
+  return page;
+}
+
+const [, program, folder] = process.argv;
+if (program === import.meta.filename) {
+  if (folder === undefined) throw new Error('usage: node dashboard/build.ts FOLDER');
+  await mkdir(folder, { recursive: true });
+  for (const [name, contents] of await buildDashboard()) {
+    await writeFile(join(folder, name), contents);
+  }
+}

@@ -1,0 +1,220 @@
+// The first page: a row per upstream, the gateways, the registries, and what needs attention.
+
+import { useCallback } from 'preact/hooks';
+import type { OverviewTopic, UpstreamRow } from '../../src/admin/contract.ts';
+import { type Recent, useRecent } from '../live/recent.ts';
+import { useOverview } from '../live/stream.ts';
+import { Banner } from '../parts/banner.tsx';
+import { StateBar } from '../parts/bar.tsx';
+import { count, share, time } from '../parts/format.ts';
+import { memo } from '../parts/memo.tsx';
+import { Sparkline } from '../parts/sparkline.tsx';
+import { Since } from '../parts/time.tsx';
+import { Link, pathOf } from '../router.tsx';
+import { common } from '../text.ts';
+import { overviewText } from './overview/text.ts';
+
+export function Overview() {
+  const topic = useOverview();
+  const overview = topic.value;
+  if (overview === undefined) return <p class="muted loading">{common().loading}</p>;
+  const text = overviewText();
+  const names = Object.keys(overview.upstreams);
+  return (
+    <>
+      <h1 class="unseen">{common().overview}</h1>
+      <Attention overview={overview} />
+      <section class="card table-card" aria-label={text.upstreams}>
+        {names.length === 0 ? (
+          <p class="empty">{text.noUpstreams}</p>
+        ) : (
+          <div class="scroll">
+            <table class="table">
+              <thead>
+                <tr>
+                  <th scope="col">{text.upstream}</th>
+                  <th scope="col">{text.servers}</th>
+                  <th scope="col" class="number">
+                    {text.requests}
+                  </th>
+                  <th scope="col">{text.fiveMinutes}</th>
+                  <th scope="col" class="number">
+                    {text.errors}
+                  </th>
+                  <th scope="col" class="number">
+                    p50
+                  </th>
+                  <th scope="col" class="number">
+                    p99
+                  </th>
+                  <th scope="col" class="number">
+                    {text.inFlight}
+                  </th>
+                  <th scope="col">{text.versions}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {Object.entries(overview.upstreams).map(([name, row]) => (
+                  <Row key={name} name={name} row={row} />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </section>
+      <div class="columns">
+        <Gateways overview={overview} />
+        <Registries overview={overview} />
+      </div>
+    </>
+  );
+}
+
+function Row({ name, row }: { readonly name: string; readonly row: UpstreamRow }) {
+  const topic = useOverview();
+  const newest = useCallback(() => {
+    const figures = topic.peek()?.upstreams[name]?.lastSecond;
+    return figures === undefined ? {} : { '': figures };
+  }, [name]);
+  const recent = useRecent(name, '', newest);
+  return <RowOf name={name} row={row} recent={recent} />;
+}
+
+const RowOf = memo(function RowOf({
+  name,
+  row,
+  recent,
+}: {
+  readonly name: string;
+  readonly row: UpstreamRow;
+  readonly recent: Recent;
+}) {
+  const text = overviewText();
+  const { requests, errors, failures, p50Ms, p99Ms } = row.lastSecond;
+  const values = useCallback(() => recent.trail('')?.requests, [recent]);
+  const wrong = errors + failures;
+  return (
+    <tr>
+      <th scope="row">
+        <Link to={pathOf('pools', name)}>{name}</Link>
+        <span class="muted balance">{row.balance}</span>
+      </th>
+      <td>
+        <span class="servers">
+          <span class={row.eligible === 0 ? 'bad' : ''}>
+            <b>{row.eligible}</b>/{row.servers}
+          </span>
+          <StateBar counts={row.eligibility} />
+          {row.problems > 0 ? (
+            <span class="tag tag-warn">{text.problems(row.problems)}</span>
+          ) : null}
+        </span>
+      </td>
+      <td class="number">{count(requests)}</td>
+      <td>
+        <Sparkline values={values} tick={recent.tick} label={text.sparkline(name)} width={120} />
+      </td>
+      <td class={`number ${wrong > 0 ? 'bad' : ''}`}>{share(wrong, requests)}</td>
+      <td class="number">{time(p50Ms)}</td>
+      <td class="number">{time(p99Ms)}</td>
+      <td class="number">{count(row.inFlight)}</td>
+      <td>
+        <Versions versions={row.versions} />
+      </td>
+    </tr>
+  );
+});
+
+function Versions({ versions }: { readonly versions: UpstreamRow['versions'] }) {
+  const known = Object.entries(versions);
+  if (known.length === 0) return <span class="muted">–</span>;
+  return (
+    <span class="tags">
+      {known.map(([version, servers]) => (
+        <span key={version} class="tag">
+          {version}
+          {known.length > 1 ? <span class="muted"> ×{servers}</span> : null}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+function Attention({ overview }: { readonly overview: OverviewTopic }) {
+  const text = overviewText();
+  const lost = Object.entries(overview.registries).filter(([, { reachable }]) => !reachable);
+  const silent = Object.values(overview.gateways).filter(({ state }) => state === 'silent');
+  const empty = Object.entries(overview.upstreams).filter(
+    ([, { eligible, servers }]) => eligible === 0 && servers > 0,
+  );
+  return (
+    <>
+      {empty.map(([name]) => (
+        <Banner key={name} level="bad">
+          {text.noneEligible(name)} <Link to={pathOf('pools', name)}>{text.look}</Link>
+        </Banner>
+      ))}
+      {lost.map(([name, { kind, address, trouble }]) => (
+        <Banner key={name} level="bad">
+          {text.registryLost(`${kind} ${address}`, trouble)}
+        </Banner>
+      ))}
+      {silent.map(({ name, sinceMs }) => (
+        <Banner key={name} level="warn">
+          {text.silent(name)} <Since ms={sinceMs} />
+        </Banner>
+      ))}
+    </>
+  );
+}
+
+function Gateways({ overview }: { readonly overview: OverviewTopic }) {
+  const text = overviewText();
+  return (
+    <section class="card">
+      <h2>{text.gateways}</h2>
+      <ul class="facts">
+        {Object.entries(overview.gateways).map(([id, gateway]) => (
+          <li key={id}>
+            <span class={`dot dot-${gateway.state === 'live' ? 'ok' : 'bad'}`} aria-hidden="true" />
+            <b>{gateway.name}</b>
+            <span class="muted">
+              {text.generation} {gateway.generation}
+            </span>
+            <span>
+              {gateway.state === 'silent'
+                ? text.isSilent
+                : gateway.current
+                  ? text.current
+                  : text.behind}
+            </span>
+            <span class="muted">
+              <Since ms={gateway.sinceMs} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function Registries({ overview }: { readonly overview: OverviewTopic }) {
+  const text = overviewText();
+  return (
+    <section class="card">
+      <h2>{text.registries}</h2>
+      <ul class="facts">
+        {Object.entries(overview.registries).map(
+          ([name, { kind, address, reachable, trouble }]) => (
+            <li key={name}>
+              <span class={`dot dot-${reachable ? 'ok' : 'bad'}`} aria-hidden="true" />
+              <b>{kind}</b>
+              <span class="muted">{address}</span>
+              <span>{reachable ? text.reachable : trouble}</span>
+            </li>
+          ),
+        )}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,52 @@
+// Light or dark, and the colours that are drawn by hand: they come from the style sheet, so there is one list.
+
+import { effect, signal } from '@preact/signals';
+import { stored } from '../live/stored.ts';
+
+export const scheme = stored<'auto' | 'light' | 'dark'>(
+  'scheme',
+  ['auto', 'light', 'dark'],
+  'auto',
+);
+
+export type Look = {
+  /** By kind of line: requests, errors, time; by place for versions. */
+  readonly lines: Readonly<Record<string, string>>;
+  readonly text: string;
+  readonly muted: string;
+  readonly grid: string;
+  readonly panel: string;
+  readonly series: readonly string[];
+};
+
+export const look = signal<Look>({
+  lines: {},
+  text: '',
+  muted: '',
+  grid: '',
+  panel: '',
+  series: [],
+});
+
+export function startScheme(): void {
+  effect(() => {
+    const { value } = scheme;
+    if (value === 'auto') delete document.documentElement.dataset['scheme'];
+    else document.documentElement.dataset['scheme'] = value;
+    readLook();
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', readLook);
+}
+
+function readLook(): void {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  look.value = {
+    lines: { requests: of('line-requests'), errors: of('bad'), time: of('line-time') },
+    text: of('text'),
+    muted: of('muted'),
+    grid: of('line'),
+    panel: of('panel'),
+    series: [1, 2, 3, 4, 5, 6].map((place) => of(`series-${place}`)),
+  };
+}
