@@ -6,12 +6,28 @@
 
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { build, type Metafile } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
+import { ROUTE_PLACES } from './live/routes.ts';
 
 const SOURCE = import.meta.dirname;
 const ENTRY = join(SOURCE, 'main.tsx');
 
 export type BuiltFiles = ReadonlyMap<string, Uint8Array>;
+
+/** What a browser needs not. */
+const LEAN: Plugin = {
+  name: 'lean',
+  setup({ onLoad, onResolve }) {
+    onLoad({ filter: /\/dashboard\/live\/routes\.ts$/ }, () => ({
+      contents: `export const ROUTE_PLACES = ${JSON.stringify(ROUTE_PLACES)}`,
+    }));
+    // Of the program's modules only what is used: loading one does nothing by itself.
+    onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir }) => {
+      const file = join(resolveDir, path);
+      return file.includes('/src/') ? { path: file, sideEffects: false } : undefined;
+    });
+  },
+};
 
 /** By name, without folders: a name has a digest of what is in it, except that of `index.html`. */
 export async function buildDashboard(): Promise<BuiltFiles> {
@@ -32,6 +48,7 @@ export async function buildDashboard(): Promise<BuiltFiles> {
     minify: true,
     legalComments: 'none',
     metafile: true,
+    plugins: [LEAN],
     write: false,
     logLevel: 'silent',
   });
