@@ -237,7 +237,9 @@ test('the dashboard takes from the program the contract of the control API, and 
 });
 
 test('what helps tests is under test/support, by the module that it helps', () => {
-  const places = new Set([...Object.keys(ALLOWED), 'peers'].map((name) => `test/support/${name}/`));
+  const places = new Set(
+    [...Object.keys(ALLOWED), 'peers', 'dashboard'].map((name) => `test/support/${name}/`),
+  );
   const wrong = files
     .filter((file) => file.startsWith('test/') && !file.endsWith('.test.ts'))
     .filter((file) => !places.has(`${file.split('/').slice(0, 3).join('/')}/`));

@@ -12,12 +12,12 @@ const isOpen = signal(false);
 
 /** `g` and the first letter of each; '' is the overview. */
 export function startKeys(paths: readonly string[]): () => void {
-  let beganMs = 0;
+  let beganMs = Number.NEGATIVE_INFINITY;
   const onKey = (event: KeyboardEvent): void => {
     if (event.metaKey || event.ctrlKey || event.altKey || isTyping(event.target)) return;
     if (document.querySelector('dialog[open]') !== null) return;
     if (event.timeStamp - beganMs < TOGETHER_MS) {
-      beganMs = 0;
+      beganMs = Number.NEGATIVE_INFINITY;
       const path = paths.find((one) => letterOf(one) === event.key);
       if (path !== undefined) {
         event.preventDefault();

@@ -25,6 +25,7 @@ export type Peer =
   | 'unbound'
   | 'sshd'
   | 'busybox'
+  | 'chromium'
   | 'ssh';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
