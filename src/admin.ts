@@ -11,6 +11,9 @@ export {
   type CommandRequest,
   type DeregisterRequest,
   type DrainDocument,
+  type EffectDocument,
+  type EffectLevel,
+  type EffectQuestion,
   type EventDocument,
   type EventsDocument,
   type EventsTopic,
@@ -41,6 +44,7 @@ export {
   type ReleaseTopic,
   type RenewedDocument,
   type RenewRequest,
+  requestOf,
   type SecondFigures,
   type ServerDocument,
   type StatusDocument,
@@ -50,7 +54,13 @@ export {
   type UpstreamDocument,
   type UpstreamRow,
 } from './admin/contract.ts';
-export { type Control, type Live, type Readiness, shuttingDown } from './admin/control.ts';
+export {
+  type Control,
+  type Desk,
+  type Live,
+  type Readiness,
+  shuttingDown,
+} from './admin/control.ts';
 export {
   type MetricsSource,
   renderMetrics,

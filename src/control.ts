@@ -2,6 +2,7 @@
 // read and ask of it. Runs in the primary.
 
 export { DaemonControl } from './control/daemon-control.ts';
+export { computeEffect } from './control/effect.ts';
 export type { KnownRegistry } from './control/known-registry.ts';
 export { computeTopics, HistoryFeed, Hub } from './control/live.ts';
 export { type Lookup, Names, systemLookup } from './control/names.ts';

@@ -44,6 +44,9 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   deregister: requestOf('deregister', {
     ...{ upstream: 'app', server: 'a:1', body: { owner: 'instance:a' } },
   }),
+  effect: requestOf('effect', {
+    ...{ upstream: 'app', server: 'a:1', action: 'drain', weight: 0, keep: 1, reason: '' },
+  }),
   openReceipt: requestOf('openReceipt', { upstream: 'app' }),
   events: requestOf('events', { last: 5 }),
   history: requestOf('history', { upstream: 'app', server: '', span: '5m' }),

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { controlStub, liveStub } from '../../test/support/admin/control.ts';
+import { controlStub, deskStub, liveStub } from '../../test/support/admin/control.ts';
 import { recordingLog } from '../../test/support/base/recording-log.ts';
 import { SluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
@@ -66,6 +66,7 @@ test('who asked for what, from where, with before, after and result', async (t) 
   const admin = await serveAdmin({
     ...{ control, audit, host: '127.0.0.1', port: 0, token: 'all', log: silentLog },
     live: liveStub(),
+    desk: deskStub(),
     tokens: [{ name: 'grafana', role: 'read', secret: 'look' }],
     readiness: () => ({ reason: '', isClosing: false }),
     facts: (_, server) => (server === 'a:1' ? facts : undefined),
@@ -128,7 +129,7 @@ test('whoever is refused has a line, a read as well, and cannot fill the disk', 
   const path = file(t);
   const admin = await serveAdmin({
     ...{ control: controlStub(), audit: openAudit(t, path), host: '127.0.0.1', port: 0 },
-    ...{ token: 'all', log: silentLog, facts: () => undefined, live: liveStub() },
+    ...{ token: 'all', log: silentLog, facts: () => undefined, live: liveStub(), desk: deskStub() },
     readiness: () => ({ reason: '', isClosing: false }),
   });
   t.after(() => admin.close());

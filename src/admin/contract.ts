@@ -26,6 +26,12 @@ export {
   type StatusDocument,
   type UpstreamDocument,
 } from './contract/documents.ts';
+export type {
+  EffectAction,
+  EffectDocument,
+  EffectLevel,
+  EffectQuestion,
+} from './contract/effects.ts';
 export { HISTORY_SPANS, type HistoryDocument, type HistorySpan } from './contract/history.ts';
 export {
   type CommandDocument,

@@ -5,6 +5,8 @@ import type {
   AdminRequest,
   DeregisterRequest,
   DrainDocument,
+  EffectDocument,
+  EffectQuestion,
   HistoryDocument,
   HistorySpan,
   OpenStream,
@@ -31,6 +33,12 @@ export interface Control {
   readonly releases: ReleaseRecords;
   /** Prometheus text. */
   metrics(): Promise<string>;
+}
+
+/** What a person at a page asks before deciding. */
+export interface Desk {
+  /** @throws not_found, usage */
+  effect(upstream: string, server: string, question: EffectQuestion): Promise<EffectDocument>;
 }
 
 /** What happens, for whoever looks on: none of it is needed to run a gateway. */

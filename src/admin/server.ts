@@ -17,7 +17,7 @@ import {
   watchCredentials,
 } from './certificates.ts';
 import type { FactsDocument } from './contract.ts';
-import type { Control, Live, Readiness } from './control.ts';
+import type { Control, Desk, Live, Readiness } from './control.ts';
 import { Access } from './routes/access.ts';
 import { createApp } from './routes/app.ts';
 
@@ -45,6 +45,7 @@ export type AdminTokens = {
 export type AdminOptions = AdminTokens & {
   readonly control: Control;
   readonly live: Live;
+  readonly desk: Desk;
   readonly readiness: () => Readiness;
   readonly host: string;
   /** 0 = any free port. */

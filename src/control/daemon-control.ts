@@ -21,11 +21,12 @@ import { parseAddress } from '../base/units.ts';
 import { isRecordOwner, READY } from '../model.ts';
 import type { Snapshot } from '../snapshot.ts';
 import type { Fleet } from '../workers.ts';
-import { checkGuard } from './guard.ts';
-import { checkOwner, isSameWord, replaced } from './intent-rules.ts';
+import { askGuard } from './ask-guard.ts';
+import { findMember, findUpstream } from './find-member.ts';
+import { checkOwner, isSaid, replaced } from './intent-rules.ts';
 import { type KnownRegistry, recordsFor } from './known-registry.ts';
 import { isIdle } from './local-view.ts';
-import { removeRegistration, writeRegistration } from './registration.ts';
+import { checkRemovable, removeRegistration, writeRegistration } from './registration.ts';
 import { memberEligibility } from './reported.ts';
 import type { SharedControl } from './shared.ts';
 import { socketMetrics } from './socket-metrics.ts';
@@ -108,7 +109,7 @@ export class DaemonControl implements Control {
     if (request.keepEligible !== undefined) await this.#refresh();
     const { shared } = this.#options;
     await shared.look();
-    const guard = (): void => this.#checkGuard(upstream, server, request);
+    const guard = (): void => askGuard(this.#options, { ...request, upstream, server });
     const lock = shared.lockClaim(request.lock);
     const isLocked = lock === undefined ? {} : { lock };
     const isShared = await shared.change({ upstream, server, request, guard, ...isLocked });
@@ -172,10 +173,7 @@ export class DaemonControl implements Control {
     const known = this.#findUpstream(upstream);
     const { table, shared, log } = this.#options;
     const member = table.member(upstream, server);
-    if (member?.admin.state === 'ready') {
-      const what = 'takes requests, so its record stays; drain it first';
-      throw new SluiceError('conflict', `server ${server}: ${what}`);
-    }
+    checkRemovable(server, member?.admin);
     await removeRegistration(this.#recordOf(known, server));
     const isGone = (): boolean => table.member(upstream, server) === undefined;
     await this.#until(isGone, REGISTERED_DEADLINE_MS);
@@ -248,8 +246,8 @@ export class DaemonControl implements Control {
     const { state, owner, reason, ifOwner } = request;
     const current = known.overrides.get(server) ?? READY;
     checkOwner(server, current, ifOwner);
-    if (state === current.state && (state === 'ready' || isSameWord(current, request))) return;
-    if (state !== 'ready') this.#checkGuard(upstream, server, request);
+    if (isSaid(current, request)) return;
+    if (state !== 'ready') askGuard(this.#options, { ...request, upstream, server });
     const admin = state === 'ready' ? READY : { state, owner, reason, sinceMs: Date.now() };
     snapshot.saveOverrides(replaced(table.overrides(), { upstream, server, admin }));
     table.setOverride(upstream, server, admin);
@@ -257,17 +255,6 @@ export class DaemonControl implements Control {
       { upstream, server, admin: state, owner, reason, generation: table.generation },
       'admin state set',
     );
-  }
-
-  #checkGuard(upstream: string, server: string, { keepEligible }: AdminRequest): void {
-    if (keepEligible === undefined) return;
-    const { fleet, shared } = this.#options;
-    const members = this.#findUpstream(upstream).members.values();
-    checkGuard({
-      ...{ upstream, server, keepEligible, members },
-      figures: fleet.figures(),
-      elsewhere: shared.others.capacities(upstream),
-    });
   }
 
   async #drainDocument(
@@ -364,32 +351,10 @@ export class DaemonControl implements Control {
   }
 
   #findUpstream(name: string): KnownUpstream {
-    const known = this.#options.table.upstream(name);
-    if (known !== undefined) return known;
-    const names = this.#options.table.upstreams.map(({ config }) => config.name).join(', ');
-    throw new SluiceError('not_found', `upstream "${name}": unknown; known: ${names}`);
+    return findUpstream(this.#options.table, name);
   }
 
-  #find(
-    upstream: string,
-    server: string,
-  ): { readonly known: KnownUpstream; readonly member: Member } {
-    const known = this.#findUpstream(upstream);
-    const [member, ...others] = namesakes(known.members, server);
-    // What was said of a server under its other id can be taken back under that.
-    const isSame = member?.state.id === server || known.overrides.has(server);
-    if (member !== undefined && isSame) return { known, member };
-    if (member !== undefined) {
-      const ids = [member, ...others].map(({ state }) => state.id);
-      const what =
-        others.length === 0
-          ? 'is written down as'
-          : 'is a name with several addresses, each a server:';
-      throw new SluiceError('not_found', `server ${server}: ${what} ${ids.join(', ')}; name that`);
-    }
-    throw new SluiceError(
-      'not_found',
-      `server ${server}: not in upstream "${upstream}"; see "sluice status ${upstream}"`,
-    );
+  #find(upstream: string, server: string): ReturnType<typeof findMember> {
+    return findMember(this.#options.table, upstream, server);
   }
 }

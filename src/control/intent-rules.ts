@@ -16,8 +16,13 @@ export function checkOwner(server: string, current: Admin, ifOwner: string | und
   );
 }
 
-export function isSameWord(current: Admin, request: AdminRequest): boolean {
-  return current.owner === request.owner && current.reason === request.reason;
+/** It was said before, in the same words: nobody has to judge it again. */
+export function isSaid(
+  current: Admin,
+  { state, owner, reason }: Pick<AdminRequest, 'state' | 'owner' | 'reason'>,
+): boolean {
+  if (state !== current.state) return false;
+  return state === 'ready' || (current.owner === owner && current.reason === reason);
 }
 
 /** The overrides with this one in its place; ready is none. */

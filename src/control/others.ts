@@ -45,7 +45,7 @@ export class Others {
   /** The registry could not be asked: nobody was heard, and somebody may be there who is not known. */
   unheardBecause(reason: string): readonly string[] {
     const { gateways, sharedRegistry } = this.#options;
-    if (!this.#isReachable) return this.scope.unheard;
+    if (!this.isReachable) return this.scope.unheard;
     const known = (gateways?.others ?? []).map(({ name }) => `${name} (${reason})`);
     return sharedRegistry === '' ? known : [...known, `others that follow ${sharedRegistry}`];
   }
@@ -79,7 +79,7 @@ export class Others {
       const view = other.view?.out.get(server);
       const isConfirmed = isConfirmedBy(other, server, admin, recordIndex);
       said.push([other.gateway, isConfirmed ? '' : 'has not confirmed it']);
-      if (other.gateway.state === 'silent' || !this.#isReachable) continue;
+      if (other.gateway.state === 'silent' || !this.isReachable) continue;
       acknowledged &&= isConfirmed;
       idle &&= isConfirmed && view?.idle !== false;
       inFlight += view?.inFlight ?? 0;
@@ -97,7 +97,7 @@ export class Others {
         const out = view?.out.get(server);
         return out === undefined ? [] : [{ gateway: gateway.name, eligibility: out.eligibility }];
       }),
-      isConfirmed: !this.#isReachable || live.every((other) => isConfirmedBy(other, server, admin)),
+      isConfirmed: !this.isReachable || live.every((other) => isConfirmedBy(other, server, admin)),
     });
   }
 
@@ -107,7 +107,7 @@ export class Others {
       .filter(({ gateway }) => gateway.state === 'live')
       .map(({ gateway, isCurrent, view }) => ({
         gateway: gateway.name,
-        isKnown: this.#isReachable && isCurrent,
+        isKnown: this.isReachable && isCurrent,
         counts: (server) => isCapacity(view?.out.get(server)?.eligibility ?? 'ok'),
         capacity: view?.capacity ?? 0,
       }));
@@ -121,7 +121,8 @@ export class Others {
     );
   }
 
-  get #isReachable(): boolean {
+  /** False: the registry that they share is away. */
+  get isReachable(): boolean {
     return this.#options.gateways?.isReachable !== false;
   }
 
@@ -135,7 +136,7 @@ export class Others {
     const heard: string[] = [];
     const unheard: string[] = [];
     for (const [gateway, trouble] of said) {
-      const why = !this.#isReachable
+      const why = !this.isReachable
         ? 'the registry is away'
         : gateway.state === 'silent'
           ? `silent since ${formatClock(gateway.sinceMs)}`
@@ -144,7 +145,7 @@ export class Others {
       else unheard.push(`${gateway.name} (${why})`);
     }
     // Nobody can say who follows a registry that cannot be asked, or that keeps no gateways.
-    if (sharedRegistry !== '' && (gateways === undefined || !this.#isReachable)) {
+    if (sharedRegistry !== '' && (gateways === undefined || !this.isReachable)) {
       unheard.push(`others that follow ${sharedRegistry}`);
     }
     return { gateway: name, heard, unheard };

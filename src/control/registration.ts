@@ -3,6 +3,7 @@
 
 import { SluiceError } from '../base/errors.ts';
 import type { StaticServer } from '../config.ts';
+import type { Admin } from '../model.ts';
 import { INTENT_NOTE, recordOf } from '../registry.ts';
 import { findRecord, parseRecord, type ServerRecord } from './server-record.ts';
 
@@ -39,6 +40,13 @@ export async function writeRegistration(registration: Registration): Promise<voi
     if (await store.put(key, value, options)) return;
   }
   throw kept(registration);
+}
+
+/** @throws conflict */
+export function checkRemovable(server: string, admin: Admin | undefined): void {
+  if (admin?.state !== 'ready') return;
+  const what = 'takes requests, so its record stays; drain it first';
+  throw new SluiceError('conflict', `server ${server}: ${what}`);
 }
 
 /** Nothing where there is no record. @throws conflict, registry_unreachable, registry_refused */

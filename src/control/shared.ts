@@ -31,7 +31,7 @@ import { downWrites, findMemberRecord } from './server-record.ts';
 import { away, type IntentChange, IntentWriter, type LockClaim } from './shared/intent-writer.ts';
 import { LeftDown } from './shared/left-down.ts';
 import { sumReceipts } from './shared/receipt-sum.ts';
-import { NO_RELEASES, SharedReleases } from './shared/releases.ts';
+import { NO_RELEASES, type ReleaseLook, SharedReleases } from './shared/releases.ts';
 import { type Member, namesakes, type Table } from './table.ts';
 
 export { SharedReleases } from './shared/releases.ts';
@@ -156,7 +156,7 @@ export class SharedControl {
       this.#sum(id, this.receipts.upstreamOf(id)),
   };
 
-  get releases(): ReleaseRecords & Partial<Pick<SharedReleases, 'version' | 'watch'>> {
+  get releases(): ReleaseRecords & ReleaseLook {
     return this.#releases ?? NO_RELEASES;
   }
 

@@ -7,13 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../base/log.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { CheckedServer, Verdict } from '../health.ts';
-import {
-  type Admin,
-  standingOf,
-  type TableUpdate,
-  type UpstreamChange,
-  type UpstreamState,
-} from '../model.ts';
+import { type Admin, standingOf, type TableUpdate } from '../model.ts';
 import type { Membership } from '../registry.ts';
 import type { Override, RememberedVerdict } from '../snapshot.ts';
 import { ChangedServers, type ServersChanged, type TableChanges } from '../workers.ts';
@@ -25,7 +19,6 @@ import {
   type Facts,
   isSameTable,
   type Member,
-  upstreamState,
 } from './table/members.ts';
 import { carryOver, isOfSeveral, namesakes } from './table/name-members.ts';
 import { Overrides } from './table/overrides.ts';
@@ -36,6 +29,7 @@ import {
   type Registered,
   registeredIn,
 } from './table/registered.ts';
+import { tableUpdate } from './table/table-update.ts';
 
 export { namesakes, otherId, writtenId } from './table/name-members.ts';
 export type { Member, Memberships };
@@ -81,6 +75,11 @@ type Upstream = KnownUpstream & {
   readonly verdicts: Map<string, RememberedVerdict>;
   /** What the registries have of it, by id. */
   registered: Map<string, Registered>;
+};
+
+export type Supposition = {
+  readonly overrides?: ReadonlyMap<string, Admin>;
+  readonly memberships?: Memberships;
 };
 
 export class Table {
@@ -155,18 +154,18 @@ export class Table {
 
   /** What a worker is sent: what has changed, or all. */
   update(changes?: TableChanges): TableUpdate {
-    const upstreams: UpstreamState[] = [];
-    const changed: UpstreamChange[] = [];
-    for (const { config, members } of this.#upstreams.values()) {
-      const servers = changes === undefined ? 'all' : changes.get(config.name);
-      if (servers === 'all') upstreams.push(upstreamState(config, members));
-      else if (servers !== undefined) {
-        const states = [...servers].flatMap((id) => members.get(id)?.state ?? []);
-        changed.push({ name: config.name, servers: states });
-      }
-    }
-    const removed = [...(changes?.keys() ?? [])].filter((name) => !this.#upstreams.has(name));
-    return { generation: this.#generation, upstreams, changed, removed };
+    return tableUpdate(this.#generation, this.#upstreams, changes);
+  }
+
+  /** The members as they would be with other words or records. Nothing changes. */
+  supposed(name: string, other: Supposition): ReadonlyMap<string, Member> {
+    const upstream = this.#upstreams.get(name);
+    if (upstream === undefined) return new Map();
+    const { overrides = upstream.overrides, memberships } = other;
+    const { config } = upstream;
+    const registered =
+      memberships === undefined ? upstream.registered : registeredIn(memberships, config);
+    return computeMembers({ ...this.#factsOf(upstream), overrides, registered });
   }
 
   /** What this registry says now; what the others say stays. */

@@ -51,21 +51,31 @@ export async function writeWeight(change: WeightChange): Promise<void> {
 async function write(change: WeightChange, progress: Progress): Promise<void> {
   const { store, upstream, server } = change;
   for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-    const entry = await findRecord(change);
-    const key = entry?.key ?? `${change.prefix}${upstream}/${server}`;
-    const attributes = entry === undefined ? fromConfig(change) : parseRecord(entry);
-    const cas = entry?.modifyIndex ?? 0;
+    const { key, value, options } = await plannedWeight(change);
     // The caller was told that nothing was written.
     if (progress.isOver) return;
     progress.isSent = true;
-    if (await store.put(key, JSON.stringify(withWeight(attributes, change.weight)), { cas })) {
-      return;
-    }
+    if (await store.put(key, value, options)) return;
   }
   throw new SluiceError(
     'conflict',
     `record of ${server} in upstream "${upstream}": others kept changing it, ${TRIES_MAX} tries; try again`,
   );
+}
+
+/** What is to be written, over what is there now. @throws conflict, not_found, registry_… */
+export async function plannedWeight(change: WeightChange) {
+  const { prefix, upstream, server, weight } = change;
+  const entry = await findRecord(change);
+  const attributes = entry === undefined ? fromConfig(change) : parseRecord(entry);
+  return {
+    key: entry?.key ?? `${prefix}${upstream}/${server}`,
+    value: JSON.stringify(withWeight(attributes, weight)),
+    options: {
+      cas: entry?.modifyIndex ?? 0,
+      ...(entry === undefined ? {} : { flags: entry.flags }),
+    },
+  };
 }
 
 function fromConfig(change: WeightChange): Record<string, unknown> {

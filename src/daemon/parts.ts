@@ -9,6 +9,7 @@ import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
 import type { Config, ServiceConfig, UpstreamConfig } from '../config.ts';
 import {
+  computeEffect,
   DaemonControl,
   type Lookup,
   Names,
@@ -206,6 +207,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
         facts: (upstream, server) => control.facts(upstream, server),
         sessionKeyFile: join(config.stateDir, 'session.key'),
         live,
+        desk: {
+          effect: (upstream, server, question) =>
+            computeEffect({ table, fleet, shared, registries }, upstream, server, question),
+        },
         readiness: () => control.readiness(),
       });
       // Before the first client: whoever takes a server out from now on waits for this gateway, too.

@@ -53,6 +53,16 @@ export class LockWatch {
     return this.#known.get(service)?.lock;
   }
 
+  /** Of the releases that run on an upstream, the one that began last. */
+  runningOn(upstream: string): LockDocument['holder'] {
+    let newest: LockDocument['holder'] = null;
+    for (const { lock } of this.#known.values()) {
+      if (lock.holder?.upstream !== upstream) continue;
+      if (newest === null || lock.holder.sinceMs > newest.sinceMs) newest = lock.holder;
+    }
+    return newest;
+  }
+
   isStale(service: string, { fence, beat }: LockDocument): boolean {
     const known = this.#known.get(service);
     if (known === undefined || !this.#isReachable || known.lock.holder === null) return false;

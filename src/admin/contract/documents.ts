@@ -24,14 +24,18 @@ import {
   word,
 } from './shape.ts';
 
-const ADMIN: Shape<Admin> = object({
+export const ADMIN: Shape<Admin> = object({
   state: word<Admin['state']>(),
   owner: word<Admin['owner']>(),
   reason: text,
   sinceMs: number,
 });
 
-const SCOPE: Shape<Scope> = object({ gateway: text, heard: list(text), unheard: list(text) });
+export const SCOPE: Shape<Scope> = object({
+  gateway: text,
+  heard: list(text),
+  unheard: list(text),
+});
 
 type AttributeShapes = {
   readonly [Field in keyof StateAttributes]: StateAttributes[Field] extends boolean

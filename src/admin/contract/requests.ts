@@ -54,7 +54,7 @@ export type Parameter<Value> = {
 
 const OWNER_LENGTH_MAX = 200;
 const REASON_LENGTH_MAX = 1000;
-const WEIGHT_MAX = 65_535;
+export const WEIGHT_MAX = 65_535;
 const WAIT_DEFAULT_MS = 30_000;
 const EVENTS_DEFAULT = 100;
 /** Kept to be asked for; the audit log has all. */

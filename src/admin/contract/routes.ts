@@ -4,6 +4,7 @@
 import type { ErrorCode } from '../../base/errors.ts';
 import type { PageName } from '../../model.ts';
 import { DRAIN, EVENTS, RECEIPT, REGISTERED, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
+import { EFFECT_ROUTES } from './effects.ts';
 import { HISTORY, SERVER_NAME, SPAN, UPSTREAM_NAME } from './history.ts';
 import { RELEASE_ROUTES } from './release-routes.ts';
 import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
@@ -98,6 +99,7 @@ export const ROUTES = {
     answer: DEREGISTERED,
     errors: ['not_found', 'conflict', 'registry_unreachable', 'registry_refused'],
   },
+  ...EFFECT_ROUTES,
   openReceipt: {
     method: 'POST',
     path: '/api/upstreams/:upstream/receipts',

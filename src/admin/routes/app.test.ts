@@ -28,7 +28,7 @@ import {
   requestOf,
   routeOf,
 } from '../contract.ts';
-import type { Control, Live, Readiness } from '../control.ts';
+import type { Control, Desk, Live, Readiness } from '../control.ts';
 import { type AdminServer, serveAdmin } from '../server.ts';
 
 const DRAINED: DrainDocument = {
@@ -106,6 +106,7 @@ async function start(
     readonly host?: string;
     readonly readiness?: () => Readiness;
     readonly live?: Live;
+    readonly desk?: Desk;
   } = {},
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const admin = await serveAdmin({
@@ -117,6 +118,7 @@ async function start(
     log: silentLog,
     ...noAudit(),
     ...(options.live === undefined ? {} : { live: options.live }),
+    ...(options.desk === undefined ? {} : { desk: options.desk }),
   });
   t.after(() => admin.close());
   return { admin, url: `http://127.0.0.1:${admin.address.port}` };
@@ -267,7 +269,8 @@ test('every error that a route declares is told with its code and status', async
       ...{ history: refuse, journal: refuse, instances: refuse, putInstance: refuse },
     },
   };
-  const { url } = await start(t, { control, live: { history: refuse, stream: refuse } });
+  const live = { history: refuse, stream: refuse };
+  const { url } = await start(t, { control, live, desk: { effect: refuse } });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
     ...{ health: null, ready: null, session: null, openSession: null, endSession: null },
     status: requestOf('status', {}),
@@ -283,6 +286,9 @@ test('every error that a route declares is told with its code and status', async
     }),
     deregister: requestOf('deregister', {
       ...{ upstream: 'app', server: 'a:1', body: { owner: 'a' } },
+    }),
+    effect: requestOf('effect', {
+      ...{ upstream: 'app', server: 'a:1', action: 'drain', weight: 0, keep: 1, reason: '' },
     }),
     openReceipt: requestOf('openReceipt', { upstream: 'app' }),
     readReceipt: requestOf('readReceipt', { id: 'r1' }),

@@ -26,7 +26,7 @@ import {
   routeOf,
   statusOf,
 } from '../contract.ts';
-import { type Control, type Live, type Readiness, shuttingDown } from '../control.ts';
+import { type Control, type Desk, type Live, type Readiness, shuttingDown } from '../control.ts';
 import { createDashboard } from '../dashboard.ts';
 import { type Access, type Caller, checkRole, NOBODY } from './access.ts';
 import { beginEvents } from './event-stream.ts';
@@ -38,6 +38,7 @@ const BODY_BYTES_MAX = 64 * 1024;
 export type AppOptions = {
   readonly control: Control;
   readonly live: Live;
+  readonly desk: Desk;
   readonly readiness: () => Readiness;
   readonly access: Access;
   readonly audit: AuditLog;

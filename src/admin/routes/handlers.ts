@@ -5,7 +5,7 @@ import { SluiceError } from '../../base/errors.ts';
 import { mayAct } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
 import type { AnswerOf, InputOf, ReleaseJournal, RouteName, Routes } from '../contract.ts';
-import type { Control, Live, Readiness } from '../control.ts';
+import type { Control, Desk, Live, Readiness } from '../control.ts';
 import { METRICS_CONTENT_TYPE, renderPage } from '../pages.ts';
 import type { Access, Caller } from './access.ts';
 
@@ -30,13 +30,14 @@ export type Visit = {
 export type HandlersOptions = {
   readonly control: Control;
   readonly live: Live;
+  readonly desk: Desk;
   readonly readiness: () => Readiness;
   readonly audit: AuditLog;
   readonly access: Access;
 };
 
 export function createHandlers(options: HandlersOptions): Handlers {
-  const { control, live, readiness, audit, access } = options;
+  const { control, live, desk, readiness, audit, access } = options;
   return {
     health: () => ({ status: 'ok' }),
     ready: () => {
@@ -65,6 +66,10 @@ export function createHandlers(options: HandlersOptions): Handlers {
       await control.deregister(upstream, server, body);
       return { server };
     },
+    effect: ({ upstream, server, ...asked }, { token }) =>
+      desk.effect(upstream, server, {
+        ...{ ...asked, by: `user:${token === '' ? 'me' : token}`, isClosed: token !== '' },
+      }),
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
     ...releaseHandlers(control),

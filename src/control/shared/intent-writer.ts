@@ -8,7 +8,7 @@ import { within } from '../../base/within.ts';
 import type { Gateways, PendingIntent } from '../../gateways.ts';
 import { type Admin, READY } from '../../model.ts';
 import type { RecordWrite } from '../../registry.ts';
-import { checkOwner, isSameWord } from '../intent-rules.ts';
+import { checkOwner, isSaid } from '../intent-rules.ts';
 import type { Others } from '../others.ts';
 
 /** A registry that does not answer within this time is away, ms. */
@@ -70,17 +70,17 @@ export class IntentWriter {
     const isGuarded = keepEligible !== undefined && state !== 'ready';
     const wanted: Admin = state === 'ready' ? READY : { state, owner, reason, sinceMs: Date.now() };
     /** @throws conflict */
-    const isSaid = (admins: ReadonlyMap<string, Admin>): boolean => {
+    const wasSaid = (admins: ReadonlyMap<string, Admin>): boolean => {
       const current = admins.get(server) ?? READY;
       checkOwner(server, current, ifOwner);
-      return state === current.state && (state === 'ready' || isSameWord(current, request));
+      return isSaid(current, request);
     };
     let isRefused = false;
     // What was said before is said anew: a gateway that cannot be heard may have given the server back meanwhile.
     const decide = (admins: ReadonlyMap<string, Admin>) => {
       // The registry is back after whoever asked was told no.
       if (isRefused) throw new SluiceError('guard_refused', `upstream "${upstream}": too late`);
-      if (!isSaid(admins) && isGuarded) guard();
+      if (!wasSaid(admins) && isGuarded) guard();
       return { server, admin: wanted };
     };
     const guardedUntilMs = performance.now() + GUARDED_DEADLINE_MS;
@@ -97,7 +97,7 @@ export class IntentWriter {
       if (await isWritten(written, waitMs)) return;
     }
     try {
-      this.#keep(change, isSaid, wanted, isSent);
+      this.#keep(change, wasSaid, wanted, isSent);
     } catch (error) {
       isRefused = true;
       throw error;
@@ -107,14 +107,14 @@ export class IntentWriter {
   /** The registry is away. `isSent`: it was asked to take the change, and did not answer. */
   #keep(
     { upstream, server, request, guard, lock }: IntentChange,
-    isSaid: (admins: ReadonlyMap<string, Admin>) => boolean,
+    wasSaid: (admins: ReadonlyMap<string, Admin>) => boolean,
     admin: Admin,
     isSent: boolean,
   ): void {
     const { gateways, others, save } = this.#options;
     lock?.check();
     const admins = gateways.intents.admins(upstream);
-    const isSame = isSaid(admins);
+    const isSame = wasSaid(admins);
     if (isSame && request.state === 'ready') return;
     if (!isSame && request.keepEligible !== undefined && request.state !== 'ready') {
       // What they said last may be old: the registry did not even take the change.

@@ -57,6 +57,9 @@ export type SharedReleasesOptions = {
   }) => void;
 };
 
+/** What is seen of releases without asking; nothing where nothing is shared. */
+export type ReleaseLook = Partial<Pick<SharedReleases, 'version' | 'watch' | 'runningOn'>>;
+
 export class SharedReleases implements ReleaseRecords {
   readonly #options: SharedReleasesOptions;
   readonly #ledger: Ledger;
@@ -85,6 +88,11 @@ export class SharedReleases implements ReleaseRecords {
   /** That a release started at this address; '' = not known. */
   version(server: string): string {
     return this.#versions.version(server);
+  }
+
+  /** Null: none does. */
+  runningOn(upstream: string): LockDocument['holder'] {
+    return this.#watch.runningOn(upstream);
   }
 
   /** Called when a release began a step, ended, or was told something. */

@@ -2,7 +2,9 @@
 
 import type {
   Control,
+  Desk,
   DrainDocument,
+  EffectDocument,
   Live,
   ReceiptDocument,
   ReleaseJournal,
@@ -51,6 +53,17 @@ export function controlStub(changes: Partial<Control> = {}): Control {
     releases: RELEASES_STUB,
     ...changes,
   };
+}
+
+const EFFECT: EffectDocument = {
+  ...{ server: 'a:1', action: 'drain', allowed: true, refusal: '', refusalCode: '' },
+  ...{ level: 'confirm', eligibleBefore: 2, eligibleAfter: 1, servers: 2, need: 1, inFlight: 0 },
+  ...{ tunnels: 0, streams: 0, owner: '', admin: DRAIN.admin, release: '', shareBefore: 0.5 },
+  ...{ shareAfter: 0, warnings: [], cli: '', curl: '', by: 'user:me', scope: ALONE },
+};
+
+export function deskStub(changes: Partial<Desk> = {}): Desk {
+  return { effect: async () => EFFECT, ...changes };
 }
 
 /** Nothing happened. */

@@ -2,12 +2,13 @@
 
 import { AuditLog } from '../../../src/admin.ts';
 import { silentLog } from '../../../src/base/log.ts';
-import { liveStub } from './control.ts';
+import { deskStub, liveStub } from './control.ts';
 
 export function noAudit() {
   return {
     audit: new AuditLog({ file: '', log: silentLog }),
     facts: () => undefined,
     live: liveStub(),
+    desk: deskStub(),
   };
 }
