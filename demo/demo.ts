@@ -101,6 +101,7 @@ async function consul(cleanup: Cleanup): Promise<number> {
 
 function urls(stack: Stack, registry: string): void {
   const { gateway, admin } = stack.ports;
+  line(`dashboard http://127.0.0.1:${admin}/ui/   <- open it and watch`);
   line(`gateway   http://127.0.0.1:${gateway}/`);
   line(`registry  http://127.0.0.1:${stack.ports.registry}/v1/kv/  (${registry})`);
   line(`control   http://127.0.0.1:${admin}/upstream_status`);

@@ -61,6 +61,7 @@ export {
   type Readiness,
   shuttingDown,
 } from './admin/control.ts';
+export { dashboardUrl } from './admin/dashboard.ts';
 export {
   type MetricsSource,
   renderMetrics,

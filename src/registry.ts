@@ -44,6 +44,7 @@ export {
 } from './registry/records.ts';
 export {
   kindOf,
+  type OpenContext,
   type OpenedSource,
   type RegistryKind,
   type RegistrySettings,

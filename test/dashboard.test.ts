@@ -137,3 +137,12 @@ test('it is in Chinese for who reads that, narrow on a phone, and dark at night'
   await page.reload();
   await page.getByText('live', { exact: true }).waitFor();
 });
+
+test('whoever looks for it where the registry is gets there', async (t) => {
+  const eyes = await openEyes(t);
+  if (eyes === undefined) return;
+  const daemon = await runDaemon(t, daemonConfig(CHECKED, temporaryDir(t)));
+  const page = await eyes.open(`http://127.0.0.1:${daemon.addresses.registry?.port}/ui/`);
+  await page.waitForURL(`${daemon.control}/ui/`);
+  await row(page, 'app').waitFor();
+});

@@ -3,6 +3,7 @@
 
 import type { Context } from 'hono';
 import { SluiceError } from '../base/errors.ts';
+import { type Address, formatAddress } from '../base/units.ts';
 import { DashboardFiles } from './dashboard/files.ts';
 
 /** Nothing inline, nothing from elsewhere, in no frame of others. */
@@ -15,6 +16,15 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
 } as const;
+
+/** `asked`: the Host of who looks for it; a wildcard address is reached by the name that was used. */
+export function dashboardUrl({ host, port }: Address, asked: string, isTls: boolean): string {
+  const name = /^(\[[\da-f:.]+\]|[\w.-]+)(?::\d+)?$/i.exec(asked)?.[1];
+  const isWildcard = host === '0.0.0.0' || host === '::';
+  const place =
+    isWildcard && name !== undefined ? `${name}:${port}` : formatAddress({ host, port });
+  return `${isTls ? 'https' : 'http'}://${place}/ui/`;
+}
 
 export function createDashboard(): (context: Context) => Promise<Response> {
   const files = new DashboardFiles();

@@ -3,7 +3,7 @@
 // configuration of the start says.
 
 import { join } from 'node:path';
-import { type AdminServer, AuditLog, renderPage, serveAdmin } from '../admin.ts';
+import { type AdminServer, AuditLog, dashboardUrl, renderPage, serveAdmin } from '../admin.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
@@ -67,7 +67,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
   teardown.add(() => snapshot.close());
   refuseLostData(config, snapshot.memory, snapshot.memoryFile);
-  const registries = await openRegistries(config, { log, teardown });
+  let admin: AdminServer | undefined;
+  const registries = await openRegistries(config, {
+    ...{ log, teardown },
+    dashboard: (asked) => {
+      if (admin === undefined) return '';
+      return dashboardUrl(admin.address, asked, config.admin.tls !== null);
+    },
+  });
   const names = new Names({ lookup: options.lookup, log, remembered: snapshot.memory.names });
   teardown.add(() => names.close());
   const followed = await followRegistries(registries, {
@@ -164,7 +171,6 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   // After the workers: until they are gone, others wait for what they have in flight.
   teardown.add(() => shared.close());
   // Until the last worker is gone it says that we are shutting down.
-  let admin: AdminServer | undefined;
   teardown.add(() => admin?.close());
   teardown.add(async () => {
     control.close();

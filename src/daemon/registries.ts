@@ -4,14 +4,22 @@
 import type { Log } from '../base/log.ts';
 import { type Config, type RegistryConfig, readDocument, type UpstreamConfig } from '../config.ts';
 import type { KnownRegistry, Memberships } from '../control.ts';
-import { type FollowedServices, kindOf, type Membership } from '../registry.ts';
+import { type FollowedServices, kindOf, type Membership, type OpenContext } from '../registry.ts';
 import { type FollowedRegistry, followRegistry, noAnswer } from './first-answer.ts';
 import type { Teardown } from './teardown.ts';
 
 /** @throws data_dir_unusable, address_in_use, … when one of them cannot be opened */
 export async function openRegistries(
   { registry, registries }: Config,
-  { log, teardown }: { readonly log: Log; readonly teardown: Teardown },
+  {
+    log,
+    teardown,
+    dashboard,
+  }: {
+    readonly log: Log;
+    readonly teardown: Teardown;
+    readonly dashboard: OpenContext['dashboard'];
+  },
 ): Promise<readonly [KnownRegistry, ...KnownRegistry[]]> {
   const open = async (config: RegistryConfig): Promise<KnownRegistry> => {
     const { settings, prefix, name } = config;
@@ -20,6 +28,7 @@ export async function openRegistries(
       log: log.child({ component: 'registry', ...own }),
       prefix,
       readDocument,
+      dashboard,
     });
     teardown.add(() => found.close());
     return { config, opened: found };

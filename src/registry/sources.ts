@@ -9,7 +9,7 @@ import { file } from './sources/file.ts';
 import { none } from './sources/none.ts';
 import type { SourceKind } from './sources/source-kind.ts';
 
-export type { OpenedSource } from './sources/source-kind.ts';
+export type { OpenContext, OpenedSource } from './sources/source-kind.ts';
 
 const KINDS = {
   embedded,

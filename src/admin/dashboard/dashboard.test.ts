@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { controlStub } from '../../../test/support/admin/control.ts';
 import { noAudit } from '../../../test/support/admin/server.ts';
 import { silentLog } from '../../base/log.ts';
+import { dashboardUrl } from '../dashboard.ts';
 import { serveAdmin } from '../server.ts';
 
 type Reply = {
@@ -123,4 +124,17 @@ test(`all of it is below ${GZIPPED_BYTES_MAX} bytes`, async (t) => {
   const bytes = [...seen.values()].reduce((sum, one) => sum + one, 0);
   assert(seen.size >= 4, 'its files were found');
   assert(bytes <= GZIPPED_BYTES_MAX, `${bytes} bytes: ${JSON.stringify([...seen])}`);
+});
+
+test('where it is depends on the name that was used only where every address is listened on', () => {
+  const [v4, all] = [
+    { host: '10.0.0.1', port: 8700 },
+    { host: '0.0.0.0', port: 8700 },
+  ];
+  assert.equal(dashboardUrl(v4, 'registry.local:8500', false), 'http://10.0.0.1:8700/ui/');
+  assert.equal(dashboardUrl(all, 'registry.local:8500', true), 'https://registry.local:8700/ui/');
+  assert.equal(dashboardUrl(all, '[::1]:8500', false), 'http://[::1]:8700/ui/');
+  for (const asked of ['', 'a b', 'evil"<', 'x:y:z', 'host/../']) {
+    assert.equal(dashboardUrl(all, asked, false), 'http://0.0.0.0:8700/ui/', asked);
+  }
 });

@@ -93,6 +93,8 @@ export async function serveConsulApi(options: {
   readonly definitions?: () => Definitions;
   /** For Consul's program: an empty store begins beyond index 1, which harnesses take for not ready. */
   readonly standsIn?: boolean;
+  /** Where Consul would have its pages, by the host that was asked for; '' or none = nowhere. */
+  readonly dashboard?: (host: string) => string;
   readonly random?: () => number;
   readonly clock?: Clock;
 }): Promise<ConsulApi> {
@@ -132,7 +134,8 @@ export async function serveConsulApi(options: {
     const fail = (error: unknown): void => settle(failed(exchange.head.method, error));
     let answered: Reply;
     try {
-      answered = handle(exchange, endpoints, identities);
+      answered =
+        toDashboard(exchange, options.dashboard) ?? handle(exchange, endpoints, identities);
     } catch (error) {
       return fail(error);
     }
@@ -240,6 +243,17 @@ function handle(
     return { ...refused, headers: ['Allow', allow, ...refused.headers] };
   }
   return handler(rest, query, new RequestCaller(secretOf(head, query), exchange, identities));
+}
+
+/** Users of Consul look for the pages where its API is. */
+function toDashboard(
+  { head }: Exchange,
+  dashboard: ((host: string) => string) | undefined,
+): Reply | undefined {
+  if (dashboard === undefined || !/^\/ui(?:[/?]|$)/.test(head.url)) return undefined;
+  const place = dashboard(String(head.headers['host'] ?? ''));
+  // Not for good: tomorrow the dashboard may listen elsewhere.
+  return place === '' ? undefined : emptyAnswer(307, ['Location', place]);
 }
 
 function isMethod(method: string): method is Method {

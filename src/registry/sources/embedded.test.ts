@@ -15,7 +15,12 @@ test('with a token its own process and who has the token share it, and nobody el
     datacenter: 'east',
     nodeName: 'gate-1',
   } as const;
-  const context = { log: silentLog, prefix: 'upstreams/', readDocument: () => assert.fail() };
+  const context = {
+    log: silentLog,
+    prefix: 'upstreams/',
+    readDocument: () => assert.fail(),
+    dashboard: () => '',
+  };
   const opened = await embedded.open(settings, context);
   t.after(() => opened.close());
   const { store, address } = opened;

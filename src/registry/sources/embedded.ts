@@ -27,7 +27,7 @@ export const embedded: SourceKind<EmbeddedSettings> = {
   withoutSecrets: (settings) => ({ ...settings, token: settings.token === '' ? '' : '(set)' }),
   checkFiles: () => {},
   openStore: ({ listen, token }, log) => openConsul({ addresses: [reachable(listen)], token, log }),
-  open: async ({ listen, dataDir, token, ...names }, { log, prefix }) => {
+  open: async ({ listen, dataDir, token, ...names }, { log, prefix, dashboard }) => {
     const disk = openStore({ dataDir, log });
     try {
       const api = await serveConsulApi({
@@ -36,6 +36,7 @@ export const embedded: SourceKind<EmbeddedSettings> = {
         acl: aclOf(token),
         datacenter: names.datacenter,
         nodeName: names.nodeName,
+        dashboard,
         log,
       });
       const client = openConsul({ addresses: [reachable(api.address)], token, log });

@@ -14,6 +14,8 @@ export type OpenContext = {
   readonly prefix: string;
   /** How a source reads YAML or JSON, with the places of what is wrong in it. */
   readonly readDocument: ReadDocument;
+  /** Where the dashboard is for who asked for this host; '' = there is none yet. */
+  readonly dashboard: (host: string) => string;
 };
 
 /** A source of servers as the daemon uses it. */
