@@ -7,5 +7,6 @@ export type { KnownRegistry } from './control/known-registry.ts';
 export { computeTopics, HistoryFeed, Hub } from './control/live.ts';
 export { type Lookup, Names, systemLookup } from './control/names.ts';
 export { OutageWatch } from './control/outages.ts';
+export { RegistryDesk } from './control/record-desk.ts';
 export { SharedControl, SharedReleases } from './control/shared.ts';
 export { type Memberships, Table } from './control/table.ts';

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
 import { controlStub } from '../../test/support/admin/control.ts';
+import { KV_CALLS } from '../../test/support/admin/kv-calls.ts';
 import { RELEASE_CALLS } from '../../test/support/admin/release-calls.ts';
 import { noAudit } from '../../test/support/admin/server.ts';
 import { type Line, recordingLog } from '../../test/support/base/recording-log.ts';
@@ -53,6 +54,7 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   stream: requestOf('stream', { topics: ['overview'], after: '' }),
   readReceipt: requestOf('readReceipt', { id: 'r1' }),
   ...RELEASE_CALLS,
+  ...KV_CALLS,
   metrics: requestOf('metrics', {}),
   upstream_list: requestOf('upstream_list', { query: 'app' }),
   upstream_status: requestOf('upstream_status', { query: 'format=csv' }),

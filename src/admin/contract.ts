@@ -34,6 +34,18 @@ export type {
 } from './contract/effects.ts';
 export { HISTORY_SPANS, type HistoryDocument, type HistorySpan } from './contract/history.ts';
 export {
+  KV_ROWS_MAX,
+  type KvDecoded,
+  type KvEffectDocument,
+  type KvEffectQuestion,
+  type KvEntryDocument,
+  type KvListDocument,
+  type KvListQuestion,
+  type KvOwner,
+  type KvRemoveRequest,
+  type KvWriteRequest,
+} from './contract/kv.ts';
+export {
   type CommandDocument,
   type CommandKind,
   type InstancesDocument,

@@ -1,6 +1,7 @@
 // What the control API needs of the daemon. The CLI's client is the same face, over HTTP.
 
 import { SluiceError } from '../base/errors.ts';
+import type { Role } from '../model.ts';
 import type {
   AdminRequest,
   DeregisterRequest,
@@ -9,6 +10,13 @@ import type {
   EffectQuestion,
   HistoryDocument,
   HistorySpan,
+  KvEffectDocument,
+  KvEffectQuestion,
+  KvEntryDocument,
+  KvListDocument,
+  KvListQuestion,
+  KvRemoveRequest,
+  KvWriteRequest,
   OpenStream,
   ReceiptDocument,
   RegisterRequest,
@@ -39,7 +47,26 @@ export interface Control {
 export interface Desk {
   /** @throws not_found, usage */
   effect(upstream: string, server: string, question: EffectQuestion): Promise<EffectDocument>;
+  readonly records: RecordDesk;
 }
+
+/** The records of the registries. `role`: of whoever asks; `isClosed`: a token is needed. */
+export interface RecordDesk {
+  /** @throws not_found, registry_… */
+  list(question: KvListQuestion): Promise<KvListDocument>;
+  entry(
+    place: { readonly registry: string; readonly key: string },
+    role: Role,
+  ): Promise<KvEntryDocument>;
+  effect(question: KvEffectQuestion, isClosed: boolean): Promise<KvEffectDocument>;
+  /** Tells the audit log before anything is done. @throws conflict, forbidden, usage, registry_… */
+  write(request: KvWriteRequest, role: Role, tell: Tell): Promise<KvEntryDocument>;
+  /** Resolves with how many it removed. @throws as write */
+  remove(request: KvRemoveRequest, role: Role, tell: Tell): Promise<number>;
+}
+
+/** What the audit log has of a change: it must not have what may be a secret. */
+export type Tell = (asked: Readonly<Record<string, unknown>>) => void;
 
 /** What happens, for whoever looks on: none of it is needed to run a gateway. */
 export interface Live {

@@ -18,6 +18,10 @@ import { inFlight, openLasting } from './status.ts';
 import { type KnownUpstream, type Member, type Table, writtenId } from './table.ts';
 import { plannedWeight } from './weight.ts';
 
+export { curlOf, shellWord } from './effect/command-lines.ts';
+export { eligibilityOf, eligibleIn, type Pool } from './effect/shares.ts';
+export { supposedLists } from './effect/supposed-lists.ts';
+
 /** The registry may take so long to say what its record is, ms; the action itself waits longer. */
 const RECORD_DEADLINE_MS = 3000;
 /** Other gateways may take so long to confirm the change before. */

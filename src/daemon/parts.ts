@@ -14,6 +14,7 @@ import {
   type Lookup,
   Names,
   OutageWatch,
+  RegistryDesk,
   SharedControl,
   Table,
 } from '../control.ts';
@@ -214,6 +215,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
         sessionKeyFile: join(config.stateDir, 'session.key'),
         live,
         desk: {
+          records: new RegistryDesk({ table, fleet, shared, registries }),
           effect: (upstream, server, question) =>
             computeEffect({ table, fleet, shared, registries }, upstream, server, question),
         },

@@ -10,16 +10,24 @@
 /** Of a sequence number, so that keys sort as numbers do. */
 const DIGITS = 7;
 
+/** Configurations are kept there, with what is in an `env`: not for everybody who may look. */
+export function holdsConfiguration(prefix: string, key: string): boolean {
+  const keys = new LedgerKeys(prefix);
+  return key.startsWith(keys.journals) || key.startsWith(keys.instances);
+}
+
 export class LedgerKeys {
   readonly locks: string;
   /** What runs where, of all services: every gateway reads the versions there. */
   readonly instances: string;
+  readonly journals: string;
   readonly #prefix: string;
 
   /** `prefix` ends with a slash. */
   constructor(prefix: string) {
     this.#prefix = `${prefix}releases/`;
     this.locks = `${this.#prefix}locks/`;
+    this.journals = `${this.#prefix}journals/`;
     this.instances = `${this.#prefix}instances/`;
   }
 
@@ -33,7 +41,7 @@ export class LedgerKeys {
 
   /** All records of the release. */
   journal(service: string, release: string): string {
-    return `${this.#prefix}journals/${service}/${release}/`;
+    return `${this.journals}${service}/${release}/`;
   }
 
   record(service: string, release: string, seq: number): string {

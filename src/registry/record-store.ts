@@ -12,6 +12,8 @@ export type KvEntry = {
   readonly createIndex: number;
   readonly modifyIndex: number;
   readonly lockIndex: number;
+  /** Of the session or lease that holds it; left out: nobody does, or the registry does not say. */
+  readonly session?: string;
 };
 
 /** A prefix as it stood at `index`. An absent prefix has no entries. Sorted bytewise by key. */
@@ -80,6 +82,10 @@ export const COMMIT_WRITES_MAX = 64;
 export interface RecordStore {
   get(key: string): Promise<KvEntry | undefined>;
   list(prefix: string): Promise<KvState>;
+  /** The keys alone, sorted bytewise. Where it is left out, `list` is the way. */
+  keys?(prefix: string): Promise<readonly string[]>;
+  /** Whose a session of an entry is, in words; '' = it does not say. */
+  holderOf?(session: string): Promise<string>;
   /** False when `cas` did not match. */
   put(key: string, value: Uint8Array | string, options?: PutOptions): Promise<boolean>;
   delete(key: string, options?: DeleteOptions): Promise<boolean>;

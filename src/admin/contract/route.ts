@@ -25,6 +25,8 @@ export type Route = {
   readonly status?: number | { of(document: unknown): number };
   /** Not in the audit log: a runner does it all the time. */
   readonly isQuiet?: true;
+  /** Its handler says what the audit log has of the body. */
+  readonly tellsItself?: true;
   /** What its handler may refuse with, beside what every route may: see ROUTE_ERRORS. */
   readonly errors: readonly ErrorCode[];
 };

@@ -12,6 +12,7 @@ import {
   status,
   upstream,
 } from '../../../test/support/admin/documents.ts';
+import { KV_CALLS } from '../../../test/support/admin/kv-calls.ts';
 import { RELEASE_CALLS } from '../../../test/support/admin/release-calls.ts';
 import { noAudit } from '../../../test/support/admin/server.ts';
 import { ALONE } from '../../../test/support/base/scopes.ts';
@@ -270,7 +271,9 @@ test('every error that a route declares is told with its code and status', async
     },
   };
   const live = { history: refuse, stream: refuse };
-  const { url } = await start(t, { control, live, desk: { effect: refuse } });
+  const records = { list: refuse, entry: refuse, write: refuse, remove: refuse, effect: refuse };
+  const desk = { effect: refuse, records };
+  const { url } = await start(t, { control, live, desk });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
     ...{ health: null, ready: null, session: null, openSession: null, endSession: null },
     status: requestOf('status', {}),
@@ -296,6 +299,7 @@ test('every error that a route declares is told with its code and status', async
     stream: requestOf('stream', { topics: ['overview'], after: '' }),
     history: requestOf('history', { upstream: 'app', server: '', span: '1h' }),
     ...RELEASE_CALLS,
+    ...KV_CALLS,
     metrics: requestOf('metrics', {}),
     upstream_list: requestOf('upstream_list', { query: 'app' }),
     upstream_status: requestOf('upstream_status', { query: 'format=csv' }),

@@ -74,6 +74,7 @@ export function createApp(options: AppOptions): Hono<Env> {
       const cookies: string[] = [];
       const visit: Visit = {
         from,
+        tell: () => {},
         setCookie: (cookie) => void cookies.push(cookie),
         loggedIn: (token) =>
           recorder.done({ action: name, token: token || certificate, from, names }),
@@ -98,8 +99,9 @@ export function createApp(options: AppOptions): Hono<Env> {
           const open = (asked: unknown): unknown => handlers[name](asked, caller, visit);
           return openStream(context, input, { open, access, caller });
         }
-        heard(input['body']);
-        const response = responseOf(route, await handlers[name](input, caller, visit));
+        if (route.tellsItself !== true) heard(input['body']);
+        const told: Visit = { ...visit, tell: heard };
+        const response = responseOf(route, await handlers[name](input, caller, told));
         const [cookie = caller.cookie] = cookies;
         if (cookie !== undefined) response.headers.append('set-cookie', cookie);
         return response;

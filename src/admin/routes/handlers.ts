@@ -5,7 +5,7 @@ import { SluiceError } from '../../base/errors.ts';
 import { mayAct } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
 import type { AnswerOf, InputOf, ReleaseJournal, RouteName, Routes } from '../contract.ts';
-import type { Control, Desk, Live, Readiness } from '../control.ts';
+import type { Control, Desk, Live, Readiness, RecordDesk, Tell } from '../control.ts';
 import { METRICS_CONTENT_TYPE, renderPage } from '../pages.ts';
 import type { Access, Caller } from './access.ts';
 
@@ -22,6 +22,8 @@ export type Visit = {
   /** The client's address. */
   readonly from: string;
   setCookie(cookie: string): void;
+  /** What the audit log has of the body, where the route says it itself. */
+  readonly tell: Tell;
   /** The audit log's line of a login. */
   loggedIn(token: string): void;
   refused(error: unknown): void;
@@ -73,6 +75,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
     ...releaseHandlers(control),
+    ...recordHandlers(desk.records),
     history: ({ upstream, server, span }) => live.history(upstream, server, span),
     stream: ({ topics, after }) => live.stream(topics, after),
     events: ({ last }) => ({ events: audit.last(last) }),
@@ -84,6 +87,19 @@ export function createHandlers(options: HandlersOptions): Handlers {
     upstream_status: async ({ query }) =>
       renderPage('upstream_status', query, await control.status()),
   };
+}
+
+function recordHandlers(records: RecordDesk) {
+  return {
+    kvList: (question) => records.list(question),
+    kvEntry: (place, { role }) => records.entry(place, role || 'read'),
+    kvEffect: (question, { token }) => records.effect(question, token !== ''),
+    kvWrite: ({ body }, { role }, { tell }) => records.write(body, role || 'read', tell),
+    kvRemove: async ({ body }, { role }, { tell }) => ({
+      ...{ registry: body.registry, key: body.key },
+      removed: await records.remove(body, role || 'read', tell),
+    }),
+  } satisfies Partial<Handlers>;
 }
 
 function sessionHandlers(access: Access) {

@@ -75,10 +75,10 @@ export class Recorder {
   ): Promise<Answer> {
     const { audit, facts } = this.#options;
     const { action, token, from, names } = asked;
-    const { upstream = '', server = '' } = names;
+    let { upstream = '', server = '' } = names;
     const look = (): FactsDocument =>
       server === '' ? NOT_THERE : (facts(upstream, server) ?? NOT_THERE);
-    const before = look();
+    let before = look();
     // What a release is asked for is in the path, and in no column.
     const { service } = names;
     const named = service === undefined ? {} : { service };
@@ -86,7 +86,13 @@ export class Recorder {
     let [result, message] = ['ok', ''];
     try {
       return await act((heard) => {
-        if (typeof heard === 'object' && heard !== null) body = { ...named, ...heard };
+        if (typeof heard !== 'object' || heard === null) return;
+        body = { ...named, ...heard };
+        // The server of a record that is changed is in no path.
+        const { upstream: itsUpstream, server: its } = body;
+        if (server !== '' || typeof itsUpstream !== 'string' || typeof its !== 'string') return;
+        [upstream, server] = [itsUpstream, its];
+        before = look();
       });
     } catch (error) {
       result = isSluiceError(error) ? error.code : 'internal';

@@ -1,8 +1,7 @@
 // An action as a line of a shell, with `sluice` and with curl. Names and reasons are anybody's: a shell reads
 // them as one word each, whatever is in them.
 
-import type { EffectQuestion } from '../../admin.ts';
-import { requestOf } from '../../admin.ts';
+import { type CallRequest, type EffectQuestion, requestOf } from '../../admin.ts';
 
 const DEFAULT_CONTROL = '127.0.0.1:8700';
 
@@ -35,8 +34,13 @@ export function cliLine(asked: Asked): string {
 }
 
 export function curlLine(asked: Asked): string {
-  const { method, path, body = '' } = requestFor(asked);
-  const { control, isClosed } = asked;
+  return curlOf(requestFor(asked), asked);
+}
+
+export function curlOf(
+  { method, path, body = '' }: CallRequest,
+  { control, isClosed }: { readonly control: string; readonly isClosed: boolean },
+): string {
   const base = control.includes('://') ? control : `http://${control || DEFAULT_CONTROL}`;
   // Colons need no escape in a path, and addresses are read better with them.
   const url = shellWord(`${base}${path.replaceAll('%3A', ':')}`);

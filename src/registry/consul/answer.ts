@@ -52,6 +52,7 @@ function parseEntry(item: unknown, known?: KnownEntries): KvEntry {
   const createIndex = fields['CreateIndex'];
   const modifyIndex = fields['ModifyIndex'];
   const lockIndex = fields['LockIndex'] ?? 0;
+  const session = fields['Session'] ?? '';
   if (typeof key !== 'string') throw new Error('record without a Key');
   if (value !== null && typeof value !== 'string') throw new Error(`record "${key}" has no Value`);
   if (typeof flags !== 'string' && typeof flags !== 'number') {
@@ -60,7 +61,8 @@ function parseEntry(item: unknown, known?: KnownEntries): KvEntry {
   if (
     typeof createIndex !== 'number' ||
     typeof modifyIndex !== 'number' ||
-    typeof lockIndex !== 'number'
+    typeof lockIndex !== 'number' ||
+    typeof session !== 'string'
   ) {
     throw new Error(`record "${key}" has no index`);
   }
@@ -70,7 +72,8 @@ function parseEntry(item: unknown, known?: KnownEntries): KvEntry {
     last?.entry.modifyIndex === modifyIndex &&
     last.entry.createIndex === createIndex &&
     last.entry.lockIndex === lockIndex &&
-    last.entry.flags === String(flags)
+    last.entry.flags === String(flags) &&
+    (last.entry.session ?? '') === session
   ) {
     return last.entry;
   }
@@ -81,12 +84,33 @@ function parseEntry(item: unknown, known?: KnownEntries): KvEntry {
     createIndex,
     modifyIndex,
     lockIndex,
+    ...(session === '' ? {} : { session }),
   };
   known?.set(key, { text: value, entry });
   return entry;
 }
 
 const EMPTY = new Uint8Array();
+
+/** Of `?keys`. @throws Error that says what is wrong with the answer. */
+export function parseKeys({ status, body }: ConsulReply): readonly string[] {
+  if (status === 404) return [];
+  const keys: unknown = JSON.parse(body.toString());
+  if (!Array.isArray(keys) || keys.some((key) => typeof key !== 'string')) {
+    throw new Error('answer is not a list of keys');
+  }
+  return keys;
+}
+
+/** Of a session: its name and node; '' = there is no such session. */
+export function parseHolder({ body }: ConsulReply): string {
+  const list: unknown = JSON.parse(body.toString());
+  const [first]: unknown[] = Array.isArray(list) ? list : [];
+  if (typeof first !== 'object' || first === null) return '';
+  const fields = new Map<string, unknown>(Object.entries(first));
+  const [name, node] = [fields.get('Name'), fields.get('Node')].map((field) => String(field ?? ''));
+  return [name, node === '' ? '' : `on ${node}`].filter(Boolean).join(' ');
+}
 
 /** The answer to a write. @throws Error when it is neither true nor false. */
 export function parseDone(reply: ConsulReply): boolean {

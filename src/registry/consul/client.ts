@@ -17,7 +17,7 @@ import type {
   Watch,
   WatchEvents,
 } from '../record-store.ts';
-import { parseDone, parseEntries, parseState } from './answer.ts';
+import { parseDone, parseEntries, parseHolder, parseKeys, parseState } from './answer.ts';
 import { hiddenReason } from './hidden.ts';
 import type { ConsulReply } from './http-request.ts';
 import { openSessionLease } from './lease.ts';
@@ -83,6 +83,19 @@ class ConsulStore implements RecordStore {
     const reason = await hiddenReason(this.#transport, { prefix, path, signal });
     if (reason !== '') throw new SluiceError('registry_refused', `registry ${reason}`);
     return state;
+  }
+
+  async keys(prefix: string): Promise<readonly string[]> {
+    const path = pathOf(prefix, true);
+    const reply = await this.#transport.call({ method: 'GET', path: `${path}?keys` });
+    const keys = parse(reply, parseKeys);
+    // What a token may not see is not there, as in a list: that says why.
+    return keys.length > 0 ? keys : (await this.list(prefix)).entries.map(({ key }) => key);
+  }
+
+  async holderOf(session: string): Promise<string> {
+    const path = `/v1/session/info/${encodeURIComponent(session)}`;
+    return parse(await this.#transport.call({ method: 'GET', path }), parseHolder);
   }
 
   async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {

@@ -11,6 +11,8 @@ export function embeddedStore(client: RecordStore, store: Store): RecordStore {
   return {
     get: (key) => client.get(key),
     list: (prefix) => client.list(prefix),
+    keys: async (prefix) => (await client.keys?.(prefix)) ?? [],
+    holderOf: async (session) => (await client.holderOf?.(session)) ?? '',
     put: (key, value, options) => client.put(key, value, options),
     delete: (key, options) => client.delete(key, options),
     commit: (writes) => client.commit(writes),

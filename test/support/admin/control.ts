@@ -5,8 +5,10 @@ import type {
   Desk,
   DrainDocument,
   EffectDocument,
+  KvEntryDocument,
   Live,
   ReceiptDocument,
+  RecordDesk,
   ReleaseJournal,
   ReleaseRecords,
 } from '../../../src/admin.ts';
@@ -62,8 +64,28 @@ const EFFECT: EffectDocument = {
   ...{ shareAfter: 0, warnings: [], cli: '', curl: '', by: 'user:me', scope: ALONE },
 };
 
+const KV_ENTRY: KvEntryDocument = {
+  ...{ registry: '', key: 'a', exists: true, owner: 'other', value: '1', base64: false, bytes: 1 },
+  ...{ withheld: false, flags: '0', index: 1, createIndex: 1, lockIndex: 0, session: '' },
+  ...{ holder: '', decoded: null, problems: [], warnings: [] },
+};
+
+const RECORDS_STUB: RecordDesk = {
+  list: async ({ registry, prefix }) => ({
+    ...{ registry, registries: [registry], prefix, recordPrefix: 'upstreams/', rows: [] },
+    ...{ ownPrefix: 'sluice/', more: false, total: 0 },
+  }),
+  entry: async () => KV_ENTRY,
+  effect: async ({ registry, key }) => ({
+    ...{ registry, key, action: 'write', allowed: true, refusal: '', level: 'light', keys: 1 },
+    ...{ index: 1, upstreams: [], says: [], problems: [], warnings: [], cli: '', curl: '' },
+  }),
+  write: async () => KV_ENTRY,
+  remove: async () => 1,
+};
+
 export function deskStub(changes: Partial<Desk> = {}): Desk {
-  return { effect: async () => EFFECT, ...changes };
+  return { effect: async () => EFFECT, records: RECORDS_STUB, ...changes };
 }
 
 /** Nothing happened. */

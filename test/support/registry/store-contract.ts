@@ -74,6 +74,14 @@ export function storeContract(name: string, start: StartStore, limits: StoreLimi
     );
   });
 
+  check('tells the keys alone, where it can', async (registry) => {
+    for (const key of ['k/b', 'k/a/1', 'k/ä', 'l']) await registry.put(key, 'x');
+    if (registry.keys === undefined) return;
+    assert.deepEqual(await registry.keys('k/'), ['k/a/1', 'k/b', 'k/ä']);
+    assert.deepEqual(await registry.keys('none/'), []);
+    assert.deepEqual(await registry.keys(''), ['k/a/1', 'k/b', 'k/ä', 'l']);
+  });
+
   check('refuses keys that no path can carry, and values that are too large', async (registry) => {
     for (const key of ['', '/a', 'a//b', 'a/../b', '.', 'a\nb', 's\ud800']) {
       await assert.rejects(
@@ -235,6 +243,16 @@ export function leaseContract(name: string, start: StartClients): void {
     await other.put('l/d', '1');
     await lease.delete('l/c');
     assert.equal(await textOf(registry, 'l/'), 'a=2 b=1 d=1 other=1');
+    const sessionOf = async (key: string) => (await registry.get(key))?.session ?? '';
+    const session = await sessionOf('l/a');
+    assert.notEqual(session, '');
+    assert.equal(await sessionOf('l/b'), session);
+    assert.notEqual(await sessionOf('l/d'), '');
+    assert.equal(await sessionOf('l/other'), '');
+    if (registry.holderOf !== undefined) {
+      assert.match(await registry.holderOf(session), /\w on \w/);
+      assert.equal(await registry.holderOf('00000000-0000-0000-0000-000000000000'), '');
+    }
     await lease.close();
     assert.equal(await textOf(registry, 'l/'), 'd=1 other=1');
     await other.close();

@@ -61,6 +61,7 @@ export function entryOf({ key, value, ...node }: V2Node, root: string): KvEntry 
     createIndex: node.createdIndex,
     modifyIndex: node.modifiedIndex,
     lockIndex: 0,
+    ...(node.isLeased ? { session: 'expires' } : {}),
   };
 }
 

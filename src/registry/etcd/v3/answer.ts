@@ -62,6 +62,8 @@ export function entryOf(value: unknown, root: string): KvEntry {
     createIndex: numberOf(kv['create_revision'], 'create_revision'),
     modifyIndex: numberOf(kv['mod_revision'], 'mod_revision'),
     lockIndex: 0,
+    // 64 bits: a text.
+    ...(typeof kv['lease'] === 'string' && kv['lease'] !== '0' ? { session: kv['lease'] } : {}),
   };
 }
 
