@@ -7,6 +7,7 @@ import { Overview } from './pages/overview.tsx';
 import { SignIn } from './pages/sign-in.tsx';
 import { Banner } from './parts/banner.tsx';
 import { Keys, startKeys } from './parts/keys.tsx';
+import { later } from './parts/later.tsx';
 import { scheme } from './parts/scheme.ts';
 import { age, clock, nowMs } from './parts/time.tsx';
 import { Toasts } from './parts/toast.tsx';
@@ -17,6 +18,7 @@ type PageProps = { readonly segments: readonly string[] };
 
 const PAGES: Readonly<Record<string, (props: PageProps) => preact.JSX.Element>> = {
   '': () => <Overview />,
+  pools: later(() => import('./pages/pool.tsx').then(({ Pool }) => Pool)),
 };
 
 /** What the head leads to. */

@@ -18,7 +18,10 @@ export function Dialog({ title, onClose, children, kind = 'dialog', foot }: Dial
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
-    element.current?.showModal();
+    const box = element.current;
+    box?.showModal();
+    // What is taken away while it is open would keep the focus to itself.
+    return () => box?.close();
   }, []);
   return (
     <dialog

@@ -1,0 +1,181 @@
+// A pool: a row per server, what needs attention above, graphs below the head, one server in the drawer.
+
+import { useCallback } from 'preact/hooks';
+import type { PoolTopic, SecondFigures } from '../../src/admin/contract.ts';
+import { ActionDialog } from '../actions/dialog.tsx';
+import { useRecent } from '../live/recent.ts';
+import { usePool } from '../live/stream.ts';
+import { Banner } from '../parts/banner.tsx';
+import { StateBar } from '../parts/bar.tsx';
+import { count, share, time } from '../parts/format.ts';
+import { Link, place, setQuery } from '../router.tsx';
+import { common } from '../text.ts';
+import { Row } from './pool/row.tsx';
+import { COLUMNS, type Column, nextSorting, parseSorting, shownServers } from './pool/rows.ts';
+import { poolText } from './pool/text.ts';
+
+export type KnownPool = Exclude<PoolTopic, { readonly gone: true }>;
+
+export function Pool({ segments: [name = ''] }: { readonly segments: readonly string[] }) {
+  const topic = usePool(name).value;
+  if (topic === undefined) return <p class="muted loading">{common().loading}</p>;
+  if ('gone' in topic) {
+    return (
+      <div class="card">
+        <p class="any">{poolText().gone(name)}</p>
+        <Link to="/">{common().back}</Link>
+      </div>
+    );
+  }
+  return (
+    <>
+      <Head name={name} pool={topic} />
+      {topic.problems.map(({ key, message }) => (
+        <Banner key={`${key} ${message}`} level="warn">
+          {message}
+        </Banner>
+      ))}
+      <Servers name={name} pool={topic} />
+      <ActionDialog />
+    </>
+  );
+}
+
+function Head({ name, pool }: { readonly name: string; readonly pool: KnownPool }) {
+  const text = poolText();
+  const { requests, errors, failures, p50Ms, p99Ms } = pool.lastSecond;
+  const all = Object.keys(pool.servers).length;
+  const wrong = errors + failures;
+  return (
+    <div class="page-head pool-head">
+      <h1 class="any">{name}</h1>
+      <span class="muted">{pool.balance}</span>
+      <span class={pool.eligible === 0 ? 'bad' : ''}>
+        <b>
+          {pool.eligible}/{all}
+        </b>{' '}
+        {text.eligible}
+      </span>
+      <StateBar counts={pool.eligibility} />
+      <Figure label={text.perSecond} value={count(requests)} />
+      <Figure label={text.errors} value={share(wrong, requests)} isBad={wrong > 0} />
+      <Figure label="p50" value={time(p50Ms)} />
+      <Figure label="p99" value={time(p99Ms)} />
+      <Figure label={text.inFlight} value={count(pool.inFlight)} />
+    </div>
+  );
+}
+
+function Figure({
+  label,
+  value,
+  isBad = false,
+}: {
+  readonly label: string;
+  readonly value: string;
+  readonly isBad?: boolean;
+}) {
+  return (
+    <span class="figure">
+      <b class={isBad ? 'bad' : ''}>{value}</b> <span class="muted">{label}</span>
+    </span>
+  );
+}
+
+function Servers({ name, pool }: { readonly name: string; readonly pool: KnownPool }) {
+  const text = poolText();
+  const { query } = place.value;
+  const topic = usePool(name);
+  const newest = useCallback((): Readonly<Record<string, SecondFigures>> => {
+    const now = topic.peek();
+    if (now === undefined || 'gone' in now) return {};
+    return Object.fromEntries(
+      Object.entries(now.servers).map(([id, { lastSecond }]) => [id, lastSecond]),
+    );
+  }, [topic]);
+  const recent = useRecent(name, '*', newest);
+  const sorting = parseSorting(query.get('sort') ?? '');
+  const onlyProblems = query.get('problems') === '1';
+  const shown = shownServers(pool.servers, {
+    ...{ filter: query.get('filter') ?? '', onlyProblems, sorting },
+  });
+  const all = Object.keys(pool.servers).length;
+  return (
+    <>
+      <div class="filters">
+        <input
+          type="search"
+          data-filter
+          aria-label={common().filter}
+          placeholder={`${common().filter} (/)`}
+          value={query.get('filter') ?? ''}
+          onInput={({ currentTarget }) => setQuery('filter', currentTarget.value)}
+        />
+        <label>
+          <input
+            type="checkbox"
+            checked={onlyProblems}
+            onChange={({ currentTarget }) => setQuery('problems', currentTarget.checked ? '1' : '')}
+          />{' '}
+          {text.onlyProblems}
+        </label>
+        <span class="muted">{text.shown(shown.length, all)}</span>
+      </div>
+      <section class="card table-card" aria-label={name}>
+        {shown.length === 0 ? (
+          <p class="empty">{all === 0 ? text.noServers : text.noneShown}</p>
+        ) : (
+          <div class="scroll">
+            <table class="table pool-table">
+              <thead>
+                <tr>
+                  {COLUMNS.map((column) => (
+                    <SortHead key={column} column={column} sorting={sorting} />
+                  ))}
+                  <th scope="col">{text.action}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {shown.map(([id, server]) => (
+                  <Row key={id} upstream={name} id={id} server={server} recent={recent} />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </section>
+    </>
+  );
+}
+
+const NUMBERS: readonly Column[] = ['weight', 'inFlight', 'errors'];
+
+function SortHead({
+  column,
+  sorting,
+}: {
+  readonly column: Column;
+  readonly sorting: ReturnType<typeof parseSorting>;
+}) {
+  const text = poolText();
+  const isBy = sorting.column === column;
+  return (
+    <>
+      {column === 'since' ? <th scope="col">{text.check}</th> : null}
+      <th
+        scope="col"
+        class={NUMBERS.includes(column) ? 'number' : ''}
+        aria-sort={isBy ? (sorting.isDown ? 'descending' : 'ascending') : 'none'}
+      >
+        <button
+          type="button"
+          class="sort"
+          onClick={() => setQuery('sort', nextSorting(sorting, column))}
+        >
+          {text.columns[column]}
+          <span aria-hidden="true">{isBy ? (sorting.isDown ? ' ↓' : ' ↑') : ''}</span>
+        </button>
+      </th>
+    </>
+  );
+}
