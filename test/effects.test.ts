@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { requestOf } from '../src/admin/contract.ts';
 import type { EffectDocument } from '../src/admin.ts';
+import { formatAddress } from '../src/base/units.ts';
 import { seededRandom } from './support/base/random.ts';
 import {
   daemonConfig,
@@ -17,6 +18,7 @@ import {
   temporaryDir,
   until,
 } from './support/daemon/builders.ts';
+import { openClient, startEmbedded } from './support/registry/builders.ts';
 
 const ACTIONS = ['drain', 'maint', 'undrain', 'weight', 'deregister'] as const;
 
@@ -128,6 +130,46 @@ test('whatever is foretold happens, on random pools', async (t) => {
   for (const action of ACTIONS) {
     assert((seen.get(`${action} true`) ?? 0) > 2, action);
     if (action !== 'undrain') assert((seen.get(`${action} false`) ?? 0) > 2, action);
+  }
+});
+
+test('it happens on two gateways that share a registry, whichever is asked', async (t) => {
+  const { address } = await startEmbedded(t);
+  const store = openClient(t, [address]);
+  for (const at of [1, 2, 3]) await store.put(`upstreams/app/127.0.0.1:${at}`, '{}');
+  const yaml = `workers: 1\nregistry: { consul: { addresses: ["${formatAddress(address)}"] } }\nupstreams: { app: {} }`;
+  const gateways = [
+    await runDaemon(t, daemonConfig(yaml, temporaryDir(t))),
+    await runDaemon(t, daemonConfig(yaml, temporaryDir(t))),
+  ];
+  const isCalm = async (): Promise<boolean> => {
+    const seen = await Promise.all(gateways.map(({ control }) => status(control)));
+    return seen.every(
+      ({ gateways: known, upstreams }) =>
+        known.length === 2 &&
+        known.every(({ current }) => current) &&
+        upstreams[0]?.servers.length === seen[0]?.upstreams[0]?.servers.length &&
+        upstreams[0]?.servers.every(({ settled }) => settled) === true,
+    );
+  };
+  const seed = Number(process.env['SEED'] ?? 5);
+  const random = seededRandom(seed);
+  for (let round = 0; round < 40; round += 1) {
+    await until('both know the same', isCalm);
+    const daemon = gateways[round % 2];
+    assert(daemon !== undefined);
+    const question: Question = {
+      ...{ upstream: 'app', server: `127.0.0.1:${1 + Math.floor(random() * 3)}`, weight: 2 },
+      action: ACTIONS[Math.floor(random() * 4)] ?? 'drain',
+      keep: Math.floor(random() * 3),
+    };
+    const effect = await effectOf(daemon, question);
+    const about = `seed ${seed}, round ${round}: ${JSON.stringify({ question, effect })}`;
+    const done = await act(daemon, question, effect.by);
+    assert.equal(done.isDone, effect.allowed, `${about} ${done.text}`);
+    assert.equal(done.code, effect.refusalCode, about);
+    const expected = done.isDone ? effect.eligibleAfter : effect.eligibleBefore;
+    await until(about, async () => (await eligible(daemon, 'app')) === expected);
   }
 });
 
