@@ -57,6 +57,12 @@ export class EtcdStore implements RecordStore {
     return { index: revision, entries };
   }
 
+  async keys(prefix: string): Promise<readonly string[]> {
+    assertKey(prefix, 'allowed');
+    const { entries } = await this.#kv.list(prefix, { isBare: true });
+    return entries.map(({ key }) => key);
+  }
+
   async put(key: string, value: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {
     const { cas } = options;
     const put = this.#putOf({ key, value, ...options });

@@ -17,6 +17,8 @@ export type PrefixState = {
   readonly entries: readonly KvEntry[];
 };
 
+type ListOptions = { readonly signal?: AbortSignal; readonly isBare?: boolean };
+
 type CallOptions = Omit<Parameters<Calls['call']>[1] & object, 'judge'>;
 
 export class EtcdKv {
@@ -40,10 +42,10 @@ export class EtcdKv {
     return read(() => parseFields(reply.body.toString()));
   }
 
-  /** All records of a prefix as they stood at one revision. */
-  async list(prefix: string, signal?: AbortSignal): Promise<PrefixState> {
+  /** All records of a prefix as they stood at one revision; `isBare`: without their values. */
+  async list(prefix: string, options: ListOptions = {}): Promise<PrefixState> {
     for (let reads = 1; ; reads++) {
-      const state = await this.#readPages(prefix, signal);
+      const state = await this.#readPages(prefix, options);
       if (state !== undefined) return state;
       if (reads < READS_MAX) continue;
       throw new SluiceError(
@@ -56,7 +58,7 @@ export class EtcdKv {
   /** Undefined: what was read first is not there any more. */
   async #readPages(
     prefix: string,
-    signal: AbortSignal | undefined,
+    { signal, isBare = false }: ListOptions,
   ): Promise<PrefixState | undefined> {
     const { key: first, range_end } = rangeOf(this.root + prefix);
     const entries: KvEntry[] = [];
@@ -68,6 +70,7 @@ export class EtcdKv {
           key,
           range_end,
           limit: String(PAGE_KEYS),
+          ...(isBare ? { keys_only: true } : {}),
           ...(header === undefined ? {} : { revision: String(header.revision) }),
         },
         { answers: header === undefined ? [] : [GRPC.outOfRange], ...(signal ? { signal } : {}) },

@@ -154,7 +154,7 @@ class EtcdWatch implements Watch, Follower {
   }
 
   async #readAll(signal: AbortSignal): Promise<void> {
-    const { revision, clusterId, entries } = await this.#kv.list(this.#prefix, signal);
+    const { revision, clusterId, entries } = await this.#kv.list(this.#prefix, { signal });
     if (signal.aborted) return;
     const isNews = !this.#isTold || !this.#entries.equals(entries);
     this.#revision = revision;
