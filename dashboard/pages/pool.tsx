@@ -10,6 +10,8 @@ import { StateBar } from '../parts/bar.tsx';
 import { count, share, time } from '../parts/format.ts';
 import { Link, place, setQuery } from '../router.tsx';
 import { common } from '../text.ts';
+import { Charts } from './pool/charts.tsx';
+import { Drawer } from './pool/drawer.tsx';
 import { Row } from './pool/row.tsx';
 import { COLUMNS, type Column, nextSorting, parseSorting, shownServers } from './pool/rows.ts';
 import { poolText } from './pool/text.ts';
@@ -27,6 +29,7 @@ export function Pool({ segments: [name = ''] }: { readonly segments: readonly st
       </div>
     );
   }
+  const id = place.value.query.get('server') ?? '';
   return (
     <>
       <Head name={name} pool={topic} />
@@ -35,7 +38,9 @@ export function Pool({ segments: [name = ''] }: { readonly segments: readonly st
           {message}
         </Banner>
       ))}
+      <Charts upstream={name} servers={topic.servers} />
       <Servers name={name} pool={topic} />
+      {id === '' ? null : <Drawer key={id} upstream={name} id={id} server={topic.servers[id]} />}
       <ActionDialog />
     </>
   );

@@ -4,6 +4,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { common } from '../text.ts';
+import { Toasts } from './toast.tsx';
 
 export type DialogProps = {
   readonly title: ComponentChildren;
@@ -43,6 +44,8 @@ export function Dialog({ title, onClose, children, kind = 'dialog', foot }: Dial
           </button>
         </header>
         <div class="dialog-body">{children}</div>
+        {/* The others cannot be reached while this is in front. */}
+        {kind === 'drawer' ? <Toasts /> : null}
         {foot === undefined ? null : <footer class="dialog-foot">{foot}</footer>}
       </div>
     </dialog>

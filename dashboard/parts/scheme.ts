@@ -12,6 +12,8 @@ export const scheme = stored<'auto' | 'light' | 'dark'>(
 export type Look = {
   /** By kind of line: requests, errors, time; by place for versions. */
   readonly lines: Readonly<Record<string, string>>;
+  /** By what a server is when it takes no requests. */
+  readonly states: Readonly<Record<string, string>>;
   readonly text: string;
   readonly muted: string;
   readonly grid: string;
@@ -21,6 +23,7 @@ export type Look = {
 
 export const look = signal<Look>({
   lines: {},
+  states: {},
   text: '',
   muted: '',
   grid: '',
@@ -43,6 +46,7 @@ function readLook(): void {
   const of = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   look.value = {
     lines: { requests: of('line-requests'), errors: of('bad'), time: of('line-time') },
+    states: { drain: of('drain-fill'), maint: of('maint-fill'), down: of('bad-fill') },
     text: of('text'),
     muted: of('muted'),
     grid: of('line'),

@@ -32,7 +32,7 @@ export function createDashboard(): (context: Context) => Promise<Response> {
     const { path } = context.req;
     if (path === '/' || path === '/ui') return context.redirect('/ui/');
     const name = path.slice('/ui/'.length);
-    const isAsset = /^[\w-]+\.(?:js|css|svg|map)$/.test(name);
+    const isAsset = /^[\w.-]+\.(?:js|css|svg|map)$/.test(name);
     const file = await files.file(isAsset ? name : 'index.html');
     if (file === undefined) {
       // Of a version that is gone, most likely.

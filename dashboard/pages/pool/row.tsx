@@ -99,7 +99,7 @@ export const Row = memo(function Row({ upstream, id, server, recent }: RowProps)
 });
 
 /** While it drains: from how many it has come down. */
-function InFlight({ server }: { readonly server: PoolServer }) {
+export function InFlight({ server }: { readonly server: PoolServer }) {
   const text = poolText();
   const { admin, inFlight, settled } = server;
   const most = useRef(0);

@@ -41,7 +41,29 @@ export const poolText = words(
     elsewhere: (gateway: string, state: string) => `${gateway}: ${state}`,
     failedInARow: (many: number) => `${many} failed in a row`,
     backup: 'backup',
-    held: 'held',
+    graphs: 'Graphs',
+    total: 'all',
+    errorsPerSecond: 'errors/s',
+    shaded: 'Shaded:',
+    spans: { '5m': '5 minutes', '1h': '1 hour' },
+    left: 'It is not in this pool.',
+    lasting: (tunnels: number, streams: number) => `${tunnels} tunnels, ${streams} streams`,
+    traffic: 'Last second',
+    inARow: (passed: number, failed: number) =>
+      failed > 0 ? `(${failed} failed in a row)` : passed > 0 ? `(${passed} in a row)` : '',
+    lastFailure: 'Last failure',
+    ejectedUntil: 'Ejected until',
+    sinceStart: 'Since the start',
+    counts: (requests: number, failures: number) => `${requests} requests, ${failures} failed`,
+    limits: (fails: number, time: string, conns: number) =>
+      `${fails === 0 ? 'never ejected' : `ejected after ${fails} failures in ${time}`}${
+        conns === 0 ? '' : `, at most ${conns} in flight per worker`
+      }`,
+    addresses: 'Addresses',
+    record: 'Record',
+    sources: { config: 'in the config file', registry: 'in the registry', held: 'held' },
+    restarts: 'Started again',
+    events: 'Events',
   },
   {
     columns: {
@@ -77,6 +99,28 @@ export const poolText = words(
     elsewhere: (gateway: string, state: string) => `${gateway}：${state}`,
     failedInARow: (many: number) => `连续失败 ${many} 次`,
     backup: '备用',
-    held: '保留',
+    graphs: '图表',
+    total: '全部',
+    errorsPerSecond: '错误/秒',
+    shaded: '阴影：',
+    spans: { '5m': '5 分钟', '1h': '1 小时' },
+    left: '它不在此池中。',
+    lasting: (tunnels: number, streams: number) => `隧道 ${tunnels}，流 ${streams}`,
+    traffic: '最近一秒',
+    inARow: (passed: number, failed: number) =>
+      failed > 0 ? `（连续失败 ${failed} 次）` : passed > 0 ? `（连续 ${passed} 次）` : '',
+    lastFailure: '最近失败',
+    ejectedUntil: '剔除至',
+    sinceStart: '启动以来',
+    counts: (requests: number, failures: number) => `请求 ${requests}，失败 ${failures}`,
+    limits: (fails: number, time: string, conns: number) =>
+      `${fails === 0 ? '从不剔除' : `${time} 内失败 ${fails} 次后剔除`}${
+        conns === 0 ? '' : `，每进程最多 ${conns} 个进行中`
+      }`,
+    addresses: '地址',
+    record: '记录',
+    sources: { config: '配置文件', registry: '注册中心', held: '保留' },
+    restarts: '重启次数',
+    events: '事件',
   },
 );

@@ -113,12 +113,13 @@ test(`all of it is below ${GZIPPED_BYTES_MAX} bytes`, async (t) => {
   const waiting = ['/ui/'];
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     if (seen.has(path)) continue;
-    const { status, body } = await get(path, { 'accept-encoding': 'gzip' });
+    const { status, headers, body } = await get(path, { 'accept-encoding': 'gzip' });
     assert.equal(status, 200, path);
+    if (path.endsWith('.js')) assert.match(String(headers['content-type']), /javascript/, path);
     seen.set(path, body.length);
     const text = gunzipSync(body).toString();
     // What a script loads later stands in it as "./name-HASH.js".
-    const chunks = [...text.matchAll(/["']\.\/([\w-]+-[A-Z0-9]{8}\.js)["']/g)];
+    const chunks = [...text.matchAll(/["']\.\/([\w.-]+-[A-Z0-9]{8}\.js)["']/g)];
     waiting.push(...assetsIn(text), ...chunks.map(([, name = '']) => `/ui/${name}`));
   }
   const bytes = [...seen.values()].reduce((sum, one) => sum + one, 0);
