@@ -233,6 +233,7 @@ test('the last one is refused, and without a guard it is to be typed', async (t)
   assert.match(back.warnings.join(), /it is in drain by release:r7 \(r7\)/);
   const gone = await ask('deregister', { server: one.id });
   assert.deepEqual([gone.allowed, gone.level, gone.refusalCode], [false, 'type', 'conflict']);
+  assert.match(gone.warnings.join(), /"sluice instance leave" drains it first/);
 });
 
 test('a question that makes no sense is refused', async (t) => {

@@ -265,6 +265,9 @@ function warningsOf(
   if (action === 'weight' && state.id !== writtenId(state)) {
     warnings.push(`the weight is that of ${writtenId(state)}, for each of its addresses`);
   }
+  if (action === 'deregister' && admin.state === 'ready') {
+    warnings.push('"sluice instance leave" drains it first, whatever stays eligible');
+  }
   if (action === 'maint') warnings.push(`the checks of ${server} stop until it is put back`);
   return warnings;
 }

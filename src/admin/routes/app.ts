@@ -211,10 +211,12 @@ function openStream(
 
 function responseOf(route: Route, answer: unknown): Response {
   const status = statusOf(route, answer);
-  if (route.answer !== 'text') return Response.json(answer, { status });
+  // It is of this moment, and of whoever asked.
+  const noStore = { 'cache-control': 'no-store' };
+  if (route.answer !== 'text') return Response.json(answer, { status, headers: noStore });
   // What the handler of such a route answers with.
   const { contentType, body } = answer as TextAnswer;
-  return new Response(body, { status, headers: { 'content-type': contentType } });
+  return new Response(body, { status, headers: { ...noStore, 'content-type': contentType } });
 }
 
 async function readJson(context: Context, bytesMax: number): Promise<unknown> {

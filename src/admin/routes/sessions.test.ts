@@ -65,6 +65,7 @@ test('a token is exchanged for a cookie that scripts cannot read and other sites
   assert.equal(before.cookie, '');
   const logged = await login(OPS.secret);
   assert.equal(logged.status, 200);
+  assert.equal(logged.headers.get('cache-control'), 'no-store');
   const line = logged.headers.get('set-cookie') ?? '';
   assert.match(
     line,
