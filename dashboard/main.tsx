@@ -1,7 +1,6 @@
 // Starts the page.
 
 import { render } from 'preact';
-import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/parts.css';
 import './styles/pages.css';

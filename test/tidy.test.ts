@@ -229,10 +229,7 @@ test('the dashboard takes from the program the contract of the control API, and 
     .filter((file) => file !== 'dashboard/build.ts')
     .flatMap((file) => imports.get(file) ?? [])
     .filter(({ to }) => !/^(?:src|dashboard)\//.test(to))
-    .filter(
-      ({ to }) =>
-        !/^(?:preact|preact\/hooks|@preact\/signals|uplot(?:\/dist\/uPlot\.min\.css)?)$/.test(to),
-    );
+    .filter(({ to }) => !/^(?:preact|preact\/hooks|@preact\/signals)$/.test(to));
   assert.deepEqual(needed.map(show), []);
 });
 

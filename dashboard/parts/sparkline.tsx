@@ -2,6 +2,7 @@
 
 import type { ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { sheetOf, trace } from './canvas.ts';
 import { look } from './scheme.ts';
 
 export type SparklineProps = {
@@ -47,15 +48,9 @@ function paint(
   slots: number,
   kind: string,
 ): void {
-  const ratio = devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-  if (width === 0) return;
-  if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
-  if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
-  const context = canvas.getContext('2d');
-  if (context === null) return;
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
+  const sheet = sheetOf(canvas);
+  if (sheet === undefined) return;
+  const { context, width, height } = sheet;
   const colour = look.peek().lines[kind] ?? '#888';
   const shown = values.slice(-slots);
   let most = 0;
@@ -68,18 +63,7 @@ function paint(
   context.fillStyle = colour;
   context.lineWidth = 1.25;
   context.lineJoin = 'round';
-  context.beginPath();
-  let isDown = false;
-  shown.forEach((value, place) => {
-    if (value === null) {
-      isDown = false;
-      return;
-    }
-    const x = (first + place) * stepX;
-    if (isDown) context.lineTo(x, y(value));
-    else context.moveTo(x, y(value));
-    isDown = true;
-  });
+  trace(context, shown, (place) => (first + place) * stepX, y);
   context.stroke();
   if (kind !== 'requests' || shown.length === 0) return;
   context.globalAlpha = 0.12;

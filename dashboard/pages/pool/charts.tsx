@@ -47,7 +47,7 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
     isArea = false,
   ): readonly ChartSeries[] =>
     shown.map((one, place) => ({
-      label: one.name === '' ? text.total : one.name.slice(0, 24),
+      label: shown.length === 1 ? '' : one.name.slice(0, 24),
       colour: shown.length > 1 ? (colours[place % colours.length] ?? colour) : colour,
       values: valuesOf(one),
       isArea: isArea && shown.length === 1,
