@@ -61,6 +61,7 @@ export {
   unitOf,
   withFile,
 } from './model/server-attributes.ts';
+export type { ClosedBy, Story, StoryAttempt, StoryBatch, StoryKind } from './model/story.ts';
 export type {
   PageName,
   Route,

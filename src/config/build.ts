@@ -234,6 +234,7 @@ function gatewayOf(
     ignoreClientAbort: proxy.ignore_client_abort,
     via: proxy.via,
     isReasonShown: proxy.show_reason,
+    requestId: proxy.request_id,
     upgrade: proxy.upgrade.map((protocol) => protocol.toLowerCase()),
     accessLog:
       proxy.access_log === 'off'

@@ -92,6 +92,8 @@ export type GatewayConfig = {
   readonly via: boolean;
   /** Answers of the gateway itself say why, in X-Sluice-Reason. */
   readonly isReasonShown: boolean;
+  /** own: the gateway's own alone. send: the server gets it. trust: and a client's is taken for it. */
+  readonly requestId: 'own' | 'send' | 'trust';
   /** Protocols that may be upgraded to; never h2c. */
   readonly upgrade: readonly string[];
   /** Access log: '' = off, '-' = standard output, else a file. */

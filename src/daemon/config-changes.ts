@@ -70,6 +70,7 @@ const RULES: Rules<Config> = {
     triesTimeoutMs: ['proxy.tries_timeout'],
     trustedProxies: ['proxy.trusted_proxies'],
     underscoresInHeaders: ['proxy.underscores_in_headers'],
+    requestId: ['proxy.request_id'],
     allowTrace: ['proxy.allow_trace'],
     requestBuffering: ['upstreams.*.request_buffering'],
     longLived: ['upstreams.*.long_lived'],

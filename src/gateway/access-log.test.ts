@@ -29,6 +29,7 @@ import { type Log, silentLog } from '../base/log.ts';
 import { type AccessLine, AccessLog } from './access-log.ts';
 
 const LINE: AccessLine = {
+  id: '7f01',
   client: '127.0.0.1',
   listener: '0.0.0.0:80',
   request: { method: 'GET', host: 'app.example', target: '/' },
@@ -100,6 +101,7 @@ test('a line has the fields of the exchange', async (t) => {
     servers: ['a:1', 'b:2'],
     result: 'cut',
     reason: 'why',
+    id: '7f01',
   });
   const at = Date.parse(String(time));
   assert(at >= before && at <= Date.now() && String(time) === new Date(at).toISOString());
@@ -117,8 +119,9 @@ test('the gateway writes what an exchange was: its bytes, its servers, how it en
   const { gateway, port } = await startGateway(t, [dead, server.port], config);
   await rawExchange(t, port, 'GET /a HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n');
   await gateway.close(0);
-  const [{ time, ms, ...line } = {}] = linesOf(file);
+  const [{ time, ms, id, ...line } = {}] = linesOf(file);
   assert.deepEqual([typeof time, typeof ms], ['string', 'number']);
+  assert.match(String(id), /^[0-9a-f]{24}$/);
   assert.deepEqual(line, {
     ...{ client: '127.0.0.1', listener: 'test', method: 'GET', host: 'app', target: '/a' },
     ...{ status: 200, bytes: 5, upstream: 'app' },

@@ -7,6 +7,8 @@ import type { Log } from '../base/log.ts';
 import { LineOutput, type LineOutputOptions } from './access-log/line-output.ts';
 
 export type AccessLine = {
+  /** Of the request: docs/requests.md. */
+  readonly id: string;
   /** The address of who sent the request, as Forwarding knows it. */
   readonly client: string;
   /** The id of the listener that it came in by. */
@@ -81,7 +83,7 @@ function lineOf(line: AccessLine): string {
   const tenths = Math.round(line.ms * 10);
   const fraction = tenths % 10;
   // One expression: V8 joins the pieces once, when they are copied into the block.
-  return `{"time":"${timeText()}","client":"${safe(line.client)}","listener":"${safe(line.listener)}","method":"${safe(method)}","host":"${safe(host)}","target":"${safe(target)}","ms":${(tenths - fraction) / 10}${fraction === 0 ? '' : `.${fraction}`},"status":${line.status},"bytes":${line.bytes},"upstream":"${safe(line.upstream)}","servers":[${serversText(line.servers)}],"result":"${safe(line.result)}","reason":"${safe(line.reason)}"}\n`;
+  return `{"time":"${timeText()}","client":"${safe(line.client)}","listener":"${safe(line.listener)}","method":"${safe(method)}","host":"${safe(host)}","target":"${safe(target)}","ms":${(tenths - fraction) / 10}${fraction === 0 ? '' : `.${fraction}`},"status":${line.status},"bytes":${line.bytes},"upstream":"${safe(line.upstream)}","servers":[${serversText(line.servers)}],"result":"${safe(line.result)}","reason":"${safe(line.reason)}","id":"${safe(line.id)}"}\n`;
 }
 
 function serversText(servers: readonly string[]): string {

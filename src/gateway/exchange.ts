@@ -15,4 +15,5 @@ export {
   whileSending,
 } from './exchange/retry.ts';
 export type { ServerStream, ServerStreamHandler, ServerStreams } from './exchange/server-stream.ts';
+export { tellRefusal } from './exchange/tell.ts';
 export { isOffered } from './exchange/upgrade.ts';

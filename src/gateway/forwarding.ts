@@ -36,7 +36,8 @@ export type Peer = Pick<Connection, 'remoteAddress' | 'scheme'>;
 
 /** What the requests of one client connection say about the client. */
 export class Forwarding {
-  readonly #peer: string;
+  /** The other end of the connection. */
+  readonly peer: string;
   readonly #trusted: AddressSet;
   readonly #isTrusted: boolean;
   readonly #via: string;
@@ -50,7 +51,7 @@ export class Forwarding {
   constructor(connection: Peer, trusted: AddressSet, isViaOn: boolean) {
     const peer = peerAddress(connection.remoteAddress);
     this.#scheme = connection.scheme;
-    this.#peer = peer;
+    this.peer = peer;
     this.#chain = { kept: '', client: peer, isKnown: true };
     this.#trusted = trusted;
     this.#isTrusted = trusted.has(peer);
@@ -64,7 +65,7 @@ export class Forwarding {
     const { kept, client } = this.#chainOf(head);
     const before = kept === '' ? '' : `${kept}, `;
     return (
-      `X-Forwarded-For: ${before}${this.#peer}\r\nX-Real-IP: ${client}\r\n` +
+      `X-Forwarded-For: ${before}${this.peer}\r\nX-Real-IP: ${client}\r\n` +
       `X-Forwarded-Proto: ${schemeOf(lastElement(head.forwardedProto), this.#scheme)}\r\n` +
       `X-Forwarded-Host: ${forwardedHost(head)}\r\n${this.#via}`
     );
@@ -72,19 +73,19 @@ export class Forwarding {
 
   /** Who sent the request, as far as it is known; it cannot be forged. */
   client(head: RequestHead): string {
-    return this.#isTrusted ? this.#chainOf(head).client : this.#peer;
+    return this.#isTrusted ? this.#chainOf(head).client : this.peer;
   }
 
   /** The client is one of these, and nobody hides behind it. */
   isAmong(allowed: AddressSet, head: RequestHead): boolean {
-    if (!this.#isTrusted) return allowed.has(this.#peer);
+    if (!this.#isTrusted) return allowed.has(this.peer);
     const { client, isKnown } = this.#chainOf(head);
     return isKnown && allowed.has(client);
   }
 
   #chainOf({ forwardedFor }: RequestHead): Chain {
     if (forwardedFor !== this.#forwardedFor) {
-      this.#chain = chainOf(forwardedFor, this.#peer, this.#trusted);
+      this.#chain = chainOf(forwardedFor, this.peer, this.#trusted);
       this.#forwardedFor = forwardedFor;
     }
     return this.#chain;

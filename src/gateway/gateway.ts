@@ -4,7 +4,7 @@
 import { type Descriptors, processDescriptors } from '../base/descriptors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { GatewayConfig, ListenAddress } from '../config.ts';
-import type { Route, SocketCounters, TableUpdate } from '../model.ts';
+import type { Route, SocketCounters, StoryBatch, TableUpdate } from '../model.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
 import { type ExchangeContext, LongLived } from './exchange.ts';
@@ -19,6 +19,7 @@ import {
 } from './http1.ts';
 import { Listeners, RAISE, Sockets, socketFields } from './listener.ts';
 import { RareLine } from './rare-line.ts';
+import { Recorder, RequestIds } from './recorder.ts';
 import { OwnAnswers, type ReadPage, RouteTable } from './routing.ts';
 import { nodeTransport, type Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
@@ -80,8 +81,10 @@ export class Gateway {
       accessLog: accessLogOf(config, log),
       ownAnswers: new OwnAnswers({ log, wheel, isReasonShown: config.isReasonShown, now }),
       routes: new RouteTable([]),
+      ...{ ids: new RequestIds(), recorder: new Recorder() },
     };
     this.#exchange.longLived.policies = config.longLived;
+    this.#exchange.ids.mode = config.requestId;
     const clientSide = { http1: this.#http1, exchange: this.#exchange };
     this.#listeners = new Listeners({
       ...{ transport, wheel, log, sockets },
@@ -121,6 +124,7 @@ export class Gateway {
     Object.assign(this.#http1, http1Settings(config));
     this.#exchange.config = config;
     this.#exchange.longLived.policies = config.longLived;
+    this.#exchange.ids.mode = config.requestId;
     this.#sockets.limit(config.limits.connectionsMax);
     this.#http1.pool.keep(config.limits.upstreamKeepalive);
     this.#exchange.ownAnswers.showReason(config.isReasonShown);
@@ -167,6 +171,11 @@ export class Gateway {
       noSocket: noSocket.total,
       upstreams: [...pool.figures()],
     };
+  }
+
+  /** Of requests that ended since the last call: call it now and then. */
+  takeStories(): StoryBatch {
+    return this.#exchange.recorder.take(this.#exchange.now());
   }
 
   /** Turns the timer wheel by hand; for a simulation with a clock of its own. */

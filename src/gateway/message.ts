@@ -26,6 +26,8 @@ export type RequestHead = {
   /** The client's last X-Forwarded-Proto and -Host that are not empty; for trusted peers only. */
   readonly forwardedProto: string;
   readonly forwardedHost: string;
+  /** The client's X-Request-Id, where it is not passed on as it is: then it is not in `fields`. Else ''. */
+  readonly requestId: string;
   readonly framing: Exclude<Framing, 'close'>;
   /** Bytes; 0 unless framing is length. */
   readonly contentLength: number;

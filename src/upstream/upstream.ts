@@ -31,6 +31,8 @@ const RETRY_AFTER_MS = 5000;
 export class Upstream {
   readonly name: string;
   readonly counters = createUpstreamCounters();
+  /** A longer wait for an answer is worth a story, ms. The gateway's recorder writes it. */
+  slowFromMs = -1;
 
   readonly #onIdle: (server: Server) => void;
   readonly #random: () => number;

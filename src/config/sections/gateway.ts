@@ -169,6 +169,12 @@ export const proxy = section('How requests are passed on.', {
       'Say in `X-Sluice-Reason` why the gateway itself had to answer 404, 502, 503 or 504. It names upstreams, servers and their states: not for the public.',
     initial: 'off',
   }),
+  request_id: choice({
+    about:
+      "Every request has an id: in the access log, in `X-Request-Id` of the answers of 400 and above that the gateway itself gives, and for `sluice why`. `own`: a client's `X-Request-Id` is passed as any other field. `send`: the server gets the gateway's id in `X-Request-Id`, in place of the client's. `trust`: a client's one is taken for it and passed on, where it is 1 to 128 letters, digits and `._~+/=:@-`: [requests](requests.md#ids).",
+    initial: 'own',
+    words: ['own', 'send', 'trust'],
+  }),
   upgrade: list(
     'Protocols that may be upgraded to; never h2c. `[]` = none.',
     text({ about: '', kind: 'protocol name' }),

@@ -10,7 +10,7 @@ const NO_LIMITS = { tries: 0, triesTimeoutMs: 0 };
 function attempts(method: string): Attempts {
   const head: Partial<RequestHead> = { method, target: '/', host: 'a', fields: '' };
   // Neither is asked for more.
-  return new Attempts(head as RequestHead, {} as ClientStream);
+  return new Attempts(head as RequestHead, {} as ClientStream, 0);
 }
 
 test('another attempt is bounded in number and time, where they are given', () => {

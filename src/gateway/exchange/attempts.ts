@@ -1,14 +1,25 @@
-// The attempts of one request: who was tried, what came of it, whether another one may follow, and what
-// a method of balancing may ask about the request.
+// The attempts of one request: who was tried, what came of it and what the client got, whether another one may
+// follow, and what a method of balancing may ask about the request.
 
-import { type BalanceKey, recordHead } from '../../model.ts';
+import {
+  type BalanceKey,
+  type ClosedBy,
+  recordHead,
+  type StoryAttempt,
+  type StoryKind,
+} from '../../model.ts';
 import type { Balanced, Outcome, Server, Upstream } from '../../upstream.ts';
 import { isIdempotent, type RequestHead, type ResponseHead } from '../message.ts';
+import { type Recorder, type RequestIds, stateThen } from '../recorder.ts';
+import type { Result } from './account.ts';
 import { balanceKey } from './balance-key.ts';
 import type { ClientStream } from './client-stream.ts';
 import { type Failure, mayRetry, outcomeOf } from './retry.ts';
 
 const NONE: readonly Server[] = [];
+const NO_FAILURES: readonly StoryAttempt[] = [];
+/** Failed attempts that are remembered: the first ones, and as many of the last. */
+const FAILURES_HALF = 4;
 
 /** How many attempts are allowed, and for how long; 0 = no limit. */
 export type TryLimits = { readonly tries: number; readonly triesTimeoutMs: number };
@@ -16,9 +27,23 @@ export type TryLimits = { readonly tries: number; readonly triesTimeoutMs: numbe
 export class Attempts implements Balanced {
   tried = NONE;
   readonly isIdempotent: boolean;
+  /** When the request came. */
+  readonly beganMs: number;
+  /** Of the response; 0: none has begun. */
+  status = 0;
+  /** Of the response's body, or through the tunnel. */
+  bytes = 0;
+  /** Of the answer that refused its body. */
+  refusedWith = 0;
+  closedBy: ClosedBy = '';
   /** Of the attempt under way: when it began, and how long until the head of its answer. */
   startedMs = 0;
   tookMs = 0;
+  /** When its new connection stood; 0: it needed none, or that does not stand. */
+  connectedMs = 0;
+  /** Those that failed, for the story; their `startMs` is on the clock of the gateway. */
+  failures = NO_FAILURES;
+  failuresLeftOut = 0;
   /** A byte of the request was handed to an established connection. */
   isSent = false;
   failed: Failure | undefined;
@@ -29,16 +54,75 @@ export class Attempts implements Balanced {
   #isSuspect = false;
   readonly #head: RequestHead;
   readonly #client: ClientStream;
+  #id = '';
 
-  constructor(head: RequestHead, client: ClientStream) {
+  constructor(head: RequestHead, client: ClientStream, nowMs: number) {
+    this.beganMs = nowMs;
     this.#head = head;
     this.#client = client;
     this.isIdempotent = isIdempotent(head.method);
   }
 
+  /** Of the request; it is made for whoever asks first. */
+  idFrom(ids: RequestIds): string {
+    if (this.#id === '') this.#id = ids.idOf(this.#head.requestId);
+    return this.#id;
+  }
+
+  /** How long the client waited for the head of the last attempt's answer. */
+  get waitMs(): number {
+    return this.startedMs + this.tookMs - this.beganMs;
+  }
+
   begin(nowMs: number): void {
     this.startedMs = nowMs;
     this.isSent = false;
+    this.connectedMs = 0;
+  }
+
+  /**
+   * The one under way has failed; call it before the server hears of it. True: the connection was a kept one,
+   * which the server had closed, and that says nothing about it. Its other idle ones are likely as dead, so
+   * the next attempt takes a new one, on any server.
+   */
+  fails(failed: Failure, server: Server, isReused: boolean, nowMs: number): boolean {
+    this.failed = failed;
+    this.#remember(this.told(server, nowMs, failed.reason));
+    const isStale = isReused && failed.code === 'closed_early';
+    if (isStale) this.isFreshOnly = true;
+    else this.tried = [...this.tried, server];
+    return isStale;
+  }
+
+  /** The one under way, as it is now. */
+  told(server: Server, nowMs: number, failure: string): StoryAttempt {
+    const { startedMs, connectedMs, tookMs, status } = this;
+    return {
+      ...{ server: server.id, startMs: startedMs, status, failure, retried: false },
+      connectMs: connectedMs === 0 ? null : connectedMs - startedMs,
+      headMs: status === 0 ? null : tookMs,
+      tookMs: nowMs - startedMs,
+      stateThen: stateThen(server, nowMs),
+    };
+  }
+
+  /** Whether the request is worth a story now that it ends; '' = no. */
+  storyKind(recorder: Recorder, result: Result, upstream: Upstream | undefined, nowMs: number) {
+    if (result === 'answered' && this.status < 500 && !this.isRetried) {
+      return upstream === undefined ? '' : recorder.whyOrdinary(upstream, this.waitMs, nowMs);
+    }
+    const isFailed = result !== 'answered' || this.status >= 500;
+    const kind: StoryKind = isFailed ? 'failed' : 'retried';
+    const status = this.status || this.refusedWith;
+    return recorder.admits(kind, upstream?.name ?? '', status) ? kind : '';
+  }
+
+  #remember(failure: StoryAttempt): void {
+    const { failures } = this;
+    const isMuch = failures.length === 2 * FAILURES_HALF;
+    if (isMuch) this.failuresLeftOut += 1;
+    const kept = isMuch ? failures.toSpliced(FAILURES_HALF, 1) : failures;
+    this.failures = [...kept, failure];
   }
 
   /** Of the answer, or of the 101 that opens a tunnel. */

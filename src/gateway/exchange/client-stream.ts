@@ -34,8 +34,8 @@ export interface ClientStream {
   done(): void;
   /** A whole answer of the gateway's own instead of a server's. */
   answer(response: OwnResponse): void;
-  /** The same to bytes that cannot be trusted to hold another request. */
-  refuse(status: number, reason: string): void;
+  /** The same to bytes that cannot be trusted to hold another request. `id`: of this one. */
+  refuse(status: number, reason: string, id: string): void;
   /** What was begun cannot be completed: the client must see that it is not complete. */
   cut(): void;
   /** A 101. From now on `send` carries the tunnel's bytes, never with `done`. */

@@ -4,6 +4,7 @@
 import type { GatewayConfig } from '../../config.ts';
 import type { UpstreamSet } from '../../upstream.ts';
 import type { AccessLog } from '../access-log.ts';
+import type { Recorder, RequestIds } from '../recorder.ts';
 import type { OwnAnswers, ReadPage, RouteTable } from '../routing.ts';
 import type { LongLived } from './long-lived.ts';
 import type { ServerStreams } from './server-stream.ts';
@@ -15,6 +16,8 @@ export type ExchangeContext = {
   readonly longLived: LongLived;
   accessLog: AccessLog | undefined;
   readonly ownAnswers: OwnAnswers;
+  readonly ids: RequestIds;
+  readonly recorder: Recorder;
   /** undefined: nobody renders pages. */
   readonly readPage: ReadPage | undefined;
   /** Monotonic milliseconds. */

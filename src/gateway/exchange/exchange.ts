@@ -12,7 +12,7 @@ import type { Outcome, Server, Upstream } from '../../upstream.ts';
 import type { RequestHead, ResponseHead } from '../message.ts';
 import { answerPage, type PageRoute } from '../routing.ts';
 import { NO_BYTES } from '../transport.ts';
-import { countExchange, countTunnel, countTunnelEnd, idsOf, type Result } from './account.ts';
+import { countExchange, countTunnel, countTunnelEnd, type Result } from './account.ts';
 import { Attempts } from './attempts.ts';
 import type { ClientStream, ClientStreamHandler } from './client-stream.ts';
 import type { ExchangeContext } from './context.ts';
@@ -20,6 +20,7 @@ import type { Closable, Lasting } from './long-lived.ts';
 import { RequestBody } from './request-body.ts';
 import type { Failure } from './retry.ts';
 import type { ServerStream, ServerStreamHandler } from './server-stream.ts';
+import { tell } from './tell.ts';
 import { Tunnel } from './tunnel.ts';
 import { allowedUpgrade } from './upgrade.ts';
 
@@ -33,7 +34,6 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   readonly #head: RequestHead;
   readonly #attempts: Attempts;
   readonly #body: RequestBody;
-  readonly #startedMs: number;
   #upstream: Upstream | undefined;
   #server: Server | undefined;
   #stream: ServerStream | undefined;
@@ -41,9 +41,6 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   #response: ResponseHead | undefined;
   /** Set when more of the response came than its first read; see long-lived.ts. */
   #lasting: Lasting | undefined;
-  /** Of the response; 0: none has begun. */
-  #status = 0;
-  #bodyBytes = 0;
   #isContinued = false;
   #isWaiting = false; // The request is whole, and no response has begun.
   #isEnded = false;
@@ -52,8 +49,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     this.#gateway = gateway;
     this.#client = client;
     this.#head = head;
-    this.#startedMs = gateway.now();
-    this.#attempts = new Attempts(head, client);
+    this.#attempts = new Attempts(head, client, gateway.now());
     this.#body = new RequestBody(gateway.config.limits.relayBytesMax);
   }
 
@@ -74,14 +70,14 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   begin(buffer: Buffer, start: number, end: number, done: boolean): void {
     const { routes, upstreams, config } = this.#gateway;
     const head = this.#head;
-    this.#body.isDone = done;
+    this.#body.comes(end - start, done);
     const route = routes.match(head.host, head.target);
     if ('status' in route) return this.#answer(route.status, route.reason);
     if ('page' in route) return void this.#showPage(route);
     const upstream = upstreams.get(route.upstream);
     this.#upstream = upstream;
     if (upstream === undefined) return this.#answer(503, `no upstream "${route.upstream}"`);
-    upstream.began(this.#startedMs, done);
+    upstream.began(this.#attempts.beganMs, done);
     this.#isWaiting = done;
     if (head.upgrade !== '') this.offeredUpgrade = allowedUpgrade(head.upgrade, config.upgrade);
     if (!done) this.#body.holdBytes = config.requestBuffering[route.upstream] ?? 0;
@@ -106,8 +102,8 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   }
 
   requestBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
-    if (done) this.#body.isDone = true;
-    if (done && this.#status === 0) {
+    this.#body.comes(end - start, done);
+    if (done && this.#attempts.status === 0) {
       this.#isWaiting = true;
       this.#upstream?.waits(this.#gateway.now());
     }
@@ -124,6 +120,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
 
   clientGone(isBroken: boolean): void {
     if (this.#isEnded) return;
+    this.#attempts.closedBy = 'client';
     this.#leaveServer(this.#tunnel !== undefined && isBroken);
     if (this.#tunnel === undefined) this.#end('clientGone', 'client gone');
     else this.#tunnel.goneBy('client');
@@ -131,18 +128,21 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
 
   stopped(): void {
     if (this.#isEnded) return;
+    this.#attempts.closedBy = 'gateway';
     this.#leaveServer();
     if (this.#tunnel !== undefined) this.#tunnel.goneBy('gateway');
-    else this.#end(this.#status === 0 ? 'lost' : 'cut', 'the gateway stopped');
+    else this.#end(this.#attempts.status === 0 ? 'lost' : 'cut', 'the gateway stopped');
   }
 
   /** Nothing of such a request may look complete to the server. */
   bodyRefused(status: number, reason: string): void {
     this.#leaveServer();
-    const hasBegun = this.#status !== 0;
+    const hasBegun = this.#attempts.status !== 0;
+    this.#attempts.refusedWith = status;
+    this.#attempts.closedBy = 'gateway';
     this.#end('clientGone', reason);
     if (hasBegun) this.#client.cut();
-    else this.#client.refuse(status, reason);
+    else this.#client.refuse(status, reason, this.#attempts.idFrom(this.#gateway.ids));
   }
 
   #leaveServer(isBroken = false): void {
@@ -176,13 +176,19 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   }
 
   serverConnected(): void {
-    if (this.#stream !== undefined) this.#sendRequest(this.#stream, NO_BYTES, 0, 0);
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    if (!stream.isReused) this.#attempts.connectedMs = this.#gateway.now();
+    this.#sendRequest(stream, NO_BYTES, 0, 0);
   }
 
   #sendRequest(stream: ServerStream, buffer: Buffer, start: number, end: number): void {
     const head = this.#head;
     this.#attempts.isSent = true;
-    stream.begin(head, this.#client.forwarding.text(head), this.offeredUpgrade);
+    const extra = this.#client.forwarding.text(head);
+    const { ids } = this.#gateway;
+    const lines = ids.isSent ? `${extra}X-Request-Id: ${this.#attempts.idFrom(ids)}\r\n` : extra;
+    stream.begin(head, lines, this.offeredUpgrade);
     this.#body.sendKept(stream);
     if (this.isIdempotent) this.#body.keep(buffer, start, end, true);
     else this.#body.forget();
@@ -205,21 +211,15 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     const [server, upstream, stream] = [this.#server, this.#upstream, this.#stream];
     const nowMs = now();
     this.#stream = undefined;
-    attempts.failed = failed;
     if (server === undefined || upstream === undefined || stream === undefined) return;
-    // A kept connection that the server had closed says nothing about it. Its other idle ones are
-    // likely as dead, so the next attempt takes a new one, on any server.
-    const isStale = stream.isReused && failed.code === 'closed_early';
-    if (isStale) {
-      streams.distrust(server);
-      attempts.isFreshOnly = true;
-    } else attempts.tried = [...attempts.tried, server];
+    const isStale = attempts.fails(failed, server, stream.isReused, nowMs);
+    if (isStale) streams.distrust(server);
     this.#server = undefined;
     const hasOther = upstream.hasOther(server, nowMs);
     const outcome = isStale ? 'neutral' : attempts.outcomeOf(failed, hasOther);
     upstream.settle(server, outcome, nowMs, nowMs - attempts.startedMs, failed.reason);
     const { isReplayable } = this.#body;
-    const mayGoOn = attempts.mayGoOn(failed, isReplayable, config, nowMs - this.#startedMs);
+    const mayGoOn = attempts.mayGoOn(failed, isReplayable, config, nowMs - this.#attempts.beganMs);
     if (!mayGoOn) this.#answer(failed.status, failed.reason);
     if (!mayGoOn || !this.#tryNext(upstream, NO_BYTES, 0, 0)) {
       server.counters.lost += 1;
@@ -249,7 +249,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     if (upstream === undefined || server === undefined) return;
     this.#body.forget();
     this.#attempts.headCame(server, this.#gateway.now());
-    this.#status = head.status;
+    this.#attempts.status = head.status;
     this.#response = head;
     this.#client.begin(this.#attempts.withCookie(head, upstream, server));
   }
@@ -262,7 +262,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
       const stop = this.#lasting?.relays(buffer, start, end) ?? -1;
       if (stop !== -1) return this.#endEvents(buffer, start, stop);
     }
-    this.#bodyBytes += end - start;
+    this.#attempts.bytes += end - start;
     // The client is slower than the server: no more is taken from it, unless it is done with us.
     if (!this.#client.send(buffer, start, end, done) && !done) this.#stream?.pause();
     if (done) this.#finish();
@@ -288,7 +288,8 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   #endEvents(buffer: Buffer, start: number, end: number): void {
     this.#leaveServer();
     if (this.#lasting !== undefined) this.#lasting.isClosed = true;
-    this.#bodyBytes += end - start;
+    this.#attempts.closedBy = 'gateway';
+    this.#attempts.bytes += end - start;
     this.#client.send(buffer, start, end, true);
     this.#finish(CLOSED);
   }
@@ -296,6 +297,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   responseCut(reason: string, source: Failure['source']): void {
     const server = this.#server;
     this.#stream = undefined;
+    this.#attempts.closedBy = source;
     if (server === undefined) return;
     const hasOther = this.#upstream?.hasOther(server, this.#gateway.now()) === true;
     this.#end('cut', reason, this.#attempts.outcomeOf({ source, retry: 'no' }, hasOther));
@@ -316,11 +318,11 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     if (server === undefined || upstream === undefined) return;
     const over = (): void => this.#tunnelOver();
     this.#tunnel = new Tunnel(head.upgrade, { client: this.#client, server: this.#stream, over });
-    this.#status = 101;
+    this.#attempts.status = 101;
     const nowMs = this.#gateway.now();
     countTunnel(upstream, server);
     this.#attempts.headCame(server, nowMs);
-    upstream.ended('answered', nowMs, this.#startedMs, this.#isWaiting);
+    upstream.ended('answered', nowMs, this.#attempts.beganMs, this.#isWaiting);
     this.#client.openTunnel(this.#attempts.withCookie(head, upstream, server));
     this.#lasts();
   }
@@ -353,7 +355,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     const [tunnel, server, upstream] = [this.#tunnel, this.#server, this.#upstream];
     this.#stream = undefined;
     if (tunnel === undefined || server === undefined || upstream === undefined) return;
-    this.#bodyBytes = tunnel.bytes;
+    this.#attempts.bytes = tunnel.bytes;
     const reason = countTunnelEnd(tunnel, upstream, server);
     this.#end(reason === '' ? 'answered' : 'cut', tunnel.isClosed ? CLOSED : reason);
   }
@@ -363,8 +365,10 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   /** The gateway's own answer: no server could be asked, or none gave an answer. */
   #answer(status: number, reason: string, page?: TextAnswer): void {
     const upstream = this.#upstream;
-    const response = this.#gateway.ownAnswers.compose({ status, reason, upstream, page });
-    this.#status = status;
+    const { ids, ownAnswers } = this.#gateway;
+    const id = this.#attempts.idFrom(ids);
+    const response = ownAnswers.compose({ status, reason, upstream, page, id });
+    this.#attempts.status = status;
     this.#end(status === 200 ? 'answered' : upstream ? 'lost' : 'refused', reason);
     this.#client.answer(response);
   }
@@ -373,27 +377,23 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   #end(result: Result, reason: string, outcome: Outcome = 'neutral'): void {
     this.#isEnded = true;
     if (this.#lasting !== undefined) this.#gateway.longLived.ended(this.#lasting, result);
-    const nowMs = this.#gateway.now();
-    const upstream = this.#upstream;
-    const server = this.#server;
-    if (server !== undefined)
-      upstream?.settle(server, outcome, nowMs, this.#attempts.tookMs, reason);
+    const { accessLog, recorder, now } = this.#gateway;
+    const nowMs = now();
+    const [upstream, server, attempts] = [this.#upstream, this.#server, this.#attempts];
+    const whyFailed = result === 'answered' ? '' : reason;
+    const kind = attempts.storyKind(recorder, result, upstream, nowMs);
+    // Before it is settled, which changes what the server is.
+    const last = kind && server ? attempts.told(server, nowMs, whyFailed) : undefined;
+    if (server !== undefined) upstream?.settle(server, outcome, nowMs, attempts.tookMs, reason);
     if (upstream !== undefined && this.#tunnel === undefined) {
-      countExchange(result, this.#status, upstream, server);
-      if (result !== 'refused') upstream.ended(result, nowMs, this.#startedMs, this.#isWaiting);
+      countExchange(result, attempts.status, upstream, server);
+      if (result !== 'refused') upstream.ended(result, nowMs, attempts.beganMs, this.#isWaiting);
+    }
+    if (accessLog !== undefined || kind !== '') {
+      const [client, head, body, gateway] = [this.#client, this.#head, this.#body, this.#gateway];
+      const of = { gateway, client, head, body, attempts, upstream, server };
+      tell({ ...of, kind, last, result, reason, nowMs });
     }
     this.#body.forget();
-    this.#gateway.accessLog?.write({
-      client: this.#client.forwarding.client(this.#head),
-      listener: this.#client.listener,
-      request: this.#head,
-      status: this.#status,
-      bytes: this.#bodyBytes,
-      ms: nowMs - this.#startedMs,
-      upstream: this.#upstream?.name ?? '',
-      servers: idsOf(this.#attempts.tried, this.#server),
-      result,
-      reason,
-    });
   }
 }

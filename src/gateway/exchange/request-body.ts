@@ -7,6 +7,8 @@ import type { ServerStream } from './server-stream.ts';
 export class RequestBody {
   /** The client's body is complete. */
   isDone = false;
+  /** That have come. */
+  bytes = 0;
   /** More than 0: the body is held, up to this size, and no server is involved yet. */
   holdBytes = 0;
   /** The whole body so far is at hand. */
@@ -26,6 +28,12 @@ export class RequestBody {
 
   get #keptBytes(): number {
     return this.#kept?.length ?? 0;
+  }
+
+  /** `bytes` more; `done`: the last ones. */
+  comes(bytes: number, done: boolean): void {
+    this.bytes += bytes;
+    if (done) this.isDone = true;
   }
 
   /** Keeps a copy. Beyond the limit nothing is kept, but for bytes that no server has got yet. */

@@ -44,7 +44,10 @@ export function http1Settings(config: GatewayConfig): Http1Settings {
   return {
     config,
     requestLimits: {
-      head: { uriBytesMax, headBytesMax, fieldsMax, underscoresInHeaders, allowTrace },
+      head: {
+        ...{ uriBytesMax, headBytesMax, fieldsMax, underscoresInHeaders, allowTrace },
+        takesRequestId: config.requestId !== 'own',
+      },
       body: limits,
     },
     responseBodyLimits: {

@@ -20,6 +20,7 @@ export {
   interimHeadText,
   LAST_CHUNK,
   ownResponseText,
+  refusalFields,
   refusalText,
   requestHeadText,
   responseFraming,

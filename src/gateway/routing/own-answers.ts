@@ -27,6 +27,8 @@ export type OwnAnswer = {
   readonly reason: string;
   /** Whose servers could not answer; undefined: no route, or no such upstream. */
   readonly upstream: Upstream | undefined;
+  /** Of the request; '' = none. */
+  readonly id?: string;
   /** Instead of a text. */
   readonly page?: TextAnswer | undefined;
 };
@@ -59,7 +61,7 @@ export class OwnAnswers {
 
   compose(answer: OwnAnswer): OwnResponse {
     const nowMs = this.#now();
-    const { status, reason, upstream, page } = answer;
+    const { status, reason, upstream, page, id = '' } = answer;
     if (status >= 500) this.#note(answer);
     let fields = `Content-Type: ${page?.contentType ?? 'text/plain'}\r\n`;
     if (page !== undefined) fields += 'Cache-Control: no-store\r\n';
@@ -68,6 +70,7 @@ export class OwnAnswers {
     if (status === 503) {
       fields += `Retry-After: ${upstream?.retryAfterSeconds(nowMs) ?? RETRY_AFTER_S}\r\n`;
     }
+    if (status >= 400 && id !== '') fields += `X-Request-Id: ${id}\r\n`;
     if (this.#isReasonShown && reason !== '') fields += `X-Sluice-Reason: ${printable(reason)}\r\n`;
     return { status, fields, body: page?.body ?? `sluice: ${TEXTS[status] ?? reason}\n` };
   }

@@ -17,7 +17,12 @@ const BAD_PATH: NoRoute = { status: 400, reason: 'the path of the target is not 
 /** Where a request goes. */
 export type Destination = { readonly upstream: string } | PageRoute;
 
-type PathRule = { readonly path: string; readonly destination: Destination };
+type PathRule = {
+  readonly path: string;
+  readonly destination: Destination;
+  /** As it was written. */
+  readonly name: string;
+};
 
 export class RouteTable {
   readonly #exact = new Map<string, PathRule[]>();
@@ -34,6 +39,7 @@ export class RouteTable {
       const rule = {
         path: normalPath(route.path) ?? route.path,
         destination: destinationOf(route),
+        name: `${route.host}${route.path}`,
       };
       if (route.host === '') any.push(rule);
       else if (route.host.startsWith('*.')) push(this.#wildcard, route.host.slice(1), rule);
@@ -51,7 +57,16 @@ export class RouteTable {
   match(host: string, target: string): Destination | NoRoute {
     if (this.#only !== undefined) return this.#only;
     const path = this.#hasPaths ? normalPath(target) : '/';
-    if (path === undefined) return BAD_PATH;
+    return path === undefined ? BAD_PATH : (this.#find(host, path)?.destination ?? NOT_FOUND);
+  }
+
+  /** Host and path of the route, as it was written; '' = none fits. */
+  nameOf(host: string, target: string): string {
+    const path = this.#hasPaths ? normalPath(target) : '/';
+    return path === undefined ? '' : (this.#find(host, path)?.name ?? '');
+  }
+
+  #find(host: string, path: string): PathRule | undefined {
     const exact = this.#exact.get(host);
     const found = exact && firstMatch(exact, path);
     if (found !== undefined) return found;
@@ -59,11 +74,11 @@ export class RouteTable {
       // Longest suffix first: `a.b.c` tries `.b.c`, then `.c`.
       for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
         const rules = this.#wildcard.get(host.slice(dot));
-        const destination = rules && firstMatch(rules, path);
-        if (destination !== undefined) return destination;
+        const inner = rules && firstMatch(rules, path);
+        if (inner !== undefined) return inner;
       }
     }
-    return firstMatch(this.#any, path) ?? NOT_FOUND;
+    return firstMatch(this.#any, path);
   }
 }
 
@@ -72,9 +87,9 @@ function destinationOf(route: Route): Destination {
   return { page: route.page, allow: new AddressSet(route.allow) };
 }
 
-function firstMatch(rules: readonly PathRule[], path: string): Destination | undefined {
+function firstMatch(rules: readonly PathRule[], path: string): PathRule | undefined {
   for (const rule of rules) {
-    if (isUnder(rule.path, path)) return rule.destination;
+    if (isUnder(rule.path, path)) return rule;
   }
   return undefined;
 }

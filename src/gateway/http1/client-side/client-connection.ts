@@ -3,12 +3,17 @@
 // is answered. A refused connection is never read as HTTP again. Ends with a lingering close, since
 // closing over unread input would make the kernel throw away our last response.
 
-import { type ClientStreamHandler, Exchange, type ExchangeContext } from '../../exchange.ts';
+import {
+  type ClientStreamHandler,
+  Exchange,
+  type ExchangeContext,
+  tellRefusal,
+} from '../../exchange.ts';
 import { Forwarding } from '../../forwarding.ts';
 import type { Connection, ConnectionHandler } from '../../transport.ts';
 import type { Timed } from '../../wheel.ts';
 import { type Http1Context, IDLE_GRACE_MS } from '../context.ts';
-import { type Http1Request, refusalText } from '../syntax.ts';
+import { type Http1Request, refusalFields, refusalText } from '../syntax.ts';
 import { type CutBy, Http1ClientStream, type StreamCarrier } from './http1-client-stream.ts';
 import { RequestReader } from './request-reader.ts';
 
@@ -17,9 +22,6 @@ import { RequestReader } from './request-reader.ts';
  * is in the middle of its body sends on for a while, and a reset would take its answer away.
  */
 const LINGERING_BYTES_MAX = 64 * 1024 * 1024;
-
-/** To clients beyond the limit: their number changes from one second to the next. */
-const TRY_AGAIN = 'Retry-After: 1\r\n';
 
 /** When a client that has ended its side is asked whether it is still there, and when we listen. */
 const ASK_MS = 1000;
@@ -129,14 +131,13 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     else this.resumeBody();
   }
 
-  /** An answer of our own to bytes that cannot be trusted to hold another request. */
-  refuse(status: number, reason: string): void {
+  /** An answer of our own to bytes that cannot be trusted to hold another request. No `id`: no exchange has it. */
+  refuse(status: number, reason: string, id = '', head?: Http1Request): void {
     if (this.#state === 'closed' || this.#state === 'linger') return;
-    this.#gateway.log.debug(
-      { client: this.#connection.remoteAddress, status, reason },
-      'request refused',
-    );
-    const fields = status === 503 ? TRY_AGAIN : '';
+    const { remoteAddress: client } = this.#connection;
+    const known = id || tellRefusal(this.#exchanges, this, { status, reason, head });
+    this.#gateway.log.debug({ client, status, reason, id: known }, 'request refused');
+    const fields = refusalFields(status, known);
     this.#connection.writeText(refusalText(status, `sluice: ${reason}\n`, false, fields));
     this.#linger();
   }
@@ -301,7 +302,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#requests += 1;
     this.#gateway.wheel.clear(this);
     const refusal = reader.beginBody(head);
-    if (refusal !== undefined) return this.refuse(refusal.status, refusal.reason);
+    if (refusal !== undefined) return this.refuse(refusal.status, refusal.reason, '', head);
     this.#keepRest();
     if (!reader.isDone) this.#watchBody();
     // Whatever belongs to one request alone is in these two, and ends with them.

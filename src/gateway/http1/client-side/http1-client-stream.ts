@@ -33,7 +33,7 @@ export interface StreamCarrier {
   resumeBody(): void;
   /** The response is on its way in full. */
   responseSent(keepsAlive: boolean): void;
-  refuse(status: number, reason: string): void;
+  refuse(status: number, reason: string, id: string): void;
   cut(by: CutBy): void;
   openTunnel(headText: string): void;
   endTunnel(): void;
@@ -146,8 +146,8 @@ export class Http1ClientStream implements ClientStream {
     this.#carrier.responseSent(keepAlive);
   }
 
-  refuse(status: number, reason: string): void {
-    this.#carrier.refuse(status, reason);
+  refuse(status: number, reason: string, id: string): void {
+    this.#carrier.refuse(status, reason, id);
   }
 
   cut(): void {

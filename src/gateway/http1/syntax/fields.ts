@@ -21,6 +21,8 @@ const FORWARDED_PROTO = 10;
 const FORWARDED_HOST = 11;
 /** The gateway says these itself. */
 const FORWARDING = 12;
+/** Ordinary, unless the gateway says it itself. */
+const REQUEST_ID = 13;
 
 /** By the length of the name: candidates, lower case, and what they are. */
 const KNOWN: readonly (readonly (readonly [name: string, kind: number])[])[] = (() => {
@@ -36,6 +38,7 @@ const KNOWN: readonly (readonly (readonly [name: string, kind: number])[])[] = (
     ['forwarded-for', FORWARDING],
     ['connection', CONNECTION],
     ['keep-alive', KEEP_ALIVE],
+    ['x-request-id', REQUEST_ID],
     ['content-length', CONTENT_LENGTH],
     ['http2-settings', DROPPED],
     ['x-forwarded-for', FORWARDED_FOR],
@@ -93,6 +96,8 @@ export class FieldPass {
   forwardedFor = '';
   forwardedProto = '';
   forwardedHost = '';
+  requestIds = 0;
+  requestId = '';
   #nominated: Set<string> | undefined = undefined;
 
   #reset(): void {
@@ -115,6 +120,8 @@ export class FieldPass {
     this.forwardedFor = '';
     this.forwardedProto = '';
     this.forwardedHost = '';
+    this.requestIds = 0;
+    this.requestId = '';
     this.#nominated = undefined;
   }
 
@@ -139,7 +146,7 @@ export class FieldPass {
       if (!isPlain || KNOWN_FIRST[first] === 1) {
         colon = text.indexOf(':', position);
         lineEnd = text.indexOf('\r', colon);
-        kind = kindOf(text, position, colon - position, rules.isRequest);
+        kind = kindOf(text, position, colon - position, rules);
         if (!isPlain && kind === ORDINARY) kind = foldedKind(text.slice(position, colon), rules);
       } else lineEnd = text.indexOf('\r', position);
       if (kind !== ORDINARY || !isAsWritten(text, colon, lineEnd)) {
@@ -198,6 +205,10 @@ export class FieldPass {
       case FORWARDED_PROTO:
         if (value !== '') this.forwardedProto = value;
         return;
+      case REQUEST_ID:
+        this.requestIds += 1;
+        this.requestId = value;
+        return;
       default: // FORWARDED_HOST
         if (value !== '') this.forwardedHost = value;
     }
@@ -226,17 +237,24 @@ export class FieldPass {
   }
 }
 
-export type FieldRules = { readonly isRequest: boolean; readonly underscoresInHeaders: boolean };
+export type FieldRules = {
+  readonly isRequest: boolean;
+  readonly underscoresInHeaders: boolean;
+  /** X-Request-Id is none of the ordinary fields. */
+  readonly takesRequestId?: boolean;
+};
 
 /** The others that must stay are not in `lines` at all. */
 const NOT_NOMINABLE = new Set(['authorization', 'cookie', 'set-cookie']);
 
-function kindOf(text: string, start: number, length: number, isRequest: boolean): number {
+function kindOf(text: string, start: number, length: number, rules: FieldRules): number {
+  const { isRequest } = rules;
   const candidates = KNOWN[length];
   if (candidates !== undefined) {
     for (let index = 0; index < candidates.length; index += 1) {
       const candidate = candidates[index];
       if (candidate !== undefined && hasWord(text, start, candidate[0])) {
+        if (candidate[1] === REQUEST_ID && rules.takesRequestId !== true) return ORDINARY;
         return isRequest || candidate[1] < HOST ? candidate[1] : ORDINARY;
       }
     }
@@ -253,7 +271,7 @@ function kindOf(text: string, start: number, length: number, isRequest: boolean)
 function foldedKind(name: string, rules: FieldRules): number {
   if (!ODD_SIGN.test(name)) return ORDINARY;
   const folded = name.replaceAll(/[^0-9A-Za-z]/g, '-');
-  if (kindOf(folded, 0, folded.length, rules.isRequest) !== ORDINARY) return DROPPED;
+  if (kindOf(folded, 0, folded.length, rules) !== ORDINARY) return DROPPED;
   return !rules.underscoresInHeaders && name.includes('_') ? DROPPED : ORDINARY;
 }
 

@@ -3,7 +3,7 @@
 // understand in two ways is refused, never repaired.
 
 import { hostOf, isSameAuthority } from '../../host.ts';
-import { FieldPass } from './fields.ts';
+import { FieldPass, type FieldRules } from './fields.ts';
 import {
   hasWord,
   isWord,
@@ -30,8 +30,12 @@ const PLAIN = new RegExp(
 const VALID = new RegExp(`^${LINE}(?:[${TOKEN_CLASS}]+:[${TEXT_CLASS}]*\\r\\n)*\\r\\n$`);
 
 const pass = new FieldPass();
-const RULES = { isRequest: true, underscoresInHeaders: false };
-const RULES_UNDERSCORES = { isRequest: true, underscoresInHeaders: true };
+const PLAIN_RULES: FieldRules = { isRequest: true, underscoresInHeaders: false };
+const OTHER_RULES: readonly FieldRules[] = [
+  { ...PLAIN_RULES, takesRequestId: true },
+  { ...PLAIN_RULES, underscoresInHeaders: true },
+  { ...PLAIN_RULES, underscoresInHeaders: true, takesRequestId: true },
+];
 
 /**
  * `text` is one head up to and including its empty line, leading empty lines skipped.
@@ -54,8 +58,7 @@ export function parseRequestHead(text: string, limits: HeadLimits): Http1Request
   }
   // ` HTTP/1.` is eight characters, the digit and CRLF three more.
   const minor = text.charCodeAt(targetEnd + 8) === 0x30 ? 0 : 1;
-  const rules = limits.underscoresInHeaders ? RULES_UNDERSCORES : RULES;
-  pass.read(text, targetEnd + 11, rules, isPlain);
+  pass.read(text, targetEnd + 11, rulesOf(limits), isPlain);
   if (pass.count > limits.fieldsMax) return refuseSyntax(text, limits);
 
   if (method === 'CONNECT') return refuse(405, 'connect is not allowed');
@@ -114,6 +117,7 @@ export function parseRequestHead(text: string, limits: HeadLimits): Http1Request
     forwardedFor: pass.forwardedFor,
     forwardedProto: pass.forwardedProto,
     forwardedHost: pass.forwardedHost,
+    requestId: pass.requestIds === 1 ? pass.requestId : '',
     framing,
     contentLength,
     keepAlive: !pass.close && (minor === 1 || pass.keepAlive),
@@ -124,6 +128,18 @@ export function parseRequestHead(text: string, limits: HeadLimits): Http1Request
         ? upgradeTokens(pass.upgrade)
         : '',
   };
+}
+
+/** One object for all heads. */
+function rulesOf({ underscoresInHeaders, takesRequestId = false }: HeadLimits): FieldRules {
+  if (!underscoresInHeaders && !takesRequestId) return PLAIN_RULES;
+  return (
+    OTHER_RULES.find(
+      (rules) =>
+        rules.underscoresInHeaders === underscoresInHeaders &&
+        (rules.takesRequestId ?? false) === takesRequestId,
+    ) ?? PLAIN_RULES
+  );
 }
 
 /** The refusal of the first wrong byte, as if the head had come byte by byte. */

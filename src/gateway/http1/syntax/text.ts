@@ -89,6 +89,12 @@ export function refusalText(
   return ownResponseText({ status, fields, body, keepAlive, requestMethod });
 }
 
+/** The `extra` of an answer to a request that came to no server. `id`: of the request. */
+export function refusalFields(status: number, id: string): string {
+  // Of clients beyond the limit: their number changes from one second to the next.
+  return `${status === 503 ? 'Retry-After: 1\r\n' : ''}X-Request-Id: ${id}\r\n`;
+}
+
 /** The same with all fields, each a ready line, but for the length and Connection. */
 export function ownResponseText(response: {
   readonly status: number;

@@ -35,5 +35,7 @@ export type HeadLimits = {
   readonly headBytesMax: number;
   readonly fieldsMax: number;
   readonly underscoresInHeaders: boolean;
+  /** The gateway says X-Request-Id itself. */
+  readonly takesRequestId?: boolean;
   readonly allowTrace: boolean;
 };
