@@ -1,7 +1,12 @@
 // The first page: a row per upstream, the gateways, the registries, and what needs attention.
 
 import { useCallback } from 'preact/hooks';
-import type { OverviewTopic, UpstreamRow } from '../../src/admin/contract.ts';
+import type {
+  Attention,
+  OverviewTopic,
+  ServiceRow,
+  UpstreamRow,
+} from '../../src/admin/contract.ts';
 import { type Recent, useRecent } from '../live/recent.ts';
 import { useOverview } from '../live/stream.ts';
 import { Banner } from '../parts/banner.tsx';
@@ -23,7 +28,7 @@ export function Overview() {
   return (
     <>
       <h1 class="unseen">{common().overview}</h1>
-      <Attention overview={overview} />
+      <Needs overview={overview} />
       <section class="card table-card" aria-label={text.upstreams}>
         {names.length === 0 ? (
           <p class="empty">{text.noUpstreams}</p>
@@ -51,11 +56,12 @@ export function Overview() {
                     {text.inFlight}
                   </th>
                   <th scope="col">{text.versions}</th>
+                  <th scope="col">{text.release}</th>
                 </tr>
               </thead>
               <tbody>
                 {Object.entries(overview.upstreams).map(([name, row]) => (
-                  <Row key={name} name={name} row={row} />
+                  <Row key={name} name={name} row={row} services={overview.services} />
                 ))}
               </tbody>
             </table>
@@ -70,24 +76,45 @@ export function Overview() {
   );
 }
 
-function Row({ name, row }: { readonly name: string; readonly row: UpstreamRow }) {
+type RowProps = {
+  readonly name: string;
+  readonly row: UpstreamRow;
+  readonly services: OverviewTopic['services'];
+};
+
+function Row({ name, row, services }: RowProps) {
   const topic = useOverview();
   const newest = useCallback(() => {
     const figures = topic.peek()?.upstreams[name]?.lastSecond;
     return figures === undefined ? {} : { '': figures };
   }, [name]);
   const recent = useRecent(name, '', newest);
-  return <RowOf name={name} row={row} recent={recent} />;
+  // Of most rows nothing changed, and they are not drawn again.
+  const service = Object.entries(services).find(([, { upstream }]) => upstream === name);
+  return (
+    <RowOf
+      name={name}
+      row={row}
+      recent={recent}
+      title={service?.[0] ?? ''}
+      service={service?.[1]}
+    />
+  );
 }
 
 const RowOf = memo(function RowOf({
   name,
   row,
   recent,
+  title,
+  service,
 }: {
   readonly name: string;
   readonly row: UpstreamRow;
   readonly recent: Recent;
+  /** Of the service that is released on it; '' = none was. */
+  readonly title: string;
+  readonly service: ServiceRow | undefined;
 }) {
   const text = overviewText();
   const { requests, errors, failures, p50Ms, p99Ms } = row.lastSecond;
@@ -121,9 +148,47 @@ const RowOf = memo(function RowOf({
       <td>
         <Versions versions={row.versions} />
       </td>
+      <td>
+        {service === undefined ? (
+          <span class="muted">–</span>
+        ) : (
+          <Release name={title} row={service} />
+        )}
+      </td>
     </tr>
   );
 });
+
+function Release({
+  name,
+  row: { running, last },
+}: {
+  readonly name: string;
+  readonly row: ServiceRow;
+}) {
+  const text = overviewText();
+  const one = running ?? last;
+  if (one === undefined) return null;
+  return (
+    <span class="release-cell">
+      <Link to={pathOf('releases', name, one.release)}>{one.release}</Link>
+      {running === undefined ? (
+        <span class={last?.outcome === 'succeeded' ? 'muted' : 'bad'}>
+          {last?.version} · {last?.outcome} · <Since ms={last?.endedAtMs ?? 0} />
+        </span>
+      ) : (
+        <span>
+          → {running.version}
+          {running.total === undefined ? null : ` · ${running.done}/${running.total}`}
+          <span class={running.stale ? 'bad' : 'muted'}>
+            {' · '}
+            {running.stale ? text.noRunner : running.step}
+          </span>
+        </span>
+      )}
+    </span>
+  );
+}
 
 function Versions({ versions }: { readonly versions: UpstreamRow['versions'] }) {
   const known = Object.entries(versions);
@@ -140,32 +205,34 @@ function Versions({ versions }: { readonly versions: UpstreamRow['versions'] }) 
   );
 }
 
-function Attention({ overview }: { readonly overview: OverviewTopic }) {
+function Needs({ overview }: { readonly overview: OverviewTopic }) {
   const text = overviewText();
-  const lost = Object.entries(overview.registries).filter(([, { reachable }]) => !reachable);
-  const silent = Object.values(overview.gateways).filter(({ state }) => state === 'silent');
-  const empty = Object.entries(overview.upstreams).filter(
-    ([, { eligible, servers }]) => eligible === 0 && servers > 0,
-  );
   return (
     <>
-      {empty.map(([name]) => (
-        <Banner key={name} level="bad">
-          {text.noneEligible(name)} <Link to={pathOf('pools', name)}>{text.look}</Link>
-        </Banner>
-      ))}
-      {lost.map(([name, { kind, address, trouble }]) => (
-        <Banner key={name} level="bad">
-          {text.registryLost(`${kind} ${address}`, trouble)}
-        </Banner>
-      ))}
-      {silent.map(({ name, sinceMs }) => (
-        <Banner key={name} level="warn">
-          {text.silent(name)} <Since ms={sinceMs} />
-        </Banner>
-      ))}
+      {Object.entries(overview.attention).map(([key, one]) => {
+        const { code, level, subject, sinceMs = 0, release } = one;
+        const to = wayOf(one);
+        return (
+          <Banner key={key} level={level}>
+            {text.needs(code, subject, one.text, one.detail ?? '')}
+            {sinceMs > 0 ? (
+              <span class="muted">
+                {' · '}
+                <Since ms={sinceMs} />
+              </span>
+            ) : null}{' '}
+            {to === '' ? null : <Link to={to}>{release ?? text.look}</Link>}
+          </Banner>
+        );
+      })}
     </>
   );
+}
+
+/** Where one sees more of it; '' = here. */
+function wayOf({ code, subject, release }: Attention): string {
+  if (release !== undefined) return pathOf('releases', subject, release);
+  return /^(?:registry|gateway|worker)_/.test(code) ? '' : pathOf('pools', subject);
 }
 
 function Gateways({ overview }: { readonly overview: OverviewTopic }) {

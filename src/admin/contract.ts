@@ -106,6 +106,7 @@ export {
   type Topic,
 } from './contract/stream.ts';
 export type {
+  Attention,
   EventsTopic,
   OverviewTopic,
   PoolServer,
@@ -114,6 +115,7 @@ export type {
   ReleasesTopic,
   ReleaseTopic,
   SecondFigures,
+  ServiceRow,
   TopicTrouble,
   UpstreamRow,
 } from './contract/topics.ts';

@@ -3,4 +3,5 @@
 
 export { HistoryFeed } from './live/history-feed.ts';
 export { Hub } from './live/hub.ts';
+export { SeenReleases } from './live/seen-releases.ts';
 export { computeTopics } from './live/topics.ts';

@@ -34,7 +34,7 @@ import { sumReceipts } from './shared/receipt-sum.ts';
 import { NO_RELEASES, type ReleaseLook, SharedReleases } from './shared/releases.ts';
 import { type Member, namesakes, type Table } from './table.ts';
 
-export { SharedReleases } from './shared/releases.ts';
+export { NO_RELEASES, type ReleaseLook, SharedReleases } from './shared/releases.ts';
 
 /** How long the registry may take to tell at the start what is out. */
 const FIRST_DEADLINE_MS = 2000;

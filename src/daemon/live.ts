@@ -9,6 +9,7 @@ import {
   type DaemonControl,
   HistoryFeed,
   Hub,
+  SeenReleases,
   type SharedControl,
   type Table,
 } from '../control.ts';
@@ -35,13 +36,15 @@ export class LiveView implements Live {
     const versionOf = (server: string): string => shared.releases.version?.(server) ?? '';
     const feed = new HistoryFeed({ table, fleet, versionOf });
     this.#feed = feed;
+    const releases = new SeenReleases(() => shared.releases);
     this.#hub = new Hub({
       log,
       compute: (topics) =>
         computeTopics(
           {
             ...{ history: feed.history, versionOf, status: () => control.known() },
-            releases: () => shared.releases,
+            releases,
+            nowMs: Date.now,
             events: (count) => ({ events: audit.last(count), count: audit.count }),
           },
           topics,

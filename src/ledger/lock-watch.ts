@@ -53,6 +53,11 @@ export class LockWatch {
     return this.#known.get(service)?.lock;
   }
 
+  /** All of them, by service. */
+  locks(): ReadonlyMap<string, LockDocument> {
+    return new Map([...this.#known].map(([service, { lock }]) => [service, lock]));
+  }
+
   /** Of the releases that run on an upstream, the one that began last. */
   runningOn(upstream: string): LockDocument['holder'] {
     let newest: LockDocument['holder'] = null;

@@ -8,7 +8,12 @@ import type {
   ServerDocument,
   UpstreamDocument,
 } from './documents.ts';
-import type { CommandDocument, LockDocument, ReleaseSummary } from './release-documents.ts';
+import type {
+  CommandDocument,
+  LockDocument,
+  ReleaseSummary,
+  WaitsDocument,
+} from './release-documents.ts';
 
 type ById<Value> = Readonly<Record<string, Value>>;
 
@@ -41,6 +46,60 @@ export type RegistryRow = {
   readonly address: string;
   readonly reachable: boolean;
   readonly trouble: string;
+  /** 0 while it is reachable. */
+  readonly lastContactMs: number;
+};
+
+/** A service of which there was a release. */
+export type ServiceRow = {
+  readonly upstream: string;
+  readonly running?: {
+    readonly release: string;
+    readonly version: string;
+    readonly user: string;
+    readonly runner: string;
+    readonly sinceMs: number;
+    /** `drain of 10.0.0.7:9001` */
+    readonly step: string;
+    /** Its runner gives no sign of life. */
+    readonly stale: boolean;
+    readonly waits?: WaitsDocument;
+    /** Instances that are through, and all; left out before there is a plan. */
+    readonly done?: number;
+    readonly total?: number;
+  };
+  /** The newest one that is over. */
+  readonly last?: ReleaseSummary;
+};
+
+/** Something that a person should look at. */
+export type Attention = {
+  readonly level: 'bad' | 'warn' | 'info';
+  readonly code:
+    | 'registry_away'
+    | 'none_eligible'
+    | 'list_held'
+    | 'records_unreadable'
+    | 'servers_out'
+    | 'out_for_long'
+    | 'give_back_waits'
+    | 'not_restarted'
+    | 'gateway_silent'
+    | 'gateway_behind'
+    | 'worker_silent'
+    | 'release_without_runner'
+    | 'release_waits'
+    | 'release_runs'
+    | 'release_failed';
+  /** The upstream, service, registry, gateway or worker. */
+  readonly subject: string;
+  /** In a sentence. */
+  readonly text: string;
+  /** What the sentence is about: servers, a step, a reason. */
+  readonly detail?: string;
+  readonly count?: number;
+  readonly release?: string;
+  readonly sinceMs?: number;
 };
 
 export type OverviewTopic = {
@@ -49,6 +108,9 @@ export type OverviewTopic = {
   readonly gateways: ById<Omit<GatewayDocument, 'id' | 'index'>>;
   readonly registries: ById<RegistryRow>;
   readonly upstreams: ById<UpstreamRow>;
+  readonly services: ById<ServiceRow>;
+  /** By code and subject, worst first. */
+  readonly attention: ById<Attention>;
 };
 
 export type PoolServer = Omit<ServerDocument, 'id'> & {

@@ -7,7 +7,6 @@ import {
   type OverviewTopic,
   type PoolTopic,
   parseTopic,
-  type ReleaseRecords,
   type ReleasesTopic,
   type ReleaseTopic,
   type SecondFigures,
@@ -17,6 +16,9 @@ import {
 } from '../../admin.ts';
 import { isSluiceError } from '../../base/errors.ts';
 import type { History } from '../../history.ts';
+import { attentionOf } from './attention.ts';
+import type { SeenReleases } from './seen-releases.ts';
+import { serviceRows } from './service-rows.ts';
 
 const RELEASES_MAX = 20;
 const EVENTS_MAX = 100;
@@ -26,7 +28,8 @@ export type TopicSources = {
   readonly status: () => StatusDocument;
   readonly history: Pick<History, 'newest'>;
   readonly versionOf: (server: string) => string;
-  readonly releases: () => ReleaseRecords;
+  readonly releases: SeenReleases;
+  readonly nowMs: () => number;
   /** The newest, oldest first, and how many there were. */
   readonly events: (count: number) => {
     readonly events: readonly EventDocument[];
@@ -66,7 +69,7 @@ async function stateOf(
     }
     case 'release':
       try {
-        return await release(sources.releases(), name);
+        return await release(sources.releases, name);
       } catch (error) {
         if (isSluiceError(error)) return { trouble: { code: error.code, message: error.message } };
         throw error;
@@ -74,15 +77,20 @@ async function stateOf(
   }
 }
 
-function overview(sources: TopicSources, status: StatusDocument): OverviewTopic {
+async function overview(sources: TopicSources, status: StatusDocument): Promise<OverviewTopic> {
   const { version, generation, gateways, registry, registries, upstreams } = status;
+  const services = await serviceRows(sources.releases);
   return {
-    ...{ version, generation },
+    ...{ version, generation, services, attention: attentionOf(status, services, sources.nowMs()) },
     gateways: byId(gateways.map(({ id, index: _, ...gateway }) => [id, gateway] as const)),
     registries: byId(
       [registry, ...registries].map(
-        ({ name, kind, address, reachable, trouble }) =>
-          [name, { kind, address, reachable, trouble }] as const,
+        ({ name, kind, address, reachable, trouble, lastContactMs }) =>
+          // A registry that answers was heard just now, and would change all the time.
+          [
+            name,
+            { kind, address, reachable, trouble, lastContactMs: reachable ? 0 : lastContactMs },
+          ] as const,
       ),
     ),
     upstreams: byId(upstreams.map((upstream) => [upstream.name, row(sources, upstream)] as const)),
@@ -139,10 +147,7 @@ function figures(
   return { inFlight: newest?.inFlight[0] ?? 0, lastSecond: { ...perSecond, ...times } };
 }
 
-async function release(
-  records: ReleaseRecords,
-  name: string,
-): Promise<ReleasesTopic | ReleaseTopic> {
+async function release(records: SeenReleases, name: string): Promise<ReleasesTopic | ReleaseTopic> {
   const [service = '', id = ''] = name.split('/');
   if (id === '') {
     const { shared, lock, stale, releases } = await records.history(service);

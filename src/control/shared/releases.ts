@@ -58,7 +58,9 @@ export type SharedReleasesOptions = {
 };
 
 /** What is seen of releases without asking; nothing where nothing is shared. */
-export type ReleaseLook = Partial<Pick<SharedReleases, 'version' | 'watch' | 'runningOn'>>;
+export type ReleaseLook = Partial<
+  Pick<SharedReleases, 'version' | 'watch' | 'runningOn' | 'standing'>
+>;
 
 export class SharedReleases implements ReleaseRecords {
   readonly #options: SharedReleasesOptions;
@@ -88,6 +90,14 @@ export class SharedReleases implements ReleaseRecords {
   /** That a release started at this address; '' = not known. */
   version(server: string): string {
     return this.#versions.version(server);
+  }
+
+  /** The lock of each service as it was seen last, and whether its holder gives no sign of life. */
+  standing(): ReadonlyMap<string, { readonly lock: LockDocument; readonly stale: boolean }> {
+    const locks = [...this.#watch.locks()];
+    return new Map(
+      locks.map(([name, lock]) => [name, { lock, stale: this.#watch.isStale(name, lock) }]),
+    );
   }
 
   /** Null: none does. */
