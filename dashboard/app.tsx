@@ -18,6 +18,7 @@ type PageProps = { readonly segments: readonly string[] };
 
 const PAGES: Readonly<Record<string, (props: PageProps) => preact.JSX.Element>> = {
   '': () => <Overview />,
+  events: later(() => import('./pages/events.tsx').then(({ Events }) => Events)),
   pools: later(() => import('./pages/pool.tsx').then(({ Pool }) => Pool)),
 };
 
