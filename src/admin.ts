@@ -79,6 +79,7 @@ export {
 } from './admin/control.ts';
 export { dashboardUrl } from './admin/dashboard.ts';
 export {
+  type MetricsFormat,
   type MetricsSource,
   renderMetrics,
   renderPage,

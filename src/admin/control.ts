@@ -23,6 +23,7 @@ import type {
   ReleaseRecords,
   StatusDocument,
 } from './contract.ts';
+import type { MetricsFormat } from './pages.ts';
 
 /** @throws not_found, conflict, guard_refused, … as the routes of the contract say */
 export interface Control {
@@ -39,8 +40,7 @@ export interface Control {
   openReceipt(upstream: string): Promise<ReceiptDocument>;
   readReceipt(id: string): Promise<ReceiptDocument>;
   readonly releases: ReleaseRecords;
-  /** Prometheus text. */
-  metrics(): Promise<string>;
+  metrics(format?: MetricsFormat): Promise<string>;
 }
 
 /** What a person at a page asks before deciding. */

@@ -6,12 +6,12 @@ import type { StatusDocument } from './contract.ts';
 import { listPage } from './pages/list-page.ts';
 import { statusPage } from './pages/status-page.ts';
 
+export { type MetricsSource, renderMetrics, type SocketMetrics } from './pages/metrics.ts';
 export {
-  METRICS_CONTENT_TYPE,
-  type MetricsSource,
-  renderMetrics,
-  type SocketMetrics,
-} from './pages/metrics.ts';
+  METRICS_CONTENT_TYPES,
+  type MetricsFormat,
+  metricsFormat,
+} from './pages/metrics-format.ts';
 
 const PAGES: Readonly<Record<PageName, (status: StatusDocument, query: string) => TextAnswer>> = {
   upstream_list: listPage,

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { server, socketMetrics, status, upstream } from '../../../test/support/admin/documents.ts';
 import { metricsComplaints } from '../../../test/support/admin/metrics-lint.ts';
+import { needPromtool } from '../../../test/support/peers/promtool.ts';
 import {
   countAnswer,
   createServerCounters,
@@ -12,7 +13,7 @@ import {
   recordDuration,
   recordHead,
 } from '../../model.ts';
-import { renderMetrics } from '../pages.ts';
+import { type MetricsFormat, metricsFormat, renderMetrics } from '../pages.ts';
 
 const GOOD = '# HELP a_total A.\n# TYPE a_total counter\na_total{b="c"} 1\n';
 const TIMES = `# HELP t_seconds T.\n# TYPE t_seconds histogram\nt_seconds_bucket{le="1"} 1\nt_seconds_bucket{le="+Inf"} 2
@@ -48,7 +49,7 @@ test('the judge finds each fault, and none in a good text', () => {
   }
 });
 
-function metrics(): Promise<string> {
+function metrics(format: MetricsFormat = 'text'): Promise<string> {
   const ids = ['10.0.0.1:80', '[::1]:80', 'name "quoted"\\:80', 'silent:80'];
   const counters = createUpstreamCounters();
   recordDuration(counters, 7);
@@ -61,11 +62,12 @@ function metrics(): Promise<string> {
   });
   const names = ['app', 'other "app"\n'];
   const described = ids.map((id) => server(id));
-  return renderMetrics({
+  const source = {
     status: status(names.map((name) => upstream(name, described))),
     ...{ workerCrashes: 1, sockets: socketMetrics() },
     upstreams: names.map((name) => ({ name, counters, servers })),
-  });
+  };
+  return renderMetrics(source, format);
 }
 
 test('the metrics are as Prometheus wants them', async () => {
@@ -93,4 +95,49 @@ test('a server that never answered has no histogram, and each time is below its 
     ![...lines].some((line) => line.includes('le="0.0015"')),
     'no more bounds than of durations',
   );
+});
+
+test('promtool finds nothing in the text, and reads the OpenMetrics', async (t) => {
+  const promtool = needPromtool(t);
+  if (promtool === undefined) return;
+  assert.equal(await promtool.checkMetrics(await metrics()), '');
+  assert.equal(await promtool.readOpenMetrics(await metrics('openmetrics')), '');
+  // The judge tells good from bad.
+  assert.notEqual(await promtool.checkMetrics(GOOD.replaceAll('_total', '')), '');
+  assert.notEqual(await promtool.readOpenMetrics(await metrics()), '');
+});
+
+test('OpenMetrics has the samples of the text, a counter its family without _total, and an end', async () => {
+  const [text, open] = [await metrics(), await metrics('openmetrics')];
+  const samples = (of: string): string[] => of.split('\n').filter((line) => /^[^#]/.test(line));
+  assert.deepEqual(samples(open), samples(text));
+  assert.match(open, /^# TYPE sluice_worker_crashes counter\nsluice_worker_crashes_total 1$/m);
+  assert.match(open, /\n# EOF\n$/);
+});
+
+const ACCEPTED: readonly (readonly [accept: string, format: MetricsFormat])[] = [
+  ['', 'text'],
+  ['*/*', 'text'],
+  ['text/html,application/xhtml+xml,*/*;q=0.8', 'text'],
+  ['application/openmetrics-text', 'openmetrics'],
+  ['application/openmetrics-text; version=1.0.0; charset=utf-8', 'openmetrics'],
+  ['application/openmetrics-text; version=0.0.1', 'text'],
+  ['application/openmetrics-text; version=1.0.0; q=0', 'text'],
+  ['application/openmetrics-text;q=x', 'text'],
+  ['application/openmetrics-text;q=0.3,text/plain;q=0.5', 'text'],
+  // Prometheus 2.42, and 3 with and without native histograms.
+  [
+    'application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1',
+    'openmetrics',
+  ],
+  [
+    'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=1.0.0;q=0.3,*/*;q=0.2',
+    'openmetrics',
+  ],
+  ['TEXT/PLAIN;version=0.0.4', 'text'],
+  [`${'a/b,'.repeat(1000)}application/openmetrics-text`, 'text'],
+];
+
+test('the form of the metrics is the one that the scraper prefers', () => {
+  for (const [accept, format] of ACCEPTED) assert.equal(metricsFormat(accept), format, accept);
 });

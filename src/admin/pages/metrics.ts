@@ -3,7 +3,7 @@
 // twice and a server that is gone leaves no series behind. Label values come from closed sets:
 // upstream, server id, eligibility, result and status class.
 
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, type OpenMetricsContentType, Registry } from 'prom-client';
 import {
   DURATION_BOUNDS_MS,
   ELIGIBILITIES,
@@ -15,10 +15,8 @@ import {
   type UpstreamCounters,
 } from '../../model.ts';
 import type { ServerDocument, StatusDocument } from '../contract.ts';
-import { TimeHistogram } from './time-histogram.ts';
-
-/** Version 0.0.4 of the format, which every Prometheus reads. */
-export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+import { METRICS_CONTENT_TYPES, type MetricsFormat } from './metrics-format.ts';
+import { type AnyRegistry, TimeHistogram } from './time-histogram.ts';
 
 /** Descriptors and connections: now, and since the start where they are events. */
 export type SocketMetrics = Readonly<SocketCounters> & {
@@ -62,8 +60,11 @@ const CHECKS: Readonly<Record<ServerDocument['checks'], number | null>> = {
 };
 const CLASSES = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'];
 
-export function renderMetrics(source: MetricsSource): Promise<string> {
-  const registry = new Registry();
+export async function renderMetrics(
+  source: MetricsSource,
+  format: MetricsFormat = 'text',
+): Promise<string> {
+  const registry = registryOf(format);
   const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []) =>
     new Gauge({ name, help, labelNames, registers: [registry] });
   addProgram(source, gauge);
@@ -71,6 +72,13 @@ export function renderMetrics(source: MetricsSource): Promise<string> {
   addSockets(source.sockets, gauge, registry);
   addTraffic(source, registry, gauge);
   return registry.metrics();
+}
+
+function registryOf(format: MetricsFormat): AnyRegistry {
+  if (format === 'text') return new Registry();
+  const registry = new Registry<OpenMetricsContentType>();
+  registry.setContentType(METRICS_CONTENT_TYPES.openmetrics);
+  return registry;
 }
 
 type MakeGauge = <T extends string>(name: string, help: string, labels?: readonly T[]) => Gauge<T>;
@@ -85,6 +93,9 @@ function addProgram({ status }: MetricsSource, gauge: MakeGauge): void {
   );
   gauge('sluice_generation', 'Generation of the current table.').set(status.generation);
   gauge('sluice_workers', 'Worker processes that are alive.').set(status.workers.length);
+  gauge('sluice_workers_behind', 'Workers without the current table.').set(
+    status.workers.filter(({ generation }) => generation < status.generation).length,
+  );
   gauge('sluice_client_connections', 'Open client connections.').set(
     status.workers.reduce((sum, worker) => sum + worker.connections, 0),
   );
@@ -117,6 +128,9 @@ function addServers(status: StatusDocument, gauge: MakeGauge): void {
     'upstream',
     'checks',
   ]);
+  const ofUpstream = ['upstream'] as const;
+  const held = gauge('sluice_upstream_held_servers', 'Servers whose list is gone.', ofUpstream);
+  const problems = gauge('sluice_upstream_problems', 'Unreadable records, held lists.', ofUpstream);
   const labels = ['upstream', 'server'] as const;
   const eligible = gauge('sluice_server_eligible', '1 when it may take requests.', labels);
   const up = gauge('sluice_server_up', 'Verdict of the checks: 1 up, 0 down.', labels);
@@ -127,7 +141,9 @@ function addServers(status: StatusDocument, gauge: MakeGauge): void {
   );
   const weight = gauge('sluice_server_weight', 'Configured weight.', labels);
   const inFlight = gauge('sluice_server_in_flight_requests', 'Requests not yet settled.', labels);
-  for (const { name: upstream, servers } of status.upstreams) {
+  for (const { name: upstream, servers, ...described } of status.upstreams) {
+    problems.set({ upstream }, described.problems.length);
+    held.set({ upstream }, servers.filter(({ source }) => source === 'held').length);
     for (const reason of ELIGIBILITIES) counts.set({ upstream, eligibility: reason }, 0);
     for (const checks of Object.keys(CHECKS)) checked.set({ upstream, checks }, 0);
     for (const server of servers) {
@@ -144,7 +160,7 @@ function addServers(status: StatusDocument, gauge: MakeGauge): void {
   }
 }
 
-function addSockets(sockets: SocketMetrics, gauge: MakeGauge, registry: Registry): void {
+function addSockets(sockets: SocketMetrics, gauge: MakeGauge, registry: AnyRegistry): void {
   const open = gauge('sluice_descriptors_open', 'Open file descriptors.', ['process']);
   const max = gauge('sluice_descriptors_max', 'Most that the process may have open.', ['process']);
   for (const { process, ...descriptors } of sockets.processes) {
@@ -171,7 +187,7 @@ function addSockets(sockets: SocketMetrics, gauge: MakeGauge, registry: Registry
 
 function addTraffic(
   { upstreams, workerCrashes }: MetricsSource,
-  registry: Registry,
+  registry: AnyRegistry,
   gauge: MakeGauge,
 ): void {
   const registers = [registry];
@@ -199,7 +215,7 @@ function addTraffic(
   }
 }
 
-function addTimes(upstreams: MetricsSource['upstreams'], registers: Registry[]): void {
+function addTimes(upstreams: MetricsSource['upstreams'], registers: AnyRegistry[]): void {
   new TimeHistogram({
     name: 'sluice_upstream_duration_seconds',
     help: 'Time from request to whole response, answered requests.',
@@ -313,7 +329,7 @@ const SOCKET_COUNTERS: Record<keyof SocketCounters, CounterMetric | null> = {
 function counters<Name extends string>(
   table: Record<Name, CounterMetric | null>,
   labelNames: readonly string[],
-  registers: Registry[],
+  registers: AnyRegistry[],
 ): (counted: { readonly [Key in Name]: unknown }, labels: Record<string, string>) => void {
   const metrics = new Map<string, Counter>();
   // Object.keys does not know the names that the type has.

@@ -2,8 +2,11 @@
 // observations. Classic ones: a native histogram has no form in text, and the bounds must be fixed so
 // that the figures of workers, and of gateways in a query, add up.
 
-import { Histogram, type Registry } from 'prom-client';
+import { Histogram, type OpenMetricsContentType, type Registry } from 'prom-client';
 import { DURATION_BOUNDS_MS } from '../../model.ts';
+
+/** Of text or of OpenMetrics. */
+export type AnyRegistry = Registry | Registry<OpenMetricsContentType>;
 
 export type Timed = {
   readonly labels: Readonly<Record<string, string>>;
@@ -15,7 +18,7 @@ export type Timed = {
 export type TimeHistogramOptions = {
   readonly name: string;
   readonly help: string;
-  readonly registers: Registry[];
+  readonly registers: AnyRegistry[];
   /** Upper bounds of the buckets, ms; those of DURATION_BOUNDS_MS are among them and are shown. */
   readonly boundsMs: readonly number[];
   readonly timed: readonly Timed[];

@@ -94,7 +94,7 @@ function fakeControl(calls: Call[]): Control {
       return RECEIPT;
     },
     releases: RELEASES_STUB,
-    metrics: async () => 'sluice_generation 1\n',
+    metrics: async (format) => `sluice_generation 1\n${format === 'openmetrics' ? '# EOF\n' : ''}`,
   };
 }
 
@@ -401,6 +401,22 @@ test('with a token everything but /healthz and /readyz asks for it', async (t) =
     });
     assert.equal(right.status, 200, path);
   }
+});
+
+test('metrics are OpenMetrics for who asks for them, and text for everybody else', async (t) => {
+  const { url } = await start(t);
+  const ask = async (accept: string): Promise<(string | null)[]> => {
+    const answer = await fetch(`${url}/metrics`, { headers: { accept } });
+    return [answer.headers.get('content-type'), await answer.text()];
+  };
+  assert.deepEqual(await ask('*/*'), [
+    'text/plain; version=0.0.4; charset=utf-8',
+    'sluice_generation 1\n',
+  ]);
+  assert.deepEqual(await ask('application/openmetrics-text;version=1.0.0,text/plain;q=0.5'), [
+    'application/openmetrics-text; version=1.0.0; charset=utf-8',
+    'sluice_generation 1\n# EOF\n',
+  ]);
 });
 
 test('without a token only our own host names are answered', async (t) => {

@@ -74,6 +74,7 @@ export function createApp(options: AppOptions): Hono<Env> {
       const cookies: string[] = [];
       const visit: Visit = {
         from,
+        accept: context.req.header('accept') ?? '',
         tell: () => {},
         setCookie: (cookie) => void cookies.push(cookie),
         loggedIn: (token) =>

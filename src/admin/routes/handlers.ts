@@ -6,7 +6,7 @@ import { mayAct } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
 import type { AnswerOf, InputOf, ReleaseJournal, RouteName, Routes } from '../contract.ts';
 import type { Control, Desk, Live, Readiness, RecordDesk, Tell } from '../control.ts';
-import { METRICS_CONTENT_TYPE, renderPage } from '../pages.ts';
+import { METRICS_CONTENT_TYPES, metricsFormat, renderPage } from '../pages.ts';
 import type { Access, Caller } from './access.ts';
 
 export type Handlers = {
@@ -21,6 +21,8 @@ export type Handlers = {
 export type Visit = {
   /** The client's address. */
   readonly from: string;
+  /** What it would read: its Accept field, or ''. */
+  readonly accept: string;
   setCookie(cookie: string): void;
   /** What the audit log has of the body, where the route says it itself. */
   readonly tell: Tell;
@@ -79,10 +81,11 @@ export function createHandlers(options: HandlersOptions): Handlers {
     history: ({ upstream, server, span }) => live.history(upstream, server, span),
     stream: ({ topics, after }) => live.stream(topics, after),
     events: ({ last }) => ({ events: audit.last(last) }),
-    metrics: async () => ({
-      contentType: METRICS_CONTENT_TYPE,
-      body: await control.metrics(),
-    }),
+    metrics: async (_, _caller, { accept }) => {
+      const format = metricsFormat(accept);
+      const body = await control.metrics(format);
+      return { contentType: METRICS_CONTENT_TYPES[format], body };
+    },
     upstream_list: async ({ query }) => renderPage('upstream_list', query, await control.status()),
     upstream_status: async ({ query }) =>
       renderPage('upstream_status', query, await control.status()),

@@ -26,6 +26,7 @@ export type Peer =
   | 'sshd'
   | 'busybox'
   | 'chromium'
+  | 'promtool'
   | 'ssh';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
