@@ -93,7 +93,7 @@ function Ask({ action }: { readonly action: Action }) {
             />
           </label>
         ) : null}
-        {forecast?.level === 'type' ? (
+        {forecast?.level === 'type' && forecast.refusal === '' ? (
           <label>
             {text.type(action.typed)}
             <input
@@ -107,7 +107,7 @@ function Ask({ action }: { readonly action: Action }) {
         {trouble === '' ? null : <Banner level="bad">{trouble}</Banner>}
       </form>
       {forecast === undefined || forecast.lines.length === 0 ? null : (
-        <details open>
+        <details open class="shell">
           <summary>{text.shell}</summary>
           {forecast.lines.map(([label, line]) => (
             <CopyLine key={label} label={label} text={line} />

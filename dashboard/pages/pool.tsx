@@ -31,7 +31,7 @@ export function Pool({ segments: [name = ''] }: { readonly segments: readonly st
   }
   const id = place.value.query.get('server') ?? '';
   return (
-    <>
+    <div class="pool">
       <Head name={name} pool={topic} />
       {topic.problems.map(({ key, message }) => (
         <Banner key={`${key} ${message}`} level="warn">
@@ -42,7 +42,7 @@ export function Pool({ segments: [name = ''] }: { readonly segments: readonly st
       <Servers name={name} pool={topic} />
       {id === '' ? null : <Drawer key={id} upstream={name} id={id} server={topic.servers[id]} />}
       <ActionDialog />
-    </>
+    </div>
   );
 }
 
@@ -137,7 +137,9 @@ function Servers({ name, pool }: { readonly name: string; readonly pool: KnownPo
                   {COLUMNS.map((column) => (
                     <SortHead key={column} column={column} sorting={sorting} />
                   ))}
-                  <th scope="col">{text.action}</th>
+                  <th scope="col" class="of-action">
+                    {text.action}
+                  </th>
                 </tr>
               </thead>
               <tbody>
@@ -166,10 +168,14 @@ function SortHead({
   const isBy = sorting.column === column;
   return (
     <>
-      {column === 'since' ? <th scope="col">{text.check}</th> : null}
+      {column === 'since' ? (
+        <th scope="col" class="of-check">
+          {text.check}
+        </th>
+      ) : null}
       <th
         scope="col"
-        class={NUMBERS.includes(column) ? 'number' : ''}
+        class={`of-${column} ${NUMBERS.includes(column) ? 'number' : ''}`}
         aria-sort={isBy ? (sorting.isDown ? 'descending' : 'ascending') : 'none'}
       >
         <button

@@ -135,7 +135,7 @@ function draw(canvas: HTMLCanvasElement, props: ChartProps, at: number): void {
   }
   context.textAlign = 'center';
   for (const ms of timeTicks(from, to, Math.floor(across / TIME_WIDTH))) {
-    const middle = Math.min(x(ms), width - 26);
+    const middle = Math.min(x(ms), width - 30);
     context.fillText(timeOfDay(ms), middle, height - BOTTOM / 2 + 2);
     context.moveTo(Math.round(x(ms)) + 0.5, TOP);
     context.lineTo(Math.round(x(ms)) + 0.5, TOP + down);

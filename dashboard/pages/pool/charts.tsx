@@ -60,7 +60,7 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
     }),
   };
   return (
-    <section class="card" aria-label={text.graphs}>
+    <section class="card pool-graphs" aria-label={text.graphs}>
       <div class="charts-head">
         <span class="tags">
           {SPANS.map((one) => (

@@ -58,7 +58,7 @@ export const Row = memo(function Row({ upstream, id, server, recent }: RowProps)
             values={rates}
             tick={recent.tick}
             label={text.trend(text.perSecond, id)}
-            width={64}
+            width={56}
           />
         </span>
       </td>
@@ -70,7 +70,7 @@ export const Row = memo(function Row({ upstream, id, server, recent }: RowProps)
             tick={recent.tick}
             kind="time"
             label={text.trend('p99', id)}
-            width={64}
+            width={56}
           />
         </span>
       </td>
@@ -138,8 +138,7 @@ export function Check({ server }: { readonly server: PoolServer }) {
         <span class="muted">{text.waits}</span>
       ) : (
         <span class={`any ${isUp ? '' : 'bad'}`}>
-          {isUp ? text.passed : text.failed}
-          {checkReason === '' ? '' : `: ${checkReason}`}
+          {isUp ? checkReason || text.passed : `${text.failed}: ${checkReason}`}
         </span>
       )}
       {failedInARow > 0 ? (

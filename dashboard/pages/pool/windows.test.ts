@@ -34,6 +34,12 @@ test('what began before is shaded from the begin, what goes on to the end', () =
   ]);
 });
 
+test('what a server was before it joined is not shaded, nor the wait for its first check', () => {
+  const joined = [mark(1200, '', 'unchecked', 'joined'), mark(1300, 'unchecked', 'ok')];
+  assert.deepEqual(shaded(joined), []);
+  assert.deepEqual(shaded([mark(1200, '', 'down', 'joined'), mark(1400, 'down', 'ok')]), []);
+});
+
 test('a server that left is shaded no more, and one that is full takes requests', () => {
   const left = [mark(1200, 'ok', 'drain'), mark(1400, '', '', 'left')];
   assert.deepEqual(shaded(left, { a: { state: 'drain', sinceMs: 0 } }), ['a drain 1200-1400']);

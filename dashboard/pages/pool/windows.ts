@@ -12,6 +12,9 @@ export type StateWindow = {
 /** Of a server at this moment; sinceMs 0 = not known. */
 export type StateNow = { readonly state: string; readonly sinceMs: number };
 
+/** It takes requests, has not had its first check, or is not there. */
+const TAKES = new Set(['ok', 'full', 'unchecked', '']);
+
 /**
  * `now`: of the servers of the pool, for those that had no mark in the time that is shown: it was so before, too.
  */
@@ -24,13 +27,14 @@ export function windowsOf(
   const open = new Map<string, { readonly state: string; readonly fromMs: number }>();
   const close = (server: string, last: { state: string; fromMs: number }, toMs: number): void => {
     const fromMs = Math.max(startMs, last.fromMs);
-    const isOut = last.state !== 'ok' && last.state !== 'full' && last.state !== '';
-    if (isOut && toMs > fromMs) windows.push({ server, state: last.state, fromMs, toMs });
+    if (!TAKES.has(last.state) && toMs > fromMs)
+      windows.push({ server, state: last.state, fromMs, toMs });
   };
   for (const { atMs, server, what, from, to } of marks) {
-    if (what !== 'eligibility' && what !== 'left') continue;
-    close(server, open.get(server) ?? { state: from, fromMs: startMs }, atMs);
-    open.set(server, { state: what === 'left' ? '' : to, fromMs: atMs });
+    if (what !== 'eligibility' && what !== 'left' && what !== 'joined') continue;
+    const isChange = what === 'eligibility';
+    close(server, open.get(server) ?? { state: isChange ? from : '', fromMs: startMs }, atMs);
+    open.set(server, { state: isChange ? to : '', fromMs: atMs });
   }
   for (const [server, last] of open) close(server, last, endMs);
   for (const [server, { state, sinceMs }] of Object.entries(now)) {
