@@ -20,6 +20,7 @@ const PAGES: Readonly<Record<string, (props: PageProps) => preact.JSX.Element>> 
   '': () => <Overview />,
   events: later(() => import('./pages/events.tsx').then(({ Events }) => Events)),
   pools: later(() => import('./pages/pool.tsx').then(({ Pool }) => Pool)),
+  releases: later(() => import('./pages/release.tsx').then(({ Releases }) => Releases)),
 };
 
 /** What the head leads to. */
