@@ -23,6 +23,7 @@ import { commandFor } from './command.ts';
 import { FREE, fromJson, readLock, readRecords, readSummaries } from './documents.ts';
 import { LedgerKeys } from './keys.ts';
 import { standing } from './standing.ts';
+import { toldByRecords } from './told-by-records.ts';
 
 /** Releases that are kept of a service. */
 const KEPT = 100;
@@ -74,7 +75,7 @@ export class Ledger {
       const begun: ReleaseSummary = {
         ...{ release, number, kind, version, upstream, user, runner, of, why },
         ...{ beganAtMs: now, endedAtMs: 0, outcome: '', exit: 0, reason: '' },
-        ...{ lastStep: '', complete: false },
+        ...{ lastStep: '', complete: false, from: undefined, counted: undefined },
       };
       const begins = resume === '' ? begun : await this.#unfinished(service, resume, release);
       const next = {
@@ -125,7 +126,11 @@ export class Ledger {
         value: JSON.stringify({ ...record, fence }),
         cas: 0,
       }));
-      return { lock: standing(alive(lock), missing), writes };
+      const told = toldByRecords(missing);
+      const summary = told === undefined ? undefined : await this.#summary(service, release);
+      const summed =
+        summary === undefined ? [] : [this.#summaryWrite(service, { ...summary, ...told })];
+      return { lock: standing(alive(lock), missing), writes: [...writes, ...summed] };
     });
   }
 
@@ -308,7 +313,7 @@ export class Ledger {
             ? `is not the newest any more, ${newest} is`
             : '';
     if (what === '' && known !== undefined) {
-      return { ...known, endedAtMs: 0, outcome: '', exit: 0, reason: '' };
+      return { ...known, endedAtMs: 0, outcome: '', exit: 0, reason: '', counted: undefined };
     }
     throw new SluiceError('conflict', `release ${wanted} of "${service}": ${what}`);
   }

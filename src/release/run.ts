@@ -158,11 +158,12 @@ async function finish(
   told: { readonly notifier: Notifier; readonly from: readonly string[] },
 ): Promise<ReleaseResult> {
   const { notifier, from } = told;
-  const { outcome, code, reason, exit, receipt } = result;
+  const { outcome, code, reason, exit, receipt, instances, evidence, doubts, next } = result;
   const { version } = release.options;
   const listed = result.instances.filter((one) => one.outcome !== 'retired');
   const complete = listed.length > 0 && listed.every((one) => one.version === version);
-  await release.write({ kind: 'end', data: { outcome, code, reason, exit, complete, receipt } });
+  const end = { outcome, code, reason, exit, complete, receipt };
+  await release.write({ kind: 'end', data: { ...end, instances, evidence, doubts, next } });
   await release.finish({ outcome, reason, exit, complete });
   notifier.tell(toldAs(outcome), aboutOf(release, from, result));
   for (const text of await notifier.close()) release.emit({ type: 'note', instance: '', text });

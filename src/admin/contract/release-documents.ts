@@ -89,6 +89,19 @@ export const RELEASE = object({
   /** The release that a rollback undoes; ''. */
   of: text,
   why: text,
+  /** Versions that ran before; left out until it has a plan, and by older gateways. */
+  from: optional(list(text)),
+  /** What became of the requests meanwhile; left out until its end, and where nothing was counted. */
+  counted: optional(
+    object({
+      requests: number,
+      /** Cut or lost. */
+      failed: number,
+      retried: number,
+      /** False: a gateway was not heard, or has forgotten what it counted. */
+      complete: flag,
+    }),
+  ),
 });
 
 export type ReleaseSummary = ValueOf<typeof RELEASE>;

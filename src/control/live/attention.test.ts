@@ -16,6 +16,7 @@ const LAST: ReleaseSummary = {
   ...{ release: 'r3', number: 3, kind: 'deploy', version: 'v2', upstream: 'app', user: 'ann' },
   ...{ runner: '', beganAtMs: 1, endedAtMs: NOW_MS - 1000, outcome: 'rolled_back', exit: 6 },
   ...{ reason: 'the check failed', lastStep: '', complete: false, of: '', why: '' },
+  ...{ from: undefined, counted: undefined },
 };
 
 function said(

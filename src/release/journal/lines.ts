@@ -39,9 +39,24 @@ export function readLines(text: string): readonly StampedRecord[] {
 /** As the registry has it. */
 export function sharedRecord(record: StampedRecord, fence: number): ReleaseRecord {
   const { seq, ts, kind, instance = '', step = '', data = {} } = record;
+  return { seq, ts, kind, instance, step, fence, data: shortened(data) };
+}
+
+/** Without its largest entries, where it is too large. */
+function shortened(data: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const bytes = JSON.stringify(data).length;
-  const kept = bytes > SHARED_BYTES_MAX ? { shortened: bytes } : data;
-  return { seq, ts, kind, instance, step, fence, data: kept };
+  if (bytes <= SHARED_BYTES_MAX) return data;
+  const sizes = Object.entries(data).map(
+    ([name, value]) => [name, JSON.stringify(value)?.length ?? 0] as const,
+  );
+  const left = new Map(Object.entries(data));
+  let leftBytes = bytes;
+  for (const [name, size] of sizes.sort(([, a], [, b]) => b - a)) {
+    if (leftBytes <= SHARED_BYTES_MAX) break;
+    left.delete(name);
+    leftBytes -= size;
+  }
+  return { ...Object.fromEntries(left), shortened: bytes };
 }
 
 function parseLine(text: string): readonly StampedRecord[] {

@@ -2,6 +2,7 @@
 // its lock, and obeys at the next safe point.
 
 import type { CommandDocument } from '../../admin/contract.ts';
+import { PAUSE } from '../../base/release-steps.ts';
 import { pause } from '../wait.ts';
 import { Approval } from './approval.ts';
 import type { Release } from './release.ts';
@@ -42,13 +43,17 @@ export class Commands {
   async unpaused(): Promise<void> {
     const release = this.#release;
     const { soft } = release.options.interrupts;
-    if (this.#paused !== null) {
-      const { by } = this.#paused;
-      release.note(`paused by ${by}; go on with: sluice resume ${release.service.name}`);
-      release.onPaused();
-    }
+    if (this.#paused === null) return;
+    const { by, why } = this.#paused;
+    const sinceMs = performance.now();
+    // Whoever looks at the lock or the journal sees that it stands still, and since when.
+    await release.write({ kind: 'intent', step: PAUSE, data: { by, why } });
+    release.note(`paused by ${by}; go on with: sluice resume ${release.service.name}`);
+    release.onPaused();
     while (this.#paused !== null && !soft.aborted && release.loss === null) {
       await pause(60_000, soft, release.lost, this.#changed.signal);
     }
+    const ms = Math.round(performance.now() - sinceMs);
+    await release.write({ kind: 'done', step: PAUSE, data: { ms } });
   }
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isRunning } from '../../../test/support/base/process-facts.ts';
 import { MemoryRegistry } from '../../../test/support/gateways/memory-registry.ts';
 import {
@@ -177,9 +178,11 @@ test('a release is paused between two instances, and goes on when it is told', a
       notes.push(event.text);
       if (!event.text.startsWith('paused') || isPaused) return;
       isPaused = true;
-      void Promise.all([a, b].map(versionOf)).then((versions) => {
+      void Promise.all([a, b].map(versionOf)).then(async (versions) => {
         notes.push(versions.join());
-        return tell('resume');
+        // Whoever looks sees that it stands still.
+        while ((await records.history('app')).lock?.holder?.step !== 'pause') await delay(10);
+        await tell('resume');
       });
     },
   });
@@ -196,6 +199,23 @@ test('a release is paused between two instances, and goes on when it is told', a
       'v2,v1',
       'resumed by user:bob: lunch',
     ],
+  );
+  const { records: written, summary } = await records.journal('app', '');
+  const pauses = written.filter(({ step }) => step === 'pause');
+  assert.deepEqual(
+    pauses.map(({ kind }) => kind),
+    ['intent', 'done'],
+  );
+  const [said] = pauses;
+  assert.deepEqual(said?.data, { by: 'user:bob', why: 'lunch' });
+  // What a page of many releases shows without their journals.
+  assert.deepEqual(summary.from, ['v1']);
+  assert.deepEqual([summary.counted?.failed, summary.counted?.complete], [0, true]);
+  const end = written.at(-1)?.data['instances'];
+  assert(Array.isArray(end));
+  assert.deepEqual(
+    end.map(({ instance, version, outcome }) => [instance, version, outcome]),
+    [a, b].map((id) => [id, 'v2', 'released']),
   );
 });
 

@@ -119,5 +119,6 @@ export const RELEASES_STUB: ReleaseRecords = {
 const SUMMARY: ReleaseJournal['summary'] = {
   ...{ release: 'r1', number: 1, kind: 'deploy', version: 'v1', upstream: 'app', user: 'ann' },
   ...{ runner: 'pid 1 on a', beganAtMs: 1, endedAtMs: 2, outcome: 'succeeded', exit: 0 },
-  ...{ reason: '', lastStep: '', complete: true, of: '', why: '' },
+  ...{ reason: '', lastStep: '', complete: true, of: '', why: '', from: ['v0'] },
+  counted: { requests: 0, failed: 0, retried: 0, complete: true },
 };
