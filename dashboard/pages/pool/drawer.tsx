@@ -171,13 +171,9 @@ function Events({ upstream, id }: { readonly upstream: string; readonly id: stri
   );
 }
 
-/** `setAdmin: ready → drain`, `setWeight: 1 → 10`. */
-function wordsOf({ action, before, after }: EventDocument): string {
-  const change =
-    before.state !== after.state
-      ? `${before.state} → ${after.state}`
-      : before.weight !== after.weight
-        ? `${before.weight} → ${after.weight}`
-        : '';
-  return change === '' ? action : `${action}: ${change}`;
+/** `setAdmin: ready → drain`, `setWeight: 1 → 10`: the registry has it a moment after the answer. */
+function wordsOf({ action, asked, before, after }: EventDocument): string {
+  if (typeof asked['weight'] === 'number')
+    return `${action}: ${before.weight} → ${asked['weight']}`;
+  return before.state === after.state ? action : `${action}: ${before.state} → ${after.state}`;
 }
