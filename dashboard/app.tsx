@@ -2,7 +2,7 @@
 
 import { useEffect } from 'preact/hooks';
 import { mustSignIn, session, signOut } from './live/session.ts';
-import { link } from './live/stream.ts';
+import { link, useOverview } from './live/stream.ts';
 import { Overview } from './pages/overview.tsx';
 import { SignIn } from './pages/sign-in.tsx';
 import { Banner } from './parts/banner.tsx';
@@ -19,6 +19,7 @@ type PageProps = { readonly segments: readonly string[] };
 const PAGES: Readonly<Record<string, (props: PageProps) => preact.JSX.Element>> = {
   '': () => <Overview />,
   events: later(() => import('./pages/events.tsx').then(({ Events }) => Events)),
+  kv: later(() => import('./pages/kv.tsx').then(({ Kv }) => Kv)),
   pools: later(() => import('./pages/pool.tsx').then(({ Pool }) => Pool)),
   releases: later(() => import('./pages/release.tsx').then(({ Releases }) => Releases)),
 };
@@ -65,6 +66,9 @@ export function App() {
 
 function Head({ first }: { readonly first: string }) {
   const text = common();
+  // On every page, so that each says whether it is live, and whether something is wrong elsewhere.
+  const attention = Object.values(useOverview().value?.attention ?? {});
+  const wrong = attention.filter(({ level }) => level !== 'info').length;
   return (
     <header class="head">
       <Link to="/" class="brand">
@@ -82,6 +86,11 @@ function Head({ first }: { readonly first: string }) {
             current={first === path || (first === 'pools' && path === '')}
           >
             {text[name]}
+            {path === '' && wrong > 0 ? (
+              <span class="count" title={text.needs(wrong)}>
+                {wrong}
+              </span>
+            ) : null}
           </Link>
         ))}
       </nav>

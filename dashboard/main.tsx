@@ -3,6 +3,7 @@
 import { render } from 'preact';
 import './styles/base.css';
 import './styles/parts.css';
+import './styles/kv.css';
 import './styles/pages.css';
 import './styles/pool.css';
 import './styles/release.css';

@@ -27,6 +27,8 @@ export const common = words(
     menu: 'Pages',
     loading: 'Loading…',
     none: 'none',
+    needs: (many: number) =>
+      many === 1 ? '1 thing needs attention' : `${many} things need attention`,
     unknown: 'unknown',
     close: 'Close',
     cancel: 'Cancel',
@@ -89,6 +91,7 @@ export const common = words(
     menu: '页面',
     loading: '加载中…',
     none: '无',
+    needs: (many: number) => `${many} 项需要注意`,
     unknown: '未知',
     close: '关闭',
     cancel: '取消',
