@@ -33,7 +33,11 @@ export function trace(
     if (value === null) isDown = false;
     else {
       if (isDown) context.lineTo(x(place), y(value));
-      else context.moveTo(x(place), y(value));
+      else {
+        // A value that stands alone is a point.
+        context.moveTo(x(place), y(value));
+        context.lineTo(x(place) + 0.5, y(value));
+      }
       isDown = true;
     }
   });

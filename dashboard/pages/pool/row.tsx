@@ -83,7 +83,9 @@ export const Row = memo(function Row({ upstream, id, server, recent }: RowProps)
           <span class="muted">–</span>
         ) : (
           <>
-            <Since ms={admin.sinceMs} /> <span class="any">{admin.owner}</span>
+            <span class="any">
+              <Since ms={admin.sinceMs} /> {admin.owner}
+            </span>
             {admin.reason === '' ? null : <small class="muted any">{admin.reason}</small>}
           </>
         )}

@@ -53,7 +53,7 @@ export const poolText = words(
     lastFailure: 'Last failure',
     ejectedUntil: 'Ejected until',
     sinceStart: 'Since the start',
-    counts: (requests: number, failures: number) => `${requests} requests, ${failures} failed`,
+    counts: (requests: number, failures: number) => `requests: ${requests}, failed: ${failures}`,
     limits: (fails: number, time: string, conns: number) =>
       `${fails === 0 ? 'never ejected' : `ejected after ${fails} failures in ${time}`}${
         conns === 0 ? '' : `, at most ${conns} in flight per worker`
