@@ -50,6 +50,7 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   }),
   openReceipt: requestOf('openReceipt', { upstream: 'app' }),
   events: requestOf('events', { last: 5 }),
+  requests: requestOf('requests', { upstream: '', kind: 'all', id: '', last: 5 }),
   history: requestOf('history', { upstream: 'app', server: '', span: '5m' }),
   stream: requestOf('stream', { topics: ['overview'], after: '' }),
   readReceipt: requestOf('readReceipt', { id: 'r1' }),

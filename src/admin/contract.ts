@@ -96,6 +96,14 @@ export {
 } from './contract/routes.ts';
 export { CSRF_HEADER, type LoginRequest, type SessionDocument } from './contract/sessions.ts';
 export {
+  type RequestsDocument,
+  STORIES_LAST_MAX,
+  STORY_CHOICES,
+  type StoryChoice,
+  type StoryDocument,
+  type StoryQuestion,
+} from './contract/stories.ts';
+export {
   applyPatch,
   type OpenStream,
   parseTopic,
@@ -114,6 +122,7 @@ export type {
   RegistryRow,
   ReleasesTopic,
   ReleaseTopic,
+  RequestsTopic,
   SecondFigures,
   ServiceRow,
   TopicTrouble,

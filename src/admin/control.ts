@@ -21,7 +21,9 @@ import type {
   ReceiptDocument,
   RegisterRequest,
   ReleaseRecords,
+  RequestsDocument,
   StatusDocument,
+  StoryQuestion,
 } from './contract.ts';
 import type { MetricsFormat } from './pages.ts';
 
@@ -72,6 +74,8 @@ export type Tell = (asked: Readonly<Record<string, unknown>>) => void;
 export interface Live {
   /** `server`: '' = the upstream and its versions, `*` = all servers. @throws not_found */
   history(upstream: string, server: string, span: HistorySpan): HistoryDocument;
+  /** What is kept of requests. @throws not_found */
+  requests(question: StoryQuestion): Promise<RequestsDocument>;
   /** `after`: the id of the last event that was seen; '' = none. @throws not_found, unreachable */
   stream(topics: readonly string[], after: string): OpenStream;
 }

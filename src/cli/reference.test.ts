@@ -76,6 +76,7 @@ test('has the verbs that the documentation promises', () => {
     'sluice stop',
     'sluice undrain',
     'sluice weight',
+    'sluice why',
   ]);
 });
 

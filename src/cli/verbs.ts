@@ -23,6 +23,7 @@ import { defineServe } from './verbs/serve.ts';
 import { defineStatus } from './verbs/status.ts';
 import { defineUndrain } from './verbs/undrain.ts';
 import { defineWeight } from './verbs/weight.ts';
+import { defineWhy } from './verbs/why.ts';
 
 type Definition = {
   readonly group: 'Run:' | 'Look and steer:' | 'Release:';
@@ -40,6 +41,7 @@ const VERBS: Readonly<Record<string, Definition>> = {
   maint: { group: 'Look and steer:', define: defineMaint },
   undrain: { group: 'Look and steer:', define: defineUndrain },
   gateways: { group: 'Look and steer:', define: defineGateways },
+  why: { group: 'Look and steer:', define: defineWhy },
   events: { group: 'Look and steer:', define: defineEvents },
   weight: { group: 'Look and steer:', define: defineWeight },
   instance: { group: 'Look and steer:', define: defineInstance },

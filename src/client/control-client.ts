@@ -10,7 +10,13 @@ import {
   readReply,
   requestOf,
 } from '../admin/contract.ts';
-import type { Control, DrainDocument, EventsDocument } from '../admin.ts';
+import type {
+  Control,
+  DrainDocument,
+  EventsDocument,
+  RequestsDocument,
+  StoryQuestion,
+} from '../admin.ts';
 import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import { type ClientTls, type Endpoint, parseEndpoints } from './endpoint.ts';
 import { type Call, type CallOptions, releaseClient } from './release-client.ts';
@@ -29,6 +35,8 @@ export type ControlOptions = {
 export type ControlClient = Control & {
   /** The newest changes, oldest first. */
   events(last: number): Promise<EventsDocument>;
+  /** What the gateway that answers has kept of requests. */
+  requests(question: StoryQuestion): Promise<RequestsDocument>;
 };
 
 const TIMEOUT_MS = 10_000;
@@ -61,6 +69,7 @@ export function createControlClient(options: ControlOptions): ControlClient {
     openReceipt: (upstream) => call(gateways, 'openReceipt', { upstream }),
     readReceipt: (id) => call(gateways, 'readReceipt', { id }),
     events: (last) => call(gateways, 'events', { last }),
+    requests: (question) => call(gateways, 'requests', question),
     metrics: async () => (await call(gateways, 'metrics', {})).body,
   };
 }

@@ -4,4 +4,5 @@
 export { HistoryFeed } from './live/history-feed.ts';
 export { Hub } from './live/hub.ts';
 export { SeenReleases } from './live/seen-releases.ts';
+export { StoryStore } from './live/story-store.ts';
 export { computeTopics } from './live/topics.ts';

@@ -11,9 +11,14 @@ import {
   Hub,
   SeenReleases,
   type SharedControl,
+  StoryStore,
   type Table,
 } from '../control.ts';
+import type { StoryBatch } from '../model.ts';
 import type { Fleet, TableChanges } from '../workers.ts';
+
+/** How long an answer waits for the stories of a worker that does not answer, ms. */
+const REFRESH_MS = 250;
 
 export type LiveParts = {
   readonly table: Table;
@@ -28,6 +33,7 @@ export class LiveView implements Live {
   readonly #parts: LiveParts;
   readonly #feed: HistoryFeed;
   readonly #hub: Hub;
+  readonly #stories: StoryStore;
   #unwatches: readonly (() => void)[] = [];
 
   constructor(parts: LiveParts) {
@@ -37,12 +43,17 @@ export class LiveView implements Live {
     const feed = new HistoryFeed({ table, fleet, versionOf });
     this.#feed = feed;
     const releases = new SeenReleases(() => shared.releases);
+    const stories = new StoryStore({
+      ...{ gateway: shared.document().name, versionOf },
+      ownerOf: (upstream, server) => table.member(upstream, server)?.admin.owner ?? '',
+    });
+    this.#stories = stories;
     this.#hub = new Hub({
       log,
       compute: (topics) =>
         computeTopics(
           {
-            ...{ history: feed.history, versionOf, status: () => control.known() },
+            ...{ history: feed.history, stories, versionOf, status: () => control.known() },
             releases,
             nowMs: Date.now,
             events: (count) => ({ events: audit.last(count), count: audit.count }),
@@ -73,6 +84,25 @@ export class LiveView implements Live {
   }
 
   readonly history: Live['history'] = (...asked) => this.#feed.read(...asked);
+
+  /** What a worker tells of its requests. */
+  told(worker: number, batch: StoryBatch): void {
+    this.#stories.add(worker, batch);
+  }
+
+  readonly requests: Live['requests'] = async (question) => {
+    const { table, fleet, shared } = this.#parts;
+    await fleet.refresh({ deadlineMs: REFRESH_MS, strict: false });
+    const { upstream } = question;
+    const isKnown = upstream === '' || table.upstream(upstream) !== undefined;
+    if (!isKnown && !this.#stories.has(upstream)) {
+      throw new SluiceError('not_found', `upstream "${upstream}": unknown`);
+    }
+    // Each gateway has its own stories, and none was asked for its.
+    const { gateway, heard, unheard } = shared.others.scope;
+    const others = [...heard.map((name) => `${name} (not asked)`), ...unheard];
+    return this.#stories.read(question, { gateway, heard: [], unheard: others });
+  };
 
   readonly stream: Live['stream'] = (topics, after) => {
     for (const { kind, name } of topics.map(parseTopic)) {

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log, LogLevel } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
-import type { ServerCounters, TableUpdate, UpstreamCounters } from '../model.ts';
+import type { ServerCounters, StoryBatch, TableUpdate, UpstreamCounters } from '../model.ts';
 import {
   DepartedFigures,
   type SocketTotals,
@@ -37,6 +37,8 @@ export type FleetOptions = {
   readonly table: (changes?: TableChanges) => TableUpdate;
   /** Called when there are new figures of a worker, and when a worker is gone. */
   readonly onFigures: () => void;
+  /** What a worker tells of its requests. */
+  readonly onStories?: (worker: number, batch: StoryBatch) => void;
   readonly readPage: ReadPage;
 };
 
@@ -258,6 +260,7 @@ export class Fleet {
         }
         this.#options.onFigures();
       },
+      onStories: (batch) => this.#options.onStories?.(id, batch),
       onAskedToEnd: (asked, signal) => this.#askedToEnd(asked, signal),
       onExit: (ended, how) => this.#ended(ended, how),
     });

@@ -7,7 +7,7 @@ import type { Server as NetServer } from 'node:net';
 import { type ErrorCode, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
-import type { TableUpdate, TextAnswer } from '../model.ts';
+import type { StoryBatch, TableUpdate, TextAnswer } from '../model.ts';
 import { WorkerFigures } from './figures.ts';
 import {
   type FromWorker,
@@ -51,6 +51,7 @@ export type LinkOptions = {
   /** Called after an ack and when a server is idle, for those who wait for a drain. */
   readonly onProgress: () => void;
   readonly onFigures: (report: Report) => void;
+  readonly onStories: (batch: StoryBatch) => void;
   /** Somebody sent the process a signal that asks for an end; it goes on until `close`. */
   readonly onAskedToEnd: (link: WorkerLink, signal: string) => void;
   readonly onExit: (link: WorkerLink, how: string) => void;
@@ -260,6 +261,9 @@ export class WorkerLink {
         break;
       case 'page':
         void this.#answerPage(message);
+        break;
+      case 'stories':
+        this.#options.onStories(message.batch);
         break;
       case 'asked-to-end':
         this.#options.onAskedToEnd(this, message.signal);

@@ -8,6 +8,7 @@ import type {
   PageName,
   Route,
   ServerFigures,
+  StoryBatch,
   TableUpdate,
   TextAnswer,
   UpstreamCounters,
@@ -85,6 +86,8 @@ export type FromWorker =
       readonly name: PageName;
       readonly query: string;
     }
+  /** Requests that ended since the last one; before each report, where there is something to tell. */
+  | { readonly kind: 'stories'; readonly batch: StoryBatch }
   /** Somebody sent this process a signal that asks for an end. */
   | { readonly kind: 'asked-to-end'; readonly signal: string }
   /** `request` 0: nobody asked, the worker's timer sent it. */
@@ -110,6 +113,7 @@ const FROM_WORKER: Readonly<Record<FromWorker['kind'], readonly string[]>> = {
   listening: [],
   failed: ['code', 'message'],
   page: ['request', 'name', 'query'],
+  stories: ['batch'],
   'asked-to-end': ['signal'],
   report: ['request', 'report'],
 };

@@ -153,6 +153,8 @@ class Worker {
   }
 
   #report(request: number): void {
+    const batch = this.#gateway.takeStories();
+    if (batch.stories.length > 0 || batch.leftOut > 0) send({ kind: 'stories', batch });
     const nowMs = performance.now();
     const gaps = [...this.#gaps.values()].map(({ id, upstream }) => ({
       id,

@@ -12,6 +12,7 @@ import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } f
 import type { Route } from './route.ts';
 import { SESSION_ROUTES } from './sessions.ts';
 import { either, object, text, word } from './shape.ts';
+import { STORY_ROUTES } from './stories.ts';
 import { AFTER, TOPICS } from './stream.ts';
 
 const HEALTH = object({ status: word<'ok'>() });
@@ -126,6 +127,7 @@ export const ROUTES = {
     answer: HISTORY,
     errors: ['not_found'],
   },
+  ...STORY_ROUTES,
   stream: {
     method: 'GET',
     path: '/api/stream',

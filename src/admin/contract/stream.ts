@@ -9,7 +9,7 @@ import { fields, object, text } from './shape.ts';
 
 /** `name`: of the upstream; of the service, or `service/release`. */
 export type Topic = {
-  readonly kind: 'overview' | 'events' | 'pool' | 'release';
+  readonly kind: 'overview' | 'events' | 'requests' | 'pool' | 'release';
   readonly name: string;
 };
 
@@ -38,11 +38,12 @@ const PATCH = object({ topic: text, patch: fields });
 /** @throws usage */
 export function parseTopic(written: string): Topic {
   const [, kind = '', name = ''] = /^(\w+)(?::(.+))?$/.exec(written) ?? [];
-  if ((kind === 'overview' || kind === 'events') && name === '') return { kind, name };
+  const isWhole = kind === 'overview' || kind === 'events' || kind === 'requests';
+  if (isWhole && name === '') return { kind, name };
   if ((kind === 'pool' || kind === 'release') && name !== '') return { kind, name };
   throw usage(
     'topics',
-    `"${written}" is none; there are overview, events, pool:UPSTREAM, release:SERVICE and release:SERVICE/RELEASE`,
+    `"${written}" is none; there are overview, events, requests, pool:UPSTREAM, release:SERVICE and release:SERVICE/RELEASE`,
   );
 }
 

@@ -14,6 +14,7 @@ import type {
   ReleaseSummary,
   WaitsDocument,
 } from './release-documents.ts';
+import type { StoryDocument } from './stories.ts';
 
 type ById<Value> = Readonly<Record<string, Value>>;
 
@@ -125,6 +126,12 @@ export type PoolTopic =
       readonly problems: UpstreamDocument['problems'];
       readonly servers: ById<PoolServer>;
     });
+
+/** By their number: the newest has the highest. Ordinary ones are left out. */
+export type RequestsTopic = {
+  readonly requests: ById<Omit<StoryDocument, 'waitMs'> & { readonly waitMs?: number }>;
+  readonly leftOut: number;
+};
 
 export type EventsTopic = { readonly events: ById<EventDocument> };
 

@@ -270,7 +270,7 @@ test('every error that a route declares is told with its code and status', async
       ...{ history: refuse, journal: refuse, instances: refuse, putInstance: refuse },
     },
   };
-  const live = { history: refuse, stream: refuse };
+  const live = { history: refuse, requests: refuse, stream: refuse };
   const records = { list: refuse, entry: refuse, write: refuse, remove: refuse, effect: refuse };
   const desk = { effect: refuse, records };
   const { url } = await start(t, { control, live, desk });
@@ -297,6 +297,7 @@ test('every error that a route declares is told with its code and status', async
     readReceipt: requestOf('readReceipt', { id: 'r1' }),
     events: null,
     stream: requestOf('stream', { topics: ['overview'], after: '' }),
+    requests: requestOf('requests', { upstream: '', kind: 'all', id: '', last: 5 }),
     history: requestOf('history', { upstream: 'app', server: '', span: '1h' }),
     ...RELEASE_CALLS,
     ...KV_CALLS,

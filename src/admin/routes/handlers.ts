@@ -79,6 +79,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     ...releaseHandlers(control),
     ...recordHandlers(desk.records),
     history: ({ upstream, server, span }) => live.history(upstream, server, span),
+    requests: (question) => live.requests(question),
     stream: ({ topics, after }) => live.stream(topics, after),
     events: ({ last }) => ({ events: audit.last(last) }),
     metrics: async (_, _caller, { accept }) => {

@@ -9,8 +9,10 @@ import {
   parseTopic,
   type ReleasesTopic,
   type ReleaseTopic,
+  type RequestsTopic,
   type SecondFigures,
   type StatusDocument,
+  type StoryDocument,
   type UpstreamDocument,
   type UpstreamRow,
 } from '../../admin.ts';
@@ -30,6 +32,10 @@ export type TopicSources = {
   readonly versionOf: (server: string) => string;
   readonly releases: SeenReleases;
   readonly nowMs: () => number;
+  readonly stories: {
+    newest(): readonly (readonly [seq: number, story: StoryDocument])[];
+    readonly leftOut: number;
+  };
   /** The newest, oldest first, and how many there were. */
   readonly events: (count: number) => {
     readonly events: readonly EventDocument[];
@@ -62,6 +68,14 @@ async function stateOf(
       const first = count - events.length;
       const byPlace = Object.fromEntries(events.map((event, place) => [first + place, event]));
       return { events: byPlace } satisfies EventsTopic;
+    }
+    case 'requests': {
+      const { stories } = sources;
+      const shown = stories.newest().map(([seq, { waitMs, ...story }]) => {
+        return [String(seq), waitMs === null ? story : { ...story, waitMs }] as const;
+      });
+      const { leftOut } = stories;
+      return { requests: Object.fromEntries(shown), leftOut } satisfies RequestsTopic;
     }
     case 'pool': {
       const upstream = status.upstreams.find((one) => one.name === name);
