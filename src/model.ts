@@ -43,6 +43,13 @@ export {
 } from './model/eligibility.ts';
 export type { Findings, ServerFigures, UpstreamFigures } from './model/figures.ts';
 export { HEAD_BOUNDS_MS, HEAD_BUCKETS, headQuantile } from './model/head-times.ts';
+export {
+  LOG_VARIABLES,
+  type LogFormat,
+  type LogPiece,
+  type LogVariable,
+  parseLogFormat,
+} from './model/log-format.ts';
 export { isRecordOwner, type Owner, ownerText, parseOwner } from './model/owner.ts';
 export { mayAct, type NamedToken, ROLES, type Role } from './model/role.ts';
 export type { Checks, ServerState } from './model/server.ts';

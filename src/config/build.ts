@@ -236,6 +236,7 @@ function gatewayOf(
     isReasonShown: proxy.show_reason,
     requestId: proxy.request_id,
     upgrade: proxy.upgrade.map((protocol) => protocol.toLowerCase()),
+    accessLogFormat: proxy.access_log_format,
     accessLog:
       proxy.access_log === 'off'
         ? ''

@@ -98,6 +98,8 @@ export type GatewayConfig = {
   readonly upgrade: readonly string[];
   /** Access log: '' = off, '-' = standard output, else a file. */
   readonly accessLog: string;
+  /** `json`, `combined` or a template: model/log-format.ts. */
+  readonly accessLogFormat: string;
 };
 
 /** wait: they end by themselves. close_after: all within `graceMs`, in its last `spreadMs`. */

@@ -79,6 +79,7 @@ const RULES: Rules<Config> = {
     isReasonShown: ['proxy.show_reason'],
     upgrade: ['proxy.upgrade'],
     accessLog: ['proxy.access_log'],
+    accessLogFormat: ['proxy.access_log_format'],
   },
   admin: {
     listen: ['admin.listen', OPEN_API],

@@ -19,6 +19,7 @@ import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   closedPort,
+  gatewayConfig,
   RawClient,
   rawExchange,
   startGateway,
@@ -26,7 +27,7 @@ import {
   startRawServer,
 } from '../../test/support/gateway/builders.ts';
 import { type Log, silentLog } from '../base/log.ts';
-import { type AccessLine, AccessLog } from './access-log.ts';
+import { type AccessLine, AccessLog, type LineDetails } from './access-log.ts';
 
 const LINE: AccessLine = {
   id: '7f01',
@@ -41,6 +42,13 @@ const LINE: AccessLine = {
   result: 'answered',
   reason: '',
 };
+
+/** JSON lines have nothing of it. */
+const DETAILS = {} as LineDetails;
+
+function writeLine(accessLog: AccessLog, line: AccessLine): void {
+  accessLog.write(line, DETAILS);
+}
 
 function temporaryFile(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-access-'));
@@ -83,8 +91,15 @@ test('a line has the fields of the exchange', async (t) => {
   const file = temporaryFile(t);
   const accessLog = new AccessLog(file, silentLog);
   const before = Date.now();
-  accessLog.write({ ...LINE, ms: 12.345, servers: ['a:1', 'b:2'], result: 'cut', reason: 'why' });
-  for (const ms of [0, 0.04, 0.96, 3, 1e7 + 0.26]) accessLog.write({ ...LINE, ms, servers: [] });
+  writeLine(accessLog, {
+    ...LINE,
+    ms: 12.345,
+    servers: ['a:1', 'b:2'],
+    result: 'cut',
+    reason: 'why',
+  });
+  for (const ms of [0, 0.04, 0.96, 3, 1e7 + 0.26])
+    writeLine(accessLog, { ...LINE, ms, servers: [] });
   await accessLog.close();
   const [first, ...others] = linesOf(file);
   const { time, ...rest } = first ?? {};
@@ -162,7 +177,7 @@ test('every character that can be in a field comes back from the line', async (t
   for (const text of texts) {
     const request = { method: text, host: text, target: text };
     const rest = { client: text, upstream: text, servers: [text, text], result: text };
-    accessLog.write({ ...LINE, ...rest, request, reason: text });
+    writeLine(accessLog, { ...LINE, ...rest, request, reason: text });
   }
   await accessLog.close();
   assert.match(readFileSync(file, 'latin1'), /^[\x20-\x7e\n]*$/);
@@ -179,7 +194,7 @@ test('lines of any length are whole and in order', async (t) => {
   const file = temporaryFile(t);
   const accessLog = new AccessLog(file, silentLog);
   const lengths = [1, 70_000, 5, 65_536, 300_000, 1, ...Array.from({ length: 900 }, (_, at) => at)];
-  for (const length of lengths) accessLog.write(withTarget('x'.repeat(length)));
+  for (const length of lengths) writeLine(accessLog, withTarget('x'.repeat(length)));
   await accessLog.close();
   assert.deepEqual(
     linesOf(file).map(({ target }) => String(target).length),
@@ -194,13 +209,13 @@ test('after a rename the next lines are in a new file, and none is missing', asy
   const names: string[] = [];
   for (let round = 0; round < 20; round += 1) {
     // More than one block: some are under way when the name changes.
-    for (let count = 0; count < 700; count += 1) accessLog.write(withTarget(`/${written++}`));
+    for (let count = 0; count < 700; count += 1) writeLine(accessLog, withTarget(`/${written++}`));
     while (!existsSync(file)) await nextTurn();
     names.push(`${file}.${round}`);
     renameSync(file, `${file}.${round}`);
     accessLog.reopen();
   }
-  accessLog.write(withTarget(`/${written++}`));
+  writeLine(accessLog, withTarget(`/${written++}`));
   await accessLog.close();
   const targets = [...names, file].flatMap((name) => linesOf(name).map(({ target }) => target));
   assert.deepEqual(
@@ -222,7 +237,7 @@ test('when no new file can be opened, the old one is written on', async (t) => {
   accessLog.reopen();
   await refused;
   assert.deepEqual(said, ['access log cannot be opened anew; the old file is written on']);
-  accessLog.write(LINE);
+  writeLine(accessLog, LINE);
   await accessLog.close();
   assert.equal(linesOf(join(`${folder}-moved`, 'access.log')).length, 1);
   assert.equal(said.length, 1);
@@ -236,12 +251,12 @@ test('a full disk is said once, and lines are written again when there is room',
   const failed = heard();
   const accessLog = new AccessLog(file, log, { retryMs: 0 });
   t.after(() => accessLog.close());
-  accessLog.write(LINE);
+  writeLine(accessLog, LINE);
   accessLog.flush();
   await failed;
   let lines = 1;
   for (let round = 0; round < 3; round += 1) {
-    accessLog.write(LINE);
+    writeLine(accessLog, LINE);
     accessLog.flush();
     lines += 1;
     await nextTurn();
@@ -251,7 +266,7 @@ test('a full disk is said once, and lines are written again when there is room',
   rmSync(file);
   const recovered = heard();
   const timer = setInterval(() => {
-    accessLog.write(LINE);
+    writeLine(accessLog, LINE);
     lines += 1;
     accessLog.flush();
   }, 5);
@@ -272,11 +287,11 @@ test('between a failure and the next attempt nothing is tried, only counted', as
   const { log, said, heard } = listener();
   const failed = heard();
   const accessLog = new AccessLog(file, log, { retryMs: 3_600_000 });
-  accessLog.write(LINE);
+  writeLine(accessLog, LINE);
   accessLog.flush();
   await failed;
   rmSync(file);
-  accessLog.write(LINE);
+  writeLine(accessLog, LINE);
   accessLog.flush();
   await nextTurn();
   assert.equal(existsSync(file), false);
@@ -286,7 +301,7 @@ test('between a failure and the next attempt nothing is tried, only counted', as
   const recovered = heard();
   // Until the file is known to be open, lines still count as lost.
   const timer = setInterval(() => {
-    accessLog.write(LINE);
+    writeLine(accessLog, LINE);
     accessLog.flush();
   }, 5);
   await recovered;
@@ -341,7 +356,7 @@ test('more than the bound is not kept: it is dropped and counted', async (t) => 
   const file = temporaryFile(t);
   const { log, said } = listener();
   const accessLog = new AccessLog(file, log, { queuedBytesMax: 200_000 });
-  for (let count = 0; count < 5000; count += 1) accessLog.write(LINE);
+  for (let count = 0; count < 5000; count += 1) writeLine(accessLog, LINE);
   await accessLog.close();
   const lines = linesOf(file);
   const { dropped } = lines.find((line) => 'dropped' in line) ?? {};
@@ -355,7 +370,7 @@ test('lines that are lost for good are said at the end', async (t) => {
   symlinkSync('/dev/full', file);
   const { log, said } = listener();
   const accessLog = new AccessLog(file, log);
-  accessLog.write(LINE);
+  writeLine(accessLog, LINE);
   await accessLog.close();
   assert.deepEqual(said, ['access log cannot be written', 'access log lines were lost']);
 });
@@ -387,3 +402,21 @@ for (const [how, redirection] of [
     assert.equal(linesOf(file).length, 9000);
   });
 }
+
+test('another format holds from the next line on', async (t) => {
+  const accessLog = temporaryFile(t);
+  const server = await startHello(t);
+  const { gateway, port } = await startGateway(t, [server.port], { accessLog });
+  const ask = (path: string) =>
+    rawExchange(t, port, `GET ${path} HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n`);
+  await ask('/json');
+  gateway.configure(gatewayConfig({ accessLog, accessLogFormat: 'combined' }));
+  await ask('/combined');
+  await gateway.close(0);
+  const lines = readFileSync(accessLog, 'latin1').split('\n').filter(Boolean);
+  assert.equal(lines.length, 2);
+  assert(lines.some((line) => line.startsWith('{"time":"') && line.includes('"/json"')));
+  assert(
+    lines.some((line) => /^127\.0\.0\.1 - - \[.*\] "GET \/combined HTTP\/1\.1" 200 5 /.test(line)),
+  );
+});

@@ -1,10 +1,13 @@
-// One JSON line per exchange, put into a buffer that is written when it is full or twice a second
-// (line-output.ts), so that logging costs no system call and no object per request. A line is pure
-// ASCII: whatever a client may have sent, a quote or a byte beyond ASCII, stands there escaped, so
-// that each line is valid JSON in valid UTF-8. No bodies, no header values.
+// One line per exchange, put into a buffer that is written when it is full or twice a second
+// (line-output.ts), so that logging costs no system call per request. A line is JSON (json-line.ts), or what a
+// template makes of it (line-format.ts); nothing that a client sends can end it. No bodies.
 
 import type { Log } from '../base/log.ts';
+import { parseLogFormat } from '../model.ts';
+import { jsonLine } from './access-log/json-line.ts';
+import { lineMaker, type MakeLine } from './access-log/line-format.ts';
 import { LineOutput, type LineOutputOptions } from './access-log/line-output.ts';
+import type { RequestHead } from './message.ts';
 
 export type AccessLine = {
   /** Of the request: docs/requests.md. */
@@ -13,8 +16,10 @@ export type AccessLine = {
   readonly client: string;
   /** The id of the listener that it came in by. */
   readonly listener: string;
-  readonly request: { readonly method: string; readonly host: string; readonly target: string };
+  readonly request: Pick<RequestHead, 'method' | 'host' | 'target'>;
+  /** 0 = none. */
   readonly status: number;
+  /** That the server sent of the body, or through a tunnel. */
   readonly bytes: number;
   readonly ms: number;
   readonly upstream: string;
@@ -26,24 +31,56 @@ export type AccessLine = {
   readonly reason: string;
 };
 
+/** What a template can ask for beside that; it is worked out when it is asked for. */
+export interface LineDetails {
+  readonly request: RequestHead;
+  readonly scheme: string;
+  /** 0 = none. */
+  readonly status: number;
+  /** Of the response, as the server or the gateway wrote them: `Name: value CRLF`. */
+  readonly sentFields: string;
+  /** '' = none. */
+  readonly traceId: string;
+  readonly bytesSent: number;
+  readonly bodyBytesSent: number;
+  readonly attempts: readonly AttemptFacts[];
+}
+
+export type AttemptFacts = {
+  readonly server: string;
+  /** What it would have been for the client, where the attempt failed; 0 = none. */
+  readonly status: number;
+  /** 0: on a kept connection; null: it did not come to one. */
+  readonly connectMs: number | null;
+  readonly headMs: number | null;
+  readonly tookMs: number;
+};
+
+export type AccessLogOptions = LineOutputOptions & {
+  /** As it is configured: `json`, `combined` or a template. */
+  readonly format?: string;
+};
+
 const FLUSH_MS = 500;
 
 export class AccessLog {
   readonly #output: LineOutput;
   readonly #timer: NodeJS.Timeout;
+  readonly #make: MakeLine;
   #block: Buffer;
   #bytes = 0;
   #lines = 0;
 
   /** `file` is a path, or '-' for standard output. */
-  constructor(file: string, log: Log, options: LineOutputOptions = {}) {
+  constructor(file: string, log: Log, options: AccessLogOptions = {}) {
+    this.#make = makerOf(options.format ?? 'json');
     this.#output = new LineOutput(file, log, options);
     this.#block = this.#output.block(0);
     this.#timer = setInterval(() => this.flush(), FLUSH_MS).unref();
   }
 
-  write(line: AccessLine): void {
-    const text = lineOf(line);
+  write(line: AccessLine, details: LineDetails): void {
+    const text = this.#make(line, details);
     if (this.#bytes + text.length > this.#block.length) {
       this.#seal();
       this.#block = this.#output.block(text.length);
@@ -78,42 +115,10 @@ export class AccessLog {
   }
 }
 
-function lineOf(line: AccessLine): string {
-  const { method, host, target } = line.request;
-  const tenths = Math.round(line.ms * 10);
-  const fraction = tenths % 10;
-  // One expression: V8 joins the pieces once, when they are copied into the block.
-  return `{"time":"${timeText()}","client":"${safe(line.client)}","listener":"${safe(line.listener)}","method":"${safe(method)}","host":"${safe(host)}","target":"${safe(target)}","ms":${(tenths - fraction) / 10}${fraction === 0 ? '' : `.${fraction}`},"status":${line.status},"bytes":${line.bytes},"upstream":"${safe(line.upstream)}","servers":[${serversText(line.servers)}],"result":"${safe(line.result)}","reason":"${safe(line.reason)}","id":"${safe(line.id)}"}\n`;
-}
-
-function serversText(servers: readonly string[]): string {
-  let text = '';
-  for (const server of servers) text += text === '' ? `"${safe(server)}"` : `,"${safe(server)}"`;
-  return text;
-}
-
-const UNSAFE = /["\\\x00-\x1f\x7f-\uffff]/;
-const UNSAFE_EACH = new RegExp(UNSAFE, 'g');
-
-/** The text as it stands between the quotes of a JSON string, in ASCII. */
-function safe(text: string): string {
-  return UNSAFE.test(text) ? text.replace(UNSAFE_EACH, escaped) : text;
-}
-
-function escaped(character: string): string {
-  if (character === '"' || character === '\\') return `\\${character}`;
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-}
-
-let nowMs = 0;
-let nowText = '';
-
-/** Made once per millisecond: under load many lines have the same. */
-function timeText(): string {
-  const ms = Date.now();
-  if (ms !== nowMs) {
-    nowMs = ms;
-    nowText = new Date(ms).toISOString();
-  }
-  return nowText;
+function makerOf(format: string): MakeLine {
+  if (format === 'json') return jsonLine;
+  const parsed = parseLogFormat(format);
+  // The configuration has refused it.
+  if ('problem' in parsed) throw new Error(`access log format: ${parsed.problem}`);
+  return lineMaker(parsed);
 }

@@ -41,7 +41,7 @@ export class Forwarding {
   readonly #trusted: AddressSet;
   readonly #isTrusted: boolean;
   readonly #via: string;
-  readonly #scheme: Connection['scheme'];
+  readonly scheme: Connection['scheme'];
   /** The lines of a peer that is not trusted, up to the value of X-Forwarded-Host. */
   readonly #lines: string;
   /** Of the last X-Forwarded-For: a request is asked about more than once. */
@@ -50,7 +50,7 @@ export class Forwarding {
 
   constructor(connection: Peer, trusted: AddressSet, isViaOn: boolean) {
     const peer = peerAddress(connection.remoteAddress);
-    this.#scheme = connection.scheme;
+    this.scheme = connection.scheme;
     this.peer = peer;
     this.#chain = { kept: '', client: peer, isKnown: true };
     this.#trusted = trusted;
@@ -66,7 +66,7 @@ export class Forwarding {
     const before = kept === '' ? '' : `${kept}, `;
     return (
       `X-Forwarded-For: ${before}${this.peer}\r\nX-Real-IP: ${client}\r\n` +
-      `X-Forwarded-Proto: ${schemeOf(lastElement(head.forwardedProto), this.#scheme)}\r\n` +
+      `X-Forwarded-Proto: ${schemeOf(lastElement(head.forwardedProto), this.scheme)}\r\n` +
       `X-Forwarded-Host: ${forwardedHost(head)}\r\n${this.#via}`
     );
   }

@@ -128,7 +128,8 @@ export class Gateway {
     this.#sockets.limit(config.limits.connectionsMax);
     this.#http1.pool.keep(config.limits.upstreamKeepalive);
     this.#exchange.ownAnswers.showReason(config.isReasonShown);
-    if (config.accessLog === last.accessLog) return;
+    const { accessLog, accessLogFormat } = last;
+    if (config.accessLog === accessLog && config.accessLogFormat === accessLogFormat) return;
     void this.#exchange.accessLog?.close();
     this.#exchange.accessLog = accessLogOf(config, this.#http1.log);
   }
@@ -213,6 +214,7 @@ export class Gateway {
 
 const NO_SOCKET_TEXT = `requests answered 503: no descriptor left for a connection to a server; ${RAISE}`;
 
-function accessLogOf({ accessLog }: GatewayConfig, log: Log): AccessLog | undefined {
-  return accessLog === '' ? undefined : new AccessLog(accessLog, log);
+function accessLogOf(config: GatewayConfig, log: Log): AccessLog | undefined {
+  const { accessLog, accessLogFormat: format } = config;
+  return accessLog === '' ? undefined : new AccessLog(accessLog, log, { format });
 }

@@ -12,6 +12,9 @@ export type RequestHead = {
   readonly method: string;
   /** Path and query (or `*`), byte-exact. */
   readonly target: string;
+  /** As the request line has it: what asks a proxy has a scheme and an authority before the path. */
+  readonly rawTarget: string;
+  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1';
   /** Lower case, without port; '' when empty or absent (HTTP/1.0). For routing. */
   readonly host: string;
   /** Host as it is passed on: with its port, as it came. */

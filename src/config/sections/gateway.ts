@@ -1,6 +1,7 @@
 // The schema of the gateway: limits, timeouts, how requests are passed on.
 
 import { z } from 'zod';
+import { parseLogFormat } from '../../model.ts';
 import { list, section } from './shapes.ts';
 import { choice, duration, integer, onOff, show, size, text } from './values.ts';
 
@@ -194,7 +195,20 @@ export const proxy = section('How requests are passed on.', {
       description: '`off`, `-` (or on) for standard output, or a path relative to this file.',
       'x-value': 'off, -, path',
     }),
+  access_log_format: text({
+    about:
+      "`json`, nginx's `combined`, or a template with variables by nginx's names, such as `$remote_addr $status $request_time`; `escape=json ` before it as in nginx: [access log](gateway.md#other-formats).",
+    kind: 'format',
+    problemOf: formatProblem,
+  }).prefault('json'),
 });
+
+function formatProblem(value: string): string {
+  if (value === 'json') return '';
+  const parsed = parseLogFormat(value);
+  const shown = value.length > 60 ? `${value.slice(0, 57)}...` : value;
+  return 'problem' in parsed ? `${JSON.stringify(shown)} ${parsed.problem}` : '';
+}
 
 /** Words of nginx and others that would become the name of a file. */
 function accessLogProblem(value: string): string {
@@ -206,6 +220,6 @@ function accessLogProblem(value: string): string {
   const path = /^\S+/.exec(value)?.[0] ?? '';
   // A path with blanks of its own is rare; a format behind a path is nginx's way.
   return /^\S+\s+(\w+$|\w+\s+\w+=|\w+=)/.test(value)
-    ? `"${value}" has a format or a buffer behind the path, which is not offered: lines are JSON; write ${path}`
+    ? `"${value}" has a format or a buffer behind the path; write ${path}, and the format in access_log_format`
     : '';
 }

@@ -9,7 +9,7 @@ import {
   type StoryKind,
 } from '../../model.ts';
 import type { Balanced, Outcome, Server, Upstream } from '../../upstream.ts';
-import { isIdempotent, type RequestHead, type ResponseHead } from '../message.ts';
+import { isIdempotent, type OwnResponse, type RequestHead, type ResponseHead } from '../message.ts';
 import { type Recorder, type RequestIds, stateThen } from '../recorder.ts';
 import type { Result } from './account.ts';
 import { balanceKey } from './balance-key.ts';
@@ -17,7 +17,16 @@ import type { ClientStream } from './client-stream.ts';
 import { type Failure, mayRetry, outcomeOf } from './retry.ts';
 
 const NONE: readonly Server[] = [];
-const NO_FAILURES: readonly StoryAttempt[] = [];
+
+/** An attempt that failed; `startMs` in it is on the clock of the gateway. */
+export type FailedAttempt = {
+  readonly told: StoryAttempt;
+  /** What it would have been for the client. */
+  readonly status: number;
+  readonly isReused: boolean;
+};
+
+const NO_FAILURES: readonly FailedAttempt[] = [];
 /** Failed attempts that are remembered: the first ones, and as many of the last. */
 const FAILURES_HALF = 4;
 
@@ -36,12 +45,14 @@ export class Attempts implements Balanced {
   /** Of the answer that refused its body. */
   refusedWith = 0;
   closedBy: ClosedBy = '';
+  /** The server's head, or the gateway's own answer. */
+  response: ResponseHead | undefined;
+  own: OwnResponse | undefined;
   /** Of the attempt under way: when it began, and how long until the head of its answer. */
   startedMs = 0;
   tookMs = 0;
   /** When its new connection stood; 0: it needed none, or that does not stand. */
   connectedMs = 0;
-  /** Those that failed, for the story; their `startMs` is on the clock of the gateway. */
   failures = NO_FAILURES;
   failuresLeftOut = 0;
   /** A byte of the request was handed to an established connection. */
@@ -87,7 +98,8 @@ export class Attempts implements Balanced {
    */
   fails(failed: Failure, server: Server, isReused: boolean, nowMs: number): boolean {
     this.failed = failed;
-    this.#remember(this.told(server, nowMs, failed.reason));
+    const told = this.told(server, nowMs, failed.reason);
+    this.#remember({ told, status: failed.status, isReused });
     const isStale = isReused && failed.code === 'closed_early';
     if (isStale) this.isFreshOnly = true;
     else this.tried = [...this.tried, server];
@@ -117,7 +129,7 @@ export class Attempts implements Balanced {
     return recorder.admits(kind, upstream?.name ?? '', status) ? kind : '';
   }
 
-  #remember(failure: StoryAttempt): void {
+  #remember(failure: FailedAttempt): void {
     const { failures } = this;
     const isMuch = failures.length === 2 * FAILURES_HALF;
     if (isMuch) this.failuresLeftOut += 1;

@@ -19,6 +19,10 @@ export interface ClientStream {
   readonly takesInterims: boolean;
   /** Of a response that has begun: it may end behind any piece, and is whole then. */
   readonly mayEndAnywhere: boolean;
+  /** Of the response so far: its heads, its framing and its body. */
+  readonly bytesSent: number;
+  /** The same of an answer of the gateway's own, which it may not have got yet. */
+  bytesOf(response: OwnResponse): number;
   /** Stop and go on reading the request's body, or the tunnel. */
   pauseBody(): void;
   resumeBody(): void;

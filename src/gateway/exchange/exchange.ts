@@ -38,7 +38,6 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   #server: Server | undefined;
   #stream: ServerStream | undefined;
   #tunnel: Tunnel | undefined;
-  #response: ResponseHead | undefined;
   /** Set when more of the response came than its first read; see long-lived.ts. */
   #lasting: Lasting | undefined;
   #isContinued = false;
@@ -250,7 +249,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     this.#body.forget();
     this.#attempts.headCame(server, this.#gateway.now());
     this.#attempts.status = head.status;
-    this.#response = head;
+    this.#attempts.response = head;
     this.#client.begin(this.#attempts.withCookie(head, upstream, server));
   }
 
@@ -268,7 +267,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     if (done) this.#finish();
   }
 
-  #lasts(response = this.#response): void {
+  #lasts(response = this.#attempts.response): void {
     const [upstream, server] = [this.#upstream, this.#server];
     if (upstream === undefined || server === undefined || this.#isEnded) return;
     const { longLived, now } = this.#gateway;
@@ -368,7 +367,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     const { ids, ownAnswers } = this.#gateway;
     const id = this.#attempts.idFrom(ids);
     const response = ownAnswers.compose({ status, reason, upstream, page, id });
-    this.#attempts.status = status;
+    Object.assign(this.#attempts, { status, own: response });
     this.#end(status === 200 ? 'answered' : upstream ? 'lost' : 'refused', reason);
     this.#client.answer(response);
   }

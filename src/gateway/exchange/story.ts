@@ -37,7 +37,8 @@ export type StoryFacts = {
 
 export function storyOf(facts: StoryFacts): Story {
   const { line, head, attempts, last, nowMs, upstream } = facts;
-  const all = last === undefined ? attempts.failures : [...attempts.failures, last];
+  const failures = attempts.failures.map(({ told }) => told);
+  const all = last === undefined ? failures : [...failures, last];
   const failed = line.result === 'lost' && last === undefined ? attempts.failed : undefined;
   const status = line.status || attempts.refusedWith;
   const isAnswered = last !== undefined && line.status > 0;

@@ -7,6 +7,7 @@ import { idsOf, type Result } from './account.ts';
 import type { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { ExchangeContext } from './context.ts';
+import { EndedDetails } from './ended-details.ts';
 import type { RequestBody } from './request-body.ts';
 import { refusalStory, storyOf } from './story.ts';
 
@@ -41,7 +42,7 @@ export function tell(ended: Ended): void {
     servers: idsOf(attempts.tried, ended.server),
     ...{ result: ended.result, reason: ended.reason },
   };
-  gateway.accessLog?.write(line);
+  gateway.accessLog?.write(line, new EndedDetails(ended));
   if (kind === '') return;
   const route = gateway.routes.nameOf(head.host, head.target);
   const of = { kind, line, head, route, attempts, upstream, last: ended.last, nowMs };

@@ -43,6 +43,7 @@ export interface StreamCarrier {
 const CONTINUE_TEXT = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 export class Http1ClientStream implements ClientStream {
+  bytesSent = 0;
   readonly #carrier: StreamCarrier;
   readonly #request: Http1Request;
   /** '' as long as no response has begun. */
@@ -102,7 +103,9 @@ export class Http1ClientStream implements ClientStream {
   }
 
   sendInterim(head: ResponseHead): boolean {
-    return this.#carrier.writeText(interimHeadText(head));
+    const text = interimHeadText(head);
+    this.bytesSent += text.length;
+    return this.#carrier.writeText(text);
   }
 
   begin(head: ResponseHead): void {
@@ -130,6 +133,7 @@ export class Http1ClientStream implements ClientStream {
         after = done ? `\r\n${LAST_CHUNK}` : '\r\n';
       } else if (done) after = LAST_CHUNK;
     }
+    this.bytesSent += before.length + bodyBytes + after.length;
     const isAny = before !== '' || bodyBytes > 0 || after !== '';
     return !isAny || this.#carrier.write(before, buffer, start, end, after);
   }
@@ -138,12 +142,19 @@ export class Http1ClientStream implements ClientStream {
     this.#carrier.responseSent(this.#keepsAlive);
   }
 
-  answer({ status, fields, body }: OwnResponse): void {
+  answer(response: OwnResponse): void {
     const keepAlive = this.#carrier.mayKeepAlive(this.#request);
-    const requestMethod = this.#request.method;
-    const text = ownResponseText({ status, fields, body, keepAlive, requestMethod });
-    this.#carrier.writeText(text);
+    this.#carrier.writeText(this.#textOf(response, keepAlive));
     this.#carrier.responseSent(keepAlive);
+  }
+
+  bytesOf(response: OwnResponse): number {
+    return Buffer.byteLength(this.#textOf(response, this.#carrier.mayKeepAlive(this.#request)));
+  }
+
+  #textOf({ status, fields, body }: OwnResponse, keepAlive: boolean): string {
+    const requestMethod = this.#request.method;
+    return ownResponseText({ status, fields, body, keepAlive, requestMethod });
   }
 
   refuse(status: number, reason: string, id: string): void {

@@ -154,6 +154,9 @@ function assertSameRequest(head: Http1Request, input: string): void {
     again,
     {
       ...head,
+      // What is sent to a server is in origin form, and of version 1.1.
+      rawTarget: head.target,
+      protocol: 'HTTP/1.1',
       minor: 1,
       keepAlive: true,
       forwardedFor: '',

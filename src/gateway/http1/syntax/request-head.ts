@@ -110,6 +110,8 @@ export function parseRequestHead(text: string, limits: HeadLimits): Http1Request
     kind: 'request',
     method,
     target,
+    rawTarget,
+    protocol: minor === 0 ? 'HTTP/1.0' : 'HTTP/1.1',
     host,
     authority,
     minor,
