@@ -98,7 +98,13 @@ function Shown({
       <Verdict standing={standing} story={story} />
       {focus === undefined ? null : <Steps lane={focus} lanes={story.lanes} />}
       <section class="card" aria-label={text.graph}>
-        <Graphs upstream={summary.upstream} lanes={story.lanes} history={history} {...axis} />
+        <Graphs
+          target={summary.version}
+          upstream={summary.upstream}
+          lanes={story.lanes}
+          history={history}
+          {...axis}
+        />
         {story.whole.length === 0 ? null : (
           <div class="gantt">
             <Track bars={story.whole} width={800} {...axis} />
@@ -136,7 +142,7 @@ function Head({
   const { service, summary, word, lastMs } = standing;
   const { release, kind, version, user, runner, upstream, beganAtMs, of, why } = summary;
   const endMs = isLive ? nowMs.value : summary.endedAtMs || lastMs;
-  const from = story.from.join(', ');
+  const from = (summary.from ?? story.from).join(', ');
   const done = story.lanes.filter(({ outcome }) => /released|kept|stopped|retired/.test(outcome));
   return (
     <header class="release-head">

@@ -109,7 +109,7 @@ export function Track({
           <svg
             key={bar.fromMs}
             x={`${(100 * (bar.fromMs - fromMs)) / all}%`}
-            width={`${Math.max(0.25, (100 * (endMs - bar.fromMs)) / all)}%`}
+            width={`${Math.max(bar.state === 'lost' ? 1.2 : 0.25, (100 * (endMs - bar.fromMs)) / all)}%`}
             height={HEIGHT}
             class={`gantt-bar gantt-${kindOf(bar)} gantt-${bar.state}`}
           >

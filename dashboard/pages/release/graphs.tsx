@@ -18,6 +18,8 @@ const REFRESH_MS = { '5m': 2000, '1h': 10_000 } as const;
 const AFTER_MS = 6000;
 
 export type GraphsProps = {
+  /** The version that is released has the same colour on every page. */
+  readonly target: string;
   readonly upstream: string;
   readonly lanes: readonly Lane[];
   readonly fromMs: number;
@@ -26,7 +28,7 @@ export type GraphsProps = {
   readonly history: HistoryDocument | undefined;
 };
 
-export function Graphs({ upstream, lanes, fromMs, toMs, nowMs, history }: GraphsProps) {
+export function Graphs({ target, upstream, lanes, fromMs, toMs, nowMs, history }: GraphsProps) {
   const text = releaseText();
   const { series: colours, states } = look.value;
   if (history === undefined) return <div class="graphs-wait" />;
@@ -46,10 +48,11 @@ export function Graphs({ upstream, lanes, fromMs, toMs, nowMs, history }: Graphs
   ): readonly ChartSeries[] =>
     versions.map((one, place) => ({
       label: one.name === '' ? text.unknownVersion : one.name.slice(0, 24),
-      colour: colours[place % colours.length] ?? '',
+      colour: (one.name === target ? colours[0] : others[place % others.length]) ?? '',
       values: all.map((slot) => pick(one, slot)),
       isArea,
     }));
+  const others = colours.slice(2);
   const seconds = stepMs / 1000;
   const common = {
     timesMs: all.map((slot) => startMs + slot * stepMs),

@@ -69,7 +69,9 @@ function Closed({ receipt }: { readonly receipt: Data }) {
         <span class="figure">
           <b>{time(numberOf(receipt['longestGapMs']))}</b> <span class="muted">{text.gap}</span>
         </span>
-        {wrong === 0 && missing === '' ? <span class="good">✓ {text.allWell}</span> : null}
+        {wrong === 0 && missing === '' && numberOf(receipt['requests']) > 0 ? (
+          <span class="good">✓ {text.allWell}</span>
+        ) : null}
       </p>
       {missing === '' ? null : (
         <p class="warn any">

@@ -167,9 +167,8 @@ function outcomeOf(bars: readonly Bar[], { steps, entry, isOver, isRunning }: La
     return last.step === 'stop' ? 'stopped' : 'released';
   }
   if (isRunning && !isOver) return 'running';
-  return bars.some(({ step, state }) => step === 'admit' && state === 'done')
-    ? 'released'
-    : 'stuck';
+  const isIn = bars.some(({ step, state }) => step === 'admit' && state === 'done');
+  return isIn && last.state === 'done' ? 'released' : 'stuck';
 }
 
 type LaneNow = {

@@ -54,14 +54,16 @@ export const releaseText = words(
       notBack: 'The old version could not be brought back:',
       parked: 'It is out of traffic.',
       stuck: 'It was left half-way.',
-      untouched: (many: number) => `${many} other instances were not touched.`,
-      released: (many: number, version: string) => `${many} instances have ${version}.`,
+      untouched: (many: number) =>
+        many === 1 ? '1 other instance was not touched.' : `${many} others were not touched.`,
+      released: (many: number, version: string) => `${version} is on ${many} of them.`,
     },
     todo: 'Next',
     readOutput: 'Read its output',
     gone: (time: string, step: string) =>
       `The runner is gone (no sign of life for ${time}); its last step was ${step}. Go on with it:`,
-    diedLong: 'It did not come to its end. Go on with it, or deploy anew:',
+    died: (step: string) =>
+      `Its runner is gone, and it did not come to its end; it was at: ${step || '–'}. Go on with it, or deploy anew:`,
     goOn: 'Go on where it stopped:',
     waitsFor: (before: string): string =>
       before === 'first'
@@ -214,12 +216,12 @@ export const releaseText = words(
       parked: '它不接收流量。',
       stuck: '它停在中途。',
       untouched: (many) => `其他 ${many} 个实例未改动。`,
-      released: (many, version) => `${many} 个实例为 ${version}。`,
+      released: (many, version) => `其中 ${many} 个为 ${version}。`,
     },
     todo: '下一步',
     readOutput: '查看输出',
     gone: (time, step) => `执行者失联（${time}无响应），最后一步：${step}。继续：`,
-    diedLong: '它没有结束。继续执行，或重新部署：',
+    died: (step) => `执行者已不在，发布没有结束，停在：${step || '–'}。继续执行，或重新部署：`,
     goOn: '从停止处继续：',
     waitsFor: (before) =>
       before === 'first' ? '第一个实例之前等待批准' : '第一个实例已完成，其余等待批准',

@@ -56,7 +56,7 @@ export function Verdict({
     return (
       <Banner level="bad">
         {word === 'lost'
-          ? text.diedLong
+          ? text.died(cutOff(story) || summary.lastStep)
           : text.gone(age(nowMs.value - lastMs), holder?.step || summary.lastStep)}
         <CopyLine text={resume} />
       </Banner>
@@ -96,6 +96,12 @@ export function Verdict({
       ))}
     </>
   );
+}
+
+/** What its runner was at when it went. */
+function cutOff({ lanes }: Story): string {
+  const lane = lanes.find(({ bars }) => bars.at(-1)?.state === 'lost');
+  return lane === undefined ? '' : `${lane.bars.at(-1)?.step} – ${lane.instance}`;
 }
 
 function Failed({

@@ -8,6 +8,11 @@ import { SeenReleases } from './seen-releases.ts';
 
 const LOCK: LockDocument = { number: 1, fence: 7, beat: 1, holder: null, orphan: '', asked: null };
 
+const HOLDER: NonNullable<LockDocument['holder']> = {
+  ...{ release: 'r1', upstream: 'app', version: 'v1', user: 'ann', runner: '', ticket: '' },
+  ...{ sinceMs: 0, step: '', waits: undefined },
+};
+
 function scene() {
   const asked: string[] = [];
   const state = { lock: LOCK, stale: false, fails: false, services: ['app'] };
@@ -36,6 +41,8 @@ test('while a lock is the same nothing is read again, and each change of it is r
     { beat: 2 },
     { fence: 8 },
     { orphan: 'r1' },
+    { holder: { ...HOLDER } },
+    { holder: null },
     { asked: { seq: 1, command: 'abort', by: '', why: '', before: undefined } },
   ];
   for (const [place, change] of changes.entries()) {

@@ -44,8 +44,9 @@ export class SeenReleases {
     const standing = this.standing().get(service);
     // Nothing is followed: nothing would tell that it changed.
     if (standing === undefined) return read();
-    const { fence, beat, asked, orphan } = standing.lock;
-    const mark = [fence, beat, asked?.seq ?? 0, orphan].join();
+    const { fence, beat, asked, orphan, holder } = standing.lock;
+    // Its end takes the holder away, and nothing else.
+    const mark = [fence, beat, asked?.seq ?? 0, orphan, holder?.release ?? ''].join();
     const key = JSON.stringify([service, release]);
     const known = this.#readings.get(key);
     this.#readings.delete(key);
