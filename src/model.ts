@@ -41,7 +41,7 @@ export {
   type Standing,
   standingOf,
 } from './model/eligibility.ts';
-export type { Findings, ServerFigures, UpstreamFigures } from './model/figures.ts';
+export type { Findings, OldestRequest, ServerFigures, UpstreamFigures } from './model/figures.ts';
 export { HEAD_BOUNDS_MS, HEAD_BUCKETS, headQuantile } from './model/head-times.ts';
 export {
   LOG_VARIABLES,

@@ -126,6 +126,7 @@ const STATUS: StatusDocument = {
           lastFailure: '',
           lastFailureMs: 0,
           ejectedUntilMs: 0,
+          ...{ ramp: 1, oldestRequest: '', oldestSinceMs: 0 },
           restarts: 0,
           lastExit: '',
           lastExitMs: 0,

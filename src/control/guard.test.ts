@@ -44,7 +44,7 @@ function report(views: Readonly<Record<string, Eligibility>>, upstream = 'app'):
   const figures = new WorkerFigures();
   const servers = Object.entries(views).map(([id, eligibility]) => ({
     ...{ id, eligibility, gone: false, inFlight: 0, fails: 0, counters: createServerCounters() },
-    findings: { failedInARow: 0, lastFailure: '', lastFailureMs: 0, ejectedUntilMs: 0 },
+    findings: { failedInARow: 0, lastFailure: '', lastFailureMs: 0, ejectedUntilMs: 0, ramp: 1 },
   }));
   figures.upstreams.set(upstream, {
     counters: createUpstreamCounters(),

@@ -199,7 +199,7 @@ function eject(table: Table): { figures: WorkerFigures; report: (nowMs: number) 
     figures.take({
       connections: 0,
       sockets: SOCKETS,
-      gaps: [],
+      ...{ gaps: [], oldest: [] },
       upstreams: structuredClone(reporter.report(nowMs)),
     });
   report(1);

@@ -116,6 +116,7 @@ function buildUpstream(
       requests: counters?.attempts ?? 0,
       failures: counters?.failures ?? 0,
       ...findings(config.name, state.id, context.figures),
+      ...oldest(config.name, state.id, context.figures),
       ...(context.supervised?.(config.name, state.id) ?? NOT_SUPERVISED),
     };
   });
@@ -130,15 +131,25 @@ function buildUpstream(
 
 /** The latest failure in any worker, and the sum of the failures in a row of all workers. */
 function findings(upstream: string, server: string, figures: readonly WorkerFigures[]): Findings {
-  let [failedInARow, ejectedUntilMs, lastFailureMs, lastFailure] = [0, 0, 0, ''];
+  let [failedInARow, ejectedUntilMs, lastFailureMs, lastFailure, ramp] = [0, 0, 0, '', 1];
   for (const figure of figures) {
     const found = figure.server(upstream, server)?.findings;
     if (found === undefined) continue;
     failedInARow += found.failedInARow;
     ejectedUntilMs = Math.max(ejectedUntilMs, found.ejectedUntilMs);
+    ramp = Math.min(ramp, found.ramp);
     if (found.lastFailureMs > lastFailureMs) ({ lastFailureMs, lastFailure } = found);
   }
-  return { failedInARow, lastFailure, lastFailureMs, ejectedUntilMs };
+  return { failedInARow, lastFailure, lastFailureMs, ejectedUntilMs, ramp };
+}
+
+/** Of all workers. */
+function oldest(upstream: string, server: string, figures: readonly WorkerFigures[]) {
+  const all = figures.flatMap((figure) =>
+    figure.oldest.filter((one) => one.upstream === upstream && one.server === server),
+  );
+  const [first] = all.sort((a, b) => a.sinceMs - b.sinceMs);
+  return { oldestRequest: first?.request ?? '', oldestSinceMs: first?.sinceMs ?? 0 };
 }
 
 export function inFlight(

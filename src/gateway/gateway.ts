@@ -4,7 +4,7 @@
 import { type Descriptors, processDescriptors } from '../base/descriptors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { GatewayConfig, ListenAddress } from '../config.ts';
-import type { Route, SocketCounters, StoryBatch, TableUpdate } from '../model.ts';
+import type { OldestRequest, Route, SocketCounters, StoryBatch, TableUpdate } from '../model.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
 import { type ExchangeContext, LongLived } from './exchange.ts';
@@ -19,7 +19,7 @@ import {
 } from './http1.ts';
 import { Listeners, RAISE, Sockets, socketFields } from './listener.ts';
 import { RareLine } from './rare-line.ts';
-import { Recorder, RequestIds } from './recorder.ts';
+import { oldestOf, Recorder, RequestIds } from './recorder.ts';
 import { OwnAnswers, type ReadPage, RouteTable } from './routing.ts';
 import { nodeTransport, type Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
@@ -172,6 +172,16 @@ export class Gateway {
       noSocket: noSocket.total,
       upstreams: [...pool.figures()],
     };
+  }
+
+  /**
+   * Of servers that take no new requests: what has been under way for the longest. All clients are looked at,
+   * so this is only for where there is such a server.
+   */
+  oldest(): OldestRequest[] {
+    const { upstreams, now } = this.#exchange;
+    const stopping = [...upstreams.stopping()].filter(({ inFlight }) => inFlight > 0);
+    return stopping.length === 0 ? [] : oldestOf(stopping, this.#listeners.underWay(), now());
   }
 
   /** Of requests that ended since the last call: call it now and then. */

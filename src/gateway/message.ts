@@ -8,6 +8,14 @@
  */
 export type Framing = 'none' | 'length' | 'chunked' | 'close';
 
+/** A request that has not ended, for whoever looks at what goes on. */
+export type UnderWay = {
+  readonly head: RequestHead;
+  /** Which one has it now. */
+  readonly server: { readonly upstream: string; readonly id: string } | undefined;
+  readonly attempts: { readonly beganMs: number };
+};
+
 export type RequestHead = {
   readonly method: string;
   /** Path and query (or `*`), byte-exact. */

@@ -12,6 +12,18 @@ export type Findings = {
   readonly lastFailureMs: number;
   /** 0 = not ejected. */
   readonly ejectedUntilMs: number;
+  /** The part of its weight that it has now, in a slow start; 1 = all of it. */
+  readonly ramp: number;
+};
+
+/** What a server that takes no new requests has had for the longest. */
+export type OldestRequest = {
+  readonly upstream: string;
+  readonly server: string;
+  /** Method and path; of the query the names alone. */
+  readonly request: string;
+  /** When it came; of the wall clock. */
+  readonly sinceMs: number;
 };
 
 export type ServerFigures = {

@@ -116,6 +116,7 @@ export class Server {
       failedInARow: this.#failedInARow,
       lastFailure: this.#lastFailure,
       lastFailureMs: this.#lastFailureMs,
+      ramp: this.shownRamp(nowMs),
       ejectedUntilMs: isEjected ? Math.round(Date.now() + this.ejectedForMs(nowMs)) : 0,
     };
   }
@@ -137,6 +138,11 @@ export class Server {
     const factor = rampFactor(nowMs - this.#rampFromMs, this.#rampMs);
     if (factor === 1) this.#rampMs = 0;
     return factor;
+  }
+
+  /** In hundredths: for people, who are told when it changes. */
+  shownRamp(nowMs: number): number {
+    return Math.round(100 * this.ramp(nowMs)) / 100;
   }
 
   /** The balancer chose it. While ejected, one request per fail_timeout gets through as a probe. */

@@ -174,6 +174,15 @@ test('the share grows from a tenth to the whole', () => {
   assert.equal(sum, 0, 'the fractions are exact: nothing is lost or gained');
 });
 
+test('people are told of the share in hundredths', () => {
+  const upstream = createUpstream([DRAIN, UP], SLOW);
+  upstream.apply(upstreamState([UP, UP], SLOW), 0);
+  assert.deepEqual(
+    [0, 3333, 10_000].map((nowMs) => upstream.servers[0]?.findings(nowMs).ramp),
+    [0.1, 0.33, 1],
+  );
+});
+
 test('with slow_start off nobody ramps', () => {
   const upstream = createUpstream([DRAIN, UP]);
   upstream.apply(upstreamState([UP, UP]), 0);

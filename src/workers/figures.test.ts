@@ -53,6 +53,7 @@ function createWorker(): Worker {
         connections: 1,
         sockets: SOCKETS,
         upstreams: reports,
+        oldest: [],
         gaps: [{ id: 'r', longestMs: 3 }],
       });
       return reports.reduce((sum, { servers }) => sum + servers.length, 0);

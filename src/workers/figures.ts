@@ -10,6 +10,7 @@ import {
   createServerCounters,
   createSocketCounters,
   createUpstreamCounters,
+  type OldestRequest,
   openStreams,
   openTunnels,
   type ServerCounters,
@@ -42,12 +43,14 @@ export class WorkerFigures {
     string,
     { counters: UpstreamCounters; readonly servers: Map<string, ServerFigures> }
   >();
+  oldest: readonly OldestRequest[] = [];
   /** Longest gap by receipt, ms. */
   readonly gaps = new Map<string, number>();
 
   take(report: Report): void {
     this.connections = report.connections;
     this.sockets = report.sockets;
+    this.oldest = report.oldest;
     for (const { name, counters, servers } of report.upstreams) {
       const known = this.upstreams.get(name);
       const upstream = known ?? { counters, servers: new Map<string, ServerFigures>() };

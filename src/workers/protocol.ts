@@ -5,6 +5,7 @@ import type { LogLevel } from '../base/log.ts';
 import type { GatewayConfig } from '../config.ts';
 import type { SocketFigures } from '../gateway.ts';
 import type {
+  OldestRequest,
   PageName,
   Route,
   ServerFigures,
@@ -68,6 +69,7 @@ export type Report = {
   readonly connections: number;
   readonly sockets: SocketFigures;
   readonly upstreams: readonly UpstreamReport[];
+  readonly oldest: readonly OldestRequest[];
   /** Longest gap of each open receipt, ms. */
   readonly gaps: readonly { readonly id: string; readonly longestMs: number }[];
 };

@@ -75,6 +75,7 @@ export class Reporter {
       last.eligibility === now &&
       last.fails === fails &&
       last.findings.failedInARow === failedInARow &&
+      last.findings.ramp === server.shownRamp(nowMs) &&
       last.gone === gone &&
       seen.total === total;
     if (isSame) return undefined;

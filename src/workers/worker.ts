@@ -163,7 +163,8 @@ class Worker {
     const connections = this.#gateway.connections();
     const sockets = this.#gateway.figures();
     const upstreams = this.#reporter.report(nowMs);
-    send({ kind: 'report', request, report: { connections, sockets, upstreams, gaps } });
+    const oldest = this.#gateway.oldest();
+    send({ kind: 'report', request, report: { connections, sockets, upstreams, oldest, gaps } });
   }
 }
 

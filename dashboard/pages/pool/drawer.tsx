@@ -13,7 +13,7 @@ import { duration, Moment, Since } from '../../parts/time.tsx';
 import { Link, setQuery } from '../../router.tsx';
 import { common } from '../../text.ts';
 import { Charts } from './charts.tsx';
-import { Check, InFlight } from './row.tsx';
+import { Check, InFlight, Weight } from './row.tsx';
 import { poolText } from './text.ts';
 
 export type DrawerProps = {
@@ -87,7 +87,8 @@ function Server({ upstream, id, server }: DrawerProps & { readonly server: PoolS
         <Pair name={text.sinceStart}>{text.counts(server.requests, server.failures)}</Pair>
         <Pair name={text.columns.version}>{version === '' ? common().unknown : version}</Pair>
         <Pair name={text.columns.weight}>
-          {weight}
+          <Weight server={server} />
+          {server.ramp < 1 ? ` (${text.ramps})` : ''}
           {server.backup ? ` (${text.backup})` : ''} ·{' '}
           {text.limits(maxFails, duration(failTimeoutMs), maxConns)}
         </Pair>

@@ -45,7 +45,7 @@ export const Row = memo(function Row({ upstream, id, server, recent }: RowProps)
       </td>
       <td>{version === '' ? <span class="muted">–</span> : <span class="tag">{version}</span>}</td>
       <td class="number">
-        {weight}
+        <Weight server={server} />
         {server.backup ? <small class="muted">{text.backup}</small> : null}
       </td>
       <td class="number in-flight">
@@ -117,11 +117,31 @@ export function InFlight({ server }: { readonly server: PoolServer }) {
       <span class="muted">{text.notSettled}</span>
     );
   }
+  const { oldestRequest, oldestSinceMs } = server;
   return (
-    <b class="state-drain">
-      {most.current > inFlight ? <span class="muted">{count(most.current)} → </span> : null}
-      {count(inFlight)}
-    </b>
+    <>
+      <b class="state-drain">
+        {most.current > inFlight ? <span class="muted">{count(most.current)} → </span> : null}
+        {count(inFlight)}
+      </b>
+      {oldestSinceMs === 0 ? null : (
+        <small class="muted any" title={oldestRequest}>
+          {text.oldest} <Since ms={oldestSinceMs} /> {oldestRequest}
+        </small>
+      )}
+    </>
+  );
+}
+
+/** What it has, and what it has of it now. */
+export function Weight({ server: { weight, ramp } }: { readonly server: PoolServer }) {
+  return ramp >= 1 ? (
+    <span>{weight}</span>
+  ) : (
+    <span title={poolText().ramps}>
+      <b class="state-unchecked">{count(weight * ramp)}</b>
+      <span class="muted">/{weight}</span>
+    </span>
   );
 }
 

@@ -11,7 +11,8 @@ const UP: PoolServer = {
   ...{ checks: 'up', mustPass: true, checkReason: '200 in 2ms', checkType: 'http', checkPort: 0 },
   ...{ riseCount: 2, fallCount: 0, eligibility: 'ok', outElsewhere: [], settled: true },
   ...{ givenBack: false, inFlight: 0, tunnels: 0, streams: 0, requests: 0, failures: 0 },
-  ...{ failedInARow: 0, lastFailure: '', lastFailureMs: 0, ejectedUntilMs: 0 },
+  ...{ failedInARow: 0, lastFailure: '', lastFailureMs: 0, ejectedUntilMs: 0, ramp: 1 },
+  ...{ oldestRequest: '', oldestSinceMs: 0 },
   ...{ restarts: 0, lastExit: '', lastExitMs: 0, resting: '', version: 'v1' },
   lastSecond: { requests: 10, failures: 0, errors: 0 },
 };

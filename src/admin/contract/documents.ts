@@ -91,6 +91,11 @@ export const SERVER = object({
   lastFailureMs: number,
   /** 0 = not ejected; the last of the workers. */
   ejectedUntilMs: number,
+  /** The part of its weight that it has now, in a slow start; 1 = all; the least of the workers. */
+  ramp: number,
+  /** Of a server that takes no new requests: which of those in flight came first, and when; '' and 0 = none. */
+  oldestRequest: text,
+  oldestSinceMs: number,
   /** Of an instance that this gateway's machine looks after: how often it was started again. */
   restarts: number,
   /** How it ended last, in words; '' = it did not, or nobody here looks after it. */

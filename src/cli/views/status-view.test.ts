@@ -42,6 +42,7 @@ const SERVER: ServerDocument = {
   lastFailure: '',
   lastFailureMs: 0,
   ejectedUntilMs: 0,
+  ...{ ramp: 1, oldestRequest: '', oldestSinceMs: 0 },
 };
 
 const GATEWAY: GatewayDocument = {

@@ -4,7 +4,7 @@
 // http1/client-side.
 
 import type { Forwarding } from '../forwarding.ts';
-import type { OwnResponse, ResponseHead } from '../message.ts';
+import type { OwnResponse, ResponseHead, UnderWay } from '../message.ts';
 
 /**
  * What an exchange may do. Of a response it calls `begin`, `send` until the last piece, and `done`; or
@@ -51,7 +51,7 @@ export interface ClientStream {
 }
 
 /** What an exchange hears of its client. */
-export interface ClientStreamHandler {
+export interface ClientStreamHandler extends UnderWay {
   /** The first piece of the body, which may be empty; `done`: the request is whole. */
   begin(buffer: Buffer, start: number, end: number, done: boolean): void;
   requestBytes(buffer: Buffer, start: number, end: number, done: boolean): void;

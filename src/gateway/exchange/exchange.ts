@@ -31,11 +31,11 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   offeredUpgrade = '';
   readonly #gateway: ExchangeContext;
   readonly #client: ClientStream;
-  readonly #head: RequestHead;
-  readonly #attempts: Attempts;
+  readonly head: RequestHead;
+  readonly attempts: Attempts;
   readonly #body: RequestBody;
   #upstream: Upstream | undefined;
-  #server: Server | undefined;
+  server: Server | undefined;
   #stream: ServerStream | undefined;
   #tunnel: Tunnel | undefined;
   /** Set when more of the response came than its first read; see long-lived.ts. */
@@ -47,28 +47,28 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   constructor(gateway: ExchangeContext, client: ClientStream, head: RequestHead) {
     this.#gateway = gateway;
     this.#client = client;
-    this.#head = head;
-    this.#attempts = new Attempts(head, client, gateway.now());
+    this.head = head;
+    this.attempts = new Attempts(head, client, gateway.now());
     this.#body = new RequestBody(gateway.config.limits.relayBytesMax);
   }
 
   get requestMethod(): string {
-    return this.#head.method;
+    return this.head.method;
   }
 
   get isIdempotent(): boolean {
-    return this.#attempts.isIdempotent;
+    return this.attempts.isIdempotent;
   }
 
   get isFreshOnly(): boolean {
-    return this.#attempts.isFreshOnly;
+    return this.attempts.isFreshOnly;
   }
 
   // ---- from the client ----------------------------------------------------------------------
 
   begin(buffer: Buffer, start: number, end: number, done: boolean): void {
     const { routes, upstreams, config } = this.#gateway;
-    const head = this.#head;
+    const head = this.head;
     this.#body.comes(end - start, done);
     const route = routes.match(head.host, head.target);
     if ('status' in route) return this.#answer(route.status, route.reason);
@@ -76,7 +76,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     const upstream = upstreams.get(route.upstream);
     this.#upstream = upstream;
     if (upstream === undefined) return this.#answer(503, `no upstream "${route.upstream}"`);
-    upstream.began(this.#attempts.beganMs, done);
+    upstream.began(this.attempts.beganMs, done);
     this.#isWaiting = done;
     if (head.upgrade !== '') this.offeredUpgrade = allowedUpgrade(head.upgrade, config.upgrade);
     if (!done) this.#body.holdBytes = config.requestBuffering[route.upstream] ?? 0;
@@ -85,14 +85,14 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   }
 
   async #showPage(route: PageRoute): Promise<void> {
-    const request = { head: this.#head, client: this.#client, gateway: this.#gateway };
+    const request = { head: this.head, client: this.#client, gateway: this.#gateway };
     const answer = await answerPage(route, request);
     // Where the client has left meanwhile there is nothing to answer.
     if (!this.#isEnded) this.#answer(answer.status, answer.reason, answer.page);
   }
 
   #hold(buffer: Buffer, start: number, end: number): void {
-    if (this.#head.expectContinue && !this.#isContinued) {
+    if (this.head.expectContinue && !this.#isContinued) {
       this.#isContinued = true;
       this.#client.sendContinue();
     }
@@ -102,12 +102,12 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
 
   requestBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
     this.#body.comes(end - start, done);
-    if (done && this.#attempts.status === 0) {
+    if (done && this.attempts.status === 0) {
       this.#isWaiting = true;
       this.#upstream?.waits(this.#gateway.now());
     }
     if (this.#body.holdBytes > 0) return this.#hold(buffer, start, end);
-    const { isSent } = this.#attempts;
+    const { isSent } = this.attempts;
     this.#body.keep(buffer, start, end, isSent);
     if (isSent && this.#stream !== undefined) this.#sendBody(this.#stream, buffer, start, end);
     else if (this.#body.isFull) this.#client.pauseBody();
@@ -119,7 +119,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
 
   clientGone(isBroken: boolean): void {
     if (this.#isEnded) return;
-    this.#attempts.closedBy = 'client';
+    this.attempts.closedBy = 'client';
     this.#leaveServer(this.#tunnel !== undefined && isBroken);
     if (this.#tunnel === undefined) this.#end('clientGone', 'client gone');
     else this.#tunnel.goneBy('client');
@@ -127,21 +127,21 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
 
   stopped(): void {
     if (this.#isEnded) return;
-    this.#attempts.closedBy = 'gateway';
+    this.attempts.closedBy = 'gateway';
     this.#leaveServer();
     if (this.#tunnel !== undefined) this.#tunnel.goneBy('gateway');
-    else this.#end(this.#attempts.status === 0 ? 'lost' : 'cut', 'the gateway stopped');
+    else this.#end(this.attempts.status === 0 ? 'lost' : 'cut', 'the gateway stopped');
   }
 
   /** Nothing of such a request may look complete to the server. */
   bodyRefused(status: number, reason: string): void {
     this.#leaveServer();
-    const hasBegun = this.#attempts.status !== 0;
-    this.#attempts.refusedWith = status;
-    this.#attempts.closedBy = 'gateway';
+    const hasBegun = this.attempts.status !== 0;
+    this.attempts.refusedWith = status;
+    this.attempts.closedBy = 'gateway';
     this.#end('clientGone', reason);
     if (hasBegun) this.#client.cut();
-    else this.#client.refuse(status, reason, this.#attempts.idFrom(this.#gateway.ids));
+    else this.#client.refuse(status, reason, this.attempts.idFrom(this.#gateway.ids));
   }
 
   #leaveServer(isBroken = false): void {
@@ -154,15 +154,15 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   /** False: no server to try; the client has its answer. */
   #tryNext(upstream: Upstream, buffer: Buffer, start: number, end: number): boolean {
     const nowMs = this.#gateway.now();
-    const server = upstream.pick(this.#attempts, nowMs);
+    const server = upstream.pick(this.attempts, nowMs);
     if (server === undefined) {
-      const { failed } = this.#attempts;
+      const { failed } = this.attempts;
       if (failed === undefined) this.#answer(503, upstream.refusal(nowMs));
       else this.#answer(failed.status, failed.reason);
       return false;
     }
-    this.#server = server;
-    this.#attempts.begin(nowMs);
+    this.server = server;
+    this.attempts.begin(nowMs);
     const stream = this.#gateway.streams.open(server, this, nowMs);
     this.#stream = stream;
     if (stream.isReady) this.#sendRequest(stream, buffer, start, end);
@@ -177,16 +177,16 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   serverConnected(): void {
     const stream = this.#stream;
     if (stream === undefined) return;
-    if (!stream.isReused) this.#attempts.connectedMs = this.#gateway.now();
+    if (!stream.isReused) this.attempts.connectedMs = this.#gateway.now();
     this.#sendRequest(stream, NO_BYTES, 0, 0);
   }
 
   #sendRequest(stream: ServerStream, buffer: Buffer, start: number, end: number): void {
-    const head = this.#head;
-    this.#attempts.isSent = true;
+    const head = this.head;
+    this.attempts.isSent = true;
     const extra = this.#client.forwarding.text(head);
     const { ids } = this.#gateway;
-    const lines = ids.isSent ? `${extra}X-Request-Id: ${this.#attempts.idFrom(ids)}\r\n` : extra;
+    const lines = ids.isSent ? `${extra}X-Request-Id: ${this.attempts.idFrom(ids)}\r\n` : extra;
     stream.begin(head, lines, this.offeredUpgrade);
     this.#body.sendKept(stream);
     if (this.isIdempotent) this.#body.keep(buffer, start, end, true);
@@ -206,19 +206,19 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
 
   attemptFailed(failed: Failure): void {
     const { config, now, streams } = this.#gateway;
-    const attempts = this.#attempts;
-    const [server, upstream, stream] = [this.#server, this.#upstream, this.#stream];
+    const attempts = this.attempts;
+    const [server, upstream, stream] = [this.server, this.#upstream, this.#stream];
     const nowMs = now();
     this.#stream = undefined;
     if (server === undefined || upstream === undefined || stream === undefined) return;
     const isStale = attempts.fails(failed, server, stream.isReused, nowMs);
     if (isStale) streams.distrust(server);
-    this.#server = undefined;
+    this.server = undefined;
     const hasOther = upstream.hasOther(server, nowMs);
     const outcome = isStale ? 'neutral' : attempts.outcomeOf(failed, hasOther);
     upstream.settle(server, outcome, nowMs, nowMs - attempts.startedMs, failed.reason);
     const { isReplayable } = this.#body;
-    const mayGoOn = attempts.mayGoOn(failed, isReplayable, config, nowMs - this.#attempts.beganMs);
+    const mayGoOn = attempts.mayGoOn(failed, isReplayable, config, nowMs - this.attempts.beganMs);
     if (!mayGoOn) this.#answer(failed.status, failed.reason);
     if (!mayGoOn || !this.#tryNext(upstream, NO_BYTES, 0, 0)) {
       server.counters.lost += 1;
@@ -234,7 +234,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   responseInterim(head: ResponseHead): void {
     if (!this.#client.takesInterims) return;
     if (head.status === 100) {
-      if (!this.#head.expectContinue || this.#isContinued) return;
+      if (!this.head.expectContinue || this.#isContinued) return;
       this.#isContinued = true;
     }
     // What was relayed cannot be taken back: no other attempt (rule 74).
@@ -244,13 +244,13 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
 
   responseHead(head: ResponseHead): void {
     const upstream = this.#upstream;
-    const server = this.#server;
+    const server = this.server;
     if (upstream === undefined || server === undefined) return;
     this.#body.forget();
-    this.#attempts.headCame(server, this.#gateway.now());
-    this.#attempts.status = head.status;
-    this.#attempts.response = head;
-    this.#client.begin(this.#attempts.withCookie(head, upstream, server));
+    this.attempts.headCame(server, this.#gateway.now());
+    this.attempts.status = head.status;
+    this.attempts.response = head;
+    this.#client.begin(this.attempts.withCookie(head, upstream, server));
   }
 
   responseBytes(buffer: Buffer, start: number, end: number, done: boolean): void {
@@ -261,14 +261,14 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
       const stop = this.#lasting?.relays(buffer, start, end) ?? -1;
       if (stop !== -1) return this.#endEvents(buffer, start, stop);
     }
-    this.#attempts.bytes += end - start;
+    this.attempts.bytes += end - start;
     // The client is slower than the server: no more is taken from it, unless it is done with us.
     if (!this.#client.send(buffer, start, end, done) && !done) this.#stream?.pause();
     if (done) this.#finish();
   }
 
-  #lasts(response = this.#attempts.response): void {
-    const [upstream, server] = [this.#upstream, this.#server];
+  #lasts(response = this.attempts.response): void {
+    const [upstream, server] = [this.#upstream, this.server];
     if (upstream === undefined || server === undefined || this.#isEnded) return;
     const { longLived, now } = this.#gateway;
     const { mayEndAnywhere } = this.#client;
@@ -287,19 +287,19 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   #endEvents(buffer: Buffer, start: number, end: number): void {
     this.#leaveServer();
     if (this.#lasting !== undefined) this.#lasting.isClosed = true;
-    this.#attempts.closedBy = 'gateway';
-    this.#attempts.bytes += end - start;
+    this.attempts.closedBy = 'gateway';
+    this.attempts.bytes += end - start;
     this.#client.send(buffer, start, end, true);
     this.#finish(CLOSED);
   }
 
   responseCut(reason: string, source: Failure['source']): void {
-    const server = this.#server;
+    const server = this.server;
     this.#stream = undefined;
-    this.#attempts.closedBy = source;
+    this.attempts.closedBy = source;
     if (server === undefined) return;
     const hasOther = this.#upstream?.hasOther(server, this.#gateway.now()) === true;
-    this.#end('cut', reason, this.#attempts.outcomeOf({ source, retry: 'no' }, hasOther));
+    this.#end('cut', reason, this.attempts.outcomeOf({ source, retry: 'no' }, hasOther));
     this.#client.cut();
   }
 
@@ -313,16 +313,16 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
 
   /** The request is answered; what follows is counted as a tunnel, and the server stays busy. */
   tunnelOpened(head: ResponseHead): void {
-    const [server, upstream] = [this.#server, this.#upstream];
+    const [server, upstream] = [this.server, this.#upstream];
     if (server === undefined || upstream === undefined) return;
     const over = (): void => this.#tunnelOver();
     this.#tunnel = new Tunnel(head.upgrade, { client: this.#client, server: this.#stream, over });
-    this.#attempts.status = 101;
+    this.attempts.status = 101;
     const nowMs = this.#gateway.now();
     countTunnel(upstream, server);
-    this.#attempts.headCame(server, nowMs);
-    upstream.ended('answered', nowMs, this.#attempts.beganMs, this.#isWaiting);
-    this.#client.openTunnel(this.#attempts.withCookie(head, upstream, server));
+    this.attempts.headCame(server, nowMs);
+    upstream.ended('answered', nowMs, this.attempts.beganMs, this.#isWaiting);
+    this.#client.openTunnel(this.attempts.withCookie(head, upstream, server));
     this.#lasts();
   }
 
@@ -351,10 +351,10 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   }
 
   #tunnelOver(): void {
-    const [tunnel, server, upstream] = [this.#tunnel, this.#server, this.#upstream];
+    const [tunnel, server, upstream] = [this.#tunnel, this.server, this.#upstream];
     this.#stream = undefined;
     if (tunnel === undefined || server === undefined || upstream === undefined) return;
-    this.#attempts.bytes = tunnel.bytes;
+    this.attempts.bytes = tunnel.bytes;
     const reason = countTunnelEnd(tunnel, upstream, server);
     this.#end(reason === '' ? 'answered' : 'cut', tunnel.isClosed ? CLOSED : reason);
   }
@@ -365,9 +365,9 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   #answer(status: number, reason: string, page?: TextAnswer): void {
     const upstream = this.#upstream;
     const { ids, ownAnswers } = this.#gateway;
-    const id = this.#attempts.idFrom(ids);
+    const id = this.attempts.idFrom(ids);
     const response = ownAnswers.compose({ status, reason, upstream, page, id });
-    Object.assign(this.#attempts, { status, own: response });
+    Object.assign(this.attempts, { status, own: response });
     this.#end(status === 200 ? 'answered' : upstream ? 'lost' : 'refused', reason);
     this.#client.answer(response);
   }
@@ -378,7 +378,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     if (this.#lasting !== undefined) this.#gateway.longLived.ended(this.#lasting, result);
     const { accessLog, recorder, now } = this.#gateway;
     const nowMs = now();
-    const [upstream, server, attempts] = [this.#upstream, this.#server, this.#attempts];
+    const [upstream, server, attempts] = [this.#upstream, this.server, this.attempts];
     const whyFailed = result === 'answered' ? '' : reason;
     const kind = attempts.storyKind(recorder, result, upstream, nowMs);
     // Before it is settled, which changes what the server is.
@@ -389,7 +389,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
       if (result !== 'refused') upstream.ended(result, nowMs, attempts.beganMs, this.#isWaiting);
     }
     if (accessLog !== undefined || kind !== '') {
-      const [client, head, body, gateway] = [this.#client, this.#head, this.#body, this.#gateway];
+      const [client, head, body, gateway] = [this.#client, this.head, this.#body, this.#gateway];
       const of = { gateway, client, head, body, attempts, upstream, server };
       tell({ ...of, kind, last, result, reason, nowMs });
     }

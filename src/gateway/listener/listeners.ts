@@ -3,6 +3,7 @@
 
 import type { Log } from '../../base/log.ts';
 import type { ListenerConfig } from '../../config.ts';
+import type { UnderWay } from '../message.ts';
 import { RareLine } from '../rare-line.ts';
 import type { Connection, Listening, ListenOptions, Transport } from '../transport.ts';
 import type { Wheel } from '../wheel.ts';
@@ -10,6 +11,7 @@ import type { Sockets } from './sockets.ts';
 
 /** A client's connection, whatever it speaks. */
 export interface Client {
+  readonly exchange: UnderWay | undefined;
   /** An answer to whatever it may ask, then a lingering close. */
   refuse(status: number, reason: string): void;
   closeIfIdle(): void;
@@ -92,6 +94,10 @@ export class Listeners {
   /** No new clients; those that are here live on. */
   stopAccepting(): void {
     for (const listening of this.#listening.splice(0)) listening.close();
+  }
+
+  *underWay(): Generator<UnderWay> {
+    for (const { exchange } of this.#clients) if (exchange !== undefined) yield exchange;
   }
 
   closeIdle(): void {

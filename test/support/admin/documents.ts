@@ -47,6 +47,7 @@ export function server(id: string, changes: Partial<ServerDocument> = {}): Serve
     lastFailure: '',
     lastFailureMs: 0,
     ejectedUntilMs: 0,
+    ...{ ramp: 1, oldestRequest: '', oldestSinceMs: 0 },
     ...changes,
   };
 }

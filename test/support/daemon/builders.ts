@@ -118,7 +118,7 @@ export async function startServer(t: Scope): Promise<TestServer> {
       return;
     }
     requests += 1;
-    if (incoming.url === '/hold') held.push(response);
+    if (/^\/hold(?:\?|$)/.test(incoming.url ?? '')) held.push(response);
     else response.end(found.id);
   });
   server.listen(0, '127.0.0.1');

@@ -46,7 +46,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   readonly #reader: RequestReader;
   /** Of the request under way. */
   #stream: Http1ClientStream | undefined;
-  #exchange: ClientStreamHandler | undefined;
+  exchange: ClientStreamHandler | undefined;
   #state: State = 'idle';
   #requests = 0;
   /** Bytes behind the request that is being answered. */
@@ -118,7 +118,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   responseSent(keepsAlive: boolean): void {
     // A connection that idles holds on to nothing of the request.
     this.#stream = undefined;
-    this.#exchange = undefined;
+    this.exchange = undefined;
     if (this.#state === 'closed') return;
     if (!keepsAlive || !this.#reader.isDone) return this.#linger();
     this.#state = 'idle';
@@ -159,8 +159,8 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.writeText(headText);
     const stash = this.#stash;
     this.#stash = undefined;
-    if (stash !== undefined) this.#exchange?.tunnelFromClient(stash, 0, stash.length);
-    if (this.#isEnded) this.#exchange?.tunnelEndedByClient();
+    if (stash !== undefined) this.exchange?.tunnelFromClient(stash, 0, stash.length);
+    if (this.#isEnded) this.exchange?.tunnelEndedByClient();
     else this.resumeBody();
   }
 
@@ -179,7 +179,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
 
   destroy(): void {
     if (this.#state === 'closed') return;
-    this.#exchange?.stopped();
+    this.exchange?.stopped();
     // A response under way must not look complete.
     if (this.#state === 'exchange' || this.#connection.pendingBytes > 0) return this.#reset();
     this.#gone(false);
@@ -202,7 +202,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
         if (this.#reader.isDone) return this.#keepForLater(buffer, start, end);
         return this.#readBody(buffer, start, end);
       case 'tunnel':
-        return this.#exchange?.tunnelFromClient(buffer, start, end);
+        return this.exchange?.tunnelFromClient(buffer, start, end);
       case 'linger':
         this.#discarded += end - start;
         if (this.#discarded > LINGERING_BYTES_MAX) this.destroy();
@@ -220,7 +220,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
       case 'tunnel':
         wheel.clear(this);
         this.#watchBody();
-        return this.#exchange?.clientDrained();
+        return this.exchange?.clientDrained();
       case 'idle':
         this.#watchIdle();
         return this.#unstash();
@@ -231,10 +231,10 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
 
   onEnd(): void {
     this.#isEnded = true;
-    if (this.#state === 'tunnel') this.#exchange?.tunnelEndedByClient();
+    if (this.#state === 'tunnel') this.exchange?.tunnelEndedByClient();
     else if (this.#state === 'exchange') {
       // A half-closed client still gets its answers, but none from a server to half a request.
-      if (!this.#reader.isDone) this.#exchange?.bodyRefused(400, 'the request ended in its body');
+      if (!this.#reader.isDone) this.exchange?.bodyRefused(400, 'the request ended in its body');
       else this.#askIfGone();
     } else if (this.#state !== 'closed' && this.#stash === undefined) this.#leave();
   }
@@ -252,7 +252,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     if (this.#state === 'closed') return;
     // A tunnel that both sides have ended: the server still takes the last bytes, and the close of
     // its connection calls closeTunnel.
-    if (this.#state === 'tunnel' && error === '' && this.#exchange?.isServerBehind === true) return;
+    if (this.#state === 'tunnel' && error === '' && this.exchange?.isServerBehind === true) return;
     this.#gone(error !== '');
   }
 
@@ -269,7 +269,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
         return this.refuse(408, 'the request head came too slowly');
       case 'exchange':
         if (!this.#reader.isDone) {
-          return this.#exchange?.bodyRefused(408, 'the request body came too slowly');
+          return this.exchange?.bodyRefused(408, 'the request body came too slowly');
         }
         if (this.#stream?.ask() === true) this.#gateway.wheel.set(this, ASK_MS);
         return;
@@ -309,7 +309,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     const stream = new Http1ClientStream(this, head);
     const exchange = new Exchange(this.#exchanges, stream, head);
     this.#stream = stream;
-    this.#exchange = exchange;
+    this.exchange = exchange;
     exchange.begin(reader.buffer, reader.payload.start, reader.payload.end, reader.isDone);
   }
 
@@ -317,11 +317,11 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     const reader = this.#reader;
     const { wheel } = this.#gateway;
     const refusal = reader.readBody(buffer, start, end, wheel.nowMs);
-    if (refusal) return this.#exchange?.bodyRefused(refusal.status, refusal.reason);
+    if (refusal) return this.exchange?.bodyRefused(refusal.status, refusal.reason);
     if (reader.isDone) wheel.clear(this);
     else this.#watchBody();
     this.#keepRest();
-    this.#exchange?.requestBytes(buffer, reader.payload.start, reader.payload.end, reader.isDone);
+    this.exchange?.requestBytes(buffer, reader.payload.start, reader.payload.end, reader.isDone);
   }
 
   #keepRest(): void {
@@ -394,7 +394,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#stash = undefined;
     this.#reader.clear();
     this.#gateway.wheel.forget(this);
-    this.#exchange?.clientGone(isBroken);
+    this.exchange?.clientGone(isBroken);
     this.#onClosed(this);
   }
 }
