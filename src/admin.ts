@@ -69,6 +69,7 @@ export {
   type StreamSink,
   type TakenDocument,
   type TakeRequest,
+  type Traffic,
   type UpstreamDocument,
   type UpstreamRow,
 } from './admin/contract.ts';

@@ -4,7 +4,15 @@
 export { DaemonControl } from './control/daemon-control.ts';
 export { computeEffect } from './control/effect.ts';
 export type { KnownRegistry } from './control/known-registry.ts';
-export { computeTopics, HistoryFeed, Hub, SeenReleases, StoryStore } from './control/live.ts';
+export {
+  computeTopics,
+  HistoryFeed,
+  Hub,
+  SeenReleases,
+  StoryStore,
+  TrafficOfOthers,
+  trafficText,
+} from './control/live.ts';
 export { type Lookup, Names, systemLookup } from './control/names.ts';
 export { OutageWatch } from './control/outages.ts';
 export { RegistryDesk } from './control/record-desk.ts';

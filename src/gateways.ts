@@ -15,6 +15,7 @@ import { LeasedRecords } from './gateways/leased-records.ts';
 import type { PendingIntent } from './gateways/pending-words.ts';
 import { type LocalReceipts, SharedReceipts } from './gateways/receipts.ts';
 import { type OtherGateway, Roster } from './gateways/roster.ts';
+import { SharedFigures } from './gateways/shared-figures.ts';
 import { type Shared, SharedState } from './gateways/shared-state.ts';
 import type { Admin } from './model.ts';
 import type { RecordStore, RecordWrite } from './registry.ts';
@@ -29,6 +30,7 @@ export type { Beside, Decide, Intents } from './gateways/intents.ts';
 export type { PendingIntent } from './gateways/pending-words.ts';
 export type { LocalReceipts, OtherCounts } from './gateways/receipts.ts';
 export type { OtherGateway } from './gateways/roster.ts';
+export type { SharedFigures } from './gateways/shared-figures.ts';
 
 const APPLIED_REST_MS = 500;
 const RECONCILE_AGAIN_MS = 2000;
@@ -72,6 +74,7 @@ export type GatewaysOptions = {
 export class Gateways {
   readonly intents: Intents;
   readonly receipts: SharedReceipts;
+  readonly figures: SharedFigures;
   readonly #options: GatewaysOptions;
   readonly #roster: Roster;
   readonly #state: SharedState;
@@ -129,7 +132,12 @@ export class Gateways {
       onLease: () => {
         this.#views.again();
         this.#applied.again();
+        this.figures.again();
       },
+    });
+    this.figures = new SharedFigures({
+      ...{ store, prefix, id, log },
+      lease: () => this.#roster.lease,
     });
     this.receipts = new SharedReceipts({
       ...{ store, prefix, id, name, log, local: options.receipts },
@@ -271,6 +279,7 @@ export class Gateways {
     this.#isClosed = true;
     this.#views.close();
     this.#applied.close();
+    this.figures.close();
     this.intents.close();
     clearTimeout(this.#retry);
     await this.#roster.close();

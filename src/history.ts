@@ -5,6 +5,7 @@ export {
   History,
   type NamedColumns,
   type Recent,
+  type Second,
   type ServerTotals,
   type Span,
   type UpstreamTotals,

@@ -126,5 +126,6 @@ export type {
   SecondFigures,
   ServiceRow,
   TopicTrouble,
+  Traffic,
   UpstreamRow,
 } from './contract/topics.ts';

@@ -13,7 +13,7 @@ import type {
 } from '../admin.ts';
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { Gateways, type OtherCounts, type PendingIntent } from '../gateways.ts';
+import { Gateways, type OtherCounts, type PendingIntent, type SharedFigures } from '../gateways.ts';
 import type { Admin } from '../model.ts';
 import type { RecordWrite } from '../registry.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
@@ -56,6 +56,8 @@ export type SharedOptions = {
 
 export class SharedControl {
   readonly others: Others;
+  /** Undefined: there are no others. */
+  readonly figures: SharedFigures | undefined;
   readonly #options: SharedOptions;
   readonly #name = `pid ${process.pid} on ${hostname()}`;
   readonly #id =
@@ -119,6 +121,7 @@ export class SharedControl {
         onPending: () => this.#saveSoon(),
       });
     }
+    this.figures = this.#gateways?.figures;
     this.others = new Others({
       ...{ gateways: this.#gateways, name: this.#name },
       sharedRegistry: sharedBy(place === undefined ? registries : [place]),
@@ -386,12 +389,9 @@ export class SharedControl {
   /** @throws storage_full, storage_failed */
   #save(next?: PendingIntent): void {
     const { table, snapshot } = this.#options;
-    const pending = [
-      ...(this.#gateways?.intents.pending ?? []),
-      ...(next === undefined ? [] : [next]),
-    ];
-    const keyOf = ({ upstream, server }: Omit<Override, 'admin'>): string =>
-      `${upstream} ${server}`;
+    const known = this.#gateways?.intents.pending ?? [];
+    const pending = next === undefined ? known : [...known, next];
+    const keyOf = ({ upstream, server }: Omit<Override, 'admin'>) => `${upstream} ${server}`;
     const overrides = new Map<string, Override>();
     for (const override of table.overrides()) overrides.set(keyOf(override), override);
     for (const intent of pending) overrides.set(keyOf(intent), intent);

@@ -13,6 +13,8 @@ import {
   type SharedControl,
   StoryStore,
   type Table,
+  TrafficOfOthers,
+  trafficText,
 } from '../control.ts';
 import type { StoryBatch } from '../model.ts';
 import type { Fleet, TableChanges } from '../workers.ts';
@@ -40,8 +42,12 @@ export class LiveView implements Live {
     this.#parts = parts;
     const { table, fleet, shared, control, audit, log } = parts;
     const versionOf = (server: string): string => shared.releases.version?.(server) ?? '';
-    const feed = new HistoryFeed({ table, fleet, versionOf });
+    const feed = new HistoryFeed({
+      ...{ table, fleet, versionOf },
+      onSecond: () => shared.figures?.say(() => this.#traffic()),
+    });
     this.#feed = feed;
+    const others = new TrafficOfOthers(shared.figures);
     const releases = new SeenReleases(() => shared.releases);
     const stories = new StoryStore({
       ...{ gateway: shared.document().name, versionOf },
@@ -56,11 +62,13 @@ export class LiveView implements Live {
             ...{ history: feed.history, stories, versionOf, status: () => control.known() },
             releases,
             nowMs: Date.now,
+            others: ({ gateways }) => others.of(gateways, Date.now()),
             events: (count) => ({ events: audit.last(count), count: audit.count }),
           },
           topics,
         ),
       onWatched: (isWatched) => {
+        shared.figures?.look(isWatched);
         for (const unwatch of this.#unwatches) unwatch();
         const poke = (): void => this.#hub.poke();
         this.#unwatches = isWatched
@@ -71,6 +79,12 @@ export class LiveView implements Live {
           : [];
       },
     });
+  }
+
+  /** For the other gateways, while somebody looks on there. */
+  #traffic(): string {
+    const names = this.#parts.table.upstreams.map(({ config }) => config.name);
+    return trafficText(this.#feed.history, names);
   }
 
   start(): void {

@@ -41,6 +41,9 @@ export type Span = '5m' | '1h';
 export type Kind = 'upstream' | 'version' | 'server';
 export type NamedColumns = Columns & { readonly kind: Kind; readonly name: string };
 
+/** One second; `heads` by the buckets of HEAD_BOUNDS_MS. */
+export type Second = Totals & { readonly heads: ArrayLike<number> };
+
 export type Recent = {
   /** Begin of the first slot, ms of the Unix clock. */
   readonly startMs: number;
@@ -139,6 +142,30 @@ export class History {
     const pool = this.#pools.get(upstream);
     const track = server === '' ? pool?.own : pool?.servers.get(server);
     return track?.series?.fine(this.#second, 1);
+  }
+
+  /** The newest second of an upstream, and of its servers that had requests in it or have some in flight. */
+  seconds(upstream: string): {
+    readonly own: Second;
+    readonly servers: ReadonlyMap<string, Second>;
+  } {
+    const pool = this.#pools.get(upstream);
+    const servers = new Map<string, Second>();
+    for (const [id, { series }] of pool?.servers ?? []) {
+      if (series === undefined) continue;
+      if (series.activeAtS < this.#second && series.inFlight === 0) continue;
+      servers.set(id, this.#newestOf(series));
+    }
+    return { own: this.#newestOf(pool?.own.series), servers };
+  }
+
+  #newestOf(series: Series | undefined): Second {
+    const newest = series?.fine(this.#second, 1);
+    return {
+      ...{ requests: newest?.requests[0] ?? 0, failures: newest?.failures[0] ?? 0 },
+      ...{ errors: newest?.errors[0] ?? 0, inFlight: newest?.inFlight[0] ?? 0 },
+      heads: series?.headsOf(this.#second) ?? [],
+    };
   }
 
   #take(second: number, upstream: UpstreamTotals): void {

@@ -141,6 +141,8 @@ export class Series {
   readonly #coarse: Ring;
   /** The most in flight in these ten seconds. */
   #tenInFlight = 0;
+  /** Of the last second in which something was added. */
+  readonly #lastHeads = new Uint32Array(HEAD_BUCKETS);
 
   constructor(second: number) {
     this.activeAtS = second;
@@ -161,6 +163,7 @@ export class Series {
     }
     this.#ten.add(this.#second);
     this.#tenInFlight = Math.max(this.#tenInFlight, this.inFlight);
+    this.#lastHeads.set(this.#second.heads);
     this.#second.clear();
     this.activeAtS = last;
   }
@@ -170,6 +173,11 @@ export class Series {
     this.#coarse.write(ten, this.#ten, { ...inFlight, parts: 1 });
     this.#ten.clear();
     this.#tenInFlight = this.inFlight;
+  }
+
+  /** Answers of this second by the buckets of HEAD_BOUNDS_MS. */
+  headsOf(second: number): ArrayLike<number> {
+    return second === this.activeAtS ? this.#lastHeads : [];
   }
 
   fine(second: number, count = FINE_SLOTS): Columns {

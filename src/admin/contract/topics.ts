@@ -30,7 +30,18 @@ export type SecondFigures = {
   readonly p99Ms?: number;
 };
 
-export type UpstreamRow = {
+/** Of one gateway, or of several. */
+export type Traffic = { readonly inFlight: number; readonly lastSecond: SecondFigures };
+
+/** Where several gateways share the registry; else left out. */
+type OverGateways = {
+  /** Of all that were heard, this one as well. */
+  readonly sum?: Traffic;
+  /** Of the others, by their ids. */
+  readonly elsewhere?: ById<Traffic>;
+};
+
+export type UpstreamRow = OverGateways & {
   readonly balance: Balance;
   readonly eligible: number;
   readonly servers: number;
@@ -106,6 +117,8 @@ export type Attention = {
 export type OverviewTopic = {
   readonly version: string;
   readonly generation: number;
+  /** Names of live gateways that said nothing of their traffic lately: it is in no sum. */
+  readonly unheard: readonly string[];
   readonly gateways: ById<Omit<GatewayDocument, 'id' | 'index'>>;
   readonly registries: ById<RegistryRow>;
   readonly upstreams: ById<UpstreamRow>;
@@ -114,17 +127,20 @@ export type OverviewTopic = {
   readonly attention: ById<Attention>;
 };
 
-export type PoolServer = Omit<ServerDocument, 'id'> & {
-  /** '' = not known. */
-  readonly version: string;
-  readonly lastSecond: SecondFigures;
-};
+export type PoolServer = OverGateways &
+  Omit<ServerDocument, 'id'> & {
+    /** '' = not known. */
+    readonly version: string;
+    readonly lastSecond: SecondFigures;
+  };
 
 export type PoolTopic =
   | { readonly gone: true }
   | (Omit<UpstreamRow, 'servers' | 'problems'> & {
       readonly problems: UpstreamDocument['problems'];
       readonly servers: ById<PoolServer>;
+      /** Names of the other gateways by their ids, and which of them said nothing of their traffic lately. */
+      readonly gateways?: ById<{ readonly name: string; readonly isHeard: boolean }>;
     });
 
 /** By their number: the newest has the highest. Ordinary ones are left out. */

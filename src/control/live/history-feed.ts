@@ -27,6 +27,8 @@ export type HistoryFeedOptions = {
   readonly fleet: Pick<Fleet, 'figures' | 'takeReported' | 'serverCounters' | 'upstreamCounters'>;
   /** '' = not known. */
   readonly versionOf: (server: string) => string;
+  /** A second is over, and recorded. */
+  readonly onSecond?: () => void;
   /** The Unix clock. */
   readonly now?: () => number;
 };
@@ -74,6 +76,7 @@ export class HistoryFeed {
     });
     this.history.record(Math.floor((this.#now() - REPORTS_MS) / 1000) - 1, upstreams);
     for (const [name, ids] of reported) this.#look(name, ids, figures);
+    this.#options.onSecond?.();
   }
 
   /** The table has changed. */

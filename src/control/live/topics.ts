@@ -10,17 +10,19 @@ import {
   type ReleasesTopic,
   type ReleaseTopic,
   type RequestsTopic,
-  type SecondFigures,
   type StatusDocument,
   type StoryDocument,
+  type Traffic,
   type UpstreamDocument,
   type UpstreamRow,
 } from '../../admin.ts';
 import { isSluiceError } from '../../base/errors.ts';
 import type { History } from '../../history.ts';
 import { attentionOf } from './attention.ts';
+import type { OtherTraffic } from './other-traffic.ts';
 import type { SeenReleases } from './seen-releases.ts';
 import { serviceRows } from './service-rows.ts';
+import { secondOf, shown, sumOf } from './traffic.ts';
 
 const RELEASES_MAX = 20;
 const EVENTS_MAX = 100;
@@ -28,7 +30,9 @@ const EVENTS_MAX = 100;
 export type TopicSources = {
   /** As it was reported last: nobody is asked. */
   readonly status: () => StatusDocument;
-  readonly history: Pick<History, 'newest'>;
+  readonly history: Pick<History, 'seconds'>;
+  /** What the other gateways say of theirs. */
+  readonly others: (status: StatusDocument) => readonly OtherTraffic[];
   readonly versionOf: (server: string) => string;
   readonly releases: SeenReleases;
   readonly nowMs: () => number;
@@ -48,21 +52,26 @@ export async function computeTopics(
   topics: readonly string[],
 ): Promise<ReadonlyMap<string, object>> {
   const status = sources.status();
+  const others = sources.others(status);
   const states = await Promise.all(
-    topics.map(async (topic) => [topic, await stateOf(sources, status, topic)] as const),
+    topics.map(
+      async (topic) => [topic, await stateOf(sources, { status, others }, topic)] as const,
+    ),
   );
   return new Map(states);
 }
 
+type Known = { readonly status: StatusDocument; readonly others: readonly OtherTraffic[] };
+
 async function stateOf(
   sources: TopicSources,
-  status: StatusDocument,
+  { status, others }: Known,
   topic: string,
 ): Promise<object> {
   const { kind, name } = parseTopic(topic);
   switch (kind) {
     case 'overview':
-      return overview(sources, status);
+      return overview(sources, { status, others });
     case 'events': {
       const { events, count } = sources.events(EVENTS_MAX);
       const first = count - events.length;
@@ -79,7 +88,7 @@ async function stateOf(
     }
     case 'pool': {
       const upstream = status.upstreams.find((one) => one.name === name);
-      return upstream === undefined ? { gone: true } : pool(sources, upstream);
+      return upstream === undefined ? { gone: true } : pool(sources, others, upstream);
     }
     case 'release':
       try {
@@ -91,11 +100,12 @@ async function stateOf(
   }
 }
 
-async function overview(sources: TopicSources, status: StatusDocument): Promise<OverviewTopic> {
+async function overview(sources: TopicSources, { status, others }: Known): Promise<OverviewTopic> {
   const { version, generation, gateways, registry, registries, upstreams } = status;
   const services = await serviceRows(sources.releases);
   return {
     ...{ version, generation, services, attention: attentionOf(status, services, sources.nowMs()) },
+    unheard: others.filter(({ pools }) => pools === undefined).map(({ name }) => name),
     gateways: byId(gateways.map(({ id, index: _, ...gateway }) => [id, gateway] as const)),
     registries: byId(
       [registry, ...registries].map(
@@ -107,11 +117,17 @@ async function overview(sources: TopicSources, status: StatusDocument): Promise<
           ] as const,
       ),
     ),
-    upstreams: byId(upstreams.map((upstream) => [upstream.name, row(sources, upstream)] as const)),
+    upstreams: byId(
+      upstreams.map((upstream) => [upstream.name, row(sources, others, upstream)] as const),
+    ),
   };
 }
 
-function row(sources: TopicSources, upstream: UpstreamDocument): UpstreamRow {
+function row(
+  sources: TopicSources,
+  others: readonly OtherTraffic[],
+  upstream: UpstreamDocument,
+): UpstreamRow {
   const { name, balance, eligible, servers, problems } = upstream;
   const eligibility = new Map<string, number>();
   const versions = new Map<string, number>();
@@ -123,42 +139,61 @@ function row(sources: TopicSources, upstream: UpstreamDocument): UpstreamRow {
   return {
     ...{ balance, eligible, servers: servers.length, problems: problems.length },
     ...{ eligibility: Object.fromEntries(eligibility), versions: Object.fromEntries(versions) },
-    ...figures(sources, name, ''),
+    ...trafficOf(sources, others, name)(''),
   };
 }
 
-function pool(sources: TopicSources, upstream: UpstreamDocument): PoolTopic {
+function pool(
+  sources: TopicSources,
+  others: readonly OtherTraffic[],
+  upstream: UpstreamDocument,
+): PoolTopic {
   const { name, problems } = upstream;
+  const traffic = trafficOf(sources, others, name);
   return {
-    ...row(sources, upstream),
+    ...row(sources, others, upstream),
     problems,
+    ...(others.length === 0
+      ? {}
+      : {
+          gateways: byId(
+            others.map(
+              ({ id, name: title, pools }) =>
+                [id, { name: title, isHeard: pools !== undefined }] as const,
+            ),
+          ),
+        }),
     servers: byId(
-      upstream.servers.map(({ id, ...server }) => {
-        const { lastSecond } = figures(sources, name, id);
-        return [id, { ...server, version: sources.versionOf(id), lastSecond }] as const;
+      upstream.servers.map(({ id, inFlight, ...server }) => {
+        const { inFlight: _, ...figures } = traffic(id);
+        // What workers say of it twice a second is newer than its last second.
+        return [id, { ...server, inFlight, version: sources.versionOf(id), ...figures }] as const;
       }),
     ),
   };
 }
 
-/** Of the last second; a time only where there was an answer. */
-function figures(
+/** Here in the last second, and over all gateways where there are others. */
+function trafficOf(
   { history }: TopicSources,
+  others: readonly OtherTraffic[],
   upstream: string,
-  server: string,
-): { readonly inFlight: number; readonly lastSecond: SecondFigures } {
-  const newest = history.newest(upstream, server);
-  const [requests = 0, failures = 0, errors = 0] = [
-    ...[newest?.requests[0], newest?.failures[0], newest?.errors[0]],
-  ];
-  const [p50 = Number.NaN, p99 = Number.NaN] = [newest?.p50Ms[0], newest?.p99Ms[0]];
-  const times = Number.isNaN(p50) ? {} : { p50Ms: tenths(p50), p99Ms: tenths(p99) };
-  const perSecond = {
-    requests: tenths(requests),
-    failures: tenths(failures),
-    errors: tenths(errors),
+): (server: string) => Traffic & { readonly sum?: Traffic; readonly elsewhere?: ById<Traffic> } {
+  const { own, servers } = history.seconds(upstream);
+  const here = { own, servers, isWhole: true };
+  const heard = others.flatMap(({ id, pools }) => {
+    return pools === undefined ? [] : [[id, pools.get(upstream)] as const];
+  });
+  return (server) => {
+    const second = secondOf(here, server);
+    if (others.length === 0) return shown(second);
+    const there = heard.map(([id, pool]) => [id, secondOf(pool, server)] as const);
+    return {
+      ...shown(second),
+      sum: shown(sumOf([second, ...there.map(([, one]) => one)])),
+      elsewhere: byId(there.map(([id, one]) => [id, shown(one)] as const)),
+    };
   };
-  return { inFlight: newest?.inFlight[0] ?? 0, lastSecond: { ...perSecond, ...times } };
 }
 
 async function release(records: SeenReleases, name: string): Promise<ReleasesTopic | ReleaseTopic> {
@@ -188,12 +223,8 @@ async function release(records: SeenReleases, name: string): Promise<ReleasesTop
   };
 }
 
-function byId<Value>(
-  entries: readonly (readonly [string, Value])[],
-): Readonly<Record<string, Value>> {
-  return Object.fromEntries(entries);
-}
+type ById<Value> = Readonly<Record<string, Value>>;
 
-function tenths(value: number): number {
-  return Math.round(value * 10) / 10;
+function byId<Value>(entries: readonly (readonly [string, Value])[]): ById<Value> {
+  return Object.fromEntries(entries);
 }
