@@ -5,6 +5,7 @@ import './styles/base.css';
 import './styles/parts.css';
 import './styles/kv.css';
 import './styles/pages.css';
+import './styles/requests.css';
 import './styles/pool.css';
 import './styles/release.css';
 import { App } from './app.tsx';
