@@ -60,13 +60,21 @@ test('a deploy from a shell is found in the history and watched to its end', asy
   const said = (await lane(page, first).getByRole('listitem').allTextContents()).join(', ');
   assert.match(said, /^guard done .*drain done .*stop done .*start done .*check done .*admit done/);
   assert.equal(await page.getByRole('button', { name: /Abort/ }).count(), 0, 'it is over');
+  await shot(page, 'release-done');
   await page.keyboard.press('/');
   await page.keyboard.type('verify');
   const verified = page.locator('.log tbody tr');
   await page.getByText(/^4 of /).waitFor();
   assert.match((await verified.allTextContents()).join(), /verifydone.*requests=/);
   await assertAccessible(page, 'a release that is over');
-  await shot(page, 'release-done');
+  await page.getByRole('navigation').getByRole('link', { name: 'Releases' }).click();
+  await page.getByRole('row', { name: /app r2.*succeeded.*v1 → v2.* 0 *$/ }).waitFor();
+  await page.getByRole('searchbox').fill('v1 r1');
+  await page.getByText('1 of 2 releases').waitFor();
+  await assertAccessible(page, 'all releases');
+  await shot(page, 'releases');
+  await page.getByRole('link', { name: 'r1', exact: true }).click();
+  await page.getByRole('heading', { name: 'app r1' }).waitFor();
 });
 
 test('a release that fails says what, where, what happened since and what to do', async (t) => {

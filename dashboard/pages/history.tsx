@@ -1,52 +1,94 @@
-// All releases of a service, newest first.
+// All releases, of one service or of all, newest first.
 
-import type { ReleaseSummary } from '../../src/admin/contract.ts';
+import type { ReleasesTopic } from '../../src/admin/contract.ts';
 import { useOverview, useReleases } from '../live/stream.ts';
 import { Banner } from '../parts/banner.tsx';
+import { count } from '../parts/format.ts';
 import { duration, Moment, nowMs } from '../parts/time.tsx';
-import { Link, pathOf } from '../router.tsx';
+import { Link, pathOf, place, setQuery } from '../router.tsx';
 import { common } from '../text.ts';
+import { isWanted, type PastRelease, pastOf } from './release/past.ts';
 import { releaseText, told } from './release/text.ts';
 import { OutcomeTag } from './release/verdict.tsx';
 
+/** Services that are followed at once; a stream takes 16 topics. */
+const SERVICES_MAX = 12;
+const LIVE = ['running', 'waiting', 'paused'];
+
 export function History({ service }: { readonly service: string }) {
-  return service === '' ? <Services /> : <OfService service={service} />;
+  return service === '' ? <AllServices /> : <Followed key={service} names={[service]} />;
 }
 
-function Services() {
+function AllServices() {
   const overview = useOverview().value;
   if (overview === undefined) return <p class="muted loading">{common().loading}</p>;
-  return (
-    <>
-      <h1>{common().releases}</h1>
-      <ul>
-        {Object.keys(overview.upstreams).map((name) => (
-          <li key={name}>
-            <Link to={pathOf('releases', name)}>{name}</Link>
-          </li>
-        ))}
-      </ul>
-    </>
-  );
+  const names = Object.keys(overview.services);
+  // Those that run first, then those whose last release is the newest.
+  const lastMs = (name: string): number => {
+    const row = overview.services[name];
+    return row?.running !== undefined ? Infinity : (row?.last?.beganAtMs ?? 0);
+  };
+  const shown = names.sort((a, b) => lastMs(b) - lastMs(a)).slice(0, SERVICES_MAX);
+  shown.sort();
+  return <Followed key={shown.join('\n')} names={shown} others={names.slice(SERVICES_MAX)} />;
 }
 
-function OfService({ service }: { readonly service: string }) {
+function Followed({
+  names,
+  others = [],
+}: {
+  readonly names: readonly string[];
+  /** Their pages are linked. */
+  readonly others?: readonly string[];
+}) {
   const text = releaseText();
-  const topic = useReleases(service).value;
-  if (topic === undefined) return <p class="muted loading">{common().loading}</p>;
-  if ('trouble' in topic) return <Banner level="bad">{topic.trouble.message}</Banner>;
-  const releases = Object.values(topic.releases).sort((a, b) => b.number - a.number);
-  const { holder } = topic.lock;
+  const topics: Record<string, ReleasesTopic | undefined> = {};
+  // As many as when it was shown first: another list of names is another component.
+  for (const name of names) topics[name] = useReleases(name).value;
+  const { query, path } = place.value;
+  const isAll = path === '/releases' || path === '/releases/';
+  const filter = query.get('filter') ?? '';
+  const past = pastOf(topics);
+  const shown = past.filter((one) => isWanted(one, filter.trim()));
+  const known = Object.values(topics);
+  const isLoading = known.some((topic) => topic === undefined);
   return (
     <>
       <div class="page-head">
-        <h1 class="any">{service}</h1>
-        <Link to={pathOf('releases')}>{common().releases}</Link>
+        <h1 class="any">{isAll ? common().releases : names[0]}</h1>
+        {isAll ? null : <Link to={pathOf('releases')}>{common().releases}</Link>}
       </div>
-      {topic.shared ? null : <Banner level="info">{text.notShared}</Banner>}
-      <section class="card table-card" aria-label={service}>
-        {releases.length === 0 ? (
-          <p class="empty">{text.noReleases}</p>
+      {known.map((topic, at) =>
+        topic !== undefined && 'trouble' in topic ? (
+          <Banner key={names[at] ?? ''} level="bad">
+            {names[at]}: {topic.trouble.message}
+          </Banner>
+        ) : null,
+      )}
+      {known.some((topic) => topic !== undefined && 'shared' in topic && !topic.shared) ? (
+        <Banner level="info">{text.notShared}</Banner>
+      ) : null}
+      <div class="filters">
+        <input
+          type="search"
+          data-filter
+          aria-label={common().filter}
+          placeholder={`${common().filter} (/)`}
+          value={filter}
+          onInput={({ currentTarget }) => setQuery('filter', currentTarget.value)}
+        />
+        <span class="muted">{text.shownReleases(shown.length, past.length)}</span>
+        {others.map((name) => (
+          <Link key={name} to={pathOf('releases', name)}>
+            {name}
+          </Link>
+        ))}
+      </div>
+      <section class="card table-card" aria-label={common().releases}>
+        {shown.length === 0 ? (
+          <p class="empty">
+            {isLoading ? common().loading : past.length === 0 ? text.noReleases : text.noneShown}
+          </p>
         ) : (
           <div class="scroll">
             <table class="table">
@@ -60,25 +102,18 @@ function OfService({ service }: { readonly service: string }) {
                     {text.history.took}
                   </th>
                   <th scope="col">{text.history.who}</th>
+                  <th scope="col" class="number">
+                    {text.history.requests}
+                  </th>
+                  <th scope="col" class="number">
+                    {text.history.failed}
+                  </th>
                   <th scope="col">{text.history.reason}</th>
                 </tr>
               </thead>
               <tbody>
-                {releases.map((one) => (
-                  <Row
-                    key={one.release}
-                    service={service}
-                    summary={one}
-                    word={
-                      one.endedAtMs > 0
-                        ? one.outcome
-                        : holder?.release !== one.release
-                          ? 'lost'
-                          : topic.stale
-                            ? 'stale'
-                            : 'running'
-                    }
-                  />
+                {shown.map((one) => (
+                  <Row key={`${one.service} ${one.summary.release}`} past={one} isAll={isAll} />
                 ))}
               </tbody>
             </table>
@@ -90,45 +125,52 @@ function OfService({ service }: { readonly service: string }) {
 }
 
 function Row({
-  service,
-  summary,
-  word,
+  past: { service, summary, word },
+  isAll,
 }: {
-  readonly service: string;
-  readonly summary: ReleaseSummary;
-  readonly word: string;
+  readonly past: PastRelease;
+  readonly isAll: boolean;
 }) {
   const text = releaseText();
   const { release, kind, version, user, beganAtMs, endedAtMs, of, why, reason } = summary;
+  const { from, counted } = summary;
+  const said = reason || why;
+  const endMs = endedAtMs || (LIVE.includes(word) ? nowMs.value : 0);
   return (
     <tr>
-      <th scope="row">
+      <th scope="row" class="any">
+        {isAll ? (
+          <>
+            <Link to={pathOf('releases', service)}>{service}</Link>{' '}
+          </>
+        ) : null}
         <Link to={pathOf('releases', service, release)}>{release}</Link>
       </th>
       <td>
         <OutcomeTag word={word} />
       </td>
-      <td class="any">
-        {version} {kind === 'deploy' ? '' : told(text.kinds, kind)}
+      <td class="any versions">
+        {from === undefined ? '' : `${from.join(', ') || '–'} → `}
+        <b>{kind === 'stop' ? '–' : version}</b>
+        {kind === 'deploy' ? '' : ` (${told(text.kinds, kind)}`}
         {of === '' ? null : (
           <>
             {' '}
-            ({text.undoes} <Link to={pathOf('releases', service, of)}>{of}</Link>)
+            {text.undoes} <Link to={pathOf('releases', service, of)}>{of}</Link>
           </>
         )}
+        {kind === 'deploy' ? '' : ')'}
       </td>
       <td>
         <Moment ms={beganAtMs} day />
       </td>
-      <td class="number">
-        {endedAtMs > 0
-          ? duration(endedAtMs - beganAtMs)
-          : word === 'running'
-            ? duration(nowMs.value - beganAtMs)
-            : ''}
-      </td>
+      <td class="number">{endMs > 0 ? duration(endMs - beganAtMs) : ''}</td>
       <td class="any">{user}</td>
-      <td class="wrap any">{reason || why}</td>
+      <td class="number">{counted === undefined ? '' : count(counted.requests)}</td>
+      <td class={`number ${(counted?.failed ?? 0) > 0 ? 'bad' : ''}`}>
+        {counted === undefined ? '' : `${counted.failed}${counted.complete ? '' : '?'}`}
+      </td>
+      <td class="wrap any">{said === '' ? null : <div class="reason">{said}</div>}</td>
     </tr>
   );
 }

@@ -14,6 +14,7 @@ import { History } from './history.tsx';
 import { Gantt, kindOf, Legend, Track } from './release/gantt.tsx';
 import { Graphs, useHistoryOf } from './release/graphs.tsx';
 import { Log } from './release/log.tsx';
+import { wordFor } from './release/past.ts';
 import { Receipt } from './release/receipt.tsx';
 import { recordsOf, type StoryRecord } from './release/records.ts';
 import { steering } from './release/steer.ts';
@@ -56,21 +57,12 @@ function standingOf(
   records: readonly StoryRecord[],
   all: ReleasesTopic | undefined,
 ): Standing {
-  const known = all === undefined || 'trouble' in all ? undefined : all;
-  const own = known?.lock.holder?.release === summary.release ? known.lock.holder : undefined;
-  const word =
-    summary.endedAtMs > 0
-      ? summary.outcome
-      : known?.stale === true && own !== undefined
-        ? 'stale'
-        : own?.waits !== undefined
-          ? 'waiting'
-          : own?.step === 'pause'
-            ? 'paused'
-            : known?.shared === true && own === undefined
-              ? 'lost'
-              : 'running';
-  return { service, summary, word, holder: own, lastMs: records.at(-1)?.atMs ?? 0 };
+  const holder = all === undefined || 'trouble' in all ? undefined : all.lock.holder;
+  return {
+    ...{ service, summary, word: wordFor(summary, all) },
+    holder: holder?.release === summary.release ? holder : undefined,
+    lastMs: records.at(-1)?.atMs ?? 0,
+  };
 }
 
 function Shown({
