@@ -17,6 +17,7 @@ const SOURCES = [
   'src',
   'bin',
   'docs',
+  'packaging',
   'dashboard',
   'package.json',
   'tsconfig.json',
@@ -53,6 +54,12 @@ test('the packed package runs without its sources', { timeout: 180_000 }, async 
     assert.equal(stdout.trim().split(' ').at(-1), manifest.version);
     const help = await run(process.execPath, [sluice, '--help']);
     assert.match(help.stdout, /serve[\s\S]*deploy/);
+  });
+
+  await t.test('it has the files for Prometheus and Grafana', async () => {
+    const files = await readdir(join(folder, 'packaging'), { recursive: true });
+    for (const name of ['prometheus/alerts.yaml', 'grafana/sluice.json'])
+      assert(files.includes(name));
   });
 
   await t.test('its library can be imported, with types', async () => {
