@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import {
   closedPort,
+  type GatewayPatch,
   RawClient,
   rawExchange,
   serverState,
@@ -50,7 +51,7 @@ test('a retried request: both attempts, and why there was a second one', async (
     ...{ kind: 'retried', upstream: 'app', route: '/', listener: 'test', client: '127.0.0.1' },
     ...{ method: 'GET', host: 'app.example', path: '/a?token=*', status: 200, madeBy: 'server' },
     ...{ bytesIn: 0, bytesOut: 5, result: 'answered', reason: '', detail: '', closedBy: '' },
-    ...{ attemptsLeftOut: 0, pool: [], traceId: '', clientId: '' },
+    ...{ attemptsLeftOut: 0, notRetried: '', pool: [], traceId: '', clientId: '' },
   });
   const [failed, answered] = attempts;
   assert.equal(attempts.length, 2);
@@ -91,7 +92,8 @@ test('a server that fails: its failure in words, and that it closed', async (t) 
   const server = await startRawServer(t, (socket) => socket.end());
   const app = await startGateway(t, [server.port]);
   await rawExchange(t, app.port, request('POST /', 'Content-Length: 3\r\n').concat('abc'));
-  const { reason, closedBy, status, bytesIn, attempts } = onlyStory(app);
+  const { reason, closedBy, status, bytesIn, attempts, notRetried } = onlyStory(app);
+  assert.match(notRetried, /^a POST that may have reached a server/);
   assert.deepEqual([reason, closedBy, status, bytesIn], ['closed_early', 'server', 502, 3]);
   assert.deepEqual([attempts.length, attempts[0]?.retried], [1, false]);
 });
@@ -185,7 +187,8 @@ test('a long row of attempts: the first and the last are told', async (t) => {
   while (ports.length < 12) ports.push(await closedPort());
   const app = await startGateway(t, [...new Set(ports)]);
   await get(t, app);
-  const { attempts, attemptsLeftOut, reason } = onlyStory(app);
+  const { attempts, attemptsLeftOut, reason, notRetried } = onlyStory(app);
+  assert.equal(notRetried, 'no other server was eligible');
   assert.deepEqual(
     [reason, attempts.length, attemptsLeftOut],
     ['connect_refused', 8, new Set(ports).size - 8],
@@ -230,4 +233,19 @@ test('an ordinary request on a kept connection says that it needed no new one', 
   const { stories } = app.gateway.takeStories();
   const connects = stories.map(({ attempts }) => attempts[0]?.connectMs);
   assert.deepEqual([typeof connects[0], connects[1]], ['number', null]);
+});
+
+test('why no other server was asked is told', async (t) => {
+  const [one, other] = [await closedPort(), await closedPort()];
+  const why = async (patch: GatewayPatch): Promise<string> => {
+    const app = await startGateway(t, [one, other], patch);
+    await get(t, app);
+    return onlyStory(app).notRetried;
+  };
+  assert.equal(await why({ tries: 1 }), 'proxy.tries is 1');
+  assert.equal(await why({}), 'no other server was eligible');
+  const bad = await startRawServer(t, (socket) => socket.end('no HTTP\r\n\r\n'));
+  const app = await startGateway(t, [bad.port, one]);
+  await get(t, app);
+  assert.equal(onlyStory(app).notRetried, 'after such a failure no other server is asked');
 });

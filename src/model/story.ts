@@ -65,6 +65,8 @@ export type Story = {
   /** The first and the last ones, where there were very many. */
   readonly attempts: readonly StoryAttempt[];
   readonly attemptsLeftOut: number;
+  /** Why no other attempt followed the last that failed, in words; '' = one did, or none had failed. */
+  readonly notRetried: string;
   /** Where no server was eligible: those of the upstream, as they were then; bounded. */
   readonly pool: readonly { readonly server: string; readonly stateThen: Eligibility }[];
   /** Of `traceparent`; '' = none. */

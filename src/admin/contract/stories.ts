@@ -60,6 +60,8 @@ export const STORY = object({
     }),
   ),
   attemptsLeftOut: number,
+  /** In words; '' = the last attempt did not fail, or there was none. */
+  notRetried: text,
   /** Where no server could be tried: those of the upstream, the first ones. */
   pool: list(object(SERVER_THEN)),
   traceId: text,

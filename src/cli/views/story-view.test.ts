@@ -24,6 +24,7 @@ const STORY: StoryDocument = {
   ],
   ...{
     attemptsLeftOut: 0,
+    notRetried: 'a POST that may have reached a server is not sent twice',
     pool: [],
     traceId: 'abc',
     clientId: 'mine',
@@ -43,6 +44,7 @@ test('tells a request in words', () => {
   kept    because it failed
   try 1   s:1 (v41, ok then): server s:1 refused the connection after 0.3ms; another attempt followed
   try 2   at 1ms: s:2 (v41, drain by release:app/r7 then): connected in 1ms; gone after 11ms
+  no more a POST that may have reached a server is not sent twice
   took    12ms in all
   bytes   3 of the request's body, 0 of the answer's
   closed  by the server

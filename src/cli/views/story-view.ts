@@ -55,6 +55,7 @@ export function storyView(story: StoryDocument, { nowMs, paint }: ViewOptions): 
       attemptText(attempt),
     ]);
   }
+  if (story.notRetried !== '') rows.push(['no more', visible(story.notRetried)]);
   if (attempts.length === 0 && upstream !== '') rows.push(['tried', 'no server']);
   const wait = waitMs === null ? '' : `first byte of the answer after ${formatDuration(waitMs)}, `;
   rows.push(['took', `${wait}${formatDuration(story.durationMs)} in all`]);

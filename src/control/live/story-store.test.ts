@@ -19,7 +19,15 @@ function story(id: string, changes: Partial<Story> = {}): Story {
     },
     ...{ method: 'GET', host: 'a', path: '/', status: 502, madeBy: 'gateway', waitMs: null },
     ...{ durationMs: 1, bytesIn: 0, bytesOut: 0, result: 'lost', reason: '', detail: '' },
-    ...{ closedBy: '', attempts: [], attemptsLeftOut: 0, pool: [], traceId: '', clientId: '' },
+    ...{
+      closedBy: '',
+      attempts: [],
+      attemptsLeftOut: 0,
+      notRetried: '',
+      pool: [],
+      traceId: '',
+      clientId: '',
+    },
     ...changes,
   };
 }

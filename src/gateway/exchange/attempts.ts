@@ -55,6 +55,8 @@ export class Attempts implements Balanced {
   connectedMs = 0;
   failures = NO_FAILURES;
   failuresLeftOut = 0;
+  /** Why no other one followed the last that failed, in words; '' = one did, or there was nobody left. */
+  notRetried = '';
   /** A byte of the request was handed to an established connection. */
   isSent = false;
   failed: Failure | undefined;
@@ -145,12 +147,21 @@ export class Attempts implements Balanced {
 
   /** `isReplayable`: the body so far is at hand. `sinceMs`: since the request came. */
   mayGoOn(failed: Failure, isReplayable: boolean, limits: TryLimits, sinceMs: number): boolean {
+    this.notRetried = this.#whyOver(failed, isReplayable, limits, sinceMs);
+    return this.notRetried === '';
+  }
+
+  #whyOver(failed: Failure, replayable: boolean, limits: TryLimits, sinceMs: number): string {
     const { isIdempotent: idempotent, isSent: sent } = this;
-    return (
-      mayRetry(failed, { idempotent, replayable: isReplayable, sent }) &&
-      (limits.tries === 0 || this.tried.length < limits.tries) &&
-      (limits.triesTimeoutMs === 0 || sinceMs < limits.triesTimeoutMs)
-    );
+    if (!mayRetry(failed, { idempotent, replayable, sent })) {
+      if (failed.retry === 'no') return 'after such a failure no other server is asked';
+      if (!sent || idempotent) return 'its body was no longer at hand';
+      return `a ${this.#head.method} that may have reached a server is not sent twice`;
+    }
+    const { tries, triesTimeoutMs } = limits;
+    if (tries > 0 && this.tried.length >= tries) return `proxy.tries is ${tries}`;
+    if (triesTimeoutMs > 0 && sinceMs >= triesTimeoutMs) return 'proxy.tries_timeout was over';
+    return '';
   }
 
   keyOf(key: BalanceKey): string {

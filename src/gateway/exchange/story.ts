@@ -65,6 +65,7 @@ export function storyOf(facts: StoryFacts): Story {
       retried: index < all.length - 1,
     })),
     attemptsLeftOut: attempts.failuresLeftOut,
+    notRetried: failed === undefined ? '' : attempts.notRetried || 'no other server was eligible',
     pool: line.result === 'lost' && last === undefined ? poolOf(upstream, nowMs) : [],
   };
 }
@@ -84,7 +85,7 @@ export function refusalStory(
       reason: 'request_refused',
       detail: short(line.reason, DETAIL_LENGTH_MAX),
     },
-    ...{ closedBy: 'gateway', attempts: [], attemptsLeftOut: 0, pool: [] },
+    ...{ closedBy: 'gateway', attempts: [], attemptsLeftOut: 0, notRetried: '', pool: [] },
   };
 }
 
