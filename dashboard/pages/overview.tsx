@@ -7,6 +7,8 @@ import type {
   ServiceRow,
   UpstreamRow,
 } from '../../src/admin/contract.ts';
+import { chosen, GatewayChoice } from '../gateways/choice.tsx';
+import { seenFrom } from '../gateways/seen.ts';
 import { type Recent, useRecent } from '../live/recent.ts';
 import { useOverview } from '../live/stream.ts';
 import { Banner } from '../parts/banner.tsx';
@@ -24,11 +26,15 @@ export function Overview() {
   const overview = topic.value;
   if (overview === undefined) return <p class="muted loading">{common().loading}</p>;
   const text = overviewText();
+  const choice = chosen();
   const names = Object.keys(overview.upstreams);
   return (
     <>
       <h1 class="unseen">{common().overview}</h1>
       <Needs overview={overview} />
+      <div class="filters">
+        <GatewayChoice />
+      </div>
       <section class="card table-card" aria-label={text.upstreams}>
         {names.length === 0 ? (
           <p class="empty">{text.noUpstreams}</p>
@@ -61,7 +67,12 @@ export function Overview() {
               </thead>
               <tbody>
                 {Object.entries(overview.upstreams).map(([name, row]) => (
-                  <Row key={name} name={name} row={row} services={overview.services} />
+                  <Row
+                    key={name}
+                    name={name}
+                    row={seenFrom(row, choice)}
+                    services={overview.services}
+                  />
                 ))}
               </tbody>
             </table>

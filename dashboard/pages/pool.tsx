@@ -3,6 +3,8 @@
 import { useCallback } from 'preact/hooks';
 import type { PoolTopic, SecondFigures } from '../../src/admin/contract.ts';
 import { ActionDialog } from '../actions/dialog.tsx';
+import { chosen, GatewayChoice } from '../gateways/choice.tsx';
+import { type Choice, seenFrom } from '../gateways/seen.ts';
 import { useRecent } from '../live/recent.ts';
 import { usePool } from '../live/stream.ts';
 import { Banner } from '../parts/banner.tsx';
@@ -30,20 +32,30 @@ export function Pool({ segments: [name = ''] }: { readonly segments: readonly st
     );
   }
   const id = place.value.query.get('server') ?? '';
+  const pool = seenPool(topic, chosen());
   return (
     <div class="pool">
-      <Head name={name} pool={topic} />
+      <Head name={name} pool={pool} />
       {topic.problems.map(({ key, message }) => (
         <Banner key={`${key} ${message}`} level="warn">
           {message}
         </Banner>
       ))}
       <Charts upstream={name} servers={topic.servers} />
-      <Servers name={name} pool={topic} />
-      {id === '' ? null : <Drawer key={id} upstream={name} id={id} server={topic.servers[id]} />}
+      <Servers name={name} pool={pool} />
+      {id === '' ? null : <Drawer key={id} upstream={name} id={id} server={pool.servers[id]} />}
       <ActionDialog />
     </div>
   );
+}
+
+/** With the figures of all gateways, of this one, or of another one. */
+function seenPool(pool: KnownPool, choice: Choice): KnownPool {
+  if (pool.sum === undefined) return pool;
+  const servers = Object.entries(pool.servers).map(
+    ([id, server]) => [id, seenFrom(server, choice)] as const,
+  );
+  return { ...seenFrom(pool, choice), servers: Object.fromEntries(servers) };
 }
 
 function Head({ name, pool }: { readonly name: string; readonly pool: KnownPool }) {
@@ -67,6 +79,7 @@ function Head({ name, pool }: { readonly name: string; readonly pool: KnownPool 
       <Figure label="p50" value={time(p50Ms)} />
       <Figure label="p99" value={time(p99Ms)} />
       <Figure label={text.inFlight} value={count(pool.inFlight)} />
+      <GatewayChoice />
     </div>
   );
 }
