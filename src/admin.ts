@@ -89,5 +89,6 @@ export {
   renderMetrics,
   renderPage,
   type SocketMetrics,
+  type ToldRequest,
 } from './admin/pages.ts';
 export { type AdminServer, serveAdmin } from './admin/server.ts';

@@ -25,7 +25,7 @@ import type {
   StatusDocument,
   StoryQuestion,
 } from './contract.ts';
-import type { MetricsFormat } from './pages.ts';
+import type { MetricsFormat, ToldRequest } from './pages.ts';
 
 /** @throws not_found, conflict, guard_refused, … as the routes of the contract say */
 export interface Control {
@@ -42,7 +42,8 @@ export interface Control {
   openReceipt(upstream: string): Promise<ReceiptDocument>;
   readReceipt(id: string): Promise<ReceiptDocument>;
   readonly releases: ReleaseRecords;
-  metrics(format?: MetricsFormat): Promise<string>;
+  /** `told`: for exemplars, which only OpenMetrics has. */
+  metrics(format?: MetricsFormat, told?: readonly ToldRequest[]): Promise<string>;
 }
 
 /** What a person at a page asks before deciding. */
@@ -76,6 +77,8 @@ export interface Live {
   history(upstream: string, server: string, span: HistorySpan): HistoryDocument;
   /** What is kept of requests. @throws not_found */
   requests(question: StoryQuestion): Promise<RequestsDocument>;
+  /** Those of them that a server has answered. */
+  told(): readonly ToldRequest[];
   /** `after`: the id of the last event that was seen; '' = none. @throws not_found, unreachable */
   stream(topics: readonly string[], after: string): OpenStream;
 }

@@ -6,7 +6,12 @@ import type { StatusDocument } from './contract.ts';
 import { listPage } from './pages/list-page.ts';
 import { statusPage } from './pages/status-page.ts';
 
-export { type MetricsSource, renderMetrics, type SocketMetrics } from './pages/metrics.ts';
+export {
+  type MetricsSource,
+  renderMetrics,
+  type SocketMetrics,
+  type ToldRequest,
+} from './pages/metrics.ts';
 export {
   METRICS_CONTENT_TYPES,
   type MetricsFormat,

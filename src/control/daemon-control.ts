@@ -14,7 +14,7 @@ import type {
   ReleaseRecords,
   StatusDocument,
 } from '../admin.ts';
-import { type MetricsFormat, renderMetrics, shuttingDown } from '../admin.ts';
+import { type MetricsFormat, renderMetrics, shuttingDown, type ToldRequest } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { parseAddress } from '../base/units.ts';
@@ -215,7 +215,7 @@ export class DaemonControl implements Control {
     return receipts.read(id);
   }
 
-  async metrics(format: MetricsFormat = 'text'): Promise<string> {
+  async metrics(format: MetricsFormat = 'text', told: readonly ToldRequest[] = []) {
     const status = await this.status();
     const { fleet } = this.#options;
     const upstreams = status.upstreams.map(({ name, servers }) => {
@@ -231,7 +231,7 @@ export class DaemonControl implements Control {
       };
     });
     const sockets = socketMetrics(fleet);
-    const source = { status, workerCrashes: fleet.crashes, sockets, upstreams };
+    const source = { status, workerCrashes: fleet.crashes, sockets, upstreams, told };
     return renderMetrics(source, format);
   }
 

@@ -99,8 +99,10 @@ export class LiveView implements Live {
 
   readonly history: Live['history'] = (...asked) => this.#feed.read(...asked);
 
+  readonly told: Live['told'] = () => this.#stories.told();
+
   /** What a worker tells of its requests. */
-  told(worker: number, batch: StoryBatch): void {
+  heard(worker: number, batch: StoryBatch): void {
     this.#stories.add(worker, batch);
   }
 

@@ -123,7 +123,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       lookForOutages();
       shared.note();
     },
-    onStories: (worker, batch) => live.told(worker, batch),
+    onStories: (worker, batch) => live.heard(worker, batch),
     readPage: async (name, query) => renderPage(name, query, await control.status()),
   });
   const audit = new AuditLog({ file: config.admin.auditLog, log: adminLog });

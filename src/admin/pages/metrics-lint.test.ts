@@ -13,7 +13,7 @@ import {
   recordDuration,
   recordHead,
 } from '../../model.ts';
-import { type MetricsFormat, metricsFormat, renderMetrics } from '../pages.ts';
+import { type MetricsFormat, metricsFormat, renderMetrics, type ToldRequest } from '../pages.ts';
 
 const GOOD = '# HELP a_total A.\n# TYPE a_total counter\na_total{b="c"} 1\n';
 const TIMES = `# HELP t_seconds T.\n# TYPE t_seconds histogram\nt_seconds_bucket{le="1"} 1\nt_seconds_bucket{le="+Inf"} 2
@@ -49,7 +49,10 @@ test('the judge finds each fault, and none in a good text', () => {
   }
 });
 
-function metrics(format: MetricsFormat = 'text'): Promise<string> {
+function metrics(
+  format: MetricsFormat = 'text',
+  told: readonly ToldRequest[] = [],
+): Promise<string> {
   const ids = ['10.0.0.1:80', '[::1]:80', 'name "quoted"\\:80', 'silent:80'];
   const counters = createUpstreamCounters();
   recordDuration(counters, 7);
@@ -64,7 +67,7 @@ function metrics(format: MetricsFormat = 'text'): Promise<string> {
   const described = ids.map((id) => server(id));
   const source = {
     status: status(names.map((name) => upstream(name, described))),
-    ...{ workerCrashes: 1, sockets: socketMetrics() },
+    ...{ workerCrashes: 1, sockets: socketMetrics(), told },
     upstreams: names.map((name) => ({ name, counters, servers })),
   };
   return renderMetrics(source, format);
@@ -140,4 +143,33 @@ const ACCEPTED: readonly (readonly [accept: string, format: MetricsFormat])[] = 
 
 test('the form of the metrics is the one that the scraper prefers', () => {
   for (const [accept, format] of ACCEPTED) assert.equal(metricsFormat(accept), format, accept);
+});
+
+const TOLD: ToldRequest = {
+  ...{ requestId: 'r1', traceId: 'a'.repeat(32), upstream: 'app', server: '10.0.0.1:80' },
+  ...{ ms: 7, headMs: 3, timeMs: 1_700_000_000_123 },
+};
+
+test('a bucket of OpenMetrics has the newest request of its range that can be asked about', async (t) => {
+  const text = await metrics('openmetrics', [
+    TOLD,
+    { ...TOLD, requestId: 'older', timeMs: 1_700_000_000_000 },
+    { ...TOLD, requestId: 'last', traceId: '', ms: 10.1, headMs: 70_000 },
+    { ...TOLD, requestId: 'x'.repeat(128), ms: 300 },
+    { ...TOLD, upstream: 'gone' },
+  ]);
+  const exemplars = text.split('\n').flatMap((line) => {
+    const [, name, le, exemplar] = /^(\w+)_bucket.*le="([^"]+)".* # (.*)$/.exec(line) ?? [];
+    return exemplar === undefined ? [] : [`${name} ${le} ${exemplar}`];
+  });
+  const both = `{request_id="r1",trace_id="${TOLD.traceId}"}`;
+  assert.deepEqual(exemplars, [
+    `sluice_upstream_duration_seconds 0.01 ${both} 0.007 1700000000.123`,
+    'sluice_upstream_duration_seconds 0.025 {request_id="last"} 0.0101 1700000000.123',
+    `sluice_server_response_head_seconds 0.005 ${both} 0.003 1700000000.123`,
+    'sluice_server_response_head_seconds +Inf {request_id="last"} 70 1700000000.123',
+  ]);
+  assert.doesNotMatch(await metrics('text', [TOLD]), / # \{/);
+  const promtool = needPromtool(t);
+  if (promtool !== undefined) assert.equal(await promtool.readOpenMetrics(text), '');
 });

@@ -16,7 +16,7 @@ import {
 } from '../../model.ts';
 import type { ServerDocument, StatusDocument } from '../contract.ts';
 import { METRICS_CONTENT_TYPES, type MetricsFormat } from './metrics-format.ts';
-import { type AnyRegistry, TimeHistogram } from './time-histogram.ts';
+import { type AnyRegistry, type Exemplar, TimeHistogram } from './time-histogram.ts';
 
 /** Descriptors and connections: now, and since the start where they are events. */
 export type SocketMetrics = Readonly<SocketCounters> & {
@@ -35,10 +35,20 @@ export type SocketMetrics = Readonly<SocketCounters> & {
   }[];
 };
 
+/** A request that has ended, and of which sluice why can tell. */
+export type ToldRequest = Exemplar & {
+  readonly upstream: string;
+  /** What answered it, and how long that took to the head. */
+  readonly server: string;
+  readonly headMs: number;
+};
+
 export type MetricsSource = {
   readonly status: StatusDocument;
   /** Workers that ended unasked. */
   readonly workerCrashes: number;
+  /** For exemplars. */
+  readonly told?: readonly ToldRequest[];
   readonly sockets: SocketMetrics;
   /** Sums over all workers, dead ones included. */
   readonly upstreams: readonly {
@@ -186,7 +196,7 @@ function addSockets(sockets: SocketMetrics, gauge: MakeGauge, registry: AnyRegis
 }
 
 function addTraffic(
-  { upstreams, workerCrashes }: MetricsSource,
+  { upstreams, workerCrashes, told = [] }: MetricsSource,
   registry: AnyRegistry,
   gauge: MakeGauge,
 ): void {
@@ -201,7 +211,7 @@ function addTraffic(
   ]);
   const open = gauge('sluice_upstream_open_tunnels', 'Tunnels open now.', ['upstream']);
   const streams = gauge('sluice_upstream_open_streams', 'Streams under way.', ['upstream']);
-  addTimes(upstreams, registers);
+  addTimes(upstreams, told, registers);
   const ofUpstreams = counters(UPSTREAM_COUNTERS, ['upstream', 'result'], registers);
   const ofServers = counters(SERVER_COUNTERS, ['upstream', 'server'], registers);
   for (const { name: upstream, counters: counted, servers } of upstreams) {
@@ -215,13 +225,20 @@ function addTraffic(
   }
 }
 
-function addTimes(upstreams: MetricsSource['upstreams'], registers: AnyRegistry[]): void {
+function addTimes(
+  upstreams: MetricsSource['upstreams'],
+  told: readonly ToldRequest[],
+  registers: AnyRegistry[],
+): void {
+  const ofUpstream = Map.groupBy(told, ({ upstream }) => upstream);
+  const ofServer = Map.groupBy(told, ({ upstream, server }) => `${upstream} ${server}`);
   new TimeHistogram({
     name: 'sluice_upstream_duration_seconds',
     help: 'Time from request to whole response, answered requests.',
     ...{ registers, boundsMs: DURATION_BOUNDS_MS },
     timed: upstreams.map(({ name: upstream, counters: { durations, durationSumMs } }) => ({
       ...{ labels: { upstream }, buckets: durations, sumMs: durationSumMs },
+      exemplars: ofUpstream.get(upstream) ?? [],
     })),
   });
   new TimeHistogram({
@@ -234,6 +251,9 @@ function addTimes(upstreams: MetricsSource['upstreams'], registers: AnyRegistry[
         .filter(({ counters: { heads } }) => heads > 0)
         .map(({ id: server, counters: { headTimes, headSumMs } }) => ({
           ...{ labels: { upstream, server }, buckets: headTimes, sumMs: headSumMs },
+          exemplars: (ofServer.get(`${upstream} ${server}`) ?? []).map((one) => ({
+            ...{ ...one, ms: one.headMs },
+          })),
         })),
     ),
   });

@@ -270,7 +270,7 @@ test('every error that a route declares is told with its code and status', async
       ...{ history: refuse, journal: refuse, instances: refuse, putInstance: refuse },
     },
   };
-  const live = { history: refuse, requests: refuse, stream: refuse };
+  const live = { history: refuse, requests: refuse, told: refuse, stream: refuse };
   const records = { list: refuse, entry: refuse, write: refuse, remove: refuse, effect: refuse };
   const desk = { effect: refuse, records };
   const { url } = await start(t, { control, live, desk });

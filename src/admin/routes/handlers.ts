@@ -84,7 +84,8 @@ export function createHandlers(options: HandlersOptions): Handlers {
     events: ({ last }) => ({ events: audit.last(last) }),
     metrics: async (_, _caller, { accept }) => {
       const format = metricsFormat(accept);
-      const body = await control.metrics(format);
+      const told = format === 'openmetrics' ? live.told() : [];
+      const body = await control.metrics(format, told);
       return { contentType: METRICS_CONTENT_TYPES[format], body };
     },
     upstream_list: async ({ query }) => renderPage('upstream_list', query, await control.status()),

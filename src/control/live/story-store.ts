@@ -2,7 +2,7 @@
 // the slow ones the slowest. What each server ran, and who had taken it out, is added as it is known when a story
 // comes.
 
-import type { RequestsDocument, StoryDocument, StoryQuestion } from '../../admin.ts';
+import type { RequestsDocument, StoryDocument, StoryQuestion, ToldRequest } from '../../admin.ts';
 import type { StoryBatch, StoryKind } from '../../model.ts';
 
 /** Of one upstream. */
@@ -95,6 +95,16 @@ export class StoryStore {
       .toSorted(byNew)
       .slice(0, TOPIC_MAX)
       .map(({ seq, story }) => [seq, story] as const);
+  }
+
+  /** Those that a server has answered, for exemplars. */
+  told(): readonly ToldRequest[] {
+    return [...this.#all()].flatMap(({ story }) => {
+      const { server = '', headMs = null } = story.attempts.at(-1) ?? {};
+      if (story.result !== 'answered' || headMs === null) return [];
+      const { id: requestId, traceId, upstream, durationMs: ms, timeMs } = story;
+      return [{ requestId, traceId, upstream, server, headMs, ms, timeMs: timeMs + ms }];
+    });
   }
 
   get leftOut(): number {

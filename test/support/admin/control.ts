@@ -95,6 +95,7 @@ export function liveStub(changes: Partial<Live> = {}): Live {
       ...{ upstream, span, startMs: 0, stepMs: 1000, slots: 0, series: [], marks: [] },
       complete: true,
     }),
+    told: () => [],
     requests: async () => ({
       ...{ requests: [], leftOut: 0, sinceMs: 0, sampling: '', scope: ALONE },
     }),
