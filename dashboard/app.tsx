@@ -18,11 +18,11 @@ type PageProps = { readonly segments: readonly string[] };
 
 const PAGES: Readonly<Record<string, (props: PageProps) => preact.JSX.Element>> = {
   '': () => <Overview />,
-  events: later(() => import('./pages/events.tsx').then(({ Events }) => Events)),
-  requests: later(() => import('./pages/requests.tsx').then(({ Requests }) => Requests)),
-  kv: later(() => import('./pages/kv.tsx').then(({ Kv }) => Kv)),
-  pools: later(() => import('./pages/pool.tsx').then(({ Pool }) => Pool)),
-  releases: later(() => import('./pages/release.tsx').then(({ Releases }) => Releases)),
+  events: later(() => import('./pages.ts').then(({ Events }) => Events)),
+  requests: later(() => import('./pages.ts').then(({ Requests }) => Requests)),
+  kv: later(() => import('./pages.ts').then(({ Kv }) => Kv)),
+  pools: later(() => import('./pages.ts').then(({ Pool }) => Pool)),
+  releases: later(() => import('./pages.ts').then(({ Releases }) => Releases)),
 };
 
 /** What the head leads to. */

@@ -1,4 +1,4 @@
-// Makes what a browser loads out of the sources in this folder: one script, a chunk for each page, one style
+// Makes what a browser loads out of the sources in this folder: one script, a chunk with all pages but the first one, one style
 // sheet, and index.html, which names them. `npm pack` writes it into dist/; in the repository the control API
 // calls it when somebody opens the page, so that nothing has to be built before `npm run demo`.
 //
