@@ -16,5 +16,6 @@ export {
 export { type Lookup, Names, systemLookup } from './control/names.ts';
 export { OutageWatch } from './control/outages.ts';
 export { RegistryDesk } from './control/record-desk.ts';
+export { type Program, ProgramDesk } from './control/release-desk.ts';
 export { SharedControl, SharedReleases } from './control/shared.ts';
 export { type Memberships, Table } from './control/table.ts';

@@ -1,7 +1,7 @@
 // The face of the release module: a rolling release of a service whose instances are processes of
 // this machine. Survey and plan are for looking, runRelease is for doing.
 
-export { seenArtifact } from './release/artifact.ts';
+export { inRelease, seenArtifact } from './release/artifact.ts';
 export type { PoolServer, PoolStatus, Receipt, ReleaseControl } from './release/control.ts';
 export { examine, type Finding } from './release/doctor.ts';
 export type {

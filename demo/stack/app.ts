@@ -57,7 +57,7 @@ export function appConfig({ ports, instances, workers = 1, isConsul = false }: A
 workers: ${workers}
 log_level: warn
 listen: 127.0.0.1:${ports.gateway}
-admin: { listen: 127.0.0.1:${ports.admin} }
+admin: { listen: 127.0.0.1:${ports.admin}, start_releases: on }
 registry: ${isConsul ? `{ consul: { addresses: [${registry}] } }` : `{ embedded: { listen: ${registry} } }`}
 upstreams:
   app:

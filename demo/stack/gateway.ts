@@ -64,6 +64,15 @@ export class Stack {
     return new Stack(options, { ports, configFile, program }, serve);
   }
 
+  /** Ends `sluice serve` and starts it anew. */
+  async restart(cleanup: Cleanup, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.#serve.stop(signal);
+    const serve = start(process.execPath, [this.#program, '-c', this.configFile, 'serve']);
+    this.#serve = serve;
+    cleanup.add(() => serve.stop());
+    await Promise.all(Object.values(this.ports).map((port) => listening(port, serve)));
+  }
+
   get pid(): number {
     return this.#serve.pid;
   }

@@ -46,6 +46,15 @@ export {
   type KvWriteRequest,
 } from './contract/kv.ts';
 export {
+  OUTPUT_LINES_MAX,
+  type OutputDocument,
+  type ReleaseOverview,
+  type ReleasePlanDocument,
+  type RunDocument,
+  type RunKind,
+  type StartRequest,
+} from './contract/release-desk.ts';
+export {
   type CommandDocument,
   type CommandKind,
   type InstancesDocument,

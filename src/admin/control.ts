@@ -18,10 +18,15 @@ import type {
   KvRemoveRequest,
   KvWriteRequest,
   OpenStream,
+  OutputDocument,
   ReceiptDocument,
   RegisterRequest,
+  ReleaseOverview,
+  ReleasePlanDocument,
   ReleaseRecords,
   RequestsDocument,
+  RunDocument,
+  StartRequest,
   StatusDocument,
   StoryQuestion,
 } from './contract.ts';
@@ -51,6 +56,27 @@ export interface Desk {
   /** @throws not_found, usage */
   effect(upstream: string, server: string, question: EffectQuestion): Promise<EffectDocument>;
   readonly records: RecordDesk;
+  readonly releases: ReleaseDesk;
+}
+
+/** The releases of all services; and what this gateway runs `sluice` for. */
+export interface ReleaseDesk {
+  /** @throws registry_… */
+  overview(last: number): Promise<ReleaseOverview>;
+  /**
+   * Resolves when it has begun a release, or is still at what comes before. `by`: of the token; '' = nobody is
+   * known. @throws forbidden where none is started, and what the runner ended with
+   */
+  start(service: string, request: StartRequest, by: string): Promise<RunDocument>;
+  /** The newest one that this gateway has started. @throws not_found */
+  run(service: string): RunDocument;
+  /** @throws as start */
+  plan(
+    service: string,
+    asked: { readonly kind: 'deploy' | 'rollback'; readonly version: string },
+  ): Promise<ReleasePlanDocument>;
+  /** @throws as start */
+  output(service: string, instance: string, last: number): Promise<OutputDocument>;
 }
 
 /** The records of the registries. `role`: of whoever asks; `isClosed`: a token is needed. */

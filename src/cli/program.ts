@@ -84,6 +84,7 @@ Examples:
   $ sluice deploy app --version v2           each instance is drained first
 
 Environment: SLUICE_CONTROL, SLUICE_TOKEN, SLUICE_CA, SLUICE_CERT, SLUICE_KEY,
-SLUICE_REGISTRY, NO_COLOR, FORCE_COLOR; for --registry those of Consul
-(CONSUL_HTTP_TOKEN, CONSUL_CACERT, …) and etcd (ETCDCTL_USER, …). Exit codes:
-docs/errors.md (0 good, 1 failed, 2 usage or configuration, 9 not reachable, …).`;
+SLUICE_REGISTRY, SLUICE_BY (who a release is by), NO_COLOR, FORCE_COLOR; for
+--registry those of Consul (CONSUL_HTTP_TOKEN, CONSUL_CACERT, …) and etcd
+(ETCDCTL_USER, …). Exit codes: docs/errors.md (0 good, 1 failed, 2 usage or
+configuration, 9 not reachable, …).`;

@@ -91,7 +91,14 @@ function routesOf(read: readonly RouteFile[], upstreams: readonly UpstreamConfig
 }
 
 function adminOf(
-  { listen, token, tokens, tls, audit_log: auditLog }: ConfigFile['admin'],
+  {
+    listen,
+    token,
+    tokens,
+    tls,
+    audit_log: auditLog,
+    start_releases: startReleases,
+  }: ConfigFile['admin'],
   { folder, stateDir, secret }: { folder: string; stateDir: string; secret: ReadSecret },
 ): AdminConfig {
   const path = (file: string): string => resolve(folder, file);
@@ -109,6 +116,7 @@ function adminOf(
             key: path(tls.key),
             clientCa: tls.client_ca === undefined ? '' : path(tls.client_ca),
           },
+    startsReleases: startReleases,
     auditLog:
       auditLog === undefined
         ? resolve(stateDir, 'audit.log')

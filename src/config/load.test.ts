@@ -140,6 +140,7 @@ test('reads the defaults without a file', () => {
   assert.deepEqual(config.admin, {
     ...{ listen: { host: '127.0.0.1', port: 8700 }, token: '', tokens: [], tls: null },
     auditLog: join(config.stateDir, 'audit.log'),
+    startsReleases: false,
   });
   assert.deepEqual(config.registry.settings, {
     kind: 'embedded',

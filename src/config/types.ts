@@ -329,6 +329,8 @@ export type AdminConfig = {
   readonly tls: { readonly cert: string; readonly key: string; readonly clientCa: string } | null;
   /** A path; '' = nothing is written. */
   readonly auditLog: string;
+  /** The control API starts releases, as the user of this process. */
+  readonly startsReleases: boolean;
 };
 
 export type Config = {

@@ -87,6 +87,7 @@ const RULES: Rules<Config> = {
     tokens: ['admin.tokens'],
     tls: ['admin.tls', OPEN_API],
     auditLog: ['admin.audit_log', 'the audit log is open since the start'],
+    startsReleases: ['admin.start_releases'],
   },
   registry: {
     name: ['registry', ONE_REGISTRY],

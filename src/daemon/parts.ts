@@ -14,6 +14,7 @@ import {
   type Lookup,
   Names,
   OutageWatch,
+  ProgramDesk,
   RegistryDesk,
   SharedControl,
   Table,
@@ -24,6 +25,7 @@ import { lockStateDir, openSnapshot } from '../snapshot.ts';
 import { type BoundListeners, bindListeners, Fleet, type TableChanges } from '../workers.ts';
 import { LiveView } from './live.ts';
 import { dataDirsOf, refuseLostData } from './lost-data.ts';
+import { ownProgram } from './own-program.ts';
 import { followRegistries, openRegistries } from './registries.ts';
 import { Strangers } from './strangers.ts';
 import type { Teardown } from './teardown.ts';
@@ -55,6 +57,8 @@ export type PartsOptions = {
   /** With strong_dependency: how long the registry may take to answer first, ms. */
   readonly strongDeadlineMs: number;
   readonly lookup: Lookup;
+  /** Node and the file of this program; undefined: it cannot be run. */
+  readonly program: readonly [string, string] | undefined;
   /** The configuration in force; before there is one, that of the start. */
   readonly config: () => Config;
 };
@@ -146,6 +150,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     log: log.child({ component: 'supervisor' }),
   });
   teardown.add(() => supervisor.close());
+  const releases = new ProgramDesk({
+    config: options.config,
+    releases: () => shared.releases,
+    program: (now) =>
+      options.program === undefined ? undefined : ownProgram(options.program, now, admin?.address),
+    log: log.child({ component: 'releases' }),
+  });
+  teardown.add(() => releases.close());
   const outages = new OutageWatch({
     upstreams: () => table.upstreams,
     figures: () => fleet.figures(),
@@ -217,6 +229,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
         live,
         desk: {
           records: new RegistryDesk({ table, fleet, shared, registries }),
+          releases,
           effect: (upstream, server, question) =>
             computeEffect({ table, fleet, shared, registries }, upstream, server, question),
         },

@@ -40,6 +40,8 @@ export type DaemonOptions = {
   readonly log: Log;
   /** With strong_dependency: how long the registry may take to answer first, ms. */
   readonly registryDeadlineMs?: number;
+  /** Node and the file of this program, to run it for releases; left out: none are started. */
+  readonly program?: readonly [string, string];
   /** Addresses of a server given by name; a test brings its own. */
   readonly lookup?: Lookup;
 };
@@ -60,13 +62,13 @@ export async function startDaemon(config: Config, options: DaemonOptions): Promi
 
 async function start(
   config: Config,
-  { log, registryDeadlineMs = STRONG_DEADLINE_MS, lookup = systemLookup }: DaemonOptions,
+  { log, registryDeadlineMs = STRONG_DEADLINE_MS, lookup = systemLookup, program }: DaemonOptions,
   teardown: Teardown,
 ): Promise<Daemon> {
   checkFiles(config);
   let live: LiveConfig | undefined;
   const parts = await openParts({
-    ...{ log, teardown, lookup, strongDeadlineMs: registryDeadlineMs },
+    ...{ log, teardown, lookup, program, strongDeadlineMs: registryDeadlineMs },
     config: () => live?.config ?? config,
   });
   live = new LiveConfig(parts, log);

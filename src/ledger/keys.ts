@@ -35,8 +35,13 @@ export class LedgerKeys {
     return `${this.locks}${service}`;
   }
 
+  /** The summaries of all services. */
+  get histories(): string {
+    return `${this.#prefix}history/`;
+  }
+
   history(service: string, release = ''): string {
-    return `${this.#prefix}history/${service}/${release}`;
+    return `${this.histories}${service}/${release}`;
   }
 
   /** All records of the release. */

@@ -18,11 +18,12 @@ export type InstanceLog = {
   readonly trouble: string;
 };
 
-/** `id` '' is each. @throws not_found */
+/** `id` '' is each; `count` lines of each at most, as many as a release quotes where it is not said. @throws not_found */
 export async function instanceLogs(
   service: ServiceConfig,
   records: Pick<ReleaseRecords, 'instances'>,
   id: string,
+  count?: number,
 ): Promise<readonly InstanceLog[]> {
   const wanted = service.instances.filter((instance) => id === '' || instance.id === id);
   if (wanted.length === 0) {
@@ -34,13 +35,16 @@ export async function instanceLogs(
   }
   const shared = await records.instances(service.name).catch(() => ({ instances: [] }));
   const known = new Map(shared.instances.map(({ instance, record }) => [instance, record]));
-  return Promise.all(wanted.map((instance) => logOf(service, instance, known.get(instance.id))));
+  return Promise.all(
+    wanted.map((instance) => logOf(service, instance, known.get(instance.id), count)),
+  );
 }
 
 async function logOf(
   service: ServiceConfig,
   instance: ServiceInstance,
   shared: unknown,
+  count?: number,
 ): Promise<InstanceLog> {
   const driver = driverOf(service, instance);
   const log = { instance: instance.id, place: driver.logPlace, lines: [], trouble: '' };
@@ -48,7 +52,7 @@ async function logOf(
     await hostOf(service, instance).connect();
     const record = await readRecord(service, instance.id, driver, shared);
     const started = await driver.find(record.process);
-    const lines = await driver.logs(started?.handle ?? null);
+    const lines = await driver.logs(started?.handle ?? null, count);
     // It may print what it was given, and this goes to terminals and into the logs of CI jobs.
     const known = [started?.launch, record.process?.launch, record.proven];
     const launches = [driver.launchOf('v0'), ...known.filter((launch) => launch != null)];

@@ -7,6 +7,7 @@ import { DRAIN, EVENTS, RECEIPT, REGISTERED, STATUS, UPSTREAM, WEIGHT } from './
 import { EFFECT_ROUTES } from './effects.ts';
 import { HISTORY, SERVER_NAME, SPAN, UPSTREAM_NAME } from './history.ts';
 import { KV_ROUTES } from './kv.ts';
+import { RELEASE_DESK_ROUTES } from './release-desk.ts';
 import { RELEASE_ROUTES } from './release-routes.ts';
 import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
 import type { Route } from './route.ts';
@@ -118,6 +119,7 @@ export const ROUTES = {
     errors: ['not_found', 'timeout'],
   },
   ...RELEASE_ROUTES,
+  ...RELEASE_DESK_ROUTES,
   ...KV_ROUTES,
   history: {
     method: 'GET',

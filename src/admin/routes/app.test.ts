@@ -272,7 +272,8 @@ test('every error that a route declares is told with its code and status', async
   };
   const live = { history: refuse, requests: refuse, told: refuse, stream: refuse };
   const records = { list: refuse, entry: refuse, write: refuse, remove: refuse, effect: refuse };
-  const desk = { effect: refuse, records };
+  const releases = { overview: refuse, start: refuse, run: refuse, plan: refuse, output: refuse };
+  const desk = { effect: refuse, records, releases };
   const { url } = await start(t, { control, live, desk });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
     ...{ health: null, ready: null, session: null, openSession: null, endSession: null },

@@ -5,7 +5,7 @@ import { SluiceError } from '../../base/errors.ts';
 import { mayAct } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
 import type { AnswerOf, InputOf, ReleaseJournal, RouteName, Routes } from '../contract.ts';
-import type { Control, Desk, Live, Readiness, RecordDesk, Tell } from '../control.ts';
+import type { Control, Desk, Live, Readiness, RecordDesk, ReleaseDesk, Tell } from '../control.ts';
 import { METRICS_CONTENT_TYPES, metricsFormat, renderPage } from '../pages.ts';
 import type { Access, Caller } from './access.ts';
 
@@ -77,6 +77,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
     ...releaseHandlers(control),
+    ...releaseDeskHandlers(desk.releases),
     ...recordHandlers(desk.records),
     history: ({ upstream, server, span }) => live.history(upstream, server, span),
     requests: (question) => live.requests(question),
@@ -126,6 +127,16 @@ function sessionHandlers(access: Access) {
       if (nobody.cookie !== undefined) visit.setCookie(nobody.cookie);
       return access.describe(nobody);
     },
+  } satisfies Partial<Handlers>;
+}
+
+function releaseDeskHandlers(releases: ReleaseDesk) {
+  return {
+    releaseOverview: ({ last }) => releases.overview(last),
+    startRelease: ({ service, body }, { token }) => releases.start(service, body, token),
+    releaseRun: ({ service }) => releases.run(service),
+    releasePlan: ({ service, ...asked }) => releases.plan(service, asked),
+    instanceOutput: ({ service, instance, last }) => releases.output(service, instance, last),
   } satisfies Partial<Handlers>;
 }
 

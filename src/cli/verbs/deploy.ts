@@ -5,7 +5,8 @@ import type { Command } from 'commander';
 import { addOutputOptions, type OutputOptions, runShown } from './release-run.ts';
 import { addReleaseOptions, type ReleaseVerbOptions, releaseTarget } from './service.ts';
 
-type DeployOptions = ReleaseVerbOptions & OutputOptions & { readonly skipBuild?: boolean };
+type DeployOptions = ReleaseVerbOptions &
+  OutputOptions & { readonly skipBuild?: boolean; readonly message?: string };
 
 export function defineDeploy(verb: Command): void {
   addOutputOptions(addReleaseOptions(verb))
@@ -14,6 +15,7 @@ export function defineDeploy(verb: Command): void {
       'Release a version, instance by instance: each is drained before it is stopped, so that no request through this gateway is lost.',
     )
     .option('--skip-build', 'do not run build, test and scan: that was done before')
+    .option('-m, --message <why>', 'why; kept in the history')
     .addHelpText(
       'after',
       `
@@ -39,10 +41,15 @@ Example:
     )
     .action(async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<DeployOptions>();
-      const { force = false, allowDowntime = false, skipBuild = false } = options;
+      const {
+        force = false,
+        allowDowntime = false,
+        skipBuild = false,
+        message: why = '',
+      } = options;
       await runShown(options, async () => {
         const target = await releaseTarget(name, options);
-        return { ...target, force, allowDowntime, skipBuild };
+        return { ...target, force, allowDowntime, skipBuild, why };
       });
     });
 }

@@ -20,7 +20,7 @@ export type OutputOptions = {
 };
 
 /** What a verb says of its release; the rest is the same for all. */
-export type ToRun = Omit<ReleaseOptions, 'interrupts' | 'onEvent' | 'onSecrets'>;
+export type ToRun = Omit<ReleaseOptions, 'interrupts' | 'onEvent' | 'onSecrets' | 'by'>;
 
 /** `tty: a live table; plain: …` */
 const OUTPUT_MEANINGS = Object.entries(OUTPUTS)
@@ -89,7 +89,9 @@ async function release(
   });
   try {
     const { onEvent, onSecrets } = show;
-    const result = await runRelease({ ...what, interrupts, onEvent, onSecrets });
+    // A gateway that was told to start it says who did.
+    const by = process.env['SLUICE_BY'] ?? '';
+    const result = await runRelease({ ...what, by, interrupts, onEvent, onSecrets });
     return { result, isEndedAtOnce: interrupts.hard.aborted };
   } finally {
     stopListening();

@@ -36,7 +36,9 @@ async function serve(options: GlobalOptions): Promise<void> {
   for (const warning of config.warnings) warn(warning);
   const { createLog } = await import('../../base/log.ts');
   const { startDaemon } = await import('../../daemon.ts');
-  const daemon = await startDaemon(config, { log: createLog(config.logLevel) });
+  const [node, file = ''] = process.argv;
+  const program = [node ?? process.execPath, file] as const;
+  const daemon = await startDaemon(config, { log: createLog(config.logLevel), program });
   openLogAnew = () => {
     daemon.reopenLogs();
     return remarkOnLogs(config);

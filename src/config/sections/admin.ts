@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { ROLES } from '../../model.ts';
 import { pathProblem, record, secret, section } from './shapes.ts';
-import { choice, listenAddress, text } from './values.ts';
+import { choice, listenAddress, onOff, text } from './values.ts';
 
 const pem = (about: string) =>
   text({
@@ -39,6 +39,11 @@ export const admin = section('The control API: CLI, status pages, metrics.', {
     'More bearer tokens, by the name that the audit log shows. With any token, every request must carry one.',
     token,
   ).prefault({}),
+  start_releases: onOff({
+    about:
+      'Whoever has the role `release` may start releases of `services` here, from `/ui/` too: this process then runs `sluice`, as its own user, with the commands of this file.',
+    initial: 'off',
+  }),
   tls: tls.optional(),
   audit_log: z
     .preprocess(

@@ -21,7 +21,15 @@ import type {
 } from '../../admin.ts';
 import { isSluiceError, messageOf, SluiceError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import { drainedOnly, Ledger, LockWatch, lostLock, VersionWatch } from '../../ledger.ts';
+import {
+  type AllReleases,
+  allReleases,
+  drainedOnly,
+  Ledger,
+  LockWatch,
+  lostLock,
+  VersionWatch,
+} from '../../ledger.ts';
 import { ownerText } from '../../model.ts';
 import type { RecordStore, RecordWrite } from '../../registry.ts';
 
@@ -59,7 +67,7 @@ export type SharedReleasesOptions = {
 
 /** What is seen of releases without asking; nothing where nothing is shared. */
 export type ReleaseLook = Partial<
-  Pick<SharedReleases, 'version' | 'watch' | 'runningOn' | 'standing'>
+  Pick<SharedReleases, 'version' | 'watch' | 'runningOn' | 'standing' | 'all'>
 >;
 
 export class SharedReleases implements ReleaseRecords {
@@ -145,6 +153,13 @@ export class SharedReleases implements ReleaseRecords {
       this.#ledger.summaries(service),
     ]);
     return { shared: true, lock, stale: this.#watch.isStale(service, lock), releases };
+  }
+
+  /** Of all services; `stale`: those whose runner counts as dead. @throws registry_… */
+  async all(): Promise<AllReleases & { readonly stale: ReadonlySet<string> }> {
+    const all = await allReleases(this.#options.store, this.#ledger.keys);
+    const stale = [...all.locks].filter(([service, lock]) => this.#watch.isStale(service, lock));
+    return { ...all, stale: new Set(stale.map(([service]) => service)) };
   }
 
   journal(service: string, release: string): Promise<ReleaseJournal> {

@@ -231,10 +231,10 @@ class CommandDriver implements Driver {
     return first === undefined ? '' : `pid ${first.pid} (${await this.#host.commandOf(first.pid)})`;
   }
 
-  logs(handle: Handle | null): Promise<readonly string[]> {
+  logs(handle: Handle | null, count?: number): Promise<readonly string[]> {
     const own = handle === null ? undefined : this.#own.get(keyOf(readHandle(handle)));
     const offset = own?.logOffset ?? 0;
-    return tailOf(this.#host, this.#log, offset);
+    return tailOf(this.#host, this.#log, offset, count);
   }
 
   stranger(handle: Handle | null, port: number): Promise<string> {

@@ -253,11 +253,11 @@ class DockerDriver implements Driver {
     return '';
   }
 
-  async logs(given: Handle | null): Promise<readonly string[]> {
+  async logs(given: Handle | null, count = LOG_LINES): Promise<readonly string[]> {
     const container = given === null ? this.#name : readHandle(given).container;
-    const end = await this.#docker.run(['logs', '--tail', String(LOG_LINES), container]);
+    const end = await this.#docker.run(['logs', '--tail', String(count), container]);
     const lines = `${end.stdout}\n${end.stderr}`.split('\n').filter((line) => line.trim() !== '');
-    return lines.slice(-LOG_LINES);
+    return lines.slice(Math.max(0, lines.length - count));
   }
 
   async stranger(handle: Handle | null, port: number): Promise<string> {

@@ -106,8 +106,11 @@ export interface Driver {
   keep?(order: KeeperOrder, options: { fence: number; holdMs: number }): Promise<void>;
   /** Null when something else than a keeper of ours looks after it. Absent: always. */
   kept?(): Promise<Kept | null>;
-  /** The last lines that it printed since it was started; null: of one that does not run, what was printed last. */
-  logs(handle: Handle | null): Promise<readonly string[]>;
+  /**
+   * The last lines that it printed since it was started; null: of one that does not run, what was printed last.
+   * `count`: so many at most; by default as many as the end of a release quotes.
+   */
+  logs(handle: Handle | null, count?: number): Promise<readonly string[]>;
   /** Where a person reads all of it. */
   readonly logPlace: string;
   /** Who listens on a port of the instance and is not of it, in words; '' when all is well. */

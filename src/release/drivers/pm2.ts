@@ -194,7 +194,7 @@ class Pm2Driver implements Driver {
     return '';
   }
 
-  async logs(): Promise<readonly string[]> {
+  async logs(_handle: Handle | null, count = LOG_LINES): Promise<readonly string[]> {
     const app = (await this.#apps.ask()).apps.find((one) => this.#isOurs(one));
     const files = new Set([app?.outLog ?? '', app?.errorLog ?? '']);
     const { host } = this.#scope;
@@ -203,7 +203,7 @@ class Pm2Driver implements Driver {
       return (await host.read(file, Math.max(0, size - LOG_BYTES), LOG_BYTES))?.toString() ?? '';
     });
     const lines = (await Promise.all(texts)).flatMap((text) => text.split('\n'));
-    return lines.filter((line) => line.trim() !== '').slice(-LOG_LINES);
+    return lines.filter((line) => line.trim() !== '').slice(-Math.max(1, count));
   }
 
   async stranger(handle: Handle | null, port: number): Promise<string> {

@@ -232,12 +232,12 @@ class SystemdDriver implements Driver {
     return '';
   }
 
-  async logs(given: Handle | null): Promise<readonly string[]> {
+  async logs(given: Handle | null, count = LOG_LINES): Promise<readonly string[]> {
     const one = given === null ? [] : [`_SYSTEMD_INVOCATION_ID=${readHandle(given).invocation}`];
     const which = ['-u', given === null ? this.#unit : readHandle(given).unit, ...one];
     const end = await this.#journalctl.run([
       ...which,
-      ...['-n', String(LOG_LINES), '-o', 'cat', '--no-pager'],
+      ...['-n', String(count), '-o', 'cat', '--no-pager'],
     ]);
     return end.code === 0 ? end.stdout.trimEnd().split('\n') : [`journalctl: ${complaint(end)}`];
   }

@@ -34,6 +34,7 @@ export type OpenOptions = {
   /** The release that a rollback undoes; ''. */
   readonly of?: string;
   readonly why?: string;
+  readonly by?: string;
   /** An unfinished release to go on with. */
   readonly resume?: string;
   /** What a later runner needs to go on with it. */
@@ -102,7 +103,8 @@ async function take(
 ): Promise<TakenDocument | ReleaseProblem> {
   const { service, version, kind = 'deploy', of = '', why = '', resume = '' } = options;
   const request = {
-    ...{ kind, version, of, why, resume, upstream: service.upstream, user: userName() },
+    ...{ kind, version, of, why, resume, upstream: service.upstream },
+    user: userName(options),
     ...{ runner: `pid ${process.pid} on ${hostname()}`, ticket: randomUUID() },
     ...{ atLeast: last + 1, deadFence: 0 },
   };
@@ -135,7 +137,7 @@ function firstRecord(options: OpenOptions, fence: number, seq: number): StampedR
     pid: process.pid,
     identity: identityAtStart(process.pid),
     host: hostname(),
-    user: userName(),
+    user: userName(options),
     fence,
   };
   const ts = new Date().toISOString();
@@ -145,7 +147,8 @@ function firstRecord(options: OpenOptions, fence: number, seq: number): StampedR
   return { seq, ts, kind: 'begin', data: { ...runner, ...what } };
 }
 
-function userName(): string {
+function userName({ by = '' }: Pick<OpenOptions, 'by'>): string {
+  if (by !== '') return by;
   try {
     return userInfo().username;
   } catch {

@@ -43,6 +43,8 @@ export type ReleaseOptions = PlanOptions & {
   /** The release that a rollback undoes; ''. */
   readonly of?: string;
   readonly why?: string;
+  /** Who it is by; '' or left out: the user of this process. */
+  readonly by?: string;
   /** The configuration, for whoever goes on with it: kept in its journal. */
   readonly origin?: { readonly file: string; readonly document: unknown };
 };

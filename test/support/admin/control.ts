@@ -9,8 +9,10 @@ import type {
   Live,
   ReceiptDocument,
   RecordDesk,
+  ReleaseDesk,
   ReleaseJournal,
   ReleaseRecords,
+  RunDocument,
 } from '../../../src/admin.ts';
 import { ALONE } from '../base/scopes.ts';
 import { NO_ANSWERS, NO_LASTING, server, status, upstream } from './documents.ts';
@@ -84,8 +86,25 @@ const RECORDS_STUB: RecordDesk = {
   remove: async () => 1,
 };
 
+const RUN: RunDocument = {
+  ...{ service: 'app', state: 'running', kind: 'deploy', version: 'v2', by: 'ann', why: '' },
+  ...{ release: 'r2', pid: 1, startedAtMs: 1, endedAtMs: 0, exit: -1, lines: [], file: '/a' },
+  cli: 'sluice deploy app --version v2',
+};
+
+const RELEASE_DESK_STUB: ReleaseDesk = {
+  overview: async () => ({
+    ...{ shared: false, mayStart: true, whyNot: '', services: [], releases: [], more: false },
+  }),
+  start: async () => RUN,
+  run: () => RUN,
+  plan: async (service, { kind }) => ({ service, kind, plan: {}, exit: 0, cli: '' }),
+  output: async (_, instance) => ({ instance, place: '', trouble: '', lines: [], cli: '' }),
+};
+
 export function deskStub(changes: Partial<Desk> = {}): Desk {
-  return { effect: async () => EFFECT, records: RECORDS_STUB, ...changes };
+  const stubs = { records: RECORDS_STUB, releases: RELEASE_DESK_STUB };
+  return { effect: async () => EFFECT, ...stubs, ...changes };
 }
 
 /** Nothing happened. */

@@ -36,4 +36,15 @@ export const RELEASE_CALLS = {
     ...{ ...SERVICE, instance: 'a:1' },
     body: { fence: 1, record: {} },
   }),
+  releaseOverview: requestOf('releaseOverview', { last: 5 }),
+  startRelease: requestOf('startRelease', {
+    service: 'app',
+    body: {
+      ...{ kind: 'deploy', version: 'v2', why: '', owner: 'user:alice' },
+      ...{ force: false, allowDowntime: false, skipBuild: false },
+    },
+  }),
+  releaseRun: requestOf('releaseRun', { service: 'app' }),
+  releasePlan: requestOf('releasePlan', { service: 'app', kind: 'deploy', version: 'v2' }),
+  instanceOutput: requestOf('instanceOutput', { service: 'app', instance: 'a:1', last: 5 }),
 } as const;

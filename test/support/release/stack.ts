@@ -34,10 +34,12 @@ type Part = {
   readonly upstream?: string;
   readonly app?: string;
   readonly drainTimeout?: string;
+  /** More keys of `admin`. */
+  readonly admin?: string;
 };
 
 export async function startReleaseStack(t: TestContext, part: Part = {}): Promise<ReleaseStack> {
-  const { service = '', upstream = '', drainTimeout = '2s' } = part;
+  const { service = '', upstream = '', drainTimeout = '2s', admin: more = '' } = part;
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const folder = await temporaryFolder('release', cleanup);
@@ -66,7 +68,7 @@ export async function startReleaseStack(t: TestContext, part: Part = {}): Promis
 workers: 2
 log_level: warn
 listen: 127.0.0.1:${gateway}
-admin: { listen: 127.0.0.1:${admin} }
+admin: { listen: 127.0.0.1:${admin}${more} }
 registry: { embedded: { listen: 127.0.0.1:${registry} } }
 upstreams:
   app:

@@ -1,12 +1,15 @@
 // `sluice history`, `sluice show` and `sluice logs`: what the releases of a service were, what one of
 // them did, and what the instances print.
 
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../../../base/errors.ts';
 import { configOf, controlOf, type GlobalOptions } from '../../client/target.ts';
 import { paint, print, printJson, widthOf } from '../../output.ts';
 import { historyView, journalView } from '../../views/history-view.ts';
 import { serviceOf } from '../service.ts';
+
+/** Of `sluice logs`. */
+const LINES_MAX = 1000;
 
 export function defineHistory(verb: Command): void {
   verb
@@ -66,16 +69,16 @@ export function defineLogs(verb: Command): void {
     .description('Show the last lines that the instances of a service printed.')
     .argument('<service>', 'a service of the configuration')
     .argument('[instance]', 'host:port; default: each')
+    .option('--last <n>', `how many lines of each, ${LINES_MAX} at most; default: 30`, parseCount)
     .option('--json', 'print them as JSON')
     .addHelpText('after', '\nExample:\n  $ sluice logs app 127.0.0.1:9001')
     .action(async (name: string, instance: string | undefined, _: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
+      const options = command.optsWithGlobals<GlobalOptions & { readonly last?: number }>();
       const service = serviceOf(await configOf(options), name);
-      const control = await controlOf(options);
+      const { releases } = await controlOf(options);
       const { closeHosts, instanceLogs } = await import('../../../release.ts');
-      const logs = await instanceLogs(service, control.releases, instance ?? '').finally(() =>
-        closeHosts(service),
-      );
+      const read = instanceLogs(service, releases, instance ?? '', options.last);
+      const logs = await read.finally(() => closeHosts(service));
       if (options.json === true) return printJson(logs);
       for (const { instance: id, place, lines, trouble } of logs) {
         const head = `${id}  ${[trouble, place].filter(Boolean).join('; ')}`;
@@ -103,4 +106,10 @@ async function releasesOf(name: string, options: GlobalOptions) {
     past: pastOf(document),
     read: async (release: string) => (await control.releases.journal(name, release)).records,
   };
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (/^[1-9]\d*$/.test(text) && count <= LINES_MAX) return count;
+  throw new InvalidArgumentError(`write a whole number from 1 to ${LINES_MAX}.`);
 }

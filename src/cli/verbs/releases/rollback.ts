@@ -1,10 +1,9 @@
 // `sluice rollback`: back to the version that served last, or to a named one.
 
 import type { Command } from 'commander';
-import { configOf, controlOf, type GlobalOptions } from '../../client/target.ts';
+import type { GlobalOptions } from '../../client/target.ts';
 import { addOutputOptions, type OutputOptions, runShown } from '../release-run.ts';
-import { originOf, serviceOf } from '../service.ts';
-import { placeOf } from './place.ts';
+import { rollbackRun } from './rollback-run.ts';
 
 type Options = GlobalOptions &
   OutputOptions & {
@@ -40,24 +39,7 @@ Example:
       const options = command.optsWithGlobals<Options>();
       const { to = '', message: why, allowDowntime = false } = options;
       await runShown(options, async () => {
-        const { readHistory, readRelease, rollbackTarget } = await import('../../../release.ts');
-        const config = await configOf(options);
-        const service = serviceOf(config, name);
-        const control = await controlOf(options);
-        const history = await readHistory(service, control.releases);
-        const { version, of } = rollbackTarget(name, history, to);
-        const good = history.find((past) => past.version === version && past.complete);
-        const { shared } = await control.releases.history(name);
-        const isPlaced = service.artifact !== null && good !== undefined;
-        const records = isPlaced
-          ? await readRelease(service, good.id, shared ? control.releases : null)
-          : [];
-        return {
-          ...{ service, control, version, of, why, allowDowntime, force: false },
-          kind: 'rollback' as const,
-          artifactRelease: isPlaced ? placeOf(service, good.id, records) : '',
-          origin: originOf(config, service),
-        };
+        return { ...(await rollbackRun(name, to, options)), why, allowDowntime };
       });
     });
 }
