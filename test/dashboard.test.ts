@@ -146,3 +146,51 @@ test('whoever looks for it where the registry is gets there', async (t) => {
   await page.waitForURL(`${daemon.control}/ui/`);
   await row(page, 'app').waitFor();
 });
+
+test('a registry that is away is said on every page, and that traffic goes on', async (t) => {
+  const eyes = await openEyes(t);
+  if (eyes === undefined) return;
+  const away = await runDaemon(t, daemonConfig(CHECKED, temporaryDir(t)));
+  const server = await startServer(t);
+  await put(away, server.id, '');
+  const address = `127.0.0.1:${away.addresses.registry?.port}`;
+  const registry = `registry: { consul: { addresses: ["${address}"] } }`;
+  const daemon = await runDaemon(t, daemonConfig(`${CHECKED}\n${registry}`, temporaryDir(t)));
+  const page = await eyes.open(`${daemon.control}/ui/`);
+  await row(page, 'app').getByText('1/1').waitFor();
+  await away.close();
+  await page.getByRole('alert').getByText(`registry consul ${address} does not answer`).waitFor();
+  await row(page, 'app').getByText('1/1').waitFor();
+  assert.equal((await get(daemon.gateway)).status, 200);
+  await page.getByRole('link', { name: 'Events' }).click();
+  await page.getByTitle(/needs? attention/).waitFor();
+});
+
+test('events come at once, are filtered, and a refused one says why', async (t) => {
+  const eyes = await openEyes(t);
+  if (eyes === undefined) return;
+  const daemon = await runDaemon(t, daemonConfig(CHECKED, temporaryDir(t)));
+  const server = await startServer(t);
+  await put(daemon, server.id, '');
+  await until('it is eligible', async () => (await get(daemon.gateway)).status === 200);
+  const page = await eyes.open(`${daemon.control}/ui/events`);
+  await page.getByText('Nothing was changed yet.').waitFor();
+  const drain = { state: 'drain', reason: '<b>disk</b>' } as const;
+  assert.equal((await setAdmin(daemon.control, server.id, drain)).status, 200);
+  await page.getByRole('cell', { name: '<b>disk</b>' }).waitFor();
+  await page.getByText('ready → drain').waitFor();
+  const refused = await fetch(`${daemon.control}/api/upstreams/app/servers/none:1/admin`, {
+    method: 'POST',
+    body: JSON.stringify({ state: 'drain', owner: 'user:test' }),
+  });
+  assert.equal(refused.status, 404);
+  await page.getByText('not_found').waitFor();
+  await assertAccessible(page, 'events');
+  await shot(page, 'events');
+  await page.getByLabel('refused and failed only').check();
+  await page.getByText('ready → drain').waitFor({ state: 'detached' });
+  await page.getByLabel('Filter').fill('disk');
+  await page.getByText('No event fits the filter.').waitFor();
+  await page.reload();
+  await page.getByText('No event fits the filter.').waitFor();
+});
