@@ -14,7 +14,7 @@ import type {
 } from '../src/admin.ts';
 import { isRunning } from './support/base/process-facts.ts';
 import { versionOf } from './support/release/builders.ts';
-import { type ReleaseStack, startReleaseStack } from './support/release/stack.ts';
+import { type ReleaseStack, startDeploy, startReleaseStack } from './support/release/stack.ts';
 
 const TOKENS =
   ', start_releases: on, tokens: { ann: { role: release, secret: secret-of-ann-1 }, bob: { role: operate, secret: secret-of-bob-1 } }';
@@ -212,4 +212,31 @@ test('a release that was started goes on when its gateway ends, and the new one 
   const undone = await outcome(it, gone.answer.release);
   assert.deepEqual([undone.kind, undone.of, undone.outcome], ['rollback', release, 'succeeded']);
   assert.match(await readFile(join(it.stack.folder, 'state/runs/app.log'), 'utf8'), /Rollback r3/);
+});
+
+test('what was aborted from the page is resumed from it, and is not begun while somebody else releases', async (t) => {
+  const it = await startReleaseStack(t, { admin: ON });
+  const first = await it.stack.cli(['deploy', 'app', '--version', 'v1']);
+  assert.equal(first.code, 0, first.text);
+  const tell = (command: string) =>
+    call(it, '/app/command', { body: { command, owner: 'user:bob', why: 'wait' } });
+  const other = startDeploy(it, 'late');
+  const deadlineMs = performance.now() + DEADLINE_MS;
+  while ((await tell('pause')).status !== 200) {
+    assert(performance.now() < deadlineMs, other.tail());
+    await delay(20);
+  }
+  await paused(it);
+  const locked = await call(it, '/app/start', { body: { kind: 'deploy', version: 'v3' } });
+  assert.deepEqual([locked.status, locked.answer.error?.code], [409, 'locked']);
+  assert.match(locked.answer.error?.message ?? '', /release r2 to late by .* in pause/);
+  assert.equal((await tell('abort')).status, 200);
+  assert.equal(await other.exited, 1, other.tail());
+  assert.equal((await outcome(it, 'r2')).outcome, 'aborted');
+  const resumed = await call<RunDocument>(it, '/app/start', { body: { kind: 'resume' } });
+  assert.deepEqual([resumed.status, resumed.answer.release], [202, 'r2']);
+  assert.equal((await ended(it)).exit, 0);
+  assert.deepEqual(await Promise.all(it.instances.map(versionOf)), ['late', 'late']);
+  const nothing = await call(it, '/app/start', { body: { kind: 'resume' } });
+  assert.match(nothing.answer.error?.message ?? '', /r2 has ended \(succeeded\); nothing is to be/);
 });
