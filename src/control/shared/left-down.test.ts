@@ -28,6 +28,8 @@ async function scene(t: TestContext) {
   table.setUpstreams(parseConfig(yaml, '/tmp/sluice.yaml').upstreams);
   const gateway = await startGateway(t, registry, 'a', {
     beside,
+    // No renewal on the real clock in the midst of it.
+    leaseMs: 3_600_000,
     onIntents: (upstream, _, admins) => table.setOverrides(upstream, admins),
   });
   /** What the registry has arrives in the table. */
