@@ -4,7 +4,7 @@
 //
 //   node dashboard/build.ts dist/dashboard
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { ROUTE_PLACES } from './live/routes.ts';
@@ -18,8 +18,8 @@ export type BuiltFiles = ReadonlyMap<string, Uint8Array>;
 const LEAN: Plugin = {
   name: 'lean',
   setup({ onLoad, onResolve }) {
-    onLoad({ filter: /\/dashboard\/live\/routes\.ts$/ }, () => ({
-      contents: `export const ROUTE_PLACES = ${JSON.stringify(ROUTE_PLACES)}`,
+    onLoad({ filter: /\/dashboard\/live\/routes\.ts$/ }, async () => ({
+      contents: `export const ROUTE_PLACES = ${JSON.stringify(await calledRoutes())}`,
     }));
     // Of the program's modules only what is used: loading one does nothing by itself.
     onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir }) => {
@@ -28,6 +28,16 @@ const LEAN: Plugin = {
     });
   },
 };
+
+/** Most routes are for the CLI and for runners; those that a page calls have their name in it, in quotes. */
+async function calledRoutes(): Promise<object> {
+  const names = (await readdir(SOURCE, { recursive: true })).filter((name) => /\.tsx?$/.test(name));
+  const texts = await Promise.all(names.map((name) => readFile(join(SOURCE, name), 'utf8')));
+  const source = texts.join('\n');
+  return Object.fromEntries(
+    Object.entries(ROUTE_PLACES).filter(([name]) => source.includes(`'${name}'`)),
+  );
+}
 
 /** By name, without folders: a name has a digest of what is in it, except that of `index.html`. */
 export async function buildDashboard(): Promise<BuiltFiles> {

@@ -151,3 +151,28 @@ test('a release whose runner is killed says so, and how to go on', async (t) => 
   );
   await shot(page, 'release-gone');
 });
+
+test('a deploy is planned and started from the page, and leads to its release', async (t) => {
+  const eyes = await openEyes(t);
+  if (eyes === undefined) return;
+  const it = await startReleaseStack(t, { admin: ', start_releases: on' });
+  assert.match(await deploy(it, 'v1'), /SUCCEEDED/);
+  const page = await eyes.open(pageOf(it, '/releases/app'));
+  await page.getByRole('button', { name: 'Deploy' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Deploy: app' });
+  await dialog.getByText('a version is needed').waitFor();
+  await dialog.getByRole('textbox', { name: 'Version' }).fill('v2');
+  const [first = ''] = it.instances;
+  await dialog.getByText(`${first}: v1 → v2, 1 eligible while it is out`).waitFor();
+  await dialog.getByText('sluice deploy app --version v2').waitFor();
+  await assertAccessible(page, 'a deploy with its plan');
+  await shot(page, 'release-start');
+  await dialog.getByRole('button', { name: 'Deploy', exact: true }).click();
+  await page.waitForURL('**/ui/releases/app/r2');
+  await page.locator('.tag', { hasText: 'succeeded' }).waitFor();
+  await page.getByRole('button', { name: 'Output' }).click();
+  await page
+    .getByRole('dialog')
+    .getByText(/app v2 listens/)
+    .waitFor();
+});

@@ -8,7 +8,7 @@ import { toast } from '../parts/toast.tsx';
 import { actionText } from './text.ts';
 
 /** What the person has written in the dialog. */
-export type Given = { readonly reason: string; readonly value: number };
+export type Given = { readonly reason: string; readonly value: number; readonly text: string };
 
 export type Done = {
   readonly said: string;
@@ -46,6 +46,8 @@ export type Action = {
     readonly least: number;
     readonly most: number;
   };
+  /** A text that is asked for, such as a version. */
+  readonly text?: { readonly label: string; readonly hint: string };
   /** Asked again and again while the dialog is open. @throws ApiError */
   readonly forecast: (given: Given) => Promise<Forecast>;
 };
@@ -60,7 +62,7 @@ export async function start(action: Action): Promise<void> {
     return;
   }
   try {
-    const given = { reason: '', value: 0 };
+    const given = { reason: '', value: 0, text: '' };
     const forecast = await action.forecast(given);
     if (forecast.level !== 'light' || forecast.refusal !== '') asked.value = action;
     else tell(await forecast.run(given));

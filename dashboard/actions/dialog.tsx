@@ -7,7 +7,7 @@ import { Banner } from '../parts/banner.tsx';
 import { CopyLine } from '../parts/copy.tsx';
 import { Dialog } from '../parts/dialog.tsx';
 import { common } from '../text.ts';
-import { type Action, asked, type Forecast, tell } from './action.ts';
+import { type Action, asked, type Forecast, type Given, tell } from './action.ts';
 import { actionText } from './text.ts';
 
 const [REFRESH_MS, TYPING_MS] = [2000, 300];
@@ -26,10 +26,11 @@ function Ask({ action }: { readonly action: Action }) {
   const { number } = action;
   const [reason, setReason] = useState('');
   const [value, setValue] = useState(number?.initial ?? 0);
+  const [written, setWritten] = useState('');
   const [typed, setTyped] = useState('');
   const [trouble, setTrouble] = useState('');
   const [isBusy, setBusy] = useState(false);
-  const { forecast, unknown } = useForecast(action, reason, value);
+  const { forecast, unknown } = useForecast(action, { reason, value, text: written.trim() });
   const form = useId();
   const isTyped = forecast?.level !== 'type' || typed.trim() === action.typed;
   const submit = async (event: Event): Promise<void> => {
@@ -38,7 +39,7 @@ function Ask({ action }: { readonly action: Action }) {
     setBusy(true);
     setTrouble('');
     try {
-      const done = await forecast.run({ reason: reason.trim(), value });
+      const done = await forecast.run({ reason: reason.trim(), value, text: written.trim() });
       close();
       tell(done);
     } catch (error) {
@@ -80,12 +81,26 @@ function Ask({ action }: { readonly action: Action }) {
             />
           </label>
         )}
+        {action.text === undefined ? null : (
+          <label>
+            {action.text.label}
+            <input
+              autocomplete="off"
+              spellcheck={false}
+              maxLength={128}
+              autofocus
+              placeholder={action.text.hint}
+              value={written}
+              onInput={({ currentTarget }) => setWritten(currentTarget.value)}
+            />
+          </label>
+        )}
         <Effect forecast={forecast} unknown={unknown} />
         {action.hasReason === true ? (
           <label>
             {common().reason}
             <input
-              autofocus={number === undefined}
+              autofocus={number === undefined && action.text === undefined}
               maxLength={1000}
               placeholder={text.reasonWhy}
               value={reason}
@@ -151,7 +166,7 @@ function Effect({
 }
 
 /** The newest answer; of two that are under way the one that was asked for later. */
-function useForecast(action: Action, reason: string, value: number) {
+function useForecast(action: Action, { reason, value, text }: Given) {
   const [known, setKnown] = useState<{ forecast?: Forecast; unknown: string }>({ unknown: '' });
   const turn = useRef(0);
   useEffect(() => {
@@ -159,7 +174,7 @@ function useForecast(action: Action, reason: string, value: number) {
       if (Number.isNaN(value)) return;
       turn.current += 1;
       const mine = turn.current;
-      action.forecast({ reason: reason.trim(), value }).then(
+      action.forecast({ reason: reason.trim(), value, text }).then(
         (forecast) => mine === turn.current && setKnown({ forecast, unknown: '' }),
         (error: unknown) =>
           mine === turn.current && setKnown((last) => ({ ...last, unknown: textOf(error) })),
@@ -172,6 +187,6 @@ function useForecast(action: Action, reason: string, value: number) {
       clearInterval(timer);
       turn.current += 1;
     };
-  }, [action, reason, value]);
+  }, [action, reason, value, text]);
   return { forecast: known.forecast, unknown: known.unknown };
 }

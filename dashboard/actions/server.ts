@@ -51,7 +51,7 @@ async function forecast(action: EffectAction, now: ServerNow, given: Given): Pro
       ['CLI', effect.cli],
       ['curl', effect.curl],
     ],
-    run: ({ reason, value }) => run(effect, now, { reason, value }),
+    run: (given) => run(effect, now, given),
   };
 }
 

@@ -1,12 +1,14 @@
 // All releases, of one service or of all, newest first.
 
 import type { ReleasesTopic } from '../../src/admin/contract.ts';
+import { ActionDialog } from '../actions/dialog.tsx';
 import { useOverview, useReleases } from '../live/stream.ts';
 import { Banner } from '../parts/banner.tsx';
 import { count } from '../parts/format.ts';
 import { duration, Moment, nowMs } from '../parts/time.tsx';
 import { Link, pathOf, place, setQuery } from '../router.tsx';
 import { common } from '../text.ts';
+import { StartButtons } from './release/desk-buttons.tsx';
 import { isWanted, type PastRelease, pastOf } from './release/past.ts';
 import { releaseText, told } from './release/text.ts';
 import { OutcomeTag } from './release/verdict.tsx';
@@ -57,6 +59,11 @@ function Followed({
       <div class="page-head">
         <h1 class="any">{isAll ? common().releases : names[0]}</h1>
         {isAll ? null : <Link to={pathOf('releases')}>{common().releases}</Link>}
+        {isAll ? null : (
+          <span class="actions">
+            <StartButtons service={names[0] ?? ''} kinds={['deploy', 'rollback']} />
+          </span>
+        )}
       </div>
       {known.map((topic, at) =>
         topic !== undefined && 'trouble' in topic ? (
@@ -120,6 +127,7 @@ function Followed({
           </div>
         )}
       </section>
+      <ActionDialog />
     </>
   );
 }

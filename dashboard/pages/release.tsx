@@ -11,6 +11,7 @@ import { duration, Moment, nowMs } from '../parts/time.tsx';
 import { Link, pathOf } from '../router.tsx';
 import { common } from '../text.ts';
 import { History } from './history.tsx';
+import { Output, StartButtons } from './release/desk-buttons.tsx';
 import { Gantt, kindOf, Legend, Track } from './release/gantt.tsx';
 import { Graphs, useHistoryOf } from './release/graphs.tsx';
 import { Log } from './release/log.tsx';
@@ -88,7 +89,7 @@ function Shown({
     <div class="release">
       <Head standing={standing} story={story} isLive={isLive} />
       <Verdict standing={standing} story={story} />
-      {focus === undefined ? null : <Steps lane={focus} lanes={story.lanes} />}
+      {focus === undefined ? null : <Steps service={service} lane={focus} lanes={story.lanes} />}
       <section class="card" aria-label={text.graph}>
         <Graphs
           target={summary.version}
@@ -113,9 +114,6 @@ function Shown({
       </section>
       <Receipt receipt={story.receipt} isRunning={isLive} fromMs={fromMs} history={history} />
       <Log records={records} />
-      <p class="muted">
-        CLI: <code>{`sluice show ${service} ${summary.release}`}</code>
-      </p>
       <ActionDialog />
     </div>
   );
@@ -177,7 +175,17 @@ function Buttons({
   readonly isLive: boolean;
 }) {
   const text = releaseText();
-  if (!isLive) return null;
+  if (!isLive) {
+    const isUnfinished = ['stale', 'lost', 'aborted', 'interrupted'].includes(word);
+    return (
+      <span class="actions">
+        <StartButtons
+          service={service}
+          kinds={isUnfinished ? ['resume', 'rollback'] : ['rollback']}
+        />
+      </span>
+    );
+  }
   const commands: readonly CommandKind[] = [
     ...(word === 'waiting' ? (['approve'] as const) : []),
     story.paused === undefined ? 'pause' : 'resume',
@@ -203,7 +211,15 @@ function Buttons({
 }
 
 /** The steps of the instance that is looked at, the current one lit. */
-function Steps({ lane, lanes }: { readonly lane: Lane; readonly lanes: readonly Lane[] }) {
+function Steps({
+  service,
+  lane,
+  lanes,
+}: {
+  readonly service: string;
+  readonly lane: Lane;
+  readonly lanes: readonly Lane[];
+}) {
   const text = releaseText();
   const at = lanes.findIndex(({ instance }) => instance === lane.instance) + 1;
   return (
@@ -231,6 +247,7 @@ function Steps({ lane, lanes }: { readonly lane: Lane; readonly lanes: readonly 
           </li>
         ))}
       </ol>
+      <Output key={lane.instance} service={service} instance={lane.instance} />
     </section>
   );
 }

@@ -32,6 +32,8 @@ const KINDS: Readonly<Record<string, string>> = {
   approval: 'wait',
   pause: 'wait',
 };
+/** Steps are called as the CLI calls them. */
+const LEGEND = 'drain stop start check admit verify failed revert lost'.split(' ');
 const HEIGHT = 22;
 /** Of a letter and of what is around a word, px. */
 const [LETTER, MARGIN] = [6.6, 10];
@@ -94,12 +96,11 @@ export function Track({
   const all = Math.max(1, toMs - fromMs);
   const placed = bars.map((bar) => {
     const endMs = Math.max(bar.fromMs, Math.min(bar.toMs, nowMs));
-    const kind = told(text.legend, bar.revert ? 'revert' : '');
     const word = `${bar.state === 'failed' ? '✕ ' : ''}${bar.revert ? '↩ ' : ''}${bar.step}`;
     const took = duration(endMs - bar.fromMs);
     const pixels = (width * (endMs - bar.fromMs)) / all;
     const label = [`${word} ${took}`, word].find((one) => one.length * LETTER + MARGIN < pixels);
-    return { bar, endMs, took, label, kind };
+    return { bar, endMs, took, label };
   });
   return (
     <>
@@ -152,7 +153,7 @@ export function Legend() {
           <rect width="3" height="7" class="hatch-line" />
         </pattern>
       </svg>
-      {Object.entries(text.legend).map(([kind, word]) => (
+      {LEGEND.map((kind) => (
         <span key={kind}>
           <svg width="14" height="12" class={`gantt-bar gantt-${kind}`} aria-hidden="true">
             <rect width="14" height="12" />
@@ -160,7 +161,7 @@ export function Legend() {
               <rect width="14" height="12" class="gantt-hatch" fill="url(#hatch)" />
             ) : null}
           </svg>{' '}
-          {word}
+          {told(text.legend, kind)}
         </span>
       ))}
     </p>

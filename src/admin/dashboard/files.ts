@@ -23,6 +23,8 @@ const BUILT = fileURLToPath(new URL('../../dashboard/', import.meta.url));
 const SOURCES = fileURLToPath(new URL('../../../dashboard/', import.meta.url));
 const BUILDER = join(SOURCES, 'build.ts');
 const squeeze = promisify(gzip);
+/** Once per file, and sent to each browser. */
+const SMALLEST = { level: 9, memLevel: 9 };
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -53,7 +55,7 @@ export class DashboardFiles {
     const contents = existsSync(BUILDER) ? await bundled() : await packed();
     const entries = [...contents].map(async ([name, body]) => {
       const contentType = CONTENT_TYPES[extname(name)] ?? 'application/octet-stream';
-      return [name, { contentType, body, gzipped: await squeeze(body) }] as const;
+      return [name, { contentType, body, gzipped: await squeeze(body, SMALLEST) }] as const;
     });
     this.#files = new Map(await Promise.all(entries));
     this.#madeFromMs = fromMs;
