@@ -68,6 +68,7 @@ export {
   unitOf,
   withFile,
 } from './model/server-attributes.ts';
+export type { SpanAttributes, SpanCounts, SpanData, SpanSink } from './model/span.ts';
 export type { ClosedBy, Story, StoryAttempt, StoryBatch, StoryKind } from './model/story.ts';
 export type {
   PageName,

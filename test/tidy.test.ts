@@ -23,7 +23,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   admin: ['base', 'model', 'admin/contract'],
   client: ['base', 'model', 'admin/contract', 'type admin'],
   instance: ['base', 'model', 'client', 'type admin'],
-  workers: ['base', 'model', 'upstream', 'gateway', 'type config'],
+  tracing: ['base', 'model'],
+  workers: ['base', 'model', 'upstream', 'gateway', 'tracing', 'type config'],
   gateways: ['base', 'model', 'registry'],
   ledger: ['base', 'model', 'registry', 'admin/contract'],
   history: ['base', 'model'],
@@ -54,6 +55,8 @@ const PACKAGE_HOME: Readonly<Record<string, string>> = {
   hono: 'admin',
   '@hono/node-server': 'admin',
   'prom-client': 'admin',
+  '@opentelemetry/api': 'tracing',
+  '@opentelemetry/exporter-trace-otlp-http': 'tracing',
 };
 
 const LINES_MAX = 400;

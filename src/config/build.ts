@@ -19,6 +19,7 @@ import { asksByKeys, type RequestFile } from './sections/check.ts';
 import { DEFAULT_REGISTRY } from './sections/follows.ts';
 import { chosenKind, chosenKinds, type RegistryFile } from './sections/registry.ts';
 import type { ServiceFile } from './sections/service.ts';
+import { tracingOf } from './sections/tracing.ts';
 import type { RouteFile, UpstreamFile } from './sections/upstream.ts';
 import type {
   AdminConfig,
@@ -193,7 +194,7 @@ function requestOf(
 }
 
 function gatewayOf(
-  { listen, limits, timeouts, proxy, upstreams }: ConfigFile,
+  { listen, limits, timeouts, proxy, tracing, upstreams }: ConfigFile,
   folder: string,
 ): GatewayConfig {
   return {
@@ -245,12 +246,10 @@ function gatewayOf(
     requestId: proxy.request_id,
     upgrade: proxy.upgrade.map((protocol) => protocol.toLowerCase()),
     accessLogFormat: proxy.access_log_format,
-    accessLog:
-      proxy.access_log === 'off'
-        ? ''
-        : proxy.access_log === '-'
-          ? '-'
-          : resolve(folder, proxy.access_log),
+    tracing: tracingOf(tracing),
+    accessLog: /^(off|-)$/.test(proxy.access_log)
+      ? proxy.access_log.replace('off', '')
+      : resolve(folder, proxy.access_log),
   };
 }
 

@@ -9,6 +9,7 @@ import { hostSchema } from './sections/hosts.ts';
 import { registry } from './sections/registry.ts';
 import { serviceSchema } from './sections/service.ts';
 import { folder, list, record } from './sections/shapes.ts';
+import { tracing } from './sections/tracing.ts';
 import { routeSchema, upstreamSchema } from './sections/upstream.ts';
 import { choice, duration, listenAddress, show } from './sections/values.ts';
 
@@ -64,6 +65,7 @@ export const SECTIONS = {
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
   proxy: proxy.prefault({}),
+  tracing: tracing.prefault({}),
   hosts: record('Machines on which instances of services run, by name.', hostSchema).prefault({}),
   services: record('What `sluice deploy` releases, by name.', serviceSchema).prefault({}),
 };

@@ -71,6 +71,14 @@ export type GatewayTimeouts = {
   readonly tunnelMs: number;
 };
 
+export type TracingConfig = {
+  /** Of the collector: a URL; '' = no spans. */
+  readonly endpoint: string;
+  /** Of traces that begin here, 0 to 1. */
+  readonly sampleShare: number;
+  readonly service: string;
+};
+
 export type GatewayConfig = {
   readonly listen: readonly ListenerConfig[];
   readonly limits: GatewayLimits;
@@ -100,6 +108,7 @@ export type GatewayConfig = {
   readonly accessLog: string;
   /** `json`, `combined` or a template: model/log-format.ts. */
   readonly accessLogFormat: string;
+  readonly tracing: TracingConfig;
 };
 
 /** wait: they end by themselves. close_after: all within `graceMs`, in its last `spreadMs`. */

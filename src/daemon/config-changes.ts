@@ -80,6 +80,11 @@ const RULES: Rules<Config> = {
     upgrade: ['proxy.upgrade'],
     accessLog: ['proxy.access_log'],
     accessLogFormat: ['proxy.access_log_format'],
+    tracing: {
+      endpoint: ['tracing.endpoint'],
+      sampleShare: ['tracing.sample'],
+      service: ['tracing.service'],
+    },
   },
   admin: {
     listen: ['admin.listen', OPEN_API],

@@ -4,7 +4,15 @@
 import { type Descriptors, processDescriptors } from '../base/descriptors.ts';
 import { type Log, silentLog } from '../base/log.ts';
 import type { GatewayConfig, ListenAddress } from '../config.ts';
-import type { OldestRequest, Route, SocketCounters, StoryBatch, TableUpdate } from '../model.ts';
+import type {
+  OldestRequest,
+  Route,
+  SocketCounters,
+  SpanCounts,
+  SpanSink,
+  StoryBatch,
+  TableUpdate,
+} from '../model.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
 import { type ExchangeContext, LongLived } from './exchange.ts';
@@ -21,8 +29,11 @@ import { Listeners, RAISE, Sockets, socketFields } from './listener.ts';
 import { RareLine } from './rare-line.ts';
 import { oldestOf, Recorder, RequestIds } from './recorder.ts';
 import { OwnAnswers, type ReadPage, RouteTable } from './routing.ts';
+import { Tracer } from './tracing.ts';
 import { nodeTransport, type Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
+
+export type OpenSpans = (config: GatewayConfig['tracing'], counts: SpanCounts) => SpanSink;
 
 export type GatewayOptions = {
   readonly config: GatewayConfig;
@@ -31,6 +42,8 @@ export type GatewayOptions = {
   readonly transport?: Transport;
   /** For routes that answer with a page. */
   readonly readPage?: ReadPage;
+  /** Where spans go when they are configured; without it nothing is traced. */
+  readonly openSpans?: OpenSpans;
   /** Monotonic milliseconds; a simulation brings its own. */
   readonly now?: () => number;
   /** 0 … 1, 1 excluded; as above. */
@@ -54,6 +67,9 @@ export class Gateway {
   readonly #listeners: Listeners;
   readonly #http1: Http1Context;
   readonly #exchange: ExchangeContext;
+  readonly #openSpans: OpenSpans | undefined;
+  readonly #spanCounts: SpanCounts = { spansExported: 0, spansDropped: 0 };
+  #spans: SpanSink | undefined;
 
   constructor(options: GatewayOptions) {
     const { config, upstreams, readPage } = options;
@@ -79,12 +95,15 @@ export class Gateway {
       streams: new Http1ServerStreams(this.#http1),
       longLived: new LongLived(wheel, options.random),
       accessLog: accessLogOf(config, log),
+      tracer: undefined,
       ownAnswers: new OwnAnswers({ log, wheel, isReasonShown: config.isReasonShown, now }),
       routes: new RouteTable([]),
       ...{ ids: new RequestIds(), recorder: new Recorder() },
     };
     this.#exchange.longLived.policies = config.longLived;
     this.#exchange.ids.mode = config.requestId;
+    this.#openSpans = options.openSpans;
+    this.#trace(config.tracing);
     const clientSide = { http1: this.#http1, exchange: this.#exchange };
     this.#listeners = new Listeners({
       ...{ transport, wheel, log, sockets },
@@ -128,10 +147,17 @@ export class Gateway {
     this.#sockets.limit(config.limits.connectionsMax);
     this.#http1.pool.keep(config.limits.upstreamKeepalive);
     this.#exchange.ownAnswers.showReason(config.isReasonShown);
+    if (!isSameTracing(config.tracing, last.tracing)) this.#trace(config.tracing);
     const { accessLog, accessLogFormat } = last;
     if (config.accessLog === accessLog && config.accessLogFormat === accessLogFormat) return;
     void this.#exchange.accessLog?.close();
     this.#exchange.accessLog = accessLogOf(config, this.#http1.log);
+  }
+
+  #trace(config: GatewayConfig['tracing']): void {
+    void this.#spans?.close(SPANS_CLOSE_MS);
+    this.#spans = config.endpoint === '' ? undefined : this.#openSpans?.(config, this.#spanCounts);
+    this.#exchange.tracer = this.#spans && new Tracer(config.sampleShare, this.#spans);
   }
 
   setRoutes(routes: readonly Route[]): void {
@@ -170,6 +196,7 @@ export class Gateway {
       acceptFailures: this.#listeners.acceptFailures,
       evicted: pool.evicted,
       noSocket: noSocket.total,
+      ...this.#spanCounts,
       upstreams: [...pool.figures()],
     };
   }
@@ -208,7 +235,7 @@ export class Gateway {
     clearTimeout(grace);
     clearTimeout(timer);
     this.destroy();
-    await this.#exchange.accessLog?.close();
+    await Promise.all([this.#exchange.accessLog?.close(), this.#spans?.close(SPANS_CLOSE_MS)]);
   }
 
   destroy(): void {
@@ -219,12 +246,24 @@ export class Gateway {
     this.#exchange.ownAnswers.close();
     this.#wheel.stop();
     void this.#exchange.accessLog?.close();
+    void this.#spans?.close(SPANS_CLOSE_MS);
   }
 }
+
+/** For the spans of the last requests; a worker ends at its deadline and a second. */
+const SPANS_CLOSE_MS = 800;
 
 const NO_SOCKET_TEXT = `requests answered 503: no descriptor left for a connection to a server; ${RAISE}`;
 
 function accessLogOf(config: GatewayConfig, log: Log): AccessLog | undefined {
   const { accessLog, accessLogFormat: format } = config;
   return accessLog === '' ? undefined : new AccessLog(accessLog, log, { format });
+}
+
+function isSameTracing(one: GatewayConfig['tracing'], other: GatewayConfig['tracing']): boolean {
+  return (
+    one.endpoint === other.endpoint &&
+    one.sampleShare === other.sampleShare &&
+    one.service === other.service
+  );
 }

@@ -3,6 +3,7 @@
 // only rise. They count from the moment the server or upstream became known to this process.
 
 import { HEAD_BUCKETS, headBucket } from './head-times.ts';
+import type { SpanCounts } from './span.ts';
 
 /** Servers and upstreams both count these. Open now: what was opened less what ended in any way. */
 type TunnelCounters = {
@@ -77,8 +78,8 @@ export type UpstreamCounters = TunnelCounters &
     durationSumMs: number;
   };
 
-/** What happens to sockets, of a whole worker. */
-export type SocketCounters = {
+/** What happens to sockets, and to spans on their way to a collector, of a whole worker. */
+export type SocketCounters = SpanCounts & {
   /** Clients that got a 503 because there were too many. */
   turnedAway: number;
   /** Clients that were lost before they were accepted. */
@@ -135,7 +136,8 @@ export function createUpstreamCounters(): UpstreamCounters {
 }
 
 export function createSocketCounters(): SocketCounters {
-  return { turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0 };
+  const spans = { spansExported: 0, spansDropped: 0 };
+  return { turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0, ...spans };
 }
 
 /** A server's whole response. `status`: 101, or 200 to 599. */

@@ -5,7 +5,9 @@
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import { createLog, type Log } from '../base/log.ts';
 import { ENDING } from '../base/signals.ts';
+import { packageVersion } from '../base/version.ts';
 import { Gateway } from '../gateway.ts';
+import { SpanExport } from '../tracing.ts';
 import { UpstreamSet } from '../upstream.ts';
 import { PageRequests } from './page-requests.ts';
 import {
@@ -52,6 +54,8 @@ class Worker {
       log: this.#log,
       upstreams: this.#upstreams,
       readPage: this.#pages.read,
+      openSpans: (tracing, counts) =>
+        new SpanExport({ ...tracing, counts, version: packageVersion(), log: this.#log }),
     });
     this.#configure(start.config);
     this.#apply(start.table);

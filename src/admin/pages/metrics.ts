@@ -330,6 +330,8 @@ const SERVER_COUNTERS: Record<keyof ServerCounters, CounterMetric | null> = {
 };
 
 const SOCKET_COUNTERS: Record<keyof SocketCounters, CounterMetric | null> = {
+  spansExported: { name: 'sluice_spans_exported_total', help: 'Spans that the collector took.' },
+  spansDropped: { name: 'sluice_spans_dropped_total', help: 'Spans that got nowhere.' },
   turnedAway: { name: 'sluice_clients_turned_away_total', help: 'Clients that got 503: too many.' },
   acceptFailures: {
     name: 'sluice_accept_failures_total',

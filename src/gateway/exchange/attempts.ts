@@ -11,6 +11,7 @@ import {
 import type { Balanced, Outcome, Server, Upstream } from '../../upstream.ts';
 import { isIdempotent, type OwnResponse, type RequestHead, type ResponseHead } from '../message.ts';
 import { type Recorder, type RequestIds, stateThen } from '../recorder.ts';
+import type { TraceOfRequest } from '../tracing.ts';
 import type { Result } from './account.ts';
 import { balanceKey } from './balance-key.ts';
 import type { ClientStream } from './client-stream.ts';
@@ -24,6 +25,8 @@ export type FailedAttempt = {
   /** What it would have been for the client. */
   readonly status: number;
   readonly isReused: boolean;
+  /** '' = it is not traced. */
+  readonly spanId: string;
 };
 
 const NO_FAILURES: readonly FailedAttempt[] = [];
@@ -65,6 +68,9 @@ export class Attempts implements Balanced {
   isFreshOnly = false;
   /** A server that had this request gave no whole answer. */
   #isSuspect = false;
+  /** Of the request, and of the attempt under way. */
+  trace: TraceOfRequest | undefined;
+  spanId = '';
   readonly #head: RequestHead;
   readonly #client: ClientStream;
   #id = '';
@@ -91,6 +97,18 @@ export class Attempts implements Balanced {
     this.startedMs = nowMs;
     this.isSent = false;
     this.connectedMs = 0;
+    if (this.trace !== undefined) this.spanId = this.trace.attemptId();
+  }
+
+  /** As it goes to a server. */
+  get sentHead(): RequestHead {
+    return this.trace?.head ?? this.#head;
+  }
+
+  /** What the gateway adds to it. `lines`: what is said of the client. */
+  linesWith(lines: string, ids: RequestIds): string {
+    const id = ids.isSent ? `X-Request-Id: ${this.idFrom(ids)}\r\n` : '';
+    return `${lines}${id}${this.trace?.lineFor(this.spanId) ?? ''}`;
   }
 
   /**
@@ -101,7 +119,7 @@ export class Attempts implements Balanced {
   fails(failed: Failure, server: Server, isReused: boolean, nowMs: number): boolean {
     this.failed = failed;
     const told = this.told(server, nowMs, failed.reason);
-    this.#remember({ told, status: failed.status, isReused });
+    this.#remember({ told, status: failed.status, isReused, spanId: this.spanId });
     const isStale = isReused && failed.code === 'closed_early';
     if (isStale) this.isFreshOnly = true;
     else this.tried = [...this.tried, server];

@@ -6,6 +6,7 @@ import type { UpstreamSet } from '../../upstream.ts';
 import type { AccessLog } from '../access-log.ts';
 import type { Recorder, RequestIds } from '../recorder.ts';
 import type { OwnAnswers, ReadPage, RouteTable } from '../routing.ts';
+import type { Tracer } from '../tracing.ts';
 import type { LongLived } from './long-lived.ts';
 import type { ServerStreams } from './server-stream.ts';
 
@@ -15,6 +16,8 @@ export type ExchangeContext = {
   readonly streams: ServerStreams;
   readonly longLived: LongLived;
   accessLog: AccessLog | undefined;
+  /** undefined: nothing is traced. */
+  tracer: Tracer | undefined;
   readonly ownAnswers: OwnAnswers;
   readonly ids: RequestIds;
   readonly recorder: Recorder;

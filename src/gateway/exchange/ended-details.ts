@@ -32,7 +32,8 @@ export class EndedDetails implements LineDetails {
   }
 
   get traceId(): string {
-    return traceIdIn(this.#ended.head.fields);
+    const { attempts, head } = this.#ended;
+    return attempts.trace?.traceId ?? traceIdIn(head.fields);
   }
 
   get bytesSent(): number {

@@ -67,8 +67,9 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   // ---- from the client ----------------------------------------------------------------------
 
   begin(buffer: Buffer, start: number, end: number, done: boolean): void {
-    const { routes, upstreams, config } = this.#gateway;
+    const { routes, upstreams, config, tracer } = this.#gateway;
     const head = this.head;
+    if (tracer !== undefined) this.attempts.trace = tracer.begin(head);
     this.#body.comes(end - start, done);
     const route = routes.match(head.host, head.target);
     if ('status' in route) return this.#answer(route.status, route.reason);
@@ -184,10 +185,8 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   #sendRequest(stream: ServerStream, buffer: Buffer, start: number, end: number): void {
     const head = this.head;
     this.attempts.isSent = true;
-    const extra = this.#client.forwarding.text(head);
-    const { ids } = this.#gateway;
-    const lines = ids.isSent ? `${extra}X-Request-Id: ${this.attempts.idFrom(ids)}\r\n` : extra;
-    stream.begin(head, lines, this.offeredUpgrade);
+    const lines = this.attempts.linesWith(this.#client.forwarding.text(head), this.#gateway.ids);
+    stream.begin(this.attempts.sentHead, lines, this.offeredUpgrade);
     this.#body.sendKept(stream);
     if (this.isIdempotent) this.#body.keep(buffer, start, end, true);
     else this.#body.forget();
@@ -388,7 +387,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
       countExchange(result, attempts.status, upstream, server);
       if (result !== 'refused') upstream.ended(result, nowMs, attempts.beganMs, this.#isWaiting);
     }
-    if (accessLog !== undefined || kind !== '') {
+    if (accessLog !== undefined || kind !== '' || attempts.trace?.isSampled === true) {
       const [client, head, body, gateway] = [this.#client, this.head, this.#body, this.#gateway];
       const of = { gateway, client, head, body, attempts, upstream, server };
       tell({ ...of, kind, last, result, reason, nowMs });

@@ -47,6 +47,7 @@ export function storyOf(facts: StoryFacts): Story {
     upstream: short(line.upstream, NAME_LENGTH_MAX),
     route: short(facts.route, NAME_LENGTH_MAX),
     ...{ listener: line.listener, client: short(line.client, HOST_LENGTH_MAX), ...requestOf(head) },
+    ...(attempts.trace === undefined ? {} : { traceId: attempts.trace.traceId }),
     status,
     madeBy: isAnswered ? 'server' : status === 0 ? '' : 'gateway',
     waitMs: isAnswered ? tenths(attempts.waitMs) : null,

@@ -9,6 +9,7 @@ import type { ClientStream } from './client-stream.ts';
 import type { ExchangeContext } from './context.ts';
 import { EndedDetails } from './ended-details.ts';
 import type { RequestBody } from './request-body.ts';
+import { spansOf } from './spans.ts';
 import { refusalStory, storyOf } from './story.ts';
 
 export type Ended = {
@@ -43,6 +44,8 @@ export function tell(ended: Ended): void {
     ...{ result: ended.result, reason: ended.reason },
   };
   gateway.accessLog?.write(line, new EndedDetails(ended));
+  const { trace } = attempts;
+  if (trace?.isSampled === true) gateway.tracer?.end(spansOf(ended, trace, line.id));
   if (kind === '') return;
   const route = gateway.routes.nameOf(head.host, head.target);
   const of = { kind, line, head, route, attempts, upstream, last: ended.last, nowMs };

@@ -89,6 +89,7 @@ export function socketMetrics(changes: Partial<SocketMetrics> = {}): SocketMetri
   return {
     processes: [{ process: 'worker 1', open: 40, max: 1024 }],
     ...{ clientsMax: 700, turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0 },
+    ...{ spansExported: 0, spansDropped: 0 },
     upstreams: [],
     ...changes,
   };
