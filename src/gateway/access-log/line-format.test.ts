@@ -204,16 +204,17 @@ test('lines are those that the real nginx writes for the same requests', async (
       ]);
     }),
   );
-  for (const [own, retrying] of gateways) {
+  const read = (file: string): string => readFileSync(file, 'latin1');
+  const lines = (file: string): number => read(file).split('\n').length - 1;
+  for (const [place, [own, retrying]] of gateways.entries()) {
     for (const request of REQUESTS) await rawExchange(t, own.port, bytesOf(request));
     await leave(t, own.port);
-    await own.gateway.close(5000);
+    await until(() => lines(join(folder, `${place}.log`)) === REQUESTS.length + 1);
+    await own.gateway.close(0);
     await rawExchange(t, retrying.port, bytesOf('GET /retry HTTP/1.1\r\n'));
     await retrying.gateway.close(0);
   }
   for (const request of REQUESTS) await rawExchange(t, port, bytesOf(request));
-  const read = (file: string): string => readFileSync(file, 'latin1');
-  const lines = (file: string): number => read(file).split('\n').length - 1;
   await leave(t, port);
   await until(() => lines(`${nginx}/more.log`) === REQUESTS.length + 1);
   await rawExchange(t, port, bytesOf('GET /retry HTTP/1.1\r\n'));
