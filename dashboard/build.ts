@@ -72,8 +72,10 @@ async function index({ outputs }: Metafile): Promise<string> {
   const main = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === 'main.tsx');
   const icon = Object.keys(outputs).find((path) => path.endsWith('.svg'));
   if (main === undefined || icon === undefined) throw new Error('dashboard: no script was made');
-  const [script, { cssBundle = '' }] = main;
-  for (const [name, path] of Object.entries({ script, style: cssBundle, icon })) {
+  const [script, { cssBundle = '', imports }] = main;
+  // What the script begins with is asked for at once, and not when the script is here.
+  const shared = imports.find(({ kind }) => kind === 'import-statement')?.path ?? script;
+  for (const [name, path] of Object.entries({ script, shared, style: cssBundle, icon })) {
     page = page.replace(`{${name}}`, basename(path));
   }
   return page;

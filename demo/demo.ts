@@ -42,6 +42,8 @@ async function main(options: Options, cleanup: Cleanup): Promise<boolean> {
   cleanup.add(() => endInstances(folder));
   cleanup.add(() => stack.endCommands());
   command(`sluice -c ${stack.configFile} serve`);
+  // In a checkout its files are made when it is opened first: before somebody waits for that.
+  await http('GET', stack.ports.admin, '/ui/');
   urls(stack, options.consul ? 'a real Consul' : 'embedded');
 
   const stage = { stack, instances, watchMs: options.fast ? 700 : 4000 };

@@ -42,7 +42,6 @@ export const kvText = words(
     down: 'out of traffic (down)',
     backup: 'backup',
     weight: 'Weight',
-    leave: 'What you have written is not saved.',
   },
   {
     registry: '注册中心',
@@ -83,6 +82,5 @@ export const kvText = words(
     down: '停止接收流量（down）',
     backup: '备用',
     weight: '权重',
-    leave: '你写的内容尚未保存。',
   },
 );

@@ -52,7 +52,7 @@ test('the page names its files, and they are there for good', async (t) => {
   assert.equal(page.headers['content-type'], 'text/html; charset=utf-8');
   assert.equal(page.headers['cache-control'], 'no-cache');
   const assets = assetsIn(page.body.toString());
-  assert.equal(assets.length, 3);
+  assert.equal(assets.length, 4);
   for (const path of assets) {
     const { status, headers, body } = await get(path);
     assert.equal(status, 200, path);
@@ -65,6 +65,7 @@ test('the page names its files, and they are there for good', async (t) => {
   assert.deepEqual(types, [
     'image/svg+xml',
     'text/css; charset=utf-8',
+    'text/javascript; charset=utf-8',
     'text/javascript; charset=utf-8',
   ]);
 });
