@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   release: 'Ways to release',
   gateways: 'Several gateways on one registry',
   memory: 'Memory of a worker',
+  stream: 'Twenty pages that look on',
   balancing: 'Balancing',
   registry: 'Registry',
   http1: 'HTTP/1.1 layer',

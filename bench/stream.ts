@@ -18,7 +18,7 @@ const SERVERS = 200;
 const LISTENERS = 20;
 const PER_SECOND = 400;
 
-async function run(rounds: number, seconds: number): Promise<string> {
+export async function run(rounds = 3, seconds = 4): Promise<string> {
   const closers: (() => unknown)[] = [];
   const scope = { after: (close: () => unknown) => void closers.push(close) };
   try {
