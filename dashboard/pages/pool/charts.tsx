@@ -75,6 +75,9 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
             </button>
           ))}
         </span>
+        {Object.values(servers).some(({ sum }) => sum !== undefined) ? (
+          <span class="muted">{text.ownGraphs}</span>
+        ) : null}
         {seen.length === 0 ? null : <span class="muted">{text.shaded}</span>}
         {seen.map((state) => (
           <StateMark key={state} state={state} />
