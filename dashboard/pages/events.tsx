@@ -6,6 +6,7 @@ import type { EventDocument } from '../../src/admin/contract.ts';
 import { call } from '../live/api.ts';
 import { useEvents } from '../live/stream.ts';
 import { CopyButton } from '../parts/copy.tsx';
+import { Filter, filterText } from '../parts/filter.tsx';
 import { memo } from '../parts/memo.tsx';
 import { Moment } from '../parts/time.tsx';
 import { Link, pathOf, place, setQuery } from '../router.tsx';
@@ -35,7 +36,7 @@ export function Events() {
   if (held === undefined && scrollY > READING) queueMicrotask(() => setHeld(newest));
   if (held !== undefined && scrollY <= READING) queueMicrotask(() => setHeld(undefined));
   const filter = {
-    text: query.get('filter') ?? '',
+    text: filterText(),
     upstream: query.get('upstream') ?? '',
     onlyBad: query.get('bad') === '1',
   };
@@ -56,14 +57,7 @@ export function Events() {
         <h1>{common().events}</h1>
       </div>
       <div class="filters">
-        <input
-          type="search"
-          data-filter
-          aria-label={common().filter}
-          placeholder={`${common().filter} (/)`}
-          value={filter.text}
-          onInput={({ currentTarget }) => setQuery('filter', currentTarget.value)}
-        />
+        <Filter />
         <select
           aria-label={text.upstream}
           value={filter.upstream}

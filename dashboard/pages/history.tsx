@@ -4,9 +4,10 @@ import type { ReleasesTopic } from '../../src/admin/contract.ts';
 import { ActionDialog } from '../actions/dialog.tsx';
 import { useOverview, useReleases } from '../live/stream.ts';
 import { Banner } from '../parts/banner.tsx';
+import { Filter, filterText } from '../parts/filter.tsx';
 import { count } from '../parts/format.ts';
 import { duration, Moment, nowMs } from '../parts/time.tsx';
-import { Link, pathOf, place, setQuery } from '../router.tsx';
+import { Link, pathOf, place } from '../router.tsx';
 import { common } from '../text.ts';
 import { StartButtons } from './release/desk-buttons.tsx';
 import { isWanted, type PastRelease, pastOf } from './release/past.ts';
@@ -47,9 +48,9 @@ function Followed({
   const topics: Record<string, ReleasesTopic | undefined> = {};
   // As many as when it was shown first: another list of names is another component.
   for (const name of names) topics[name] = useReleases(name).value;
-  const { query, path } = place.value;
+  const { path } = place.value;
   const isAll = path === '/releases' || path === '/releases/';
-  const filter = query.get('filter') ?? '';
+  const filter = filterText();
   const past = pastOf(topics);
   const shown = past.filter((one) => isWanted(one, filter.trim()));
   const known = Object.values(topics);
@@ -76,14 +77,7 @@ function Followed({
         <Banner level="info">{text.notShared}</Banner>
       ) : null}
       <div class="filters">
-        <input
-          type="search"
-          data-filter
-          aria-label={common().filter}
-          placeholder={`${common().filter} (/)`}
-          value={filter}
-          onInput={({ currentTarget }) => setQuery('filter', currentTarget.value)}
-        />
+        <Filter />
         <span class="muted">{text.shownReleases(shown.length, past.length)}</span>
         {others.map((name) => (
           <Link key={name} to={pathOf('releases', name)}>

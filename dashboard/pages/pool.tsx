@@ -9,6 +9,8 @@ import { useRecent } from '../live/recent.ts';
 import { usePool } from '../live/stream.ts';
 import { Banner } from '../parts/banner.tsx';
 import { StateBar } from '../parts/bar.tsx';
+import { Figure } from '../parts/figure.tsx';
+import { Filter, filterText } from '../parts/filter.tsx';
 import { count, share, time } from '../parts/format.ts';
 import { Link, place, setQuery } from '../router.tsx';
 import { common } from '../text.ts';
@@ -84,22 +86,6 @@ function Head({ name, pool }: { readonly name: string; readonly pool: KnownPool 
   );
 }
 
-function Figure({
-  label,
-  value,
-  isBad = false,
-}: {
-  readonly label: string;
-  readonly value: string;
-  readonly isBad?: boolean;
-}) {
-  return (
-    <span class="figure">
-      <b class={isBad ? 'bad' : ''}>{value}</b> <span class="muted">{label}</span>
-    </span>
-  );
-}
-
 function Servers({ name, pool }: { readonly name: string; readonly pool: KnownPool }) {
   const text = poolText();
   const { query } = place.value;
@@ -115,20 +101,13 @@ function Servers({ name, pool }: { readonly name: string; readonly pool: KnownPo
   const sorting = parseSorting(query.get('sort') ?? '');
   const onlyProblems = query.get('problems') === '1';
   const shown = shownServers(pool.servers, {
-    ...{ filter: query.get('filter') ?? '', onlyProblems, sorting },
+    ...{ filter: filterText(), onlyProblems, sorting },
   });
   const all = Object.keys(pool.servers).length;
   return (
     <>
       <div class="filters">
-        <input
-          type="search"
-          data-filter
-          aria-label={common().filter}
-          placeholder={`${common().filter} (/)`}
-          value={query.get('filter') ?? ''}
-          onInput={({ currentTarget }) => setQuery('filter', currentTarget.value)}
-        />
+        <Filter />
         <label>
           <input
             type="checkbox"

@@ -1,14 +1,13 @@
 // What was written down, record by record, with a filter.
 
+import { Filter, filterText } from '../../parts/filter.tsx';
 import { Moment } from '../../parts/time.tsx';
-import { place, setQuery } from '../../router.tsx';
-import { common } from '../../text.ts';
 import { dataOf, factsOf, listOf, type StoryRecord } from './records.ts';
 import { releaseText } from './text.ts';
 
 export function Log({ records }: { readonly records: readonly StoryRecord[] }) {
   const text = releaseText();
-  const filter = place.value.query.get('filter') ?? '';
+  const filter = filterText();
   const wanted = filter.toLowerCase();
   const lines = records.map((record) => ({ record, facts: wordsOf(record) }));
   // The newest first: that is what is waited for.
@@ -21,14 +20,7 @@ export function Log({ records }: { readonly records: readonly StoryRecord[] }) {
     <section class="card table-card" aria-label={text.log}>
       <div class="filters card-filters">
         <h2>{text.log}</h2>
-        <input
-          type="search"
-          data-filter
-          aria-label={common().filter}
-          placeholder={`${common().filter} (/)`}
-          value={filter}
-          onInput={({ currentTarget }) => setQuery('filter', currentTarget.value)}
-        />
+        <Filter />
         <span class="muted">{text.shown(shown.length, records.length)}</span>
       </div>
       {shown.length === 0 ? (

@@ -1,6 +1,7 @@
 // What became of the requests while the release ran: as it was counted at the end, by the graphs until then.
 
 import type { HistoryDocument } from '../../../src/admin/contract.ts';
+import { Figure } from '../../parts/figure.tsx';
 import { count, time } from '../../parts/format.ts';
 import { type Data, dataOf, listOf, numberOf, wordOf } from './records.ts';
 import { releaseText } from './text.ts';
@@ -131,10 +132,5 @@ function Count({
   readonly word: string;
   readonly isBad?: boolean;
 }) {
-  return (
-    <span class="figure">
-      <b class={isBad ? 'bad' : ''}>{many.toLocaleString('en')}</b>{' '}
-      <span class="muted">{word}</span>
-    </span>
-  );
+  return <Figure value={many.toLocaleString('en')} label={word} isBad={isBad} />;
 }

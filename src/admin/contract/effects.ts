@@ -1,7 +1,7 @@
 // What an action on a server would do, before it is done: for whoever has to decide.
 
 import { ADMIN, SCOPE } from './documents.ts';
-import { type Parameter, usage, WEIGHT_MAX } from './requests.ts';
+import { type Parameter, shortText, usage, WEIGHT_MAX } from './requests.ts';
 import type { Route } from './route.ts';
 import { flag, list, number, object, text, type ValueOf, word } from './shape.ts';
 
@@ -98,13 +98,7 @@ const KEEP: Parameter<number> = {
   format: String,
 };
 
-const REASON: Parameter<string> = {
-  parse: (value = '') => {
-    if (value.length <= REASON_LENGTH_MAX) return value;
-    throw usage('reason', `must be a text of at most ${REASON_LENGTH_MAX} characters`);
-  },
-  format: String,
-};
+const REASON = shortText('reason', REASON_LENGTH_MAX);
 
 export const EFFECT_ROUTES = {
   effect: {

@@ -1,7 +1,7 @@
 // The recent past as columns: what a graph draws, without a Prometheus. Every column has a value per slot,
 // oldest first; slot `i` begins at `startMs + i × stepMs`.
 
-import { type Parameter, usage } from './requests.ts';
+import { type Parameter, TEXT, usage } from './requests.ts';
 import { either, flag, list, nothing, number, object, text, type ValueOf, word } from './shape.ts';
 
 export type HistorySpan = '5m' | '1h';
@@ -56,7 +56,7 @@ export const UPSTREAM_NAME: Parameter<string> = {
 };
 
 /** '' = the upstream and its versions, `*` = all servers. */
-export const SERVER_NAME: Parameter<string> = { parse: (value = '') => value, format: String };
+export const SERVER_NAME = TEXT;
 
 export const SPAN: Parameter<HistorySpan> = {
   parse: (value = '5m') => {

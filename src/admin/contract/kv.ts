@@ -1,6 +1,6 @@
 // The records of the registries, for a page that shows and changes them.
 
-import { type Body, isInteger, type Parameter, parseObject, usage } from './requests.ts';
+import { type Body, isInteger, type Parameter, parseObject, shortText, usage } from './requests.ts';
 import type { Route } from './route.ts';
 import { either, flag, list, nothing, number, object, text, type ValueOf, word } from './shape.ts';
 
@@ -160,19 +160,11 @@ export type KvEffectQuestion = {
   readonly remove: '' | 'entry' | 'prefix';
 };
 
-const optionalText = (name: string, lengthMax: number): Parameter<string> => ({
-  parse: (value = '') => {
-    if (value.length <= lengthMax) return value;
-    throw usage(name, `must be a text of at most ${lengthMax} characters`);
-  },
-  format: String,
-});
-
-const REGISTRY = optionalText('registry', 200);
-const PREFIX = optionalText('prefix', KEY_LENGTH_MAX);
-const AFTER_KEY = optionalText('after', KEY_LENGTH_MAX);
-const FIND = optionalText('find', 200);
-const VALUE = optionalText('value', ASKED_VALUE_MAX);
+const REGISTRY = shortText('registry', 200);
+const PREFIX = shortText('prefix', KEY_LENGTH_MAX);
+const AFTER_KEY = shortText('after', KEY_LENGTH_MAX);
+const FIND = shortText('find', 200);
+const VALUE = shortText('value', ASKED_VALUE_MAX);
 
 const SEPARATOR: Parameter<string> = {
   parse: (value = '') => {

@@ -3,7 +3,14 @@
 
 import { versionProblem } from '../../base/version-name.ts';
 import { LOCK, RELEASE, type ReleaseKind } from './release-documents.ts';
-import { type Body, type Parameter, parseObject, parseOwnerText, usage } from './requests.ts';
+import {
+  type Body,
+  newest,
+  type Parameter,
+  parseObject,
+  parseOwnerText,
+  usage,
+} from './requests.ts';
 import type { Route } from './route.ts';
 import {
   either,
@@ -171,16 +178,6 @@ const PLAN_KIND: Parameter<'deploy' | 'rollback'> = {
   format: String,
 };
 
-/** How many of the newest: lines, releases. */
-const newest = (initial: number, most: number): Parameter<number> => ({
-  parse: (given) => {
-    if (given === undefined) return initial;
-    if (!/^\d{1,9}$/.test(given)) throw usage('last', 'must be a whole number');
-    return Math.max(1, Math.min(Number(given), most));
-  },
-  format: String,
-});
-
 /** What `sluice`, run by the gateway, may end with; and that it is not run here. */
 const RUN_ERRORS = [
   'forbidden',
@@ -196,7 +193,7 @@ export const RELEASE_DESK_ROUTES = {
     method: 'GET',
     path: '/api/releases',
     role: 'read',
-    query: { last: newest(RELEASES_DEFAULT, RELEASES_MAX) },
+    query: { last: newest(RELEASES_DEFAULT, RELEASES_MAX, 1) },
     answer: RELEASE_OVERVIEW,
     errors: ['registry_unreachable', 'registry_refused'],
   },
@@ -228,7 +225,7 @@ export const RELEASE_DESK_ROUTES = {
     method: 'GET',
     path: '/api/releases/:service/instances/:instance/output',
     role: 'operate',
-    query: { last: newest(OUTPUT_DEFAULT, OUTPUT_LINES_MAX) },
+    query: { last: newest(OUTPUT_DEFAULT, OUTPUT_LINES_MAX, 1) },
     answer: OUTPUT,
     errors: RUN_ERRORS,
   },

@@ -141,15 +141,33 @@ export const WAIT: Parameter<number> = {
   format: (ms) => `${ms}ms`,
 };
 
-/** How many of the newest events. */
-export const LAST: Parameter<number> = {
-  parse: (text) => {
-    if (text === undefined) return EVENTS_DEFAULT;
-    if (!/^\d{1,9}$/.test(text)) throw usage('last', 'must be a whole number');
-    return Math.min(Number(text), EVENTS_MAX);
-  },
-  format: String,
-};
+/** Any text; '' where it is left out. */
+export const TEXT: Parameter<string> = { parse: (value = '') => value, format: String };
+
+/** As TEXT, of a bounded length. */
+export function shortText(name: string, lengthMax: number): Parameter<string> {
+  return {
+    parse: (value = '') => {
+      if (value.length <= lengthMax) return value;
+      throw usage(name, `must be a text of at most ${lengthMax} characters`);
+    },
+    format: String,
+  };
+}
+
+/** How many of the newest there are to be: events, lines, requests. */
+export function newest(initial: number, most: number, least = 0): Parameter<number> {
+  return {
+    parse: (text) => {
+      if (text === undefined) return initial;
+      if (!/^\d{1,9}$/.test(text)) throw usage('last', 'must be a whole number');
+      return Math.max(least, Math.min(Number(text), most));
+    },
+    format: String,
+  };
+}
+
+export const LAST = newest(EVENTS_DEFAULT, EVENTS_MAX);
 
 function parseLock(lock: unknown): LockRequest {
   const { service, fence } = parseObject(lock, ['service', 'fence']);

@@ -2,7 +2,7 @@
 
 import type { ClosedBy, Eligibility, StoryKind } from '../../model.ts';
 import { SCOPE } from './documents.ts';
-import { type Parameter, usage } from './requests.ts';
+import { newest, type Parameter, TEXT, usage } from './requests.ts';
 import type { Route } from './route.ts';
 import { either, flag, list, nothing, number, object, text, type ValueOf, word } from './shape.ts';
 
@@ -112,8 +112,6 @@ const LAST_DEFAULT = 50;
 export const STORIES_LAST_MAX = 500;
 const ID_LENGTH_MAX = 200;
 
-const ANY: Parameter<string> = { parse: (value = '') => value, format: String };
-
 const KIND: Parameter<StoryChoice> = {
   parse: (value = 'all') => {
     if (isChoice(value)) return value;
@@ -130,21 +128,12 @@ const ID: Parameter<string> = {
   format: String,
 };
 
-const LAST: Parameter<number> = {
-  parse: (value) => {
-    if (value === undefined) return LAST_DEFAULT;
-    if (!/^\d{1,9}$/.test(value)) throw usage('last', 'must be a whole number');
-    return Math.min(Number(value), STORIES_LAST_MAX);
-  },
-  format: String,
-};
-
 export const STORY_ROUTES = {
   requests: {
     method: 'GET',
     path: '/api/requests',
     role: 'read',
-    query: { upstream: ANY, kind: KIND, id: ID, last: LAST },
+    query: { upstream: TEXT, kind: KIND, id: ID, last: newest(LAST_DEFAULT, STORIES_LAST_MAX) },
     answer: REQUESTS,
     errors: ['not_found'],
   },

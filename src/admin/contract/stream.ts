@@ -4,7 +4,7 @@
 //   const source = new EventSource('/api/stream?topics=overview,pool:app');
 //   source.onmessage = ({ data }) => { const message = readMessage(data); … }
 
-import { type Parameter, usage } from './requests.ts';
+import { type Parameter, TEXT, usage } from './requests.ts';
 import { fields, object, text } from './shape.ts';
 
 /** `name`: of the upstream; of the service, or `service/release`. */
@@ -58,7 +58,7 @@ export const TOPICS: Parameter<readonly string[]> = {
 };
 
 /** The `id` of the last event that was seen, for a client that opens a stream anew. */
-export const AFTER: Parameter<string> = { parse: (value = '') => value, format: String };
+export const AFTER = TEXT;
 
 /** Undefined: of a newer daemon. */
 export function readMessage(data: string): StreamMessage | undefined {
