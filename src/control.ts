@@ -8,6 +8,7 @@ export {
   computeTopics,
   HistoryFeed,
   Hub,
+  OverGateways,
   SeenReleases,
   StoryStore,
   TrafficOfOthers,

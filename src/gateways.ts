@@ -13,6 +13,7 @@ import {
 import { Intents } from './gateways/intents.ts';
 import { LeasedRecords } from './gateways/leased-records.ts';
 import type { PendingIntent } from './gateways/pending-words.ts';
+import { Questions } from './gateways/questions.ts';
 import { type LocalReceipts, SharedReceipts } from './gateways/receipts.ts';
 import { type OtherGateway, Roster } from './gateways/roster.ts';
 import { SharedFigures } from './gateways/shared-figures.ts';
@@ -28,6 +29,7 @@ export type {
 } from './gateways/documents.ts';
 export type { Beside, Decide, Intents } from './gateways/intents.ts';
 export type { PendingIntent } from './gateways/pending-words.ts';
+export type { Answer, Questions } from './gateways/questions.ts';
 export type { LocalReceipts, OtherCounts } from './gateways/receipts.ts';
 export type { OtherGateway } from './gateways/roster.ts';
 export type { SharedFigures } from './gateways/shared-figures.ts';
@@ -75,6 +77,7 @@ export class Gateways {
   readonly intents: Intents;
   readonly receipts: SharedReceipts;
   readonly figures: SharedFigures;
+  readonly questions: Questions;
   readonly #options: GatewaysOptions;
   readonly #roster: Roster;
   readonly #state: SharedState;
@@ -135,10 +138,9 @@ export class Gateways {
         this.figures.again();
       },
     });
-    this.figures = new SharedFigures({
-      ...{ store, prefix, id, log },
-      lease: () => this.#roster.lease,
-    });
+    const toOthers = { store, prefix, id, log, lease: () => this.#roster.lease };
+    this.figures = new SharedFigures(toOthers);
+    this.questions = new Questions(toOthers);
     this.receipts = new SharedReceipts({
       ...{ store, prefix, id, name, log, local: options.receipts },
       serves: (upstream) => describe().upstreams.includes(upstream),
@@ -280,6 +282,7 @@ export class Gateways {
     this.#views.close();
     this.#applied.close();
     this.figures.close();
+    this.questions.close();
     this.intents.close();
     clearTimeout(this.#retry);
     await this.#roster.close();

@@ -3,7 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyPatch, type PoolTopic, readMessage } from '../src/admin/contract.ts';
+import {
+  applyPatch,
+  type HistoryDocument,
+  type PoolTopic,
+  type RequestsDocument,
+  readMessage,
+  requestOf,
+} from '../src/admin/contract.ts';
 import {
   daemonConfig,
   get,
@@ -15,6 +22,7 @@ import {
   temporaryDir,
   until,
 } from './support/daemon/builders.ts';
+import { rawExchange } from './support/gateway/builders.ts';
 
 type Pool = Exclude<PoolTopic, { readonly gone: true }>;
 
@@ -64,11 +72,34 @@ test('traffic is seen summed and for each gateway, and who is not heard is in no
     Object.values(now()?.gateways ?? {}).map(({ isHeard }) => isHeard),
     [true],
   );
+  const { path } = requestOf('history', { upstream: 'app', server: '', span: '5m', gateway: '' });
+  const graph = async () => {
+    const asked = await fetch(`${first.control}${path}`);
+    const { series, scope } = (await asked.json()) as HistoryDocument;
+    return { ...scope, requests: series[0]?.requests.reduce((sum, one) => sum + one, 0) ?? 0 };
+  };
+  await until('so has the graph', async () => (await graph()).requests > 5);
+  assert.equal((await graph()).unheard.length, 0);
+  const stories = async (id: string) => {
+    const asked = await fetch(`${first.control}/api/requests?id=${id}`);
+    return (await asked.json()) as RequestsDocument;
+  };
+  const { port } = new URL(second.gateway);
+  const refused = await rawExchange(t, Number(port), 'GET / HTTP/1.1\r\n\r\n');
+  const [, id = ''] = /x-request-id: (\S+)/i.exec(refused) ?? [];
+  await until('a request of the other gateway is found here', async () => {
+    const { requests, scope } = await stories(id);
+    return requests[0]?.id === id && requests[0].gateway === scope.heard[0];
+  });
   second.process.kill('SIGSTOP');
   await until('a gateway that stands still is said to be not heard', () => {
     const { gateways = {}, sum } = now() ?? {};
     const [other] = Object.values(gateways);
     return other?.isHeard === false && sum?.lastSecond.requests === 0;
+  });
+  await until('its past is in no graph', async () => {
+    const { requests, unheard } = await graph();
+    return requests < 5 && /no answer|silent/.test(unheard[0] ?? '');
   });
   second.process.kill('SIGCONT');
   await until('it is heard again', () => (now()?.sum?.lastSecond.requests ?? 0) > 5);

@@ -34,7 +34,7 @@ test('requests, in flight, times, version and drain of a pool are in its history
   for (let times = 1; times < 20; times += 1) await get(daemon.gateway);
   const held = get(`${daemon.gateway}/hold`);
   const history = async (server = ''): Promise<HistoryDocument> => {
-    const { path } = requestOf('history', { upstream: 'app', server, span: '5m' });
+    const { path } = requestOf('history', { upstream: 'app', server, span: '5m', gateway: '' });
     const response = await fetch(`${daemon.control}${path}`);
     assert.equal(response.status, 200);
     // That it fits its shape is tried beside the contract.

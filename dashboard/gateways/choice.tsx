@@ -56,9 +56,12 @@ export function GatewayChoice() {
           ))}
         </select>
       </label>
-      {unheard.length === 0 ? null : (
-        <span class="warn any">{text.unheard(unheard.join(', '))}</span>
-      )}
+      <Unheard names={unheard} />
     </span>
   );
+}
+
+export function Unheard({ names }: { readonly names: readonly string[] }) {
+  if (names.length === 0) return null;
+  return <span class="warn any">{choiceText().unheard(names.join(', '))}</span>;
 }

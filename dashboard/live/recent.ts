@@ -23,24 +23,24 @@ export type Recent = {
 };
 
 /**
- * `server`: as in `/api/history`. `newest` says the figures of this second by the names of the series.
+ * `server`, `gateway`: as in `/api/history`. `newest` says the figures of this second by the names of the series.
  */
 export function useRecent(
   upstream: string,
   server: '' | '*',
+  gateway: string,
   newest: () => Readonly<Record<string, SecondFigures>>,
 ): Recent {
   const recent = useMemo(() => {
     const trails = new Map<string, Trail>();
     const tick = signal(0);
     return { trails, tick, trail: (name: string) => trails.get(name) };
-  }, [upstream, server]);
+  }, [upstream, server, gateway]);
   useEffect(() => {
     let isOver = false;
     const fill = async (): Promise<void> => {
-      const history = await call('history', { upstream, server, span: '5m' }).catch(
-        () => undefined,
-      );
+      const asked = { upstream, server, span: '5m', gateway } as const;
+      const history = await call('history', asked).catch(() => undefined);
       if (history === undefined || isOver) return;
       recent.trails.clear();
       for (const series of history.series) recent.trails.set(series.name, trailOf(series));

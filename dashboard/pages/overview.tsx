@@ -94,12 +94,13 @@ type RowProps = {
 };
 
 function Row({ name, row, services }: RowProps) {
+  const choice = chosen();
   const topic = useOverview();
   const newest = useCallback(() => {
-    const figures = topic.peek()?.upstreams[name]?.lastSecond;
-    return figures === undefined ? {} : { '': figures };
-  }, [name]);
-  const recent = useRecent(name, '', newest);
+    const now = topic.peek()?.upstreams[name];
+    return now === undefined ? {} : { '': seenFrom(now, choice).lastSecond };
+  }, [name, choice]);
+  const recent = useRecent(name, '', choice, newest);
   // Of most rows nothing changed, and they are not drawn again.
   const service = Object.entries(services).find(([, { upstream }]) => upstream === name);
   return (

@@ -90,14 +90,15 @@ function Servers({ name, pool }: { readonly name: string; readonly pool: KnownPo
   const text = poolText();
   const { query } = place.value;
   const topic = usePool(name);
+  const choice = chosen();
   const newest = useCallback((): Readonly<Record<string, SecondFigures>> => {
     const now = topic.peek();
     if (now === undefined || 'gone' in now) return {};
     return Object.fromEntries(
-      Object.entries(now.servers).map(([id, { lastSecond }]) => [id, lastSecond]),
+      Object.entries(now.servers).map(([id, row]) => [id, seenFrom(row, choice).lastSecond]),
     );
-  }, [topic]);
-  const recent = useRecent(name, '*', newest);
+  }, [topic, choice]);
+  const recent = useRecent(name, '*', choice, newest);
   const sorting = parseSorting(query.get('sort') ?? '');
   const onlyProblems = query.get('problems') === '1';
   const shown = shownServers(pool.servers, {

@@ -42,8 +42,12 @@ export function startScheme(): void {
 }
 
 function readLook(): void {
-  const style = getComputedStyle(document.documentElement);
-  const of = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  // Which of the two colours of a name it is, only an element knows that wears it.
+  const probe = document.documentElement.appendChild(document.createElement('i'));
+  const of = (name: string): string => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
   look.value = {
     lines: { requests: of('line-requests'), errors: of('bad'), time: of('line-time') },
     states: { drain: of('drain-fill'), maint: of('maint-fill'), down: of('bad-fill') },
@@ -53,4 +57,5 @@ function readLook(): void {
     panel: of('panel'),
     series: [1, 2, 3, 4, 5, 6].map((place) => of(`series-${place}`)),
   };
+  probe.remove();
 }

@@ -51,7 +51,7 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
   openReceipt: requestOf('openReceipt', { upstream: 'app' }),
   events: requestOf('events', { last: 5 }),
   requests: requestOf('requests', { upstream: '', kind: 'all', id: '', last: 5 }),
-  history: requestOf('history', { upstream: 'app', server: '', span: '5m' }),
+  history: requestOf('history', { upstream: 'app', server: '', span: '5m', gateway: '' }),
   stream: requestOf('stream', { topics: ['overview'], after: '' }),
   readReceipt: requestOf('readReceipt', { id: 'r1' }),
   ...RELEASE_CALLS,

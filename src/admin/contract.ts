@@ -32,7 +32,14 @@ export type {
   EffectLevel,
   EffectQuestion,
 } from './contract/effects.ts';
-export { HISTORY_SPANS, type HistoryDocument, type HistorySpan } from './contract/history.ts';
+export {
+  HISTORY,
+  HISTORY_QUESTION,
+  HISTORY_SPANS,
+  type HistoryDocument,
+  type HistoryQuestion,
+  type HistorySpan,
+} from './contract/history.ts';
 export {
   KV_ROWS_MAX,
   type KvDecoded,
@@ -105,9 +112,11 @@ export {
 } from './contract/routes.ts';
 export { CSRF_HEADER, type LoginRequest, type SessionDocument } from './contract/sessions.ts';
 export {
+  REQUESTS,
   type RequestsDocument,
   STORIES_LAST_MAX,
   STORY_CHOICES,
+  STORY_QUESTION,
   type StoryChoice,
   type StoryDocument,
   type StoryQuestion,

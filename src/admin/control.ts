@@ -9,7 +9,7 @@ import type {
   EffectDocument,
   EffectQuestion,
   HistoryDocument,
-  HistorySpan,
+  HistoryQuestion,
   KvEffectDocument,
   KvEffectQuestion,
   KvEntryDocument,
@@ -99,9 +99,9 @@ export type Tell = (asked: Readonly<Record<string, unknown>>) => void;
 
 /** What happens, for whoever looks on: none of it is needed to run a gateway. */
 export interface Live {
-  /** `server`: '' = the upstream and its versions, `*` = all servers. @throws not_found */
-  history(upstream: string, server: string, span: HistorySpan): HistoryDocument;
-  /** What is kept of requests. @throws not_found */
+  /** `gateway`: '' = the sum of all, `own`, or the id of another one. @throws not_found */
+  history(question: HistoryQuestion, gateway: string): Promise<HistoryDocument>;
+  /** What all gateways keep of requests. @throws not_found */
   requests(question: StoryQuestion): Promise<RequestsDocument>;
   /** Those of them that a server has answered. */
   told(): readonly ToldRequest[];

@@ -13,7 +13,7 @@ import type {
 } from '../admin.ts';
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { Gateways, type OtherCounts, type PendingIntent, type SharedFigures } from '../gateways.ts';
+import { Gateways, type OtherCounts, type PendingIntent } from '../gateways.ts';
 import type { Admin } from '../model.ts';
 import type { RecordWrite } from '../registry.ts';
 import type { Override, Snapshot } from '../snapshot.ts';
@@ -56,8 +56,8 @@ export type SharedOptions = {
 
 export class SharedControl {
   readonly others: Others;
-  /** Undefined: there are no others. */
-  readonly figures: SharedFigures | undefined;
+  /** Undefined: there is no registry that gateways could share. */
+  readonly beside: Pick<Gateways, 'figures' | 'questions' | 'others'> | undefined;
   readonly #options: SharedOptions;
   readonly #name = `pid ${process.pid} on ${hostname()}`;
   readonly #id =
@@ -121,7 +121,7 @@ export class SharedControl {
         onPending: () => this.#saveSoon(),
       });
     }
-    this.figures = this.#gateways?.figures;
+    this.beside = this.#gateways;
     this.others = new Others({
       ...{ gateways: this.#gateways, name: this.#name },
       sharedRegistry: sharedBy(place === undefined ? registries : [place]),

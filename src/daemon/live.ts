@@ -1,6 +1,6 @@
 // What happens, put together: the history, and the live stream that is computed while somebody listens.
 
-import type { AuditLog, Live } from '../admin.ts';
+import type { AuditLog, Live, RequestsDocument, StoryQuestion } from '../admin.ts';
 import { parseTopic } from '../admin.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -9,6 +9,7 @@ import {
   type DaemonControl,
   HistoryFeed,
   Hub,
+  OverGateways,
   SeenReleases,
   type SharedControl,
   StoryStore,
@@ -36,6 +37,7 @@ export class LiveView implements Live {
   readonly #feed: HistoryFeed;
   readonly #hub: Hub;
   readonly #stories: StoryStore;
+  readonly #over: OverGateways;
   #unwatches: readonly (() => void)[] = [];
 
   constructor(parts: LiveParts) {
@@ -44,16 +46,22 @@ export class LiveView implements Live {
     const versionOf = (server: string): string => shared.releases.version?.(server) ?? '';
     const feed = new HistoryFeed({
       ...{ table, fleet, versionOf },
-      onSecond: () => shared.figures?.say(() => this.#traffic()),
+      onSecond: () => shared.beside?.figures.say(() => this.#traffic()),
     });
     this.#feed = feed;
-    const others = new TrafficOfOthers(shared.figures);
+    const others = new TrafficOfOthers(shared.beside?.figures);
     const releases = new SeenReleases(() => shared.releases);
     const stories = new StoryStore({
       ...{ gateway: shared.document().name, versionOf },
       ownerOf: (upstream, server) => table.member(upstream, server)?.admin.owner ?? '',
     });
     this.#stories = stories;
+    this.#over = new OverGateways({
+      beside: shared.beside,
+      scope: () => shared.others.scope,
+      history: (...asked) => feed.read(...asked),
+      requests: (question) => this.#kept(question),
+    });
     this.#hub = new Hub({
       log,
       compute: (topics) =>
@@ -68,7 +76,7 @@ export class LiveView implements Live {
           topics,
         ),
       onWatched: (isWatched) => {
-        shared.figures?.look(isWatched);
+        shared.beside?.figures.look(isWatched);
         for (const unwatch of this.#unwatches) unwatch();
         const poke = (): void => this.#hub.poke();
         this.#unwatches = isWatched
@@ -79,6 +87,18 @@ export class LiveView implements Live {
           : [];
       },
     });
+  }
+
+  /** @throws not_found */
+  async #kept(question: StoryQuestion): Promise<Omit<RequestsDocument, 'scope'>> {
+    const { table, fleet } = this.#parts;
+    await fleet.refresh({ deadlineMs: REFRESH_MS, strict: false });
+    const { upstream } = question;
+    const isKnown = upstream === '' || table.upstream(upstream) !== undefined;
+    if (!isKnown && !this.#stories.has(upstream)) {
+      throw new SluiceError('not_found', `upstream "${upstream}": unknown`);
+    }
+    return this.#stories.read(question);
   }
 
   /** For the other gateways, while somebody looks on there. */
@@ -97,7 +117,9 @@ export class LiveView implements Live {
     this.#hub.poke();
   }
 
-  readonly history: Live['history'] = (...asked) => this.#feed.read(...asked);
+  readonly history: Live['history'] = (...asked) => this.#over.history(...asked);
+
+  readonly requests: Live['requests'] = (question) => this.#over.requests(question);
 
   readonly told: Live['told'] = () => this.#stories.told();
 
@@ -105,20 +127,6 @@ export class LiveView implements Live {
   heard(worker: number, batch: StoryBatch): void {
     this.#stories.add(worker, batch);
   }
-
-  readonly requests: Live['requests'] = async (question) => {
-    const { table, fleet, shared } = this.#parts;
-    await fleet.refresh({ deadlineMs: REFRESH_MS, strict: false });
-    const { upstream } = question;
-    const isKnown = upstream === '' || table.upstream(upstream) !== undefined;
-    if (!isKnown && !this.#stories.has(upstream)) {
-      throw new SluiceError('not_found', `upstream "${upstream}": unknown`);
-    }
-    // Each gateway has its own stories, and none was asked for its.
-    const { gateway, heard, unheard } = shared.others.scope;
-    const others = [...heard.map((name) => `${name} (not asked)`), ...unheard];
-    return this.#stories.read(question, { gateway, heard: [], unheard: others });
-  };
 
   readonly stream: Live['stream'] = (topics, after) => {
     for (const { kind, name } of topics.map(parseTopic)) {

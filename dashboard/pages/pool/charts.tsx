@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import type { HistoryDocument, HistorySpan, PoolServer } from '../../../src/admin/contract.ts';
+import { chosen, Unheard } from '../../gateways/choice.tsx';
 import { call } from '../../live/api.ts';
 import { link } from '../../live/stream.ts';
 import { Chart, type ChartSeries } from '../../parts/chart.tsx';
@@ -25,7 +26,7 @@ export type ChartsProps = {
 export function Charts({ upstream, server = '', servers }: ChartsProps) {
   const text = poolText();
   const span: HistorySpan = place.value.query.get('span') === '1h' ? '1h' : '5m';
-  const history = useHistory(upstream, server, span);
+  const history = useHistory({ upstream, server, span, gateway: chosen() });
   const { lines, series: colours, states } = look.value;
   const now = Object.entries(servers).map(([id, { eligibility, admin }]) => {
     return [id, { state: eligibility, sinceMs: admin.sinceMs }] as const;
@@ -37,6 +38,7 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
           (one) => server === '' || one.server === server,
         );
   const seen = STATES.filter((state) => windows.some((one) => one.state === state));
+  const isSum = (history?.scope.heard.length ?? 0) > 0 && chosen() === '';
   const { startMs = 0, stepMs = 1000, slots = 0, series = [] } = history ?? {};
   const versions = series.filter(({ kind }) => kind === 'version');
   const shown = versions.length > 1 ? versions : series.filter(({ kind }) => kind !== 'version');
@@ -75,9 +77,7 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
             </button>
           ))}
         </span>
-        {Object.values(servers).some(({ sum }) => sum !== undefined) ? (
-          <span class="muted">{text.ownGraphs}</span>
-        ) : null}
+        <Unheard names={history?.scope.unheard ?? []} />
         {seen.length === 0 ? null : <span class="muted">{text.shaded}</span>}
         {seen.map((state) => (
           <StateMark key={state} state={state} />
@@ -96,7 +96,7 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
         />
         <Chart
           {...common}
-          title="p99"
+          title={isSum ? text.highestP99 : 'p99'}
           format={time}
           series={drawn(lines['time'] ?? '', ({ p99Ms }) => p99Ms)}
         />
@@ -116,14 +116,16 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
   );
 }
 
-function useHistory(upstream: string, server: string, span: HistorySpan) {
+function useHistory(asked: Parameters<typeof call<'history'>>[1]) {
+  const question = JSON.stringify(asked);
+  const { span } = asked;
   const [known, setKnown] = useState<HistoryDocument | undefined>(undefined);
   useEffect(() => {
     let isOver = false;
     const ask = (): void => {
       // Hidden or lost: nothing new is to be shown.
       if (link.peek().state !== 'live') return;
-      call('history', { upstream, server, span }).then(
+      call('history', asked).then(
         (history) => isOver || setKnown(history),
         () => {},
       );
@@ -135,6 +137,6 @@ function useHistory(upstream: string, server: string, span: HistorySpan) {
       stop();
       clearInterval(timer);
     };
-  }, [upstream, server, span]);
+  }, [question]);
   return known?.span === span ? known : undefined;
 }

@@ -13,7 +13,7 @@ function mark(atMs: number, from: string, to: string, what: Mark['what'] = 'elig
 function shaded(marks: readonly Mark[], now: Readonly<Record<string, StateNow>> = {}): string[] {
   const history: HistoryDocument = {
     ...{ upstream: 'app', span: '5m', startMs: 1000, stepMs: 100, slots: 10, series: [] },
-    ...{ marks: [...marks], complete: true },
+    ...{ marks: [...marks], complete: true, scope: { gateway: 'A', heard: [], unheard: [] } },
   };
   return windowsOf(history, now).map((one) => {
     const { server, state, fromMs, toMs } = one;

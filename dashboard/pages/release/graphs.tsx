@@ -111,7 +111,7 @@ export function useHistoryOf(
       if (!isWanted) return;
       timer = setTimeout(() => ask(false), REFRESH_MS[span]);
       if (link.peek().state === 'lost' || document.hidden) return;
-      call('history', { upstream, server: '', span }).then(
+      call('history', { upstream, server: '', span, gateway: '' }).then(
         (history) => isOver || setKnown(history),
         () => {},
       );

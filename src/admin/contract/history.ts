@@ -1,6 +1,7 @@
 // The recent past as columns: what a graph draws, without a Prometheus. Every column has a value per slot,
 // oldest first; slot `i` begins at `startMs + i × stepMs`.
 
+import { SCOPE } from './documents.ts';
 import { type Parameter, TEXT, usage } from './requests.ts';
 import { either, flag, list, nothing, number, object, text, type ValueOf, word } from './shape.ts';
 
@@ -8,7 +9,7 @@ export type HistorySpan = '5m' | '1h';
 export const HISTORY_SPANS: readonly HistorySpan[] = ['5m', '1h'];
 
 const COUNTS = list(number);
-/** null: no answer in that time. */
+/** null: no answer in that time. Of several gateways: the highest, above which that of all answers is not. */
 const TIMES = list(either(number, nothing));
 
 export const HISTORY = object({
@@ -43,9 +44,20 @@ export const HISTORY = object({
   ),
   /** False: there were more servers than are kept, or shown. */
   complete: flag,
+  /** Whose traffic it is. */
+  scope: SCOPE,
 });
 
 export type HistoryDocument = ValueOf<typeof HISTORY>;
+
+export const HISTORY_QUESTION = object({
+  upstream: text,
+  /** '' = the upstream and its versions, `*` = all servers. */
+  server: text,
+  span: word<HistorySpan>(),
+});
+
+export type HistoryQuestion = ValueOf<typeof HISTORY_QUESTION>;
 
 export const UPSTREAM_NAME: Parameter<string> = {
   parse: (value) => {
@@ -57,6 +69,9 @@ export const UPSTREAM_NAME: Parameter<string> = {
 
 /** '' = the upstream and its versions, `*` = all servers. */
 export const SERVER_NAME = TEXT;
+
+/** '' = all that were heard together, `own` = the one that is asked, or the id of another one. */
+export const GATEWAY_CHOICE = TEXT;
 
 export const SPAN: Parameter<HistorySpan> = {
   parse: (value = '5m') => {

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../base/errors.ts';
 import type { PageName } from '../../model.ts';
 import { DRAIN, EVENTS, RECEIPT, REGISTERED, STATUS, UPSTREAM, WEIGHT } from './documents.ts';
 import { EFFECT_ROUTES } from './effects.ts';
-import { HISTORY, SERVER_NAME, SPAN, UPSTREAM_NAME } from './history.ts';
+import { GATEWAY_CHOICE, HISTORY, SERVER_NAME, SPAN, UPSTREAM_NAME } from './history.ts';
 import { KV_ROUTES } from './kv.ts';
 import { RELEASE_DESK_ROUTES } from './release-desk.ts';
 import { RELEASE_ROUTES } from './release-routes.ts';
@@ -125,7 +125,10 @@ export const ROUTES = {
     method: 'GET',
     path: '/api/history',
     role: 'read',
-    query: { upstream: UPSTREAM_NAME, server: SERVER_NAME, span: SPAN },
+    query: {
+      ...{ upstream: UPSTREAM_NAME, server: SERVER_NAME, span: SPAN },
+      gateway: GATEWAY_CHOICE,
+    },
     answer: HISTORY,
     errors: ['not_found'],
   },

@@ -82,7 +82,7 @@ export const REQUESTS = object({
   sinceMs: number,
   /** What is kept, and for how long, in words. */
   sampling: text,
-  /** Nobody else was asked. */
+  /** Whose requests these are. */
   scope: SCOPE,
 });
 
@@ -91,14 +91,16 @@ export type RequestsDocument = ValueOf<typeof REQUESTS>;
 export type StoryChoice = StoryKind | 'all';
 
 /** A request is looked for by its id, the client's own, or that of its trace. */
-export type StoryQuestion = {
+export const STORY_QUESTION = object({
   /** '' = any. */
-  readonly upstream: string;
-  readonly kind: StoryChoice;
+  upstream: text,
+  kind: word<StoryChoice>(),
   /** '' = any. */
-  readonly id: string;
-  readonly last: number;
-};
+  id: text,
+  last: number,
+});
+
+export type StoryQuestion = ValueOf<typeof STORY_QUESTION>;
 
 const CHOICES: Readonly<Record<StoryChoice, true>> = {
   failed: true,

@@ -299,7 +299,7 @@ test('every error that a route declares is told with its code and status', async
     events: null,
     stream: requestOf('stream', { topics: ['overview'], after: '' }),
     requests: requestOf('requests', { upstream: '', kind: 'all', id: '', last: 5 }),
-    history: requestOf('history', { upstream: 'app', server: '', span: '1h' }),
+    history: requestOf('history', { upstream: 'app', server: '', span: '1h', gateway: '' }),
     ...RELEASE_CALLS,
     ...KV_CALLS,
     metrics: requestOf('metrics', {}),

@@ -79,7 +79,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
     ...releaseHandlers(control),
     ...releaseDeskHandlers(desk.releases),
     ...recordHandlers(desk.records),
-    history: ({ upstream, server, span }) => live.history(upstream, server, span),
+    history: ({ gateway, ...question }) => live.history(question, gateway),
     requests: (question) => live.requests(question),
     stream: ({ topics, after }) => live.stream(topics, after),
     events: ({ last }) => ({ events: audit.last(last) }),

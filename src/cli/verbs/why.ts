@@ -54,20 +54,19 @@ Examples:
       const view = { nowMs: Date.now(), paint, width: widthOf(process.stdout) };
       if (id === undefined) print(storiesView(found, view));
       else print(found.requests.map((story) => storyView(story, view)).join('\n'));
-      const others = notHeard(found.scope).replace('not heard', 'other gateways have their own');
-      if (others !== '') remark(others);
+      const others = notHeard(found.scope);
+      if (others !== '') remark(`${others}; what they keep is missing`);
     });
 }
 
 function notKept(id: string, { scope, sampling, sinceMs }: RequestsDocument): SluiceError {
   const since = sinceMs === 0 ? 'no failure' : `failures since ${new Date(sinceMs).toISOString()}`;
-  const others =
-    scope.unheard.length === 0
-      ? ''
-      : `\nothers have their own: ${scope.unheard.join(', ')}; ask them with --control`;
+  const unheard = notHeard(scope);
+  const others = unheard === '' ? '' : `\n${unheard}; ask them with --control`;
+  const asked = [scope.gateway, ...scope.heard].join(' nor on ');
   return new SluiceError(
     'not_found',
-    `request "${visible(id)}": not kept on ${scope.gateway}, which has ${since}. An ordinary request has no story; look for it in the access log.\nkept are: ${sampling}${others}`,
+    `request "${visible(id)}": not kept on ${asked}; kept there: ${since}. An ordinary request has no story; look for it in the access log.\nkept are: ${sampling}${others}`,
   );
 }
 

@@ -2,14 +2,13 @@
 // what changed in the pools at the moment at which it does. Only servers of which a worker or the table says
 // something new are looked at.
 
-import type { HistoryDocument } from '../../admin.ts';
+import type { HistoryDocument, HistoryQuestion } from '../../admin.ts';
 import { SluiceError } from '../../base/errors.ts';
 import {
   type Facts,
   History,
   type NamedColumns,
   type ServerTotals,
-  type Span,
   type UpstreamTotals,
 } from '../../history.ts';
 import type { Fleet, TableChanges, WorkerFigures } from '../../workers.ts';
@@ -19,8 +18,6 @@ import type { Table } from '../table.ts';
 
 /** After a full second the workers' reports of it are here within this time, ms. */
 const REPORTS_MS = 200;
-/** Servers in one answer. */
-const SERVERS_MAX = 500;
 
 export type HistoryFeedOptions = {
   readonly table: Pick<Table, 'upstreams' | 'upstream'>;
@@ -90,14 +87,14 @@ export class HistoryFeed {
     }
   }
 
-  /** @throws not_found */
-  read(upstream: string, server: string, span: Span): HistoryDocument {
+  /** With at most so many servers. @throws not_found */
+  read({ upstream, server, span }: HistoryQuestion, most: number): Omit<HistoryDocument, 'scope'> {
     const { table } = this.#options;
     if (table.upstream(upstream) === undefined) {
       const names = table.upstreams.map(({ config }) => config.name).join(', ');
       throw new SluiceError('not_found', `upstream "${upstream}": unknown; known: ${names}`);
     }
-    const recent = this.history.read(upstream, server, span, SERVERS_MAX);
+    const recent = this.history.read(upstream, server, span, most);
     return { upstream, span, ...recent, series: recent.series.map(document) };
   }
 

@@ -4,8 +4,6 @@ import type { StoryQuestion } from '../../admin.ts';
 import type { Story, StoryKind } from '../../model.ts';
 import { KEPT_MAX, SLOW_FOR_MS, STORIES_MAX, StoryStore } from './story-store.ts';
 
-const SCOPE = { gateway: 'A', heard: [], unheard: [] };
-
 function story(id: string, changes: Partial<Story> = {}): Story {
   return {
     ...{
@@ -42,7 +40,7 @@ function store() {
   const add = (...all: readonly Story[]): void => stories.add(1, { stories: all, leftOut: 0 });
   const ask = (question: Partial<StoryQuestion> = {}): string[] =>
     stories
-      .read({ upstream: '', kind: 'all', id: '', last: 10_000, ...question }, SCOPE)
+      .read({ upstream: '', kind: 'all', id: '', last: 10_000, ...question })
       .requests.map(({ id }) => id);
   return { stories, add, ask, clock };
 }
@@ -94,11 +92,8 @@ test("a request is found by its id, its client's or its trace's; more than one m
   assert.deepEqual(ask({ id: 'm' }), []);
   assert.deepEqual(ask({ last: 1 }), ['2']);
   stories.add(2, { stories: [], leftOut: 7 });
-  const { leftOut, sinceMs, scope } = stories.read(
-    { upstream: '', kind: 'all', id: '', last: 1 },
-    SCOPE,
-  );
-  assert.deepEqual([leftOut, sinceMs, scope], [7, 1000, SCOPE]);
+  const { leftOut, sinceMs } = stories.read({ upstream: '', kind: 'all', id: '', last: 1 });
+  assert.deepEqual([leftOut, sinceMs], [7, 1000]);
 });
 
 test('a server has its version and whoever had taken it out, as they are then', () => {

@@ -69,8 +69,7 @@ export class StoryStore {
     return [...this.#all()].some(({ story }) => story.upstream === upstream);
   }
 
-  /** `scope`: whose stories these are. */
-  read(question: StoryQuestion, scope: RequestsDocument['scope']): RequestsDocument {
+  read(question: StoryQuestion): Omit<RequestsDocument, 'scope'> {
     const { upstream, kind, id, last } = question;
     const isAsked = ({ story }: Kept): boolean =>
       (kind === 'all' || story.kind === kind) &&
@@ -84,7 +83,7 @@ export class StoryStore {
       requests: found.slice(0, last).map(({ story }) => story),
       leftOut: this.#leftOut,
       sinceMs: times.length === 0 ? 0 : Math.min(...times),
-      ...{ sampling: SAMPLING, scope },
+      sampling: SAMPLING,
     };
   }
 

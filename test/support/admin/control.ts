@@ -110,9 +110,9 @@ export function deskStub(changes: Partial<Desk> = {}): Desk {
 /** Nothing happened. */
 export function liveStub(changes: Partial<Live> = {}): Live {
   return {
-    history: (upstream, _, span) => ({
+    history: async ({ upstream, span }) => ({
       ...{ upstream, span, startMs: 0, stepMs: 1000, slots: 0, series: [], marks: [] },
-      complete: true,
+      ...{ complete: true, scope: ALONE },
     }),
     told: () => [],
     requests: async () => ({
