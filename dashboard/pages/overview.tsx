@@ -265,7 +265,7 @@ function Gateways({ overview }: { readonly overview: OverviewTopic }) {
                 ? text.isSilent
                 : gateway.current
                   ? text.current
-                  : text.behind}
+                  : `${text.behind} ${time(gateway.lagMs)}`}
             </span>
             <span class="muted">
               <Since ms={gateway.sinceMs} />

@@ -142,7 +142,7 @@ test('without a registry that keeps gateways nobody can say who else is there', 
   assert.deepEqual(apart.scope.unheard, ['others that follow the file']);
   const alone = new Others({ gateways: undefined, name, sharedRegistry: '' });
   assert.deepEqual(alone.scope.unheard, []);
-  assert.deepEqual([alone.documents(), alone.capacities('app')], [[], []]);
+  assert.deepEqual([alone.documents(1), alone.capacities('app')], [[], []]);
   assert.equal(alone.drain('app', 's1', DRAIN, 0).idle, true);
 });
 
@@ -172,18 +172,24 @@ test('a status shows each of them, how far it is, and whether it agrees', async 
   const found = await scene(t);
   await found.see({ s1: {} }, 1);
   await found.a.gateways.until(() => found.a.gateways.appliedBy('b') !== undefined, 2000);
-  const [document] = found.others.documents();
+  const [document] = found.others.documents(1);
   assert.deepEqual(
     [document?.name, document?.state, document?.generation, document?.index, document?.current],
     ['B', 'live', 1, 1, true],
   );
+  const lag = (ownIndex: number, nowMs: number) =>
+    found.others.documents(ownIndex, nowMs)[0]?.lagMs;
+  assert.deepEqual([lag(1, 1000), lag(2, 2000), lag(2, 2500), lag(1, 3000)], [0, 0, 500, 0]);
   found.b.store.isDeaf = true;
   await say(found.a, 's1', DRAIN);
-  assert.equal(found.others.documents()[0]?.current, false);
+  assert.deepEqual([lag(1, 4000), lag(1, 4700)], [0, 700]);
+  assert.equal(found.others.documents(1)[0]?.current, false);
   found.b.store.isDeaf = false;
-  await found.a.gateways.until(() => found.others.documents()[0]?.current === true, 1000);
+  await found.a.gateways.until(() => found.others.documents(1)[0]?.current === true, 1000);
+  assert.equal(lag(1, 5000), 0);
   found.b.store.failQuietly(true);
   found.b.store.loseLeases();
   await settled();
-  assert.equal(found.others.documents()[0]?.current, false);
+  assert.equal(found.others.documents(1)[0]?.current, false);
+  assert.equal(lag(9, 6000), 0, 'of a silent one nothing is known');
 });

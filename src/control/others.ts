@@ -31,6 +31,8 @@ export type DrainElsewhere = {
 
 export class Others {
   readonly #options: OthersOptions;
+  /** By gateway: since when it has been behind. */
+  readonly #behindSince = new Map<string, number>();
 
   constructor(options: OthersOptions) {
     this.#options = options;
@@ -50,25 +52,27 @@ export class Others {
     return sharedRegistry === '' ? known : [...known, `others that follow ${sharedRegistry}`];
   }
 
-  /** As a status shows them. */
-  documents(): readonly GatewayDocument[] {
-    const { gateways } = this.#options;
-    return (gateways?.others ?? []).map(
-      ({ id, name, state, sinceMs, version, control, upstreams }) => {
-        const applied = gateways?.appliedBy(id);
-        const isCurrent = upstreams.every((upstream) =>
-          this.#elsewhere(upstream).every(
-            ({ gateway, isCurrent }) => gateway.id !== id || isCurrent,
-          ),
-        );
-        return {
-          ...{ id, name, state, sinceMs, version, control },
-          generation: applied?.generation ?? 0,
-          index: applied?.index ?? 0,
-          current: state === 'live' && isCurrent,
-        };
-      },
-    );
+  /** As a status shows them; `ownIndex`: how far this one follows the registry, 0 = not known. */
+  documents(ownIndex: number, nowMs = Date.now()): readonly GatewayDocument[] {
+    const others = this.#options.gateways?.others ?? [];
+    for (const id of this.#behindSince.keys()) {
+      if (!others.some((other) => other.id === id)) this.#behindSince.delete(id);
+    }
+    return others.map(({ id, name, state, sinceMs, version, control, upstreams }) => {
+      const applied = this.#options.gateways?.appliedBy(id);
+      const isCurrent = upstreams.every((upstream) =>
+        this.#elsewhere(upstream).every(({ gateway, isCurrent }) => gateway.id !== id || isCurrent),
+      );
+      const { generation = 0, index = 0 } = applied ?? {};
+      const isBehind = !isCurrent || (index > 0 && index < ownIndex);
+      if (!isBehind || state === 'silent') this.#behindSince.delete(id);
+      else if (!this.#behindSince.has(id)) this.#behindSince.set(id, nowMs);
+      return {
+        ...{ id, name, state, sinceMs, version, control, generation, index },
+        current: state === 'live' && isCurrent,
+        lagMs: nowMs - (this.#behindSince.get(id) ?? nowMs),
+      };
+    });
   }
 
   /** `recordIndex`: of the server's record, where that took it out; else 0. */

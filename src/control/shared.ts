@@ -254,7 +254,7 @@ export class SharedControl {
     return {
       ...{ id: this.#id, name: this.#name, state: 'live', sinceMs: this.#startedAtMs, version },
       ...{ control: this.#control, generation: table.generation },
-      ...{ index: this.#index(), current: true },
+      ...{ index: this.#index(), current: true, lagMs: 0 },
     };
   }
 

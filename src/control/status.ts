@@ -50,7 +50,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
     generation: table.generation,
     startedAtMs: source.startedAtMs,
     scope: others.scope,
-    gateways: [source.self, ...others.documents()],
+    gateways: [source.self, ...others.documents(source.self.index)],
     workers: fleet.links.map((link) => ({
       id: link.id,
       pid: link.pid,

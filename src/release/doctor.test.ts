@@ -16,7 +16,7 @@ type Gateway = Awaited<ReturnType<Control['status']>>['gateways'][number];
 
 const SELF: Gateway = {
   ...{ id: 'a', name: 'pid 1 on web-1', state: 'live' as const, version: '1.0.0', control: '' },
-  ...{ sinceMs: 0, index: 1, generation: 1, current: true },
+  ...{ sinceMs: 0, index: 1, generation: 1, current: true, lagMs: 0 },
 };
 
 function control(gateways: readonly Gateway[] = [SELF]): Control {

@@ -157,6 +157,8 @@ const GATEWAY = object({
   index: number,
   /** Every intent is in force there as it is here; a silent one is not asked. */
   current: flag,
+  /** For how long it has been behind this one, in intents or in the registry, as far as was seen here; 0 = it is not. */
+  lagMs: number,
 });
 
 export type GatewayDocument = ValueOf<typeof GATEWAY>;

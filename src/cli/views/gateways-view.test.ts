@@ -9,7 +9,7 @@ const NOW = 1_000_000;
 const VIEW = { nowMs: NOW, paint: (_: string, text: string) => text, width: 0 };
 const SELF: GatewayDocument = {
   ...{ id: 'a', name: 'pid 1 on web-1', state: 'live', sinceMs: NOW - 60_000, version: '0.1.0' },
-  ...{ control: '10.0.0.1:8700', generation: 7, index: 30, current: true },
+  ...{ control: '10.0.0.1:8700', generation: 7, index: 30, current: true, lagMs: 0 },
 };
 
 function rowOf(part: Partial<GatewayDocument>, unheard: readonly string[] = []): string {
@@ -22,7 +22,10 @@ function rowOf(part: Partial<GatewayDocument>, unheard: readonly string[] = []):
 test('a row for each gateway says where it is and how far', () => {
   assert.match(rowOf({}), /^pid 2 on web-2 +live +1m +0\.1\.0 +10\.0\.0\.1:8700 +none$/);
   assert.match(rowOf({ index: 28 }), / 2 behind$/);
+  assert.match(rowOf({ index: 28, lagMs: 1500 }), / 2 behind for 1.5s$/);
+  const late = { current: false, lagMs: 3000 };
   assert.match(rowOf({ current: false }), / has not confirmed the last change$/);
+  assert.match(rowOf(late), / has not confirmed the last change for 3s$/);
   assert.match(rowOf({ index: 0 }), / not known$/);
   assert.match(rowOf({ state: 'silent', current: false }), / silent .* not known$/);
   const away = ['pid 2 on web-2 (the registry is away)'];

@@ -35,6 +35,7 @@ function lagOf(gateway: GatewayDocument, { gateways, scope }: StatusDocument): s
   const unheard = scope.unheard.find((text) => text.startsWith(start));
   if (unheard !== undefined) return `not known: ${visible(unheard.slice(start.length, -1))}`;
   const behind = Math.max(0, (gateways[0]?.index ?? 0) - gateway.index);
-  const servers = gateway.index === 0 ? '' : behind === 0 ? 'none' : `${behind} behind`;
-  return gateway.current ? servers || 'not known' : 'has not confirmed the last change';
+  const since = gateway.lagMs === 0 ? '' : ` for ${formatDuration(gateway.lagMs)}`;
+  const servers = gateway.index === 0 ? '' : behind === 0 ? 'none' : `${behind} behind${since}`;
+  return gateway.current ? servers || 'not known' : `has not confirmed the last change${since}`;
 }

@@ -47,7 +47,7 @@ const SERVER: ServerDocument = {
 
 const GATEWAY: GatewayDocument = {
   ...{ id: 'web-1-100-a', name: 'pid 100 on web-1', state: 'live', sinceMs: 1, version: '0.1.0' },
-  ...{ control: '127.0.0.1:8700', generation: 7, index: 3, current: true },
+  ...{ control: '127.0.0.1:8700', generation: 7, index: 3, current: true, lagMs: 0 },
 };
 
 const STATUS: StatusDocument = {

@@ -67,6 +67,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
       {
         ...{ id: 'web-1-100-a', name: 'pid 100 on web-1', state: 'live', sinceMs: 1 },
         ...{ version: '1.2.3', control: '127.0.0.1:8700', generation: 1, index: 1, current: true },
+        lagMs: 0,
       },
     ],
     workers: [{ id: 1, pid: 100, generation: 1, connections: 3, silentMs: 100 }],
