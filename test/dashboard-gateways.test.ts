@@ -37,7 +37,13 @@ test('traffic of another gateway is in the sum, by itself on demand, and missing
   await assertAccessible(page, 'a pool over two gateways');
   await shot(page, 'pool-gateways');
   second.process.kill('SIGSTOP');
-  await page.getByText(/Not heard: /).waitFor();
+  await page
+    .getByText(/Not heard: /)
+    .first()
+    .waitFor();
   second.process.kill('SIGCONT');
-  await page.getByText(/Not heard: /).waitFor({ state: 'detached' });
+  await page
+    .getByText(/Not heard: /)
+    .first()
+    .waitFor({ state: 'detached' });
 });

@@ -176,3 +176,57 @@ test('a deploy is planned and started from the page, and leads to its release', 
     .getByText(/app v2 listens/)
     .waitFor();
 });
+
+test('a release is approved, paused, resumed and rolled back from the page', async (t) => {
+  const eyes = await openEyes(t);
+  if (eyes === undefined) return;
+  const service = '    approve: { before: rest, timeout: 5m }\n';
+  const it = await startReleaseStack(t, { service, admin: ', start_releases: on' });
+  const page = await eyes.open(pageOf(it, '/releases/app'));
+  const say = async (verb: string, why: string): Promise<void> => {
+    await page.getByRole('button', { name: `${verb}…` }).click();
+    const dialog = page.getByRole('dialog', { name: new RegExp(`^${verb}: app`) });
+    await dialog.getByRole('textbox', { name: /Reason/ }).fill(why);
+    await dialog.getByRole('button', { name: verb, exact: true }).click();
+    await dialog.waitFor({ state: 'detached' });
+  };
+  const first = startDeploy(it, 'v1');
+  it.cleanup.add(() => first.stop('SIGKILL'));
+  await page.getByRole('link', { name: 'r1', exact: true }).click();
+  await page.getByText(/it waits for an approval before the rest/).waitFor();
+  await shot(page, 'release-approval');
+  await say('Approve', 'it answers');
+  await page.locator('.tag', { hasText: 'succeeded' }).waitFor();
+  assert.equal(await first.exited, 0, first.tail());
+  assert.match(first.tail(), /approval given .*by=user:me why="it answers"/);
+
+  const second = startDeploy(it, 'v2');
+  it.cleanup.add(() => second.stop('SIGKILL'));
+  await page.getByRole('navigation').getByRole('link', { name: 'Releases' }).click();
+  await page.getByRole('link', { name: 'r2', exact: true }).click();
+  await say('Pause', 'a look at it');
+  await page.getByText(/user:me asks for a pause/).waitFor();
+  await page.getByText(/it waits for an approval before the rest/).waitFor();
+  await say('Approve', 'it answers');
+  await page.getByText(/^Paused by user:me/).waitFor();
+  await say('Resume', 'it is fine');
+  await page.locator('.tag', { hasText: 'succeeded' }).waitFor();
+  assert.equal(await second.exited, 0, second.tail());
+
+  await page.getByRole('navigation').getByRole('link', { name: 'Releases' }).click();
+  await page.getByRole('link', { name: 'app', exact: true }).first().click();
+  await page.getByRole('button', { name: 'Roll back' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Roll back: app' });
+  await dialog.getByText('a rollback says why').waitFor();
+  await dialog.getByRole('textbox', { name: /Reason/ }).fill('the checkout fails');
+  await dialog.getByText("sluice rollback app -m 'the checkout fails'").waitFor();
+  await dialog
+    .getByText(/: v2 → v1/)
+    .first()
+    .waitFor();
+  await dialog.getByRole('button', { name: 'Roll back', exact: true }).click();
+  await page.waitForURL('**/ui/releases/app/r3');
+  await page.locator('.tag', { hasText: 'succeeded' }).waitFor();
+  const { text } = await it.stack.cli(['history', 'app']);
+  assert.match(text, /r3 +v1 +succeeded .*rollback of r2 by me: the checkout fails/);
+});

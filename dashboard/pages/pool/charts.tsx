@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { HistoryDocument, HistorySpan, PoolServer } from '../../../src/admin/contract.ts';
 import { chosen, Unheard } from '../../gateways/choice.tsx';
 import { call } from '../../live/api.ts';
-import { link } from '../../live/stream.ts';
+import { link, useOverview } from '../../live/stream.ts';
 import { Chart, type ChartSeries } from '../../parts/chart.tsx';
 import { count, time } from '../../parts/format.ts';
 import { look } from '../../parts/scheme.ts';
@@ -38,6 +38,8 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
           (one) => server === '' || one.server === server,
         );
   const seen = STATES.filter((state) => windows.some((one) => one.state === state));
+  // It stands above already, beside the choice.
+  const isSaid = useOverview().value?.unheard.length !== 0;
   const isSum = (history?.scope.heard.length ?? 0) > 0 && chosen() === '';
   const { startMs = 0, stepMs = 1000, slots = 0, series = [] } = history ?? {};
   const versions = series.filter(({ kind }) => kind === 'version');
@@ -77,7 +79,7 @@ export function Charts({ upstream, server = '', servers }: ChartsProps) {
             </button>
           ))}
         </span>
-        <Unheard names={history?.scope.unheard ?? []} />
+        {isSaid ? null : <Unheard names={history?.scope.unheard ?? []} />}
         {seen.length === 0 ? null : <span class="muted">{text.shaded}</span>}
         {seen.map((state) => (
           <StateMark key={state} state={state} />

@@ -78,6 +78,8 @@ export async function runDaemonProcess(t: Scope, config: Config): Promise<ChildD
   const exited = once(child, 'exit');
   t.after(async () => {
     child.kill('SIGTERM');
+    // It may stand still, where the test has failed before it let it go on.
+    child.kill('SIGCONT');
     await exited;
   });
   const [message] = await Promise.race([
