@@ -74,7 +74,14 @@ const STATUS: StatusDocument = {
   gateways: [
     {
       ...{ id: 'web-2-7-abc', name: 'pid 7 on web-2', state: 'silent', sinceMs: 1 },
-      ...{ version: '0.1.0', control: '10.0.0.2:8700', generation: 6, index: 2, current: false, lagMs: 0 },
+      ...{
+        version: '0.1.0',
+        control: '10.0.0.2:8700',
+        generation: 6,
+        index: 2,
+        current: false,
+        lagMs: 0,
+      },
     },
   ],
   workers: [{ id: 1, pid: 2, generation: 7, connections: 0, silentMs: 100 }],
