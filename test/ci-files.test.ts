@@ -154,6 +154,8 @@ async function runSteps(
         env: {
           ...{ PATH: path, HOME: folder, USER: 'ci', LANG: 'C.UTF-8' },
           ...{ ...secrets, ...variables, ...Object.fromEntries(given) },
+          // Compiled once, not at each start.
+          NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
         },
       });
       output += stdout;

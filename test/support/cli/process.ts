@@ -30,7 +30,8 @@ export type RunOptions = {
 /** A child with pipes, out of this process's own settings; what was compiled before is no setting. */
 export function start(args: readonly string[], options: RunOptions = {}): ChildProcess {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(SLUICE_|CONSUL_|NODE_(?!COMPILE_CACHE$)|NO_COLOR|FORCE_COLOR|GITHUB_|GITLAB_)/.test(name),
+    ([name]) =>
+      !/^(SLUICE_|CONSUL_|NODE_(?!COMPILE_CACHE$)|NO_COLOR|FORCE_COLOR|GITHUB_|GITLAB_)/.test(name),
   );
   return spawn(process.execPath, [...(options.node ?? []), COMMAND, ...args], {
     cwd: options.cwd ?? tmpdir(),

@@ -51,7 +51,7 @@ export async function fakeService(
   );
   for (const name of PROGRAMS[kind]) {
     const given = kind === 'systemd' ? ` ${name}` : '';
-    const line = `NODE_COMPILE_CACHE=${folder}/.cache exec ${process.execPath} ${script} ${folder}${given} "$@"`;
+    const line = `NODE_COMPILE_CACHE=${process.env['NODE_COMPILE_CACHE'] ?? `${folder}/.cache`} exec ${process.execPath} ${script} ${folder}${given} "$@"`;
     await writeFile(join(folder, name), `#!/bin/sh\n${line}\n`);
     await chmod(join(folder, name), 0o755);
   }
