@@ -33,7 +33,7 @@ test('traffic of another gateway is in the sum, by itself on demand, and missing
   await figure.getByText('0', { exact: true }).waitFor();
   await choice.selectOption('all 2 gateways');
   await figure.getByText(/^[1-9]\d*$/).waitFor();
-  await page.getByText('p99, the highest of the gateways').waitFor();
+  await page.getByText('p99 of the slowest gateway').waitFor();
   await assertAccessible(page, 'a pool over two gateways');
   await shot(page, 'pool-gateways');
   second.process.kill('SIGSTOP');

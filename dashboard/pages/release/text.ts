@@ -64,7 +64,7 @@ export const releaseText = words(
     unknownVersion: 'not known',
     noHistory:
       'This release is older than the graphs: they reach back one hour, or to the start of this gateway.',
-    partHistory: (time: string) => `Graphs begin at ${time}; this gateway has nothing before.`,
+    partHistory: (time: string) => `Graphs begin at ${time}.`,
     revert: 'brings the old version back',
     legend: { revert: 'revert', lost: 'cut off' } as ByWord,
     states: {
@@ -200,7 +200,7 @@ export const releaseText = words(
     p99: '各版本 p99',
     unknownVersion: '未知',
     noHistory: '图表最多保留一小时，且不早于此网关启动：此发布更早。',
-    partHistory: (time) => `图表从 ${time} 开始；此前没有数据。`,
+    partHistory: (time) => `图表从 ${time} 开始。`,
     revert: '恢复旧版本',
     legend: { failed: '失败', revert: '恢复', lost: '中断' },
     states: { running: '进行中', done: '完成', failed: '失败', lost: '中断', planned: '待做' },
