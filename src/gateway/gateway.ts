@@ -30,7 +30,7 @@ import { RareLine } from './rare-line.ts';
 import { oldestOf, Recorder, RequestIds } from './recorder.ts';
 import { OwnAnswers, type ReadPage, RouteTable } from './routing.ts';
 import { Tracer } from './tracing.ts';
-import { nodeTransport, type Transport } from './transport.ts';
+import { chooseTransport, type Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
 
 export type OpenSpans = (config: GatewayConfig['tracing'], counts: SpanCounts) => SpanSink;
@@ -76,7 +76,7 @@ export class Gateway {
     const { limits } = config;
     const log = options.log ?? silentLog;
     const now = options.now ?? (() => performance.now());
-    const transport = options.transport ?? nodeTransport;
+    const transport = options.transport ?? chooseTransport().transport;
     const wheel = new Wheel(now);
     const sockets = new Sockets(options.descriptors ?? processDescriptors, limits.connectionsMax);
     const pool = new ConnectionPool({ keepalive: limits.upstreamKeepalive, sockets, wheel });

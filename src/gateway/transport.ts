@@ -1,6 +1,7 @@
-// The face of the transport: what the gateway knows of sockets. Node's are behind it, or a simulated
-// network of the tests.
+// The face of the transport: what the gateway knows of sockets. Raw handles are behind it, Node's sockets where
+// there are none, or a simulated network of the tests.
 
+export { chooseTransport } from './transport/choice.ts';
 export {
   type Connection,
   type ConnectionHandler,
@@ -12,3 +13,4 @@ export {
   type Transport,
 } from './transport/connection.ts';
 export { nodeTransport } from './transport/node-transport.ts';
+export { openRawTransport } from './transport/raw-transport.ts';

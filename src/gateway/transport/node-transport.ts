@@ -6,8 +6,7 @@
 // keeps pointing at our memory until it can, so that scratch buffer is given away to the write and
 // a new one is made. No byte of one connection can reach another.
 
-import { readSync } from 'node:fs';
-import { createServer, Socket } from 'node:net';
+import { createServer, type Server, Socket } from 'node:net';
 import { SluiceError, systemCode } from '../../base/errors.ts';
 import { formatAddress } from '../../base/units.ts';
 import {
@@ -18,26 +17,15 @@ import {
   type ListenOptions,
   type Transport,
 } from './connection.ts';
+import { readLastBytes } from './last-bytes.ts';
+import { READ_BYTES, Scratches, TEXT_BYTES_MAX } from './scratches.ts';
 
-/** A head and a body of 64 kB come in one read: twice the reads and writes cost a third more. */
-const READ_BYTES = 128 * 1024;
-/** One read and a head fit the largest. A write that must wait holds on to little more than it needs. */
-const SCRATCH_BYTES = [24 * 1024, 80 * 1024, READ_BYTES + 16 * 1024];
-/** Up to here a body goes out as part of the head's string: cheaper than filling the scratch. */
-const TEXT_BYTES_MAX = 1024;
 /** Pieces that may wait in one socket. */
 const QUEUED_MAX = 256;
 /** Pending connections that the kernel holds for us, before SYNs are dropped. */
 const BACKLOG = 4096;
 
-const scratches = SCRATCH_BYTES.map((bytes) => Buffer.allocUnsafeSlow(bytes));
-
-/** The index of the smallest one that holds so much; past the last when none does. */
-function scratchFor(bytes: number): number {
-  let size = 0;
-  while (bytes > (SCRATCH_BYTES[size] ?? Number.POSITIVE_INFINITY)) size += 1;
-  return size;
-}
+const scratches = new Scratches();
 
 class NodeConnection implements Connection {
   handler: ConnectionHandler;
@@ -77,17 +65,8 @@ class NodeConnection implements Connection {
     if (bodyBytes <= TEXT_BYTES_MAX) {
       return this.writeText(before + buffer.toString('latin1', start, end) + after);
     }
-    const total = before.length + bodyBytes + after.length;
-    const size = scratchFor(total);
-    const piece = scratches[size] ?? Buffer.allocUnsafeSlow(total);
-    piece.write(before, 0, 'latin1');
-    buffer.copy(piece, before.length, start, end);
-    if (after !== '') piece.write(after, before.length + bodyBytes, 'latin1');
-    const ok = this.#socket.write(piece.subarray(0, total));
-    // Taken in part or not at all: the rest of it is still there, and must stay as it is.
-    if (piece === scratches[size] && this.#socket.writableLength > 0) {
-      scratches[size] = Buffer.allocUnsafeSlow(piece.length);
-    }
+    const ok = this.#socket.write(scratches.fill(before, buffer, start, end, after));
+    if (this.#socket.writableLength > 0) scratches.giveLast();
     return this.#isThrough(ok);
   }
 
@@ -140,32 +119,57 @@ class NodeConnection implements Connection {
 /** Reads of every socket land here; a callback has done with the bytes when it returns. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
+export type Accepting = {
+  readonly onConnection: (connection: Connection) => void;
+  readonly onError: (code: string) => void;
+  /** Takes the handle of an accepted connection before Node makes a socket of it; false: it does not. */
+  readonly onHandle?: (handle: unknown) => boolean;
+};
+
+/** @throws address_in_use, address_unavailable */
+export function listenNode(
+  options: ListenOptions,
+  { onConnection, onError, onHandle }: Accepting,
+): Promise<Listening> {
+  const server = createServer(ACCEPT, (socket) => {
+    // A client that is gone before it was accepted has no address, and nothing to say.
+    if (socket.remoteAddress === undefined) {
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    onConnection(accepted(socket));
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => reject(listenError(options, cause)));
+    const onListening = (): void => {
+      server.removeAllListeners('error');
+      // An accept that fails (ECONNABORTED) costs that connection, never the listener.
+      server.on('error', (error) => onError(systemCode(error) || error.message));
+      if (onHandle !== undefined) acceptBefore(server, onHandle);
+      const address = server.address();
+      const port = address !== null && typeof address === 'object' ? address.port : options.port;
+      resolve({ host: options.host, port, close: () => void server.close() });
+    };
+    const { host, port, handle } = options;
+    if (handle !== undefined) server.listen(handle, BACKLOG, onListening);
+    else server.listen({ host, port, backlog: BACKLOG }, onListening);
+  });
+}
+
+/** The listening handle is not public; where a Node does not have it, all connections come the ordinary way. */
+function acceptBefore(server: Server, onHandle: (handle: unknown) => boolean): void {
+  const holder: { _handle?: { onconnection?: unknown } | null } = server as object;
+  const listening = holder._handle;
+  const ordinary = listening?.onconnection;
+  if (listening === null || listening === undefined || typeof ordinary !== 'function') return;
+  listening.onconnection = function onconnection(this: unknown, error: number, handle: unknown) {
+    if (error !== 0 || !onHandle(handle)) ordinary.call(this, error, handle);
+  };
+}
+
 export const nodeTransport: Transport = {
-  listen(options: ListenOptions, onConnection, onError): Promise<Listening> {
-    const server = createServer(ACCEPT, (socket) => {
-      // A client that is gone before it was accepted has no address, and nothing to say.
-      if (socket.remoteAddress === undefined) {
-        socket.on('error', () => {});
-        socket.destroy();
-        return;
-      }
-      onConnection(accepted(socket));
-    });
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause) => reject(listenError(options, cause)));
-      const onListening = (): void => {
-        server.removeAllListeners('error');
-        // An accept that fails (ECONNABORTED) costs that connection, never the listener.
-        server.on('error', (error) => onError(systemCode(error) || error.message));
-        const address = server.address();
-        const port = address !== null && typeof address === 'object' ? address.port : options.port;
-        resolve({ host: options.host, port, close: () => void server.close() });
-      };
-      const { host, port, handle } = options;
-      if (handle !== undefined) server.listen(handle, BACKLOG, onListening);
-      else server.listen({ host, port, backlog: BACKLOG }, onListening);
-    });
-  },
+  listen: (options, onConnection, onError) => listenNode(options, { onConnection, onError }),
 
   connect(host, port, handler): Connection {
     const { socket, connection } = sharedReads({}, handler, OutgoingSocket);
@@ -201,42 +205,18 @@ function sharedReads(
   return { socket, connection };
 }
 
-/** What is read of a server whose connection broke under a write, at most. */
-const LAST_BYTES_MAX = 1024 * 1024;
-
-/**
- * A server may answer before it has the whole request, and close: a write to it fails then, and Node
- * closes the socket at once, although the answer is here and unread. So it is read first.
- */
+/** Node closes a socket at once when a write fails. */
 class OutgoingSocket extends Socket {
   connection: NodeConnection | undefined;
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (error !== null) this.#readLast(systemCode(error));
-    super._destroy(error, callback);
-  }
-
-  #readLast(code: string): void {
-    if (code !== 'EPIPE' && code !== 'ECONNRESET') return;
-    // Not public, as in `accepted`; where a Node has no such thing, the answer is lost.
+    // Not public, as in `accepted`.
     const holder: { _handle?: { fd?: unknown } | null } = this as object;
     const fd = holder._handle?.fd;
-    if (typeof fd !== 'number' || fd < 0) return;
-    try {
-      for (let total = 0; total < LAST_BYTES_MAX; ) {
-        const bytes = readSync(fd, readBuffer, 0, READ_BYTES, null);
-        if (bytes === 0) {
-          // Linux: a write says EPIPE when the server's FIN came before its reset. After ECONNRESET
-          // there was none, and a response without a length must not look complete.
-          if (code === 'EPIPE' && process.platform === 'linux') this.connection?.handler.onEnd();
-          return;
-        }
-        total += bytes;
-        this.connection?.handler.onData(readBuffer, 0, bytes);
-      }
-    } catch {
-      // Nothing more to read.
+    if (error !== null) {
+      readLastBytes(fd, systemCode(error), readBuffer, () => this.connection?.handler);
     }
+    super._destroy(error, callback);
   }
 }
 
