@@ -4,11 +4,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { nodeTransport } from './node-transport.ts';
+import { TRANSPORTS } from '../../../test/support/gateway/transports.ts';
+import type { Transport } from './connection.ts';
 
 /** Connects and does not read; `leave` is the server's answer and end. Then one more write. */
 async function writeIntoTheBroken(
   t: TestContext,
+  transport: Transport,
   leave: (socket: Socket) => void,
 ): Promise<readonly string[]> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1');
@@ -20,7 +22,7 @@ async function writeIntoTheBroken(
   const connected = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<void>();
   const accepted = once(server, 'connection');
-  const connection = nodeTransport.connect('127.0.0.1', address.port, {
+  const connection = transport.connect('127.0.0.1', address.port, {
     onConnect: () => {
       connection.pause();
       connected.resolve();
@@ -44,24 +46,27 @@ async function writeIntoTheBroken(
   return events;
 }
 
-test('an answer in front of a reset', async (t) => {
-  const events = await writeIntoTheBroken(t, (socket) => {
-    socket.write('answer', () => socket.resetAndDestroy());
-  });
-  // No end: nobody said that this was all.
-  assert.deepEqual(events, ['answer', 'ECONNRESET']);
-});
-
 // Elsewhere a write does not tell the two apart.
 const isTold = process.platform === 'linux';
-test('an answer and a FIN in front of a reset', { skip: !isTold }, async (t) => {
-  const events = await writeIntoTheBroken(t, (socket) => {
-    socket.end('answer', () => socket.resetAndDestroy());
-  });
-  assert.deepEqual(events, ['answer', 'end', 'EPIPE']);
-});
 
-test('nothing in front of a reset', async (t) => {
-  const events = await writeIntoTheBroken(t, (socket) => socket.resetAndDestroy());
-  assert.deepEqual(events, ['ECONNRESET']);
-});
+for (const [name, transport] of TRANSPORTS) {
+  test(`${name}: an answer in front of a reset`, async (t) => {
+    const events = await writeIntoTheBroken(t, transport, (socket) => {
+      socket.write('answer', () => socket.resetAndDestroy());
+    });
+    // No end: nobody said that this was all.
+    assert.deepEqual(events, ['answer', 'ECONNRESET']);
+  });
+
+  test(`${name}: an answer and a FIN in front of a reset`, { skip: !isTold }, async (t) => {
+    const events = await writeIntoTheBroken(t, transport, (socket) => {
+      socket.end('answer', () => socket.resetAndDestroy());
+    });
+    assert.deepEqual(events, ['answer', 'end', 'EPIPE']);
+  });
+
+  test(`${name}: nothing in front of a reset`, async (t) => {
+    const events = await writeIntoTheBroken(t, transport, (socket) => socket.resetAndDestroy());
+    assert.deepEqual(events, ['ECONNRESET']);
+  });
+}

@@ -74,6 +74,7 @@ function rawTransport(handles: Handles): Transport {
     #isReading = false;
     /** It was ended, or a write has failed: nothing more is written. */
     #isMute = false;
+    #hasEnded = false;
     #isShutDown = false;
     #hasRead = false;
     #isClosed = false;
@@ -163,7 +164,9 @@ function rawTransport(handles: Handles): Transport {
       this.#queued -= 1;
       if (this.#isClosed) return;
       if (status < 0) return this.#writeFailed(status);
-      if (this.pendingBytes > 0 || !this.#waitsForDrain) return;
+      if (this.#queued > 0) return;
+      if (this.#hasEnded) this.#shutDown();
+      if (!this.#waitsForDrain) return;
       this.#waitsForDrain = false;
       this.handler.onDrain();
     }
@@ -207,6 +210,12 @@ function rawTransport(handles: Handles): Transport {
     end(): void {
       if (this.#isMute || this.#isClosed) return;
       this.#isMute = true;
+      this.#hasEnded = true;
+      // Behind what waits: libuv could do that, but what it is to shut down it cannot reset any more.
+      if (this.#queued === 0) this.#shutDown();
+    }
+
+    #shutDown(): void {
       const request = handles.newShutdown();
       request.oncomplete = () => {
         this.#isShutDown = true;

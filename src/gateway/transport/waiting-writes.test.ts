@@ -5,16 +5,16 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import type { Connection } from './connection.ts';
-import { nodeTransport } from './node-transport.ts';
+import { TRANSPORTS } from '../../../test/support/gateway/transports.ts';
+import type { Connection, Transport } from './connection.ts';
 
 type Pair = { readonly connection: Connection; readonly reader: Socket };
 
 /** A function that makes a connection of ours, with the one who reads from it, or does not. */
-async function pairs(t: TestContext): Promise<() => Promise<Pair>> {
+async function pairs(t: TestContext, transport: Transport): Promise<() => Promise<Pair>> {
   let accepted = Promise.withResolvers<Connection>();
   const options = { host: '127.0.0.1', port: 0 };
-  const listening = await nodeTransport.listen(
+  const listening = await transport.listen(
     options,
     (connection) => accepted.resolve(connection),
     assert.fail,
@@ -31,9 +31,12 @@ async function pairs(t: TestContext): Promise<() => Promise<Pair>> {
   };
 }
 
-for (const bytes of [2000, 20_000, 70_000, 131_072, 300_000]) {
-  test(`a piece of ${bytes} bytes that waits is not overwritten`, async (t) => {
-    const pair = await pairs(t);
+const SIZES = [2000, 20_000, 70_000, 131_072, 300_000];
+for (const [bytes, [name, transport]] of SIZES.flatMap((bytes) =>
+  TRANSPORTS.map((transport) => [bytes, transport] as const),
+)) {
+  test(`${name}: a piece of ${bytes} bytes that waits is not overwritten`, async (t) => {
+    const pair = await pairs(t, transport);
     const slow = await pair();
     const other = await pair();
     other.reader.resume();
