@@ -13,6 +13,7 @@ import type {
   RunDocument,
 } from '../src/admin.ts';
 import { isRunning } from './support/base/process-facts.ts';
+import { until } from './support/base/until.ts';
 import { versionOf } from './support/release/builders.ts';
 import { type ReleaseStack, startDeploy, startReleaseStack } from './support/release/stack.ts';
 
@@ -211,7 +212,9 @@ test('a release that was started goes on when its gateway ends, and the new one 
   assert.equal(gone.status, 202, JSON.stringify(gone.answer));
   const undone = await outcome(it, gone.answer.release);
   assert.deepEqual([undone.kind, undone.of, undone.outcome], ['rollback', release, 'succeeded']);
-  assert.match(await readFile(join(it.stack.folder, 'state/runs/app.log'), 'utf8'), /Rollback r3/);
+  // It says so after the journal does.
+  const log = join(it.stack.folder, 'state/runs/app.log');
+  await until(async () => /Rollback r3/.test(await readFile(log, 'utf8')));
 });
 
 test('what was aborted from the page is resumed from it, and is not begun while somebody else releases', async (t) => {
