@@ -76,7 +76,7 @@ export class Gateway {
     const { limits } = config;
     const log = options.log ?? silentLog;
     const now = options.now ?? (() => performance.now());
-    const transport = options.transport ?? chooseTransport().transport;
+    const transport = options.transport ?? chosenTransport(log);
     const wheel = new Wheel(now);
     const sockets = new Sockets(options.descriptors ?? processDescriptors, limits.connectionsMax);
     const pool = new ConnectionPool({ keepalive: limits.upstreamKeepalive, sockets, wheel });
@@ -266,4 +266,11 @@ function isSameTracing(one: GatewayConfig['tracing'], other: GatewayConfig['trac
     one.sampleShare === other.sampleShare &&
     one.service === other.service
   );
+}
+
+function chosenTransport(log: Log): Transport {
+  const { transport, isSlower, why } = chooseTransport();
+  if (isSlower) log.info({ why }, 'sockets: net.Socket, which takes more time and memory');
+  else log.debug({ why }, 'sockets');
+  return transport;
 }

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { recordingLog } from '../../test/support/base/recording-log.ts';
 import {
   gatewayConfig,
   rawExchange,
@@ -44,6 +45,20 @@ for (const [transport, lines, expected] of [
     assert.equal(server.received[0]?.match(/x-forwarded-proto/gi)?.length, 1);
   });
 }
+
+test('the slower sockets are said, the others are a detail', (t) => {
+  const before = process.env['SLUICE_TRANSPORT'] ?? '';
+  t.after(() => {
+    process.env['SLUICE_TRANSPORT'] = before;
+  });
+  const levels = ['', 'node'].map((wanted) => {
+    process.env['SLUICE_TRANSPORT'] = wanted;
+    const { log, lines } = recordingLog();
+    new Gateway({ config: gatewayConfig(), upstreams: new UpstreamSet(), log }).destroy();
+    return lines.filter(({ message }) => message.startsWith('sockets')).map(({ level }) => level);
+  });
+  assert.deepEqual(levels, [['debug'], ['info']]);
+});
 
 test('the access log names the listener that a client came in by', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-listener-'));

@@ -6,6 +6,8 @@ import { openRawTransport } from './raw-transport.ts';
 
 export type TransportChoice = {
   readonly transport: Transport;
+  /** It is the documented way, not the quick one. */
+  readonly isSlower: boolean;
   /** In words, for the log. */
   readonly why: string;
 };
@@ -14,10 +16,12 @@ export function chooseTransport(
   wanted = process.env['SLUICE_TRANSPORT'] ?? '',
   openRaw = openRawTransport,
 ): TransportChoice {
-  if (wanted === 'node')
-    return { transport: nodeTransport, why: 'net.Socket: SLUICE_TRANSPORT=node' };
+  const ordinary = { transport: nodeTransport, isSlower: true };
+  if (wanted === 'node') return { ...ordinary, why: 'SLUICE_TRANSPORT=node' };
   const raw = openRaw();
-  if (raw !== undefined) return { transport: raw, why: 'raw handles' };
-  const why = `net.Socket: Node ${process.versions.node} has no such handles as we know; slower, else the same`;
-  return { transport: nodeTransport, why };
+  if (raw !== undefined) return { transport: raw, isSlower: false, why: 'raw handles' };
+  return {
+    ...ordinary,
+    why: `Node ${process.versions.node} has no such handles as are known here`,
+  };
 }

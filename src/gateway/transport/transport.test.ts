@@ -324,7 +324,8 @@ test('where this Node has no such handles, or other ones, its sockets are used',
   assert.equal(chooseTransport('').why, 'raw handles');
   assert.deepEqual(chooseTransport('node'), {
     transport: nodeTransport,
-    why: 'net.Socket: SLUICE_TRANSPORT=node',
+    isSlower: true,
+    why: 'SLUICE_TRANSPORT=node',
   });
   const without = chooseTransport('', () => undefined);
   assert.equal(without.transport, nodeTransport);
