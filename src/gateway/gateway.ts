@@ -30,7 +30,7 @@ import { RareLine } from './rare-line.ts';
 import { oldestOf, Recorder, RequestIds } from './recorder.ts';
 import { OwnAnswers, type ReadPage, RouteTable } from './routing.ts';
 import { Tracer } from './tracing.ts';
-import { chooseTransport, type Transport } from './transport.ts';
+import { chooseTransport, eventNow, type Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
 
 export type OpenSpans = (config: GatewayConfig['tracing'], counts: SpanCounts) => SpanSink;
@@ -75,7 +75,7 @@ export class Gateway {
     const { config, upstreams, readPage } = options;
     const { limits } = config;
     const log = options.log ?? silentLog;
-    const now = options.now ?? (() => performance.now());
+    const now = options.now ?? eventNow;
     const transport = options.transport ?? chosenTransport(log);
     const wheel = new Wheel(now);
     const sockets = new Sockets(options.descriptors ?? processDescriptors, limits.connectionsMax);

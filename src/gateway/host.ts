@@ -11,8 +11,20 @@ const AUTHORITY =
 /** What nearly every client sends: no port, or a port of 1 to 4 digits, nothing to normalise. */
 const SIMPLE = /^[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,3})?$/;
 
+/** The one that was asked for last: nearly always the next one, too. */
+let lastAuthority = '';
+let lastHost: string | undefined;
+
 /** The host in lower case, without port and final dot; undefined when the authority is not valid. */
 export function hostOf(authority: string): string | undefined {
+  if (authority !== lastAuthority) {
+    lastHost = readHost(authority);
+    lastAuthority = authority;
+  }
+  return lastHost;
+}
+
+function readHost(authority: string): string | undefined {
   if (SIMPLE.test(authority)) {
     const colon = authority.indexOf(':');
     return colon === -1 ? authority : authority.slice(0, colon);

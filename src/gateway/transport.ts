@@ -12,5 +12,6 @@ export {
   NO_CONNECTION,
   type Transport,
 } from './transport/connection.ts';
+export { eventNow } from './transport/event-clock.ts';
 export { nodeTransport } from './transport/node-transport.ts';
 export { openRawTransport } from './transport/raw-transport.ts';

@@ -9,6 +9,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { type Connection, type ConnectionHandler, DEAF, type Transport } from './connection.ts';
+import { beginEvent, endEvent } from './event-clock.ts';
 import {
   type Handles,
   isTcpHandle,
@@ -54,7 +55,13 @@ function rawTransport(handles: Handles): Transport {
 
   function onRead(this: TcpHandle): void {
     const { connection } = this;
-    if (connection instanceof RawConnection) connection.read(state[readBytes] ?? 0);
+    if (!(connection instanceof RawConnection)) return;
+    beginEvent();
+    try {
+      connection.read(state[readBytes] ?? 0);
+    } finally {
+      endEvent();
+    }
   }
 
   class RawConnection implements Connection {

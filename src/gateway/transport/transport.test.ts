@@ -8,6 +8,7 @@ import { until } from '../../../test/support/base/until.ts';
 import { TRANSPORTS } from '../../../test/support/gateway/transports.ts';
 import { chooseTransport } from './choice.ts';
 import { type Connection, type ConnectionHandler, NO_BYTES, type Transport } from './connection.ts';
+import { eventNow } from './event-clock.ts';
 import { type Handles, openHandles } from './handles.ts';
 import { nodeTransport } from './node-transport.ts';
 import { openRawTransport } from './raw-transport.ts';
@@ -319,6 +320,26 @@ for (const [name, transport] of TRANSPORTS) {
     });
   });
 }
+
+test('while an event is worked on its time stands still, and no longer', async (t) => {
+  const raw = openRawTransport();
+  assert(raw !== undefined);
+  const { connection, peer } = await accepted(t, raw, (it) => it.pause());
+  const times: number[] = [];
+  connection.handler.onData = () => {
+    times.push(eventNow());
+    const until = performance.now() + 3;
+    while (performance.now() < until);
+    times.push(eventNow());
+  };
+  connection.resume();
+  peer.write('x');
+  await until(() => times.length === 2);
+  assert.equal(times[0], times[1]);
+  const before = performance.now();
+  const between = eventNow();
+  assert(between >= before && between <= performance.now());
+});
 
 test('where this Node has no such handles, or other ones, its sockets are used', () => {
   assert.equal(chooseTransport('').why, 'raw handles');
