@@ -1,10 +1,15 @@
 // Runs the benches and writes their sections into bench/RESULTS.md: `npm run bench [-- NAME…]`. A
 // section is replaced by its name, so that one bench can be run again; each tells when and where.
+//
+// `npm run bench -- --quick [REVISION]`: in two minutes, whether this state takes more processor time per request
+// than that one (the last commit), alternately. For every step of work on speed; it writes nothing.
 
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { machine } from './lab.ts';
+import { Cleanup } from '../demo/stack.ts';
+import { checkout, machine } from './lab.ts';
+import * as throughput from './throughput.ts';
 
 /** In the order of the page. A bench exports `run(): Promise<string>`, a Markdown section. */
 const BENCHES: Readonly<Record<string, string>> = {
@@ -69,7 +74,24 @@ async function replaceSection(name: string, body: string): Promise<void> {
   await writeFile(RESULTS, pageOf(sectionsOf(page).set(name, section)));
 }
 
+async function quick(revision: string): Promise<void> {
+  const cleanup = new Cleanup();
+  try {
+    const beside = await checkout(revision, cleanup);
+    const loads = ['small GET', 'POST', '256 clients'];
+    const only = ['sluice', 'nginx'];
+    const tables = await throughput.run({ rounds: 3, seconds: 1, only, loads, beside });
+    console.log(`"before" is ${revision}.\n\n${tables}`);
+  } finally {
+    await cleanup.run();
+  }
+}
+
 const wanted = process.argv.slice(2);
+if (wanted[0] === '--quick') {
+  await quick(wanted[1] ?? 'HEAD');
+  process.exit();
+}
 const unknown = wanted.filter((name) => BENCHES[name] === undefined);
 if (unknown.length > 0) {
   console.error(`no bench "${unknown.join(', ')}"; there are ${Object.keys(BENCHES).join(', ')}`);
