@@ -38,12 +38,12 @@ test('traffic of another gateway is in the sum, by itself on demand, and missing
   await shot(page, 'pool-gateways');
   second.process.kill('SIGSTOP');
   await page
-    .getByText(/Not heard: /)
+    .getByText(/Not heard/)
     .first()
     .waitFor();
   second.process.kill('SIGCONT');
   await page
-    .getByText(/Not heard: /)
+    .getByText(/Not heard/)
     .first()
     .waitFor({ state: 'detached' });
 });

@@ -11,7 +11,7 @@ const choiceText = words(
     all: (heard: number, many: number) =>
       heard === many ? `all ${many} gateways` : `${heard} of ${many} gateways`,
     own: 'this gateway',
-    unheard: (names: string) => `Not heard: ${names}. Their traffic is in no sum.`,
+    unheard: (names: string) => `Not heard, in no sum: ${names}`,
     notHeard: 'not heard',
   },
   {
@@ -19,7 +19,7 @@ const choiceText = words(
     all: (heard: number, many: number) =>
       heard === many ? `全部 ${many} 个网关` : `${many} 个网关中的 ${heard} 个`,
     own: '此网关',
-    unheard: (names: string) => `无响应：${names}。其流量不计入总和。`,
+    unheard: (names: string) => `无响应，不计入总和：${names}`,
     notHeard: '无响应',
   },
 );

@@ -9,8 +9,8 @@ export type Toast = {
   readonly undo?: { readonly label: string; readonly run: () => void };
 };
 
-/** A good one goes away by itself, ms; what went wrong stays longer. */
-const STAYS_MS = { good: 6000, bad: 20_000 } as const;
+/** It goes away by itself, ms; what went wrong, or can be undone, stays longer. */
+const [STAYS_MS, STAYS_LONGER_MS, LOOKED_AT_MS] = [6000, 20_000, 1000];
 const TOASTS_MAX = 4;
 
 const toasts = signal<readonly Toast[]>([]);
@@ -20,7 +20,15 @@ export function toast(text: string, options: Partial<Pick<Toast, 'kind' | 'undo'
   const one: Toast = { id: next, kind: 'good', text, ...options };
   next += 1;
   toasts.value = [...toasts.value.slice(1 - TOASTS_MAX), one];
-  setTimeout(() => drop(one.id), STAYS_MS[one.kind]);
+  fade(one.id, one.kind === 'bad' || one.undo !== undefined ? STAYS_LONGER_MS : STAYS_MS);
+}
+
+/** Not while somebody points at one, or is in it. */
+function fade(id: number, ms: number): void {
+  setTimeout(() => {
+    if (document.querySelector('.toast:is(:hover, :focus-within)') === null) drop(id);
+    else fade(id, LOOKED_AT_MS);
+  }, ms);
 }
 
 export function Toasts() {

@@ -62,8 +62,7 @@ export const releaseText = words(
     errors: 'errors/s by version',
     p99: 'p99 by version',
     unknownVersion: 'not known',
-    noHistory:
-      'This release is older than the graphs: they reach back one hour, or to the start of this gateway.',
+    noHistory: 'This release is older than the graphs: at most one hour.',
     partHistory: (time: string) => `Graphs begin at ${time}.`,
     revert: 'brings the old version back',
     legend: { revert: 'revert', lost: 'cut off' } as ByWord,
@@ -199,7 +198,7 @@ export const releaseText = words(
     errors: '各版本错误/秒',
     p99: '各版本 p99',
     unknownVersion: '未知',
-    noHistory: '图表最多保留一小时，且不早于此网关启动：此发布更早。',
+    noHistory: '此发布早于图表：最多一小时。',
     partHistory: (time) => `图表从 ${time} 开始。`,
     revert: '恢复旧版本',
     legend: { failed: '失败', revert: '恢复', lost: '中断' },
