@@ -200,12 +200,16 @@ test('where one has not all servers, the sum has not', async () => {
   assert.equal((await gateways({ said: { b } }).over.history(APP, '')).complete, false);
 });
 
-test('several pages ask once', async () => {
+test('several pages ask once, and again after a while', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
   const { over, asked } = gateways({ said: { b: history(100, [series([1, 1, 1])]) } });
   await Promise.all([over.history(APP, ''), over.history(APP, ''), over.history(APP, 'b')]);
   assert.equal(asked.length, 1);
   await over.history({ ...APP, span: '1h' }, '').catch(() => {});
   assert.equal(asked.length, 2);
+  t.mock.timers.tick(3000);
+  await over.history(APP, '');
+  assert.equal(asked.length, 3);
 });
 
 test('an upstream that this gateway does not know is refused before anybody is asked', async () => {

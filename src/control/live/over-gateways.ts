@@ -42,12 +42,10 @@ type Heard<Document> = {
   readonly scope: Scope;
 };
 
-type Said = { readonly text: Promise<string | undefined>; readonly askedMs: number };
-
 export class OverGateways {
   readonly #options: OverGatewaysOptions;
   /** By gateway and question. */
-  readonly #said = new Map<string, Said>();
+  readonly #said = new Map<string, Promise<string | undefined>>();
 
   constructor(options: OverGatewaysOptions) {
     this.#options = options;
@@ -136,17 +134,14 @@ export class OverGateways {
 
   /** The same question by several pages is asked once. */
   #textOf(gateway: string, question: string): Promise<string | undefined> {
-    const nowMs = performance.now();
-    for (const [key, { askedMs }] of this.#said) {
-      if (nowMs - askedMs > FRESH_MS) this.#said.delete(key);
-    }
     const key = `${gateway} ${question}`;
     const known = this.#said.get(key);
-    if (known !== undefined) return known.text;
+    if (known !== undefined) return known;
     const questions = this.#options.beside?.questions;
     const text =
       questions?.ask(gateway, question, ANSWER_MS) ?? Promise.resolve<undefined>(undefined);
-    this.#said.set(key, { text, askedMs: nowMs });
+    this.#said.set(key, text);
+    setTimeout(() => this.#said.delete(key), FRESH_MS).unref();
     return text;
   }
 
