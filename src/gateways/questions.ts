@@ -9,8 +9,8 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { messageOf } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import type { KvEntry, KvState, Lease, RecordStore, Watch } from '../registry.ts';
+import type { KvEntry, KvState, Watch } from '../registry.ts';
+import type { UnderLeaseOptions } from './shared-figures.ts';
 
 const [pack, unpack] = [promisify(gzip), promisify(gunzip)];
 
@@ -28,17 +28,8 @@ const SHARES = [1, 0.25, 0.05];
 /** `share`: how much of it is wanted, 1 = all. Undefined: it is no question that is known here. */
 export type Answer = (question: string, share: number) => Promise<string | undefined>;
 
-export type QuestionsOptions = {
-  readonly store: Pick<RecordStore, 'watch'>;
-  /** Ends with a slash. */
-  readonly prefix: string;
-  readonly id: string;
-  readonly log: Log;
-  readonly lease: () => Lease | undefined;
-};
-
 export class Questions {
-  readonly #options: QuestionsOptions;
+  readonly #options: UnderLeaseOptions;
   readonly #askedWatch: Watch;
   /** Keys of questions that are answered, or being answered. */
   readonly #taken = new Set<string>();
@@ -51,7 +42,7 @@ export class Questions {
   #number = Date.now();
   #isClosed = false;
 
-  constructor(options: QuestionsOptions) {
+  constructor(options: UnderLeaseOptions) {
     this.#options = options;
     const { store, prefix, id } = options;
     this.#askedWatch = store.watch(`${prefix}asked/${id}/`, {

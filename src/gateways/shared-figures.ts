@@ -19,15 +19,17 @@ export type FiguresOfOther = {
   readonly text: string;
 };
 
-export type SharedFiguresOptions = {
+/** What it takes to tell the others something under this gateway's lease. */
+export type UnderLeaseOptions = {
   readonly store: Pick<RecordStore, 'watch'>;
   /** Ends with a slash. */
   readonly prefix: string;
   readonly id: string;
   readonly log: Log;
   readonly lease: () => Lease | undefined;
-  readonly now?: () => number;
 };
+
+export type SharedFiguresOptions = UnderLeaseOptions & { readonly now?: () => number };
 
 export class SharedFigures {
   readonly #options: SharedFiguresOptions;

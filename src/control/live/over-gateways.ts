@@ -16,6 +16,7 @@ import { SluiceError } from '../../base/errors.ts';
 import type { Scope } from '../../base/scope.ts';
 import type { Gateways, OtherGateway, Questions } from '../../gateways.ts';
 import { byOurClock, sumOfHistories } from './history-sum.ts';
+import { entriesOf, fromJson } from './traffic.ts';
 
 /** An answer through the registry takes some ms; who has none by then is not heard. */
 const ANSWER_MS = 1500;
@@ -54,14 +55,13 @@ export class OverGateways {
 
   /** `gateway`: '' = the sum of all, `own`, or the id of another one. @throws not_found */
   async history(question: HistoryQuestion, gateway: string): Promise<HistoryDocument> {
-    const read = () => this.#options.history(question, SERVERS_MAX);
-    const first = read();
-    if (gateway === 'own') return { ...first, scope: this.#alone() };
+    const read = this.#options.history(question, SERVERS_MAX);
+    if (gateway === 'own') return { ...read, scope: this.#alone() };
     const asked = this.#asked(question.upstream, gateway);
-    if (asked.length === 0) return { ...first, scope: this.#options.scope() };
+    if (asked.length === 0) return { ...read, scope: this.#options.scope() };
     const text = JSON.stringify({ history: question });
-    const { documents, scope } = await this.#ask(asked, text, (said) => readHistory(said, first));
-    const own = { ...read(), scope };
+    const { documents, scope } = await this.#ask(asked, text, (said) => readHistory(said, read));
+    const own = { ...read, scope };
     const heard = documents.map((document) => byOurClock({ ...document, scope }, own));
     if (gateway === '') return sumOfHistories(own, heard);
     return heard[0] ?? { ...own, slots: 0, series: [], marks: [], complete: false };
@@ -146,7 +146,7 @@ export class OverGateways {
   }
 
   async #answer(text: string, share: number): Promise<string | undefined> {
-    const { history, requests } = Object.fromEntries(entriesOf(text));
+    const { history, requests } = Object.fromEntries(entriesOf(fromJson(text)));
     const scope = this.#alone();
     if (HISTORY_QUESTION.fits(history)) {
       const document = this.#options.history(history, Math.ceil(SERVERS_MAX * share));
@@ -167,22 +167,11 @@ function readHistory(
   text: string,
   { span, stepMs }: Omit<HistoryDocument, 'scope'>,
 ): HistoryDocument | undefined {
-  const said = Object.fromEntries(entriesOf(text));
+  const said = fromJson(text);
   return HISTORY.fits(said) && said.span === span && said.stepMs === stepMs ? said : undefined;
 }
 
 function readRequests(text: string): RequestsDocument | undefined {
-  const said = Object.fromEntries(entriesOf(text));
+  const said = fromJson(text);
   return REQUESTS.fits(said) ? said : undefined;
-}
-
-/** Nothing of what is no object. */
-function entriesOf(text: string): readonly (readonly [string, unknown])[] {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? Object.entries(value) : [];
-  } catch {
-    // Of a stranger: nothing is known of it.
-    return [];
-  }
 }

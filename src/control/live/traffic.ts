@@ -104,11 +104,13 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
-function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
+/** Nothing of what is no object. */
+export function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : [];
 }
 
-function fromJson(text: string): unknown {
+/** Undefined: it is no JSON. */
+export function fromJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

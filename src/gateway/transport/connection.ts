@@ -76,6 +76,9 @@ export interface Transport {
   connect(host: string, port: number, handler: ConnectionHandler): Connection;
 }
 
+/** Pieces that may wait in one connection: it is full with them, however few bytes they have. */
+export const QUEUED_MAX = 256;
+
 /** For writes that have no body part. */
 export const NO_BYTES: Buffer = Buffer.alloc(0);
 

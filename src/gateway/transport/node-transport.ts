@@ -15,13 +15,12 @@ import {
   DEAF,
   type Listening,
   type ListenOptions,
+  QUEUED_MAX,
   type Transport,
 } from './connection.ts';
 import { readLastBytes } from './last-bytes.ts';
 import { READ_BYTES, Scratches, TEXT_BYTES_MAX } from './scratches.ts';
 
-/** Pieces that may wait in one socket. */
-const QUEUED_MAX = 256;
 /** Pending connections that the kernel holds for us, before SYNs are dropped. */
 const BACKLOG = 4096;
 

@@ -8,7 +8,13 @@
 
 import { isIP, isIPv6 } from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { type Connection, type ConnectionHandler, DEAF, type Transport } from './connection.ts';
+import {
+  type Connection,
+  type ConnectionHandler,
+  DEAF,
+  QUEUED_MAX,
+  type Transport,
+} from './connection.ts';
 import { beginEvent, endEvent } from './event-clock.ts';
 import {
   type Handles,
@@ -22,9 +28,8 @@ import { listenNode, nodeTransport } from './node-transport.ts';
 import { READ_BYTES, Scratches, TEXT_BYTES_MAX } from './scratches.ts';
 
 const EOF = -4095;
-/** Bytes that may wait in one socket, as in Node's; and pieces. */
+/** Bytes that may wait in one socket, as in Node's. */
 const HIGH_WATER = 64 * 1024;
-const QUEUED_MAX = 256;
 
 /** Undefined: this Node has no such handles. */
 export function openRawTransport(
