@@ -11,6 +11,5 @@ export {
   output,
   residentBytes,
   start,
-  systemSeconds,
   temporaryFolder,
 } from './stack/processes.ts';

@@ -23,6 +23,7 @@ import {
   Http1ServerStreams,
   http1Settings,
   IDLE_GRACE_MS,
+  isScanning,
   type PoolFigures,
 } from './http1.ts';
 import { Listeners, RAISE, Sockets, socketFields } from './listener.ts';
@@ -167,9 +168,9 @@ export class Gateway {
   /** Swaps in what changed. From this moment no new request goes to a server that was taken out. */
   apply(update: TableUpdate): void {
     const { longLived, now, upstreams } = this.#exchange;
-    const updated = upstreams.apply(update, now());
+    upstreams.apply(update, now());
     longLived.sweep(upstreams.stopping(), now());
-    this.#http1.pool.sweep(updated);
+    this.#http1.pool.sweep();
   }
 
   /** What is logged from now on goes into a new file, where the old one was renamed. */
@@ -272,5 +273,6 @@ function chosenTransport(log: Log): Transport {
   const { transport, isSlower, why } = chooseTransport();
   if (isSlower) log.info({ why }, 'sockets: net.Socket, which takes more time and memory');
   else log.debug({ why }, 'sockets');
+  if (!isScanning) log.info({}, 'heads: read as text, which takes more time');
   return transport;
 }

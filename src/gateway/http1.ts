@@ -8,3 +8,4 @@ export {
 export { type Http1Context, http1Settings, IDLE_GRACE_MS } from './http1/context.ts';
 export { ConnectionPool, type PoolFigures } from './http1/server-side/connection-pool.ts';
 export { Http1ServerStreams } from './http1/server-side/http1-server-streams.ts';
+export { isScanning } from './http1/syntax.ts';

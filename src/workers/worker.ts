@@ -24,13 +24,6 @@ import { Reporter } from './reporter.ts';
  * at once, so that two reports are what happened in one second.
  */
 const REPORT_INTERVAL_MS = 500;
-/**
- * Servers of an upstream in such a report. Where more are busy, each is in every second or third one: of 10,000
- * all figures twice a second would take a tenth of the worker's time, and more of the primary's.
- */
-const REPORTED_MAX = 2000;
-/** Nobody asks with this number, and it is no report unasked: it holds all. */
-const LAST_REPORT = -1;
 /** A timer that fires a little early must not lead to two reports. */
 const REPORT_LEAST_MS = 100;
 /** Time between the shutdown deadline and a hard exit, ms. */
@@ -120,7 +113,7 @@ class Worker {
     setTimeout(() => process.exit(1), deadlineMs + EXIT_GRACE_MS).unref();
     await this.#gateway.close(deadlineMs);
     clearTimeout(this.#clock);
-    this.#report(LAST_REPORT);
+    this.#report(0);
     // With the channel closed nothing keeps the process alive. What was sent still arrives.
     if (process.connected) process.disconnect();
     process.exitCode = 0;
@@ -134,6 +127,7 @@ class Worker {
   }
 
   #apply(update: Start['table']): void {
+    if (update.upstreams.length > 0 || update.removed.length > 0) this.#reporter.look();
     this.#gateway.apply(update);
     send({ kind: 'ack', generation: update.generation, busy: this.#reporter.busy() });
   }
@@ -172,8 +166,7 @@ class Worker {
     }));
     const connections = this.#gateway.connections();
     const sockets = this.#gateway.figures();
-    // Who asks wants to know all.
-    const upstreams = this.#reporter.report(nowMs, request === 0 ? REPORTED_MAX : undefined);
+    const upstreams = this.#reporter.report(nowMs);
     const oldest = this.#gateway.oldest();
     send({ kind: 'report', request, report: { connections, sockets, upstreams, oldest, gaps } });
   }

@@ -9,6 +9,7 @@
 import { createServer, type Server, Socket } from 'node:net';
 import { SluiceError, systemCode } from '../../base/errors.ts';
 import { formatAddress } from '../../base/units.ts';
+import { readBuffer } from '../read-buffer.ts';
 import {
   type Connection,
   type ConnectionHandler,
@@ -19,7 +20,7 @@ import {
   type Transport,
 } from './connection.ts';
 import { readLastBytes } from './last-bytes.ts';
-import { READ_BYTES, Scratches, TEXT_BYTES_MAX } from './scratches.ts';
+import { Scratches, TEXT_BYTES_MAX } from './scratches.ts';
 
 /** Pending connections that the kernel holds for us, before SYNs are dropped. */
 const BACKLOG = 4096;
@@ -116,7 +117,6 @@ class NodeConnection implements Connection {
 }
 
 /** Reads of every socket land here; a callback has done with the bytes when it returns. */
-const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
 
 export type Accepting = {
   readonly onConnection: (connection: Connection) => void;

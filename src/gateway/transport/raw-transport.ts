@@ -8,6 +8,7 @@
 
 import { isIP, isIPv6 } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import { readBuffer } from '../read-buffer.ts';
 import {
   type Connection,
   type ConnectionHandler,
@@ -25,7 +26,7 @@ import {
 } from './handles.ts';
 import { readLastBytes } from './last-bytes.ts';
 import { listenNode, nodeTransport } from './node-transport.ts';
-import { READ_BYTES, Scratches, TEXT_BYTES_MAX } from './scratches.ts';
+import { Scratches, TEXT_BYTES_MAX } from './scratches.ts';
 
 const EOF = -4095;
 /** Bytes that may wait in one socket, as in Node's. */
@@ -40,7 +41,6 @@ export function openRawTransport(
 
 function rawTransport(handles: Handles): Transport {
   const { state, readBytes, wasAsync } = handles;
-  const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
   const scratches = new Scratches();
 
   function newWrite(): WriteRequest {

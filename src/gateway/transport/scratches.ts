@@ -1,7 +1,7 @@
 // Where a head and a body are put together, so that they leave in one system call.
 
-/** A head and a body of 64 kB come in one read: twice the reads and writes cost a third more. */
-export const READ_BYTES = 128 * 1024;
+import { READ_BYTES } from '../read-buffer.ts';
+
 /** Up to here a body goes out as part of the head's string: cheaper than filling a scratch buffer. */
 export const TEXT_BYTES_MAX = 1024;
 /** One read and a head fit the largest. A write that must wait holds on to little more than it needs. */

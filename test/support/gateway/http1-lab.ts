@@ -11,6 +11,7 @@ import {
   headEnd,
   parseRequestHead,
   parseResponseHead,
+  plainHeads,
   type Refusal,
   refusePartialRequest,
   refusePartialResponse,
@@ -59,7 +60,11 @@ export function readRequest(
 ): Outcome<Http1Request> {
   return readInEverySplit(input, {
     skip: (buffer) => skipEmptyLines(buffer, 0, buffer.length),
-    parse: (text) => parseRequestHead(text, limits),
+    parse: (text) => {
+      const parsed = parseRequestHead(text, limits);
+      assertSameHead(parsed, text, (bytes) => plainHeads?.request(bytes, 0, bytes.length, limits));
+      return parsed;
+    },
     partial: (text, scan) => refusePartialRequest(text, limits, scan),
     resetBody: (body, head) => body.reset(head.framing, head.contentLength, bodyLimits),
   });
@@ -72,10 +77,28 @@ export function readResponse(
 ): Outcome<Http1Response> {
   return readInEverySplit(input, {
     skip: () => 0,
-    parse: (text) => parseResponseHead(text, requestMethod, headBytesMax),
+    parse: (text) => {
+      const parsed = parseResponseHead(text, requestMethod, headBytesMax);
+      assertSameHead(parsed, text, (bytes) =>
+        plainHeads?.response(bytes, 0, bytes.length, requestMethod, headBytesMax),
+      );
+      return parsed;
+    },
     partial: (text, scan) => refusePartialResponse(text, headBytesMax, scan),
     resetBody: (body, head) => body.reset(head.framing, head.contentLength, BODY_LIMITS),
   });
+}
+
+/** What the scanner of plain heads makes of it is the same, or nothing. */
+function assertSameHead(
+  parsed: object,
+  text: string,
+  scan: (bytes: Buffer) => object | undefined,
+): void {
+  const plain = scan(Buffer.from(text, 'latin1'));
+  if (plain === undefined) return;
+  assert.deepEqual(plain, parsed, JSON.stringify(text));
+  assert.equal(plainHeads?.stop, text.length);
 }
 
 /** Whole, cut in two at every byte, and byte by byte: the outcome is the same, and is returned. */

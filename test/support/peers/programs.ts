@@ -27,6 +27,8 @@ export type Peer =
   | 'busybox'
   | 'chromium'
   | 'promtool'
+  | 'clang'
+  | 'wasm-ld'
   | 'ssh';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));

@@ -59,6 +59,14 @@ export class HeadReader {
     return text;
   }
 
+  /** A head that is whole and was read elsewhere: what stands behind it in this read. */
+  skipTo(data: Buffer, stop: number, end: number): void {
+    this.buffer = data;
+    this.start = stop;
+    this.end = end;
+    this.#emptyLines = 0;
+  }
+
   /** What is wrong already with the part that is here. */
   refusal(limits: HeadLimits): Refusal | undefined {
     return this.#partial.refuseRequest(limits);

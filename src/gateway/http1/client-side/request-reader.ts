@@ -4,7 +4,13 @@
 import { NO_BYTES } from '../../transport.ts';
 import { Payload } from '../payload.ts';
 import type { BodyLimits, HeadLimits } from '../syntax.ts';
-import { BodyReader, type Http1Request, parseRequestHead, type Refusal } from '../syntax.ts';
+import {
+  BodyReader,
+  type Http1Request,
+  parseRequestHead,
+  plainHeads,
+  type Refusal,
+} from '../syntax.ts';
 import { BodyPace } from './body-pace.ts';
 import { HeadReader } from './head-reader.ts';
 
@@ -47,11 +53,17 @@ export class RequestReader {
 
   /** undefined: the head is not whole yet. */
   readHead(data: Buffer, start: number, end: number): Http1Request | Refusal | undefined {
+    const limits = this.#settings.requestLimits.head;
+    if (plainHeads !== undefined && !this.#heads.isPartial) {
+      const head = plainHeads.request(data, start, end, limits);
+      if (head !== undefined) {
+        this.#heads.skipTo(data, plainHeads.stop, end);
+        return head;
+      }
+    }
     const text = this.#heads.read(data, start, end);
-    if (text !== undefined) return parseRequestHead(text, this.#settings.requestLimits.head);
-    return this.#heads.isPartial
-      ? this.#heads.refusal(this.#settings.requestLimits.head)
-      : undefined;
+    if (text !== undefined) return parseRequestHead(text, limits);
+    return this.#heads.isPartial ? this.#heads.refusal(limits) : undefined;
   }
 
   /** What stands behind the head in the same read. Here all of the request before is forgotten. */

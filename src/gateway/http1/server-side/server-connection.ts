@@ -19,7 +19,7 @@ import { type Connection, type ConnectionHandler, NO_BYTES } from '../../transpo
 import type { Timed } from '../../wheel.ts';
 import type { Http1Context } from '../context.ts';
 import { Payload } from '../payload.ts';
-import { BodyReader, type Http1Response, parseResponseHead } from '../syntax.ts';
+import { BodyReader, type Http1Response } from '../syntax.ts';
 import type { Place } from './connection-pool.ts';
 import { Dial } from './dial.ts';
 import { RequestWriter } from './request-writer.ts';
@@ -267,11 +267,12 @@ export class ServerConnection implements ServerStream, ConnectionHandler, Timed 
 
   #readHead(data: Buffer, from: number, to: number): void {
     const heads = this.#heads;
-    const headBytesMax = this.#gateway.config.limits.responseHeadBytesMax;
     const attempt = this.#attempt;
     if (attempt === undefined) return this.#close();
-    for (let text = heads.read(data, from, to); text !== undefined; text = heads.next()) {
-      const head = parseResponseHead(text, attempt.requestMethod, headBytesMax);
+    const { requestMethod } = attempt;
+    const { responseHeadBytesMax } = this.#gateway.config.limits;
+    let head = heads.read(data, from, to, requestMethod, responseHeadBytesMax);
+    for (; head !== undefined; head = heads.next(requestMethod, responseHeadBytesMax)) {
       if (head.kind === 'refusal') return this.#lost(badResponse(this.server.id, head.reason));
       if (head.status === 101) return this.#openTunnel(head);
       if (head.status >= 200) return this.#beginBody(head);
@@ -282,8 +283,6 @@ export class ServerConnection implements ServerStream, ConnectionHandler, Timed 
       attempt.responseInterim(head);
       if (this.#attempt !== attempt) return; // The client went away meanwhile.
     }
-    const refused = heads.refusal(headBytesMax);
-    if (refused !== undefined) this.#lost(badResponse(this.server.id, refused.reason));
   }
 
   #closedEarly(what: string, code = ''): Failure {

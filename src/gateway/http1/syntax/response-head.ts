@@ -117,7 +117,8 @@ function sameLength(value: string): number {
   return others.every((other) => other === first) ? parseDigits(first) : -1;
 }
 
-function timeoutOf(value: string): number {
+/** Seconds of a Keep-Alive's `timeout`; -1 = it names none. */
+export function timeoutOf(value: string): number {
   const match = /(?:^|[,; \t])[Tt]imeout=([0-9]{1,6})(?![0-9])/.exec(value);
   return match === null ? -1 : parseDigits(match[1] ?? '');
 }

@@ -1,117 +1,62 @@
 // Least connections: the server with the fewest requests in flight per weight; among equals the
-// smooth weighted round robin decides. Compared by cross-multiplication, so exact. In a large tier the
-// servers with nothing unusual about them run in lanes (lane.ts), one for each weight and number of requests in
-// flight: a lane is compared as one server is, and only those of which a request began or ended change lanes.
-//
-// | weight 1: a 0, b 1, c 0, d 0 in flight | lanes {a c d} of 0, {b} of 1 | the first takes a step of the round robin |
+// smooth weighted round robin decides. Compared by cross-multiplication, so exact.
 //
 // Source: nginx src/http/modules/ngx_http_upstream_least_conn_module.c.
 
 import type { Server } from '../../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
-import { isOpen, mayTake, removeFrom } from '../open-servers.ts';
-import { Lane } from './lane.ts';
-import { advance, isAhead, SCANNED_MAX } from './round-robin.ts';
-
-const WEIGHTS = 2 ** 16;
+import { addInPlace, isOpen, mayTake, removeFrom } from '../open-servers.ts';
+import { advance } from './round-robin.ts';
 
 export class LeastConn implements Balancer {
-  /** Scanned one by one with each pick. */
-  readonly #loose: Server[];
-  /** By weight and number of requests in flight; empty ones are forgotten. */
-  readonly #lanes = new Map<number, Lane>();
-  #size: number;
+  readonly #servers: Server[];
 
-  constructor({ servers }: Pick<BalancerOptions, 'servers'>) {
-    this.#loose = servers.filter(isOpen);
-    this.#size = this.#loose.length;
+  constructor({ servers }: BalancerOptions) {
+    this.#servers = servers.filter(isOpen);
   }
 
   pick({ tried }: Balanced, nowMs: number): Server | undefined {
-    if (this.#size > SCANNED_MAX || this.#lanes.size > 0) this.#sort(tried);
     let least: Server | undefined;
-    let equals = 0;
-    const compare = (server: Server, count: number): void => {
+    let isTied = false;
+    for (const server of this.#servers) {
+      if (!mayTake(server, tried, nowMs)) continue;
       const order = least === undefined ? -1 : compareLoad(server, least, nowMs);
       if (order < 0) least = server;
-      if (order <= 0) equals = order < 0 ? count : equals + count;
-    };
-    for (const server of this.#loose) if (mayTake(server, tried, nowMs)) compare(server, 1);
-    for (const [key, { first, size }] of this.#lanes) {
-      if (first === undefined) this.#lanes.delete(key);
-      else compare(first, size);
+      if (order <= 0) isTied = order === 0;
     }
-    return least === undefined || equals === 1 ? least : this.#breakTie(least, tried, nowMs);
+    return least === undefined || !isTied ? least : breakTie(least, this.#servers, tried, nowMs);
   }
 
+  /** In the order of the table, because the first wins ties. */
   add(server: Server): void {
-    this.#loose.push(server);
-    this.#size += 1;
+    addInPlace(this.#servers, server);
   }
 
   remove(server: Server): void {
-    server.lane?.drop(server);
-    removeFrom(this.#loose, server);
-    this.#size -= 1;
+    removeFrom(this.#servers, server);
   }
 
   close(): void {
-    for (const lane of this.#lanes.values()) lane.dropAll();
+    // It keeps nothing on the servers.
   }
+}
 
-  /** One step of the round robin among the servers with as little load as this one. */
-  #breakTie(least: Server, tried: readonly Server[], nowMs: number): Server {
-    let best: Server | undefined;
-    let bestLane: Lane | undefined;
-    let most = 0;
-    let total = 0;
-    for (const server of this.#loose) {
-      if (!mayTake(server, tried, nowMs) || compareLoad(server, least, nowMs) !== 0) continue;
-      total += advance(server, nowMs);
-      if (best === undefined || isAhead(server, server.current, best, most)) {
-        best = server;
-        most = server.current;
-      }
-    }
-    for (const lane of this.#lanes.values()) {
-      const { first } = lane;
-      if (first === undefined || compareLoad(first, least, nowMs) !== 0) continue;
-      total += lane.advance();
-      const current = lane.currentOf(first);
-      if (best === undefined || isAhead(first, current, best, most)) {
-        best = first;
-        bestLane = lane;
-        most = current;
-      }
-    }
-    if (best === undefined) return least;
-    if (bestLane === undefined) best.current -= total;
-    else bestLane.pay(best, total);
-    return best;
+/** One step of the round robin among the servers with as little load as `least`, which is the first. */
+function breakTie(
+  least: Server,
+  servers: readonly Server[],
+  tried: readonly Server[],
+  nowMs: number,
+): Server {
+  let best = least;
+  let total = 0;
+  for (const server of servers) {
+    if (!mayTake(server, tried, nowMs) || compareLoad(server, least, nowMs) !== 0) continue;
+    total += advance(server, nowMs);
+    if (server.current > best.current) best = server;
   }
-
-  /** Takes the servers that this exchange has tried out of the lanes, and puts steady ones back in. */
-  #sort(tried: readonly Server[]): void {
-    for (const server of tried) server.lane?.drop(server);
-    let kept = 0;
-    for (const server of this.#loose) {
-      if (server.isSteady() && !tried.includes(server)) this.#laneFor(server).add(server);
-      else {
-        this.#loose[kept] = server;
-        kept += 1;
-      }
-    }
-    this.#loose.length = kept;
-  }
-
-  #laneFor({ inFlight, state: { weight } }: Server): Lane {
-    const key = inFlight * WEIGHTS + weight;
-    const known = this.#lanes.get(key);
-    if (known !== undefined) return known;
-    const lane = new Lane(weight, this.#loose, { isOfOneLoad: true });
-    this.#lanes.set(key, lane);
-    return lane;
-  }
+  best.current -= total;
+  return best;
 }
 
 /** Below 0 when `a` has less in flight per weight than `b`. */

@@ -3,8 +3,7 @@
 
 import type { Server } from '../../server.ts';
 import type { Balanced, BalancerOptions } from '../balancer.ts';
-import { addInPlace, isOpen, mayTake, placeOf, removeInPlace } from '../open-servers.ts';
-import { WeightTree } from '../weight-tree.ts';
+import { addInPlace, isOpen, mayTake, removeFrom } from '../open-servers.ts';
 
 /** The most draws for one request. After them the caller looks at all servers, as nginx does. */
 const DRAWS_MAX = 20;
@@ -12,18 +11,12 @@ const DRAWS_MAX = 20;
 export class WeightedDraw {
   readonly #servers: Server[];
   readonly #random: () => number;
-  /** All servers of the tier, in the table's order. */
-  readonly #all: readonly Server[];
-  /** Of these; 0 of one that the table does not let take requests. */
-  readonly #weights: WeightTree;
+  /** For each server, the sum of the weights up to it. Undefined after a change. */
+  #sums: Float64Array | undefined;
 
   constructor({ servers, random }: Pick<BalancerOptions, 'servers' | 'random'>) {
     this.#servers = servers.filter(isOpen);
     this.#random = random;
-    this.#all = servers;
-    this.#weights = new WeightTree(
-      servers.map((server) => (isOpen(server) ? server.state.weight : 0)),
-    );
   }
 
   /** In the table's order. */
@@ -33,12 +26,12 @@ export class WeightedDraw {
 
   add(server: Server): void {
     addInPlace(this.#servers, server);
-    this.#weights.set(placeOf(this.#all, server), server.state.weight);
+    this.#sums = undefined;
   }
 
   remove(server: Server): void {
-    removeInPlace(this.#servers, server);
-    this.#weights.set(placeOf(this.#all, server), 0);
+    removeFrom(this.#servers, server);
+    this.#sums = undefined;
   }
 
   /** The better of two that may take the request. When no second is drawn, the one, or undefined. */
@@ -59,7 +52,26 @@ export class WeightedDraw {
   }
 
   next(): Server | undefined {
-    const place = Math.floor(this.#random() * this.#weights.total);
-    return this.#all[this.#weights.find(place)];
+    this.#sums ??= sumsOf(this.#servers);
+    const sums = this.#sums;
+    const place = Math.floor(this.#random() * (sums[sums.length - 1] ?? 0));
+    let low = 0;
+    let high = sums.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((sums[middle] ?? 0) <= place) low = middle + 1;
+      else high = middle;
+    }
+    return this.#servers[low];
   }
+}
+
+function sumsOf(servers: readonly Server[]): Float64Array {
+  const sums = new Float64Array(servers.length);
+  let sum = 0;
+  for (const [index, { state }] of servers.entries()) {
+    sum += state.weight;
+    sums[index] = sum;
+  }
+  return sums;
 }

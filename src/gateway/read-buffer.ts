@@ -1,0 +1,41 @@
+// The one buffer that all sockets of this process read into: what comes is used, or copied, before the next read. It is
+// in memory that the scanner of heads sees too (http1/syntax/plain), so that a head is judged where it lies. Where this
+// Node gives no such memory, it is a buffer as any other.
+
+/** A head and a body of 64 kB come in one read: twice the reads and writes cost a third more. */
+export const READ_BYTES = 128 * 1024;
+
+const PAGE_BYTES = 64 * 1024;
+/** The first page is the scanner's own. */
+const READ_AT = PAGE_BYTES;
+/** The scanner looks at 16 bytes at once, also a little behind the last ones. */
+const MARGIN = 64;
+
+/** By places, which are offsets in the memory. */
+export const PLACES = {
+  read: READ_AT,
+  /** A head that came into another buffer. */
+  copied: READ_AT + READ_BYTES + MARGIN,
+  copiedBytesMax: 16 * 1024,
+  /** What is made of a head: up to one read. */
+  packed: READ_AT + READ_BYTES + 16 * 1024 + 2 * MARGIN,
+  end: READ_AT + 2 * READ_BYTES + 16 * 1024 + 3 * MARGIN,
+} as const;
+
+/** Undefined: this Node has none. */
+export const scanMemory = newMemory();
+
+export const readBuffer: Buffer =
+  scanMemory === undefined
+    ? Buffer.allocUnsafeSlow(READ_BYTES)
+    : Buffer.from(scanMemory.buffer, PLACES.read, READ_BYTES);
+
+function newMemory(): WebAssembly.Memory | undefined {
+  const pages = Math.ceil(PLACES.end / PAGE_BYTES);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+  } catch {
+    // Without a compiler (--jitless), or with little address space: it takes some GB of that, not of memory.
+    return undefined;
+  }
+}
