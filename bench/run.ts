@@ -25,6 +25,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   balancing: 'Balancing',
   registry: 'Registry',
   http1: 'HTTP/1.1 layer',
+  'access-log': 'A line of the access log',
 };
 
 const RESULTS = join(import.meta.dirname, 'RESULTS.md');

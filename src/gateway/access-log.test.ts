@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { accessLine } from '../../test/support/gateway/access-line.ts';
 import {
   closedPort,
   gatewayConfig,
@@ -27,28 +28,12 @@ import {
   startRawServer,
 } from '../../test/support/gateway/builders.ts';
 import { type Log, silentLog } from '../base/log.ts';
-import { type AccessLine, AccessLog, type LineDetails } from './access-log.ts';
+import { type AccessLine, AccessLog } from './access-log.ts';
 
-const LINE: AccessLine = {
-  id: '7f01',
-  client: '127.0.0.1',
-  listener: '0.0.0.0:80',
-  request: { method: 'GET', host: 'app.example', target: '/' },
-  status: 200,
-  bytes: 3,
-  ms: 1,
-  upstream: 'app',
-  servers: ['127.0.0.1:9001'],
-  result: 'answered',
-  reason: '',
-};
-
-/** JSON lines have nothing of it. */
-const DETAILS = {} as LineDetails;
-
-function writeLine(accessLog: AccessLog, line: AccessLine): void {
-  accessLog.write(line, DETAILS);
-}
+const LINE = accessLine({
+  ...{ client: '127.0.0.1', ms: 1, servers: ['127.0.0.1:9001'], onlyServer: '127.0.0.1:9001' },
+  request: { target: '/' },
+});
 
 function temporaryFile(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-access-'));
@@ -91,15 +76,14 @@ test('a line has the fields of the exchange', async (t) => {
   const file = temporaryFile(t);
   const accessLog = new AccessLog(file, silentLog);
   const before = Date.now();
-  writeLine(accessLog, {
+  accessLog.write({
     ...LINE,
     ms: 12.345,
     servers: ['a:1', 'b:2'],
     result: 'cut',
     reason: 'why',
   });
-  for (const ms of [0, 0.04, 0.96, 3, 1e7 + 0.26])
-    writeLine(accessLog, { ...LINE, ms, servers: [] });
+  for (const ms of [0, 0.04, 0.96, 3, 1e7 + 0.26]) accessLog.write({ ...LINE, ms, servers: [] });
   await accessLog.close();
   const [first, ...others] = linesOf(file);
   const { time, ...rest } = first ?? {};
@@ -124,6 +108,28 @@ test('a line has the fields of the exchange', async (t) => {
     others.map(({ ms, servers }) => [ms, servers]),
     [0, 0, 1, 3, 10_000_000.3].map((ms) => [ms, []]),
   );
+});
+
+test('the time is that of the millisecond, in whatever second', (t) => {
+  const file = temporaryFile(t);
+  t.mock.timers.enable({ apis: ['Date'] });
+  const accessLog = new AccessLog(file, silentLog);
+  const times = [999.5, 1000, 1001.2, 1005, 61_000, 86_400_000, 1.8e12, 1.8e12 + 70].map(
+    (wallMs, place) => {
+      t.mock.timers.setTime(wallMs);
+      accessLog.write({ ...LINE, endedMs: place * 1.01 });
+      // Within the same millisecond it is not read again.
+      t.mock.timers.setTime(1.9e12);
+      accessLog.write({ ...LINE, endedMs: place * 1.01 + 0.9 });
+      return new Date(wallMs).toISOString();
+    },
+  );
+  return accessLog.close().then(() => {
+    assert.deepEqual(
+      linesOf(file).map(({ time }) => time),
+      times.flatMap((time) => [time, time]),
+    );
+  });
 });
 
 test('the gateway writes what an exchange was: its bytes, its servers, how it ended', async (t) => {
@@ -171,20 +177,26 @@ test('an answer of the gateway and a tunnel have their lines, too', async (t) =>
 test('every character that can be in a field comes back from the line', async (t) => {
   const file = temporaryFile(t);
   const accessLog = new AccessLog(file, silentLog);
-  const fields = ['client', 'method', 'host', 'target', 'upstream', 'servers', 'result', 'reason'];
-  const texts = Array.from({ length: 256 }, (_, code) => `x${String.fromCharCode(code)}y`);
-  texts.push('"\\"\n\u2028', '\ud83d', '\uffff', '');
-  for (const text of texts) {
-    const request = { method: text, host: text, target: text };
-    const rest = { client: text, upstream: text, servers: [text, text], result: text };
-    writeLine(accessLog, { ...LINE, ...rest, request, reason: text });
+  const sent = ['client', 'method', 'host', 'target'];
+  const fields = [...sent, 'upstream', 'servers', 'result', 'reason'];
+  const texts = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).flatMap(
+    (character) => [`x${character}y`, character, `${character}${'long'.repeat(9)}`],
+  );
+  const words = ['"\\"\n\u2028', '\ud83d', '\uffff', ''];
+  for (const text of [...texts, ...words]) {
+    // What a client sends is read byte by byte.
+    const byClient = words.includes(text) ? '' : text;
+    const request = { method: byClient, host: byClient, target: byClient };
+    const rest = { client: byClient, upstream: text, servers: [text, text], result: text };
+    accessLog.write(accessLine({ ...rest, request, reason: text }));
   }
   await accessLog.close();
   assert.match(readFileSync(file, 'latin1'), /^[\x20-\x7e\n]*$/);
   const lines = linesOf(file);
-  for (const [index, text] of texts.entries()) {
+  for (const [index, text] of [...texts, ...words].entries()) {
     for (const field of fields) {
-      const expected = field === 'servers' ? [text, text] : text;
+      const isEmpty = words.includes(text) && sent.includes(field);
+      const expected = field === 'servers' ? [text, text] : isEmpty ? '' : text;
       assert.deepEqual(lines[index]?.[field], expected, `${field} of ${JSON.stringify(text)}`);
     }
   }
@@ -194,7 +206,7 @@ test('lines of any length are whole and in order', async (t) => {
   const file = temporaryFile(t);
   const accessLog = new AccessLog(file, silentLog);
   const lengths = [1, 70_000, 5, 65_536, 300_000, 1, ...Array.from({ length: 900 }, (_, at) => at)];
-  for (const length of lengths) writeLine(accessLog, withTarget('x'.repeat(length)));
+  for (const length of lengths) accessLog.write(withTarget('x'.repeat(length)));
   await accessLog.close();
   assert.deepEqual(
     linesOf(file).map(({ target }) => String(target).length),
@@ -209,13 +221,13 @@ test('after a rename the next lines are in a new file, and none is missing', asy
   const names: string[] = [];
   for (let round = 0; round < 20; round += 1) {
     // More than one block: some are under way when the name changes.
-    for (let count = 0; count < 700; count += 1) writeLine(accessLog, withTarget(`/${written++}`));
+    for (let count = 0; count < 700; count += 1) accessLog.write(withTarget(`/${written++}`));
     while (!existsSync(file)) await nextTurn();
     names.push(`${file}.${round}`);
     renameSync(file, `${file}.${round}`);
     accessLog.reopen();
   }
-  writeLine(accessLog, withTarget(`/${written++}`));
+  accessLog.write(withTarget(`/${written++}`));
   await accessLog.close();
   const targets = [...names, file].flatMap((name) => linesOf(name).map(({ target }) => target));
   assert.deepEqual(
@@ -237,7 +249,7 @@ test('when no new file can be opened, the old one is written on', async (t) => {
   accessLog.reopen();
   await refused;
   assert.deepEqual(said, ['access log cannot be opened anew; the old file is written on']);
-  writeLine(accessLog, LINE);
+  accessLog.write(LINE);
   await accessLog.close();
   assert.equal(linesOf(join(`${folder}-moved`, 'access.log')).length, 1);
   assert.equal(said.length, 1);
@@ -251,12 +263,12 @@ test('a full disk is said once, and lines are written again when there is room',
   const failed = heard();
   const accessLog = new AccessLog(file, log, { retryMs: 0 });
   t.after(() => accessLog.close());
-  writeLine(accessLog, LINE);
+  accessLog.write(LINE);
   accessLog.flush();
   await failed;
   let lines = 1;
   for (let round = 0; round < 3; round += 1) {
-    writeLine(accessLog, LINE);
+    accessLog.write(LINE);
     accessLog.flush();
     lines += 1;
     await nextTurn();
@@ -266,7 +278,7 @@ test('a full disk is said once, and lines are written again when there is room',
   rmSync(file);
   const recovered = heard();
   const timer = setInterval(() => {
-    writeLine(accessLog, LINE);
+    accessLog.write(LINE);
     lines += 1;
     accessLog.flush();
   }, 5);
@@ -287,11 +299,11 @@ test('between a failure and the next attempt nothing is tried, only counted', as
   const { log, said, heard } = listener();
   const failed = heard();
   const accessLog = new AccessLog(file, log, { retryMs: 3_600_000 });
-  writeLine(accessLog, LINE);
+  accessLog.write(LINE);
   accessLog.flush();
   await failed;
   rmSync(file);
-  writeLine(accessLog, LINE);
+  accessLog.write(LINE);
   accessLog.flush();
   await nextTurn();
   assert.equal(existsSync(file), false);
@@ -301,7 +313,7 @@ test('between a failure and the next attempt nothing is tried, only counted', as
   const recovered = heard();
   // Until the file is known to be open, lines still count as lost.
   const timer = setInterval(() => {
-    writeLine(accessLog, LINE);
+    accessLog.write(LINE);
     accessLog.flush();
   }, 5);
   await recovered;
@@ -356,7 +368,7 @@ test('more than the bound is not kept: it is dropped and counted', async (t) => 
   const file = temporaryFile(t);
   const { log, said } = listener();
   const accessLog = new AccessLog(file, log, { queuedBytesMax: 200_000 });
-  for (let count = 0; count < 5000; count += 1) writeLine(accessLog, LINE);
+  for (let count = 0; count < 5000; count += 1) accessLog.write(LINE);
   await accessLog.close();
   const lines = linesOf(file);
   const { dropped } = lines.find((line) => 'dropped' in line) ?? {};
@@ -370,7 +382,7 @@ test('lines that are lost for good are said at the end', async (t) => {
   symlinkSync('/dev/full', file);
   const { log, said } = listener();
   const accessLog = new AccessLog(file, log);
-  writeLine(accessLog, LINE);
+  accessLog.write(LINE);
   await accessLog.close();
   assert.deepEqual(said, ['access log cannot be written', 'access log lines were lost']);
 });

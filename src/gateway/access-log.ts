@@ -4,46 +4,57 @@
 
 import type { Log } from '../base/log.ts';
 import { parseLogFormat } from '../model.ts';
-import { jsonLine } from './access-log/json-line.ts';
-import { lineMaker, type MakeLine } from './access-log/line-format.ts';
+import { jsonWriter } from './access-log/json-line.ts';
+import type { KeptRuns, LogKeeper } from './access-log/kept-runs.ts';
+import { LineBuffer } from './access-log/line-buffer.ts';
+import { templateWriter } from './access-log/line-format.ts';
 import { LineOutput, type LineOutputOptions } from './access-log/line-output.ts';
+import type { Write } from './access-log/line-parts.ts';
 import type { RequestHead } from './message.ts';
 
-export type AccessLine = {
+export type { KeptRuns, Write };
+export { LineBuffer };
+
+/** What a line can tell. What is costly is worked out when a format asks for it. */
+export interface AccessLine {
   /** Of the request: docs/requests.md. */
   readonly id: string;
+  /** It is `idPrefix` and this number in hexadecimal digits, 8 or more; 0: `id` alone says it. */
+  readonly idNumber: number;
+  readonly idPrefix: string;
   /** The address of who sent the request, as Forwarding knows it. */
   readonly client: string;
+  /** What lasts as long as the client's connection. */
+  readonly keeper: LogKeeper;
   /** The id of the listener that it came in by. */
   readonly listener: string;
-  readonly request: Pick<RequestHead, 'method' | 'host' | 'target'>;
-  /** 0 = none. */
+  readonly scheme: string;
+  readonly request: RequestHead;
+  /** Of the response; 0 = none. */
   readonly status: number;
+  /** The same, or of the answer that refused its body. */
+  readonly statusOrRefusal: number;
   /** That the server sent of the body, or through a tunnel. */
   readonly bytes: number;
+  /** Of the response, as the server or the gateway wrote them: `Name: value CRLF`. */
+  readonly sentFields: string;
+  readonly bytesSent: number;
+  readonly bodyBytesSent: number;
   readonly ms: number;
+  /** When it ended, on the clock of the gateway. */
+  readonly endedMs: number;
   readonly upstream: string;
   /** Every server that was tried, in order. */
   readonly servers: readonly string[];
+  /** Where only one was tried, it; else ''. */
+  readonly onlyServer: string;
+  readonly attempts: readonly AttemptFacts[];
   /** `answered`, `cut`, `lost`, `clientGone` or `refused`. */
   readonly result: string;
   /** Why, when the gateway itself answered or cut; else ''. */
   readonly reason: string;
-};
-
-/** What a template can ask for beside that; it is worked out when it is asked for. */
-export interface LineDetails {
-  readonly request: RequestHead;
-  readonly scheme: string;
-  /** 0 = none. */
-  readonly status: number;
-  /** Of the response, as the server or the gateway wrote them: `Name: value CRLF`. */
-  readonly sentFields: string;
   /** '' = none. */
   readonly traceId: string;
-  readonly bytesSent: number;
-  readonly bodyBytesSent: number;
-  readonly attempts: readonly AttemptFacts[];
 }
 
 export type AttemptFacts = {
@@ -66,33 +77,34 @@ const FLUSH_MS = 500;
 export class AccessLog {
   readonly #output: LineOutput;
   readonly #timer: NodeJS.Timeout;
-  readonly #make: MakeLine;
-  #block: Buffer;
-  #bytes = 0;
-  #lines = 0;
+  readonly #write: Write;
+  readonly #buffer: LineBuffer;
+  /** The time for everybody, and when it was read, on the clock of the gateway. */
+  #wallMs = 0;
+  #readAtMs = Number.NEGATIVE_INFINITY;
 
   /** `file` is a path, or '-' for standard output. */
   constructor(file: string, log: Log, options: AccessLogOptions = {}) {
-    this.#make = makerOf(options.format ?? 'json');
+    this.#write = writerOf(options.format ?? 'json');
     this.#output = new LineOutput(file, log, options);
-    this.#block = this.#output.block(0);
+    this.#buffer = new LineBuffer(this.#output);
     this.#timer = setInterval(() => this.flush(), FLUSH_MS).unref();
   }
 
-  write(line: AccessLine, details: LineDetails): void {
-    const text = this.#make(line, details);
-    if (this.#bytes + text.length > this.#block.length) {
-      this.#seal();
-      this.#block = this.#output.block(text.length);
+  write(line: AccessLine): void {
+    const { endedMs } = line;
+    // To the millisecond: that is as often as it is read.
+    if (!(endedMs - this.#readAtMs < 1)) {
+      this.#readAtMs = endedMs;
+      this.#wallMs = Date.now();
     }
-    this.#bytes += this.#block.write(text, this.#bytes, 'latin1');
-    this.#lines += 1;
+    this.#buffer.begin();
+    this.#write(line, this.#buffer, this.#wallMs);
+    this.#buffer.end();
   }
 
   flush(): void {
-    if (this.#lines === 0) return;
-    this.#seal();
-    this.#block = this.#output.block(0);
+    this.#buffer.flush();
   }
 
   /** What comes from now on goes into a file of the configured name, also when the old one was renamed. */
@@ -104,21 +116,15 @@ export class AccessLog {
   /** Resolves when every line is written or counted lost. */
   close(): Promise<void> {
     clearInterval(this.#timer);
-    if (this.#lines > 0) this.#seal();
+    this.flush();
     return this.#output.close();
-  }
-
-  #seal(): void {
-    this.#output.write(this.#block, this.#bytes, this.#lines);
-    this.#bytes = 0;
-    this.#lines = 0;
   }
 }
 
-function makerOf(format: string): MakeLine {
-  if (format === 'json') return jsonLine;
+function writerOf(format: string): Write {
+  if (format === 'json') return jsonWriter();
   const parsed = parseLogFormat(format);
   // The configuration has refused it.
   if ('problem' in parsed) throw new Error(`access log format: ${parsed.problem}`);
-  return lineMaker(parsed);
+  return templateWriter(parsed);
 }

@@ -1,6 +1,7 @@
 // The face of the exchange: one client request and its response, as policy. Both of its sides are
 // interfaces that a version of HTTP implements: ClientStream and ServerStream.
 
+export { Attempts } from './exchange/attempts.ts';
 export type { ClientStream, ClientStreamHandler } from './exchange/client-stream.ts';
 export type { ExchangeContext } from './exchange/context.ts';
 export { Exchange } from './exchange/exchange.ts';
@@ -15,5 +16,5 @@ export {
   whileSending,
 } from './exchange/retry.ts';
 export type { ServerStream, ServerStreamHandler, ServerStreams } from './exchange/server-stream.ts';
-export { tellRefusal } from './exchange/tell.ts';
+export { type EndedRequest, type HowEnded, tell, tellRefusal } from './exchange/tell.ts';
 export { isOffered } from './exchange/upgrade.ts';

@@ -26,14 +26,52 @@ export function cookieValue(fields: string, name: string): string {
   return '';
 }
 
-/** Of all such fields, joined by `, `; undefined where there is none. */
-export function fieldValues(fields: string, name: string): string | undefined {
-  let values: string | undefined;
-  for (let at = findField(fields, name, 0); at !== -1; at = findField(fields, name, at)) {
-    const value = fields.slice(at, fields.indexOf('\r', at));
-    values = values === undefined ? value : `${values}, ${value}`;
+/** The values of some fields, found in one pass over all lines. */
+export class FieldScan {
+  readonly #names: string[] = [];
+  readonly #values: (string | undefined)[] = [];
+  /** Places of the names that begin with a letter, by its code in lower case. */
+  readonly #byFirst: (number[] | undefined)[] = new Array(128);
+
+  get isEmpty(): boolean {
+    return this.#names.length === 0;
   }
-  return values;
+
+  /** The place of a name, in lower case. */
+  add(name: string): number {
+    const place = this.#names.push(name) - 1;
+    const code = name.charCodeAt(0);
+    this.#byFirst[code] = [...(this.#byFirst[code] ?? []), place];
+    this.#values.push(undefined);
+    return place;
+  }
+
+  read(fields: string): void {
+    this.#values.fill(undefined);
+    for (let start = 0; start < fields.length; ) {
+      const code = fields.charCodeAt(start);
+      const places = this.#byFirst[code >= 0x41 && code <= 0x5a ? code | 0x20 : code];
+      if (places !== undefined) {
+        for (const place of places) this.#take(fields, start, place);
+      }
+      start = fields.indexOf('\n', start) + 1;
+      if (start === 0) return;
+    }
+  }
+
+  /** Of all such fields in what was read last, joined by `, `; undefined where there is none. */
+  valueAt(place: number): string | undefined {
+    return this.#values[place];
+  }
+
+  #take(fields: string, start: number, place: number): void {
+    const name = this.#names[place] ?? '';
+    const colon = start + name.length;
+    if (fields.charCodeAt(colon) !== 0x3a || !isNameAt(fields, start, name)) return;
+    const value = fields.slice(colon + 2, fields.indexOf('\r', colon));
+    const before = this.#values[place];
+    this.#values[place] = before === undefined ? value : `${before}, ${value}`;
+  }
 }
 
 const SPACE = 0x20;

@@ -11,6 +11,7 @@
 //
 // **Source:** ngx_http_realip_module with `real_ip_recursive on`.
 
+import type { KeptRuns } from './access-log.ts';
 import { AddressSet, ipOf, peerAddress } from './forwarding/addresses.ts';
 import { hostOf } from './host.ts';
 import type { RequestHead } from './message.ts';
@@ -38,6 +39,8 @@ export type Peer = Pick<Connection, 'remoteAddress' | 'scheme'>;
 export class Forwarding {
   /** The other end of the connection. */
   readonly peer: string;
+  /** What the access log keeps of this connection. */
+  logged: KeptRuns | undefined;
   readonly #trusted: AddressSet;
   readonly #isTrusted: boolean;
   readonly #via: string;

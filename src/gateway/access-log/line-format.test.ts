@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { freePorts } from '../../../test/support/base/ports.ts';
 import { until } from '../../../test/support/base/until.ts';
+import { accessLine, type LinePatch, Taken } from '../../../test/support/gateway/access-line.ts';
 import {
   closedPort,
   RawClient,
@@ -16,31 +17,7 @@ import {
 } from '../../../test/support/gateway/builders.ts';
 import { startNginx } from '../../../test/support/peers/nginx.ts';
 import { LOG_VARIABLES, type LogFormat, parseLogFormat } from '../../model.ts';
-import type { AccessLine, LineDetails } from '../access-log.ts';
-import type { RequestHead } from '../message.ts';
-import { lineMaker } from './line-format.ts';
-
-/** Not everything that a head has is asked for. */
-const REQUEST = {
-  ...{ method: 'GET', target: '/a?b=c', rawTarget: '/a?b=c', protocol: 'HTTP/1.1' },
-  ...{ host: 'app.example', authority: 'App.example:80', framing: 'none', contentLength: 0 },
-  ...{ fields: 'X-A: 1\r\nCookie: k=v; q="x"\r\nx-a: 2\r\n', forwardedFor: '10.9.9.9' },
-} as Partial<RequestHead> as RequestHead;
-
-const LINE: AccessLine = {
-  ...{ id: '7f01', client: '10.0.0.1', listener: '0.0.0.0:80', request: REQUEST },
-  ...{ status: 200, bytes: 3, ms: 12.6, upstream: 'app', servers: ['a:1', 'b:2'] },
-  ...{ result: 'answered', reason: '' },
-};
-
-const DETAILS: LineDetails = {
-  ...{ request: REQUEST, scheme: 'http', status: 200, traceId: '' },
-  ...{ sentFields: 'Content-Type: a/b\r\n', bytesSent: 99, bodyBytesSent: 3 },
-  attempts: [
-    { server: 'a:1', status: 502, connectMs: null, headMs: null, tookMs: 1.2 },
-    { server: 'b:2', status: 200, connectMs: 0, headMs: 10, tookMs: 1011.6 },
-  ],
-};
+import { templateWriter } from './line-format.ts';
 
 function formatOf(text: string): LogFormat {
   const format = parseLogFormat(text);
@@ -48,8 +25,10 @@ function formatOf(text: string): LogFormat {
   return format;
 }
 
-function lineOf(text: string, line: Partial<AccessLine> = {}, details: Partial<LineDetails> = {}) {
-  return lineMaker(formatOf(text))({ ...LINE, ...line }, { ...DETAILS, ...details });
+function lineOf(text: string, patch: LinePatch = {}): string {
+  const taken = new Taken();
+  taken.write(templateWriter(formatOf(text)), accessLine(patch));
+  return taken.text;
 }
 
 const CASES: readonly (readonly [template: string, line: string])[] = [
@@ -79,9 +58,9 @@ test('every variable that is offered is made', () => {
 });
 
 test('a client that left before an answer is 499, and a gateway that stopped 000', () => {
-  assert.equal(lineOf('$status', { result: 'clientGone' }, { status: 0 }), '499\n');
-  assert.equal(lineOf('$status', { result: 'clientGone' }, { status: 413 }), '413\n');
-  assert.equal(lineOf('$status', { result: 'lost' }, { status: 0 }), '000\n');
+  assert.equal(lineOf('$status', { result: 'clientGone', statusOrRefusal: 0 }), '499\n');
+  assert.equal(lineOf('$status', { result: 'clientGone', statusOrRefusal: 413 }), '413\n');
+  assert.equal(lineOf('$status', { result: 'lost', statusOrRefusal: 0 }), '000\n');
 });
 
 const REFUSED: readonly (readonly [text: string, problem: RegExp])[] = [

@@ -5,113 +5,133 @@
 // **Source:** ngx_http_log_module (`escape=default` and `json`), and its `combined`.
 
 import type { LogFormat, LogPiece, LogVariable } from '../../model.ts';
-import type { AccessLine, AttemptFacts, LineDetails } from '../access-log.ts';
-import { cookieValue, fieldValues } from '../field-values.ts';
-import { safe } from './json-line.ts';
+import type { AccessLine, AttemptFacts } from '../access-log.ts';
+import { cookieValue, FieldScan } from '../field-values.ts';
+import { JSON_STYLE, writeId } from './json-line.ts';
+import type { LineBuffer } from './line-buffer.ts';
+import { type LineStyle, lineWriter, type Part, type Read, type Write } from './line-parts.ts';
 import { isoLocalTime, localTime } from './local-time.ts';
 
-export type MakeLine = (line: AccessLine, details: LineDetails) => string;
+const NGINX_STYLE: LineStyle = { escapes: hexEscaped, none: '-' };
 
-/** undefined: there is none, which is `-`. */
-type Read = (line: AccessLine, details: LineDetails) => string | undefined;
-
-export function lineMaker({ escaping, pieces }: LogFormat): MakeLine {
-  const parts = pieces.map((piece) => partOf(piece, escaping));
-  return (line, details) => {
-    let text = '';
-    for (const part of parts) text += typeof part === 'string' ? part : part(line, details);
-    return `${text}\n`;
+/** Makes the lines of one log. */
+export function templateWriter({ escaping, pieces }: LogFormat): Write {
+  const asked = new FieldScan();
+  const sent = new FieldScan();
+  const parts = pieces.flatMap((piece) => partsOf(piece, asked, sent));
+  const scan: Write = ({ request, sentFields }) => {
+    asked.read(request.fields);
+    if (!sent.isEmpty) sent.read(sentFields);
   };
+  const first: Part[] = asked.isEmpty && sent.isEmpty ? [] : [{ kind: 'write', write: scan }];
+  return lineWriter([...first, ...parts], escaping === 'json' ? JSON_STYLE : NGINX_STYLE);
 }
 
-function partOf(piece: LogPiece, escaping: LogFormat['escaping']): string | MakeLine {
-  if (piece.kind === 'text') return Buffer.from(piece.text, 'utf8').toString('latin1');
-  const read = readerOf(piece);
-  if (escaping === 'json') return (line, details) => safe(read(line, details) ?? '');
-  if (piece.kind === 'variable' && PLAIN.has(piece.name))
-    return (line, details) => read(line, details) ?? '-';
-  return (line, details) => {
-    const value = read(line, details);
-    return value === undefined ? '-' : hexEscaped(value);
-  };
-}
-
-function readerOf(piece: Exclude<LogPiece, { kind: 'text' }>): Read {
-  const { name } = piece;
+function partsOf(piece: LogPiece, asked: FieldScan, sent: FieldScan): readonly Part[] {
   switch (piece.kind) {
+    case 'text':
+      return [{ kind: 'text', text: Buffer.from(piece.text, 'utf8').toString('latin1') }];
     case 'variable':
-      return READERS[piece.name];
+      return piece.name === 'remote_user' ? [remoteUser(asked)] : VARIABLES[piece.name];
     case 'cookie':
-      return (_, { request }) => given(cookieValue(request.fields, name));
+      return [each(({ request }) => given(cookieValue(request.fields, piece.name)))];
     case 'http':
-      return TAKEN_OUT[name] ?? ((_, { request }) => fieldValues(request.fields, name));
+      return [TAKEN_OUT[piece.name] ?? httpField(asked, piece.name)];
     case 'sent_http':
-      return (_, { sentFields }) => fieldValues(sentFields, name);
+      return [httpField(sent, piece.name)];
   }
 }
 
-/** Fields that are not among the others, because the gateway says them itself. */
-const TAKEN_OUT: Readonly<Record<string, Read>> = {
-  host: (_, { request }) => given(request.authority),
-  'content-length': contentLength,
-  'x-forwarded-for': (_, { request }) => given(request.forwardedFor),
-  'x-forwarded-proto': (_, { request }) => given(request.forwardedProto),
-  'x-forwarded-host': (_, { request }) => given(request.forwardedHost),
-  upgrade: (_, { request }) => given(request.upgrade),
-};
+/** A browser says what it is with each request, and the same. */
+function httpField(scan: FieldScan, name: string): Part {
+  const place = scan.add(name);
+  return { kind: name === 'user-agent' ? 'client' : 'each', read: () => scan.valueAt(place) };
+}
 
-const READERS: Readonly<Record<LogVariable, Read>> = {
-  remote_addr: ({ client }) => client,
-  remote_user: (_, { request }) => userOf(request.fields),
-  time_local: () => localTime(Date.now()),
-  time_iso8601: () => isoLocalTime(Date.now()),
-  msec: () => seconds(Date.now()),
-  request: (_, { request }) => `${request.method} ${request.rawTarget} ${request.protocol}`,
-  request_method: (_, { request }) => request.method,
-  request_uri: (_, { request }) => request.target,
-  uri: (_, { request: { target } }) => target.slice(0, mark(target)),
-  args: (_, { request: { target } }) => given(target.slice(mark(target) + 1)),
-  server_protocol: (_, { request }) => request.protocol,
-  scheme: (_, { scheme }) => scheme,
-  host: (_, { request }) => given(request.host),
-  content_length: contentLength,
-  status: statusText,
-  bytes_sent: (_, { bytesSent }) => String(bytesSent),
-  body_bytes_sent: (_, { bodyBytesSent }) => String(bodyBytesSent),
-  request_time: ({ ms }) => seconds(ms),
-  request_id: ({ id }) => id,
-  trace_id: (_, { traceId }) => given(traceId),
-  upstream: ({ upstream }) => given(upstream),
-  upstream_addr: ({ servers }) => given(servers.join(', ')),
-  upstream_status: each(({ status }) => (status === 0 ? '-' : String(status))),
-  upstream_connect_time: each(({ connectMs }) => secondsOr(connectMs)),
-  upstream_header_time: each(({ headMs }) => secondsOr(headMs)),
-  upstream_response_time: each(({ tookMs }) => seconds(tookMs)),
-  listener: ({ listener }) => listener,
-  result: ({ result }) => result,
-  reason: ({ reason }) => given(reason),
-  pid: () => PID,
+/** Fields that are not among the others, because the gateway says them itself. */
+const TAKEN_OUT: Readonly<Record<string, Part>> = {
+  host: { kind: 'client', read: ({ request }) => given(request.authority) },
+  'content-length': each(contentLength),
+  'x-forwarded-for': each(({ request }) => given(request.forwardedFor)),
+  'x-forwarded-proto': each(({ request }) => given(request.forwardedProto)),
+  'x-forwarded-host': each(({ request }) => given(request.forwardedHost)),
+  upgrade: each(({ request }) => given(request.upgrade)),
 };
 
 const PID = String(process.pid);
+const SPACE: Part = { kind: 'text', text: ' ' };
 
-/** Nothing in these is a client's, so nothing needs to be looked for. */
-const PLAIN: ReadonlySet<LogVariable> = new Set([
-  ...(['remote_addr', 'time_local', 'time_iso8601', 'msec', 'server_protocol', 'scheme'] as const),
-  ...(['status', 'bytes_sent', 'body_bytes_sent', 'request_time', 'pid'] as const),
-]);
+/** What is plain has nothing of a client's. */
+const VARIABLES: Readonly<Record<Exclude<LogVariable, 'remote_user'>, readonly Part[]>> = {
+  remote_addr: [{ kind: 'client', isPlain: true, read: ({ client }) => client }],
+  time_local: [written((_, into, wallMs) => into.text(localTime(wallMs)))],
+  time_iso8601: [written((_, into, wallMs) => into.text(isoLocalTime(wallMs)))],
+  msec: [written((_, into, wallMs) => writeSeconds(into, wallMs))],
+  request: [
+    each(({ request }) => request.method),
+    ...[SPACE, each(({ request }) => request.rawTarget), SPACE],
+    { kind: 'each', isPlain: true, read: ({ request }) => request.protocol },
+  ],
+  request_method: [each(({ request }) => request.method)],
+  request_uri: [each(({ request }) => request.target)],
+  uri: [each(({ request: { target } }) => target.slice(0, mark(target)))],
+  args: [each(({ request: { target } }) => given(target.slice(mark(target) + 1)))],
+  server_protocol: [{ kind: 'client', isPlain: true, read: ({ request }) => request.protocol }],
+  scheme: [{ kind: 'client', isPlain: true, read: ({ scheme }) => scheme }],
+  host: [{ kind: 'client', read: ({ request }) => given(request.host) }],
+  content_length: [each(contentLength)],
+  status: [written(writeStatus)],
+  bytes_sent: [written(({ bytesSent }, into) => into.digits(bytesSent))],
+  body_bytes_sent: [written(({ bodyBytesSent }, into) => into.digits(bodyBytesSent))],
+  request_time: [written(({ ms }, into) => writeSeconds(into, ms))],
+  request_id: [written(writeId)],
+  trace_id: [each(({ traceId }) => given(traceId))],
+  upstream: [{ kind: 'server', read: ({ upstream }) => given(upstream) }],
+  upstream_addr: [
+    { kind: 'server', isServer: true, read: ({ servers }) => given(servers.join(', ')) },
+  ],
+  upstream_status: [ofAttempts(({ status }) => (status === 0 ? '-' : String(status)))],
+  upstream_connect_time: [ofAttempts(({ connectMs }) => secondsOr(connectMs))],
+  upstream_header_time: [ofAttempts(({ headMs }) => secondsOr(headMs))],
+  upstream_response_time: [ofAttempts(({ tookMs }) => seconds(tookMs))],
+  listener: [{ kind: 'client', read: ({ listener }) => listener }],
+  result: [{ kind: 'server', read: ({ result }) => result }],
+  reason: [{ kind: 'server', read: ({ reason }) => given(reason) }],
+  pid: [{ kind: 'client', isPlain: true, read: () => PID }],
+};
 
-function each(text: (attempt: AttemptFacts) => string): Read {
-  return (_, { attempts }) => given(attempts.map(text).join(', '));
+function each(read: Read): Part {
+  return { kind: 'each', read };
+}
+
+function written(write: Write): Part {
+  return { kind: 'write', write };
+}
+
+function remoteUser(asked: FieldScan): Part {
+  const place = asked.add('authorization');
+  return each(() => userOf(asked.valueAt(place)));
+}
+
+function ofAttempts(text: (attempt: AttemptFacts) => string): Part {
+  return {
+    kind: 'each',
+    isPlain: true,
+    read: ({ attempts }) => {
+      const [first] = attempts;
+      if (first === undefined) return undefined;
+      return attempts.length === 1 ? text(first) : attempts.map(text).join(', ');
+    },
+  };
 }
 
 /** The client has left before there was a response: nginx's 499. */
-function statusText({ result }: AccessLine, { status }: LineDetails): string {
-  if (status === 0) return result === 'clientGone' ? '499' : '000';
-  return String(status);
+function writeStatus({ statusOrRefusal: status, result }: AccessLine, into: LineBuffer): void {
+  if (status === 0) into.text(result === 'clientGone' ? '499' : '000');
+  else into.digits(status);
 }
 
-function contentLength(_: AccessLine, { request }: LineDetails): string | undefined {
+function contentLength({ request }: AccessLine): string | undefined {
   return request.framing === 'length' ? String(request.contentLength) : undefined;
 }
 
@@ -136,20 +156,29 @@ function seconds(ms: number): string {
   return `${(whole - rest) / 1000}.${digits}`;
 }
 
+/** The same, without a text in between. */
+function writeSeconds(into: LineBuffer, ms: number): void {
+  const whole = Math.max(0, Math.round(ms));
+  const rest = whole % 1000;
+  into.digits((whole - rest) / 1000);
+  into.text('.');
+  into.digits(rest, 3);
+}
+
 /** Without the password. Source: RFC 7617 2. */
-function userOf(fields: string): string | undefined {
-  const [, word = ''] = /^basic +(\S+)$/i.exec(fieldValues(fields, 'authorization') ?? '') ?? [];
+function userOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined;
+  const [, word = ''] = /^basic +(\S+)$/i.exec(authorization) ?? [];
   if (word === '') return undefined;
   const pair = Buffer.from(word, 'base64').toString('latin1');
   const colon = pair.indexOf(':');
   return colon === -1 ? undefined : given(pair.slice(0, colon));
 }
 
-const UNSAFE = /["\\\x00-\x1f\x7f-\xff]/;
-const UNSAFE_EACH = new RegExp(UNSAFE, 'g');
+const UNSAFE_EACH = /["\\\x00-\x1f\x7f-\xff]/g;
 
 function hexEscaped(text: string): string {
-  return UNSAFE.test(text) ? text.replace(UNSAFE_EACH, hexOf) : text;
+  return text.replace(UNSAFE_EACH, hexOf);
 }
 
 function hexOf(character: string): string {

@@ -1,4 +1,7 @@
-// The time as nginx's log writes it, in the time zone of the machine; each is made once per second.
+// The time as lines have it: nginx's two in the time zone of the machine, and the one of JSON lines. Each is made once
+// per second.
+
+import type { LineBuffer } from './line-buffer.ts';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
@@ -14,6 +17,17 @@ export const isoLocalTime = oncePerSecond((date) => {
   return `${day}T${clock(date)}${zone(date, ':')}`;
 });
 
+const utcSecond = oncePerSecond((date) =>
+  date.toISOString().slice(0, 'YYYY-MM-DDTHH:MM:SS.'.length),
+);
+
+/** `2026-11-27T18:47:07.123Z` */
+export function utcTime(into: LineBuffer, ms: number): void {
+  into.text(utcSecond(ms));
+  into.digits(ms % 1000, 3);
+  into.text('Z');
+}
+
 function oncePerSecond(make: (date: Date) => string): (ms: number) => string {
   let second = -1;
   let text = '';
@@ -21,7 +35,8 @@ function oncePerSecond(make: (date: Date) => string): (ms: number) => string {
     const now = Math.floor(ms / 1000);
     if (now !== second) {
       second = now;
-      text = make(new Date(ms));
+      // Flat: it is copied character by character, by every line of the second.
+      text = make(new Date(ms)).split('').join('');
     }
     return text;
   };

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RequestHead } from '../message.ts';
+import { RequestIds } from '../recorder.ts';
 import { Attempts } from './attempts.ts';
 import type { ClientStream } from './client-stream.ts';
 import { failure } from './retry.ts';
 
 const NO_LIMITS = { tries: 0, triesTimeoutMs: 0 };
 
-function attempts(method: string): Attempts {
-  const head: Partial<RequestHead> = { method, target: '/', host: 'a', fields: '' };
+function attempts(method: string, requestId = ''): Attempts {
+  const head: Partial<RequestHead> = { method, target: '/', host: 'a', fields: '', requestId };
   // Neither is asked for more.
   return new Attempts(head as RequestHead, {} as ClientStream, 0);
 }
@@ -52,4 +53,20 @@ test('one request counts against one server at most, but for one that cannot be 
   assert.equal(one.outcomeOf(closed, true), 'failure');
   assert.equal(one.outcomeOf(closed, true), 'spared');
   assert.equal(one.outcomeOf(refused, true), 'failure');
+});
+
+test('the id of a request is one, whether its number or its text is asked for first', () => {
+  const ids = new RequestIds('gw-');
+  const numbered = attempts('GET');
+  assert.deepEqual([numbered.idNumberFrom(ids), numbered.idNumberFrom(ids)], [1, 1]);
+  assert.deepEqual([numbered.idFrom(ids), numbered.idFrom(ids)], ['gw-00000001', 'gw-00000001']);
+  assert.equal(numbered.idNumberFrom(ids), 1);
+  const named = attempts('GET', 'mine');
+  assert.equal(named.idFrom(ids), 'gw-00000002');
+  assert.equal(named.idNumberFrom(ids), 0);
+  ids.mode = 'trust';
+  const trusted = attempts('GET', 'mine');
+  assert.equal(trusted.idNumberFrom(ids), 0);
+  assert.equal(trusted.idFrom(ids), 'mine');
+  assert.equal(attempts('GET', 'not "mine"').idNumberFrom(ids), 3);
 });

@@ -74,6 +74,7 @@ export class Attempts implements Balanced {
   readonly #head: RequestHead;
   readonly #client: ClientStream;
   #id = '';
+  #idNumber = 0;
 
   constructor(head: RequestHead, client: ClientStream, nowMs: number) {
     this.beganMs = nowMs;
@@ -84,8 +85,17 @@ export class Attempts implements Balanced {
 
   /** Of the request; it is made for whoever asks first. */
   idFrom(ids: RequestIds): string {
-    if (this.#id === '') this.#id = ids.idOf(this.#head.requestId);
+    if (this.#id === '')
+      this.#id = this.#idNumber > 0 ? ids.textOf(this.#idNumber) : ids.idOf(this.#head.requestId);
     return this.#id;
+  }
+
+  /** The same as a number, as long as nobody has asked for the text; 0: there is a text. */
+  idNumberFrom(ids: RequestIds): number {
+    if (this.#idNumber > 0 || this.#id !== '' || ids.takes(this.#head.requestId))
+      return this.#idNumber;
+    this.#idNumber = ids.next();
+    return this.#idNumber;
   }
 
   /** How long the client waited for the head of the last attempt's answer. */

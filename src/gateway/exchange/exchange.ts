@@ -390,7 +390,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     if (accessLog !== undefined || kind !== '' || attempts.trace?.isSampled === true) {
       const [client, head, body, gateway] = [this.#client, this.head, this.#body, this.#gateway];
       const of = { gateway, client, head, body, attempts, upstream, server };
-      tell({ ...of, kind, last, result, reason, nowMs });
+      tell(of, { kind, last, result, reason, nowMs });
     }
     this.#body.forget();
   }
