@@ -32,6 +32,8 @@ export type RequestHead = {
    * fields, Expect, X-Forwarded-*, X-Real-IP and Forwarded are not in it.
    */
   readonly fields: string;
+  /** The request line, Host and `fields` as they are sent to a server, where they are at hand; else ''. */
+  readonly ready: string;
   /** The client's X-Forwarded-For ('' when absent, joined by ', '); for trusted peers only. */
   readonly forwardedFor: string;
   /** The client's last X-Forwarded-Proto and -Host that are not empty; for trusted peers only. */
@@ -55,6 +57,12 @@ export type ResponseHead = {
   readonly reason: string;
   /** The end-to-end fields, as for requests. */
   readonly fields: string;
+  /**
+   * As it is sent to a client that keeps its connection, where that is at hand: the head, of `readyHead` bytes, and
+   * behind it all of the body or nothing. Else ''.
+   */
+  readonly ready: string;
+  readonly readyHead: number;
   readonly framing: Framing;
   /** Bytes of the body, or on HEAD and 304 the value to pass on; -1 when not given. */
   readonly contentLength: number;
@@ -69,6 +77,14 @@ export type OwnResponse = {
   readonly fields: string;
   readonly body: string;
 };
+
+/** The same with other fields: what was ready is not any more. */
+export function withFields<Head extends { readonly fields: string; readonly ready: string }>(
+  head: Head,
+  fields: string,
+): Head {
+  return { ...head, fields, ready: '' };
+}
 
 /** Methods that may be sent twice (RFC 9110 9.2.2). Case-sensitive; unknown ones are not. */
 export function isIdempotent(method: string): boolean {

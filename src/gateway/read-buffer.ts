@@ -17,9 +17,9 @@ export const PLACES = {
   /** A head that came into another buffer. */
   copied: READ_AT + READ_BYTES + MARGIN,
   copiedBytesMax: 16 * 1024,
-  /** What is made of a head: up to one read. */
+  /** What is made of a head: up to one read, and what is put behind it. */
   packed: READ_AT + READ_BYTES + 16 * 1024 + 2 * MARGIN,
-  end: READ_AT + 2 * READ_BYTES + 16 * 1024 + 3 * MARGIN,
+  end: READ_AT + 2 * READ_BYTES + 20 * 1024,
 } as const;
 
 /** Undefined: this Node has none. */

@@ -9,7 +9,13 @@ import {
   type StoryKind,
 } from '../../model.ts';
 import type { Balanced, Outcome, Server, Upstream } from '../../upstream.ts';
-import { isIdempotent, type OwnResponse, type RequestHead, type ResponseHead } from '../message.ts';
+import {
+  isIdempotent,
+  type OwnResponse,
+  type RequestHead,
+  type ResponseHead,
+  withFields,
+} from '../message.ts';
 import { type Recorder, type RequestIds, stateThen } from '../recorder.ts';
 import type { TraceOfRequest } from '../tracing.ts';
 import type { Result } from './account.ts';
@@ -199,7 +205,7 @@ export class Attempts implements Balanced {
   /** With the cookie that keeps the client at its server, where there is one. */
   withCookie(head: ResponseHead, upstream: Upstream, server: Server): ResponseHead {
     const line = upstream.stickyLine(this, server);
-    return line === '' ? head : { ...head, fields: head.fields + line };
+    return line === '' ? head : withFields(head, head.fields + line);
   }
 
   /** What a failure says about the server. */

@@ -12,7 +12,15 @@ test('nothing is kept of a server that is gone, and a response is a stream by it
   const book = new LongLived(new Wheel(() => 0));
   const exchange = { close: () => true };
   const response: ResponseHead = {
-    ...{ status: 200, reason: '', fields: '', contentLength: -1, upgrade: '' },
+    ...{
+      status: 200,
+      reason: '',
+      fields: '',
+      contentLength: -1,
+      upgrade: '',
+      ready: '',
+      readyHead: 0,
+    },
     framing: 'chunked',
   };
   const of = { exchange, upstream, server, response, mayEndAnywhere: true };

@@ -20,6 +20,7 @@ export {
 export {
   chunkHead,
   interimHeadText,
+  isReady,
   LAST_CHUNK,
   ownResponseText,
   refusalFields,

@@ -14,7 +14,14 @@ const HEAD: RequestHead = {
     fields: '',
     forwardedFor: '',
   },
-  ...{ forwardedProto: '', forwardedHost: '', requestId: '', upgrade: '', expectContinue: false },
+  ...{
+    forwardedProto: '',
+    forwardedHost: '',
+    requestId: '',
+    upgrade: '',
+    ready: '',
+    expectContinue: false,
+  },
   ...{ framing: 'none', contentLength: 0 },
 };
 

@@ -4,7 +4,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import type { SpanData, SpanSink } from '../../model.ts';
-import type { RequestHead } from '../message.ts';
+import { type RequestHead, withFields } from '../message.ts';
 import { takeParent } from './trace-context.ts';
 
 const RANDOM_BYTES = 4096;
@@ -28,7 +28,7 @@ export class TraceOfRequest {
     this.parentId = parent?.parentId ?? '';
     this.isSampled = parent?.isSampled ?? isAmong(this.traceId, sampleShare);
     this.spanId = ids.next(8);
-    this.head = rest === head.fields ? head : { ...head, fields: rest };
+    this.head = rest === head.fields ? head : withFields(head, rest);
   }
 
   /** Of the next attempt. */

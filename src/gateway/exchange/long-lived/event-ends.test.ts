@@ -4,7 +4,16 @@ import type { ResponseHead } from '../../message.ts';
 import { EventEnds, isEventStream } from './event-ends.ts';
 
 function head(fields: string): ResponseHead {
-  return { status: 200, reason: '', fields, framing: 'chunked', contentLength: -1, upgrade: '' };
+  return {
+    status: 200,
+    reason: '',
+    fields,
+    framing: 'chunked',
+    contentLength: -1,
+    upgrade: '',
+    ready: '',
+    readyHead: 0,
+  };
 }
 
 test('a stream of events is known by its type, unless a coding hides its lines', () => {

@@ -8,6 +8,7 @@ import {
   chunkHead,
   type Http1Request,
   interimHeadText,
+  isReady,
   LAST_CHUNK,
   ownResponseText,
   responseFraming,
@@ -51,6 +52,8 @@ export class Http1ClientStream implements ClientStream {
   #keepsAlive = false;
   #isChunked = false;
   #headText = '';
+  /** The whole response, where it came in one piece and leaves as it came: as text it need not be made again. */
+  #whole = '';
   #isAsked = false;
 
   constructor(carrier: StreamCarrier, request: Http1Request) {
@@ -114,12 +117,12 @@ export class Http1ClientStream implements ClientStream {
     this.#cutBy = framing === 'close' || request.minor === 0 ? 'reset' : 'end';
     this.#isChunked = framing === 'chunked';
     this.#keepsAlive = framing !== 'close' && this.#carrier.mayKeepAlive(request);
-    this.#headText = responseHeadText(head, {
-      requestMethod: request.method,
-      clientMinor: request.minor,
-      framing,
-      keepAlive: this.#keepsAlive,
-    });
+    const { method: requestMethod, minor: clientMinor } = request;
+    const options = { requestMethod, clientMinor, framing, keepAlive: this.#keepsAlive };
+    if (isReady(head, options)) {
+      this.#whole = head.ready;
+      this.#headText = head.ready.slice(0, head.readyHead);
+    } else this.#headText = responseHeadText(head, options);
   }
 
   send(buffer: Buffer, start: number, end: number, done: boolean): boolean {
@@ -127,6 +130,10 @@ export class Http1ClientStream implements ClientStream {
     let after = '';
     this.#headText = '';
     const bodyBytes = end - start;
+    if (done && before !== '' && before.length + bodyBytes === this.#whole.length) {
+      this.bytesSent += this.#whole.length;
+      return this.#carrier.writeText(this.#whole);
+    }
     if (this.#isChunked) {
       if (bodyBytes > 0) {
         before += chunkHead(bodyBytes);

@@ -116,6 +116,7 @@ export function parseRequestHead(text: string, limits: HeadLimits): Http1Request
     authority,
     minor,
     fields: pass.lines,
+    ready: '',
     forwardedFor: pass.forwardedFor,
     forwardedProto: pass.forwardedProto,
     forwardedHost: pass.forwardedHost,

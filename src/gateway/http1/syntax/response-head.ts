@@ -79,6 +79,8 @@ export function parseResponseHead(
     reason,
     minor,
     fields: pass.lines,
+    ready: '',
+    readyHead: 0,
     framing,
     contentLength,
     keepAlive,

@@ -32,6 +32,7 @@ export function requestHeadText(
         : framingLine(framing, head)
       : upgradeLines(protocol);
   const expect = head.expectContinue ? 'Expect: 100-continue\r\n' : '';
+  if (head.ready !== '') return `${head.ready}${extra}${lines}${expect}\r\n`;
   return `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority}\r\n${head.fields}${extra}${lines}${expect}\r\n`;
 }
 
@@ -41,16 +42,23 @@ export function responseFraming(framing: Framing, clientMinor: 0 | 1): Framing {
   return clientMinor === 1 ? 'chunked' : 'close';
 }
 
-/** A final response to a client. */
-export function responseHeadText(
+type ResponseOptions = {
+  readonly requestMethod: string;
+  readonly clientMinor: 0 | 1;
+  readonly framing: Framing;
+  readonly keepAlive: boolean;
+};
+
+/** `head.ready` begins with what responseHeadText would write. */
+export function isReady(
   head: ResponseHead,
-  options: {
-    readonly requestMethod: string;
-    readonly clientMinor: 0 | 1;
-    readonly framing: Framing;
-    readonly keepAlive: boolean;
-  },
-): string {
+  { framing, keepAlive, clientMinor }: ResponseOptions,
+): boolean {
+  return head.ready !== '' && framing === 'length' && keepAlive && clientMinor === 1;
+}
+
+/** A final response to a client. */
+export function responseHeadText(head: ResponseHead, options: ResponseOptions): string {
   const { clientMinor, framing, requestMethod } = options;
   assert(framing !== 'chunked' || clientMinor === 1, 'chunked to an http/1.0 client');
   let length = '';

@@ -8,6 +8,7 @@ import type { Framing, HeadLimits, Http1Request, Http1Response } from '../types.
 import {
   CHUNKED,
   CLOSE,
+  HAS_HOST,
   HAS_LENGTH,
   HOSTS,
   KEEP_ALIVE,
@@ -49,15 +50,15 @@ class PlainHeads {
     const from = placeOf(this.#scanner, buffer, start, end);
     const stop = this.#scanner.request(from, from + end - start, limits.takesRequestId === true);
     if (stop === 0) return undefined;
-    const targetFrom = out[OUT.firstFrom] ?? 0;
-    const targetTo = out[OUT.firstTo] ?? 0;
+    const targetAt = out[OUT.firstAt] ?? 0;
+    const targetEnd = out[OUT.firstEnd] ?? 0;
     const flags = out[OUT.flags] ?? 0;
     const isFirst = out[OUT.minor] === 0;
     const isChunked = (flags & CHUNKED) !== 0;
     const hasLength = (flags & HAS_LENGTH) !== 0;
     if (
       stop - from > limits.headBytesMax ||
-      targetTo - targetFrom > limits.uriBytesMax ||
+      targetEnd - targetAt > limits.uriBytesMax ||
       (out[OUT.count] ?? 0) > limits.fieldsMax ||
       (isChunked && (hasLength || isFirst)) ||
       !this.#readHost()
@@ -65,7 +66,9 @@ class PlainHeads {
       return undefined;
     }
     this.stop = start + stop - from;
-    const target = this.#memory.latin1Slice(targetFrom, targetTo);
+    // One text, of which all others are parts.
+    const text = this.#text(OUT.textFrom);
+    const target = text.slice(targetAt, targetEnd);
     return {
       kind: 'request',
       method: METHODS[out[OUT.methodOrStatus] ?? 0] ?? '',
@@ -75,7 +78,8 @@ class PlainHeads {
       host: this.#host ?? '',
       authority: this.#authority,
       minor: isFirst ? 0 : 1,
-      fields: this.#text(OUT.fieldsFrom),
+      fields: text.slice(out[OUT.fieldsAt]),
+      ready: !isFirst && (flags & HAS_HOST) !== 0 ? text : '',
       forwardedFor: this.#text(OUT.forwardedFor),
       forwardedProto: this.#text(OUT.forwardedProto),
       forwardedHost: this.#text(OUT.forwardedHost),
@@ -141,29 +145,24 @@ class PlainHeads {
         : hasLength
           ? 'length'
           : 'close';
+    const text = this.#text(OUT.textFrom);
+    const reason = text.slice(out[OUT.firstAt], out[OUT.firstEnd]);
+    const isReady = framing === 'length' && reason !== '';
     const keepAliveValue = this.#text(OUT.keepAlive);
     return {
       kind: 'response',
       status,
-      reason: this.#reason(status),
+      reason,
       minor: 1,
-      fields: this.#text(OUT.fieldsFrom),
+      fields: text.slice(out[OUT.fieldsAt], out[OUT.fieldsEnd]),
+      ready: isReady ? text : '',
+      readyHead: isReady ? (out[OUT.headEnd] ?? 0) : 0,
       framing,
       contentLength: hasLength ? (out[OUT.length] ?? 0) : -1,
       keepAlive: (flags & CLOSE) === 0 && framing !== 'close',
       keepAliveSeconds: keepAliveValue === '' ? -1 : timeoutOf(keepAliveValue),
       upgrade: '',
     };
-  }
-
-  #reason(status: number): string {
-    const from = this.#out[OUT.firstFrom] ?? 0;
-    const to = this.#out[OUT.firstTo] ?? 0;
-    const memory = this.#memory;
-    if (status === 200 && to - from === 2 && memory[from] === 0x4f && memory[from + 1] === 0x4b) {
-      return 'OK';
-    }
-    return this.#memory.latin1Slice(from, to);
   }
 
   /** Between the two places that `out` holds there. */

@@ -15,20 +15,23 @@ typedef uint8_t byte;
 // What is found, in the order of OUT in scanner.ts. Places are offsets in the memory.
 enum {
   METHOD_OR_STATUS,
-  FIRST_FROM, // of the target, or of the reason phrase
-  FIRST_TO,
+  FIRST_AT, // of the target, or of the reason phrase: from and to, in the text
+  FIRST_END,
   MINOR,
   COUNT, // of field lines, the dropped ones too
-  FIELDS_FROM,
-  FIELDS_TO,
   FLAGS,
   LENGTH,
+  TEXT_FROM, // the head as it is sent on
+  TEXT_TO,
+  FIELDS_AT, // in it
+  FIELDS_END,
+  HEAD_END, // of a response with a length: behind its empty line; what follows is the whole body
   HOST_FROM,
   HOST_TO,
   VALUES, // then pairs, in the order of the enum below; from = 0: there is none
 };
 enum { FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, REQUEST_ID, KEEP_ALIVE_VALUE, VALUES_COUNT };
-enum { KEEP_ALIVE = 1, CLOSE = 2, CHUNKED = 4, HAS_LENGTH = 8 };
+enum { KEEP_ALIVE = 1, CLOSE = 2, CHUNKED = 4, HAS_LENGTH = 8, HAS_HOST = 16, HAS_BODY = 32 };
 
 static int out[VALUES + 2 * VALUES_COUNT];
 
@@ -42,12 +45,20 @@ static inline uint64_t load8(const byte *p) {
   return word;
 }
 
+static inline uint32_t load4(const byte *p) {
+  uint32_t word;
+  __builtin_memcpy(&word, p, 4);
+  return word;
+}
+
 // Names are letters, digits and '-' here, of which setting bit 5 folds the capital letters alone.
 static inline uint64_t lower8(const byte *p) { return load8(p) | 0x2020202020202020ull; }
 
 #define WORD(a, b, c, d, e, f, g, h)                                                                       \
   ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 | (uint64_t)(e) << 32 | \
    (uint64_t)(f) << 40 | (uint64_t)(g) << 48 | (uint64_t)(h) << 56)
+
+#define WORD4(a, b, c, d) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | (uint32_t)(d) << 24)
 
 static inline v128_t splat(int value) { return wasm_i8x16_splat((int8_t)value); }
 
@@ -189,20 +200,18 @@ static inline int kind_of(const byte *name, int length, int is_request, int take
   return DROPPED;
 }
 
-// Values can hold other bytes than names: fold only what becomes a letter of `word`.
+// Setting bit 5 makes a letter of the capital alone, and a '-' of what no value holds.
 static inline int is_word(const byte *value, int length, const char *word, int word_length) {
   if (length != word_length) return 0;
   for (int at = 0; at < length; at += 1) {
-    byte wanted = (byte)word[at];
-    byte folded = wanted >= 'a' && wanted <= 'z' ? value[at] | 0x20 : value[at];
-    if (folded != wanted) return 0;
+    if ((value[at] | 0x20) != (byte)word[at]) return 0;
   }
   return 1;
 }
 
-// Up to nine digits, as we would write them: none in front of it that says nothing.
+// Up to nine digits.
 static inline int number_of(const byte *value, int length) {
-  if (length < 1 || length > 9 || (length > 1 && value[0] == '0')) return -1;
+  if (length > 9) return -1;
   int number = 0;
   for (int at = 0; at < length; at += 1) {
     int digit = value[at] - '0';
@@ -212,10 +221,33 @@ static inline int number_of(const byte *value, int length) {
   return number;
 }
 
-// The field lines from `p` to the empty line. The place behind it, or 0.
-static inline int scan_fields(const byte *p, const byte *end, byte *pack, int is_request, int takes_id) {
-  const byte *run = p; // [run, p) is kept as it is.
+// Of a body that is whole: up to here it goes with the head's text, and not by a copy of its own.
+#define TEXT_BODY_MAX 1024
+
+// Behind the fields of a response: the length, as we write it, the empty line, and the body where that is short and here.
+static inline byte *finish_response(byte *packed, const byte *text, const byte *body, const byte *end, int flags) {
+  out[HEAD_END] = 0;
+  if (!(flags & HAS_LENGTH)) return packed;
+  packed = copy(packed, (const byte *)"Content-Length: ", 16);
+  int digits = 1;
+  for (int rest = out[LENGTH]; rest > 9; rest /= 10) digits += 1;
+  for (int rest = out[LENGTH], at = digits - 1; at >= 0; at -= 1, rest /= 10) packed[at] = (byte)('0' + rest % 10);
+  packed += digits;
+  *packed++ = '\r';
+  *packed++ = '\n';
+  *packed++ = '\r';
+  *packed++ = '\n';
+  out[HEAD_END] = (int)(packed - text);
+  if (out[LENGTH] > TEXT_BODY_MAX || end - body < out[LENGTH]) return packed;
+  out[FLAGS] |= HAS_BODY;
+  return copy(packed, body, out[LENGTH]);
+}
+
+// The field lines from `p` to the empty line, of a head that begins at `start`. The place behind it, or 0.
+static inline int scan_fields(const byte *start, const byte *p, const byte *end, byte *pack, int is_request, int takes_id) {
+  const byte *run = start; // [run, p) is kept as it is.
   byte *packed = pack;
+  out[FIELDS_AT] = (int)(p - start);
   int flags = 0, count = 0;
   out[HOST_FROM] = 0;
   for (int at = VALUES; at < VALUES + 2 * VALUES_COUNT; at += 2) out[at] = 0;
@@ -236,6 +268,14 @@ static inline int scan_fields(const byte *p, const byte *end, byte *pack, int is
     p = stop + 2;
     int kind = kind_of(line, (int)(colon - line), is_request, takes_id);
     if (kind == ORDINARY) continue;
+    if (kind == HOST && count == 0 && load4(line) == WORD4('H', 'o', 's', 't')) {
+      // It stays where it is: as we would write it.
+      flags |= HAS_HOST;
+      out[HOST_FROM] = place(value);
+      out[HOST_TO] = place(stop);
+      out[FIELDS_AT] = (int)(p - start);
+      continue;
+    }
     packed = copy(packed, run, (int)(line - run));
     run = p;
     switch (kind) {
@@ -276,17 +316,19 @@ static inline int scan_fields(const byte *p, const byte *end, byte *pack, int is
       }
     }
   }
-  // One run alone is where it was.
-  if (packed == pack) {
-    out[FIELDS_FROM] = place(run);
-    out[FIELDS_TO] = place(p);
-  } else {
-    packed = copy(packed, run, (int)(p - run));
-    out[FIELDS_FROM] = place(pack);
-    out[FIELDS_TO] = place(packed);
-  }
   out[COUNT] = count;
   out[FLAGS] = flags;
+  if (is_request && packed == pack) {
+    // One run alone is where it was.
+    out[TEXT_FROM] = place(run);
+    out[TEXT_TO] = place(p);
+  } else {
+    packed = copy(packed, run, (int)(p - run));
+    out[FIELDS_END] = (int)(packed - pack);
+    if (!is_request) packed = finish_response(packed, pack, p + 2, end, flags);
+    out[TEXT_FROM] = place(pack);
+    out[TEXT_TO] = place(packed);
+  }
   return place(p + 2);
 }
 
@@ -310,8 +352,6 @@ static inline int method_of(const byte *p, int length) {
 }
 
 EXPORT("request") int scan_request(const byte *start, const byte *end, byte *pack, int takes_id) {
-  // The shortest request line, and what the words below read.
-  if (end - start < 16) return 0;
   int length = 3;
   while (length < 8 && start[length] != ' ') length += 1;
   int method = method_of(start, length);
@@ -321,14 +361,13 @@ EXPORT("request") int scan_request(const byte *start, const byte *end, byte *pac
   if (load8(stop) != WORD(' ', 'H', 'T', 'T', 'P', '/', '1', '.')) return 0;
   if ((stop[8] | 1) != '1' || stop[9] != '\r' || stop[10] != '\n') return 0;
   out[METHOD_OR_STATUS] = method;
-  out[FIRST_FROM] = place(target);
-  out[FIRST_TO] = place(stop);
+  out[FIRST_AT] = (int)(target - start);
+  out[FIRST_END] = (int)(stop - start);
   out[MINOR] = stop[8] - '0';
-  return scan_fields(stop + 11, end, pack, 1, takes_id);
+  return scan_fields(start, stop + 11, end, pack, 1, takes_id);
 }
 
 EXPORT("response") int scan_response(const byte *start, const byte *end, byte *pack) {
-  if (end - start < 17) return 0;
   // `HTTP/1.1 ` and three digits.
   if (load8(start) != WORD('H', 'T', 'T', 'P', '/', '1', '.', '1') || start[8] != ' ') return 0;
   int hundreds = start[9] - '0', tens = start[10] - '0', ones = start[11] - '0';
@@ -343,9 +382,9 @@ EXPORT("response") int scan_response(const byte *start, const byte *end, byte *p
   }
   if (stop[0] != '\r' || stop[1] != '\n') return 0;
   out[METHOD_OR_STATUS] = hundreds * 100 + tens * 10 + ones;
-  out[FIRST_FROM] = place(reason);
-  out[FIRST_TO] = place(stop);
-  return scan_fields(stop + 2, end, pack, 0, 0);
+  out[FIRST_AT] = (int)(reason - start);
+  out[FIRST_END] = (int)(stop - start);
+  return scan_fields(start, stop + 2, end, pack, 0, 0);
 }
 
 // The values of Host that came lately: which one it is costs less than to make its text anew.

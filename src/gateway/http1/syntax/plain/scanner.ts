@@ -5,25 +5,19 @@ import { SCAN_CODE } from './scan-code.ts';
 
 /** Places in `out`, in the order of scan.c. */
 export const OUT = {
-  ...{
-    methodOrStatus: 0,
-    firstFrom: 1,
-    firstTo: 2,
-    minor: 3,
-    count: 4,
-    fieldsFrom: 5,
-    fieldsTo: 6,
-  },
-  ...{ flags: 7, length: 8, hostFrom: 9, hostTo: 10, forwardedFor: 11, forwardedProto: 13 },
-  ...{ forwardedHost: 15, requestId: 17, keepAlive: 19 },
+  ...{ methodOrStatus: 0, firstAt: 1, firstEnd: 2, minor: 3, count: 4, flags: 5, length: 6 },
+  ...{ textFrom: 7, textTo: 8, fieldsAt: 9, fieldsEnd: 10, headEnd: 11, hostFrom: 12, hostTo: 13 },
+  ...{ forwardedFor: 14, forwardedProto: 16, forwardedHost: 18, requestId: 20, keepAlive: 22 },
 } as const;
-const OUT_LENGTH = 21;
+const OUT_LENGTH = 24;
 
 /** Bits of OUT.flags. */
 export const KEEP_ALIVE = 1;
 export const CLOSE = 2;
 export const CHUNKED = 4;
 export const HAS_LENGTH = 8;
+export const HAS_HOST = 16;
+export const HAS_BODY = 32;
 
 /** How many values of Host the scanner knows at once; what it adds where a place stands for another one now. */
 export const HOSTS = 256;
