@@ -289,7 +289,8 @@ if (import.meta.main) {
       rounds: Number(rounds),
       seconds: Number(seconds),
       only: only.split(','),
-      loads: loads.split(',').filter(Boolean),
+      // A title may have a comma with a blank behind it.
+      loads: loads.split(/,(?! )/).filter(Boolean),
       ...(beside === undefined ? {} : { beside: await checkout(beside, cleanup) }),
     });
     console.log(text);

@@ -82,10 +82,9 @@ export class LineBuffer {
   digits(value: number, width = 1): void {
     if (!(value >= 0 && value <= 99_999_999)) return this.text(String(value));
     if (this.#at + DIGITS_MAX > this.#block.length) this.#makeRoom(DIGITS_MAX);
-    let count = width;
-    for (let limit = 10 ** width; value >= limit; limit *= 10) count += 1;
-    const block = this.#block;
     let rest = value | 0;
+    const count = Math.max(width, decimalsOf(rest));
+    const block = this.#block;
     for (let at = this.#at + count - 1; at >= this.#at; at -= 1) {
       const next = (rest / 10) | 0;
       block[at] = ZERO + rest - next * 10;
@@ -98,8 +97,7 @@ export class LineBuffer {
   hexDigits(value: number, width: number): void {
     if (value > 0xffff_ffff || width > 8) return this.text(value.toString(16).padStart(width, '0'));
     if (this.#at + DIGITS_MAX > this.#block.length) this.#makeRoom(DIGITS_MAX);
-    let count = width;
-    for (let rest = value / 16 ** width; rest >= 1; rest /= 16) count += 1;
+    const count = Math.max(width, (35 - Math.clz32(value)) >> 2);
     const block = this.#block;
     let rest = value;
     for (let at = this.#at + count - 1; at >= this.#at; at -= 1) {
@@ -179,6 +177,13 @@ export class LineBuffer {
     this.#lines = 0;
     if (lines > 0) this.#output.write(block, start, lines);
   }
+}
+
+/** Digits of a number of up to 8; powers and logarithms are calls. */
+function decimalsOf(value: number): number {
+  if (value < 1000) return value < 10 ? 1 : value < 100 ? 2 : 3;
+  if (value < 100_000) return value < 10_000 ? 4 : 5;
+  return value < 1_000_000 ? 6 : value < 10_000_000 ? 7 : 8;
 }
 
 function viewOf(block: Buffer): DataView {

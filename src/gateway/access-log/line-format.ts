@@ -159,10 +159,10 @@ function seconds(ms: number): string {
 /** The same, without a text in between. */
 function writeSeconds(into: LineBuffer, ms: number): void {
   const whole = Math.max(0, Math.round(ms));
-  const rest = whole % 1000;
-  into.digits((whole - rest) / 1000);
+  const second = Math.floor(whole / 1000);
+  into.digits(second);
   into.text('.');
-  into.digits(rest, 3);
+  into.digits(whole - second * 1000, 3);
 }
 
 /** Without the password. Source: RFC 7617 2. */

@@ -27,7 +27,8 @@ type Block = {
 
 const RETRY_MS = 5000;
 const QUEUED_BYTES_MAX = 8 * 1024 * 1024;
-const BLOCK_BYTES = 64 * 1024;
+/** To hand a block over wakes a thread, which takes as long as to make a hundred lines. */
+const BLOCK_BYTES = 256 * 1024;
 /** Blocks kept for the next lines: one is filled while another is written. */
 const SPARE_MAX = 2;
 /** What a pipe takes as one piece whoever else writes into it (PIPE_BUF). */

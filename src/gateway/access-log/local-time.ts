@@ -24,7 +24,7 @@ const utcSecond = oncePerSecond((date) =>
 /** `2026-11-27T18:47:07.123Z` */
 export function utcTime(into: LineBuffer, ms: number): void {
   into.text(utcSecond(ms));
-  into.digits(ms % 1000, 3);
+  into.digits(ms - Math.floor(ms / 1000) * 1000, 3);
   into.text('Z');
 }
 
