@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   throughput: 'Requests per CPU-second',
   'before-after': 'Before and after',
   'change-cost': 'What a change costs',
+  'big-upstream': 'Ten thousand servers',
   'change-latency': 'From a registry write to the last request',
   'no-loss': 'Requests lost in releases and crashes',
   release: 'Ways to release',

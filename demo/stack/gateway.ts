@@ -77,6 +77,11 @@ export class Stack {
     return this.#serve.pid;
   }
 
+  /** Ends `sluice serve`; what else it stands on stays. */
+  stop(): Promise<void> {
+    return this.#serve.stop();
+  }
+
   /** The last output of `sluice serve`. */
   tail(): string {
     return this.#serve.tail();

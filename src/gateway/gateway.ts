@@ -168,9 +168,9 @@ export class Gateway {
   /** Swaps in what changed. From this moment no new request goes to a server that was taken out. */
   apply(update: TableUpdate): void {
     const { longLived, now, upstreams } = this.#exchange;
-    upstreams.apply(update, now());
+    const updated = upstreams.apply(update, now());
     longLived.sweep(upstreams.stopping(), now());
-    this.#http1.pool.sweep();
+    this.#http1.pool.sweep(updated);
   }
 
   /** What is logged from now on goes into a new file, where the old one was renamed. */

@@ -83,10 +83,11 @@ test('picks what nginx picks while requests are held and some fail', async (t) =
     },
     { balance: 'round_robin', members: [{ maxConns: 1 }, { maxConns: 2 }] },
     // Enough for lanes (lane.ts), which must not change a pick.
-    {
-      balance: 'round_robin',
-      members: often(weights(...many(20, (place) => 1 + (place % 4) * 5))),
-    },
+    ...(['round_robin', 'least_conn'] as const).flatMap((balance) => [
+      { balance, members: often(weights(...many(20, (place) => 1 + (place % 4) * 5))) },
+      { balance, members: often(weights(...many(20, () => 1))) },
+      { balance, members: often(limited(weights(...many(20, (place) => 1 + (place % 3))))) },
+    ]),
   ];
   const nginx = await startBalancing(t, setups, { holdsServers: true });
   if (nginx === undefined) return;
@@ -122,6 +123,11 @@ function many(count: number, weightOf: (place: number) => number): number[] {
 /** Members that may fail often before they are ejected. */
 function often(members: readonly Member[]): Member[] {
   return members.map((member) => ({ ...member, maxFails: 8 }));
+}
+
+/** Some of them take few requests at a time. */
+function limited(members: readonly Member[]): Member[] {
+  return members.map((member, place) => ({ ...member, maxConns: place % 3 }));
 }
 
 function weights(...list: readonly number[]): Member[] {

@@ -36,14 +36,19 @@ export class Server {
   /** Its place in the table. The first server wins between equals. The upstream writes it. */
   position = 0;
   /** Set while the server is in a lane, where `current` is relative; see lane.ts. */
-  lane: { drop(server: Server): void } | undefined;
+  lane: { readonly isOfOneLoad: boolean; drop(server: Server): void } | undefined;
   /** Its place in that lane's heap. */
   place = -1;
+  /** True while it is among its upstream's news. The upstream writes it. */
+  isNews = false;
+  /** Counts with it. A balancer that goes by the sum sets it, for as long as the table lets it take requests. */
+  tally: { inFlight: number } | undefined;
   /** For least_time: the recent time to the head of an answer, ms, and when that was. -1: none yet. */
   answerMs = -1;
   answeredAtMs = 0;
 
   readonly #onIdle: (server: Server) => void;
+  readonly #onNews: (server: Server) => void;
   #state: ServerState;
   #inFlight = 0;
   #gone = false;
@@ -65,6 +70,8 @@ export class Server {
     readonly upstream: string;
     readonly state: ServerState;
     readonly onIdle: (server: Server) => void;
+    /** Called when something that is reported of it changes, at least until it is `isNews`. */
+    readonly onNews: (server: Server) => void;
   }) {
     this.id = options.state.id;
     this.host = options.state.host;
@@ -72,6 +79,7 @@ export class Server {
     this.upstream = options.upstream;
     this.#state = options.state;
     this.#onIdle = options.onIdle;
+    this.#onNews = options.onNews;
     this.effective = options.state.weight;
   }
 
@@ -125,10 +133,10 @@ export class Server {
     return this.#state.maxConns > 0 && this.#inFlight >= this.#state.maxConns;
   }
 
-  /** True when it gains its whole weight with each pick, until a failure or a new table changes that. */
+  /** True when it gains its whole weight with each pick, until it is full, fails, or a new table changes that. */
   isSteady(): boolean {
-    const { maxFails, maxConns, weight } = this.#state;
-    if (maxConns > 0 || this.#rampMs > 0 || this.effective !== weight) return false;
+    const { maxFails, weight } = this.#state;
+    if (this.isFull() || this.#rampMs > 0 || this.effective !== weight) return false;
     return maxFails === 0 || this.#fails < maxFails || this.#alone;
   }
 
@@ -148,7 +156,11 @@ export class Server {
   /** The balancer chose it. While ejected, one request per fail_timeout gets through as a probe. */
   take(nowMs: number): void {
     if (nowMs - this.#probedMs > this.#state.failTimeoutMs) this.#probedMs = nowMs;
+    if (!this.isNews) this.#onNews(this);
     this.#inFlight += 1;
+    if (this.tally !== undefined) this.tally.inFlight += 1;
+    const { lane } = this;
+    if (lane !== undefined && (lane.isOfOneLoad || this.isFull())) lane.drop(this);
     this.counters.attempts += 1;
   }
 
@@ -157,6 +169,8 @@ export class Server {
     // With assert(…, message) the message would be built for every attempt.
     if (this.#inFlight === 0) assert.fail(`server ${this.id}: settled more often than picked`);
     this.#inFlight -= 1;
+    if (this.tally !== undefined) this.tally.inFlight -= 1;
+    if (this.lane?.isOfOneLoad === true) this.lane.drop(this);
     if (outcome === 'failure') this.#countFailure(nowMs, reason);
     else if (outcome === 'spared') this.#noteFailure(reason);
     else if (outcome === 'success') this.#failedInARow = 0;
@@ -190,6 +204,7 @@ export class Server {
   update(next: ServerState, options: { readonly alone: boolean }): void {
     const last = this.#state;
     const rejoins = this.#gone;
+    if (!this.isNews) this.#onNews(this);
     this.#state = next;
     this.#gone = false;
     this.#alone = options.alone;
@@ -216,6 +231,7 @@ export class Server {
   leave(): void {
     this.#gone = true;
     this.#rampMs = 0;
+    if (!this.isNews) this.#onNews(this);
   }
 
   /** Begins a slow start. Only the upstream calls this. */

@@ -51,8 +51,12 @@ export class UpstreamSet {
     return [...this.#removed.values()];
   }
 
-  apply(update: TableUpdate, nowMs: number): void {
-    for (const name of update.removed) this.#remove(name, nowMs);
+  /** Returns the servers that have another state, or may have, also those that left. */
+  apply(update: TableUpdate, nowMs: number): readonly Server[] {
+    const updated: Server[] = [];
+    for (const name of update.removed) {
+      for (const server of this.#remove(name, nowMs)) updated.push(server);
+    }
     for (const state of update.upstreams) {
       const upstream =
         this.#upstreams.get(state.name) ??
@@ -60,12 +64,15 @@ export class UpstreamSet {
         this.#create(state.name);
       this.#removed.delete(state.name);
       this.#upstreams.set(state.name, upstream);
-      upstream.apply(state, nowMs);
+      for (const server of upstream.apply(state, nowMs)) updated.push(server);
     }
     for (const { name, servers } of update.changed ?? []) {
-      this.#upstreams.get(name)?.change(servers, nowMs);
+      for (const server of this.#upstreams.get(name)?.change(servers, nowMs) ?? []) {
+        updated.push(server);
+      }
     }
     this.#generation = update.generation;
+    return updated;
   }
 
   figures(nowMs: number): UpstreamFigures[] {
@@ -76,15 +83,19 @@ export class UpstreamSet {
     return new Upstream(name, (server) => this.#onIdle(name, server));
   }
 
-  #remove(name: string, nowMs: number): void {
+  #remove(name: string, nowMs: number): readonly Server[] {
     const upstream = this.#upstreams.get(name);
-    if (upstream === undefined) return;
+    if (upstream === undefined) return [];
     this.#upstreams.delete(name);
-    upstream.apply({ name, balancing: ROUND_ROBIN, slowStartMs: 0, servers: [] }, nowMs);
+    const left = upstream.apply(
+      { name, balancing: ROUND_ROBIN, slowStartMs: 0, servers: [] },
+      nowMs,
+    );
     this.#removed.set(name, upstream);
     for (const [oldest, { isLeaving }] of this.#removed) {
       if (this.#removed.size <= REMOVED_MAX) break;
       if (!isLeaving) this.#removed.delete(oldest);
     }
+    return left;
   }
 }

@@ -52,6 +52,8 @@ export class Upstream {
   #primaries: Balancer = createEmptyBalancer();
   #backups: Balancer = createEmptyBalancer();
   #sticky: StickyServers | undefined;
+  /** Servers of which there may be something to report. */
+  #news: Server[] = [];
   /** Servers that will start slowly when they may take requests again. */
   readonly #returning = new Set<Server>();
   /** True until a table has servers. Servers of the first such table do not start slowly. */
@@ -79,6 +81,23 @@ export class Upstream {
     yield* this.#stopping;
     yield* this.#leaving.values();
   }
+
+  /**
+   * Servers, also some that have left, of which there may be something new since they were taken last. One
+   * that has requests in flight, or that changes with time, must be noted again by who takes it.
+   */
+  takeNews(): readonly Server[] {
+    const news = this.#news;
+    this.#news = [];
+    for (const server of news) server.isNews = false;
+    return news;
+  }
+
+  readonly note = (server: Server): void => {
+    if (server.isNews) return;
+    server.isNews = true;
+    this.#news.push(server);
+  };
 
   /**
    * The server for the next attempt. Its inFlight and attempts are raised already; settle it once. The
@@ -212,8 +231,11 @@ export class Upstream {
     };
   }
 
-  /** Puts a table in force. Servers that stay keep their state; those that leave finish what they have. */
-  apply(state: UpstreamState, nowMs: number): void {
+  /**
+   * Puts a table in force. Servers that stay keep their state; those that leave finish what they have. Returns
+   * all of them.
+   */
+  apply(state: UpstreamState, nowMs: number): readonly Server[] {
     this.#primaries.close();
     this.#backups.close();
     const known = new Map(this.#servers.map((server) => [server.id, server]));
@@ -228,7 +250,8 @@ export class Upstream {
       next.set(entry.id, server);
       known.delete(entry.id);
     }
-    for (const server of known.values()) this.#leave(server);
+    const left = [...known.values()];
+    for (const server of left) this.#leave(server);
     this.#servers = [...next.values()];
     this.#byId = next;
     this.#settings = { balancing: state.balancing, slowStartMs: state.slowStartMs };
@@ -248,13 +271,14 @@ export class Upstream {
     this.#sticky = sticky === null ? undefined : new StickyServers(sticky, this.#servers);
     this.#noteOut(this.#servers);
     if (next.size > 0) this.#isStarting = false;
+    return left.length === 0 ? this.#servers : [...this.#servers, ...left];
   }
 
   /**
    * Servers that stay in their places have new states. It does the same as `apply`, but costs only what
-   * these servers cost.
+   * these servers cost. Returns those that have another state.
    */
-  change(states: readonly ServerState[], nowMs: number): void {
+  change(states: readonly ServerState[], nowMs: number): readonly Server[] {
     const changed = states.map((state): readonly [Server, ServerState] => {
       const server = this.#byId.get(state.id);
       if (server === undefined) throw new Error(`server ${state.id}: changed, and not listed`);
@@ -270,8 +294,7 @@ export class Upstream {
     if (isOthers || changed.some(([server, state]) => isForAll(server.state, state))) {
       const next = new Map(states.map((state) => [state.id, state]));
       const servers = this.#servers.map(({ id, state }) => next.get(id) ?? state);
-      this.apply({ name: this.name, ...this.#settings, servers }, nowMs);
-      return;
+      return this.apply({ name: this.name, ...this.#settings, servers }, nowMs);
     }
     this.#open = open;
     for (const [server] of changed) if (isOpen(server)) this.#balancerOf(server).remove(server);
@@ -290,6 +313,7 @@ export class Upstream {
     }
     for (const server of opened) this.#balancerOf(server).add(server);
     this.#noteOut(servers);
+    return servers;
   }
 
   #balance(state: UpstreamState, servers: readonly Server[], before: Balancer): Balancer {
@@ -310,7 +334,9 @@ export class Upstream {
         this.#leaving.delete(idle.id);
         this.#onIdle(idle);
       },
+      onNews: this.note,
     });
+    this.note(server);
     if (!this.#isStarting) this.#returning.add(server);
     return server;
   }

@@ -37,7 +37,6 @@ function createWorker(): Worker {
     apply(ids, admin = 'ready') {
       generation += 1;
       const state = upstreamState(ids.map((id) => serverState({ id, admin })));
-      reporter.look();
       upstreams.apply({ generation, upstreams: [state], removed: [] }, 0);
     },
     pick() {

@@ -10,7 +10,7 @@ import {
   type ServerFigures,
   sumOfServerCounters,
 } from '../model.ts';
-import type { Server, UpstreamSet } from '../upstream.ts';
+import type { Server, Upstream, UpstreamSet } from '../upstream.ts';
 import type { BusyServer, UpstreamReport } from './protocol.ts';
 
 /** The most servers that are gone and whose counters are kept. The oldest are forgotten. */
@@ -21,7 +21,7 @@ type Seen = { last: ServerFigures | undefined; total: number };
 
 export class Reporter {
   readonly #upstreams: UpstreamSet;
-  /** Servers that were in the table at some report, also those that have left it since. */
+  /** Servers that were reported, also those that have left the table since. */
   readonly #seen = new Map<Server, Seen>();
   /** Counters of servers that left and may come back, by upstream and id. */
   readonly #earlier = new Map<string, ServerCounters>();
@@ -30,29 +30,27 @@ export class Reporter {
     this.#upstreams = upstreams;
   }
 
-  /** Call this before a table with whole lists is applied, so that the servers that it removes were seen. */
-  look(): void {
-    for (const upstream of this.#upstreams.all()) {
-      for (const server of upstream.servers) {
-        if (!this.#seen.has(server)) this.#seen.set(server, { last: undefined, total: 0 });
-      }
-    }
-  }
-
+  /** It costs what the servers cost that have something new, however many there are. */
   report(nowMs: number): UpstreamReport[] {
     const upstreams = [...this.#upstreams.all(), ...this.#upstreams.removed()];
-    const changed = new Map<string, ServerFigures[]>();
-    this.look();
-    for (const [server, seen] of this.#seen) {
-      const snapshot = this.#difference(server, seen, nowMs);
-      if (snapshot !== undefined) append(changed, server.upstream, snapshot);
-      if (server.gone && server.inFlight === 0) this.#retire(server);
-    }
-    return upstreams.map(({ name, counters }) => ({
-      name,
-      counters,
-      servers: changed.get(name) ?? [],
+    return upstreams.map((upstream) => ({
+      name: upstream.name,
+      counters: upstream.counters,
+      servers: upstream.takeNews().flatMap((server) => this.#newsOf(upstream, server, nowMs)),
     }));
+  }
+
+  #newsOf(upstream: Upstream, server: Server, nowMs: number): readonly ServerFigures[] {
+    const seen = this.#seen.get(server) ?? { last: undefined, total: 0 };
+    const snapshot = this.#difference(server, seen, nowMs);
+    if (server.gone && server.inFlight === 0) this.#retire(server);
+    else {
+      this.#seen.set(server, seen);
+      // What comes next of it comes without another word: an end, or the time.
+      const isMoving = server.inFlight > 0 || server.isEjected(nowMs) || server.ramp(nowMs) < 1;
+      if (isMoving) upstream.note(server);
+    }
+    return snapshot === undefined ? [] : [snapshot];
   }
 
   /** Servers that take no new requests and have some in flight, in the table or leaving it. */
@@ -110,12 +108,6 @@ export class Reporter {
 
 function keyOf(server: Server): string {
   return `${server.upstream}\n${server.id}`;
-}
-
-function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [item]);
-  else list.push(item);
 }
 
 function sum(a: ServerCounters, b: ServerCounters): ServerCounters {

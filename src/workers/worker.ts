@@ -127,7 +127,6 @@ class Worker {
   }
 
   #apply(update: Start['table']): void {
-    if (update.upstreams.length > 0 || update.removed.length > 0) this.#reporter.look();
     this.#gateway.apply(update);
     send({ kind: 'ack', generation: update.generation, busy: this.#reporter.busy() });
   }

@@ -16,10 +16,26 @@ export function mayTake(server: Server, tried: readonly Server[], nowMs: number)
 
 /** Puts the server where it stands in the order of the table. */
 export function addInPlace(servers: Server[], server: Server): void {
-  const after = servers.findIndex(({ position }) => position > server.position);
-  servers.splice(after < 0 ? servers.length : after, 0, server);
+  servers.splice(placeOf(servers, server), 0, server);
 }
 
+export function removeInPlace(servers: Server[], server: Server): void {
+  servers.splice(placeOf(servers, server), 1);
+}
+
+/** Of a list in the order of the table: where the server is, or belongs. */
+export function placeOf(servers: readonly Server[], { position }: Server): number {
+  let low = 0;
+  let high = servers.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((servers[middle]?.position ?? 0) < position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Of a list in any order. */
 export function removeFrom(servers: Server[], server: Server): void {
   servers.splice(servers.indexOf(server), 1);
 }

@@ -160,6 +160,7 @@ export class ConnectionPool implements Timed {
     this.#sockets.servers -= 1;
     if (wasIdle) this.#unlink(place);
     else this.#unuse(place.pool);
+    this.#forgetGone(place.pool);
   }
 
   /** Closes the idle connections of one server: after one of them turned out to be dead. */
@@ -168,16 +169,14 @@ export class ConnectionPool implements Timed {
     while (pool?.oldest !== undefined) pool.oldest.connection.discard();
   }
 
-  /** Closes idle connections to servers that are drained, down, gone or elsewhere. After an update. */
-  sweep(): void {
-    for (const [server, pool] of this.#servers) {
-      if (isKept(server)) {
-        this.#leaveOld(pool);
-        continue;
-      }
-      this.clear(server);
-      // What is in flight may come back into the pool with its server: the next sweep sees to it.
-      if (server.gone && pool.inUse === 0) this.#servers.delete(server);
+  /** Closes idle connections to those that are drained, down, gone or elsewhere. After an update of these. */
+  sweep(updated: Iterable<Server>): void {
+    for (const server of updated) {
+      const pool = this.#servers.get(server);
+      if (pool === undefined) continue;
+      if (isKept(server)) this.#leaveOld(pool);
+      else this.clear(server);
+      this.#forgetGone(pool);
     }
   }
 
@@ -200,6 +199,11 @@ export class ConnectionPool implements Timed {
       this.#trim(pool);
     }
     this.#wheel.set(this, WINDOW_MS);
+  }
+
+  /** What is in flight may come back into the pool with its server: then it is its last one that ends it. */
+  #forgetGone({ server, idle, inUse }: ServerPool): void {
+    if (server.gone && idle + inUse === 0) this.#servers.delete(server);
   }
 
   /** The server has other addresses: closes the connections to those that it no longer has. */

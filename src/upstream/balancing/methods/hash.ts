@@ -9,10 +9,10 @@
 // Source: nginx ngx_http_upstream_hash_module.c; Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing
 // with Bounded Loads" (2016); HAProxy's hash-balance-factor.
 
-import { type BalanceKey, standingOf } from '../../../model.ts';
+import type { BalanceKey } from '../../../model.ts';
 import type { Server } from '../../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
-import { mayTake } from '../open-servers.ts';
+import { isOpen, mayTake, placeOf } from '../open-servers.ts';
 import { crc32, Ring, type RingMember } from './ketama.ts';
 import { RoundRobin } from './round-robin.ts';
 
@@ -23,6 +23,9 @@ export class Hash implements Balancer {
   /** For requests without the key: they must not all go to one server. */
   readonly #keyless: RoundRobin;
   readonly #members: RingMember[];
+  /** Of the servers that the table lets take requests. */
+  readonly #tally = { inFlight: 0 };
+  #weight = 0;
   /** It is made with the first pick, and handed on while no server joins, leaves or changes its weight. */
   #ring: Ring | undefined;
 
@@ -32,6 +35,7 @@ export class Hash implements Balancer {
     this.#key = options.key;
     this.#loadMax = options.loadMax;
     this.#keyless = new RoundRobin(options);
+    for (const server of options.servers) if (isOpen(server)) this.#count(server);
     if (options.before instanceof Hash) this.#ring = options.before.#ringFor(this.#members);
   }
 
@@ -41,7 +45,11 @@ export class Hash implements Balancer {
     this.#ring ??= new Ring(this.#members);
     const ring = this.#ring;
     const start = ring.find(crc32(key));
-    const most = this.#loadMax > 0 ? this.#mostPerWeight() : Number.POSITIVE_INFINITY;
+    // What a server may have in flight per weight.
+    const most =
+      this.#loadMax > 0
+        ? ((this.#loadMax / 100) * (this.#tally.inFlight + 1)) / this.#weight
+        : Number.POSITIVE_INFINITY;
     let overloaded: Server | undefined;
     for (let point = start; point < start + ring.size; point += 1) {
       const server = this.#servers[ring.ownerAt(point)];
@@ -55,7 +63,8 @@ export class Hash implements Balancer {
 
   add(server: Server): void {
     this.#keyless.add(server);
-    const at = this.#servers.indexOf(server);
+    this.#count(server);
+    const at = placeOf(this.#servers, server);
     if (this.#members[at]?.weight === server.state.weight) return;
     this.#members[at] = ringMember(server);
     this.#ring = undefined;
@@ -64,10 +73,20 @@ export class Hash implements Balancer {
   remove(server: Server): void {
     // Its points stay on the circle and are passed over.
     this.#keyless.remove(server);
+    this.#weight -= server.state.weight;
+    this.#tally.inFlight -= server.inFlight;
+    server.tally = undefined;
   }
 
   close(): void {
     this.#keyless.close();
+    for (const server of this.#servers) server.tally = undefined;
+  }
+
+  #count(server: Server): void {
+    this.#weight += server.state.weight;
+    this.#tally.inFlight += server.inFlight;
+    server.tally = this.#tally;
   }
 
   #ringFor(members: readonly RingMember[]): Ring | undefined {
@@ -75,18 +94,6 @@ export class Hash implements Balancer {
       members.length === this.#members.length &&
       members.every((member, at) => isSameMember(member, this.#members[at]));
     return isSame ? this.#ring : undefined;
-  }
-
-  /** What a server may have in flight per weight. */
-  #mostPerWeight(): number {
-    let inFlight = 1;
-    let weight = 0;
-    for (const server of this.#servers) {
-      if (standingOf(server.state) !== 'ok') continue;
-      inFlight += server.inFlight;
-      weight += server.state.weight;
-    }
-    return ((this.#loadMax / 100) * inFlight) / weight;
   }
 }
 

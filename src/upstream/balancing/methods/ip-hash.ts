@@ -13,7 +13,8 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { BalanceKey } from '../../../model.ts';
 import type { Server } from '../../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
-import { mayTake } from '../open-servers.ts';
+import { mayTake, placeOf } from '../open-servers.ts';
+import { WeightTree } from '../weight-tree.ts';
 import { RoundRobin } from './round-robin.ts';
 
 const CLIENT: BalanceKey = { kind: 'client', name: '' };
@@ -23,12 +24,13 @@ const TRIES_MAX = 20;
 
 export class IpHash implements Balancer {
   readonly #servers: readonly Server[];
-  #weight: number;
+  /** Also of those that may not take requests. */
+  readonly #weights: WeightTree;
   readonly #other: RoundRobin;
 
   constructor(options: BalancerOptions) {
     this.#servers = options.servers;
-    this.#weight = weightOf(options.servers);
+    this.#weights = new WeightTree(options.servers.map(({ state }) => state.weight));
     this.#other = new RoundRobin(options);
   }
 
@@ -38,7 +40,7 @@ export class IpHash implements Balancer {
       let hash = SEED;
       for (let tries = 0; tries <= TRIES_MAX; tries += 1) {
         hash = hashAddress(hash, client);
-        const server = this.#at(hash % this.#weight);
+        const server = this.#servers[this.#weights.find(hash % this.#weights.total)];
         if (server !== undefined && mayTake(server, request.tried, nowMs)) return server;
       }
     }
@@ -47,7 +49,7 @@ export class IpHash implements Balancer {
 
   add(server: Server): void {
     this.#other.add(server);
-    this.#weight = weightOf(this.#servers);
+    this.#weights.set(placeOf(this.#servers, server), server.state.weight);
   }
 
   remove(server: Server): void {
@@ -57,19 +59,6 @@ export class IpHash implements Balancer {
   close(): void {
     this.#other.close();
   }
-
-  #at(place: number): Server | undefined {
-    let left = place;
-    for (const server of this.#servers) {
-      left -= server.state.weight;
-      if (left < 0) return server;
-    }
-    return undefined;
-  }
-}
-
-function weightOf(servers: readonly Server[]): number {
-  return servers.reduce((sum, { state }) => sum + state.weight, 0);
 }
 
 /** One round over the address's bytes. Text that is no address counts byte by byte. */

@@ -13,14 +13,21 @@ import type { Server } from '../../server.ts';
 export class Lane {
   /** What each of its servers gains with a pick, which is their weight. */
   readonly gain: number;
+  /** True when its servers leave it with each request that begins or ends on them. */
+  readonly isOfOneLoad: boolean;
   readonly #heap = new Heap<Server>(isBefore);
   /** Servers that leave the lane go here, to be scanned one by one. */
   readonly #loose: Server[];
   #lift = 0;
 
-  constructor(gain: number, loose: Server[]) {
+  constructor(gain: number, loose: Server[], { isOfOneLoad = false } = {}) {
     this.gain = gain;
     this.#loose = loose;
+    this.isOfOneLoad = isOfOneLoad;
+  }
+
+  get size(): number {
+    return this.#heap.size;
   }
 
   /** The server with the most. */

@@ -1,62 +1,117 @@
 // Least connections: the server with the fewest requests in flight per weight; among equals the
-// smooth weighted round robin decides. Compared by cross-multiplication, so exact.
+// smooth weighted round robin decides. Compared by cross-multiplication, so exact. In a large tier the
+// servers with nothing unusual about them run in lanes (lane.ts), one for each weight and number of requests in
+// flight: a lane is compared as one server is, and only those of which a request began or ended change lanes.
+//
+// | weight 1: a 0, b 1, c 0, d 0 in flight | lanes {a c d} of 0, {b} of 1 | the first takes a step of the round robin |
 //
 // Source: nginx src/http/modules/ngx_http_upstream_least_conn_module.c.
 
 import type { Server } from '../../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
-import { addInPlace, isOpen, mayTake, removeFrom } from '../open-servers.ts';
-import { advance } from './round-robin.ts';
+import { isOpen, mayTake, removeFrom } from '../open-servers.ts';
+import { Lane } from './lane.ts';
+import { advance, isAhead, SCANNED_MAX } from './round-robin.ts';
+
+const WEIGHTS = 2 ** 16;
 
 export class LeastConn implements Balancer {
-  readonly #servers: Server[];
+  /** Scanned one by one with each pick. */
+  readonly #loose: Server[];
+  /** By weight and number of requests in flight; empty ones are forgotten. */
+  readonly #lanes = new Map<number, Lane>();
+  #size: number;
 
-  constructor({ servers }: BalancerOptions) {
-    this.#servers = servers.filter(isOpen);
+  constructor({ servers }: Pick<BalancerOptions, 'servers'>) {
+    this.#loose = servers.filter(isOpen);
+    this.#size = this.#loose.length;
   }
 
   pick({ tried }: Balanced, nowMs: number): Server | undefined {
+    if (this.#size > SCANNED_MAX || this.#lanes.size > 0) this.#sort(tried);
     let least: Server | undefined;
-    let isTied = false;
-    for (const server of this.#servers) {
-      if (!mayTake(server, tried, nowMs)) continue;
+    let equals = 0;
+    const compare = (server: Server, count: number): void => {
       const order = least === undefined ? -1 : compareLoad(server, least, nowMs);
       if (order < 0) least = server;
-      if (order <= 0) isTied = order === 0;
+      if (order <= 0) equals = order < 0 ? count : equals + count;
+    };
+    for (const server of this.#loose) if (mayTake(server, tried, nowMs)) compare(server, 1);
+    for (const [key, { first, size }] of this.#lanes) {
+      if (first === undefined) this.#lanes.delete(key);
+      else compare(first, size);
     }
-    return least === undefined || !isTied ? least : breakTie(least, this.#servers, tried, nowMs);
+    return least === undefined || equals === 1 ? least : this.#breakTie(least, tried, nowMs);
   }
 
-  /** In the order of the table, because the first wins ties. */
   add(server: Server): void {
-    addInPlace(this.#servers, server);
+    this.#loose.push(server);
+    this.#size += 1;
   }
 
   remove(server: Server): void {
-    removeFrom(this.#servers, server);
+    server.lane?.drop(server);
+    removeFrom(this.#loose, server);
+    this.#size -= 1;
   }
 
   close(): void {
-    // It keeps nothing on the servers.
+    for (const lane of this.#lanes.values()) lane.dropAll();
   }
-}
 
-/** One step of the round robin among the servers with as little load as `least`, which is the first. */
-function breakTie(
-  least: Server,
-  servers: readonly Server[],
-  tried: readonly Server[],
-  nowMs: number,
-): Server {
-  let best = least;
-  let total = 0;
-  for (const server of servers) {
-    if (!mayTake(server, tried, nowMs) || compareLoad(server, least, nowMs) !== 0) continue;
-    total += advance(server, nowMs);
-    if (server.current > best.current) best = server;
+  /** One step of the round robin among the servers with as little load as this one. */
+  #breakTie(least: Server, tried: readonly Server[], nowMs: number): Server {
+    let best: Server | undefined;
+    let bestLane: Lane | undefined;
+    let most = 0;
+    let total = 0;
+    for (const server of this.#loose) {
+      if (!mayTake(server, tried, nowMs) || compareLoad(server, least, nowMs) !== 0) continue;
+      total += advance(server, nowMs);
+      if (best === undefined || isAhead(server, server.current, best, most)) {
+        best = server;
+        most = server.current;
+      }
+    }
+    for (const lane of this.#lanes.values()) {
+      const { first } = lane;
+      if (first === undefined || compareLoad(first, least, nowMs) !== 0) continue;
+      total += lane.advance();
+      const current = lane.currentOf(first);
+      if (best === undefined || isAhead(first, current, best, most)) {
+        best = first;
+        bestLane = lane;
+        most = current;
+      }
+    }
+    if (best === undefined) return least;
+    if (bestLane === undefined) best.current -= total;
+    else bestLane.pay(best, total);
+    return best;
   }
-  best.current -= total;
-  return best;
+
+  /** Takes the servers that this exchange has tried out of the lanes, and puts steady ones back in. */
+  #sort(tried: readonly Server[]): void {
+    for (const server of tried) server.lane?.drop(server);
+    let kept = 0;
+    for (const server of this.#loose) {
+      if (server.isSteady() && !tried.includes(server)) this.#laneFor(server).add(server);
+      else {
+        this.#loose[kept] = server;
+        kept += 1;
+      }
+    }
+    this.#loose.length = kept;
+  }
+
+  #laneFor({ inFlight, state: { weight } }: Server): Lane {
+    const key = inFlight * WEIGHTS + weight;
+    const known = this.#lanes.get(key);
+    if (known !== undefined) return known;
+    const lane = new Lane(weight, this.#loose, { isOfOneLoad: true });
+    this.#lanes.set(key, lane);
+    return lane;
+  }
 }
 
 /** Below 0 when `a` has less in flight per weight than `b`. */

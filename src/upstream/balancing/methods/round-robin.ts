@@ -16,7 +16,7 @@ import { isOpen, removeFrom } from '../open-servers.ts';
 import { Lane } from './lane.ts';
 
 /** Up to this many servers a plain scan is as fast as lanes, or faster. */
-const SCANNED_MAX = 16;
+export const SCANNED_MAX = 16;
 
 export class RoundRobin implements Balancer {
   /** Scanned one by one with each pick. */
@@ -112,6 +112,7 @@ export function advance(server: Server, nowMs: number): number {
   return gain;
 }
 
-function isAhead(server: Server, current: number, best: Server, most: number): boolean {
+/** Among equals the first of the table. */
+export function isAhead(server: Server, current: number, best: Server, most: number): boolean {
   return current > most || (current === most && server.position < best.position);
 }

@@ -3,7 +3,8 @@
 
 import type { Server } from '../../server.ts';
 import type { Balanced, BalancerOptions } from '../balancer.ts';
-import { addInPlace, isOpen, mayTake, removeFrom } from '../open-servers.ts';
+import { addInPlace, isOpen, mayTake, placeOf, removeInPlace } from '../open-servers.ts';
+import { WeightTree } from '../weight-tree.ts';
 
 /** The most draws for one request. After them the caller looks at all servers, as nginx does. */
 const DRAWS_MAX = 20;
@@ -11,12 +12,18 @@ const DRAWS_MAX = 20;
 export class WeightedDraw {
   readonly #servers: Server[];
   readonly #random: () => number;
-  /** For each server, the sum of the weights up to it. Undefined after a change. */
-  #sums: Float64Array | undefined;
+  /** All servers of the tier, in the table's order. */
+  readonly #all: readonly Server[];
+  /** Of these; 0 of one that the table does not let take requests. */
+  readonly #weights: WeightTree;
 
   constructor({ servers, random }: Pick<BalancerOptions, 'servers' | 'random'>) {
     this.#servers = servers.filter(isOpen);
     this.#random = random;
+    this.#all = servers;
+    this.#weights = new WeightTree(
+      servers.map((server) => (isOpen(server) ? server.state.weight : 0)),
+    );
   }
 
   /** In the table's order. */
@@ -26,12 +33,12 @@ export class WeightedDraw {
 
   add(server: Server): void {
     addInPlace(this.#servers, server);
-    this.#sums = undefined;
+    this.#weights.set(placeOf(this.#all, server), server.state.weight);
   }
 
   remove(server: Server): void {
-    removeFrom(this.#servers, server);
-    this.#sums = undefined;
+    removeInPlace(this.#servers, server);
+    this.#weights.set(placeOf(this.#all, server), 0);
   }
 
   /** The better of two that may take the request. When no second is drawn, the one, or undefined. */
@@ -52,26 +59,7 @@ export class WeightedDraw {
   }
 
   next(): Server | undefined {
-    this.#sums ??= sumsOf(this.#servers);
-    const sums = this.#sums;
-    const place = Math.floor(this.#random() * (sums[sums.length - 1] ?? 0));
-    let low = 0;
-    let high = sums.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((sums[middle] ?? 0) <= place) low = middle + 1;
-      else high = middle;
-    }
-    return this.#servers[low];
+    const place = Math.floor(this.#random() * this.#weights.total);
+    return this.#all[this.#weights.find(place)];
   }
-}
-
-function sumsOf(servers: readonly Server[]): Float64Array {
-  const sums = new Float64Array(servers.length);
-  let sum = 0;
-  for (const [index, { state }] of servers.entries()) {
-    sum += state.weight;
-    sums[index] = sum;
-  }
-  return sums;
 }
