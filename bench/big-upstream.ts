@@ -45,6 +45,7 @@ export async function run(options: BigUpstreamOptions = DEFAULTS): Promise<strin
       texts.push(
         "### A request\n\nCPU-µs of the worker per request: wrk's 64 clients, one after another to each of " +
           'the servers where the method goes round, so that as many connections to servers are kept; ' +
+          'in brackets, what the kernel used of it; ' +
           `${options.rounds} rounds of ${options.seconds} s in turn, medians; resident memory behind it.`,
         await requestsTable(wrk, servers, places, { few, many, ...options }),
       );

@@ -11,5 +11,6 @@ export {
   output,
   residentBytes,
   start,
+  systemSeconds,
   temporaryFolder,
 } from './stack/processes.ts';

@@ -3,8 +3,9 @@
 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuSeconds, http, Stack } from '../../demo/stack.ts';
+import { http, Stack } from '../../demo/stack.ts';
 import { basicConfig, table } from '../lab.ts';
+import { cpuMicros } from '../registry/cpu.ts';
 import type { Place } from './servers.ts';
 
 export type ChangeOptions = {
@@ -148,12 +149,14 @@ async function costOf(
 
 /** Processor seconds while it runs. */
 async function used(pids: Costs, task: () => Promise<unknown>): Promise<Costs> {
-  const before = { primary: cpuSeconds(pids.primary), worker: cpuSeconds(pids.worker) };
+  const now = (): Costs => ({
+    primary: cpuMicros(pids.primary) / 1e6,
+    worker: cpuMicros(pids.worker) / 1e6,
+  });
+  const before = now();
   await task();
-  return {
-    primary: cpuSeconds(pids.primary) - before.primary,
-    worker: cpuSeconds(pids.worker) - before.worker,
-  };
+  const after = now();
+  return { primary: after.primary - before.primary, worker: after.worker - before.worker };
 }
 
 function keyOf(server: string): string {

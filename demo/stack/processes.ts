@@ -145,6 +145,12 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
 }
 
+/** The part of it that the kernel used on its behalf. */
+export function systemSeconds(pid: number): number {
+  const fields = afterName(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  return Number(fields[12]) / CLOCK_TICKS_PER_SECOND;
+}
+
 /** Resident memory of a process, bytes (Linux). */
 export function residentBytes(pid: number): number {
   const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -83,12 +83,13 @@ export class Upstream {
   }
 
   /**
-   * Servers, also some that have left, of which there may be something new since they were taken last. One
-   * that has requests in flight, or that changes with time, must be noted again by who takes it.
+   * Servers, also some that have left, of which there may be something new since they were taken last; at most
+   * so many, those that wait for the longest. One that has requests in flight, or that changes with time, must be
+   * noted again by who takes it.
    */
-  takeNews(): readonly Server[] {
-    const news = this.#news;
-    this.#news = [];
+  takeNews(most = Number.POSITIVE_INFINITY): readonly Server[] {
+    const news = this.#news.slice(0, most);
+    this.#news = this.#news.slice(news.length);
     for (const server of news) server.isNews = false;
     return news;
   }

@@ -82,6 +82,22 @@ test('a report holds what changed since the one before', () => {
   assert.equal(worker.report(), 2, 'their eligibility changed');
 });
 
+test('of many only so many are in a report, and each has its turn', () => {
+  const worker = createWorker();
+  worker.apply(['a', 'b', 'c', 'd', 'e']);
+  const reported = (): string =>
+    worker.reporter
+      .report(0, 2)
+      .flatMap(({ servers }) => servers.map(({ id }) => id))
+      .join('');
+  assert.deepEqual([reported(), reported(), reported(), reported()], ['ab', 'cd', 'e', '']);
+  const busy = Array.from({ length: 5 }, () => worker.pick());
+  assert.equal(reported(), 'ab');
+  for (const server of busy) answer(worker, server);
+  assert.deepEqual([reported(), reported(), reported(), reported()], ['cd', 'ea', 'b', '']);
+  assert.equal(worker.report(), 0, 'nothing was left over');
+});
+
 test('a leaver is reported to its last request, and goes on counting when it is back', () => {
   const worker = createWorker();
   worker.apply(['a']);

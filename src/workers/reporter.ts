@@ -30,13 +30,16 @@ export class Reporter {
     this.#upstreams = upstreams;
   }
 
-  /** It costs what the servers cost that have something new, however many there are. */
-  report(nowMs: number): UpstreamReport[] {
+  /**
+   * It costs what the servers cost that have something new, however many there are. At most so many of an
+   * upstream are in it, and the others in the next one.
+   */
+  report(nowMs: number, most = Number.POSITIVE_INFINITY): UpstreamReport[] {
     const upstreams = [...this.#upstreams.all(), ...this.#upstreams.removed()];
     return upstreams.map((upstream) => ({
       name: upstream.name,
       counters: upstream.counters,
-      servers: upstream.takeNews().flatMap((server) => this.#newsOf(upstream, server, nowMs)),
+      servers: upstream.takeNews(most).flatMap((server) => this.#newsOf(upstream, server, nowMs)),
     }));
   }
 

@@ -24,6 +24,13 @@ import { Reporter } from './reporter.ts';
  * at once, so that two reports are what happened in one second.
  */
 const REPORT_INTERVAL_MS = 500;
+/**
+ * Servers of an upstream in such a report. Where more are busy, each is in every second or third one: of 10,000
+ * all figures twice a second would take a tenth of the worker's time, and more of the primary's.
+ */
+const REPORTED_MAX = 2000;
+/** Nobody asks with this number, and it is no report unasked: it holds all. */
+const LAST_REPORT = -1;
 /** A timer that fires a little early must not lead to two reports. */
 const REPORT_LEAST_MS = 100;
 /** Time between the shutdown deadline and a hard exit, ms. */
@@ -113,7 +120,7 @@ class Worker {
     setTimeout(() => process.exit(1), deadlineMs + EXIT_GRACE_MS).unref();
     await this.#gateway.close(deadlineMs);
     clearTimeout(this.#clock);
-    this.#report(0);
+    this.#report(LAST_REPORT);
     // With the channel closed nothing keeps the process alive. What was sent still arrives.
     if (process.connected) process.disconnect();
     process.exitCode = 0;
@@ -165,7 +172,8 @@ class Worker {
     }));
     const connections = this.#gateway.connections();
     const sockets = this.#gateway.figures();
-    const upstreams = this.#reporter.report(nowMs);
+    // Who asks wants to know all.
+    const upstreams = this.#reporter.report(nowMs, request === 0 ? REPORTED_MAX : undefined);
     const oldest = this.#gateway.oldest();
     send({ kind: 'report', request, report: { connections, sockets, upstreams, oldest, gaps } });
   }
