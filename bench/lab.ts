@@ -9,6 +9,6 @@ export {
   startServers,
   startSluice,
 } from './lab/contenders.ts';
-export { BROWSER, posts, puts } from './lab/requests.ts';
+export { BROWSER, posts, puts, thinking } from './lab/requests.ts';
 export { machine, median, megabytes, table, whole } from './lab/text.ts';
 export { runWrk, type WrkResult } from './lab/wrk.ts';

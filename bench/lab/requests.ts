@@ -9,6 +9,14 @@ wrk.headers["Content-Type"] = "application/octet-stream"
 `;
 }
 
+/**
+ * Each client thinks for a time between its answer and its next request, by chance 0 to twice this: so many clients
+ * make a steady load that does not stop where one of them waits long. wrk counts from the send on.
+ */
+export function thinking(meanMs: number): string {
+  return `function delay() return math.random(0, ${Math.round(2 * meanMs)}) end\n`;
+}
+
 /** PUTs of a small value, each to a key of its own; `isClosed`: each on a connection of its own. */
 export function puts(prefix: string, isClosed: boolean): string {
   return `local count = 0

@@ -12,6 +12,8 @@ export type WrkResult = {
   /** Latency, ms. */
   readonly p50: number;
   readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
 };
 
 export type WrkOptions = {
@@ -34,7 +36,7 @@ export async function runWrk(options: WrkOptions): Promise<WrkResult> {
     'function done(summary, latency, requests)\n' +
     '  local e = summary.errors\n' +
     '  print("RESULT", summary.requests, summary.duration, e.connect + e.read + e.write + e.status + e.timeout,\n' +
-    '    latency:percentile(50), latency:percentile(99))\nend\n';
+    '    latency:percentile(50), latency:percentile(99), latency:percentile(99.9), latency.max)\nend\n';
   await writeFile(script, options.requests + done);
   const [command = 'wrk', ...argv] = [
     ...options.prefix,
@@ -44,9 +46,10 @@ export async function runWrk(options: WrkOptions): Promise<WrkResult> {
   ];
   const text = await output(command, argv);
   const line = text.split('\n').find((candidate) => candidate.startsWith('RESULT'));
-  const [requests = 0, micros = 0, errors = 0, p50 = 0, p99 = 0] = (line ?? '')
+  const [requests = 0, micros = 0, errors = 0, ...latencies] = (line ?? '')
     .split('\t')
     .slice(1)
     .map(Number);
-  return { requests, seconds: micros / 1e6, errors, p50: p50 / 1000, p99: p99 / 1000 };
+  const [p50 = 0, p99 = 0, p999 = 0, max = 0] = latencies.map((value) => value / 1000);
+  return { requests, seconds: micros / 1e6, errors, p50, p99, p999, max };
 }
