@@ -264,8 +264,10 @@ test('a worker that gets what changed has what the whole table says', () => {
     const oneOf = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
     const ids = Array.from({ length: 20 }, (_, index) => `127.0.0.1:${9000 + index}`);
     let instances = ids.filter(() => random() < 0.7).map((id) => instance(id));
+    // With servers of its own the whole list is computed when somebody joins or leaves.
+    const own = seed % 2 === 0 ? `, servers: ["${ids[0]}", "127.0.0.1:1"]` : '';
     const seen = createTable({
-      yaml: `upstreams: { app: { check: { type: tcp }, servers: ["${ids[0]}", "127.0.0.1:1"] } }`,
+      yaml: `upstreams: { app: { check: { type: tcp }${own} } }`,
       membership: membership(instances),
     });
     const { table, gathered } = seen;
@@ -282,6 +284,12 @@ test('a worker that gets what changed has what the whole table says', () => {
             : one,
         );
         table.setMembership('default', membership(instances, random() < 0.05 ? ['app'] : []));
+      } else if (dice < 0.55) {
+        const moved = oneOf(ids);
+        const listed = instances.map(({ id }) => id).filter((id) => id !== moved);
+        const next = listed.length < instances.length ? listed : [...listed, moved].toSorted();
+        instances = next.map((id) => instances.find((one) => one.id === id) ?? instance(id));
+        table.setMembership('default', membership(instances));
       } else if (dice < 0.6) {
         instances = ids.filter(() => random() < 0.7).map((id) => instance(id));
         table.setMembership('default', membership(instances));

@@ -1,10 +1,11 @@
 // The control plane's table: it keeps the facts about every server, recomputes an upstream when one
 // of its facts changed, and numbers each change that the data plane must see (the generation). A change
-// of servers that stay in their places costs what those servers cost; one of the list costs the list. A
+// of servers costs what those servers cost, also where some join or leave (table/moves.ts). A
 // burst of changes is put together: after a recomputation that took long, the next one waits.
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Log } from '../base/log.ts';
+import { OrderedMap } from '../base/ordered-map.ts';
 import type { UpstreamConfig } from '../config.ts';
 import type { CheckedServer, Verdict } from '../health.ts';
 import { type Admin, standingOf, type TableUpdate } from '../model.ts';
@@ -13,13 +14,13 @@ import type { Override, RememberedVerdict } from '../snapshot.ts';
 import { ChangedServers, type ServersChanged, type TableChanges } from '../workers.ts';
 import { describeChanges } from './table/member-changes.ts';
 import {
-  changedIds,
   computeChanged,
   computeMembers,
   type Facts,
   isSameTable,
   type Member,
 } from './table/members.ts';
+import { isPlain, isTakenOneByOne, register, settle, someOf, takeChange } from './table/moves.ts';
 import { carryOver, isOfSeveral, namesakes } from './table/name-members.ts';
 import { Overrides } from './table/overrides.ts';
 import { checkedServer, isListed } from './table/probing.ts';
@@ -68,13 +69,15 @@ export type KnownUpstream = {
 
 type Upstream = KnownUpstream & {
   config: UpstreamConfig;
-  members: Map<string, Member>;
+  members: OrderedMap<string, Member>;
   /** Servers that serve without a verdict: they took requests when the configuration began to ask for one. */
   readonly admitted: Set<string>;
   readonly overrides: Map<string, Admin>;
   readonly verdicts: Map<string, RememberedVerdict>;
   /** What the registries have of it, by id. */
-  registered: Map<string, Registered>;
+  registered: OrderedMap<string, Registered>;
+  /** All of these are written down by their addresses. */
+  areAddresses: boolean;
 };
 
 export type Supposition = {
@@ -176,21 +179,14 @@ export class Table {
       const { name, follows } = upstream.config;
       if (!follows.some((followed) => followed.registry === registry)) continue;
       const changed = changedInstances(name, last, membership);
-      if (changed.length === 0) continue;
-      if (changed === 'all') {
-        upstream.registered = registeredIn(this.#memberships, upstream.config);
+      if (changed === 'all' || !isTakenOneByOne(changed, upstream)) {
+        register(upstream, this.#memberships);
         this.#probing.add(name, 'all');
         this.#dirty.add(name, 'all');
       } else {
-        const ids = new Set<string>();
-        for (const instance of changed) {
-          const known = upstream.registered.get(instance.id);
-          // Another registry counts for it.
-          if (known?.registry !== registry) continue;
-          upstream.registered.set(instance.id, { ...known, instance });
-          ids.add(instance.id);
-        }
-        this.#dirty.add(name, ids);
+        const { ids, moved } = takeChange(upstream.registered, registry, changed);
+        if (moved.size > 0) this.#probing.add(name, moved);
+        if (ids.size > 0) this.#dirty.add(name, ids);
       }
     }
     this.#schedule();
@@ -303,9 +299,10 @@ export class Table {
     const remembered = this.#remembered.filter(({ upstream }) => upstream === name);
     return {
       config,
-      members: new Map(),
+      members: new OrderedMap(),
       admitted: new Set(),
-      registered: new Map(),
+      registered: new OrderedMap(),
+      areAddresses: true,
       overrides: this.#overrides.of(name),
       verdicts: new Map(remembered.map((verdict) => [verdict.server, verdict])),
     };
@@ -314,7 +311,7 @@ export class Table {
   /** True when the data plane would see a difference. `before`: undefined when the upstream is new. */
   #reconfigure(upstream: Upstream, config: UpstreamConfig, before?: UpstreamConfig): boolean {
     upstream.config = config;
-    upstream.registered = registeredIn(this.#memberships, config);
+    register(upstream, this.#memberships);
     // Nobody would ever correct the verdict of a check that is gone from the config.
     if (config.check === null) upstream.verdicts.clear();
     // A server that serves is not taken out for want of a verdict that no check could give yet.
@@ -343,13 +340,13 @@ export class Table {
       this.#log(upstream, members, upstream.members);
       return isSameTable(members, upstream.members) ? new Set() : 'all';
     }
-    const ids = [...servers].flatMap((id) => namesakes(members, id).map(({ state }) => state.id));
-    const last = new Map(ids.flatMap((id) => entryOf(members, id)));
+    const ids = isPlain(upstream)
+      ? [...servers]
+      : [...servers].flatMap((id) => namesakes(members, id).map(({ state }) => state.id));
+    const last = someOf(members, ids);
     const next = computeChanged(facts, ids);
     this.#log(upstream, last, next);
-    // Upstreams that are there already keep their places.
-    for (const [id, member] of next) members.set(id, member);
-    return changedIds(last, next);
+    return settle(upstream, ids, { last, next });
   }
 
   #log(
@@ -380,7 +377,9 @@ export class Table {
   #tellChecker(upstream: Upstream, servers: ServersChanged = 'all'): void {
     const { config, members, verdicts } = upstream;
     if (servers !== 'all') {
-      const others = [...servers].flatMap((id) => namesakes(members, id));
+      const others = [...servers].flatMap((id) =>
+        isPlain(upstream) ? [] : namesakes(members, id),
+      );
       for (const id of new Set([...servers, ...others.map(({ state }) => state.id)])) {
         if (!isListed(upstream, id)) verdicts.delete(id);
         this.#options.onMember(config, id, checkedServer(upstream, id));
@@ -391,9 +390,4 @@ export class Table {
     for (const id of verdicts.keys()) if (!isListed(upstream, id)) verdicts.delete(id);
     this.#options.onMembers(config, probed);
   }
-}
-
-function entryOf<T>(map: ReadonlyMap<string, T>, id: string): readonly (readonly [string, T])[] {
-  const value = map.get(id);
-  return value === undefined ? [] : [[id, value]];
 }

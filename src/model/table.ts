@@ -27,10 +27,13 @@ export type PageName = 'upstream_status' | 'upstream_list';
 /** What such a page is, or any other answer that is text. */
 export type TextAnswer = { readonly contentType: string; readonly body: string };
 
-/** Servers that stay in their places, with their new states. The others have not changed. */
+/** Servers with new states, which stay in their places or have joined; and those that left. The others have not changed. */
 export type UpstreamChange = {
   readonly name: string;
   readonly servers: readonly ServerState[];
+  /** Of each of them, its place in the whole list as it is now. */
+  readonly places?: readonly number[];
+  readonly left?: readonly string[];
 };
 
 /**

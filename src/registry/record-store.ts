@@ -19,8 +19,8 @@ export type KvEntry = {
 /** A prefix as it stood at `index`. An absent prefix has no entries. Sorted bytewise by key. */
 export type KvState = { readonly index: number; readonly entries: readonly KvEntry[] };
 
-/** Records that were written, as they stood at `index`; all others of the prefix are as before. */
-export type KvChange = { readonly index: number; readonly entries: readonly KvEntry[] };
+/** Records that were written, and keys that are gone, as of `index`; all others of the prefix are as before. */
+export type KvChange = KvState & { readonly removed: readonly string[] };
 
 export type PutOptions = {
   /** Write only if the record's modifyIndex is this; 0 = only if it is absent. */

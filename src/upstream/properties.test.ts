@@ -4,7 +4,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
-import { createUpstream, request, upstreamState } from '../../test/support/upstream/builders.ts';
+import {
+  createUpstream,
+  request,
+  serverState,
+  upstreamState,
+} from '../../test/support/upstream/builders.ts';
 import {
   BALANCES,
   type Balance,
@@ -49,7 +54,7 @@ test('a large upstream picks what a plain scan of its twin picks', () => {
   for (let seed = 1; seed <= 30; seed += 1) compareWithScan(new Dice(seed), `seed ${seed}`);
 });
 
-test('servers that are changed in their places are what a whole new table makes of them', () => {
+test('servers that change, join and leave one by one are what a whole new table makes of them', () => {
   for (let seed = 1; seed <= 150; seed += 1) compareWithTable(new Dice(seed), `seed ${seed}`);
 });
 
@@ -76,7 +81,16 @@ function compareWithTable(dice: Dice, where: string): void {
         .map((state) => ({ ...state, ...(dice.chance(0.5) ? randomState(dice) : { weight: 3 }) }));
       const byId = new Map(changed.map((state) => [state.id, state]));
       states = states.map((state) => byId.get(state.id) ?? state);
-      ours.change(changed, nowMs);
+      const left = dice.chance(0.4) ? states.filter(() => dice.chance(0.1)) : [];
+      states = states.filter((state) => !left.includes(state));
+      const joined = dice.chance(0.4) ? randomNewcomers([...states, ...left], dice) : [];
+      for (const state of joined) {
+        states = states.toSpliced(dice.between(0, states.length), 0, state);
+      }
+      // In any order: each has its place.
+      const servers = [...joined, ...changed.filter((state) => states.includes(state))];
+      const places = servers.map((state) => states.indexOf(state));
+      ours.change({ name: 'web', servers, places, left: left.map(({ id }) => id) }, nowMs);
       twin.apply(upstreamState(states, settings), nowMs);
     } else if (dice.chance(0.6)) {
       const tried = new Set(ours.servers.filter(() => dice.chance(0.05)).map(({ id }) => id));
@@ -106,6 +120,14 @@ function compareWithTable(dice: Dice, where: string): void {
       [...upstream.stopping()].map(({ id }) => id).toSorted();
     assert.deepEqual(stopping(ours), stopping(twin), `${where}, step ${step}`);
   }
+}
+
+/** New ones, and some that left before. */
+function randomNewcomers(states: readonly ServerState[], dice: Dice): readonly ServerState[] {
+  const ids = Array.from({ length: 45 }, (_, index) => `s${index}`).filter(
+    (id) => dice.chance(0.05) && states.every((state) => state.id !== id),
+  );
+  return ids.map((id) => serverState({ id, ...randomState(dice) }));
 }
 
 /** The same history for two upstreams; the twin is picked by nginx's loop as it stands there. */

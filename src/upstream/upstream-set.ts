@@ -66,8 +66,8 @@ export class UpstreamSet {
       this.#upstreams.set(state.name, upstream);
       for (const server of upstream.apply(state, nowMs)) updated.push(server);
     }
-    for (const { name, servers } of update.changed ?? []) {
-      for (const server of this.#upstreams.get(name)?.change(servers, nowMs) ?? []) {
+    for (const change of update.changed ?? []) {
+      for (const server of this.#upstreams.get(change.name)?.change(change, nowMs) ?? []) {
         updated.push(server);
       }
     }

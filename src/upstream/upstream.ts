@@ -5,8 +5,6 @@
 import {
   copyServerCounters,
   createUpstreamCounters,
-  ELIGIBILITIES,
-  type Eligibility,
   type ExchangeResult,
   eligibility,
   isCapacity,
@@ -15,6 +13,7 @@ import {
   recordDuration,
   type ServerState,
   standingOf,
+  type UpstreamChange,
   type UpstreamFigures,
   type UpstreamState,
 } from '../model.ts';
@@ -23,10 +22,9 @@ import { createBalancer, createEmptyBalancer } from './balancing/methods.ts';
 import { isOpen } from './balancing/open-servers.ts';
 import { StickyServers } from './balancing/sticky.ts';
 import { GapTracker } from './gaps.ts';
+import { refusal, retryAfterSeconds } from './refusal.ts';
 import { type Outcome, Server } from './server.ts';
-
-/** Nobody knows when an operator, a check or the registry brings a server back. */
-const RETRY_AFTER_MS = 5000;
+import { ServerList } from './server-list.ts';
 
 export class Upstream {
   readonly name: string;
@@ -39,8 +37,7 @@ export class Upstream {
   readonly #gaps = new GapTracker();
   /** Exchanges whose request is here in full and whose response has not begun. */
   #waiting = 0;
-  #servers: readonly Server[] = [];
-  #byId: ReadonlyMap<string, Server> = new Map();
+  #list = new ServerList();
   #settings = { balancing: ROUND_ROBIN, slowStartMs: 0 };
   /** How many of the servers may take requests, as far as the table says. */
   #open = 0;
@@ -68,7 +65,7 @@ export class Upstream {
 
   /** In the order of the table. */
   get servers(): readonly Server[] {
-    return this.#servers;
+    return this.#list.all;
   }
 
   /** True while a server that left the table still has requests in flight. */
@@ -127,34 +124,17 @@ export class Upstream {
 
   /** True when another server may take the requests that `server` would lose if it were ejected. */
   hasOther(server: Server, nowMs: number): boolean {
-    return this.#servers.some((other) => other !== server && eligibility(other, nowMs) === 'ok');
+    return this.servers.some((other) => other !== server && eligibility(other, nowMs) === 'ok');
   }
 
   /** Why `pick` found no server, in words for the log. */
   refusal(nowMs: number): string {
-    const counts = new Map<Eligibility, number>();
-    for (const server of this.#servers) {
-      const reason = eligibility(server, nowMs);
-      counts.set(reason, (counts.get(reason) ?? 0) + 1);
-    }
-    const parts = ELIGIBILITIES.filter((reason) => reason !== 'ok' && counts.has(reason)).map(
-      (reason) => `${counts.get(reason)} ${reason}`,
-    );
-    // Servers that are eligible and were not picked: this exchange has tried them.
-    if (counts.has('ok')) parts.push(`${counts.get('ok')} tried`);
-    const why = parts.length === 0 ? 'the list is empty' : parts.join(', ');
-    return `upstream "${this.name}": no eligible server (${why}); see "sluice status ${this.name}"`;
+    return refusal(this.name, this.servers, nowMs);
   }
 
   /** After how many seconds it makes sense to ask again: 1 to 5. */
   retryAfterSeconds(nowMs: number): number {
-    let leastMs = RETRY_AFTER_MS;
-    for (const server of this.#servers) {
-      const reason = eligibility(server, nowMs);
-      if (isCapacity(reason)) return 1;
-      if (reason === 'ejected') leastMs = Math.min(leastMs, server.ejectedForMs(nowMs));
-    }
-    return Math.max(1, Math.ceil(leastMs / 1000));
+    return retryAfterSeconds(this.servers, nowMs);
   }
 
   /** An exchange begins. `isWhole`: its request is here in full, so it waits for a response. */
@@ -220,7 +200,7 @@ export class Upstream {
         statuses: [...this.counters.statuses],
         durations: [...this.counters.durations],
       },
-      servers: [...this.#servers, ...this.#leaving.values()].map((server) => ({
+      servers: [...this.servers, ...this.#leaving.values()].map((server) => ({
         id: server.id,
         gone: server.gone,
         inFlight: server.inFlight,
@@ -239,7 +219,7 @@ export class Upstream {
   apply(state: UpstreamState, nowMs: number): readonly Server[] {
     this.#primaries.close();
     this.#backups.close();
-    const known = new Map(this.#servers.map((server) => [server.id, server]));
+    const known = new Map(this.servers.map((server) => [server.id, server]));
     const next = new Map<string, Server>();
     // No other server could take over: all others are out by intent or by their checks.
     const isAlone = state.servers.filter((entry) => standingOf(entry) === 'ok').length === 1;
@@ -253,14 +233,12 @@ export class Upstream {
     }
     const left = [...known.values()];
     for (const server of left) this.#leave(server);
-    this.#servers = [...next.values()];
-    this.#byId = next;
+    this.#list = new ServerList(next.values());
     this.#settings = { balancing: state.balancing, slowStartMs: state.slowStartMs };
-    for (const [position, server] of this.#servers.entries()) server.position = position;
-    const open = this.#servers.filter(isOpen);
+    const open = this.servers.filter(isOpen);
     this.#open = open.length;
-    const primaries = this.#servers.filter((server) => !server.state.backup);
-    const backups = this.#servers.filter((server) => server.state.backup);
+    const primaries = this.servers.filter((server) => !server.state.backup);
+    const backups = this.servers.filter((server) => server.state.backup);
     for (const tier of [primaries, backups]) {
       const opened = tier.filter(isOpen);
       const isCarried = opened.some((server) => this.#carries(server, nowMs));
@@ -269,52 +247,71 @@ export class Upstream {
     this.#primaries = this.#balance(state, primaries, this.#primaries);
     this.#backups = this.#balance(state, backups, this.#backups);
     const { sticky } = state.balancing;
-    this.#sticky = sticky === null ? undefined : new StickyServers(sticky, this.#servers);
-    this.#noteOut(this.#servers);
+    this.#sticky = sticky === null ? undefined : new StickyServers(sticky, this.servers);
+    this.#noteOut(this.servers);
     if (next.size > 0) this.#isStarting = false;
-    return left.length === 0 ? this.#servers : [...this.#servers, ...left];
+    return left.length === 0 ? this.servers : [...this.servers, ...left];
   }
 
   /**
-   * Servers that stay in their places have new states. It does the same as `apply`, but costs only what
-   * these servers cost. Returns those that have another state.
+   * Servers have new states, have joined or have left. It does the same as `apply`, but costs only what these servers
+   * cost, where the method of balancing can do with that. Returns all of these.
    */
-  change(states: readonly ServerState[], nowMs: number): readonly Server[] {
-    const changed = states.map((state): readonly [Server, ServerState] => {
-      const server = this.#byId.get(state.id);
-      if (server === undefined) throw new Error(`server ${state.id}: changed, and not listed`);
-      return [server, state];
-    });
+  change(change: UpstreamChange, nowMs: number): readonly Server[] {
+    const { servers: states, left = [] } = change;
+    const leavers = left.flatMap((id) => this.#list.get(id) ?? []);
+    const isMove = leavers.length > 0 || states.some(({ id }) => this.#list.get(id) === undefined);
     let open = this.#open;
-    for (const [server, state] of changed) {
-      open += Number(standingOf(state) === 'ok') - Number(isOpen(server));
+    for (const server of leavers) open -= Number(isOpen(server));
+    for (const state of states) {
+      const server = this.#list.get(state.id);
+      open += Number(standingOf(state) === 'ok') - Number(server !== undefined && isOpen(server));
     }
     // When only one server is left, or a second one joins it, other rules of ejection hold. And some
     // changes concern the whole tier. In both cases all servers are looked at anew.
     const isOthers = open !== this.#open && (open === 1 || this.#open === 1);
-    if (isOthers || changed.some(([server, state]) => isForAll(server.state, state))) {
-      const next = new Map(states.map((state) => [state.id, state]));
-      const servers = this.#servers.map(({ id, state }) => next.get(id) ?? state);
-      return this.apply({ name: this.name, ...this.#settings, servers }, nowMs);
+    const isWhole = isMove && (this.#primaries.goesByList || this.#sticky !== undefined);
+    if (isOthers || isWhole || states.some((state) => this.#isForAll(state))) {
+      const servers = this.#list.statesWith(change);
+      return [...this.apply({ name: this.name, ...this.#settings, servers }, nowMs)];
     }
     this.#open = open;
-    for (const [server] of changed) if (isOpen(server)) this.#balancerOf(server).remove(server);
-    for (const [server, state] of changed) {
-      server.update(state, { alone: open === 1 && standingOf(state) === 'ok' });
+    for (const server of leavers) {
+      if (isOpen(server)) this.#balancerOf(server).remove(server);
+      this.#list.remove(server);
+      this.#leave(server);
     }
-    const servers = changed.map(([server]) => server);
+    const servers = this.#updated(change, open === 1);
     const opened = servers.filter(isOpen);
     for (const isBackup of [false, true]) {
       const tier = opened.filter((server) => server.state.backup === isBackup);
       if (!tier.some((server) => this.#returning.has(server))) continue;
-      const isCarried = this.#servers.some(
+      const isCarried = this.servers.some(
         (server) => server.state.backup === isBackup && this.#carries(server, nowMs),
       );
       this.#startSlowly(tier, { isCarried, slowStartMs: this.#settings.slowStartMs, nowMs });
     }
     for (const server of opened) this.#balancerOf(server).add(server);
     this.#noteOut(servers);
-    return servers;
+    return [...servers, ...leavers];
+  }
+
+  /** Gives the servers their states, and newcomers their places, from the first to the last. */
+  #updated({ servers: states, places = [] }: UpstreamChange, isAlone: boolean): readonly Server[] {
+    const order = [...states.keys()].sort((a, b) => (places[a] ?? 0) - (places[b] ?? 0));
+    return order.flatMap((at) => {
+      const [state, place] = [states[at], places[at]];
+      if (state === undefined) return [];
+      const known = this.#list.get(state.id);
+      if (known !== undefined && isOpen(known)) this.#balancerOf(known).remove(known);
+      const server = known ?? this.#rejoin(state.id) ?? this.#join(state);
+      if (known === undefined) {
+        if (place === undefined) throw new Error(`server ${state.id}: changed, and not listed`);
+        this.#list.insert(place, server);
+      }
+      server.update(state, { alone: isAlone && standingOf(state) === 'ok' });
+      return [server];
+    });
   }
 
   #balance(state: UpstreamState, servers: readonly Server[], before: Balancer): Balancer {
@@ -383,11 +380,13 @@ export class Upstream {
       if (isTakenOut(standingOf(server.state))) this.#returning.add(server);
     }
   }
-}
 
-/** True when the change concerns a whole tier: another tier, or another weight while it is out. */
-function isForAll(last: ServerState, next: ServerState): boolean {
-  if (last.backup !== next.backup) return true;
-  const isInBoth = standingOf(last) === 'ok' && standingOf(next) === 'ok';
-  return last.weight !== next.weight && !isInBoth;
+  /** True when the change concerns a whole tier: another tier, or another weight while it is out. */
+  #isForAll(next: ServerState): boolean {
+    const last = this.#list.get(next.id)?.state;
+    if (last === undefined) return false;
+    if (last.backup !== next.backup) return true;
+    const isInBoth = standingOf(last) === 'ok' && standingOf(next) === 'ok';
+    return last.weight !== next.weight && !isInBoth;
+  }
 }

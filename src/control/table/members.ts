@@ -2,6 +2,7 @@
 // together. Pure: facts in, the state for the data plane out; who keeps the facts is table.ts.
 
 import { isIP } from 'node:net';
+import { OrderedMap } from '../../base/ordered-map.ts';
 import { formatAddress } from '../../base/units.ts';
 import type { StaticServer, UpstreamConfig } from '../../config.ts';
 import {
@@ -64,11 +65,13 @@ type Record = StaticServer &
   };
 
 /** In the balancer's order: the config's servers, then those that only the registry knows. */
-export function computeMembers(facts: Facts): Map<string, Member> {
-  return new Map(mergeRecords(facts).map((record) => [record.id, computeMember(record, facts)]));
+export function computeMembers(facts: Facts): OrderedMap<string, Member> {
+  return new OrderedMap(
+    mergeRecords(facts).map((record) => [record.id, computeMember(record, facts)]),
+  );
 }
 
-/** Computes these servers alone. They are members already and keep their places. */
+/** Computes these servers alone: members, which keep their places, and such as are to become members. */
 export function computeChanged(facts: Facts, ids: Iterable<string>): Map<string, Member> {
   const members = new Map<string, Member>();
   for (const id of ids) {

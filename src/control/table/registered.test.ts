@@ -19,24 +19,35 @@ function of(instances: readonly Instance[] | undefined, held: readonly string[] 
   return { index: 1, services, problems: [], held };
 }
 
-test('servers in their places are changes of their own, all else is one of the list', () => {
+test('what of a list has changed: servers in their places, newcomers and leavers, or all', () => {
   const other = instance('b');
   const list = [a, b];
-  const changed = (last: Membership | undefined, next: Membership) =>
-    changedInstances('app', last, next);
+  const changed = (last: Membership | undefined, next: Membership): string => {
+    const change = changedInstances('app', last, next);
+    if (change === 'all') return 'all';
+    return [
+      ...change.changed.map(({ id }) => id),
+      ...change.joined.map(({ instance: { id }, place }) => `+${id}${place}`),
+      ...change.left.map((id) => `-${id}`),
+    ].join(' ');
+  };
   assert.equal(changed(undefined, of(list)), 'all');
-  assert.deepEqual(changed(of(list), of(list)), []);
-  assert.deepEqual(changed(of(undefined), of(undefined)), []);
-  assert.deepEqual(changed(of(list), of([a, other])), [other]);
-  assert.deepEqual(changed(of(list), of([...list])), []);
-  assert.equal(changed(of(list), of([a, c])), 'all', 'another server in the place');
+  assert.equal(changed(of(list), of(list)), '');
+  assert.equal(changed(of(undefined), of(undefined)), '');
+  assert.equal(changed(of(list), of([a, other])), 'b');
+  assert.equal(changed(of(list), of([...list])), '');
+  assert.equal(changed(of(list), of([a, c])), '+c1 -b', 'another server in the place');
   assert.equal(changed(of(list), of([b, a])), 'all');
-  assert.equal(changed(of(list), of([a, b, c])), 'all');
-  assert.equal(changed(of([a, b, c]), of(list)), 'all');
+  assert.equal(changed(of(list), of([a, b, c])), '+c2');
+  assert.equal(changed(of([a, other]), of([c, a, b])), 'b +c0');
+  assert.equal(changed(of([a, b, c]), of([a, c])), '-b');
+  assert.equal(changed(of([]), of(list)), '+a0 +b1');
   assert.equal(changed(of(undefined), of([])), 'all');
   assert.equal(changed(of([]), of(undefined)), 'all');
   assert.equal(changed(of(list), of(list, ['app'])), 'all', 'held from now on');
-  assert.deepEqual(changed(of(list), of(list, ['other'])), []);
+  assert.equal(changed(of(list), of(list, ['other'])), '');
+  const many = Array.from({ length: 100 }, (_, at) => instance(`m${at}`));
+  assert.equal(changed(of(list), of([...many, ...list])), 'all', 'very many joined');
 });
 
 test('a member is probed unless an operator has it in maint or it has no address', () => {

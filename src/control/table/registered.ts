@@ -1,5 +1,6 @@
 // What the registries have of one upstream, put together, and what of it has changed.
 
+import { OrderedMap } from '../../base/ordered-map.ts';
 import type { UpstreamConfig } from '../../config.ts';
 import type { Instance, Membership } from '../../registry.ts';
 
@@ -21,8 +22,8 @@ export type Registered = {
 export function registeredIn(
   memberships: Memberships,
   { name, follows }: UpstreamConfig,
-): Map<string, Registered> {
-  const found = new Map<string, Registered>();
+): OrderedMap<string, Registered> {
+  const found = new OrderedMap<string, Registered>();
   for (const { registry } of follows) {
     const membership = memberships.get(registry);
     if (membership === undefined) continue;
@@ -41,25 +42,62 @@ export function registeredIn(
 
 const NOWHERE: readonly string[] = [];
 
-/** What has changed in a registry's list of an upstream: servers that keep their places, or all. */
+/** Of a list: instances in their places, others that came in between, with their places now, and ids that are gone. */
+export type ListChange = {
+  readonly changed: readonly Instance[];
+  readonly joined: readonly { readonly instance: Instance; readonly place: number }[];
+  readonly left: readonly string[];
+};
+
+/** For more that come or go than this, and where the order changes, the whole list is as cheap. */
+const MOVES_MAX = 64;
+
+/** What has changed in a registry's list of an upstream. */
 export function changedInstances(
   name: string,
   last: Membership | undefined,
   next: Membership,
-): readonly Instance[] | 'all' {
+): ListChange | 'all' {
   if (last === undefined) return 'all';
   const isHeld = next.held.includes(name);
   if (last.held.includes(name) !== isHeld) return 'all';
   const before = last.services.get(name);
   const after = next.services.get(name);
-  if (before === after) return [];
-  if (before === undefined || after === undefined || before.length !== after.length) return 'all';
+  if (before === after) return { changed: [], joined: [], left: [] };
+  if (before === undefined || after === undefined) return 'all';
+  return listChange(before, after);
+}
+
+function listChange(before: readonly Instance[], after: readonly Instance[]): ListChange | 'all' {
   const changed: Instance[] = [];
-  for (const [place, instance] of after.entries()) {
-    const known = before[place];
-    if (known === instance) continue;
-    if (known?.id !== instance.id) return 'all';
-    changed.push(instance);
+  const joined: { instance: Instance; place: number }[] = [];
+  const left: string[] = [];
+  let at = 0;
+  let place = 0;
+  while (at < before.length || place < after.length) {
+    const [old, instance] = [before[at], after[place]];
+    if (old?.id === instance?.id) {
+      if (instance !== undefined && old !== instance) changed.push(instance);
+      at += 1;
+      place += 1;
+    } else if (old !== undefined && !isNear(after, place, old)) {
+      left.push(old.id);
+      at += 1;
+    } else if (instance !== undefined) {
+      joined.push({ instance, place });
+      place += 1;
+    }
+    if (joined.length + left.length > MOVES_MAX) return 'all';
   }
-  return changed;
+  const gone = new Set(left);
+  // Who has another place.
+  if (joined.some(({ instance }) => gone.has(instance.id))) return 'all';
+  return { changed, joined, left };
+}
+
+function isNear(list: readonly Instance[], from: number, { id }: Instance): boolean {
+  for (let at = from; at < Math.min(list.length, from + MOVES_MAX); at += 1) {
+    if (list[at]?.id === id) return true;
+  }
+  return false;
 }

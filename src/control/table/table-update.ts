@@ -1,14 +1,17 @@
 // What a worker is sent of the table.
 
+import type { OrderedMap } from '../../base/ordered-map.ts';
+import type { UpstreamConfig } from '../../config.ts';
 import type { TableUpdate, UpstreamChange, UpstreamState } from '../../model.ts';
 import type { TableChanges } from '../../workers.ts';
-import type { KnownUpstream } from '../table.ts';
-import { upstreamState } from './members.ts';
+import { type Member, upstreamState } from './members.ts';
+
+type Known = { readonly config: UpstreamConfig; readonly members: OrderedMap<string, Member> };
 
 /** `changes`: these alone; undefined: all. */
 export function tableUpdate(
   generation: number,
-  known: ReadonlyMap<string, KnownUpstream>,
+  known: ReadonlyMap<string, Known>,
   changes: TableChanges | undefined,
 ): TableUpdate {
   const upstreams: UpstreamState[] = [];
@@ -18,7 +21,9 @@ export function tableUpdate(
     if (servers === 'all') upstreams.push(upstreamState(config, members));
     else if (servers !== undefined) {
       const states = [...servers].flatMap((id) => members.get(id)?.state ?? []);
-      changed.push({ name: config.name, servers: states });
+      const places = states.map(({ id }) => members.placeOf(id));
+      const left = [...servers].filter((id) => !members.has(id));
+      changed.push({ name: config.name, servers: states, places, left });
     }
   }
   const removed = [...(changes?.keys() ?? [])].filter((name) => !known.has(name));

@@ -88,14 +88,17 @@ class StoreWatch implements Watch {
   #deliverChange(changed: ReadonlySet<string>): boolean {
     if (this.#events.onRecords === undefined) return false;
     const records = new Map<string, KvEntry>();
+    const removed: string[] = [];
     let index = 0;
     for (const key of changed) {
       const record = this.#store.read(key);
-      // Of a record that is gone its tombstone has the index, and what it leaves is the list's matter.
-      if (record === undefined) return false;
-      index = Math.max(index, record.modifyIndex);
-      records.set(key, record);
+      if (record !== undefined) {
+        index = Math.max(index, record.modifyIndex);
+        records.set(key, record);
+      } else removed.push(key);
     }
-    return this.#events.onRecords({ index, entries: [...records.values()] });
+    // Of a record that is gone its tombstone has the index. All that was written until now is in here.
+    if (removed.length > 0) index = this.#store.index;
+    return this.#events.onRecords({ index, entries: [...records.values()], removed });
   }
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../../test/support/base/random.ts';
 import { openClient, startEmbedded } from '../../../test/support/registry/builders.ts';
 import { silentLog } from '../../base/log.ts';
-import type { KvEntry, KvState } from '../record-store.ts';
+import type { KvChange, KvEntry, KvState } from '../record-store.ts';
 import type { Membership } from './instance.ts';
 import { MembershipReader, recordSource } from './membership.ts';
 
@@ -217,8 +217,9 @@ test('a change of some records makes what reading all of them makes', () => {
         };
       });
       for (const entry of entries) records.set(entry.key, entry);
-      const gone = random() < 0.05 && records.delete(`upstreams/${oneOf(keys)}`);
-      const changed = gone || random() < 0.05 ? undefined : changeOf(ours, entries, records);
+      const removed = random() < 0.2 ? [`upstreams/${oneOf(keys)}`] : [];
+      for (const key of removed) records.delete(key);
+      const changed = random() < 0.05 ? undefined : changeOf(ours, { entries, removed }, records);
       if (changed !== undefined) quick += 1;
       assert.deepEqual(changed ?? read(ours), read(twin), `seed ${seed}, step ${step}`);
     }
@@ -228,12 +229,31 @@ test('a change of some records makes what reading all of them makes', () => {
   /** As a registry tells it: nothing but these entries has changed since it was told last. */
   function changeOf(
     follow: MembershipReader,
-    entries: readonly KvEntry[],
+    { entries, removed }: Pick<KvChange, 'entries' | 'removed'>,
     records: ReadonlyMap<string, KvEntry>,
   ): Membership | undefined {
     const latest = new Set(entries.map(({ key }) => key));
-    return follow.change({ index, entries: [...latest].flatMap((key) => records.get(key) ?? []) });
+    const written = [...latest].flatMap((key) => records.get(key) ?? []);
+    return follow.change({ index, entries: written, removed });
   }
+});
+
+test('a server that joins or leaves is a change, in the place of its key; a list that begins or ends is not', () => {
+  const follow = reader();
+  const all = state({ [`app/${A}`]: '{}', [`app/${B}`]: '{}', 'app/127.0.0.1:9': '{}' });
+  follow.read({ ...all, entries: all.entries.filter(({ key }) => !key.endsWith(B)) });
+  const entries = all.entries.filter(({ key }) => key.endsWith(B));
+  const joined = follow.change({ index, entries, removed: [] });
+  assert.equal(joined && show(joined), `${A}=up1 ${B}=up1 127.0.0.1:9=up1`);
+  const removed = [`upstreams/app/${A}`, 'upstreams/app/never'];
+  const left = follow.change({ index, entries: [], removed });
+  assert.equal(left && show(left), `${B}=up1 127.0.0.1:9=up1`);
+  const twice = state({ 'app/zone/127.0.0.1:9': '{}' }).entries;
+  assert.equal(follow.change({ index, entries: twice, removed: [] }), undefined, 'a second record');
+  const other = state({ [`web/${A}`]: '{}' }).entries;
+  assert.equal(follow.change({ index, entries: other, removed: [] }), undefined);
+  const rest = [`upstreams/app/${B}`, 'upstreams/app/127.0.0.1:9'];
+  assert.equal(follow.change({ index, entries: [], removed: rest }), undefined, 'it is held');
 });
 
 test('lists that did not change stay the same arrays, and instances the same objects', () => {
@@ -242,7 +262,7 @@ test('lists that did not change stay the same arrays, and instances the same obj
   const first = follow.read(read);
   const [entry] = state({ [`app/${B}`]: '{"weight":9}' }).entries;
   assert(entry !== undefined);
-  const next = follow.change({ index, entries: [entry] });
+  const next = follow.change({ index, entries: [entry], removed: [] });
   assert(next !== undefined);
   assert.equal(next.services.get('web'), first.services.get('web'));
   assert.equal(next.services.get('app')?.[0], first.services.get('app')?.[0]);

@@ -9,6 +9,7 @@ import type { MembershipSource } from '../membership-source.ts';
 import type { KvChange, RecordStore } from '../record-store.ts';
 import type { Instance, Membership, RecordProblem, RecordText } from './instance.ts';
 import { readInstance, readKey } from './instance-record.ts';
+import { ListChanges } from './list-changes.ts';
 
 /** The servers that the records under a prefix (it ends with a slash) describe. */
 export function recordSource(options: {
@@ -76,6 +77,8 @@ export class MembershipReader {
   readonly #prefix: string;
   readonly #allowEmpty: (service: string) => boolean;
   #records = new Map<string, Remembered>();
+  /** The key of each listed instance, by service and id. */
+  #owners = new Map<string, string>();
   /** The last word; undefined before the first. */
   #membership: Membership | undefined;
   #services: ReadonlyMap<string, readonly Instance[]>;
@@ -120,6 +123,7 @@ export class MembershipReader {
       else list.push(instance);
     }
     this.#records = records;
+    this.#owners = owners;
     const held = this.#brake(lists, problems);
     this.#services = this.#reuse(lists);
     this.#membership = { index: state.index, services: this.#services, problems, held };
@@ -127,31 +131,40 @@ export class MembershipReader {
   }
 
   /**
-   * The same as `read` with these records in their places, for the usual case: known records of
-   * listed servers, nothing wrong with them before or after. Undefined for any other, and then
-   * nothing has changed here.
+   * The same as `read` with these records written and these keys gone, for the usual case: nothing wrong with
+   * them before or after, and no list that begins or ends. Undefined for any other, and then nothing has
+   * changed here.
    */
-  change({ index, entries }: KvChange): Membership | undefined {
+  change({ index, entries, removed }: KvChange): Membership | undefined {
     const last = this.#membership;
     if (last === undefined || last.held.length > 0) return undefined;
-    const lists = new Map<string, Instance[]>();
-    const records = new Map<string, Remembered>();
+    const next = new ListChanges(last, this.#owners);
+    const records = new Map<string, Remembered | undefined>();
+    for (const key of removed) {
+      const before = this.#records.get(key);
+      if (before === undefined) continue;
+      if (before.problems.length > 0 || !next.leaves(key, before.instance)) return undefined;
+      records.set(key, undefined);
+    }
     for (const entry of entries) {
       const before = this.#records.get(entry.key);
+      if (before === undefined && entry.key.endsWith('/')) continue;
       const after = this.#readRecord(entry);
       if (after === before) continue;
-      if (before?.instance === undefined || after.instance === undefined) return undefined;
-      if (before.problems.length > 0 || after.problems.length > 0) return undefined;
-      const { service } = after.instance;
-      const list = lists.get(service) ?? [...(last.services.get(service) ?? [])];
-      // Another record of the same server counts instead of this one.
-      const place = list.indexOf(before.instance);
-      if (place < 0) return undefined;
-      list[place] = after.instance;
-      lists.set(service, list);
+      if (after.problems.length > 0 || (before?.problems.length ?? 0) > 0) return undefined;
+      const isTaken =
+        before === undefined
+          ? next.joins(entry.key, after.instance)
+          : next.stays(before.instance, after.instance);
+      if (!isTaken) return undefined;
       records.set(entry.key, after);
     }
-    for (const [key, record] of records) this.#records.set(key, record);
+    for (const [key, record] of records) {
+      if (record === undefined) this.#records.delete(key);
+      else this.#records.set(key, record);
+    }
+    next.keepOwners();
+    const { lists } = next;
     if (lists.size > 0) this.#services = new Map([...last.services, ...lists]);
     this.#membership = { ...last, index, services: this.#services };
     return this.#membership;

@@ -15,8 +15,10 @@ export interface Balanced {
   keyOf(key: BalanceKey): string;
 }
 
-/** Chooses among the servers of one tier. It is made anew when the list changes, not when a server does. */
+/** Chooses among the servers of one tier. It is made anew when the list changes, as far as it goes by that. */
 export interface Balancer {
+  /** Also servers that may not take requests have a part in its choice, or their number: it must be made anew. */
+  readonly goesByList: boolean;
   /** Undefined when no server may take the request, or all that may were tried. Allocates nothing. */
   pick(request: Balanced, nowMs: number): Server | undefined;
   /** An attempt has ended. `tookMs`: until the head of the answer, or until it failed. */

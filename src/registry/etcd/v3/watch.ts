@@ -201,7 +201,7 @@ class EtcdWatch implements Watch, Follower {
 
   /** What a piece of the stream brought, in one. */
   #deliver(): void {
-    const { records, isDeletion, index } = this.#changes;
+    const { records, index } = this.#changes;
     if (records.size === 0 || this.#turns.isClosed) return;
     this.#changes = new Changes();
     for (const [key, record] of records) {
@@ -209,9 +209,10 @@ class EtcdWatch implements Watch, Follower {
       else this.#entries.set(record);
     }
     this.#revision = Math.max(this.#revision, index);
-    if (!isDeletion && this.#events.onRecords !== undefined) {
+    if (this.#events.onRecords !== undefined) {
       const entries = [...records.values()].filter((record) => record !== undefined);
-      if (this.#events.onRecords({ index, entries })) return;
+      const removed = [...records].flatMap(([key, record]) => (record === undefined ? [key] : []));
+      if (this.#events.onRecords({ index, entries, removed })) return;
     }
     this.#events.onState({ index, entries: this.#entries.copy() });
   }
@@ -256,12 +257,10 @@ class EtcdWatch implements Watch, Follower {
 /** Records by key as they now are, undefined where one was deleted. */
 class Changes {
   readonly records = new Map<string, KvEntry | undefined>();
-  isDeletion = false;
   index = 0;
 
   note(record: KvEntry, isDeletion: boolean): void {
     this.records.set(record.key, isDeletion ? undefined : record);
-    this.isDeletion ||= isDeletion;
     this.index = Math.max(this.index, record.modifyIndex);
   }
 }

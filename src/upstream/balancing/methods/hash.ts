@@ -17,6 +17,7 @@ import { crc32, Ring, type RingMember } from './ketama.ts';
 import { RoundRobin } from './round-robin.ts';
 
 export class Hash implements Balancer {
+  readonly goesByList = true;
   readonly #servers: readonly Server[];
   readonly #key: BalanceKey;
   readonly #loadMax: number;

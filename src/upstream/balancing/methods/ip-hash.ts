@@ -23,6 +23,7 @@ const SEED = 89;
 const TRIES_MAX = 20;
 
 export class IpHash implements Balancer {
+  readonly goesByList = true;
   readonly #servers: readonly Server[];
   /** Also of those that may not take requests. */
   readonly #weights: WeightTree;

@@ -16,6 +16,7 @@ import { advance, isAhead, SCANNED_MAX } from './round-robin.ts';
 const WEIGHTS = 2 ** 16;
 
 export class LeastConn implements Balancer {
+  readonly goesByList = false;
   /** Scanned one by one with each pick. */
   readonly #loose: Server[];
   /** By weight and number of requests in flight; empty ones are forgotten. */

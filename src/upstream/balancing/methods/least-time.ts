@@ -26,6 +26,7 @@ const UNKNOWN_MS = 1_000_000;
 const COMPARED_MAX = 16;
 
 export class LeastTime implements Balancer {
+  readonly goesByList = true;
   readonly #draw: WeightedDraw;
 
   constructor(options: BalancerOptions) {

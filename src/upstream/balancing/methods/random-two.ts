@@ -12,6 +12,7 @@ import { RoundRobin } from './round-robin.ts';
 import { WeightedDraw } from './weighted-draw.ts';
 
 export class RandomTwo implements Balancer {
+  readonly goesByList = true;
   readonly #draw: WeightedDraw;
   readonly #other: RoundRobin;
 

@@ -19,6 +19,7 @@ import { Lane } from './lane.ts';
 export const SCANNED_MAX = 16;
 
 export class RoundRobin implements Balancer {
+  readonly goesByList = false;
   /** Scanned one by one with each pick. */
   readonly #loose: Server[];
   /** One lane for each weight, none in a small tier. Then the same lanes by weight. */
