@@ -139,8 +139,11 @@ test('the gateway writes what an exchange was: its bytes, its servers, how it en
   const config = { accessLog: file };
   const { gateway, port } = await startGateway(t, [dead, server.port], config);
   await rawExchange(t, port, 'GET /a HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n');
+  // The dead one is out now: this one has the same server as its only one.
+  await rawExchange(t, port, 'GET /b HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n');
   await gateway.close(0);
-  const [{ time, ms, id, ...line } = {}] = linesOf(file);
+  const [{ time, ms, id, ...line } = {}, next] = linesOf(file);
+  assert.deepEqual(next?.['servers'], [`127.0.0.1:${server.port}`]);
   assert.deepEqual([typeof time, typeof ms], ['string', 'number']);
   assert.match(String(id), /^[0-9a-f]{24}$/);
   assert.deepEqual(line, {

@@ -81,7 +81,8 @@ test('a ready piece of any length stands alone, with bytes beyond ASCII', () => 
 });
 
 test('lines are whole and in order, whatever the size of a block', () => {
-  const ready = readyOf('ready piece ');
+  // Not whole words.
+  const ready = readyOf('a ready piece');
   const put = (number: number) => (into: LineBuffer) => {
     into.ready(ready);
     into.digits(number);
