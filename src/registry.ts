@@ -39,6 +39,7 @@ export {
   type Membership,
   type RecordProblem,
   readInstance,
+  readKey,
   recordOf,
   recordSource,
 } from './registry/records.ts';

@@ -4,6 +4,7 @@
 // and giving the server back leaves it alone.
 
 import { messageOf, SluiceError } from '../base/errors.ts';
+import { formatAddress } from '../base/units.ts';
 import type { Admin } from '../model.ts';
 import {
   INTENT_NOTE,
@@ -11,6 +12,7 @@ import {
   type RecordStore,
   type RecordWrite,
   readInstance,
+  readKey,
 } from '../registry.ts';
 import { writtenId } from './table.ts';
 
@@ -32,6 +34,9 @@ export async function findRecord(which: ServerRecord): Promise<KvEntry | undefin
   if (direct !== undefined) return direct;
   const { entries } = await store.list(folder);
   return entries.find((entry) => {
+    // Of thousands of records only that of this server is read.
+    const place = readKey(entry.key, prefix);
+    if (typeof place === 'string' || formatAddress(place.address) !== server) return false;
     const read = readInstance(entry.key, entry.value, prefix);
     return 'instance' in read && read.instance.id === server;
   });

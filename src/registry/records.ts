@@ -5,6 +5,7 @@ export {
   INTENT_NOTE,
   type InstanceRead,
   readInstance,
+  readKey,
   recordOf,
 } from './records/instance-record.ts';
 export { MembershipReader, ProblemLog, recordSource } from './records/membership.ts';
