@@ -43,10 +43,11 @@ export class Forwarding {
   logged: KeptRuns | undefined;
   readonly #trusted: AddressSet;
   readonly #isTrusted: boolean;
-  readonly #via: string;
   readonly scheme: Connection['scheme'];
-  /** The lines of a peer that is not trusted, up to the value of X-Forwarded-Host. */
-  readonly #lines: string;
+  /** The lines for a peer that is not trusted, in front of the value of Host; '' for a trusted one. */
+  readonly before: string;
+  /** What stands behind it in any case. */
+  readonly after: string;
   /** Of the last X-Forwarded-For: a request is asked about more than once. */
   #chain: Chain;
   #forwardedFor = '';
@@ -58,19 +59,21 @@ export class Forwarding {
     this.#chain = { kept: '', client: peer, isKnown: true };
     this.#trusted = trusted;
     this.#isTrusted = trusted.has(peer);
-    this.#via = isViaOn ? 'Via: 1.1 sluice\r\n' : '';
-    this.#lines = `X-Forwarded-For: ${peer}\r\nX-Real-IP: ${peer}\r\nX-Forwarded-Proto: ${connection.scheme}\r\nX-Forwarded-Host: `;
+    this.after = isViaOn ? 'Via: 1.1 sluice\r\n' : '';
+    this.before = this.#isTrusted
+      ? ''
+      : `X-Forwarded-For: ${peer}\r\nX-Real-IP: ${peer}\r\nX-Forwarded-Proto: ${connection.scheme}\r\nX-Forwarded-Host: `;
   }
 
   /** The lines for a request, each with CRLF. */
   text(head: RequestHead): string {
-    if (!this.#isTrusted) return `${this.#lines}${head.authority}\r\n${this.#via}`;
+    if (!this.#isTrusted) return `${this.before}${head.authority}\r\n${this.after}`;
     const { kept, client } = this.#chainOf(head);
     const before = kept === '' ? '' : `${kept}, `;
     return (
       `X-Forwarded-For: ${before}${this.peer}\r\nX-Real-IP: ${client}\r\n` +
       `X-Forwarded-Proto: ${schemeOf(lastElement(head.forwardedProto), this.scheme)}\r\n` +
-      `X-Forwarded-Host: ${forwardedHost(head)}\r\n${this.#via}`
+      `X-Forwarded-Host: ${forwardedHost(head)}\r\n${this.after}`
     );
   }
 

@@ -32,8 +32,12 @@ export type RequestHead = {
    * fields, Expect, X-Forwarded-*, X-Real-IP and Forwarded are not in it.
    */
   readonly fields: string;
-  /** The request line, Host and `fields` as they are sent to a server, where they are at hand; else ''. */
+  /**
+   * The whole head as it is sent to a server, with what Forwarding says of the client, where that is at hand; else ''.
+   * Other lines of the gateway's own belong at `readyAt`.
+   */
   readonly ready: string;
+  readonly readyAt: number;
   /** The client's X-Forwarded-For ('' when absent, joined by ', '); for trusted peers only. */
   readonly forwardedFor: string;
   /** The client's last X-Forwarded-Proto and -Host that are not empty; for trusted peers only. */

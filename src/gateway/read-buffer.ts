@@ -11,6 +11,9 @@ const READ_AT = PAGE_BYTES;
 /** The scanner looks at 16 bytes at once, also a little behind the last ones. */
 const MARGIN = 64;
 
+/** Room for each of two texts that a head is put together with. */
+export const SAID_BYTES_MAX = 512;
+
 /** By places, which are offsets in the memory. */
 export const PLACES = {
   read: READ_AT,
@@ -19,7 +22,9 @@ export const PLACES = {
   copiedBytesMax: 16 * 1024,
   /** What is made of a head: up to one read, and what is put behind it. */
   packed: READ_AT + READ_BYTES + 16 * 1024 + 2 * MARGIN,
-  end: READ_AT + 2 * READ_BYTES + 20 * 1024,
+  before: READ_AT + 2 * READ_BYTES + 24 * 1024,
+  after: READ_AT + 2 * READ_BYTES + 25 * 1024,
+  end: READ_AT + 2 * READ_BYTES + 26 * 1024,
 } as const;
 
 /** Undefined: this Node has none. */

@@ -123,6 +123,7 @@ export class Attempts implements Balanced {
 
   /** What the gateway adds to it. `lines`: what is said of the client. */
   linesWith(lines: string, ids: RequestIds): string {
+    if (!ids.isSent && this.trace === undefined) return lines;
     const id = ids.isSent ? `X-Request-Id: ${this.idFrom(ids)}\r\n` : '';
     return `${lines}${id}${this.trace?.lineFor(this.spanId) ?? ''}`;
   }

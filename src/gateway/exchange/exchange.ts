@@ -185,8 +185,10 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   #sendRequest(stream: ServerStream, buffer: Buffer, start: number, end: number): void {
     const head = this.head;
     this.attempts.isSent = true;
-    const lines = this.attempts.linesWith(this.#client.forwarding.text(head), this.#gateway.ids);
-    stream.begin(this.attempts.sentHead, lines, this.offeredUpgrade);
+    const { sentHead } = this.attempts;
+    const said = sentHead.ready === '' ? this.#client.forwarding.text(head) : '';
+    const lines = this.attempts.linesWith(said, this.#gateway.ids);
+    stream.begin(sentHead, lines, this.offeredUpgrade);
     this.#body.sendKept(stream);
     if (this.isIdempotent) this.#body.keep(buffer, start, end, true);
     else this.#body.forget();

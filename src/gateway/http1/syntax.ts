@@ -6,6 +6,7 @@
 export type { BodyLimits, BodySink } from './syntax/body.ts';
 export { BodyReader } from './syntax/body.ts';
 export { isScanning, plainHeads } from './syntax/plain/heads.ts';
+export type { Said } from './syntax/plain/scanner.ts';
 export { parseRequestHead } from './syntax/request-head.ts';
 export { parseResponseHead } from './syntax/response-head.ts';
 export {

@@ -20,6 +20,7 @@ const HEAD: RequestHead = {
     requestId: '',
     upgrade: '',
     ready: '',
+    readyAt: 0,
     expectContinue: false,
   },
   ...{ framing: 'none', contentLength: 0 },

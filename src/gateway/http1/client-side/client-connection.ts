@@ -281,7 +281,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   // ---- reading requests ---------------------------------------------------------------------
 
   #readHead(data: Buffer, from: number, to: number): void {
-    const head = this.#reader.readHead(data, from, to);
+    const head = this.#reader.readHead(data, from, to, this.forwarding);
     if (head?.kind === 'refusal') return this.refuse(head.status, head.reason);
     if (head !== undefined) this.#beginExchange(head);
     else if (this.#reader.isInHead) this.#waitForHead();

@@ -10,6 +10,7 @@ import {
   parseRequestHead,
   plainHeads,
   type Refusal,
+  type Said,
 } from '../syntax.ts';
 import { BodyPace } from './body-pace.ts';
 import { HeadReader } from './head-reader.ts';
@@ -51,11 +52,16 @@ export class RequestReader {
     return this.#body.done;
   }
 
-  /** undefined: the head is not whole yet. */
-  readHead(data: Buffer, start: number, end: number): Http1Request | Refusal | undefined {
+  /** undefined: the head is not whole yet. `said`: of the client, by the gateway. */
+  readHead(
+    data: Buffer,
+    start: number,
+    end: number,
+    said?: Said,
+  ): Http1Request | Refusal | undefined {
     const limits = this.#settings.requestLimits.head;
     if (plainHeads !== undefined && !this.#heads.isPartial) {
-      const head = plainHeads.request(data, start, end, limits);
+      const head = plainHeads.request(data, start, end, limits, said);
       if (head !== undefined) {
         this.#heads.skipTo(data, plainHeads.stop, end);
         return head;

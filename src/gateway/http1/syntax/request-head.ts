@@ -117,6 +117,7 @@ export function parseRequestHead(text: string, limits: HeadLimits): Http1Request
     minor,
     fields: pass.lines,
     ready: '',
+    readyAt: 0,
     forwardedFor: pass.forwardedFor,
     forwardedProto: pass.forwardedProto,
     forwardedHost: pass.forwardedHost,

@@ -16,7 +16,7 @@ export function chunkHead(bytes: number): string {
 
 /**
  * A request to a server, over a connection that stays open. `extra` are ready lines that the gateway
- * sets itself, each with CRLF; they come behind the client's. `protocol`: one to change to; such a
+ * sets itself, each with CRLF; they come behind the client's, and behind those that a ready head has already. `protocol`: one to change to; such a
  * request has no body.
  */
 export function requestHeadText(
@@ -25,6 +25,10 @@ export function requestHeadText(
   framing: RequestHead['framing'],
   protocol = '',
 ): string {
+  const { ready, readyAt } = head;
+  if (ready !== '') {
+    return extra === '' ? ready : `${ready.slice(0, readyAt)}${extra}${ready.slice(readyAt)}`;
+  }
   const lines =
     protocol === ''
       ? framing === 'none'
@@ -32,7 +36,6 @@ export function requestHeadText(
         : framingLine(framing, head)
       : upgradeLines(protocol);
   const expect = head.expectContinue ? 'Expect: 100-continue\r\n' : '';
-  if (head.ready !== '') return `${head.ready}${extra}${lines}${expect}\r\n`;
   return `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority}\r\n${head.fields}${extra}${lines}${expect}\r\n`;
 }
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { seededRandom } from '../../../../../test/support/base/random.ts';
-import { assertPlain } from '../../../../../test/support/gateway/http1-lab.ts';
+import { assertPlain, SAID } from '../../../../../test/support/gateway/http1-lab.ts';
 import {
   codeText,
   compile,
@@ -95,7 +95,7 @@ test('usual heads are plain, whatever stands around them', needsHeads, () => {
       for (const isShared of [false, true]) {
         const at = place(before + text + after, isShared);
         const to = before.length + text.length + after.length;
-        const head = heads().request(at, before.length, to, wide);
+        const head = heads().request(at, before.length, to, wide, SAID);
         assert(head !== undefined, text);
         assertPlain(head, parseRequestHead(text, wide), text, after);
         assert.equal(heads().stop, before.length + text.length);
@@ -178,17 +178,36 @@ test('what is sent on as it came is ready, with a short body that is whole', nee
   assert.equal(answer(1025, 'x'.repeat(1025)).ready?.endsWith('xxxx'), false);
   // It would be written with a blank.
   assert.equal(answer(5, 'hello', 'HTTP/1.1 200').ready, '');
+  let said = SAID;
   const request = (...lines: string[]) => {
     const text = textOf(lines);
-    return heads().request(Buffer.from(text), 0, text.length, LIMITS)?.ready;
+    return heads().request(Buffer.from(text), 0, text.length, LIMITS, said)?.ready;
   };
   assert.equal(
-    request('GET /a HTTP/1.1', 'Host: a', 'Connection: close', 'A: b'),
-    'GET /a HTTP/1.1\r\nHost: a\r\nA: b\r\n',
+    request('POST /a HTTP/1.1', 'Host: a', 'Connection: close', 'Content-Length: 07', 'A: b'),
+    'POST /a HTTP/1.1\r\nHost: a\r\nA: b\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Host: a\r\nVia: us\r\n' +
+      'Content-Length: 7\r\n\r\n',
   );
   assert.equal(request('GET /a HTTP/1.0', 'Host: a'), '');
   assert.equal(request('GET /a HTTP/1.1', 'host: a'), '');
   assert.equal(request('GET /a HTTP/1.1', 'A: b', 'Host: a'), '');
+  // Each client is told of as itself.
+  said = { before: 'X-Forwarded-Host: ', after: '' };
+  assert.equal(
+    request('GET /a HTTP/1.1', 'Host: a'),
+    'GET /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: a\r\n\r\n',
+  );
+  said = { before: '', after: 'Via: us\r\n' };
+  assert.equal(request('GET /a HTTP/1.1', 'Host: a'), '');
+  for (const long of [
+    { before: 'x'.repeat(513), after: '' },
+    { before: 'x', after: 'x'.repeat(513) },
+  ]) {
+    said = long;
+    assert.equal(request('GET /a HTTP/1.1', 'Host: a'), '');
+  }
+  said = { before: 'x'.repeat(512), after: 'y'.repeat(512) };
+  assert.equal(request('GET /a HTTP/1.1', 'Host: a')?.length, 26 + 512 + 3 + 512 + 2);
 });
 
 test('limits are those of the parser of text', needsHeads, () => {
@@ -358,7 +377,7 @@ const ROUNDS = 1_000_000;
 test(`${ROUNDS} mutated requests are read as the parser of text reads them`, needsHeads, () => {
   const plain = compare(STARTS, (buffer, from, to, text) => {
     const limits = text.length % 2 === 0 ? LIMITS : { ...LIMITS, takesRequestId: false };
-    const head = heads().request(buffer, from, to, limits);
+    const head = heads().request(buffer, from, to, limits, SAID);
     return head && [head, parseRequestHead(text.slice(0, heads().stop - from), limits)];
   });
   assert(plain > ROUNDS / 12, `only ${plain} were plain`);

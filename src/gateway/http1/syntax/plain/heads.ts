@@ -2,25 +2,28 @@
 // one, which the parser of text judges then; what is answered here is what that one would. heads.test.ts compares them.
 
 import { hostOf } from '../../../host.ts';
+import { PLACES } from '../../../read-buffer.ts';
 import { timeoutOf } from '../response-head.ts';
 import { RESPONSE_FIELDS_MAX } from '../scan.ts';
 import type { Framing, HeadLimits, Http1Request, Http1Response } from '../types.ts';
 import {
   CHUNKED,
   CLOSE,
-  HAS_HOST,
   HAS_LENGTH,
   HOSTS,
   KEEP_ALIVE,
   type Latin1Buffer,
   OUT,
   placeOf,
+  type Said,
   type Scanner,
   scanner,
 } from './scanner.ts';
 
 /** In the order of scan.c. */
 const METHODS = ['', 'GET', 'PUT', 'POST', 'HEAD', 'PATCH', 'DELETE', 'OPTIONS'];
+
+const NOTHING: Said = { before: '', after: '' };
 
 class PlainHeads {
   /** Behind the head that was found last, in its buffer. */
@@ -45,10 +48,12 @@ class PlainHeads {
     start: number,
     end: number,
     limits: HeadLimits,
+    said: Said = NOTHING,
   ): Http1Request | undefined {
     const out = this.#out;
     const from = placeOf(this.#scanner, buffer, start, end);
-    const stop = this.#scanner.request(from, from + end - start, limits.takesRequestId === true);
+    const takesId = limits.takesRequestId === true;
+    const stop = this.#scanner.request(from, from + end - start, takesId, said);
     if (stop === 0) return undefined;
     const targetAt = out[OUT.firstAt] ?? 0;
     const targetEnd = out[OUT.firstEnd] ?? 0;
@@ -67,7 +72,8 @@ class PlainHeads {
     }
     this.stop = start + stop - from;
     // One text, of which all others are parts.
-    const text = this.#text(OUT.textFrom);
+    const text = this.#memory.latin1Slice(PLACES.packed, out[OUT.textTo]);
+    const readyAt = out[OUT.readyAt] ?? 0;
     const target = text.slice(targetAt, targetEnd);
     return {
       kind: 'request',
@@ -78,8 +84,9 @@ class PlainHeads {
       host: this.#host ?? '',
       authority: this.#authority,
       minor: isFirst ? 0 : 1,
-      fields: text.slice(out[OUT.fieldsAt]),
-      ready: !isFirst && (flags & HAS_HOST) !== 0 ? text : '',
+      fields: text.slice(out[OUT.fieldsAt], out[OUT.fieldsEnd]),
+      ready: readyAt === 0 ? '' : text,
+      readyAt,
       forwardedFor: this.#text(OUT.forwardedFor),
       forwardedProto: this.#text(OUT.forwardedProto),
       forwardedHost: this.#text(OUT.forwardedHost),
@@ -145,7 +152,7 @@ class PlainHeads {
         : hasLength
           ? 'length'
           : 'close';
-    const text = this.#text(OUT.textFrom);
+    const text = this.#memory.latin1Slice(PLACES.packed, out[OUT.textTo]);
     const reason = text.slice(out[OUT.firstAt], out[OUT.firstEnd]);
     const isReady = framing === 'length' && reason !== '';
     const keepAliveValue = this.#text(OUT.keepAlive);
@@ -156,7 +163,7 @@ class PlainHeads {
       minor: 1,
       fields: text.slice(out[OUT.fieldsAt], out[OUT.fieldsEnd]),
       ready: isReady ? text : '',
-      readyHead: isReady ? (out[OUT.headEnd] ?? 0) : 0,
+      readyHead: isReady ? (out[OUT.readyAt] ?? 0) : 0,
       framing,
       contentLength: hasLength ? (out[OUT.length] ?? 0) : -1,
       keepAlive: (flags & CLOSE) === 0 && framing !== 'close',

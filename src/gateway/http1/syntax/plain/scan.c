@@ -21,17 +21,18 @@ enum {
   COUNT, // of field lines, the dropped ones too
   FLAGS,
   LENGTH,
-  TEXT_FROM, // the head as it is sent on
-  TEXT_TO,
+  TEXT_TO, // the head as it is sent on, from where it was to be packed
   FIELDS_AT, // in it
   FIELDS_END,
-  HEAD_END, // of a response with a length: behind its empty line; what follows is the whole body
+  // Of a response with a length: behind its empty line; what follows is the whole body. Of a request that is whole in the
+  // text, with what the gateway says of the client: where other lines of the gateway's own belong. 0: neither.
+  READY_AT,
   HOST_FROM,
   HOST_TO,
   VALUES, // then pairs, in the order of the enum below; from = 0: there is none
 };
 enum { FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, REQUEST_ID, KEEP_ALIVE_VALUE, VALUES_COUNT };
-enum { KEEP_ALIVE = 1, CLOSE = 2, CHUNKED = 4, HAS_LENGTH = 8, HAS_HOST = 16, HAS_BODY = 32 };
+enum { KEEP_ALIVE = 1, CLOSE = 2, CHUNKED = 4, HAS_LENGTH = 8, HAS_HOST = 16 };
 
 static int out[VALUES + 2 * VALUES_COUNT];
 
@@ -221,30 +222,59 @@ static inline int number_of(const byte *value, int length) {
   return number;
 }
 
+static inline byte *put_text(byte *to, const char *text, int bytes) { return copy(to, (const byte *)text, bytes); }
+
+static inline byte *put_framing(byte *to, int flags) {
+  if (flags & CHUNKED) return put_text(to, "Transfer-Encoding: chunked\r\n     ", 28);
+  if (!(flags & HAS_LENGTH)) return to;
+  to = put_text(to, "Content-Length: ", 16);
+  int digits = 1;
+  for (int rest = out[LENGTH]; rest > 9; rest /= 10) digits += 1;
+  for (int rest = out[LENGTH], at = digits - 1; at >= 0; at -= 1, rest /= 10) to[at] = (byte)('0' + rest % 10);
+  to[digits] = '\r';
+  to[digits + 1] = '\n';
+  return to + digits + 2;
+}
+
+static inline byte *put_line_end(byte *to) {
+  to[0] = '\r';
+  to[1] = '\n';
+  return to + 2;
+}
+
 // Of a body that is whole: up to here it goes with the head's text, and not by a copy of its own.
 #define TEXT_BODY_MAX 1024
 
-// Behind the fields of a response: the length, as we write it, the empty line, and the body where that is short and here.
+// Behind the fields of a response: the length, the empty line, and the body where that is short and here.
 static inline byte *finish_response(byte *packed, const byte *text, const byte *body, const byte *end, int flags) {
-  out[HEAD_END] = 0;
   if (!(flags & HAS_LENGTH)) return packed;
-  packed = copy(packed, (const byte *)"Content-Length: ", 16);
-  int digits = 1;
-  for (int rest = out[LENGTH]; rest > 9; rest /= 10) digits += 1;
-  for (int rest = out[LENGTH], at = digits - 1; at >= 0; at -= 1, rest /= 10) packed[at] = (byte)('0' + rest % 10);
-  packed += digits;
-  *packed++ = '\r';
-  *packed++ = '\n';
-  *packed++ = '\r';
-  *packed++ = '\n';
-  out[HEAD_END] = (int)(packed - text);
+  packed = put_line_end(put_framing(packed, flags));
+  out[READY_AT] = (int)(packed - text);
   if (out[LENGTH] > TEXT_BODY_MAX || end - body < out[LENGTH]) return packed;
-  out[FLAGS] |= HAS_BODY;
   return copy(packed, body, out[LENGTH]);
 }
 
+// What the gateway says of the client, in front of the value of Host and behind it.
+struct said {
+  const byte *before;
+  int before_bytes;
+  const byte *after;
+  int after_bytes;
+};
+
+// Behind the fields of a request: what is said of the client, how its body is framed, the empty line.
+static inline byte *finish_request(byte *packed, const byte *text, int flags, const struct said *said) {
+  packed = copy(packed, said->before, said->before_bytes);
+  packed = copy(packed, (const byte *)(uintptr_t)out[HOST_FROM], out[HOST_TO] - out[HOST_FROM]);
+  packed = put_line_end(packed);
+  packed = copy(packed, said->after, said->after_bytes);
+  out[READY_AT] = (int)(packed - text);
+  return put_line_end(put_framing(packed, flags));
+}
+
 // The field lines from `p` to the empty line, of a head that begins at `start`. The place behind it, or 0.
-static inline int scan_fields(const byte *start, const byte *p, const byte *end, byte *pack, int is_request, int takes_id) {
+static inline int scan_fields(const byte *start, const byte *p, const byte *end, byte *pack,
+                              const struct said *said, int is_request, int takes_id) {
   const byte *run = start; // [run, p) is kept as it is.
   byte *packed = pack;
   out[FIELDS_AT] = (int)(p - start);
@@ -318,17 +348,12 @@ static inline int scan_fields(const byte *start, const byte *p, const byte *end,
   }
   out[COUNT] = count;
   out[FLAGS] = flags;
-  if (is_request && packed == pack) {
-    // One run alone is where it was.
-    out[TEXT_FROM] = place(run);
-    out[TEXT_TO] = place(p);
-  } else {
-    packed = copy(packed, run, (int)(p - run));
-    out[FIELDS_END] = (int)(packed - pack);
-    if (!is_request) packed = finish_response(packed, pack, p + 2, end, flags);
-    out[TEXT_FROM] = place(pack);
-    out[TEXT_TO] = place(packed);
-  }
+  out[READY_AT] = 0;
+  packed = copy(packed, run, (int)(p - run));
+  out[FIELDS_END] = (int)(packed - pack);
+  if (!is_request) packed = finish_response(packed, pack, p + 2, end, flags);
+  else if (said->before_bytes && flags & HAS_HOST && out[MINOR]) packed = finish_request(packed, pack, flags, said);
+  out[TEXT_TO] = place(packed);
   return place(p + 2);
 }
 
@@ -351,7 +376,8 @@ static inline int method_of(const byte *p, int length) {
   }
 }
 
-EXPORT("request") int scan_request(const byte *start, const byte *end, byte *pack, int takes_id) {
+EXPORT("request") int scan_request(const byte *start, const byte *end, byte *pack, int takes_id, const byte *before,
+                                   int before_bytes, const byte *after, int after_bytes) {
   int length = 3;
   while (length < 8 && start[length] != ' ') length += 1;
   int method = method_of(start, length);
@@ -364,7 +390,8 @@ EXPORT("request") int scan_request(const byte *start, const byte *end, byte *pac
   out[FIRST_AT] = (int)(target - start);
   out[FIRST_END] = (int)(stop - start);
   out[MINOR] = stop[8] - '0';
-  return scan_fields(start, stop + 11, end, pack, 1, takes_id);
+  const struct said said = {before, before_bytes, after, after_bytes};
+  return scan_fields(start, stop + 11, end, pack, &said, 1, takes_id);
 }
 
 EXPORT("response") int scan_response(const byte *start, const byte *end, byte *pack) {
@@ -384,7 +411,7 @@ EXPORT("response") int scan_response(const byte *start, const byte *end, byte *p
   out[METHOD_OR_STATUS] = hundreds * 100 + tens * 10 + ones;
   out[FIRST_AT] = (int)(reason - start);
   out[FIRST_END] = (int)(stop - start);
-  return scan_fields(start, stop + 2, end, pack, 0, 0);
+  return scan_fields(start, stop + 2, end, pack, 0, 0, 0);
 }
 
 // The values of Host that came lately: which one it is costs less than to make its text anew.
