@@ -379,7 +379,8 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     if (this.#lasting !== undefined) this.#gateway.longLived.ended(this.#lasting, result);
     const { accessLog, recorder, now } = this.#gateway;
     const nowMs = now();
-    const [upstream, server, attempts] = [this.#upstream, this.server, this.attempts];
+    const upstream = this.#upstream;
+    const { server, attempts } = this;
     const whyFailed = result === 'answered' ? '' : reason;
     const kind = attempts.storyKind(recorder, result, upstream, nowMs);
     // Before it is settled, which changes what the server is.

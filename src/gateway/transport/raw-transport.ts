@@ -133,6 +133,7 @@ function rawTransport(handles: Handles): Transport {
 
     write(before: string, buffer: Buffer, start: number, end: number, after: string): boolean {
       const bodyBytes = end - start;
+      if (bodyBytes === 0) return this.writeText(before + after);
       if (bodyBytes <= TEXT_BYTES_MAX) {
         return this.writeText(before + buffer.toString('latin1', start, end) + after);
       }

@@ -466,9 +466,26 @@ test('scan-code.ts is what clang makes of scan.c', async (t) => {
   );
 });
 
+/** What a process of its own prints. */
+function said(code: string, env: NodeJS.ProcessEnv = {}): string {
+  const args = ['--input-type=module', '-e', code];
+  return execFileSync(process.execPath, args, {
+    ...{ env: { ...process.env, ...env }, cwd: import.meta.dirname, encoding: 'utf8' },
+  }).trim();
+}
+
 test('SLUICE_SCANNER=off is without it', () => {
-  const code = `import('${join(import.meta.dirname, 'heads.ts')}').then((all) => console.log(all.plainHeads === undefined))`;
-  const env = { ...process.env, SLUICE_SCANNER: 'off' };
-  const said = execFileSync(process.execPath, ['-e', code], { env, encoding: 'utf8' });
-  assert.equal(said.trim(), 'true');
+  const code = `import { plainHeads } from './heads.ts'; console.log(plainHeads);`;
+  assert.equal(said(code, { SLUICE_SCANNER: 'off' }), 'undefined');
+});
+
+test('where this Node gives no such memory, or cannot run the code, heads are read as text', () => {
+  for (const broken of ['Memory', 'Module']) {
+    const code = `
+      WebAssembly.${broken} = class { constructor() { throw new RangeError('none'); } };
+      const { plainHeads } = await import('./heads.ts');
+      const { readBuffer, READ_BYTES } = await import('../../../read-buffer.ts');
+      console.log(plainHeads, readBuffer.length === READ_BYTES);`;
+    assert.equal(said(code, { SLUICE_SCANNER: '' }), 'undefined true', broken);
+  }
 });

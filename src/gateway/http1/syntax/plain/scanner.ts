@@ -52,8 +52,8 @@ function openScanner(): Scanner | undefined {
     request: (from, to, takesId, said) => {
       const afterBytes = after.write(said.after);
       const beforeBytes = afterBytes < 0 ? 0 : Math.max(0, before.write(said.before));
-      const [at, id] = [PLACES.packed, takesId ? 1 : 0];
-      return request(from, to, at, id, PLACES.before, beforeBytes, PLACES.after, afterBytes);
+      const { packed, before: at, after: behind } = PLACES;
+      return request(from, to, packed, takesId ? 1 : 0, at, beforeBytes, behind, afterBytes);
     },
     response: (from, to) => response(from, to, PLACES.packed),
   };
