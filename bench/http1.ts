@@ -11,7 +11,7 @@ import {
   requestHeadText,
   responseHeadText,
 } from '../src/gateway/http1/syntax.ts';
-import { readBuffer } from '../src/gateway/read-buffer.ts';
+import { readBuffer } from '../src/gateway/transport.ts';
 import { table } from './lab.ts';
 
 const LIMITS = {

@@ -1,6 +1,7 @@
 // The face of the transport: what the gateway knows of sockets. Raw handles are behind it, Node's sockets where
 // there are none, or a simulated network of the tests.
 
+export { readBuffer } from './read-buffer.ts';
 export { chooseTransport } from './transport/choice.ts';
 export {
   type Connection,
