@@ -25,6 +25,7 @@ import {
   IDLE_GRACE_MS,
   isScanning,
   type PoolFigures,
+  RequestReaders,
 } from './http1.ts';
 import { Listeners, RAISE, Sockets, socketFields } from './listener.ts';
 import { RareLine } from './rare-line.ts';
@@ -86,6 +87,7 @@ export class Gateway {
     this.#http1 = {
       ...{ log, transport, wheel, pool, now },
       ...http1Settings(config),
+      readers: new RequestReaders(),
       noSocket: new RareLine(wheel, (count) =>
         log.warn({ requests: count, ...socketFields(sockets) }, NO_SOCKET_TEXT),
       ),

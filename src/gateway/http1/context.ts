@@ -2,11 +2,12 @@
 
 import type { Log } from '../../base/log.ts';
 import type { GatewayConfig } from '../../config.ts';
+import type { ExchangeContext } from '../exchange.ts';
 import { AddressSet } from '../forwarding.ts';
 import type { RareLine } from '../rare-line.ts';
-import type { Transport } from '../transport.ts';
+import type { Connection, Transport } from '../transport.ts';
 import type { Wheel } from '../wheel.ts';
-import type { RequestLimits } from './client-side/request-reader.ts';
+import type { RequestLimits, RequestReaders } from './client-side/request-reader.ts';
 import type { ConnectionPool } from './server-side/connection-pool.ts';
 import { type BodyLimits, RESPONSE_FIELDS_MAX } from './syntax.ts';
 
@@ -24,6 +25,7 @@ export type Http1Context = Http1Settings & {
   readonly transport: Transport;
   readonly wheel: Wheel;
   readonly pool: ConnectionPool;
+  readonly readers: RequestReaders;
   /** Requests that got a 503 because there was no descriptor for a server connection. */
   readonly noSocket: RareLine;
   /** Monotonic milliseconds. */
@@ -31,6 +33,12 @@ export type Http1Context = Http1Settings & {
   /** Shutting down: no response promises another request. */
   isClosing: boolean;
 };
+
+/** Of one gateway: what its client connections stand on, and what their exchanges do. */
+export type ClientSide = { readonly http1: Http1Context; readonly exchange: ExchangeContext };
+
+/** A client's connection, and the id of the listener that it came in by. */
+export type Accepted = { readonly connection: Connection; readonly listener: string };
 
 /**
  * How long a shutdown leaves idle client connections open, so that a request that is just being sent on

@@ -2,12 +2,13 @@
 // never gets here. Grows by doubling, so a sender of single bytes costs linear time, and remembers
 // how far it was searched and checked.
 
+import { NO_BYTES } from '../transport.ts';
 import { type HeadLimits, HeadScan, headEnd, type Refusal } from './syntax.ts';
 
 const FIRST_BYTES = 1024;
 
 export class HeadBuffer {
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes = NO_BYTES;
   #length = 0;
   #searched = 0;
   #scan: HeadScan | undefined;
@@ -63,7 +64,7 @@ export class HeadBuffer {
   }
 
   clear(): void {
-    this.#bytes = Buffer.alloc(0);
+    this.#bytes = NO_BYTES;
     this.#length = 0;
     this.#searched = 0;
     this.#scan?.reset();

@@ -24,7 +24,6 @@ export {
   isReady,
   LAST_CHUNK,
   ownResponseText,
-  refusalFields,
   refusalText,
   requestHeadText,
   responseFraming,

@@ -12,10 +12,10 @@ import {
 import { Forwarding } from '../../forwarding.ts';
 import type { Connection, ConnectionHandler } from '../../transport.ts';
 import type { Timed } from '../../wheel.ts';
-import { type Http1Context, IDLE_GRACE_MS } from '../context.ts';
-import { type Http1Request, refusalFields, refusalText } from '../syntax.ts';
+import { type Accepted, type ClientSide, type Http1Context, IDLE_GRACE_MS } from '../context.ts';
+import { type Http1Request, refusalText } from '../syntax.ts';
 import { type CutBy, Http1ClientStream, type StreamCarrier } from './http1-client-stream.ts';
-import { RequestReader } from './request-reader.ts';
+import type { RequestReader } from './request-reader.ts';
 
 /**
  * What is read and thrown away after our FIN, at most; the time is the usual end of it. A client that
@@ -28,12 +28,6 @@ const ASK_MS = 1000;
 
 type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
-/** Of one gateway: what its client connections stand on, and what their exchanges do. */
-export type ClientSide = { readonly http1: Http1Context; readonly exchange: ExchangeContext };
-
-/** A client's connection, and the id of the listener that it came in by. */
-export type Accepted = { readonly connection: Connection; readonly listener: string };
-
 export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
@@ -43,7 +37,8 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   readonly #gateway: Http1Context;
   readonly #exchanges: ExchangeContext;
   readonly #onClosed: (client: ClientConnection) => void;
-  readonly #reader: RequestReader;
+  /** Of a request that is coming in; undefined: it is whole, or none has begun. */
+  #reader: RequestReader | undefined;
   /** Of the request under way. */
   #stream: Http1ClientStream | undefined;
   exchange: ClientStreamHandler | undefined;
@@ -67,7 +62,6 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#connection = connection;
     this.listener = listener;
     this.#onClosed = onClosed;
-    this.#reader = new RequestReader(http1);
     this.forwarding = new Forwarding(connection, http1.trusted, http1.config.via);
     connection.handler = this;
     // The first request's head is due from the accept on.
@@ -80,11 +74,11 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   mayKeepAlive(request: Http1Request): boolean {
     const { config, isClosing } = this.#gateway;
     const isLast = isClosing || this.#requests >= config.limits.keepaliveRequests;
-    return this.#reader.isDone && request.keepAlive && !isLast;
+    return this.#reader === undefined && request.keepAlive && !isLast;
   }
 
   pauseBody(): void {
-    if (this.#isBodyPaused || (this.#state === 'exchange' && this.#reader.isDone)) return;
+    if (this.#isBodyPaused || (this.#state === 'exchange' && this.#reader === undefined)) return;
     this.#isBodyPaused = true;
     this.#connection.pause();
     this.#watchBody();
@@ -93,7 +87,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   resumeBody(): void {
     if (!this.#isBodyPaused) return;
     this.#isBodyPaused = false;
-    this.#reader.restartPace();
+    this.#reader?.restartPace();
     this.#connection.resume();
     this.#watchBody();
   }
@@ -120,13 +114,13 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#stream = undefined;
     this.exchange = undefined;
     if (this.#state === 'closed') return;
-    if (!keepsAlive || !this.#reader.isDone) return this.#linger();
+    if (!keepsAlive || this.#reader !== undefined) return this.#linger();
     this.#state = 'idle';
     if (!this.#isWaitingForDrain) this.#watchIdle();
     if (this.#stash !== undefined) {
       // In a turn of its own, so that one client with a thousand requests in its pipe waits for
       // the others between two of them.
-      setImmediate(this.#unstash);
+      setImmediate(() => this.#unstash());
     } else if (this.#isEnded) this.#leave();
     else this.resumeBody();
   }
@@ -137,8 +131,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     const { remoteAddress: client } = this.#connection;
     const known = id || tellRefusal(this.#exchanges, this, { status, reason, head });
     this.#gateway.log.debug({ client, status, reason, id: known }, 'request refused');
-    const fields = refusalFields(status, known);
-    this.#connection.writeText(refusalText(status, `sluice: ${reason}\n`, false, fields));
+    this.#connection.writeText(refusalText(status, reason, known));
     this.#linger();
   }
 
@@ -199,7 +192,6 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
         }
         return this.#readHead(buffer, start, end);
       case 'exchange':
-        if (this.#reader.isDone) return this.#keepForLater(buffer, start, end);
         return this.#readBody(buffer, start, end);
       case 'tunnel':
         return this.exchange?.tunnelFromClient(buffer, start, end);
@@ -234,8 +226,8 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     if (this.#state === 'tunnel') this.exchange?.tunnelEndedByClient();
     else if (this.#state === 'exchange') {
       // A half-closed client still gets its answers, but none from a server to half a request.
-      if (!this.#reader.isDone) this.exchange?.bodyRefused(400, 'the request ended in its body');
-      else this.#askIfGone();
+      if (this.#reader === undefined) this.#askIfGone();
+      else this.exchange?.bodyRefused(400, 'the request ended in its body');
     } else if (this.#state !== 'closed' && this.#stash === undefined) this.#leave();
   }
 
@@ -268,7 +260,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
       case 'head':
         return this.refuse(408, 'the request head came too slowly');
       case 'exchange':
-        if (!this.#reader.isDone) {
+        if (this.#reader !== undefined) {
           return this.exchange?.bodyRefused(408, 'the request body came too slowly');
         }
         if (this.#stream?.ask() === true) this.#gateway.wheel.set(this, ASK_MS);
@@ -281,10 +273,12 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   // ---- reading requests ---------------------------------------------------------------------
 
   #readHead(data: Buffer, from: number, to: number): void {
-    const head = this.#reader.readHead(data, from, to, this.forwarding);
+    const reader = this.#reader ?? this.#gateway.readers.lend(this.#gateway);
+    this.#reader = reader;
+    const head = reader.readHead(data, from, to, this.forwarding);
     if (head?.kind === 'refusal') return this.refuse(head.status, head.reason);
-    if (head !== undefined) this.#beginExchange(head);
-    else if (this.#reader.isInHead) this.#waitForHead();
+    if (head !== undefined) this.#beginExchange(reader, head);
+    else if (reader.isInHead) this.#waitForHead();
   }
 
   #waitForHead(): void {
@@ -296,43 +290,49 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientHeaderMs);
   }
 
-  #beginExchange(head: Http1Request): void {
-    const reader = this.#reader;
+  #beginExchange(reader: RequestReader, head: Http1Request): void {
     this.#state = 'exchange';
     this.#requests += 1;
     this.#gateway.wheel.clear(this);
     const refusal = reader.beginBody(head);
     if (refusal !== undefined) return this.refuse(refusal.status, refusal.reason, '', head);
-    this.#keepRest();
-    if (!reader.isDone) this.#watchBody();
+    const { buffer, payload, isDone } = reader;
+    this.#keepRest(reader);
+    if (!isDone) this.#watchBody();
     // Whatever belongs to one request alone is in these two, and ends with them.
     const stream = new Http1ClientStream(this, head);
     const exchange = new Exchange(this.#exchanges, stream, head);
     this.#stream = stream;
     this.exchange = exchange;
-    exchange.begin(reader.buffer, reader.payload.start, reader.payload.end, reader.isDone);
+    exchange.begin(buffer, payload.start, payload.end, isDone);
   }
 
   #readBody(buffer: Buffer, start: number, end: number): void {
     const reader = this.#reader;
+    if (reader === undefined) return this.#keepForLater(buffer, start, end);
     const { wheel } = this.#gateway;
     const refusal = reader.readBody(buffer, start, end, wheel.nowMs);
     if (refusal) return this.exchange?.bodyRefused(refusal.status, refusal.reason);
-    if (reader.isDone) wheel.clear(this);
+    const { payload, isDone } = reader;
+    if (isDone) wheel.clear(this);
     else this.#watchBody();
-    this.#keepRest();
-    this.exchange?.requestBytes(buffer, reader.payload.start, reader.payload.end, reader.isDone);
+    this.#keepRest(reader);
+    this.exchange?.requestBytes(buffer, payload.start, payload.end, isDone);
   }
 
-  #keepRest(): void {
-    const { buffer, stop, end } = this.#reader;
+  /** What the read holds of later requests. Of a whole request nothing is left to read. */
+  #keepRest(reader: RequestReader): void {
+    const { buffer, stop, end } = reader;
     if (stop < end) this.#keepForLater(buffer, stop, end);
+    if (!reader.isDone) return;
+    this.#reader = undefined;
+    this.#gateway.readers.takeBack(reader);
   }
 
   /** The client owes us body bytes, unless it is us who do not read or who owe it a write. */
   #watchBody(): void {
     if (this.#isWaitingForDrain || this.#state !== 'exchange') return;
-    if (this.#isBodyPaused || this.#reader.isDone) this.#gateway.wheel.clear(this);
+    if (this.#isBodyPaused || this.#reader === undefined) this.#gateway.wheel.clear(this);
     else this.#gateway.wheel.set(this, this.#gateway.config.timeouts.clientBodyMs);
   }
 
@@ -351,7 +351,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#connection.pause();
   }
 
-  readonly #unstash = (): void => {
+  #unstash(): void {
     const stash = this.#stash;
     // A client that does not read its answers gets no further ones: else they would pile up here.
     if (stash === undefined || this.#state !== 'idle' || this.#isWaitingForDrain) return;
@@ -364,7 +364,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
       if (this.#isEnded) this.#leave();
       else this.resumeBody();
     } else if (state === 'exchange' && this.#stash === undefined) this.resumeBody();
-  };
+  }
 
   // ---- ending -------------------------------------------------------------------------------
 
@@ -372,7 +372,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   #linger(): void {
     this.#state = 'linger';
     this.#stash = undefined;
-    this.#reader.clear();
+    this.#reader?.clear();
     this.#connection.end();
     const { lingeringMs, sendMs } = this.#gateway.config.timeouts;
     // The lingering time runs from our FIN on, which waits behind what the client has to take.
@@ -392,7 +392,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   #gone(isBroken: boolean): void {
     this.#state = 'closed';
     this.#stash = undefined;
-    this.#reader.clear();
+    this.#reader?.clear();
     this.#gateway.wheel.forget(this);
     this.exchange?.clientGone(isBroken);
     this.#onClosed(this);

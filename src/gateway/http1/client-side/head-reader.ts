@@ -1,5 +1,5 @@
-// Finds the heads of requests in the reads of one client connection: skips the empty lines in front of
-// one, within a limit, and keeps a head that comes in pieces.
+// Finds the head of a request in the reads of a client connection: skips the empty lines in front of it,
+// within a limit, and keeps a head that comes in pieces.
 
 import { NO_BYTES } from '../../transport.ts';
 import { HeadBuffer } from '../head-buffer.ts';
@@ -74,6 +74,11 @@ export class HeadReader {
 
   clear(): void {
     this.#partial.clear();
+  }
+
+  /** Nothing is needed any more of what was read. */
+  release(): void {
+    this.buffer = NO_BYTES;
   }
 
   /** The limit holds over all reads, so that no split of the bytes gets round it (rules 3, 70). */

@@ -1,5 +1,6 @@
-// Reads the requests of one client connection, one after the other: a head, then its body. What a read
-// holds behind the body belongs to a later request, and is left alone.
+// Reads a request of a client connection: a head, then its body. What a read holds behind the body belongs
+// to a later request, and is left alone. A connection has a reader only while a request is on its way: one that
+// waits for the next request, or for an answer, does without.
 
 import { NO_BYTES } from '../../transport.ts';
 import { Payload } from '../payload.ts';
@@ -25,21 +26,42 @@ export type RequestLimits = {
   readonly body: BodyLimits & { readonly bodyMinRate: number };
 };
 
+/** How many readers wait to be lent again, at most. */
+const SPARE_MAX = 256;
+
+/** The readers of one gateway that no connection has at the moment. */
+export class RequestReaders {
+  readonly #spare: RequestReader[] = [];
+
+  /** From the first byte of a request on. It is read by the limits of this time. */
+  lend({ requestLimits }: { readonly requestLimits: RequestLimits }): RequestReader {
+    const reader = this.#spare.pop();
+    if (reader === undefined) return new RequestReader(requestLimits);
+    reader.limits = requestLimits;
+    return reader;
+  }
+
+  /** Behind a whole request alone: a reader that stopped in the middle of one is let go. */
+  takeBack(reader: RequestReader): void {
+    reader.release();
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(reader);
+  }
+}
+
 export class RequestReader {
+  limits: RequestLimits;
   /** What of the body the last read held; in `buffer`. */
   readonly payload = new Payload();
   /** The last read: its bytes from `stop` to `end` are of a later request. */
   buffer: Buffer = NO_BYTES;
   stop = 0;
   end = 0;
-  readonly #settings: { readonly requestLimits: RequestLimits };
   readonly #heads = new HeadReader();
   readonly #body = new BodyReader();
   readonly #pace = new BodyPace();
 
-  /** `settings` may change under way: a request is read by those of its time. */
-  constructor(settings: { readonly requestLimits: RequestLimits }) {
-    this.#settings = settings;
+  constructor(limits: RequestLimits) {
+    this.limits = limits;
   }
 
   /** A part of a head is here. */
@@ -59,7 +81,7 @@ export class RequestReader {
     end: number,
     said?: Said,
   ): Http1Request | Refusal | undefined {
-    const limits = this.#settings.requestLimits.head;
+    const limits = this.limits.head;
     if (plainHeads !== undefined && !this.#heads.isPartial) {
       const head = plainHeads.request(data, start, end, limits, said);
       if (head !== undefined) {
@@ -75,14 +97,14 @@ export class RequestReader {
   /** What stands behind the head in the same read. Here all of the request before is forgotten. */
   beginBody(head: Http1Request): Refusal | undefined {
     this.#pace.restart();
-    this.#body.reset(head.framing, head.contentLength, this.#settings.requestLimits.body);
+    this.#body.reset(head.framing, head.contentLength, this.limits.body);
     return this.#read(this.#heads.buffer, this.#heads.start, this.#heads.end);
   }
 
   readBody(buffer: Buffer, start: number, end: number, nowMs: number): Refusal | undefined {
     const refusal = this.#read(buffer, start, end);
     if (refusal !== undefined || this.#body.done) return refusal;
-    const { bodyMinRate } = this.#settings.requestLimits.body;
+    const { bodyMinRate } = this.limits.body;
     return this.#pace.isTooSlow(end - start, nowMs, bodyMinRate) ? TOO_SLOW : undefined;
   }
 
@@ -99,7 +121,14 @@ export class RequestReader {
     this.#pace.restart();
   }
 
+  /** The connection reads no more requests. */
   clear(): void {
     this.#heads.clear();
+  }
+
+  /** Behind a whole request: nothing of what was read is held on to. */
+  release(): void {
+    this.buffer = NO_BYTES;
+    this.#heads.release();
   }
 }

@@ -10,6 +10,7 @@ import {
   chunkHead,
   interimHeadText,
   LAST_CHUNK,
+  ownResponseText,
   refusalText,
   requestHeadText,
   responseFraming,
@@ -141,21 +142,23 @@ test('interim responses have no length; a 101 has its upgrade', () => {
   );
 });
 
-test('a refusal is a whole response with a length that is right in every encoding', () => {
+test('a refusal is the last response of its connection, and says what to do', () => {
   assert.equal(
-    refusalText(400, 'b\u00e4d\r\u{1f642}\n', false),
-    'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 7\r\nConnection: close\r\n\r\nb?d???\n',
+    refusalText(400, 'bad', 'a1'),
+    'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nX-Request-Id: a1\r\nContent-Length: 12\r\nConnection: close\r\n\r\nsluice: bad\n',
   );
-  assert.equal(
-    refusalText(503, 'x', true, 'Retry-After: 1\r\n'),
-    'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nRetry-After: 1\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\nx',
-  );
-  assert.match(refusalText(405, '', false), /\r\nAllow: GET, /);
-  assert.match(
-    refusalText(404, 'abc', true, '', 'HEAD'),
-    /Content-Length: 3\r\nConnection: keep-alive\r\n\r\n$/,
-  );
-  assert.match(refusalText(599, '', true), /^HTTP\/1\.1 599 Error\r\n/);
+  assert.match(refusalText(503, '', ''), /\r\nRetry-After: 1\r\n/);
+  assert.match(refusalText(405, '', ''), /\r\nAllow: GET, /);
+  assert.match(refusalText(599, '', ''), /^HTTP\/1\.1 599 Error\r\n/);
+});
+
+test('a response of our own has a length that is right in every encoding', () => {
+  const fields = 'A: b\r\n';
+  const own = { status: 404, fields, body: 'b\u00e4d\r\u{1f642}\n', keepAlive: true };
+  const head =
+    'HTTP/1.1 404 Not Found\r\nA: b\r\nContent-Length: 7\r\nConnection: keep-alive\r\n\r\n';
+  assert.equal(ownResponseText({ ...own, requestMethod: 'GET' }), `${head}b?d???\n`);
+  assert.equal(ownResponseText({ ...own, requestMethod: 'HEAD' }), head);
 });
 
 test('chunk heads are hexadecimal, the last chunk is alone', () => {

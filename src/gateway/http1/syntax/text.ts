@@ -84,29 +84,19 @@ export function interimHeadText(head: ResponseHead): string {
   return `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${lines}\r\n`;
 }
 
-/**
- * A whole response that the gateway gives itself, as plain text. `extra` as in requestHeadText. With
- * `requestMethod` HEAD the body is left out and its length stays.
- */
-export function refusalText(
-  status: number,
-  body: string,
-  keepAlive: boolean,
-  extra = '',
-  requestMethod = '',
-): string {
+/** Our answer to bytes behind which no request can be trusted: the last one of its connection. `id`: of the request. */
+export function refusalText(status: number, reason: string, id: string): string {
   const allow = status === 405 ? 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n' : '';
-  const fields = `Content-Type: text/plain\r\n${extra}${allow}`;
-  return ownResponseText({ status, fields, body, keepAlive, requestMethod });
-}
-
-/** The `extra` of an answer to a request that came to no server. `id`: of the request. */
-export function refusalFields(status: number, id: string): string {
   // Of clients beyond the limit: their number changes from one second to the next.
-  return `${status === 503 ? 'Retry-After: 1\r\n' : ''}X-Request-Id: ${id}\r\n`;
+  const retry = status === 503 ? 'Retry-After: 1\r\n' : '';
+  return ownResponseText({
+    ...{ status, keepAlive: false, requestMethod: '' },
+    fields: `Content-Type: text/plain\r\n${retry}X-Request-Id: ${id}\r\n${allow}`,
+    body: `sluice: ${reason}\n`,
+  });
 }
 
-/** The same with all fields, each a ready line, but for the length and Connection. */
+/** A whole response that the gateway gives itself: `fields` are ready lines, without the length and Connection. */
 export function ownResponseText(response: {
   readonly status: number;
   readonly fields: string;
