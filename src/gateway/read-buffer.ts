@@ -30,10 +30,11 @@ export const PLACES = {
 /** Undefined: this Node has none. */
 export const scanMemory = newMemory();
 
-export const readBuffer: Buffer =
-  scanMemory === undefined
-    ? Buffer.allocUnsafeSlow(READ_BYTES)
-    : Buffer.from(scanMemory.buffer, PLACES.read, READ_BYTES);
+/** All of the memory; the buffer is at PLACES.read. */
+export const readMemory: Buffer =
+  scanMemory === undefined ? Buffer.allocUnsafeSlow(PLACES.copied) : Buffer.from(scanMemory.buffer);
+
+export const readBuffer: Buffer = readMemory.subarray(PLACES.read, PLACES.read + READ_BYTES);
 
 function newMemory(): WebAssembly.Memory | undefined {
   const pages = Math.ceil(PLACES.end / PAGE_BYTES);

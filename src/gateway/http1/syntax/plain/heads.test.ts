@@ -13,7 +13,7 @@ import {
   compilerVersion,
 } from '../../../../../test/support/gateway/scan-code.ts';
 import { needPeer } from '../../../../../test/support/peers/programs.ts';
-import { readBuffer } from '../../../read-buffer.ts';
+import { PLACES, readBuffer, readMemory } from '../../../read-buffer.ts';
 import { parseRequestHead } from '../request-head.ts';
 import { parseResponseHead } from '../response-head.ts';
 import type { HeadLimits, Http1Request, Http1Response, Refusal } from '../types.ts';
@@ -131,6 +131,28 @@ test(
         assert.equal(head, undefined, `${end} of ${text}`);
       }
     }
+  },
+);
+
+test(
+  'of a long head in other memory nothing behind what was brought is looked at',
+  needsHeads,
+  () => {
+    const start = textOf(['GET / HTTP/1.1', 'Host: a', 'X-Long: ']).slice(0, -4);
+    const text = start + 'x'.repeat(PLACES.copiedBytesMax - start.length);
+    const wide = { ...LIMITS, headBytesMax: 40_000 };
+    const answer = text.replace('GET / HTTP/1.1', 'HTTP/1.1 200 OK').slice(1);
+    // As a head of somebody else could have left it there.
+    const left = PLACES.copied + PLACES.copiedBytesMax;
+    const before = Buffer.from(readMemory.subarray(left, left + 500));
+    readMemory.write('\r\nCookie: of another one\r\n\r\n', left, 'latin1');
+    for (const more of ['', 'x'.repeat(200)]) {
+      const request = Buffer.from(text + more, 'latin1');
+      const response = Buffer.from(answer + more, 'latin1');
+      assert.equal(heads().request(request, 0, request.length, wide), undefined);
+      assert.equal(heads().response(response, 0, response.length, 'GET', 40_000), undefined);
+    }
+    before.copy(readMemory, left);
   },
 );
 

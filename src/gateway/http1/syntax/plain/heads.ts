@@ -7,6 +7,7 @@ import { timeoutOf } from '../response-head.ts';
 import { RESPONSE_FIELDS_MAX } from '../scan.ts';
 import type { Framing, HeadLimits, Http1Request, Http1Response } from '../types.ts';
 import {
+  bytesOf,
   CHUNKED,
   CLOSE,
   HAS_LENGTH,
@@ -52,8 +53,9 @@ class PlainHeads {
   ): Http1Request | undefined {
     const out = this.#out;
     const from = placeOf(this.#scanner, buffer, start, end);
+    const to = from + bytesOf(buffer, start, end);
     const takesId = limits.takesRequestId === true;
-    const stop = this.#scanner.request(from, from + end - start, takesId, said);
+    const stop = this.#scanner.request(from, to, takesId, said);
     if (stop === 0) return undefined;
     const targetAt = out[OUT.firstAt] ?? 0;
     const targetEnd = out[OUT.firstEnd] ?? 0;
@@ -128,7 +130,8 @@ class PlainHeads {
   ): Http1Response | undefined {
     const out = this.#out;
     const from = placeOf(this.#scanner, buffer, start, end);
-    const stop = this.#scanner.response(from, from + end - start);
+    const to = from + bytesOf(buffer, start, end);
+    const stop = this.#scanner.response(from, to);
     if (stop === 0) return undefined;
     const status = out[OUT.methodOrStatus] ?? 0;
     const flags = out[OUT.flags] ?? 0;

@@ -90,11 +90,18 @@ class Written {
   }
 }
 
-/** Where these bytes are in the memory; brought there, if need be, as many as a usual head has. */
+/**
+ * Where bytes of a buffer are in the memory; brought there, if need be. What is behind `copiedBytesMax` of them is not:
+ * `bytesOf` says how many may be looked at.
+ */
 export function placeOf({ memory }: Scanner, buffer: Buffer, start: number, end: number): number {
   if (buffer === readBuffer) return PLACES.read + start;
-  buffer.copy(memory, PLACES.copied, start, Math.min(end, start + PLACES.copiedBytesMax));
+  buffer.copy(memory, PLACES.copied, start, start + bytesOf(buffer, start, end));
   return PLACES.copied;
+}
+
+export function bytesOf(buffer: Buffer, start: number, end: number): number {
+  return buffer === readBuffer ? end - start : Math.min(end - start, PLACES.copiedBytesMax);
 }
 
 /** Undefined: it cannot be had here, or is not wanted (`SLUICE_SCANNER=off`). One per process: it has a state. */
