@@ -106,7 +106,9 @@ class World {
       const peer = { remoteAddress: `198.18.0.${at}`, scheme: 'http' as const };
       const forwarding = new Forwarding(peer, trusted, false);
       // Of an exchange that has ended nothing else is asked for.
-      return { forwarding, listener: '0.0.0.0:8080' } as Partial<ClientStream> as ClientStream;
+      const keeper = { logged: undefined };
+      const client: Partial<ClientStream> = { forwarding, keeper, listener: '0.0.0.0:8080' };
+      return client as ClientStream;
     });
   }
 

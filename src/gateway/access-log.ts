@@ -5,14 +5,14 @@
 import type { Log } from '../base/log.ts';
 import { parseLogFormat } from '../model.ts';
 import { jsonWriter } from './access-log/json-line.ts';
-import type { KeptRuns, LogKeeper } from './access-log/kept-runs.ts';
+import type { LogKeeper } from './access-log/kept-runs.ts';
 import { LineBuffer } from './access-log/line-buffer.ts';
 import { templateWriter } from './access-log/line-format.ts';
 import { LineOutput, type LineOutputOptions } from './access-log/line-output.ts';
 import type { Write } from './access-log/line-parts.ts';
 import type { RequestHead } from './message.ts';
 
-export type { KeptRuns, Write };
+export type { LogKeeper, Write };
 export { LineBuffer };
 
 /** What a line can tell. What is costly is worked out when a format asks for it. */

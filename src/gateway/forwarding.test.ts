@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { startNginxAnswers } from '../../test/support/peers/nginx.ts';
 
-import { AddressSet, Forwarding, ipOf } from './forwarding.ts';
+import { AddressSet, Forwarding, Forwardings, ipOf } from './forwarding.ts';
 import { parseRequestHead } from './http1/syntax.ts';
 import type { RequestHead } from './message.ts';
 
@@ -241,6 +241,35 @@ test('what is an address is one spelling of it', () => {
   ] as const) {
     assert.equal(ipOf(text), address);
   }
+});
+
+test('connections of one peer say the same, and share it', () => {
+  const all = new Forwardings(new AddressSet(TRUSTED), true);
+  const head = headWith();
+  const of = (remoteAddress: string, scheme: 'http' | 'https' = 'http') =>
+    all.of({ remoteAddress, scheme });
+  assert.equal(of('1.2.3.4'), of('1.2.3.4'));
+  const text = of('1.2.3.4', 'https').text(head);
+  assert.match(text, /^X-Forwarded-For: 1\.2\.3\.4\r\n.*Proto: https\r\n.*Via: 1\.1 sluice\r\n$/s);
+  assert.match(of('1.2.3.4').text(head), /Proto: http\r\n/);
+  assert.match(of('1.2.3.5').text(head), /^X-Forwarded-For: 1\.2\.3\.5\r\n/);
+});
+
+test('connections of a trusted peer share nothing: each has clients of its own', () => {
+  const all = new Forwardings(new AddressSet(TRUSTED), false);
+  const peer = { remoteAddress: '10.0.0.1', scheme: 'http' } as const;
+  assert.notEqual(all.of(peer), all.of(peer));
+});
+
+test('what is said is kept of so many peers only', () => {
+  const all = new Forwardings(new AddressSet([]), false);
+  const of = (count: number) =>
+    all.of({ remoteAddress: `10.0.${count >> 8}.${count & 255}`, scheme: 'http' });
+  const first = of(0);
+  for (let count = 1; count < 256; count += 1) of(count);
+  assert.equal(of(0), first);
+  assert.equal(of(256).peer, '10.0.1.0');
+  assert.notEqual(of(0), first);
 });
 
 // Two differences on purpose: nginx reads 05.6.7.8, which others read as octal or not at all, and

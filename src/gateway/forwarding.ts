@@ -11,7 +11,6 @@
 //
 // **Source:** ngx_http_realip_module with `real_ip_recursive on`.
 
-import type { KeptRuns } from './access-log.ts';
 import { AddressSet, ipOf, peerAddress } from './forwarding/addresses.ts';
 import { hostOf } from './host.ts';
 import type { RequestHead } from './message.ts';
@@ -35,39 +34,64 @@ type Chain = {
 /** What a connection tells about its other end. */
 export type Peer = Pick<Connection, 'remoteAddress' | 'scheme'>;
 
+/** Peers of one scheme whose Forwarding is kept; with one more it begins anew. */
+const PEERS_MAX = 256;
+
+/**
+ * What is said of the clients of one gateway. Connections of one peer share it: browsers open several. Those of
+ * a trusted one do not, as each has clients of its own.
+ */
+export class Forwardings {
+  readonly #trusted: AddressSet;
+  readonly #isViaOn: boolean;
+  readonly #known = { http: new Map<string, Forwarding>(), https: new Map<string, Forwarding>() };
+
+  constructor(trusted: AddressSet, isViaOn: boolean) {
+    this.#trusted = trusted;
+    this.#isViaOn = isViaOn;
+  }
+
+  of(connection: Peer): Forwarding {
+    const { remoteAddress, scheme } = connection;
+    const known = this.#known[scheme];
+    const found = known.get(remoteAddress);
+    if (found !== undefined) return found;
+    const made = new Forwarding(connection, this.#trusted, this.#isViaOn);
+    if (made.isTrusted) return made;
+    if (known.size === PEERS_MAX) known.clear();
+    known.set(remoteAddress, made);
+    return made;
+  }
+}
+
 /** What the requests of one client connection say about the client. */
 export class Forwarding {
   /** The other end of the connection. */
   readonly peer: string;
-  /** What the access log keeps of this connection. */
-  logged: KeptRuns | undefined;
+  readonly isTrusted: boolean;
   readonly #trusted: AddressSet;
-  readonly #isTrusted: boolean;
   readonly scheme: Connection['scheme'];
   /** The lines for a peer that is not trusted, in front of the value of Host; '' for a trusted one. */
   readonly before: string;
   /** What stands behind it in any case. */
   readonly after: string;
   /** Of the last X-Forwarded-For: a request is asked about more than once. */
-  #chain: Chain;
+  #chain: Chain | undefined;
   #forwardedFor = '';
 
   constructor(connection: Peer, trusted: AddressSet, isViaOn: boolean) {
     const peer = peerAddress(connection.remoteAddress);
     this.scheme = connection.scheme;
     this.peer = peer;
-    this.#chain = { kept: '', client: peer, isKnown: true };
     this.#trusted = trusted;
-    this.#isTrusted = trusted.has(peer);
+    this.isTrusted = trusted.has(peer);
     this.after = isViaOn ? 'Via: 1.1 sluice\r\n' : '';
-    this.before = this.#isTrusted
-      ? ''
-      : `X-Forwarded-For: ${peer}\r\nX-Real-IP: ${peer}\r\nX-Forwarded-Proto: ${connection.scheme}\r\nX-Forwarded-Host: `;
+    this.before = this.isTrusted ? '' : linesBefore(peer, connection.scheme);
   }
 
   /** The lines for a request, each with CRLF. */
   text(head: RequestHead): string {
-    if (!this.#isTrusted) return `${this.before}${head.authority}\r\n${this.after}`;
+    if (!this.isTrusted) return `${this.before}${head.authority}\r\n${this.after}`;
     const { kept, client } = this.#chainOf(head);
     const before = kept === '' ? '' : `${kept}, `;
     return (
@@ -79,23 +103,38 @@ export class Forwarding {
 
   /** Who sent the request, as far as it is known; it cannot be forged. */
   client(head: RequestHead): string {
-    return this.#isTrusted ? this.#chainOf(head).client : this.peer;
+    return this.isTrusted ? this.#chainOf(head).client : this.peer;
   }
 
   /** The client is one of these, and nobody hides behind it. */
   isAmong(allowed: AddressSet, head: RequestHead): boolean {
-    if (!this.#isTrusted) return allowed.has(this.peer);
+    if (!this.isTrusted) return allowed.has(this.peer);
     const { client, isKnown } = this.#chainOf(head);
     return isKnown && allowed.has(client);
   }
 
   #chainOf({ forwardedFor }: RequestHead): Chain {
-    if (forwardedFor !== this.#forwardedFor) {
-      this.#chain = chainOf(forwardedFor, this.peer, this.#trusted);
+    let chain = this.#chain;
+    if (chain === undefined || forwardedFor !== this.#forwardedFor) {
+      chain = chainOf(forwardedFor, this.peer, this.#trusted);
+      this.#chain = chain;
       this.#forwardedFor = forwardedFor;
     }
-    return this.#chain;
+    return chain;
   }
+}
+
+/** Joined, because a text that is put together with + stays in its pieces as long as nobody reads it. */
+function linesBefore(peer: string, scheme: Connection['scheme']): string {
+  const ours = [
+    'X-Forwarded-For: ',
+    peer,
+    '\r\nX-Real-IP: ',
+    peer,
+    '\r\nX-Forwarded-Proto: ',
+    scheme,
+  ];
+  return [...ours, '\r\nX-Forwarded-Host: '].join('');
 }
 
 function chainOf(forwardedFor: string, peer: string, trusted: AddressSet): Chain {

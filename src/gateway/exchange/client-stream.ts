@@ -3,6 +3,7 @@
 // only synchronously, and neither knows more of the other than this. The one implementation is
 // http1/client-side.
 
+import type { LogKeeper } from '../access-log.ts';
 import type { Forwarding } from '../forwarding.ts';
 import type { OwnResponse, ResponseHead, UnderWay } from '../message.ts';
 
@@ -13,6 +14,8 @@ import type { OwnResponse, ResponseHead, UnderWay } from '../message.ts';
 export interface ClientStream {
   /** What the gateway itself says about the client. */
   readonly forwarding: Forwarding;
+  /** Where the access log keeps what it has made of this client. */
+  readonly keeper: LogKeeper;
   /** The id of the listener that the client came in by. */
   readonly listener: string;
   /** False: the client knows no interim responses. */

@@ -1,8 +1,7 @@
 // What the access log can ask about an exchange that has ended. Each is worked out when it is asked for: most
 // formats want few of them, and no object of facts is made for a line.
 
-import type { AccessLine, AttemptFacts } from '../access-log.ts';
-import type { Forwarding } from '../forwarding.ts';
+import type { AccessLine, AttemptFacts, LogKeeper } from '../access-log.ts';
 import type { RequestHead } from '../message.ts';
 import { traceIdIn } from '../recorder.ts';
 import { idsOf } from './account.ts';
@@ -37,8 +36,8 @@ export class EndedLine implements AccessLine {
     return client.forwarding.client(head);
   }
 
-  get keeper(): Forwarding {
-    return this.#of.client.forwarding;
+  get keeper(): LogKeeper {
+    return this.#of.client.keeper;
   }
 
   get listener(): string {

@@ -15,7 +15,10 @@ import { refusalStory, storyOf } from './story.ts';
 /** A request, and all that had to do with it. */
 export type EndedRequest = {
   readonly gateway: Pick<ExchangeContext, 'accessLog' | 'ids' | 'recorder' | 'routes' | 'tracer'>;
-  readonly client: Pick<ClientStream, 'forwarding' | 'listener' | 'bytesSent' | 'bytesOf'>;
+  readonly client: Pick<
+    ClientStream,
+    'forwarding' | 'keeper' | 'listener' | 'bytesSent' | 'bytesOf'
+  >;
   readonly head: RequestHead;
   readonly body: Pick<RequestBody, 'bytes'>;
   readonly attempts: Attempts;

@@ -3,7 +3,7 @@
 import type { Log } from '../../base/log.ts';
 import type { GatewayConfig } from '../../config.ts';
 import type { ExchangeContext } from '../exchange.ts';
-import { AddressSet } from '../forwarding.ts';
+import { AddressSet, Forwardings } from '../forwarding.ts';
 import type { RareLine } from '../rare-line.ts';
 import type { Connection, Transport } from '../transport.ts';
 import type { Wheel } from '../wheel.ts';
@@ -16,8 +16,7 @@ export type Http1Settings = {
   config: GatewayConfig;
   requestLimits: RequestLimits;
   responseBodyLimits: BodyLimits;
-  /** Peers that are proxies of ours. */
-  trusted: AddressSet;
+  forwardings: Forwardings;
 };
 
 export type Http1Context = Http1Settings & {
@@ -62,6 +61,6 @@ export function http1Settings(config: GatewayConfig): Http1Settings {
       ...{ chunkExtensionBytesMax, trailerBytesMax },
       ...{ bodyBytesMax: 0, fieldsMax: RESPONSE_FIELDS_MAX },
     },
-    trusted: new AddressSet(config.trustedProxies),
+    forwardings: new Forwardings(new AddressSet(config.trustedProxies), config.via),
   };
 }

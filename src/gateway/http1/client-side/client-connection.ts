@@ -9,7 +9,7 @@ import {
   type ExchangeContext,
   tellRefusal,
 } from '../../exchange.ts';
-import { Forwarding } from '../../forwarding.ts';
+import type { Forwarding } from '../../forwarding.ts';
 import type { Connection, ConnectionHandler } from '../../transport.ts';
 import type { Timed } from '../../wheel.ts';
 import { type Accepted, type ClientSide, type Http1Context, IDLE_GRACE_MS } from '../context.ts';
@@ -32,6 +32,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
   readonly forwarding: Forwarding;
+  logged: StreamCarrier['logged'];
   readonly listener: string;
   readonly #connection: Connection;
   readonly #gateway: Http1Context;
@@ -62,7 +63,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#connection = connection;
     this.listener = listener;
     this.#onClosed = onClosed;
-    this.forwarding = new Forwarding(connection, http1.trusted, http1.config.via);
+    this.forwarding = http1.forwardings.of(connection);
     connection.handler = this;
     // The first request's head is due from the accept on.
     http1.wheel.set(this, http1.config.timeouts.clientHeaderMs);
@@ -118,8 +119,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#state = 'idle';
     if (!this.#isWaitingForDrain) this.#watchIdle();
     if (this.#stash !== undefined) {
-      // In a turn of its own, so that one client with a thousand requests in its pipe waits for
-      // the others between two of them.
+      // In a turn of its own: a client with a thousand requests in its pipe waits for others in between.
       setImmediate(() => this.#unstash());
     } else if (this.#isEnded) this.#leave();
     else this.resumeBody();

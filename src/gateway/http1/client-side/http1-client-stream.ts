@@ -1,6 +1,7 @@
 // The client's side of one exchange over HTTP/1: the response's head is written with the first piece of
 // the body, and the body is framed anew as the client's version asks for. One object per request.
 
+import type { LogKeeper } from '../../access-log.ts';
 import type { ClientStream } from '../../exchange.ts';
 import type { Forwarding } from '../../forwarding.ts';
 import type { OwnResponse, ResponseHead } from '../../message.ts';
@@ -22,7 +23,7 @@ import {
 export type CutBy = 'end' | 'reset';
 
 /** What a stream wants of the connection that carries it. */
-export interface StreamCarrier {
+export interface StreamCarrier extends LogKeeper {
   readonly forwarding: Forwarding;
   readonly listener: string;
   /** The request is whole, and another one may follow this one. */
@@ -63,6 +64,10 @@ export class Http1ClientStream implements ClientStream {
 
   get forwarding(): Forwarding {
     return this.#carrier.forwarding;
+  }
+
+  get keeper(): LogKeeper {
+    return this.#carrier;
   }
 
   get listener(): string {
