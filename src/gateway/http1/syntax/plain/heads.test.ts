@@ -503,7 +503,9 @@ test('SLUICE_SCANNER=off is without it', () => {
 
 test('where this Node gives no such memory, or cannot run the code, heads are read as text', () => {
   for (const broken of ['Memory', 'Module']) {
+    // Node reads TypeScript by WebAssembly, too: it has to be ready before.
     const code = `
+      await import('./scan-code.ts');
       WebAssembly.${broken} = class { constructor() { throw new RangeError('none'); } };
       const { plainHeads } = await import('./heads.ts');
       const { readBuffer, READ_BYTES } = await import('../../../read-buffer.ts');
