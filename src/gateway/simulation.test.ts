@@ -85,8 +85,10 @@ class Framer {
   /** The payload when the body is complete. */
   body(isEnd = false): string | undefined {
     if (!this.#inBody) return undefined;
-    const consumed = this.#body.read(this.#bytes, 0, this.#bytes.length, (buffer, from, to) => {
-      this.#payload += buffer.toString('latin1', from, to);
+    const consumed = this.#body.read(this.#bytes, 0, this.#bytes.length, {
+      take: (buffer, from, to) => {
+        this.#payload += buffer.toString('latin1', from, to);
+      },
     });
     this.#bytes = this.#bytes.subarray(consumed);
     if (!this.#body.done && !(isEnd && this.#body.finish())) return undefined;

@@ -3,7 +3,7 @@
 
 import type { BodySink } from './syntax.ts';
 
-export class Payload {
+export class Payload implements BodySink {
   start = 0;
   end = 0;
 
@@ -13,7 +13,7 @@ export class Payload {
     this.end = offset;
   }
 
-  readonly collect: BodySink = (buffer, from, to) => {
+  take(buffer: Buffer, from: number, to: number): void {
     if (this.end === this.start) {
       this.start = from;
       this.end = to;
@@ -21,5 +21,5 @@ export class Payload {
       if (from !== this.end) buffer.copyWithin(this.end, from, to);
       this.end += to - from;
     }
-  };
+  }
 }

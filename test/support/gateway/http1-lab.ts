@@ -176,7 +176,7 @@ function readPieces<Head extends { readonly kind: string }>(
   let head: Head | undefined;
   let payload = '';
   let rest = '';
-  const sink = (buffer: Buffer, from: number, to: number): void => {
+  const take = (buffer: Buffer, from: number, to: number): void => {
     assert(to > from, 'an empty range');
     payload += buffer.toString('latin1', from, to);
   };
@@ -209,7 +209,7 @@ function readPieces<Head extends { readonly kind: string }>(
       start = stop;
       side.resetBody(body, head);
     }
-    const stop = body.read(buffer, start, buffer.length, sink);
+    const stop = body.read(buffer, start, buffer.length, { take });
     if (body.refusal !== undefined) return outcome(body.refusal, false);
     assert(body.done || stop === buffer.length, 'stopped in the middle');
     rest += buffer.toString('latin1', stop);

@@ -112,7 +112,7 @@ export class RequestReader {
     this.buffer = buffer;
     this.end = end;
     this.payload.reset(start);
-    this.stop = this.#body.read(buffer, start, end, this.payload.collect);
+    this.stop = this.#body.read(buffer, start, end, this.payload);
     return this.#body.refusal;
   }
 

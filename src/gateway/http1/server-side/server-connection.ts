@@ -308,7 +308,7 @@ export class ServerConnection implements ServerStream, ConnectionHandler, Timed 
 
   #readBody(buffer: Buffer, start: number, end: number): void {
     this.#payload.reset(start);
-    const consumed = this.#body.read(buffer, start, end, this.#payload.collect);
+    const consumed = this.#body.read(buffer, start, end, this.#payload);
     if (this.#body.refusal !== undefined) {
       this.#relay(buffer);
       return this.#cut(`the server's body is not valid: ${this.#body.refusal.reason}`);

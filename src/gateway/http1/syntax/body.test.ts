@@ -227,10 +227,12 @@ test('body: 42 a hundred thousand chunks of one byte, in one pass over the bytes
   let calls = 0;
   let position = 0;
   // Ranges only ever go forward: no byte is looked at twice.
-  const consumed = reader.read(bytes, 0, bytes.length, (_, from, to) => {
-    assert(from >= position && to === from + 1);
-    position = to;
-    calls += 1;
+  const consumed = reader.read(bytes, 0, bytes.length, {
+    take: (_, from, to) => {
+      assert(from >= position && to === from + 1);
+      position = to;
+      calls += 1;
+    },
   });
   assert.deepEqual([calls, consumed, reader.done], [count, bytes.length, true]);
 });
@@ -240,9 +242,11 @@ test('body: a sink that moves payload to the front of the buffer does no harm', 
   reader.reset('chunked', 0, BODY_LIMITS);
   const bytes = Buffer.from(`3\r\nabc\r\n4\r\ndefg\r\n${END}`);
   let kept = 0;
-  reader.read(bytes, 0, bytes.length, (buffer, from, to) => {
-    buffer.copyWithin(kept, from, to);
-    kept += to - from;
+  reader.read(bytes, 0, bytes.length, {
+    take: (buffer, from, to) => {
+      buffer.copyWithin(kept, from, to);
+      kept += to - from;
+    },
   });
   assert.equal(reader.done, true);
   assert.equal(bytes.toString('latin1', 0, kept), 'abcdefg');
@@ -255,8 +259,10 @@ function statusOf(reader: BodyReader): number | undefined {
 function readAll(reader: BodyReader, text: string): string {
   const bytes = Buffer.from(text, 'latin1');
   let payload = '';
-  reader.read(bytes, 0, bytes.length, (buffer, from, to) => {
-    payload += buffer.toString('latin1', from, to);
+  reader.read(bytes, 0, bytes.length, {
+    take: (buffer, from, to) => {
+      payload += buffer.toString('latin1', from, to);
+    },
   });
   return payload;
 }

@@ -20,7 +20,9 @@ export type BodyLimits = {
 };
 
 /** Gets buffer[from, to), never empty; valid only during the call. */
-export type BodySink = (buffer: Buffer, from: number, to: number) => void;
+export interface BodySink {
+  take(buffer: Buffer, from: number, to: number): void;
+}
 
 /** Reads one body after the other; `reset` begins the next. */
 export class BodyReader {
@@ -85,7 +87,7 @@ export class BodyReader {
           position = to;
           this.#remaining -= to - from;
           if (this.#remaining === 0) this.#state = this.#state === LENGTH ? DONE : DATA_CR;
-          sink(buffer, from, to);
+          sink.take(buffer, from, to);
           break;
         }
         case UNTIL_CLOSE: {
@@ -97,7 +99,7 @@ export class BodyReader {
           const from = position;
           position = to;
           this.#payload += to - from;
-          if (to > from) sink(buffer, from, to);
+          if (to > from) sink.take(buffer, from, to);
           break;
         }
         case DONE:
