@@ -108,7 +108,12 @@ export class Normal {
 
   of(answer: RawAnswer): RawAnswer {
     this.#learn(answer);
-    let body = bodyOf(answer)
+    let sent = bodyOf(answer);
+    // The tags of a catalog's services are a set: the agent gives them in another order each time.
+    if (/^\{("[^"]*":\[[^[\]{}]*\],?)+\}$/.test(sent)) {
+      sent = sent.replace(/\[([^[\]]*)\]/g, (_, tags: string) => `[${tags.split(',').sort()}]`);
+    }
+    let body = sent
       .replace(/("(?:Create|Modify)Index": ?)(\d+)/g, (_, name, index) => name + this.#rank(index))
       .replace(/(current modify index )(\d+)/g, (_, name, index) => name + this.#rank(index))
       .replace(/"127\.0\.0\.1:\d+"/g, '"leader"')
@@ -118,12 +123,8 @@ export class Normal {
       const items = body.slice(1, -1).split(/(?<=\}),(?=\{"(?:Accessor)?ID":")/);
       body = `[${items.sort().join()}]`;
     }
-    // The tags of a catalog's services are a set: the agent gives them in another order each time.
-    if (/^\{("[^"]*":\[[^[\]{}]*\],?)+\}$/.test(body)) {
-      body = body.replace(/\[([^[\]]*)\]/g, (_, tags: string) => `[${tags.split(',').sort()}]`);
-    }
     for (const left of this.#options.leaveOut ?? []) body = body.replace(left, '…');
-    const indexed = body !== answer.body;
+    const indexed = body !== sent;
     const headers = answer.headers
       .filter((line) => !line.startsWith('Transfer-Encoding: '))
       .map((line) => {

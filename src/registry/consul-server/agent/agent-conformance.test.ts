@@ -38,6 +38,9 @@ GET /v1/agent/checks
 GET /v1/agent/checks?filter=Status==passing
 GET /v1/agent/service/nope
 AWAIT "ServiceID":"odd": GET /v1/catalog/service/bad%20name_!
+AWAIT "ServiceID":"w1": GET /v1/health/state/any
+AWAIT "CheckID":"service:api:1": GET /v1/health/state/any
+AWAIT "CheckID":"service:api:2": GET /v1/health/state/any
 GET /v1/catalog/service/web
 GET /v1/health/service/web
 GET /v1/health/service/api
@@ -63,6 +66,8 @@ PUT /v1/agent/check/update/service:api:1 | {"Nope":"nope"}
 PUT /v1/agent/check/update/none | {"Status":"passing"}
 GET /v1/agent/checks
 AWAIT "Output":"out": GET /v1/health/service/api
+AWAIT "CheckID":"t1": GET /v1/health/service/web
+AWAIT "Output":"good": GET /v1/health/node/consul0
 GET /v1/health/service/api
 GET /v1/health/service/web
 GET /v1/health/node/consul0
