@@ -74,3 +74,21 @@ export class Lane {
 function isBefore(a: Server, b: Server): boolean {
   return a.current > b.current || (a.current === b.current && a.position < b.position);
 }
+
+/** Takes the servers that an exchange has tried out of their lanes, and puts steady ones of `loose` into theirs. */
+export function sortIntoLanes(
+  loose: Server[],
+  tried: readonly Server[],
+  laneFor: (server: Server) => Lane,
+): void {
+  for (const server of tried) server.lane?.drop(server);
+  let kept = 0;
+  for (const server of loose) {
+    if (server.isSteady() && !tried.includes(server)) laneFor(server).add(server);
+    else {
+      loose[kept] = server;
+      kept += 1;
+    }
+  }
+  loose.length = kept;
+}

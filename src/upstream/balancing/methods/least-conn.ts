@@ -10,7 +10,7 @@
 import type { Server } from '../../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
 import { isOpen, mayTake, removeFrom } from '../open-servers.ts';
-import { Lane } from './lane.ts';
+import { Lane, sortIntoLanes } from './lane.ts';
 import { advance, isAhead, SCANNED_MAX } from './round-robin.ts';
 
 const WEIGHTS = 2 ** 16;
@@ -29,7 +29,8 @@ export class LeastConn implements Balancer {
   }
 
   pick({ tried }: Balanced, nowMs: number): Server | undefined {
-    if (this.#size > SCANNED_MAX || this.#lanes.size > 0) this.#sort(tried);
+    if (this.#size > SCANNED_MAX || this.#lanes.size > 0)
+      sortIntoLanes(this.#loose, tried, this.#laneFor);
     let least: Server | undefined;
     let equals = 0;
     const compare = (server: Server, count: number): void => {
@@ -91,28 +92,14 @@ export class LeastConn implements Balancer {
     return best;
   }
 
-  /** Takes the servers that this exchange has tried out of the lanes, and puts steady ones back in. */
-  #sort(tried: readonly Server[]): void {
-    for (const server of tried) server.lane?.drop(server);
-    let kept = 0;
-    for (const server of this.#loose) {
-      if (server.isSteady() && !tried.includes(server)) this.#laneFor(server).add(server);
-      else {
-        this.#loose[kept] = server;
-        kept += 1;
-      }
-    }
-    this.#loose.length = kept;
-  }
-
-  #laneFor({ inFlight, state: { weight } }: Server): Lane {
+  readonly #laneFor = ({ inFlight, state: { weight } }: Server): Lane => {
     const key = inFlight * WEIGHTS + weight;
     const known = this.#lanes.get(key);
     if (known !== undefined) return known;
     const lane = new Lane(weight, this.#loose, { isOfOneLoad: true });
     this.#lanes.set(key, lane);
     return lane;
-  }
+  };
 }
 
 /** Below 0 when `a` has less in flight per weight than `b`. */

@@ -13,7 +13,7 @@ import { loadOf } from '../../../model.ts';
 import type { Server } from '../../server.ts';
 import type { Balanced, Balancer, BalancerOptions } from '../balancer.ts';
 import { isOpen, removeFrom } from '../open-servers.ts';
-import { Lane } from './lane.ts';
+import { Lane, sortIntoLanes } from './lane.ts';
 
 /** Up to this many servers a plain scan is as fast as lanes, or faster. */
 export const SCANNED_MAX = 16;
@@ -33,7 +33,8 @@ export class RoundRobin implements Balancer {
   }
 
   pick({ tried }: Balanced, nowMs: number): Server | undefined {
-    if (this.#size > SCANNED_MAX || this.#lanes.length > 0) this.#sort(tried);
+    if (this.#size > SCANNED_MAX || this.#lanes.length > 0)
+      sortIntoLanes(this.#loose, tried, this.#laneFor);
     let best: Server | undefined;
     let bestLane: Lane | undefined;
     let most = 0;
@@ -79,21 +80,7 @@ export class RoundRobin implements Balancer {
     for (const lane of this.#lanes) lane.dropAll();
   }
 
-  /** Takes the servers that this exchange has tried out of the lanes, and puts steady ones back in. */
-  #sort(tried: readonly Server[]): void {
-    for (const server of tried) server.lane?.drop(server);
-    let kept = 0;
-    for (const server of this.#loose) {
-      if (server.isSteady() && !tried.includes(server)) this.#laneFor(server).add(server);
-      else {
-        this.#loose[kept] = server;
-        kept += 1;
-      }
-    }
-    this.#loose.length = kept;
-  }
-
-  #laneFor(server: Server): Lane {
+  readonly #laneFor = (server: Server): Lane => {
     const { weight } = server.state;
     let lane = this.#laneOf.get(weight);
     if (lane === undefined) {
@@ -102,7 +89,7 @@ export class RoundRobin implements Balancer {
       this.#lanes.push(lane);
     }
     return lane;
-  }
+  };
 }
 
 /** One step of the smooth weighted round robin for one server: what it gained. */
