@@ -59,7 +59,12 @@ const CONNECTIONS_MAX = 25_000;
 const PART_ALONE = 7 / 8;
 const CLOSE_TIMEOUT_MS = 2_000;
 
-export type ConsulApi = { readonly address: Address; close(): Promise<void> };
+export type ConsulApi = {
+  readonly address: Address;
+  /** As a request for it does, without one; false: there is no such session. */
+  renewSession(id: string): boolean;
+  close(): Promise<void>;
+};
 
 const DATACENTER_DEFAULT = 'dc1';
 
@@ -200,6 +205,7 @@ export async function serveConsulApi(options: {
   log.info({ address: formatAddress(address), index: store.index }, 'registry listens');
   return {
     address,
+    renewSession: (id) => endpoints?.renewSession(id) === true,
     close: () => {
       closing = true;
       plain.close();

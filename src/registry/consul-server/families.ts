@@ -37,6 +37,8 @@ export type Endpoints = {
   /** Whether the path stands for what is below it and belongs with a slash. */
   isFolder(path: string): boolean;
   close(): void;
+  /** False: there is no such session. */
+  renewSession(id: string): boolean;
   /** What the families write before the first request is answered. */
   readonly opened: Promise<unknown>;
 };
@@ -62,6 +64,7 @@ export function openFamilies(context: ApiContext): Endpoints {
       }
       return undefined;
     },
+    renewSession: (id) => families.some((family) => family.renewSession?.(id) === true),
     close: () => {
       for (const family of families) family.close?.();
     },

@@ -86,6 +86,8 @@ export type Family = {
   readonly opened?: Promise<void>;
   /** Stops its timers; called before the API closes. */
   readonly close?: () => void;
+  /** What a renewal by request does, for the process itself; false: there is no such session. */
+  readonly renewSession?: (id: string) => boolean;
 };
 
 export type OpenFamily = (context: ApiContext) => Family;

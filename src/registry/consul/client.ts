@@ -20,7 +20,7 @@ import type {
 import { parseDone, parseEntries, parseHolder, parseKeys, parseState } from './answer.ts';
 import { hiddenReason } from './hidden.ts';
 import type { ConsulReply } from './http-request.ts';
-import { openSessionLease } from './lease.ts';
+import { openSessionLease, type RenewSession } from './lease.ts';
 import { Liveness } from './liveness.ts';
 import { type ConsulAccess, ConsulTransport } from './transport.ts';
 import { watchPrefix } from './watch.ts';
@@ -43,13 +43,15 @@ export function openConsul(
     readonly nobodyMs?: number;
     /** How long a blocking query of a watch waits. */
     readonly waitMs?: number;
+    /** Where the registry is in this process: renews a session without a request. */
+    readonly renewSession?: RenewSession;
     readonly random?: () => number;
   },
 ): RecordStore {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, waitMs = WAIT_MS, log } = options;
   const { nobodyMs = options.addresses.length > 1 ? NOBODY_OF_MANY_MS : NOBODY_MS } = options;
   const transport = new ConsulTransport({ ...options, requestTimeoutMs, nobodyMs });
-  return new ConsulStore(transport, log, waitMs);
+  return new ConsulStore(transport, log, waitMs, options.renewSession);
 }
 
 class ConsulStore implements RecordStore {
@@ -57,8 +59,15 @@ class ConsulStore implements RecordStore {
   readonly #liveness: Liveness;
   readonly #log: Log;
   readonly #waitMs: number;
+  readonly #renewSession: RenewSession | undefined;
 
-  constructor(transport: ConsulTransport, log: Log, waitMs: number) {
+  constructor(
+    transport: ConsulTransport,
+    log: Log,
+    waitMs: number,
+    renewSession: RenewSession | undefined,
+  ) {
+    this.#renewSession = renewSession;
     this.#transport = transport;
     this.#liveness = new Liveness(transport, log);
     this.#log = log;
@@ -122,7 +131,7 @@ class ConsulStore implements RecordStore {
   }
 
   openLease(options: LeaseOptions): Promise<Lease> {
-    return openSessionLease(this.#transport, pathOf, options);
+    return openSessionLease(this.#transport, pathOf, options, this.#renewSession);
   }
 
   watch(prefix: string, events: WatchEvents): Watch {

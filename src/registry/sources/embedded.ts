@@ -39,7 +39,9 @@ export const embedded: SourceKind<EmbeddedSettings> = {
         dashboard,
         log,
       });
-      const client = openConsul({ addresses: [reachable(api.address)], token, log });
+      const addresses = [reachable(api.address)];
+      const { renewSession } = api;
+      const client = openConsul({ addresses, token, log, renewSession });
       const store = embeddedStore(client, disk);
       return {
         source: recordSource({ store, prefix, log }),

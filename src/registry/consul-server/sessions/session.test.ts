@@ -39,6 +39,19 @@ async function holder(address: Address, key: string): Promise<string | undefined
   return answer.status === 404 ? undefined : (/"Session":"([^"]+)"/.exec(answer.body)?.[1] ?? '');
 }
 
+test('a session is renewed without a request by the process that has the registry', async (t) => {
+  const clock = new HeldClock();
+  const { address, api } = await startEmbedded(t, { clock });
+  const session = await createSession(address, { TTL: '10s', LockDelay: '0s' });
+  await acquire(address, 'key', session);
+  clock.advance(10_000);
+  assert.equal(api.renewSession(session), true);
+  clock.advance(10_000);
+  await ask(address, 'PUT /v1/kv/after-the-timer', { body: '' });
+  assert.equal(await holder(address, 'key'), session);
+  assert.equal(api.renewSession('00000000-0000-0000-0000-000000000000'), false);
+});
+
 test('a session that nobody renews ends after its TTL and a tenth, not before', async (t) => {
   const clock = new HeldClock();
   const { address, store } = await startEmbedded(t, { clock });
