@@ -175,20 +175,20 @@ test('what cannot change keeps its value and is named; the rest is in force', as
   const it = await scene(t, (app) => `upstreams: { ${appOf(app)} }`);
   const { daemon, app, parse } = it;
   const next = parse(`upstreams: { ${appOf(app.id)} }\nproxy: { via: on }`);
-  const other: Config = { ...next, workers: 1, logLevel: 'error' };
+  const admin = { ...next.admin, auditLog: '/nowhere/audit.log' };
+  const other: Config = { ...next, admin, stateDir: '/nowhere' };
   const applied = await daemon.applyConfig(other);
   assert.deepEqual(
     applied.kept.map(({ key }) => key),
-    ['workers', 'log_level'],
+    ['state_dir', 'admin.audit_log'],
   );
   assert.deepEqual(applied.keys, ['proxy.via']);
-  assert.equal((await status(daemon.control)).workers.length, 2);
   assert.equal((await get(`${daemon.gateway}/`)).status, 200);
   // Kept values are those in force, so that they are named again as long as they differ.
   const again = await daemon.applyConfig(other);
   assert.deepEqual(
     again.kept.map(({ key }) => key),
-    ['workers', 'log_level'],
+    ['state_dir', 'admin.audit_log'],
   );
   assert.deepEqual(again.keys, []);
 });

@@ -24,3 +24,22 @@ test('a log on a full disk does not end the program, however much it says', () =
   assert.equal(child.stdout, 'alive\n');
   assert.equal(child.status, 0);
 });
+
+test('another level holds for the log and for the children that it has', () => {
+  const program = `
+    import { createLog } from ${JSON.stringify(new URL('./log.ts', import.meta.url).href)};
+    const log = createLog('warn');
+    const child = log.child({ component: 'a' }).child({ part: 'b' });
+    child.info({}, 'one');
+    log.setLevel('info');
+    child.info({}, 'two');
+    child.debug({}, 'three');
+    log.setLevel('silent');
+    log.error({}, 'four');`;
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+  });
+  const lines = child.stderr.trimEnd().split('\n');
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /"component":"a","part":"b","msg":"two"/);
+});

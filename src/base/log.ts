@@ -16,6 +16,12 @@ export type Log = {
   child(fields: Record<string, unknown>): Log;
 };
 
+/** The log of a process. */
+export type RootLog = Log & {
+  /** Of this one and all its children. */
+  setLevel(level: LogLevel): void;
+};
+
 /** Lines that wait for room on a full disk; what comes beyond is dropped. */
 const WAITING_BYTES_MAX = 1024 * 1024;
 
@@ -23,11 +29,39 @@ const WAITING_BYTES_MAX = 1024 * 1024;
  * A log that writes JSON lines to standard error: standard output belongs to the command. What
  * cannot be written now (a full disk) waits for the next line; it never ends the program.
  */
-export function createLog(level: LogLevel, fields: Record<string, unknown> = {}): Log {
+export function createLog(level: LogLevel, fields: Record<string, unknown> = {}): RootLog {
   const output = pino.destination({ dest: 2, sync: true, maxLength: WAITING_BYTES_MAX });
   // There is nowhere else to say it.
   output.on('error', () => {});
-  return pino({ level, base: fields, timestamp: pino.stdTimeFunctions.isoTime }, output);
+  const options = { level: 'debug', base: fields, timestamp: pino.stdTimeFunctions.isoTime };
+  const least = { rank: RANKS[level] };
+  return {
+    ...leveled(pino(options, output), least),
+    setLevel(next) {
+      least.rank = RANKS[next];
+    },
+  };
+}
+
+const RANKS: Readonly<Record<LogLevel, number>> = {
+  debug: 0,
+  info: 1,
+  warn: 2,
+  error: 3,
+  silent: 4,
+};
+
+/** Children of pino keep the level that they were made with; these ask again. */
+function leveled(log: Log, least: { readonly rank: number }): Log {
+  const of =
+    (level: Exclude<LogLevel, 'silent'>): Write =>
+    (fields, message) => {
+      if (RANKS[level] >= least.rank) log[level](fields, message);
+    };
+  return {
+    ...{ debug: of('debug'), info: of('info'), warn: of('warn'), error: of('error') },
+    child: (fields) => leveled(log.child(fields), least),
+  };
 }
 
 const nothing = (): void => {};

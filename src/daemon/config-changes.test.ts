@@ -95,19 +95,19 @@ routes: [{ path: /x, upstream: app }]
   const { keys, kept } = compareConfigs(parse(YAML), known);
   assert.deepEqual(keys.toSorted(), [
     'limits.max_connections',
+    'listen',
+    'log_level',
     'proxy.access_log',
     'proxy.tries',
     'routes',
     'shutdown_timeout',
     'timeouts.read_timeout',
     'upstreams.*.request_buffering',
+    'workers',
   ]);
   assert.deepEqual(
     kept.map(({ key }) => key),
-    [
-      ...['state_dir', 'workers', 'log_level', 'listen', 'admin.listen', 'admin.audit_log'],
-      ...['registry', 'registry.prefix'],
-    ],
+    [...['state_dir', 'admin.listen', 'admin.audit_log', 'registry', 'registry.prefix']],
   );
 });
 

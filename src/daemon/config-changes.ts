@@ -34,11 +34,11 @@ const RULES: Rules<Config> = {
   document: [],
   warnings: [],
   stateDir: ['state_dir', 'the state of this run is in the folder of the start'],
-  workers: ['workers', 'so many processes were started'],
+  workers: ['workers'],
   shutdownTimeoutMs: ['shutdown_timeout'],
-  logLevel: ['log_level', 'the logs of all processes are open since the start'],
+  logLevel: ['log_level'],
   gateway: {
-    listen: ['listen', 'the sockets are bound since the start'],
+    listen: ['listen'],
     limits: {
       uriBytesMax: ['limits.max_uri_size'],
       headBytesMax: ['limits.max_head_size'],

@@ -22,7 +22,7 @@ import {
 import { Checker } from '../health.ts';
 import { Supervisor } from '../release.ts';
 import { lockStateDir, openSnapshot } from '../snapshot.ts';
-import { type BoundListeners, bindListeners, Fleet, type TableChanges } from '../workers.ts';
+import { Fleet, ListenSockets, type TableChanges } from '../workers.ts';
 import { LiveView } from './live.ts';
 import { dataDirsOf, refuseLostData } from './lost-data.ts';
 import { ownProgram } from './own-program.ts';
@@ -33,7 +33,7 @@ import type { Teardown } from './teardown.ts';
 export type Parts = {
   readonly table: Table;
   readonly names: Names;
-  readonly listeners: BoundListeners;
+  readonly sockets: ListenSockets;
   readonly fleet: Fleet;
   /** Where the embedded registry's API listens. */
   readonly registryAddress: Address | undefined;
@@ -87,7 +87,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     remembered: snapshot.memory.memberships,
     upstreams: () => options.config().upstreams,
   });
-  const listeners = await bindListeners(config.gateway.listen);
+  const sockets = new ListenSockets();
+  (await sockets.prepare(config.gateway.listen)).commit();
   const adminLog = log.child({ component: 'admin' });
 
   // From here to the end nothing can fail, so that what is not in the teardown yet is not lost.
@@ -118,9 +119,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   });
   teardown.add(() => table.close());
   const fleet = new Fleet({
-    workers: config.workers,
-    logLevel: config.logLevel,
-    handles: listeners.handles,
+    sockets: () => sockets.handles,
     log,
     table: (changes) => table.update(changes),
     onFigures: () => {
@@ -190,7 +189,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     control.close();
     live.endStreams();
     // Before the workers: nobody new gets into a queue that nobody serves.
-    listeners.close();
+    sockets.close();
     const deadlineMs = isStarted ? options.config().shutdownTimeoutMs : 0;
     isStarted = false;
     await fleet.close(deadlineMs);
@@ -209,7 +208,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     strangers.look(registry, next, options.config().upstreams);
   });
   return {
-    ...{ table, names, listeners, fleet },
+    ...{ table, names, sockets, fleet },
     registryAddress: registries[0]?.opened.address,
     follow: (upstreams) => followed.setUpstreams(upstreams),
     supervise: (services) => supervisor.setServices(services),

@@ -5,7 +5,7 @@
 
 import { processDescriptors } from '../base/descriptors.ts';
 import { SluiceError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import type { Log, RootLog } from '../base/log.ts';
 import type { Config, ListenerConfig, UpstreamConfig } from '../config.ts';
 import type { Memberships } from '../control.ts';
 import { descriptorsFor, socketRoom } from '../gateway.ts';
@@ -22,13 +22,13 @@ export type Applied = Omit<ConfigChanges, 'effective'> & {
 
 export class LiveConfig {
   readonly #parts: Parts;
-  readonly #log: Log;
+  readonly #log: Log | RootLog;
   #config: Config | undefined;
   #isClosed = false;
   /** One at a time, in the order in which they came. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: Parts, log: Log) {
+  constructor(parts: Parts, log: Log | RootLog) {
     this.#parts = parts;
     this.#log = log;
   }
@@ -51,19 +51,25 @@ export class LiveConfig {
   }
 
   async #apply(next: Config): Promise<Applied> {
-    const { table, names, fleet, listeners } = this.#parts;
+    const { table, names, fleet, sockets } = this.#parts;
     const { upstreams } = next;
     await names.expect(hostsOf(upstreams, table.memberships), NAMES_DEADLINE_MS);
+    const prepared = await sockets.prepare(next.gateway.listen);
     if (this.#isClosed) {
+      prepared.abandon();
       throw new SluiceError('conflict', 'configuration: not applied, sluice is shutting down');
     }
     // Nothing is awaited from here on: table and workers change in one turn.
     const { effective, ...changes } = compareConfigs(this.#config, next);
     const isFirst = this.#config === undefined;
     this.#config = effective;
+    if ('setLevel' in this.#log) this.#log.setLevel(effective.logLevel);
     if (changes.keys.includes('limits.max_connections')) warnOfClients(effective, this.#log);
     const tableChanges = table.setUpstreams(upstreams);
-    fleet.configure(workerConfig(effective, listeners.addresses), tableChanges);
+    prepared.commit();
+    fleet.configure(workerConfig(effective, prepared.addresses), tableChanges, {
+      ...{ workers: effective.workers, added: prepared.added },
+    });
     this.#parts.useTokens(effective.admin);
     this.#parts.follow(effective.upstreams);
     this.#parts.supervise(next.services);
@@ -82,8 +88,8 @@ export class LiveConfig {
 }
 
 function workerConfig(config: Config, listen: readonly ListenerConfig[]) {
-  const { gateway, routes, shutdownTimeoutMs } = config;
-  return { gateway: { ...gateway, listen }, routes, shutdownTimeoutMs };
+  const { logLevel, gateway, routes, shutdownTimeoutMs } = config;
+  return { logLevel, gateway: { ...gateway, listen }, routes, shutdownTimeoutMs };
 }
 
 /** Of all servers that these upstreams will have. */

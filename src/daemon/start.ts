@@ -2,7 +2,7 @@
 // is, and accepts clients. Nothing accepts a client before all addresses are bound and the workers have
 // their first table; when any step fails, what was opened before is closed and the error says why.
 
-import type { Log } from '../base/log.ts';
+import type { Log, RootLog } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import type { Config, ListenAddress } from '../config.ts';
 import { type Lookup, systemLookup } from '../control.ts';
@@ -37,7 +37,7 @@ export type Daemon = {
 };
 
 export type DaemonOptions = {
-  readonly log: Log;
+  readonly log: Log | RootLog;
   /** With strong_dependency: how long the registry may take to answer first, ms. */
   readonly registryDeadlineMs?: number;
   /** Node and the file of this program, to run it for releases; left out: none are started. */
@@ -75,8 +75,13 @@ async function start(
   const reload = live;
   await reload.applyConfig(config);
   const { admin } = await parts.accept();
-  const { fleet, table, listeners, registryAddress } = parts;
-  const addresses = { gateway: listeners.addresses, admin, registry: registryAddress };
+  const { fleet, table, sockets, registryAddress } = parts;
+  const addresses = {
+    get gateway() {
+      return sockets.addresses;
+    },
+    ...{ admin, registry: registryAddress },
+  };
   log.info({ ...addresses, workers: config.workers, generation: table.generation }, 'started');
   return {
     addresses,

@@ -118,27 +118,31 @@ export class Gateway {
   }
 
   /**
-   * Opens every listener, or none. `handles`: sockets that another process bound for us, in the
-   * order of the config's `listen`.
+   * Opens the listeners of the configuration that are not open yet, and closes those that it has no longer. The first
+   * time it is all or none. `sockets`: by the listeners' ids, those that another process bound for us.
    * @throws address_in_use, address_unavailable
    */
-  async listen(handles: readonly object[] = []): Promise<readonly ListenAddress[]> {
+  async listen(
+    sockets: ReadonlyMap<string, object> = new Map(),
+  ): Promise<readonly ListenAddress[]> {
+    // A configuration may come while the last clients are finishing.
+    if (this.#http1.isClosing) return [];
+    const isFirst = this.#listeners.isClosed;
     this.#wheel.start();
+    const { listen } = this.#exchange.config;
+    this.#listeners.keep(new Set(listen.map(({ id }) => id)));
     try {
-      const addresses: ListenAddress[] = [];
-      for (const [index, listener] of this.#exchange.config.listen.entries()) {
-        const { host, port } = await this.#listeners.open(listener, handles[index]);
-        addresses.push({ host, port });
-      }
-      return addresses;
+      // All in this turn: when a configuration is said to be in force, clients can connect.
+      const opened = listen.map((one) => this.#listeners.open(one, sockets.get(one.id)));
+      return (await Promise.all(opened)).map(({ host, port }) => ({ host, port }));
     } catch (error) {
-      this.destroy();
+      if (isFirst) this.destroy();
       throw error;
     }
   }
 
   /**
-   * Other settings from now on; `listen` stays as it is. What a connection or a request has under way
+   * Other settings from now on; other listeners with the next `listen`. What a connection or a request has under way
    * ends by the ones that it began with where it keeps them: whom to trust, buffers, running deadlines.
    */
   configure(config: GatewayConfig): void {

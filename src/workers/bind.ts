@@ -2,6 +2,9 @@
 // accept on them side by side. Because the primary keeps its end, connections that wait in the
 // kernel's queue survive the death of the last worker, and a port in use is known before any
 // worker is started. node:cluster does the same but closes the socket with the last worker.
+//
+// Another configuration binds what it has more and lets go of what it has no longer; a socket whose address
+// stays is not touched.
 
 import { lookup } from 'node:dns/promises';
 import net, { isIPv6 } from 'node:net';
@@ -19,38 +22,84 @@ type TcpHandle = {
 
 type Bound = { readonly handle: TcpHandle; readonly port: number };
 
-export type BoundListeners = {
-  /** As configured, with the real port where 0 was asked for. */
+/** Sockets by the id of their listener. */
+export type SocketsById = ReadonlyMap<string, object>;
+
+export type PreparedSockets = {
+  /** The configured listeners, with the real port where 0 was asked for. */
   readonly addresses: readonly ListenerConfig[];
-  readonly handles: readonly object[];
-  close(): void;
+  /** Bound for this configuration. */
+  readonly added: SocketsById;
+  /** They are used from now on, and those that are not among them are closed. */
+  commit(): void;
+  /** The configuration is not put in force. */
+  abandon(): void;
 };
 
 /** Workers of a primary that was killed let go of the port soon. We try for this long, ms. */
 const RETRY_FOR_MS = 1000;
 const RETRY_PAUSE_MS = 20;
 
-/** Binds all addresses or none. Nobody can connect yet. @throws address_in_use, address_unavailable */
-export async function bindListeners(wanted: readonly ListenerConfig[]): Promise<BoundListeners> {
-  const handles: TcpHandle[] = [];
-  const addresses: ListenerConfig[] = [];
-  try {
-    for (const address of wanted) {
-      const { handle, port } = await bindPatiently(address);
-      handles.push(handle);
-      addresses.push({ ...address, port });
-    }
-  } catch (error) {
-    for (const handle of handles) handle.close();
-    throw error;
+export class ListenSockets {
+  #bound: ReadonlyMap<string, Bound> = new Map();
+  #addresses: readonly ListenerConfig[] = [];
+
+  /** As configured, with the real port where 0 was asked for. */
+  get addresses(): readonly ListenerConfig[] {
+    return this.#addresses;
   }
-  return {
-    addresses,
-    handles,
-    close() {
-      for (const handle of handles.splice(0)) handle.close();
-    },
-  };
+
+  get handles(): SocketsById {
+    return handlesOf(this.#bound);
+  }
+
+  /**
+   * Binds what is not bound yet, all of it or nothing. Nobody can connect yet: a worker listens in the turn in which it
+   * takes the configuration. @throws address_in_use, address_unavailable
+   */
+  async prepare(wanted: readonly ListenerConfig[]): Promise<PreparedSockets> {
+    const added = new Map<string, Bound>();
+    const abandon = (): void => {
+      for (const { handle } of added.values()) handle.close();
+    };
+    try {
+      for (const listener of wanted) {
+        if (this.#bound.has(listener.id)) continue;
+        added.set(listener.id, await bindPatiently(listener));
+      }
+    } catch (error) {
+      abandon();
+      throw error;
+    }
+    const all = new Map([...this.#bound, ...added]);
+    const addresses = wanted.map((listener) => ({
+      ...listener,
+      port: all.get(listener.id)?.port ?? listener.port,
+    }));
+    return {
+      ...{ addresses, abandon },
+      added: handlesOf(added),
+      commit: () => {
+        const kept = new Set(wanted.map(({ id }) => id));
+        for (const [id, { handle }] of all) {
+          if (kept.has(id)) continue;
+          all.delete(id);
+          handle.close();
+        }
+        this.#bound = all;
+        this.#addresses = addresses;
+      },
+    };
+  }
+
+  close(): void {
+    for (const { handle } of this.#bound.values()) handle.close();
+    this.#bound = new Map();
+  }
+}
+
+function handlesOf(bound: ReadonlyMap<string, Bound>): SocketsById {
+  return new Map([...bound].map(([id, { handle }]) => [id, handle]));
 }
 
 async function resolve(address: ListenAddress): Promise<string> {

@@ -4,9 +4,10 @@
 
 import assert from 'node:assert/strict';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
-import type { Log, LogLevel } from '../base/log.ts';
+import type { Log } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
 import type { ServerCounters, StoryBatch, TableUpdate, UpstreamCounters } from '../model.ts';
+import type { SocketsById } from './bind.ts';
 import {
   DepartedFigures,
   type SocketTotals,
@@ -30,9 +31,8 @@ const GROUP_MS = 250;
 const KILL_GRACE_MS = 2000;
 
 export type FleetOptions = {
-  readonly workers: number;
-  readonly logLevel: LogLevel;
-  readonly handles: readonly object[];
+  /** The sockets that clients come in by. */
+  readonly sockets: () => SocketsById;
   readonly log: Log;
   readonly table: (changes?: TableChanges) => TableUpdate;
   /** Called when there are new figures of a worker, and when a worker is gone. */
@@ -56,6 +56,8 @@ export class Fleet {
   readonly #watch: NodeJS.Timeout;
   /** Undefined: there are no workers yet. */
   #config: WorkerConfig | undefined;
+  /** How many there are to be. */
+  #size = 0;
   #shortLives = 0;
   #crashes = 0;
   #isListening = false;
@@ -84,7 +86,7 @@ export class Fleet {
   async listen(): Promise<void> {
     this.#isListening = true;
     const links = this.links;
-    for (const link of links) link.listen();
+    for (const link of links) link.listen(this.#options.sockets());
     const overdue = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       const text = `workers: not ready within ${START_DEADLINE_MS / 1000}s; is the machine overloaded?`;
@@ -98,13 +100,26 @@ export class Fleet {
     }
   }
 
-  /** Each worker puts it in force together with these changes of the table. The first call starts them. */
-  configure(config: WorkerConfig, changes: TableChanges): void {
-    const isFirst = this.#config === undefined;
+  /**
+   * Each worker puts it in force together with these changes of the table. There are so many workers from then on:
+   * those beyond them finish what they have. `added`: sockets that this configuration has more.
+   */
+  configure(
+    config: WorkerConfig,
+    changes: TableChanges,
+    { workers, added }: { readonly workers: number; readonly added: SocketsById },
+  ): void {
     this.#config = config;
-    for (const link of this.#links) link.configure(config, changes);
-    if (!isFirst) return;
-    for (let id = 1; id <= this.#options.workers; id += 1) this.#spawn(id);
+    this.#size = workers;
+    for (const link of this.#links) {
+      link.addSockets(added);
+      link.configure(config, changes);
+      if (link.id > workers && !this.#leaving.has(link)) {
+        this.#leaving.add(link);
+        link.close(config.shutdownTimeoutMs);
+      }
+    }
+    for (let id = 1; id <= workers; id += 1) this.#spawnMissing(id);
   }
 
   update(changes: TableChanges): void {
@@ -190,7 +205,7 @@ export class Fleet {
     const links = this.links;
     const accepting = links.filter((link) => link.isListening && link.acknowledged > 0).length;
     const isReady = this.#isClosing ? false : this.#hasListened ? accepting > 0 : false;
-    return isReady ? '' : `${accepting} of ${this.#options.workers} workers accept clients`;
+    return isReady ? '' : `${accepting} of ${this.#size} workers accept clients`;
   }
 
   socketTotals(): SocketTotals {
@@ -241,11 +256,10 @@ export class Fleet {
   #spawn(id: number): WorkerLink {
     const config = this.#config;
     assert(config !== undefined, 'the first configuration starts the workers');
-    const { logLevel, handles, log, table, readPage } = this.#options;
+    const { sockets, log, table, readPage } = this.#options;
     const link = new WorkerLink({
       id,
-      start: { logLevel, config, gaps: [...this.#gaps.values()] },
-      handles,
+      start: { config, gaps: [...this.#gaps.values()] },
       log,
       table,
       readPage,
@@ -265,9 +279,15 @@ export class Fleet {
       onExit: (ended, how) => this.#ended(ended, how),
     });
     this.#links.add(link);
-    if (this.#isListening) link.listen();
+    if (this.#isListening) link.listen(sockets());
     log.debug({ worker: id, pid: link.pid }, 'worker started');
     return link;
+  }
+
+  /** Another configuration may have said meanwhile that there is none of this number, or have started it. */
+  #spawnMissing(id: number): void {
+    const isThere = [...this.#links].some((link) => link.id === id && !this.#leaving.has(link));
+    if (id <= this.#size && !isThere) this.#spawn(id);
   }
 
   #ended(link: WorkerLink, how: string): void {
@@ -308,13 +328,10 @@ export class Fleet {
       this.#shortLives < 2 ? 0 : Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** doublings);
     const fields = { worker: link.id, pid: link.pid, how, livedMs, pauseMs };
     this.#options.log.error(fields, 'worker ended, replacing it');
-    if (pauseMs === 0) {
-      this.#spawn(link.id);
-      return;
-    }
+    if (pauseMs === 0) return this.#spawnMissing(link.id);
     const pause = setTimeout(() => {
       this.#pauses.delete(pause);
-      this.#spawn(link.id);
+      this.#spawnMissing(link.id);
     }, pauseMs);
     this.#pauses.add(pause);
   }

@@ -8,6 +8,7 @@ import { type ErrorCode, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
 import type { StoryBatch, TableUpdate, TextAnswer } from '../model.ts';
+import type { SocketsById } from './bind.ts';
 import { WorkerFigures } from './figures.ts';
 import {
   type FromWorker,
@@ -44,7 +45,6 @@ export type LinkOptions = {
   /** 1, 2, …: a replacement takes the id of the worker that died. */
   readonly id: number;
   readonly start: WorkerStart;
-  readonly handles: readonly object[];
   readonly log: Log;
   /** The present state of what has changed, or of everything. */
   readonly table: (changes?: TableChanges) => TableUpdate;
@@ -80,6 +80,7 @@ export class WorkerLink {
   #listeningWaiter: Waiter | undefined;
   #acknowledged = 0;
   #isListening = false;
+  #wasToldToListen = false;
   #sent: number;
   #requests = 0;
   /** Reports asked for since the last answer. There is a limit, so that they do not pile up in a stopped worker. */
@@ -141,9 +142,16 @@ export class WorkerLink {
   }
 
   /** Hands the sockets over; see `listening`. */
-  listen(): void {
-    for (const handle of this.#options.handles) this.#send({ kind: 'listener' }, handle);
+  listen(sockets: SocketsById): void {
+    this.#wasToldToListen = true;
+    this.addSockets(sockets);
     this.#send({ kind: 'listen' });
+  }
+
+  /** More of them, for the next configuration. */
+  addSockets(sockets: SocketsById): void {
+    if (!this.#wasToldToListen) return;
+    for (const [id, handle] of sockets) this.#send({ kind: 'listener', id }, handle);
   }
 
   update(changes: TableChanges): void {

@@ -19,6 +19,7 @@ export type GapWatch = { readonly id: string; readonly upstream: string };
 
 /** What a worker takes from the configuration, at its start and again with each change. */
 export type WorkerConfig = {
+  readonly logLevel: LogLevel;
   readonly gateway: GatewayConfig;
   readonly routes: readonly Route[];
   readonly shutdownTimeoutMs: number;
@@ -29,14 +30,13 @@ export type ToWorker =
       /** The first message. The worker answers with an ack of the table's generation. */
       readonly kind: 'start';
       readonly worker: number;
-      readonly logLevel: LogLevel;
       readonly config: WorkerConfig;
       readonly table: TableUpdate;
       /** The receipts that are open. Their gaps are watched from now on. */
       readonly gaps: readonly GapWatch[];
     }
-  /** It carries a bound socket: one message for each address of the config's `listen`, in order. */
-  | { readonly kind: 'listener' }
+  /** It carries a bound socket: that of the listener with this id, before the config that has it. */
+  | { readonly kind: 'listener'; readonly id: string }
   /** All sockets are there, accept clients. The worker answers `listening` or `failed`. */
   | { readonly kind: 'listen' }
   | { readonly kind: 'table'; readonly update: TableUpdate }
@@ -96,8 +96,8 @@ export type FromWorker =
   | { readonly kind: 'report'; readonly request: number; readonly report: Report };
 
 const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
-  start: ['worker', 'logLevel', 'config', 'table', 'gaps'],
-  listener: [],
+  start: ['worker', 'config', 'table', 'gaps'],
+  listener: ['id'],
   listen: [],
   table: ['update'],
   config: ['config', 'update'],

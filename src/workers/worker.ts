@@ -3,7 +3,7 @@
 // decides when a worker ends. When the primary is gone the worker finishes what is in flight and exits.
 
 import { isSluiceError, messageOf } from '../base/errors.ts';
-import { createLog, type Log } from '../base/log.ts';
+import { createLog, type RootLog } from '../base/log.ts';
 import { ENDING } from '../base/signals.ts';
 import { packageVersion } from '../base/version.ts';
 import { Gateway } from '../gateway.ts';
@@ -39,19 +39,21 @@ const EXIT_GRACE_MS = 1000;
 type Start = Extract<ToWorker, { kind: 'start' }>;
 
 class Worker {
-  readonly #log: Log;
+  readonly #log: RootLog;
   readonly #upstreams: UpstreamSet;
   readonly #reporter: Reporter;
   readonly #gateway: Gateway;
   #shutdownTimeoutMs = 0;
-  readonly #handles: object[] = [];
+  /** By the id of their listener. */
+  readonly #sockets = new Map<string, object>();
+  #isListening = false;
   readonly #pages = new PageRequests(send);
   readonly #gaps = new Map<string, GapWatch>();
   #clock: NodeJS.Timeout | undefined;
   #isClosing = false;
 
   constructor(start: Start) {
-    this.#log = createLog(start.logLevel, { worker: start.worker });
+    this.#log = createLog(start.config.logLevel, { worker: start.worker });
     this.#upstreams = new UpstreamSet({
       onIdle: (upstream, server) => send({ kind: 'idle', upstream, server: server.id }),
     });
@@ -75,7 +77,7 @@ class Worker {
       case 'start':
         break;
       case 'listener':
-        if (handle !== undefined) this.#handles.push(handle);
+        if (handle !== undefined) this.#sockets.set(message.id, handle);
         break;
       case 'listen':
         void this.#listen();
@@ -127,10 +129,21 @@ class Worker {
   }
 
   /** Routes to an upstream that comes or goes are in force in the same turn as the table. */
-  #configure({ gateway, routes, shutdownTimeoutMs }: WorkerConfig): void {
+  #configure({ logLevel, gateway, routes, shutdownTimeoutMs }: WorkerConfig): void {
+    this.#log.setLevel(logLevel);
     this.#shutdownTimeoutMs = shutdownTimeoutMs;
     this.#gateway.configure(gateway);
     this.#gateway.setRoutes(routes);
+    if (this.#isListening) void this.#listenAnew();
+  }
+
+  /** What cannot be opened is missing here; the primary has tried it before. */
+  async #listenAnew(): Promise<void> {
+    try {
+      await this.#gateway.listen(this.#sockets);
+    } catch (error) {
+      this.#log.error({ error: messageOf(error) }, 'listener not opened');
+    }
   }
 
   #apply(update: Start['table']): void {
@@ -140,7 +153,8 @@ class Worker {
 
   async #listen(): Promise<void> {
     try {
-      await this.#gateway.listen(this.#handles);
+      await this.#gateway.listen(this.#sockets);
+      this.#isListening = true;
       send({ kind: 'listening' });
     } catch (error) {
       const code = isSluiceError(error) ? error.code : 'internal';

@@ -2,7 +2,7 @@
 // turned away with a 503, and who is waited for at the end. What a client speaks is not known here.
 
 import type { Log } from '../../base/log.ts';
-import type { ListenerConfig } from '../../config.ts';
+import type { ListenAddress, ListenerConfig } from '../../config.ts';
 import type { UnderWay } from '../message.ts';
 import { RareLine } from '../rare-line.ts';
 import type { Connection, Listening, ListenOptions, Transport } from '../transport.ts';
@@ -45,7 +45,8 @@ export class Listeners {
   #isAwayByConfig = false;
   readonly #acceptFailures: RareLine;
   #acceptError = '';
-  #listening: Listening[] = [];
+  /** By id; undefined while it is being opened. */
+  readonly #listening = new Map<string, Listening | undefined>();
   #onEmpty: (() => void) | undefined;
 
   constructor(options: ListenersOptions) {
@@ -72,28 +73,52 @@ export class Listeners {
     return this.#acceptFailures.total;
   }
 
+  /** It listens nowhere. */
+  get isClosed(): boolean {
+    return this.#listening.size === 0;
+  }
+
   /**
-   * `handle`: a socket that another process bound for us.
+   * Nothing where it is open. `handle`: a socket that another process bound for us.
    * @throws address_in_use, address_unavailable
    */
-  async open(listener: ListenerConfig, handle?: object): Promise<Listening> {
-    const { host, port } = listener;
+  async open(listener: ListenerConfig, handle?: object): Promise<ListenAddress> {
+    const { id, host, port } = listener;
+    if (this.#listening.has(id)) return this.#listening.get(id) ?? listener;
     const options: ListenOptions = handle === undefined ? { host, port } : { host, port, handle };
-    const listening = await this.#options.transport.listen(
-      options,
-      (connection) => this.#accept(connection, listener),
-      (code) => {
-        this.#acceptError = code;
-        this.#acceptFailures.note();
-      },
-    );
-    this.#listening.push(listening);
-    return listening;
+    this.#listening.set(id, undefined);
+    try {
+      const listening = await this.#options.transport.listen(
+        options,
+        (connection) => this.#accept(connection, listener),
+        (code) => {
+          this.#acceptError = code;
+          this.#acceptFailures.note();
+        },
+      );
+      // Meanwhile it may have been closed, or opened again.
+      if (this.#listening.has(id) && this.#listening.get(id) === undefined) {
+        this.#listening.set(id, listening);
+      } else listening.close();
+      return listening;
+    } catch (error) {
+      if (this.#listening.get(id) === undefined) this.#listening.delete(id);
+      throw error;
+    }
+  }
+
+  /** Those that are not among these accept no more clients; those that are here live on. */
+  keep(ids: ReadonlySet<string>): void {
+    for (const [id, listening] of this.#listening) {
+      if (ids.has(id)) continue;
+      this.#listening.delete(id);
+      listening?.close();
+    }
   }
 
   /** No new clients; those that are here live on. */
   stopAccepting(): void {
-    for (const listening of this.#listening.splice(0)) listening.close();
+    this.keep(new Set());
   }
 
   *underWay(): Generator<UnderWay> {
