@@ -62,6 +62,8 @@ export {
   type ReleasesDocument,
   type ReleasesTopic,
   type ReleaseTopic,
+  type ReloadedDocument,
+  type ReloadRequest,
   type RenewedDocument,
   type RenewRequest,
   type RequestsDocument,
@@ -85,6 +87,7 @@ export {
   type UpstreamRow,
 } from './admin/contract.ts';
 export {
+  type Configuration,
   type Control,
   type Desk,
   type Live,

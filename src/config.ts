@@ -1,5 +1,6 @@
 // The face of the config module: a file or text to a validated `Config`, and its documentation.
 
+export { type DocumentChange, documentChanges } from './config/changes.ts';
 export { readDocument } from './config/document.ts';
 export { defaultConfig, loadConfig, parseConfig } from './config/load.ts';
 export { configReference, configSchema } from './config/reference.ts';

@@ -275,7 +275,7 @@ test('a SIGHUP out of the habit of reloading ends nothing', async (t) => {
   const server = await startServer(t);
   const daemon = await serve(t, `upstreams: { app: { servers: ["${server.id}"] } }\n`);
   daemon.child.kill('SIGHUP');
-  await until('it says so', () => daemon.stderr().includes('there is nothing to reload'));
+  await until('it says so', () => daemon.stderr().includes('nothing has changed'));
   assert.equal((await get(daemon.gateway)).status, 200);
   daemon.child.kill('SIGTERM');
   assert.deepEqual(await daemon.ended, [0, null]);

@@ -13,7 +13,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { controlStub, deskStub, liveStub } from '../../test/support/admin/control.ts';
+import {
+  configurationStub,
+  controlStub,
+  deskStub,
+  liveStub,
+} from '../../test/support/admin/control.ts';
 import { recordingLog } from '../../test/support/base/recording-log.ts';
 import { SluiceError } from '../base/errors.ts';
 import { silentLog } from '../base/log.ts';
@@ -66,7 +71,7 @@ test('who asked for what, from where, with before, after and result', async (t) 
   const admin = await serveAdmin({
     ...{ control, audit, host: '127.0.0.1', port: 0, token: 'all', log: silentLog },
     live: liveStub(),
-    desk: deskStub(),
+    ...{ desk: deskStub(), configuration: configurationStub() },
     tokens: [{ name: 'grafana', role: 'read', secret: 'look' }],
     readiness: () => ({ reason: '', isClosing: false }),
     facts: (_, server) => (server === 'a:1' ? facts : undefined),
@@ -130,6 +135,7 @@ test('whoever is refused has a line, a read as well, and cannot fill the disk', 
   const admin = await serveAdmin({
     ...{ control: controlStub(), audit: openAudit(t, path), host: '127.0.0.1', port: 0 },
     ...{ token: 'all', log: silentLog, facts: () => undefined, live: liveStub(), desk: deskStub() },
+    configuration: configurationStub(),
     readiness: () => ({ reason: '', isClosing: false }),
   });
   t.after(() => admin.close());

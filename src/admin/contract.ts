@@ -89,6 +89,8 @@ export {
   type RenewRequest,
   type TakeRequest,
 } from './contract/release-requests.ts';
+export { RELOADED, type ReloadedDocument } from './contract/reload.ts';
+export type { ReloadRequest } from './contract/requests.ts';
 export {
   type AdminRequest,
   type DeregisterRequest,

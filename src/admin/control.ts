@@ -24,6 +24,8 @@ import type {
   ReleaseOverview,
   ReleasePlanDocument,
   ReleaseRecords,
+  ReloadedDocument,
+  ReloadRequest,
   RequestsDocument,
   RunDocument,
   StartRequest,
@@ -49,6 +51,12 @@ export interface Control {
   readonly releases: ReleaseRecords;
   /** `told`: for exemplars, which only OpenMetrics has. */
   metrics(format?: MetricsFormat, told?: readonly ToldRequest[]): Promise<string>;
+}
+
+/** The file that the gateway was started with. */
+export interface Configuration {
+  /** Reads it again and puts it in force. @throws config_…, conflict, address_…; nothing has changed then */
+  reload(request: ReloadRequest): Promise<ReloadedDocument>;
 }
 
 /** What a person at a page asks before deciding. */

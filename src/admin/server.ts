@@ -17,7 +17,7 @@ import {
   watchCredentials,
 } from './certificates.ts';
 import type { FactsDocument } from './contract.ts';
-import type { Control, Desk, Live, Readiness } from './control.ts';
+import type { Configuration, Control, Desk, Live, Readiness } from './control.ts';
 import { Access } from './routes/access.ts';
 import { createApp } from './routes/app.ts';
 
@@ -46,6 +46,7 @@ export type AdminOptions = AdminTokens & {
   readonly control: Control;
   readonly live: Live;
   readonly desk: Desk;
+  readonly configuration: Configuration;
   readonly readiness: () => Readiness;
   readonly host: string;
   /** 0 = any free port. */

@@ -31,12 +31,14 @@ type Closing = {
 export type SignalRemarks = Partial<Record<HabitualSignal, () => string>>;
 
 const REMARKS: SignalRemarks = {
-  SIGHUP: () => 'there is nothing to reload; restart to apply a changed configuration',
+  SIGHUP: () => 'there is nothing to reload',
   SIGUSR1: () => 'there is no log file to open anew; this log is standard error',
   SIGUSR2: () => 'no new program takes over from a running one; restart to run another version',
   SIGWINCH: () => 'nothing is shut down by it; SIGTERM is the graceful end',
-  SIGTTIN: () => 'the number of workers is "workers" in the configuration; restart to change it',
-  SIGTTOU: () => 'the number of workers is "workers" in the configuration; restart to change it',
+  SIGTTIN: () =>
+    'the number of workers is "workers" in the configuration; sluice reload puts it in force',
+  SIGTTOU: () =>
+    'the number of workers is "workers" in the configuration; sluice reload puts it in force',
   SIGTSTP: () => 'not stopped; SIGTERM is the graceful end',
   SIGXCPU: () => 'the limit of processor time is reached; at the hard limit the system ends this',
 };

@@ -68,6 +68,7 @@ test('has the verbs that the documentation promises', () => {
     'sluice registry snapshot',
     'sluice registry snapshot restore',
     'sluice registry snapshot save',
+    'sluice reload',
     'sluice resume',
     'sluice rollback',
     'sluice serve',

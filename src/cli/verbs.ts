@@ -19,6 +19,7 @@ import { defineResume } from './verbs/releases/resume.ts';
 import { defineRollback } from './verbs/releases/rollback.ts';
 import { defineAbort, defineApprove, definePause } from './verbs/releases/steer.ts';
 import { defineStop } from './verbs/releases/stop.ts';
+import { defineReload } from './verbs/reload.ts';
 import { defineServe } from './verbs/serve.ts';
 import { defineStatus } from './verbs/status.ts';
 import { defineUndrain } from './verbs/undrain.ts';
@@ -36,6 +37,7 @@ const VERBS: Readonly<Record<string, Definition>> = {
   registry: { group: 'Run:', define: defineRegistry },
   consul: { group: 'Run:', define: defineConsul },
   check: { group: 'Run:', define: defineCheck },
+  reload: { group: 'Run:', define: defineReload },
   status: { group: 'Look and steer:', define: defineStatus },
   drain: { group: 'Look and steer:', define: defineDrain },
   maint: { group: 'Look and steer:', define: defineMaint },

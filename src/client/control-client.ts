@@ -11,6 +11,7 @@ import {
   requestOf,
 } from '../admin/contract.ts';
 import type {
+  Configuration,
   Control,
   DrainDocument,
   EventsDocument,
@@ -32,12 +33,13 @@ export type ControlOptions = {
   readonly timeoutMs?: number;
 };
 
-export type ControlClient = Control & {
-  /** The newest changes, oldest first. */
-  events(last: number): Promise<EventsDocument>;
-  /** What the gateway that answers has kept of requests. */
-  requests(question: StoryQuestion): Promise<RequestsDocument>;
-};
+export type ControlClient = Control &
+  Configuration & {
+    /** The newest changes, oldest first. */
+    events(last: number): Promise<EventsDocument>;
+    /** What the gateway that answers has kept of requests. */
+    requests(question: StoryQuestion): Promise<RequestsDocument>;
+  };
 
 const TIMEOUT_MS = 10_000;
 /** Longest wait in one request; longer ones are asked for again. */
@@ -68,6 +70,7 @@ export function createControlClient(options: ControlOptions): ControlClient {
     },
     openReceipt: (upstream) => call(gateways, 'openReceipt', { upstream }),
     readReceipt: (id) => call(gateways, 'readReceipt', { id }),
+    reload: (body) => call(gateways, 'reload', { body }),
     events: (last) => call(gateways, 'events', { last }),
     requests: (question) => call(gateways, 'requests', question),
     metrics: async () => (await call(gateways, 'metrics', {})).body,

@@ -56,6 +56,7 @@ export function buildConfig(
     stateDir,
     workers: read.workers === 'auto' ? availableParallelism() : read.workers,
     shutdownTimeoutMs: read.shutdown_timeout,
+    reloadsOnChange: read.reload_on_change,
     logLevel: read.log_level,
     gateway: gatewayOf(read, origin.folder),
     admin: adminOf(read.admin, { folder: origin.folder, stateDir, secret }),

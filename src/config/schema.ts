@@ -11,7 +11,7 @@ import { serviceSchema } from './sections/service.ts';
 import { folder, list, record } from './sections/shapes.ts';
 import { tracing } from './sections/tracing.ts';
 import { routeSchema, upstreamSchema } from './sections/upstream.ts';
-import { choice, duration, listenAddress, show } from './sections/values.ts';
+import { choice, duration, listenAddress, onOff, show } from './sections/values.ts';
 
 const wrongWorkers = ({ input }: { input?: unknown }): string =>
   `${show(input)} is not a number of workers; write one from 1 to 256, or auto`;
@@ -40,6 +40,10 @@ export const SECTIONS = {
     about: 'Least level that is logged (JSON lines on standard error).',
     initial: 'info',
     words: ['debug', 'info', 'warn', 'error', 'silent'],
+  }),
+  reload_on_change: onOff({
+    about: 'Read this file again when it changes, as `sluice reload` does.',
+    initial: 'off',
   }),
   listen: list(
     'Where the gateway listens: one address or a list.',

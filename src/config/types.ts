@@ -355,6 +355,8 @@ export type Config = {
   readonly stateDir: string;
   readonly workers: number;
   readonly shutdownTimeoutMs: number;
+  /** The file is read again when it changes. */
+  readonly reloadsOnChange: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly gateway: GatewayConfig;
   readonly admin: AdminConfig;

@@ -51,6 +51,7 @@ export type ControlOptions = {
   readonly log: Log;
   /** What is done together with the other gateways of the registry. */
   readonly shared: SharedControl;
+  readonly configFacts?: () => StatusDocument['configuration'];
   /** Instances that this machine looks after. */
   readonly supervised?: (upstream: string, server: string) => SupervisedFacts | undefined;
 };
@@ -80,6 +81,7 @@ export class DaemonControl implements Control {
       ...{ version, table, fleet, registries, startedAtMs: this.#startedAtMs },
       ...{ others: shared.others, self: shared.document() },
       supervised: this.#options.supervised,
+      configuration: this.#options.configFacts?.(),
       isGivenBack: shared.isGivenBack,
     });
   }

@@ -36,6 +36,7 @@ export type StatusSource = {
     | undefined;
   /** Ready was said, and is not in force yet. */
   readonly isGivenBack: (upstream: string, server: string) => boolean;
+  readonly configuration: StatusDocument['configuration'];
   /** First that of the section `registry`. */
   readonly registries: readonly [KnownRegistry, ...KnownRegistry[]];
 };
@@ -49,6 +50,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
     version: source.version,
     generation: table.generation,
     startedAtMs: source.startedAtMs,
+    configuration: source.configuration,
     scope: others.scope,
     gateways: [source.self, ...others.documents(source.self.index)],
     workers: fleet.links.map((link) => ({

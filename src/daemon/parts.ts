@@ -3,7 +3,15 @@
 // configuration of the start says.
 
 import { join } from 'node:path';
-import { type AdminServer, AuditLog, dashboardUrl, renderPage, serveAdmin } from '../admin.ts';
+import {
+  type AdminServer,
+  AuditLog,
+  type Configuration,
+  dashboardUrl,
+  renderPage,
+  type StatusDocument,
+  serveAdmin,
+} from '../admin.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
@@ -48,7 +56,7 @@ export type Parts = {
   /** The audit log goes on in a new file, where the old one was renamed. */
   reopenAudit(): void;
   /** Serves the control API and accepts clients. */
-  accept(): Promise<{ readonly admin: Address }>;
+  accept(configuration: Configuration): Promise<{ readonly admin: Address }>;
 };
 
 export type PartsOptions = {
@@ -61,6 +69,8 @@ export type PartsOptions = {
   readonly program: readonly [string, string] | undefined;
   /** The configuration in force; before there is one, that of the start. */
   readonly config: () => Config;
+  /** Where it is from. */
+  readonly configFacts: () => StatusDocument['configuration'];
 };
 
 /** @throws locked, data_dir_unusable, address_in_use, address_unavailable, registry_unreachable */
@@ -137,6 +147,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   });
   const control = new DaemonControl({
     ...{ version: packageVersion(), table, fleet, snapshot, registries, log, shared },
+    configFacts: options.configFacts,
     supervised: (upstream, server) => supervisor.of(upstream, server),
   });
   const live = new LiveView({ table, fleet, shared, control, audit, log: adminLog });
@@ -219,13 +230,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     },
     useTokens: (tokens) => admin?.useTokens(tokens),
     reopenAudit: () => audit.reopen(),
-    async accept() {
+    async accept(configuration) {
       const { listen, ...rest } = config.admin;
       admin = await serveAdmin({
         ...{ ...listen, ...rest, control, audit, log: adminLog },
         facts: (upstream, server) => control.facts(upstream, server),
         sessionKeyFile: join(config.stateDir, 'session.key'),
-        live,
+        ...{ live, configuration },
         desk: {
           records: new RegistryDesk({ table, fleet, shared, registries }),
           releases,

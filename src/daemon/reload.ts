@@ -50,6 +50,14 @@ export class LiveConfig {
     return applied;
   }
 
+  /** What `applyConfig` would change; nothing is. @throws as it does */
+  async compare(next: Config): Promise<Applied> {
+    const { sockets, table } = this.#parts;
+    (await sockets.prepare(next.gateway.listen)).abandon();
+    const { effective: _, ...changes } = compareConfigs(this.#config, next);
+    return { ...changes, generation: table.generation };
+  }
+
   async #apply(next: Config): Promise<Applied> {
     const { table, names, fleet, sockets } = this.#parts;
     const { upstreams } = next;

@@ -2,10 +2,12 @@
 // is, and accepts clients. Nothing accepts a client before all addresses are bound and the workers have
 // their first table; when any step fails, what was opened before is closed and the error says why.
 
+import type { ReloadedDocument, ReloadRequest } from '../admin.ts';
 import type { Log, RootLog } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import type { Config, ListenAddress } from '../config.ts';
 import { type Lookup, systemLookup } from '../control.ts';
+import { ConfigFile } from './config-file.ts';
 import { checkFiles } from './files.ts';
 import { STRONG_DEADLINE_MS } from './first-answer.ts';
 import { openParts } from './parts.ts';
@@ -23,6 +25,8 @@ export type Daemon = {
     /** Of the embedded registry. */
     readonly registry: Address | undefined;
   };
+  /** Reads the file again. @throws config_…, conflict, address_…; nothing has changed then */
+  reload(request: ReloadRequest): Promise<ReloadedDocument>;
   /**
    * Puts another configuration in force, in every worker when it resolves; `isInForce` is false when one
    * did not answer in time, which then takes it later. What keeps its value is in `kept`.
@@ -38,6 +42,8 @@ export type Daemon = {
 
 export type DaemonOptions = {
   readonly log: Log | RootLog;
+  /** Reads the configuration again, for a reload; left out: there is no file. */
+  readonly load?: () => Promise<Config>;
   /** With strong_dependency: how long the registry may take to answer first, ms. */
   readonly registryDeadlineMs?: number;
   /** Node and the file of this program, to run it for releases; left out: none are started. */
@@ -62,19 +68,32 @@ export async function startDaemon(config: Config, options: DaemonOptions): Promi
 
 async function start(
   config: Config,
-  { log, registryDeadlineMs = STRONG_DEADLINE_MS, lookup = systemLookup, program }: DaemonOptions,
+  {
+    log,
+    registryDeadlineMs = STRONG_DEADLINE_MS,
+    lookup = systemLookup,
+    program,
+    load,
+  }: DaemonOptions,
   teardown: Teardown,
 ): Promise<Daemon> {
   checkFiles(config);
   let live: LiveConfig | undefined;
+  let configFile: ConfigFile | undefined;
   const parts = await openParts({
     ...{ log, teardown, lookup, program, strongDeadlineMs: registryDeadlineMs },
     config: () => live?.config ?? config,
+    configFacts: () => configFile?.facts,
   });
   live = new LiveConfig(parts, log);
   const reload = live;
   await reload.applyConfig(config);
-  const { admin } = await parts.accept();
+  const isInForce = (generation: number): Promise<boolean> =>
+    parts.fleet.acknowledged(generation, IN_FORCE_DEADLINE_MS);
+  const file = new ConfigFile({ live, load, isInForce, log });
+  configFile = file;
+  teardown.add(() => file.close());
+  const { admin } = await parts.accept(file);
   const { fleet, table, sockets, registryAddress } = parts;
   const addresses = {
     get gateway() {
@@ -87,10 +106,12 @@ async function start(
     addresses,
     async applyConfig(next) {
       const applied = await reload.applyConfig(next);
-      const isInForce = await fleet.acknowledged(applied.generation, IN_FORCE_DEADLINE_MS);
-      return { ...applied, isInForce };
+      file.applied();
+      return { ...applied, isInForce: await isInForce(applied.generation) };
     },
+    reload: (request) => file.reload(request),
     close() {
+      file.close();
       reload.close();
       return teardown.close();
     },

@@ -18,6 +18,7 @@ import {
   list,
   number,
   object,
+  optional,
   type Shape,
   text,
   type ValueOf,
@@ -167,6 +168,16 @@ export const STATUS = object({
   version: text,
   generation: number,
   startedAtMs: number,
+  configuration: optional(
+    object({
+      /** '' = the defaults: there is no file. */
+      file: text,
+      /** When what is in force was put in force. */
+      appliedAtMs: number,
+      /** Why the file was not taken when it was read last; '' = it was. */
+      trouble: text,
+    }),
+  ),
   /** Whose view all of this is. */
   scope: SCOPE,
   /** The gateways that share the registry, this one first. */

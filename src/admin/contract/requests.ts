@@ -130,6 +130,20 @@ export const DEREGISTER_BODY: Body<DeregisterRequest> = {
   parse: (body) => ({ owner: parseOwnerText(parseObject(body, DEREGISTER_BODY.names)['owner']) }),
 };
 
+export type ReloadRequest = {
+  /** Only say what it would change. */
+  readonly dryRun: boolean;
+};
+
+export const RELOAD_BODY: Body<ReloadRequest> = {
+  names: ['dryRun'],
+  parse: (body) => {
+    const { dryRun = false } = parseObject(body, RELOAD_BODY.names);
+    if (typeof dryRun !== 'boolean') throw usage('dryRun', 'must be true or false');
+    return { dryRun };
+  },
+};
+
 /** How long to wait at most; milliseconds in the program, a duration with its unit in the query. */
 export const WAIT: Parameter<number> = {
   parse: (text) => {

@@ -9,6 +9,7 @@ import { GATEWAY_CHOICE, HISTORY, SERVER_NAME, SPAN, UPSTREAM_NAME } from './his
 import { KV_ROUTES } from './kv.ts';
 import { RELEASE_DESK_ROUTES } from './release-desk.ts';
 import { RELEASE_ROUTES } from './release-routes.ts';
+import { RELOAD_ROUTES } from './reload.ts';
 import { ADMIN_BODY, DEREGISTER_BODY, LAST, REGISTER_BODY, WAIT, WEIGHT_BODY } from './requests.ts';
 import type { Route } from './route.ts';
 import { SESSION_ROUTES } from './sessions.ts';
@@ -103,6 +104,7 @@ export const ROUTES = {
     errors: ['not_found', 'conflict', 'registry_unreachable', 'registry_refused'],
   },
   ...EFFECT_ROUTES,
+  ...RELOAD_ROUTES,
   openReceipt: {
     method: 'POST',
     path: '/api/upstreams/:upstream/receipts',

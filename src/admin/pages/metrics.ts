@@ -101,6 +101,17 @@ function addProgram({ status }: MetricsSource, gauge: MakeGauge): void {
   gauge('sluice_start_time_seconds', 'Start of the primary process, Unix time.').set(
     status.startedAtMs / 1000,
   );
+  if (status.configuration !== undefined) {
+    const { trouble, appliedAtMs } = status.configuration;
+    gauge(
+      'sluice_config_last_reload_successful',
+      '1 when the configuration file was taken when it was read last.',
+    ).set(trouble === '' ? 1 : 0);
+    gauge(
+      'sluice_config_last_reload_success_timestamp_seconds',
+      'When what is in force was put in force, Unix time.',
+    ).set(appliedAtMs / 1000);
+  }
   gauge('sluice_generation', 'Generation of the current table.').set(status.generation);
   gauge('sluice_workers', 'Worker processes that are alive.').set(status.workers.length);
   gauge('sluice_workers_behind', 'Workers without the current table.').set(

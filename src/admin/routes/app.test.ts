@@ -29,7 +29,7 @@ import {
   requestOf,
   routeOf,
 } from '../contract.ts';
-import type { Control, Desk, Live, Readiness } from '../control.ts';
+import type { Configuration, Control, Desk, Live, Readiness } from '../control.ts';
 import { type AdminServer, serveAdmin } from '../server.ts';
 
 const DRAINED: DrainDocument = {
@@ -108,6 +108,7 @@ async function start(
     readonly readiness?: () => Readiness;
     readonly live?: Live;
     readonly desk?: Desk;
+    readonly configuration?: Configuration;
   } = {},
 ): Promise<{ readonly admin: AdminServer; readonly url: string }> {
   const admin = await serveAdmin({
@@ -120,6 +121,7 @@ async function start(
     ...noAudit(),
     ...(options.live === undefined ? {} : { live: options.live }),
     ...(options.desk === undefined ? {} : { desk: options.desk }),
+    ...(options.configuration === undefined ? {} : { configuration: options.configuration }),
   });
   t.after(() => admin.close());
   return { admin, url: `http://127.0.0.1:${admin.address.port}` };
@@ -274,7 +276,7 @@ test('every error that a route declares is told with its code and status', async
   const records = { list: refuse, entry: refuse, write: refuse, remove: refuse, effect: refuse };
   const releases = { overview: refuse, start: refuse, run: refuse, plan: refuse, output: refuse };
   const desk = { effect: refuse, records, releases };
-  const { url } = await start(t, { control, live, desk });
+  const { url } = await start(t, { control, live, desk, configuration: { reload: refuse } });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
     ...{ health: null, ready: null, session: null, openSession: null, endSession: null },
     status: requestOf('status', {}),
@@ -283,6 +285,7 @@ test('every error that a route declares is told with its code and status', async
       ...{ upstream: 'app', server: 'a:1' },
       body: { state: 'drain', owner: 'a', reason: '' },
     }),
+    reload: requestOf('reload', { body: { dryRun: true } }),
     awaitIdle: requestOf('awaitIdle', { upstream: 'app', server: 'a:1', wait: 1 }),
     setWeight: requestOf('setWeight', { upstream: 'app', server: 'a:1', body: { weight: 1 } }),
     register: requestOf('register', {

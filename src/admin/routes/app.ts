@@ -26,7 +26,14 @@ import {
   routeOf,
   statusOf,
 } from '../contract.ts';
-import { type Control, type Desk, type Live, type Readiness, shuttingDown } from '../control.ts';
+import {
+  type Configuration,
+  type Control,
+  type Desk,
+  type Live,
+  type Readiness,
+  shuttingDown,
+} from '../control.ts';
 import { createDashboard } from '../dashboard.ts';
 import { type Access, type Caller, checkRole, NOBODY } from './access.ts';
 import { beginEvents } from './event-stream.ts';
@@ -39,6 +46,7 @@ export type AppOptions = {
   readonly control: Control;
   readonly live: Live;
   readonly desk: Desk;
+  readonly configuration: Configuration;
   readonly readiness: () => Readiness;
   readonly access: Access;
   readonly audit: AuditLog;

@@ -5,7 +5,16 @@ import { SluiceError } from '../../base/errors.ts';
 import { mayAct } from '../../model.ts';
 import type { AuditLog } from '../audit.ts';
 import type { AnswerOf, InputOf, ReleaseJournal, RouteName, Routes } from '../contract.ts';
-import type { Control, Desk, Live, Readiness, RecordDesk, ReleaseDesk, Tell } from '../control.ts';
+import type {
+  Configuration,
+  Control,
+  Desk,
+  Live,
+  Readiness,
+  RecordDesk,
+  ReleaseDesk,
+  Tell,
+} from '../control.ts';
 import { METRICS_CONTENT_TYPES, metricsFormat, renderPage } from '../pages.ts';
 import type { Access, Caller } from './access.ts';
 
@@ -35,13 +44,14 @@ export type HandlersOptions = {
   readonly control: Control;
   readonly live: Live;
   readonly desk: Desk;
+  readonly configuration: Configuration;
   readonly readiness: () => Readiness;
   readonly audit: AuditLog;
   readonly access: Access;
 };
 
 export function createHandlers(options: HandlersOptions): Handlers {
-  const { control, live, desk, readiness, audit, access } = options;
+  const { control, live, desk, configuration, readiness, audit, access } = options;
   return {
     health: () => ({ status: 'ok' }),
     ready: () => {
@@ -74,6 +84,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
       desk.effect(upstream, server, {
         ...{ ...asked, by: `user:${token === '' ? 'me' : token}`, isClosed: token !== '' },
       }),
+    reload: ({ body }) => configuration.reload(body),
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
     ...releaseHandlers(control),

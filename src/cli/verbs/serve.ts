@@ -1,11 +1,13 @@
 // `sluice serve`: gateway, registry and control API in one process tree, until it is told to end.
 
 import type { Command } from 'commander';
+import { messageOf } from '../../base/errors.ts';
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { Config } from '../../config.ts';
 import { configOf, type GlobalOptions, reachable } from '../client/target.ts';
-import { keepGoingWithoutReaders, remark, warn } from '../output.ts';
+import { keepGoingWithoutReaders, paint, remark, warn } from '../output.ts';
 import { LongRun } from '../process-end.ts';
+import { reloadView } from '../views/reload-view.ts';
 
 export function defineServe(verb: Command): void {
   verb
@@ -17,7 +19,8 @@ export function defineServe(verb: Command): void {
 Without a configuration it serves one upstream "app" on 127.0.0.1:8080, the
 registry on 127.0.0.1:8500 and the control API on 127.0.0.1:8700. SIGTERM,
 SIGINT or SIGQUIT finishes what is in flight (shutdown_timeout); a second one
-ends at once. SIGUSR1 opens access and audit log anew. Others: docs/signals.md.
+ends at once. SIGHUP reads the configuration again, as sluice reload does;
+SIGUSR1 opens access and audit log anew. Others: docs/signals.md.
 
 Examples:
   $ sluice serve
@@ -31,14 +34,28 @@ Examples:
 async function serve(options: GlobalOptions): Promise<void> {
   keepGoingWithoutReaders();
   let openLogAnew = (): string => 'starting; there is no log file to open anew yet';
-  const run = new LongRun({ SIGUSR1: () => openLogAnew() });
+  let readAgain = (): string => 'starting; the configuration is the one that is being read now';
+  const run = new LongRun({ SIGUSR1: () => openLogAnew(), SIGHUP: () => readAgain() });
   const config = await configOf(options);
   for (const warning of config.warnings) warn(warning);
   const { createLog } = await import('../../base/log.ts');
   const { startDaemon } = await import('../../daemon.ts');
   const [node, file = ''] = process.argv;
   const program = [node ?? process.execPath, file] as const;
-  const daemon = await startDaemon(config, { log: createLog(config.logLevel), program });
+  const daemon = await startDaemon(config, {
+    ...{ log: createLog(config.logLevel), program },
+    load: () => configOf(options),
+  });
+  readAgain = () => {
+    daemon.reload({ dryRun: false }).then(
+      (reloaded) => {
+        for (const warning of reloaded.warnings) warn(warning);
+        remark(reloadView(reloaded, paint));
+      },
+      (error: unknown) => warn(`not taken, nothing has changed: ${messageOf(error)}`),
+    );
+    return 'reading the configuration again';
+  };
   openLogAnew = () => {
     daemon.reopenLogs();
     return remarkOnLogs(config);

@@ -42,6 +42,12 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
       (named) => `registry   ${visible(named.name)}: ${registryOf(named, { nowMs, paint })}`,
     ),
   ];
+  const trouble = status.configuration?.trouble ?? '';
+  if (trouble !== '') {
+    const [first = '', ...more] = trouble.split('\n').map(visible);
+    lines.push(`config     ${paint('red', 'the file was not taken, the last one is in force:')}`);
+    lines.push(...[first, ...more].map((line) => `${HEAD_INDENT}${paint('red', line)}`));
+  }
   lines.push(...gatewayLines(status, nowMs, paint));
   const rows = workers.map((worker) => [
     `worker ${worker.id}`,

@@ -1,6 +1,7 @@
 // A control that does nothing and is content with everything.
 
 import type {
+  Configuration,
   Control,
   Desk,
   DrainDocument,
@@ -42,6 +43,15 @@ const RECEIPT: ReceiptDocument = {
     scope: ALONE,
   },
 };
+
+export function configurationStub(): Configuration {
+  return {
+    reload: async ({ dryRun }) => ({
+      ...{ file: '', dryRun, inForce: !dryRun, generation: 1, changes: [], keys: [], kept: [] },
+      ...{ upstreams: { added: [], removed: [], changed: [] }, warnings: [] },
+    }),
+  };
+}
 
 export function controlStub(changes: Partial<Control> = {}): Control {
   return {

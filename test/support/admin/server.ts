@@ -2,7 +2,7 @@
 
 import { AuditLog } from '../../../src/admin.ts';
 import { silentLog } from '../../../src/base/log.ts';
-import { deskStub, liveStub } from './control.ts';
+import { configurationStub, deskStub, liveStub } from './control.ts';
 
 export function noAudit() {
   return {
@@ -10,5 +10,6 @@ export function noAudit() {
     facts: () => undefined,
     live: liveStub(),
     desk: deskStub(),
+    configuration: configurationStub(),
   };
 }
