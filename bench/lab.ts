@@ -9,6 +9,7 @@ export {
   startServers,
   startSluice,
 } from './lab/contenders.ts';
+export { startNginx } from './lab/nginx.ts';
 export { BROWSER, posts, puts, thinking } from './lab/requests.ts';
 export { machine, median, megabytes, table, whole } from './lab/text.ts';
 export { runWrk, type WrkResult } from './lab/wrk.ts';
