@@ -107,7 +107,11 @@ class World {
       const forwarding = new Forwarding(peer, trusted, false);
       // Of an exchange that has ended nothing else is asked for.
       const keeper = { logged: undefined };
-      const client: Partial<ClientStream> = { forwarding, keeper, listener: '0.0.0.0:8080' };
+      const client: Partial<ClientStream> = {
+        forwarding,
+        keeper,
+        entrance: { id: '0.0.0.0:8080', redirectPort: 0 },
+      };
       return client as ClientStream;
     });
   }

@@ -10,6 +10,7 @@ export { embeddedSettings } from './config/sections/registry.ts';
 export type { ApprovalPoint } from './config/sections/service.ts';
 export type {
   ArtifactConfig,
+  CertificateFiles,
   Config,
   Followed,
   GatewayConfig,
@@ -19,6 +20,7 @@ export type {
   HostConfig,
   ListenAddress,
   ListenerConfig,
+  ListenerTls,
   LongLivedConfig,
   PipelineCommand,
   ReceiverConfig,

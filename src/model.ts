@@ -78,3 +78,10 @@ export type {
   UpstreamChange,
   UpstreamState,
 } from './model/table.ts';
+export {
+  type CertificateFacts,
+  type CertificatePair,
+  type ListenerCredentials,
+  NO_CREDENTIALS,
+  type TlsCredentials,
+} from './model/tls.ts';

@@ -20,6 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   snapshot: ['base', 'model', 'type registry', 'type health'],
   // Runs in a browser, too; whoever speaks with the control API imports it and not the server.
   'admin/contract': ['base', 'model'],
+  certificates: ['base', 'model', 'type config'],
   admin: ['base', 'model', 'admin/contract'],
   client: ['base', 'model', 'admin/contract', 'type admin'],
   instance: ['base', 'model', 'client', 'type admin'],
@@ -34,7 +35,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   daemon: [
     ...['base', 'model', 'registry', 'health', 'config', 'gateway', 'release', 'snapshot'],
-    ...['admin', 'workers', 'control'],
+    ...['admin', 'workers', 'control', 'certificates'],
   ],
   cli: [
     ...['base', 'model', 'config', 'registry', 'release', 'daemon', 'admin/contract'],

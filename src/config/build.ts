@@ -11,6 +11,7 @@ import { artifactOf, pipelineOf, startFolder } from './build/artifact.ts';
 import { approveOf, verifyOf } from './build/gates.ts';
 import { hooksOf } from './build/hooks.ts';
 import { hostsOf } from './build/hosts.ts';
+import { listenersOf } from './build/listeners.ts';
 import { receiversOf } from './build/notify.ts';
 import { instancesOf } from './instances.ts';
 import type { ConfigFile } from './schema.ts';
@@ -199,7 +200,7 @@ function gatewayOf(
   folder: string,
 ): GatewayConfig {
   return {
-    listen: listen.map((address) => ({ id: formatAddress(address), ...address })),
+    listen: listenersOf(listen, folder),
     limits: {
       uriBytesMax: limits.max_uri_size,
       headBytesMax: limits.max_head_size,

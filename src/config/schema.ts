@@ -6,12 +6,13 @@ import { z } from 'zod';
 import { admin } from './sections/admin.ts';
 import { limits, proxy, timeouts } from './sections/gateway.ts';
 import { hostSchema } from './sections/hosts.ts';
+import { listenerSchema } from './sections/listen.ts';
 import { registry } from './sections/registry.ts';
 import { serviceSchema } from './sections/service.ts';
 import { folder, list, record } from './sections/shapes.ts';
 import { tracing } from './sections/tracing.ts';
 import { routeSchema, upstreamSchema } from './sections/upstream.ts';
-import { choice, duration, listenAddress, onOff, show } from './sections/values.ts';
+import { choice, duration, onOff, show } from './sections/values.ts';
 
 const wrongWorkers = ({ input }: { input?: unknown }): string =>
   `${show(input)} is not a number of workers; write one from 1 to 256, or auto`;
@@ -46,8 +47,8 @@ export const SECTIONS = {
     initial: 'off',
   }),
   listen: list(
-    'Where the gateway listens: one address or a list.',
-    listenAddress('An address.'),
+    'Where the gateway listens: one or a list; each an address, or a map with one: [TLS](tls.md).',
+    listenerSchema,
     1,
   ).prefault(['127.0.0.1:8080']),
   admin: admin.prefault({}),

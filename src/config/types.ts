@@ -14,6 +14,28 @@ export type ListenAddress = { readonly host: string; readonly port: number };
 export type ListenerConfig = ListenAddress & {
   /** Unique: the address as it is configured. */
   readonly id: string;
+  /** Left out: plain HTTP. */
+  readonly tls?: ListenerTls;
+  /** Every request is sent on to https, at this port; left out: it is served. */
+  readonly redirectPort?: number;
+};
+
+/** Paths; what is in the files is read by the primary. */
+export type CertificateFiles = { readonly cert: string; readonly key: string };
+
+export type ListenerTls = {
+  /** At least one; the first is for clients that name nothing known. */
+  readonly certificates: readonly CertificateFiles[];
+  readonly minVersion: '1.2' | '1.3';
+  /** A client that names what no certificate is for gets the first one, or is turned away. */
+  readonly unknownNames: 'default' | 'refuse';
+  /** Of PEM authorities; '' = clients are not asked for a certificate. */
+  readonly clientCa: string;
+  readonly clientCertificate: 'required' | 'optional';
+  /** Servers hear of the client's certificate, in X-Client-Cert-*. */
+  readonly passesClientCertificate: boolean;
+  /** Value of Strict-Transport-Security; '' = none. */
+  readonly hsts: string;
 };
 
 export type StaticServer = ServerAttributes & {

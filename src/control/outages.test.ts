@@ -182,7 +182,7 @@ test('only backups left is a warning, and only backups by design is not', () => 
 
 const SOCKETS = {
   ...{ descriptorsOpen: 40, descriptorsMax: 1024, clientsMax: 700 },
-  ...{ turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0, upstreams: [] },
+  ...{ turnedAway: 0, acceptFailures: 0, tlsFailures: 0, evicted: 0, noSocket: 0, upstreams: [] },
   ...{ spansExported: 0, spansDropped: 0 },
 };
 

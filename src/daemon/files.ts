@@ -3,11 +3,21 @@
 
 import { readCredentials } from '../admin.ts';
 import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
+import { readListeners } from '../certificates.ts';
 import type { Config } from '../config.ts';
 import { kindOf } from '../registry.ts';
 
-/** @throws config_invalid, a line for each part whose files cannot be used */
-export function checkFiles({ file, admin, registry, registries }: Config): void {
+/**
+ * What of them is worth a line, though they can be used.
+ * @throws config_invalid, a line for each part whose files cannot be used
+ */
+export function checkFiles({
+  file,
+  gateway,
+  admin,
+  registry,
+  registries,
+}: Config): readonly string[] {
   const problems: string[] = [];
   const check = (place: string, read: () => void): void => {
     try {
@@ -17,13 +27,16 @@ export function checkFiles({ file, admin, registry, registries }: Config): void 
       problems.push([file, place, messageOf(error)].filter((part) => part !== '').join(': '));
     }
   };
+  const listeners = readListeners(gateway.listen);
+  const withFile = (text: string): string => (file === '' ? text : `${file}: ${text}`);
+  problems.push(...listeners.problems.map(withFile));
   const { tls } = admin;
   if (tls !== null) check('', () => void readCredentials(tls));
   check('registry', () => kindOf(registry.settings).checkFiles(registry.settings));
   for (const { name, settings } of registries) {
     check(`registries.${name}`, () => kindOf(settings).checkFiles(settings));
   }
-  if (problems.length === 0) return;
+  if (problems.length === 0) return listeners.warnings.map(withFile);
   throw new SluiceError('config_invalid', problems.join('\n'), {
     details: { file, count: problems.length },
   });

@@ -15,6 +15,7 @@ import {
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
+import { CertificateKeeper } from '../certificates.ts';
 import type { Config, ServiceConfig, UpstreamConfig } from '../config.ts';
 import {
   computeEffect,
@@ -43,6 +44,7 @@ export type Parts = {
   readonly names: Names;
   readonly sockets: ListenSockets;
   readonly fleet: Fleet;
+  readonly certificates: CertificateKeeper;
   /** Where the embedded registry's API listens. */
   readonly registryAddress: Address | undefined;
   /** The registries are asked for these upstreams. */
@@ -139,6 +141,11 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     onStories: (worker, batch) => live.heard(worker, batch),
     readPage: async (name, query) => renderPage(name, query, await control.status()),
   });
+  const certificates = new CertificateKeeper({
+    ...{ stateDir: config.stateDir, log },
+    onChange: (tls) => fleet.useCertificates(tls),
+  });
+  teardown.add(() => certificates.close());
   const audit = new AuditLog({ file: config.admin.auditLog, log: adminLog });
   const shared = new SharedControl({
     ...{ registries, version: packageVersion(), table, fleet, snapshot },
@@ -219,7 +226,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     strangers.look(registry, next, options.config().upstreams);
   });
   return {
-    ...{ table, names, sockets, fleet },
+    ...{ table, names, sockets, fleet, certificates },
     registryAddress: registries[0]?.opened.address,
     follow: (upstreams) => followed.setUpstreams(upstreams),
     supervise: (services) => supervisor.setServices(services),

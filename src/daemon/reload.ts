@@ -52,15 +52,17 @@ export class LiveConfig {
 
   /** What `applyConfig` would change; nothing is. @throws as it does */
   async compare(next: Config): Promise<Applied> {
-    const { sockets, table } = this.#parts;
+    const { certificates, sockets, table } = this.#parts;
+    certificates.prepare(next.gateway.listen);
     (await sockets.prepare(next.gateway.listen)).abandon();
     const { effective: _, ...changes } = compareConfigs(this.#config, next);
     return { ...changes, generation: table.generation };
   }
 
   async #apply(next: Config): Promise<Applied> {
-    const { table, names, fleet, sockets } = this.#parts;
+    const { table, names, fleet, sockets, certificates } = this.#parts;
     const { upstreams } = next;
+    const certified = certificates.prepare(next.gateway.listen);
     await names.expect(hostsOf(upstreams, table.memberships), NAMES_DEADLINE_MS);
     const prepared = await sockets.prepare(next.gateway.listen);
     if (this.#isClosed) {
@@ -73,6 +75,7 @@ export class LiveConfig {
     this.#config = effective;
     if ('setLevel' in this.#log) this.#log.setLevel(effective.logLevel);
     if (changes.keys.includes('limits.max_connections')) warnOfClients(effective, this.#log);
+    certificates.use(certified);
     const tableChanges = table.setUpstreams(upstreams);
     prepared.commit();
     fleet.configure(workerConfig(effective, prepared.addresses), tableChanges, {

@@ -16,6 +16,7 @@ import { hostOf } from './host.ts';
 import type { RequestHead } from './message.ts';
 import type { Connection } from './transport.ts';
 
+export { saidOfClient, withoutCertificates } from './forwarding/client-certificate.ts';
 export { AddressSet, ipOf };
 
 /** Elements of X-Forwarded-For that are looked at, from the right; no chain of proxies is so long. */
@@ -51,8 +52,10 @@ export class Forwardings {
     this.#isViaOn = isViaOn;
   }
 
-  of(connection: Peer): Forwarding {
+  /** `lines`: what is said of this client alone, each with CRLF. */
+  of(connection: Peer, lines = ''): Forwarding {
     const { remoteAddress, scheme } = connection;
+    if (lines !== '') return new Forwarding(connection, this.#trusted, this.#isViaOn, lines);
     const known = this.#known[scheme];
     const found = known.get(remoteAddress);
     if (found !== undefined) return found;
@@ -79,13 +82,13 @@ export class Forwarding {
   #chain: Chain | undefined;
   #forwardedFor = '';
 
-  constructor(connection: Peer, trusted: AddressSet, isViaOn: boolean) {
+  constructor(connection: Peer, trusted: AddressSet, isViaOn: boolean, lines = '') {
     const peer = peerAddress(connection.remoteAddress);
     this.scheme = connection.scheme;
     this.peer = peer;
     this.#trusted = trusted;
     this.isTrusted = trusted.has(peer);
-    this.after = isViaOn ? 'Via: 1.1 sluice\r\n' : '';
+    this.after = isViaOn ? `Via: 1.1 sluice\r\n${lines}` : lines;
     this.before = this.isTrusted ? '' : linesBefore(peer, connection.scheme);
   }
 

@@ -12,6 +12,7 @@ import type {
   SpanSink,
   StoryBatch,
   TableUpdate,
+  TlsCredentials,
 } from '../model.ts';
 import type { UpstreamSet } from '../upstream.ts';
 import { AccessLog } from './access-log.ts';
@@ -27,7 +28,7 @@ import {
   type PoolFigures,
   RequestReaders,
 } from './http1.ts';
-import { Listeners, RAISE, Sockets, socketFields } from './listener.ts';
+import { Entrances, Listeners, RAISE, Sockets, socketFields } from './listener.ts';
 import { RareLine } from './rare-line.ts';
 import { oldestOf, Recorder, RequestIds } from './recorder.ts';
 import { OwnAnswers, type ReadPage, RouteTable } from './routing.ts';
@@ -42,6 +43,8 @@ export type GatewayOptions = {
   readonly upstreams: UpstreamSet;
   readonly log?: Log;
   readonly transport?: Transport;
+  /** For listeners with TLS; without them nobody gets in there. */
+  readonly credentials?: TlsCredentials;
   /** For routes that answer with a page. */
   readonly readPage?: ReadPage;
   /** Where spans go when they are configured; without it nothing is traced. */
@@ -67,6 +70,7 @@ export class Gateway {
   readonly #wheel: Wheel;
   readonly #sockets: Sockets;
   readonly #listeners: Listeners;
+  readonly #entrances: Entrances;
   readonly #http1: Http1Context;
   readonly #exchange: ExchangeContext;
   readonly #openSpans: OpenSpans | undefined;
@@ -108,12 +112,21 @@ export class Gateway {
     this.#openSpans = options.openSpans;
     this.#trace(config.tracing);
     const clientSide = { http1: this.#http1, exchange: this.#exchange };
+    const entrances = new Entrances({ log, wheel });
+    this.#entrances = entrances;
+    entrances.configure(config.listen);
+    if (options.credentials !== undefined) entrances.useCredentials(options.credentials);
     this.#listeners = new Listeners({
       ...{ transport, wheel, log, sockets },
+      gate: (id) => entrances.gate(id),
       makeRoom: () => pool.makeRoom(),
       // What the client speaks decides: HTTP/1 is all there is.
-      serve: (connection, { id }, onClosed) =>
-        new ClientConnection(clientSide, { connection, listener: id }, onClosed),
+      serve: (connection, listener, onClosed) =>
+        new ClientConnection(
+          clientSide,
+          { connection, entrance: entrances.of(listener) },
+          onClosed,
+        ),
     });
   }
 
@@ -149,6 +162,7 @@ export class Gateway {
     const last = this.#exchange.config;
     Object.assign(this.#http1, http1Settings(config));
     this.#exchange.config = config;
+    this.#entrances.configure(config.listen);
     this.#exchange.longLived.policies = config.longLived;
     this.#exchange.ids.mode = config.requestId;
     this.#sockets.limit(config.limits.connectionsMax);
@@ -159,6 +173,11 @@ export class Gateway {
     if (config.accessLog === accessLog && config.accessLogFormat === accessLogFormat) return;
     void this.#exchange.accessLog?.close();
     this.#exchange.accessLog = accessLogOf(config, this.#http1.log);
+  }
+
+  /** For clients that come from now on. */
+  useCredentials(credentials: TlsCredentials): void {
+    this.#entrances.useCredentials(credentials);
   }
 
   #trace(config: GatewayConfig['tracing']): void {
@@ -201,6 +220,7 @@ export class Gateway {
       clientsMax: sockets.clientsMax,
       turnedAway: this.#listeners.turnedAway,
       acceptFailures: this.#listeners.acceptFailures,
+      tlsFailures: this.#entrances.failures,
       evicted: pool.evicted,
       noSocket: noSocket.total,
       ...this.#spanCounts,
@@ -248,6 +268,7 @@ export class Gateway {
   destroy(): void {
     this.#http1.isClosing = true;
     this.#listeners.destroy();
+    this.#entrances.close();
     this.#http1.pool.destroy();
     this.#http1.noSocket.close();
     this.#exchange.ownAnswers.close();

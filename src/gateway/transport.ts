@@ -11,8 +11,12 @@ export {
   type ListenOptions,
   NO_BYTES,
   NO_CONNECTION,
+  type TlsFacts,
   type Transport,
 } from './transport/connection.ts';
 export { eventNow } from './transport/event-clock.ts';
 export { nodeTransport } from './transport/node-transport.ts';
 export { openRawTransport } from './transport/raw-transport.ts';
+export { TicketRing } from './transport/tls/ticket-ring.ts';
+export { TlsContexts } from './transport/tls/tls-contexts.ts';
+export type { TlsGate } from './transport/tls/tls-gate.ts';

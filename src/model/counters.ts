@@ -84,6 +84,8 @@ export type SocketCounters = SpanCounts & {
   turnedAway: number;
   /** Clients that were lost before they were accepted. */
   acceptFailures: number;
+  /** Clients that were lost before they were secured. */
+  tlsFailures: number;
   /** Idle server connections that gave way to another socket. */
   evicted: number;
   /** Requests that got a 503 because there was no room for a server connection. */
@@ -137,7 +139,7 @@ export function createUpstreamCounters(): UpstreamCounters {
 
 export function createSocketCounters(): SocketCounters {
   const spans = { spansExported: 0, spansDropped: 0 };
-  return { turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0, ...spans };
+  return { turnedAway: 0, acceptFailures: 0, tlsFailures: 0, evicted: 0, noSocket: 0, ...spans };
 }
 
 /** A server's whole response. `status`: 101, or 200 to 599. */

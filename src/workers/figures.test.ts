@@ -11,7 +11,7 @@ import { Reporter } from './reporter.ts';
 
 const SOCKETS = {
   ...{ descriptorsOpen: 40, descriptorsMax: 1024, clientsMax: 700 },
-  ...{ turnedAway: 1, acceptFailures: 2, evicted: 3, noSocket: 4 },
+  ...{ turnedAway: 1, acceptFailures: 2, tlsFailures: 5, evicted: 3, noSocket: 4 },
   ...{ spansExported: 5, spansDropped: 6 },
   upstreams: [{ name: 'web', idle: 5, inUse: 6, connects: 7 }],
 };
@@ -192,7 +192,7 @@ test('what happened to sockets is summed over the living and the departed', () =
   departed.bury(dead.figures);
   departed.bury(new WorkerFigures());
   assert.deepEqual(departed.socketTotals([alive.figures, new WorkerFigures()]), {
-    ...{ turnedAway: 2, acceptFailures: 4, evicted: 6, noSocket: 8 },
+    ...{ turnedAway: 2, acceptFailures: 4, tlsFailures: 10, evicted: 6, noSocket: 8 },
     ...{ spansExported: 10, spansDropped: 12 },
     connects: new Map([['web', 14]]),
   });

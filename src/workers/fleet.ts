@@ -6,7 +6,14 @@ import assert from 'node:assert/strict';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
-import type { ServerCounters, StoryBatch, TableUpdate, UpstreamCounters } from '../model.ts';
+import {
+  NO_CREDENTIALS,
+  type ServerCounters,
+  type StoryBatch,
+  type TableUpdate,
+  type TlsCredentials,
+  type UpstreamCounters,
+} from '../model.ts';
 import type { SocketsById } from './bind.ts';
 import {
   DepartedFigures,
@@ -58,6 +65,7 @@ export class Fleet {
   #config: WorkerConfig | undefined;
   /** How many there are to be. */
   #size = 0;
+  #tls = NO_CREDENTIALS;
   #shortLives = 0;
   #crashes = 0;
   #isListening = false;
@@ -120,6 +128,12 @@ export class Fleet {
       }
     }
     for (let id = 1; id <= workers; id += 1) this.#spawnMissing(id);
+  }
+
+  /** Before the configuration that needs them. */
+  useCertificates(tls: TlsCredentials): void {
+    this.#tls = tls;
+    for (const link of this.#links) link.useCertificates(tls);
   }
 
   update(changes: TableChanges): void {
@@ -259,7 +273,7 @@ export class Fleet {
     const { sockets, log, table, readPage } = this.#options;
     const link = new WorkerLink({
       id,
-      start: { config, gaps: [...this.#gaps.values()] },
+      start: { config, tls: this.#tls, gaps: [...this.#gaps.values()] },
       log,
       table,
       readPage,

@@ -7,7 +7,7 @@ import type { Server as NetServer } from 'node:net';
 import { type ErrorCode, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
-import type { StoryBatch, TableUpdate, TextAnswer } from '../model.ts';
+import type { StoryBatch, TableUpdate, TextAnswer, TlsCredentials } from '../model.ts';
 import type { SocketsById } from './bind.ts';
 import { WorkerFigures } from './figures.ts';
 import {
@@ -201,6 +201,10 @@ export class WorkerLink {
       this.#unanswered += 1;
       if (this.#unanswered <= UNANSWERED_MAX) this.#send({ kind: 'report', request });
     });
+  }
+
+  useCertificates(tls: TlsCredentials): void {
+    this.#send({ kind: 'tls', tls });
   }
 
   openGap(gap: GapWatch): void {

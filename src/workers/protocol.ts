@@ -12,6 +12,7 @@ import type {
   StoryBatch,
   TableUpdate,
   TextAnswer,
+  TlsCredentials,
   UpstreamCounters,
 } from '../model.ts';
 
@@ -32,6 +33,7 @@ export type ToWorker =
       readonly worker: number;
       readonly config: WorkerConfig;
       readonly table: TableUpdate;
+      readonly tls: TlsCredentials;
       /** The receipts that are open. Their gaps are watched from now on. */
       readonly gaps: readonly GapWatch[];
     }
@@ -42,6 +44,8 @@ export type ToWorker =
   | { readonly kind: 'table'; readonly update: TableUpdate }
   /** A new configuration and the table of that moment, put in force together. The answer is an ack. */
   | { readonly kind: 'config'; readonly config: WorkerConfig; readonly update: TableUpdate }
+  /** Certificates of the listeners, for clients that come from now on; before a configuration that needs them. */
+  | { readonly kind: 'tls'; readonly tls: TlsCredentials }
   | { readonly kind: 'report'; readonly request: number }
   | { readonly kind: 'open-gap'; readonly gap: GapWatch }
   | { readonly kind: 'close-gap'; readonly gap: GapWatch }
@@ -96,11 +100,12 @@ export type FromWorker =
   | { readonly kind: 'report'; readonly request: number; readonly report: Report };
 
 const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
-  start: ['worker', 'config', 'table', 'gaps'],
+  start: ['worker', 'config', 'table', 'tls', 'gaps'],
   listener: ['id'],
   listen: [],
   table: ['update'],
   config: ['config', 'update'],
+  tls: ['tls'],
   report: ['request'],
   'open-gap': ['gap'],
   'close-gap': ['gap'],

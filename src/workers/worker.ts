@@ -62,6 +62,7 @@ class Worker {
       config: start.config.gateway,
       log: this.#log,
       upstreams: this.#upstreams,
+      credentials: start.tls,
       readPage: this.#pages.read,
       openSpans: (tracing, counts) =>
         new SpanExport({ ...tracing, counts, version: packageVersion(), log: this.#log }),
@@ -88,6 +89,9 @@ class Worker {
       case 'config':
         this.#configure(message.config);
         this.#apply(message.update);
+        break;
+      case 'tls':
+        this.#gateway.useCredentials(message.tls);
         break;
       case 'report':
         this.#report(message.request);

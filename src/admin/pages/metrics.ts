@@ -348,6 +348,10 @@ const SOCKET_COUNTERS: Record<keyof SocketCounters, CounterMetric | null> = {
     name: 'sluice_accept_failures_total',
     help: 'Clients lost before they were accepted.',
   },
+  tlsFailures: {
+    name: 'sluice_tls_handshake_failures_total',
+    help: 'Clients lost before their connection was secured.',
+  },
   evicted: {
     name: 'sluice_idle_evictions_total',
     help: 'Idle server connections closed to make room.',

@@ -185,7 +185,7 @@ test('the metrics carry what was counted, buckets cumulative', async () => {
     status: STATUS,
     workerCrashes: 2,
     sockets: socketMetrics({
-      ...{ turnedAway: 2, acceptFailures: 3, evicted: 4, noSocket: 5 },
+      ...{ turnedAway: 2, acceptFailures: 3, tlsFailures: 6, evicted: 4, noSocket: 5 },
       upstreams: [{ name: 'app', idle: 6, inUse: 7, connects: 8 }],
     }),
     upstreams: [

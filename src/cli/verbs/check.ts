@@ -36,8 +36,8 @@ Examples:
         ...(file === undefined ? {} : { config: file }),
       });
       const { checkFiles } = await import('../../daemon.ts');
-      checkFiles(config);
-      for (const warning of config.warnings) warn(warning);
+      const warnings = [...config.warnings, ...checkFiles(config)];
+      for (const warning of warnings) warn(warning);
       const { kindOf } = await import('../../registry.ts');
       const shown = ({ settings, ...registry }: RegistryConfig): unknown => ({
         ...kindOf(settings).withoutSecrets(settings),

@@ -5,8 +5,9 @@
 import { BALANCES } from '../../model.ts';
 import { KINDS_ADVICE } from '../sections/registry.ts';
 
-const NO_TLS =
-  'TLS is not offered; let a proxy in front end it, and listen on loopback or a private network';
+const TLS =
+  'it is of a listener: write listen: [{ address: 0.0.0.0:443, tls: { certificates: [{ cert: cert.pem, key: key.pem }] } }]';
+const NO_SERVER_TLS = 'TLS to servers is not offered; give the address of a plain HTTP port';
 const ADDRESS = 'write address: host:port, like address: 10.0.0.1:9001';
 const CHECK = 'write check: { path: /ping } in the upstream';
 const CONSUL = 'write registry: { consul: { addresses: 127.0.0.1:8500 } }';
@@ -20,9 +21,10 @@ type Words = { readonly [word: string]: string };
 const ANYWHERE: Words = {
   ...every(
     ['tls', 'ssl', 'https', 'certificate', 'cert', 'ssl_certificate', 'ssl_certificate_key', 'crt'],
-    NO_TLS,
+    TLS,
   ),
-  ...every(['proxy_ssl', 'ssl_protocols', 'ssl_verify', 'verify', 'tls_skip_verify'], NO_TLS),
+  ...every(['proxy_ssl', 'ssl_verify', 'verify', 'tls_skip_verify'], NO_SERVER_TLS),
+  ssl_protocols: 'write min_version: "1.2" in the tls of a listener',
   proxy_pass: `${SERVERS} and ${ROUTES.replace('write ', '')}`,
   server_name: 'write host in a route: routes: [{ host: app.example, upstream: app }]',
   ...every(['location', 'locations', 'acl', 'use_backend', 'default_backend'], ROUTES),
@@ -101,10 +103,7 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     slowstart: 'write slow_start: 30s',
   },
   'upstreams.<name>.servers[]': {
-    ...every(
-      ['tls', 'ssl', 'https', 'scheme', 'proto'],
-      'TLS to servers is not offered; give the address of a plain HTTP port',
-    ),
+    ...every(['tls', 'ssl', 'https', 'scheme', 'proto'], NO_SERVER_TLS),
     ...every(['host', 'ip', 'port', 'server', 'url', 'id', 'hostname'], ADDRESS),
     ...every(['maxconn', 'max_connections'], 'write max_conns: 100'),
     ...every(['disabled', 'drain', 'maint'], 'write down: on'),
@@ -116,6 +115,28 @@ const BY_PLACE: { readonly [place: string]: Words } = {
   },
   'upstreams.<name>.check': checkWords(),
   'services.<name>.check': checkWords(),
+  'listen[]': {
+    ...every(['ssl', 'https'], 'write tls: { certificates: [{ cert: cert.pem, key: key.pem }] }'),
+    ...every(['host', 'port', 'bind', 'listen'], 'write address: 0.0.0.0:443'),
+    ...every(['redirect', 'return', 'redirect_scheme'], 'write redirect_to_https: on'),
+  },
+  'listen[].tls': {
+    ...every(
+      ['cert', 'key', 'certificate', 'ssl_certificate', 'crt'],
+      'write certificates: [{ cert: cert.pem, key: key.pem }]',
+    ),
+    ...every(['ssl_protocols', 'protocols', 'version', 'versions'], 'write min_version: "1.2"'),
+    ...every(
+      ['ca', 'ssl_client_certificate', 'ca_file', 'client_certificates'],
+      'write client_ca: ca.pem',
+    ),
+    ...every(['ssl_verify_client', 'verify', 'client_auth'], 'write client_certificate: optional'),
+    ...every(
+      ['ciphers', 'ssl_ciphers'],
+      'the ciphers are fixed: those that are held for safe; remove it',
+    ),
+    ...every(['strict_transport_security'], 'write hsts: max-age=31536000'),
+  },
   'routes[]': {
     ...every(['backend', 'proxy_pass', 'service', 'target', 'to'], 'write upstream: app'),
     ...every(['prefix', 'location', 'uri', 'url', 'match'], 'write path: /'),

@@ -30,7 +30,11 @@ export function mapAdvice(place: string, key: string, value: unknown): string | 
   if (kind !== undefined) return kindAdvice(kind, shown, first);
   switch (place) {
     case 'listen':
-      return 'write listen: 127.0.0.1:8080, or listen: [127.0.0.1:8080, "[::1]:8080"]';
+      return 'write listen: 127.0.0.1:8080, listen: [127.0.0.1:8080, "[::1]:8080"], or listen: [{ address: 0.0.0.0:443, tls: … }]';
+    case 'listen[].tls':
+    case 'listen[].tls.certificates':
+    case 'listen[].tls.certificates[]':
+      return 'write tls: { certificates: [{ cert: cert.pem, key: key.pem }] }';
     case 'upstreams.<name>.servers':
     case 'upstreams.<name>.servers[]':
       return 'write servers: [127.0.0.1:9001, { address: 127.0.0.1:9002, weight: 2 }]';

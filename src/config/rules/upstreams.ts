@@ -8,6 +8,7 @@ import { formatPath, type Path, type Where } from '../document.ts';
 import type { AdminFile } from '../sections/admin.ts';
 import { fieldNameProblem } from '../sections/check.ts';
 import type { HostFile } from '../sections/hosts.ts';
+import type { ListenerFile } from '../sections/listen.ts';
 import { chosenKind, type RegistryKinds } from '../sections/registry.ts';
 import type { ServiceFile } from '../sections/service.ts';
 import { nameProblem } from '../sections/shapes.ts';
@@ -15,6 +16,7 @@ import type { RouteFile, UpstreamFile } from '../sections/upstream.ts';
 import { show } from '../sections/values.ts';
 import { checkAdmin } from './admin.ts';
 import { checkBalancing } from './balance.ts';
+import { checkListen } from './listen.ts';
 import { checkFollows, checkRegistries, followsAny } from './registries.ts';
 import { checkRoutes } from './routes.ts';
 
@@ -26,7 +28,7 @@ export type Part<Value> = {
 };
 
 export type Parts = {
-  readonly listen: Part<readonly Address[]>;
+  readonly listen: Part<readonly ListenerFile[]>;
   readonly admin: Part<AdminFile>;
   readonly registry: Part<RegistryKinds>;
   readonly registries: ReadonlyMap<string, Part<RegistryKinds>>;
@@ -46,6 +48,7 @@ export type Findings = {
 
 export function applyRules(parts: Parts, environment: Environment, findings: Findings): void {
   checkListeners(parts, findings);
+  checkListen(parts.listen, findings);
   checkAdmin(parts.admin, environment, findings);
   checkRegistries(parts, environment, findings);
   checkLimits(parts, findings);
@@ -65,7 +68,7 @@ type Listener = {
 function listenersOf(parts: Parts): Listener[] {
   const { listen, admin, registry } = parts;
   const listeners: Listener[] = [];
-  for (const [index, address] of (listen.value ?? []).entries()) {
+  for (const [index, { address }] of (listen.value ?? []).entries()) {
     const path = Array.isArray(listen.raw) ? ['listen', index] : ['listen'];
     listeners.push({ path, address, isGiven: listen.raw !== undefined });
   }

@@ -16,8 +16,8 @@ export interface ClientStream {
   readonly forwarding: Forwarding;
   /** Where the access log keeps what it has made of this client. */
   readonly keeper: LogKeeper;
-  /** The id of the listener that the client came in by. */
-  readonly listener: string;
+  /** Where the client came in. */
+  readonly entrance: { readonly id: string; readonly redirectPort: number };
   /** False: the client knows no interim responses. */
   readonly takesInterims: boolean;
   /** Of a response that has begun: it may end behind any piece, and is whole then. */

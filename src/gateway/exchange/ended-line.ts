@@ -41,7 +41,7 @@ export class EndedLine implements AccessLine {
   }
 
   get listener(): string {
-    return this.#of.client.listener;
+    return this.#of.client.entrance.id;
   }
 
   get scheme(): string {

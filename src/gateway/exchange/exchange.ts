@@ -7,10 +7,9 @@
 //              ▲                         │
 //              └──── attemptFailed ◄─────┘ (nothing relayed yet, and retry.ts allows it)
 
-import type { TextAnswer } from '../../model.ts';
 import type { Outcome, Server, Upstream } from '../../upstream.ts';
 import type { RequestHead, ResponseHead } from '../message.ts';
-import { answerPage, type PageRoute } from '../routing.ts';
+import { answerPage, type OwnParts, type PageRoute, redirectOf } from '../routing.ts';
 import { NO_BYTES } from '../transport.ts';
 import { countExchange, countTunnel, countTunnelEnd, type Result } from './account.ts';
 import { Attempts } from './attempts.ts';
@@ -71,8 +70,9 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     const head = this.head;
     if (tracer !== undefined) this.attempts.trace = tracer.begin(head);
     this.#body.comes(end - start, done);
-    const route = routes.match(head.host, head.target);
-    if ('status' in route) return this.#answer(route.status, route.reason);
+    const away = redirectOf(this.#client.entrance.redirectPort, head);
+    const route = away ?? routes.match(head.host, head.target);
+    if ('status' in route) return this.#answer(route.status, route.reason, away);
     if ('page' in route) return void this.#showPage(route);
     const upstream = upstreams.get(route.upstream);
     this.#upstream = upstream;
@@ -89,7 +89,7 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
     const request = { head: this.head, client: this.#client, gateway: this.#gateway };
     const answer = await answerPage(route, request);
     // Where the client has left meanwhile there is nothing to answer.
-    if (!this.#isEnded) this.#answer(answer.status, answer.reason, answer.page);
+    if (!this.#isEnded) this.#answer(answer.status, answer.reason, answer);
   }
 
   #hold(buffer: Buffer, start: number, end: number): void {
@@ -363,13 +363,13 @@ export class Exchange implements ClientStreamHandler, ServerStreamHandler, Closa
   // ---- the end ------------------------------------------------------------------------------
 
   /** The gateway's own answer: no server could be asked, or none gave an answer. */
-  #answer(status: number, reason: string, page?: TextAnswer): void {
+  #answer(status: number, reason: string, more: OwnParts = {}): void {
     const upstream = this.#upstream;
     const { ids, ownAnswers } = this.#gateway;
     const id = this.attempts.idFrom(ids);
-    const response = ownAnswers.compose({ status, reason, upstream, page, id });
+    const response = ownAnswers.compose({ ...more, status, reason, upstream, id });
     Object.assign(this.attempts, { status, own: response });
-    this.#end(status === 200 ? 'answered' : upstream ? 'lost' : 'refused', reason);
+    this.#end(status < 400 ? 'answered' : upstream ? 'lost' : 'refused', reason);
     this.#client.answer(response);
   }
 

@@ -17,7 +17,7 @@ export type EndedRequest = {
   readonly gateway: Pick<ExchangeContext, 'accessLog' | 'ids' | 'recorder' | 'routes' | 'tracer'>;
   readonly client: Pick<
     ClientStream,
-    'forwarding' | 'keeper' | 'listener' | 'bytesSent' | 'bytesOf'
+    'forwarding' | 'keeper' | 'entrance' | 'bytesSent' | 'bytesOf'
   >;
   readonly head: RequestHead;
   readonly body: Pick<RequestBody, 'bytes'>;
@@ -56,12 +56,13 @@ export function tell(request: EndedRequest, how: HowEnded): void {
 /** Of a request that came to no exchange; its id. `head`: undefined where it was not even a head. */
 export function tellRefusal(
   { ids, recorder }: ExchangeContext,
-  { forwarding, listener }: Pick<ClientStream, 'forwarding' | 'listener'>,
+  { forwarding, entrance }: Pick<ClientStream, 'forwarding' | 'entrance'>,
   { status, reason, head }: Refused,
 ): string {
   const id = ids.idOf(head?.requestId ?? '');
   if (recorder.admits('failed', '', status)) {
     const client = head === undefined ? forwarding.peer : forwarding.client(head);
+    const listener = entrance.id;
     recorder.keep(refusalStory({ id, client, listener, status, reason }, head));
   }
   return id;

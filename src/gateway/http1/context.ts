@@ -3,13 +3,14 @@
 import type { Log } from '../../base/log.ts';
 import type { GatewayConfig } from '../../config.ts';
 import type { ExchangeContext } from '../exchange.ts';
-import { AddressSet, Forwardings } from '../forwarding.ts';
+import { AddressSet, Forwardings, withoutCertificates } from '../forwarding.ts';
+import type { Entrance } from '../listener.ts';
 import type { RareLine } from '../rare-line.ts';
 import type { Connection, Transport } from '../transport.ts';
 import type { Wheel } from '../wheel.ts';
 import type { RequestLimits, RequestReaders } from './client-side/request-reader.ts';
 import type { ConnectionPool } from './server-side/connection-pool.ts';
-import { type BodyLimits, RESPONSE_FIELDS_MAX } from './syntax.ts';
+import { type BodyLimits, type Http1Request, RESPONSE_FIELDS_MAX } from './syntax.ts';
 
 /** What comes from the configuration: swapped whole when there is another one. */
 export type Http1Settings = {
@@ -17,6 +18,8 @@ export type Http1Settings = {
   requestLimits: RequestLimits;
   responseBodyLimits: BodyLimits;
   forwardings: Forwardings;
+  /** What clients say of certificates is taken out, where it would be believed. */
+  withoutCertificates: (head: Http1Request) => Http1Request;
 };
 
 export type Http1Context = Http1Settings & {
@@ -36,8 +39,8 @@ export type Http1Context = Http1Settings & {
 /** Of one gateway: what its client connections stand on, and what their exchanges do. */
 export type ClientSide = { readonly http1: Http1Context; readonly exchange: ExchangeContext };
 
-/** A client's connection, and the id of the listener that it came in by. */
-export type Accepted = { readonly connection: Connection; readonly listener: string };
+/** A client's connection, and where it came in. */
+export type Accepted = { readonly connection: Connection; readonly entrance: Entrance };
 
 /**
  * How long a shutdown leaves idle client connections open, so that a request that is just being sent on
@@ -46,7 +49,8 @@ export type Accepted = { readonly connection: Connection; readonly listener: str
 export const IDLE_GRACE_MS = 300;
 
 export function http1Settings(config: GatewayConfig): Http1Settings {
-  const { limits, underscoresInHeaders, allowTrace } = config;
+  const { limits, underscoresInHeaders, allowTrace, listen } = config;
+  const passes = listen.some(({ tls }) => tls?.passesClientCertificate === true);
   const { uriBytesMax, headBytesMax, fieldsMax, chunkExtensionBytesMax, trailerBytesMax } = limits;
   return {
     config,
@@ -61,6 +65,7 @@ export function http1Settings(config: GatewayConfig): Http1Settings {
       ...{ chunkExtensionBytesMax, trailerBytesMax },
       ...{ bodyBytesMax: 0, fieldsMax: RESPONSE_FIELDS_MAX },
     },
+    withoutCertificates: passes ? withoutCertificates : (head) => head,
     forwardings: new Forwardings(new AddressSet(config.trustedProxies), config.via),
   };
 }

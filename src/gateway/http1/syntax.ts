@@ -24,6 +24,7 @@ export {
   isReady,
   LAST_CHUNK,
   ownResponseText,
+  readyWith,
   refusalText,
   requestHeadText,
   responseFraming,

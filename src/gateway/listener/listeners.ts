@@ -5,7 +5,7 @@ import type { Log } from '../../base/log.ts';
 import type { ListenAddress, ListenerConfig } from '../../config.ts';
 import type { UnderWay } from '../message.ts';
 import { RareLine } from '../rare-line.ts';
-import type { Connection, Listening, ListenOptions, Transport } from '../transport.ts';
+import type { Connection, Listening, ListenOptions, TlsGate, Transport } from '../transport.ts';
 import type { Wheel } from '../wheel.ts';
 import type { Sockets } from './sockets.ts';
 
@@ -33,6 +33,8 @@ export type ListenersOptions = {
   /** Room for one more socket, if need be at the cost of idle server connections. */
   readonly makeRoom: () => boolean;
   readonly serve: Serve;
+  /** Asked for each client: as in ListenOptions. */
+  readonly gate: (id: string) => TlsGate | 'plain' | undefined;
 };
 
 export class Listeners {
@@ -85,7 +87,10 @@ export class Listeners {
   async open(listener: ListenerConfig, handle?: object): Promise<ListenAddress> {
     const { id, host, port } = listener;
     if (this.#listening.has(id)) return this.#listening.get(id) ?? listener;
-    const options: ListenOptions = handle === undefined ? { host, port } : { host, port, handle };
+    const options: ListenOptions = {
+      ...{ host, port, tls: () => this.#options.gate(id) },
+      ...(handle === undefined ? {} : { handle }),
+    };
     this.#listening.set(id, undefined);
     try {
       const listening = await this.#options.transport.listen(

@@ -12,6 +12,8 @@ import type { Wheel } from '../wheel.ts';
 
 /** What a client is told, by status; other statuses are the client's own doing and say what it did. */
 const TEXTS: Readonly<Record<number, string>> = {
+  301: 'please use https',
+  308: 'please use https',
   403: 'forbidden',
   404: 'nothing is served at this address',
   502: 'no server gave a valid answer',
@@ -31,7 +33,12 @@ export type OwnAnswer = {
   readonly id?: string;
   /** Instead of a text. */
   readonly page?: TextAnswer | undefined;
+  /** Where else the client is to ask; '' = nowhere. */
+  readonly location?: string;
 };
+
+/** What an answer has beside its status. */
+export type OwnParts = Pick<OwnAnswer, 'page' | 'location'>;
 
 export type OwnAnswersOptions = {
   readonly log: Log;
@@ -61,9 +68,10 @@ export class OwnAnswers {
 
   compose(answer: OwnAnswer): OwnResponse {
     const nowMs = this.#now();
-    const { status, reason, upstream, page, id = '' } = answer;
+    const { status, reason, upstream, page, id = '', location = '' } = answer;
     if (status >= 500) this.#note(answer);
     let fields = `Content-Type: ${page?.contentType ?? 'text/plain'}\r\n`;
+    if (location !== '') fields += `Location: ${location}\r\n`;
     if (page !== undefined) fields += 'Cache-Control: no-store\r\n';
     // Here it is a page that knows no other method.
     if (status === 405) fields += 'Allow: GET, HEAD\r\n';

@@ -2,6 +2,8 @@
 // end, destroy. node-transport.ts puts Node's sockets behind it, test/support/gateway a simulated
 // network. Nothing else in the gateway knows what a socket is.
 
+import type { TlsGate } from './tls/tls-gate.ts';
+
 /**
  * Who is told what happens on a connection. A connection has exactly one handler at a time and
  * calls it synchronously; after `onClose` it never calls again.
@@ -28,6 +30,8 @@ export interface Connection {
   readonly protocol: string;
   /** The name by which the client wanted to reach us (SNI), lower case; '' = it named none. */
   readonly serverName: string;
+  /** Of a secured connection; undefined before its handshake is over, too. */
+  readonly tls?: TlsFacts | undefined;
   /** Bytes accepted by `write` that the kernel has not taken yet. */
   readonly pendingBytes: number;
   /**
@@ -48,11 +52,25 @@ export interface Connection {
   reset(): void;
 }
 
+export type TlsFacts = {
+  /** `TLSv1.3` */
+  readonly version: string;
+  /** As OpenSSL names it. */
+  readonly cipher: string;
+  readonly isResumed: boolean;
+  /** The client's certificate. */
+  readonly client: { readonly subject: string; readonly fingerprint: string } | undefined;
+  /** Why this client's requests are not to be served; '' = they are. */
+  readonly problem: string;
+};
+
 export type ListenOptions = {
   readonly host: string;
   readonly port: number;
   /** A bound socket that another process handed over: listen on this one, open none. */
   readonly handle?: object;
+  /** How a connection is secured; asked for each. Undefined: it is to be, and cannot, so that it is closed. */
+  readonly tls?: () => TlsGate | 'plain' | undefined;
 };
 
 export interface Listening {

@@ -8,6 +8,8 @@ export type TcpHandle = {
   connection?: object;
   onread: () => void;
   readonly fd: number;
+  /** Bytes that the kernel has not taken. */
+  readonly writeQueueSize: number;
   useUserBuffer(buffer: Buffer): void;
   readStart(): number;
   readStop(): number;
@@ -88,10 +90,8 @@ export function isTcpHandle(value: unknown): value is TcpHandle {
 
 function isHandleClass(Tcp: Class<TcpHandle>): boolean {
   const { prototype } = Tcp;
-  // `fd` is an accessor that must not be read of a prototype.
-  return (
-    METHODS.every((method) => method in prototype) && 'fd' in prototype && 'onread' in prototype
-  );
+  // Accessors, that must not be read of a prototype.
+  return [...METHODS, 'fd', 'onread', 'writeQueueSize'].every((name) => name in prototype);
 }
 
 function binding(name: string): Readonly<Record<string, unknown>> {

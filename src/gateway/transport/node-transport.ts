@@ -21,6 +21,7 @@ import {
 } from './connection.ts';
 import { readLastBytes } from './last-bytes.ts';
 import { Scratches, TEXT_BYTES_MAX } from './scratches.ts';
+import { NodeTlsConnection } from './tls/node-tls.ts';
 
 /** Pending connections that the kernel holds for us, before SYNs are dropped. */
 const BACKLOG = 4096;
@@ -137,7 +138,12 @@ export function listenNode(
       socket.destroy();
       return;
     }
-    onConnection(accepted(socket));
+    const gate = options.tls === undefined ? 'plain' : options.tls();
+    if (gate === 'plain') return onConnection(accepted(socket));
+    if (gate === undefined) return void socket.destroy();
+    const connection = new NodeTlsConnection(socket, gate);
+    onConnection(connection);
+    connection.open();
   });
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => reject(listenError(options, cause)));

@@ -27,6 +27,9 @@ import {
 import { readLastBytes } from './last-bytes.ts';
 import { listenNode, nodeTransport } from './node-transport.ts';
 import { Scratches, TEXT_BYTES_MAX } from './scratches.ts';
+import { rawTls } from './tls/raw-tls.ts';
+import type { TlsGate } from './tls/tls-gate.ts';
+import { openTlsWrap } from './tls/tls-handles.ts';
 
 const EOF = -4095;
 /** Bytes that may wait in one socket, as in Node's. */
@@ -274,12 +277,33 @@ function rawTransport(handles: Handles): Transport {
     }
   }
 
-  function accept(handle: TcpHandle, onConnection: (connection: Connection) => void): void {
-    const peer: { address?: string } = {};
-    // A client that is gone before it was accepted has no address, and nothing to say.
-    if (handle.getpeername(peer) !== 0 || peer.address === undefined) return handle.close(() => {});
+  const wrap = openTlsWrap();
+  const acceptTls = wrap && rawTls(handles, wrap);
+
+  /** False: the documented way is the one for it. */
+  function acceptSecured(
+    handle: TcpHandle,
+    gate: TlsGate | undefined,
+    onConnection: (connection: Connection) => void,
+  ): boolean {
+    if (acceptTls === undefined) return false;
+    const peer = peerOf(handle);
+    if (gate === undefined || peer === undefined) {
+      handle.close(() => {});
+      return true;
+    }
     handle.setNoDelay(true);
-    const connection = new RawConnection(handle, DEAF, peer.address, false);
+    const connection = acceptTls(handle, gate, peer);
+    onConnection(connection);
+    connection.open();
+    return true;
+  }
+
+  function accept(handle: TcpHandle, onConnection: (connection: Connection) => void): void {
+    const peer = peerOf(handle);
+    if (peer === undefined) return handle.close(() => {});
+    handle.setNoDelay(true);
+    const connection = new RawConnection(handle, DEAF, peer, false);
     onConnection(connection);
     connection.open();
   }
@@ -291,6 +315,8 @@ function rawTransport(handles: Handles): Transport {
         onError,
         onHandle: (handle) => {
           if (!isTcpHandle(handle)) return false;
+          const gate = options.tls === undefined ? 'plain' : options.tls();
+          if (gate !== 'plain') return acceptSecured(handle, gate, onConnection);
           accept(handle, onConnection);
           return true;
         },
@@ -311,4 +337,10 @@ function rawTransport(handles: Handles): Transport {
       return connection;
     },
   };
+}
+
+/** A client that is gone before it was accepted has no address, and nothing to say. */
+function peerOf(handle: TcpHandle): string | undefined {
+  const peer: { address?: string } = {};
+  return handle.getpeername(peer) === 0 ? peer.address : undefined;
 }

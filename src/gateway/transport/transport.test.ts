@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { until } from '../../../test/support/base/until.ts';
-import { TRANSPORTS } from '../../../test/support/gateway/transports.ts';
+import { anyGate, TRANSPORTS } from '../../../test/support/gateway/transports.ts';
 import { chooseTransport } from './choice.ts';
 import { type Connection, type ConnectionHandler, NO_BYTES, type Transport } from './connection.ts';
 import { eventNow } from './event-clock.ts';
@@ -75,9 +76,69 @@ async function accepted(
   return { connection, peer, events, listening };
 }
 
-for (const [name, transport] of TRANSPORTS) {
+/** The same with TLS on it, when its handshake is over. */
+async function secured(
+  t: TestContext,
+  transport: Transport,
+  onConnection: (connection: Connection) => void = () => {},
+) {
+  const events: string[] = [];
+  const connections: Connection[] = [];
+  const gate = anyGate();
+  const listening = await transport.listen(
+    { host: '127.0.0.1', port: 0, tls: () => gate },
+    (connection) => {
+      connection.handler = recorder(events);
+      connections.push(connection);
+      onConnection(connection);
+    },
+    assert.fail,
+  );
+  t.after(() => listening.close());
+  const options = { host: '127.0.0.1', allowHalfOpen: true, rejectUnauthorized: false };
+  const peer = connectTls({ ...options, port: listening.port });
+  t.after(() => peer.destroy());
+  peer.on('error', () => {});
+  const shaken = once(peer, 'secureConnect');
+  shaken.catch(() => {});
+  await until(() => connections.length === 1);
+  const [connection] = connections;
+  assert(connection !== undefined);
+  t.after(() => connection.destroy());
+  return { connection, peer, events, shaken };
+}
+
+type Pair = { readonly connection: Connection; readonly peer: Socket; readonly events: string[] };
+type Lane = {
+  readonly name: string;
+  readonly dialled: (t: TestContext) => Promise<Pair>;
+  readonly accepted: (
+    t: TestContext,
+    onConnection?: (connection: Connection) => void,
+  ) => Promise<Pair>;
+};
+
+const LANES: readonly Lane[] = TRANSPORTS.flatMap(([name, transport]) => [
+  {
+    name,
+    dialled: (t) => dialled(t, transport),
+    accepted: (t, onConnection) => accepted(t, transport, onConnection),
+  },
+  {
+    name: `${name}, TLS`,
+    async dialled(t) {
+      const pair = await secured(t, transport);
+      await pair.shaken;
+      pair.events.push('connect');
+      return pair;
+    },
+    accepted: (t, onConnection) => secured(t, transport, onConnection),
+  },
+]);
+
+for (const { name, dialled, accepted } of LANES) {
   test(`${name}: bytes go both ways, and an end is no close until both sides have ended`, async (t) => {
-    const { connection, peer, events } = await dialled(t, transport);
+    const { connection, peer, events } = await dialled(t);
     let got = '';
     peer.on('data', (data) => {
       got += String(data);
@@ -97,7 +158,7 @@ for (const [name, transport] of TRANSPORTS) {
   });
 
   test(`${name}: our end first, then theirs`, async (t) => {
-    const { connection, peer, events } = await accepted(t, transport);
+    const { connection, peer, events } = await accepted(t);
     connection.write('bye', NO_BYTES, 0, 0, '');
     connection.end();
     peer.resume();
@@ -108,7 +169,7 @@ for (const [name, transport] of TRANSPORTS) {
   });
 
   test(`${name}: nothing is read before somebody listens, nor while it is paused`, async (t) => {
-    const { connection, peer, events } = await accepted(t, transport, (it) => it.pause());
+    const { connection, peer, events } = await accepted(t, (it) => it.pause());
     peer.write('early');
     peer.end();
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -125,7 +186,7 @@ for (const [name, transport] of TRANSPORTS) {
   });
 
   test(`${name}: who pauses within a read gets no further one`, async (t) => {
-    const { connection, peer, events } = await accepted(t, transport);
+    const { connection, peer, events } = await accepted(t);
     const { onData } = connection.handler;
     let reads = 0;
     connection.handler.onData = (...bytes) => {
@@ -143,7 +204,7 @@ for (const [name, transport] of TRANSPORTS) {
   });
 
   test(`${name}: a slow reader is told of by false, and then by a drain`, async (t) => {
-    const { connection, peer, events } = await dialled(t, transport);
+    const { connection, peer, events } = await dialled(t);
     const piece = Buffer.alloc(64 * 1024);
     let sent = 0;
     while (connection.write('', piece, 0, piece.length, '')) sent += piece.length;
@@ -161,7 +222,7 @@ for (const [name, transport] of TRANSPORTS) {
   });
 
   test(`${name}: many small pieces that wait are told of, too`, async (t) => {
-    const { connection, peer, events } = await dialled(t, transport);
+    const { connection, peer, events } = await dialled(t);
     const piece = Buffer.alloc(32 * 1024);
     while (connection.pendingBytes === 0) connection.write('', piece, 0, piece.length, '');
     let pieces = 0;
@@ -172,7 +233,7 @@ for (const [name, transport] of TRANSPORTS) {
   });
 
   test(`${name}: an end goes behind what waits`, async (t) => {
-    const { connection, peer } = await dialled(t, transport);
+    const { connection, peer } = await dialled(t);
     const piece = Buffer.alloc(256 * 1024);
     let sent = 0;
     while (connection.write('', piece, 0, piece.length, '')) sent += piece.length;
@@ -183,7 +244,7 @@ for (const [name, transport] of TRANSPORTS) {
   });
 
   test(`${name}: destroy is silent at once, and closes without an error`, async (t) => {
-    const { connection, peer, events } = await dialled(t, transport);
+    const { connection, peer, events } = await dialled(t);
     connection.writeText('x');
     connection.destroy();
     connection.destroy();
@@ -201,7 +262,7 @@ for (const [name, transport] of TRANSPORTS) {
   for (const hasEnded of [false, true]) {
     const when = hasEnded ? ', also behind an end that waits' : '';
     test(`${name}: a reset is no end${when}`, async (t) => {
-      const { connection, peer, events } = await dialled(t, transport);
+      const { connection, peer, events } = await dialled(t);
       const piece = Buffer.alloc(256 * 1024);
       while (connection.write('', piece, 0, piece.length, ''));
       if (hasEnded) connection.end();
@@ -220,7 +281,9 @@ for (const [name, transport] of TRANSPORTS) {
       assert.equal(isOver, false, 'never taken for complete');
     });
   }
+}
 
+for (const [name, transport] of TRANSPORTS) {
   test(`${name}: nobody listens there`, async (t) => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

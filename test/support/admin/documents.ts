@@ -90,7 +90,14 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
 export function socketMetrics(changes: Partial<SocketMetrics> = {}): SocketMetrics {
   return {
     processes: [{ process: 'worker 1', open: 40, max: 1024 }],
-    ...{ clientsMax: 700, turnedAway: 0, acceptFailures: 0, evicted: 0, noSocket: 0 },
+    ...{
+      clientsMax: 700,
+      turnedAway: 0,
+      acceptFailures: 0,
+      tlsFailures: 0,
+      evicted: 0,
+      noSocket: 0,
+    },
     ...{ spansExported: 0, spansDropped: 0 },
     upstreams: [],
     ...changes,

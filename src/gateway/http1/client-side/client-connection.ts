@@ -9,31 +9,24 @@ import {
   type ExchangeContext,
   tellRefusal,
 } from '../../exchange.ts';
-import type { Forwarding } from '../../forwarding.ts';
+import { type Forwarding, saidOfClient } from '../../forwarding.ts';
+import type { Entrance } from '../../listener.ts';
 import type { Connection, ConnectionHandler } from '../../transport.ts';
 import type { Timed } from '../../wheel.ts';
 import { type Accepted, type ClientSide, type Http1Context, IDLE_GRACE_MS } from '../context.ts';
 import { type Http1Request, refusalText } from '../syntax.ts';
+import { ASK_MS, LINGERING_BYTES_MAX } from './client-limits.ts';
 import { type CutBy, Http1ClientStream, type StreamCarrier } from './http1-client-stream.ts';
 import type { RequestReader } from './request-reader.ts';
-
-/**
- * What is read and thrown away after our FIN, at most; the time is the usual end of it. A client that
- * is in the middle of its body sends on for a while, and a reset would take its answer away.
- */
-const LINGERING_BYTES_MAX = 64 * 1024 * 1024;
-
-/** When a client that has ended its side is asked whether it is still there, and when we listen. */
-const ASK_MS = 1000;
 
 type State = 'idle' | 'head' | 'exchange' | 'tunnel' | 'linger' | 'closed';
 
 export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
   slotTick = -1;
-  readonly forwarding: Forwarding;
+  forwarding: Forwarding;
   logged: StreamCarrier['logged'];
-  readonly listener: string;
+  readonly entrance: Entrance;
   readonly #connection: Connection;
   readonly #gateway: Http1Context;
   readonly #exchanges: ExchangeContext;
@@ -55,13 +48,13 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
 
   constructor(
     { http1, exchange }: ClientSide,
-    { connection, listener }: Accepted,
+    { connection, entrance }: Accepted,
     onClosed: (client: ClientConnection) => void,
   ) {
     this.#gateway = http1;
     this.#exchanges = exchange;
     this.#connection = connection;
-    this.listener = listener;
+    this.entrance = entrance;
     this.#onClosed = onClosed;
     this.forwarding = http1.forwardings.of(connection);
     connection.handler = this;
@@ -128,10 +121,12 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   /** An answer of our own to bytes that cannot be trusted to hold another request. No `id`: no exchange has it. */
   refuse(status: number, reason: string, id = '', head?: Http1Request): void {
     if (this.#state === 'closed' || this.#state === 'linger') return;
-    const { remoteAddress: client } = this.#connection;
     const known = id || tellRefusal(this.#exchanges, this, { status, reason, head });
-    this.#gateway.log.debug({ client, status, reason, id: known }, 'request refused');
-    this.#connection.writeText(refusalText(status, reason, known));
+    this.#gateway.log.debug(
+      { client: this.forwarding.peer, status, reason, id: known },
+      'request refused',
+    );
+    this.#connection.writeText(refusalText(status, reason, known, this.entrance.answerFields));
     this.#linger();
   }
 
@@ -273,11 +268,19 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   // ---- reading requests ---------------------------------------------------------------------
 
   #readHead(data: Buffer, from: number, to: number): void {
+    if (this.#requests === 0 && this.entrance.asksClients) {
+      const { tls } = this.#connection;
+      if (tls !== undefined && tls.problem !== '') return this.refuse(400, tls.problem);
+      this.forwarding = this.#gateway.forwardings.of(
+        this.#connection,
+        saidOfClient(this.entrance, tls),
+      );
+    }
     const reader = this.#reader ?? this.#gateway.readers.lend(this.#gateway);
     this.#reader = reader;
     const head = reader.readHead(data, from, to, this.forwarding);
     if (head?.kind === 'refusal') return this.refuse(head.status, head.reason);
-    if (head !== undefined) this.#beginExchange(reader, head);
+    if (head !== undefined) this.#beginExchange(reader, this.#gateway.withoutCertificates(head));
     else if (reader.isInHead) this.#waitForHead();
   }
 

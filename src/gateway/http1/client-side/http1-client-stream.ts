@@ -4,7 +4,8 @@
 import type { LogKeeper } from '../../access-log.ts';
 import type { ClientStream } from '../../exchange.ts';
 import type { Forwarding } from '../../forwarding.ts';
-import type { OwnResponse, ResponseHead } from '../../message.ts';
+import type { Entrance } from '../../listener.ts';
+import { type OwnResponse, type ResponseHead, withFields } from '../../message.ts';
 import {
   chunkHead,
   type Http1Request,
@@ -12,6 +13,7 @@ import {
   isReady,
   LAST_CHUNK,
   ownResponseText,
+  readyWith,
   responseFraming,
   responseHeadText,
 } from '../syntax.ts';
@@ -25,7 +27,7 @@ export type CutBy = 'end' | 'reset';
 /** What a stream wants of the connection that carries it. */
 export interface StreamCarrier extends LogKeeper {
   readonly forwarding: Forwarding;
-  readonly listener: string;
+  readonly entrance: Entrance;
   /** The request is whole, and another one may follow this one. */
   mayKeepAlive(request: Http1Request): boolean;
   /** As of a Connection. False: the exchange hears clientDrained. */
@@ -70,8 +72,8 @@ export class Http1ClientStream implements ClientStream {
     return this.#carrier;
   }
 
-  get listener(): string {
-    return this.#carrier.listener;
+  get entrance(): Entrance {
+    return this.#carrier.entrance;
   }
 
   get takesInterims(): boolean {
@@ -124,10 +126,14 @@ export class Http1ClientStream implements ClientStream {
     this.#keepsAlive = framing !== 'close' && this.#carrier.mayKeepAlive(request);
     const { method: requestMethod, minor: clientMinor } = request;
     const options = { requestMethod, clientMinor, framing, keepAlive: this.#keepsAlive };
+    const { answerFields: lines } = this.#carrier.entrance;
     if (isReady(head, options)) {
-      this.#whole = head.ready;
-      this.#headText = head.ready.slice(0, head.readyHead);
-    } else this.#headText = responseHeadText(head, options);
+      this.#whole = lines === '' ? head.ready : readyWith(head, lines);
+      this.#headText = this.#whole.slice(0, head.readyHead + lines.length);
+    } else {
+      const said = lines === '' ? head : withFields(head, head.fields + lines);
+      this.#headText = responseHeadText(said, options);
+    }
   }
 
   send(buffer: Buffer, start: number, end: number, done: boolean): boolean {
@@ -166,7 +172,8 @@ export class Http1ClientStream implements ClientStream {
 
   #textOf({ status, fields, body }: OwnResponse, keepAlive: boolean): string {
     const requestMethod = this.#request.method;
-    return ownResponseText({ status, fields, body, keepAlive, requestMethod });
+    const lines = fields + this.#carrier.entrance.answerFields;
+    return ownResponseText({ status, fields: lines, body, keepAlive, requestMethod });
   }
 
   refuse(status: number, reason: string, id: string): void {

@@ -60,6 +60,12 @@ export function isReady(
   return head.ready !== '' && framing === 'length' && keepAlive && clientMinor === 1;
 }
 
+/** A ready response with more lines in its head. */
+export function readyWith({ ready, readyHead }: ResponseHead, lines: string): string {
+  const at = readyHead - 2;
+  return `${ready.slice(0, at)}${lines}${ready.slice(at)}`;
+}
+
 /** A final response to a client. */
 export function responseHeadText(head: ResponseHead, options: ResponseOptions): string {
   const { clientMinor, framing, requestMethod } = options;
@@ -84,14 +90,17 @@ export function interimHeadText(head: ResponseHead): string {
   return `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.fields}${lines}\r\n`;
 }
 
-/** Our answer to bytes behind which no request can be trusted: the last one of its connection. `id`: of the request. */
-export function refusalText(status: number, reason: string, id: string): string {
+/**
+ * Our answer to bytes behind which no request can be trusted: the last one of its connection. `id`: of the request.
+ * `lines`: of every answer.
+ */
+export function refusalText(status: number, reason: string, id: string, lines = ''): string {
   const allow = status === 405 ? 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n' : '';
   // Of clients beyond the limit: their number changes from one second to the next.
   const retry = status === 503 ? 'Retry-After: 1\r\n' : '';
   return ownResponseText({
     ...{ status, keepAlive: false, requestMethod: '' },
-    fields: `Content-Type: text/plain\r\n${retry}X-Request-Id: ${id}\r\n${allow}`,
+    fields: `Content-Type: text/plain\r\n${retry}X-Request-Id: ${id}\r\n${allow}${lines}`,
     body: `sluice: ${reason}\n`,
   });
 }
@@ -133,6 +142,8 @@ function upgradeLines(protocol: string): string {
 /** The statuses that a gateway answers with (rule 76). */
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
+  301: 'Moved Permanently',
+  308: 'Permanent Redirect',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',

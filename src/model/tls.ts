@@ -1,0 +1,35 @@
+// What TLS on a listener needs beside its settings: certificates with their keys, as PEM. The primary reads them and
+// hands them to the workers, which need no right to the files. Never logged, never shown.
+
+export type CertificatePair = { readonly cert: string; readonly key: string };
+
+export type ListenerCredentials = {
+  /** At least one; the first is for clients that name nothing known. */
+  readonly pairs: readonly CertificatePair[];
+  /** Authorities of clients; '' = clients are not asked. */
+  readonly clientCa: string;
+};
+
+/** For all listeners with TLS, by their ids. */
+export type TlsCredentials = {
+  readonly listeners: Readonly<Record<string, ListenerCredentials>>;
+  /** Keys of session tickets, base64 of 48 bytes, the one that new tickets are made with first. */
+  readonly ticketKeys: readonly string[];
+};
+
+export const NO_CREDENTIALS: TlsCredentials = { listeners: {}, ticketKeys: [] };
+
+/** What may be shown of a certificate. */
+export type CertificateFacts = {
+  /** Path of the file. */
+  readonly file: string;
+  readonly listener: string;
+  /** DNS names and IP addresses that it is for. */
+  readonly names: readonly string[];
+  /** `ec` or `rsa`. */
+  readonly keyType: string;
+  readonly beginsAtMs: number;
+  readonly expiresAtMs: number;
+  /** SHA-256, as openssl writes it. */
+  readonly fingerprint: string;
+};
