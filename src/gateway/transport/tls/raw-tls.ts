@@ -115,7 +115,8 @@ export function rawTls(handles: Handles, wrap: WrapTls): AcceptTls {
       if (bytes !== EOF) return this.fail(getSystemErrorName(bytes));
       this.#isReading = false;
       this.#hasRead = true;
-      if (this.#state === 'shaking') this.#gate.failed('the client left in its handshake');
+      if (this.#state === 'shaking' && !this.#isMute)
+        this.#gate.failed('the client left in its handshake');
       if (this.#state === 'plain' || this.#held.length === 0) this.#ended();
     }
 

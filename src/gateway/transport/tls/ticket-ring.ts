@@ -16,20 +16,32 @@ type TicketKey = {
   readonly aes: Buffer;
 };
 
-/** As OpenSSL wants it: 1 = use these, 0 = not known; name and iv only for a new ticket. */
-type TicketAnswer = readonly [0 | 1 | 2, Buffer?, Buffer?, Buffer?, Buffer?];
+/**
+ * As Node wants it: 1 = use these, 2 = and the client gets a new ticket, 0 = the key is not known. Without two keys the
+ * process ends, also where they mean nothing; name and iv are for a new ticket.
+ */
+type TicketAnswer = readonly [
+  code: 0 | 1 | 2,
+  hmac: Buffer,
+  aes: Buffer,
+  name?: Buffer,
+  iv?: Buffer,
+];
 
 export class TicketRing {
   #keys: readonly TicketKey[] = [];
   /** Those that have one key only. */
   readonly #simple = new Set<WeakRef<SecureContext>>();
 
-  /** Base64, the newest first; none: each context has a key of its own. */
+  /** Base64, the newest first; none: those that were there stay, or each context has a key of its own. */
   use(keys: readonly string[]): void {
-    this.#keys = keys.flatMap((text) => {
+    const next = keys.flatMap((text) => {
       const all = Buffer.from(text, 'base64');
       return all.length === KEY_BYTES ? [partsOf(all)] : [];
     });
+    // Contexts that were served go on asking.
+    if (next.length === 0) return;
+    this.#keys = next;
     for (const reference of this.#simple) {
       const context = reference.deref();
       if (context === undefined) this.#simple.delete(reference);
@@ -53,12 +65,10 @@ export class TicketRing {
   }
 
   #answer(name: Buffer, _: Buffer, isNew: boolean): TicketAnswer {
-    const [newest] = this.#keys;
-    if (newest === undefined) return [0];
+    const [newest = NO_KEY] = this.#keys;
     if (isNew) return [1, newest.hmac, newest.aes, newest.name, randomBytes(PART_BYTES)];
     const found = this.#keys.find((key) => key.name.equals(name));
-    if (found === undefined) return [0];
-    // 2: and the client gets a new ticket.
+    if (found === undefined) return [0, newest.hmac, newest.aes];
     return [found === newest ? 1 : 2, found.hmac, found.aes];
   }
 
@@ -69,6 +79,9 @@ export class TicketRing {
     if (newest !== undefined && typeof set === 'function') set.call(native, newest.all);
   }
 }
+
+/** Never used: nobody asks before there are keys. */
+const NO_KEY = partsOf(Buffer.from(randomBytes(KEY_BYTES)));
 
 function partsOf(all: Buffer): TicketKey {
   const part = (at: number): Buffer => all.subarray(at * PART_BYTES, (at + 1) * PART_BYTES);
