@@ -193,9 +193,6 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
       case 'linger':
         this.#discarded += end - start;
         if (this.#discarded > LINGERING_BYTES_MAX) this.destroy();
-        return;
-      case 'closed':
-        return;
     }
   }
 

@@ -187,7 +187,6 @@ export function rawTls(handles: Handles, wrap: WrapTls): AcceptTls {
       if (typeof protocol === 'string') this.protocol = protocol;
       if (typeof name === 'string') this.serverName = name.toLowerCase();
       if (this.#gate.asksClients) this.#verifyCode = codeOf(tls.verifyError());
-      // Within OpenSSL, as above.
       if (this.#waiting.length > 0 || this.#hasEnded) setImmediate(() => this.#flush());
     }
 
@@ -372,8 +371,7 @@ export function rawTls(handles: Handles, wrap: WrapTls): AcceptTls {
     }
 
     #stop(): void {
-      // What is told of it later.
-      void this.tls;
+      void this.tls; // What is told of it later.
       if (this.#isReading) (this.#tls ?? this.#tcp).readStop();
       this.#isReading = false;
       this.#isClosed = true;
