@@ -71,6 +71,7 @@ const STATUS: StatusDocument = {
   generation: 7,
   startedAtMs: 1,
   configuration: { file: '/etc/sluice.yaml', appliedAtMs: 1, trouble: '' },
+  certificates: [],
   scope: PARTIAL,
   gateways: [
     {

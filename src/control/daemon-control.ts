@@ -52,6 +52,7 @@ export type ControlOptions = {
   /** What is done together with the other gateways of the registry. */
   readonly shared: SharedControl;
   readonly configFacts?: () => StatusDocument['configuration'];
+  readonly certificates?: () => StatusDocument['certificates'];
   /** Instances that this machine looks after. */
   readonly supervised?: (upstream: string, server: string) => SupervisedFacts | undefined;
 };
@@ -82,6 +83,7 @@ export class DaemonControl implements Control {
       ...{ others: shared.others, self: shared.document() },
       supervised: this.#options.supervised,
       configuration: this.#options.configFacts?.(),
+      certificates: this.#options.certificates?.(),
       isGivenBack: shared.isGivenBack,
     });
   }

@@ -37,6 +37,7 @@ export type StatusSource = {
   /** Ready was said, and is not in force yet. */
   readonly isGivenBack: (upstream: string, server: string) => boolean;
   readonly configuration: StatusDocument['configuration'];
+  readonly certificates: StatusDocument['certificates'];
   /** First that of the section `registry`. */
   readonly registries: readonly [KnownRegistry, ...KnownRegistry[]];
 };
@@ -51,6 +52,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
     generation: table.generation,
     startedAtMs: source.startedAtMs,
     configuration: source.configuration,
+    certificates: source.certificates,
     scope: others.scope,
     gateways: [source.self, ...others.documents(source.self.index)],
     workers: fleet.links.map((link) => ({

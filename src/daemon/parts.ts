@@ -155,6 +155,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const control = new DaemonControl({
     ...{ version: packageVersion(), table, fleet, snapshot, registries, log, shared },
     configFacts: options.configFacts,
+    certificates: () => certificates.facts,
     supervised: (upstream, server) => supervisor.of(upstream, server),
   });
   const live = new LiveView({ table, fleet, shared, control, audit, log: adminLog });

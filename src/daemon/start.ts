@@ -5,7 +5,7 @@
 import type { ReloadedDocument, ReloadRequest } from '../admin.ts';
 import type { Log, RootLog } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
-import type { Config, ListenAddress } from '../config.ts';
+import type { Config, ListenerConfig } from '../config.ts';
 import { type Lookup, systemLookup } from '../control.ts';
 import { ConfigFile } from './config-file.ts';
 import { checkFiles } from './files.ts';
@@ -20,7 +20,7 @@ const IN_FORCE_DEADLINE_MS = 5000;
 export type Daemon = {
   /** As bound: a port 0 of the config is the real one here. */
   readonly addresses: {
-    readonly gateway: readonly ListenAddress[];
+    readonly gateway: readonly ListenerConfig[];
     readonly admin: Address;
     /** Of the embedded registry. */
     readonly registry: Address | undefined;
@@ -101,7 +101,11 @@ async function start(
     },
     ...{ admin, registry: registryAddress },
   };
-  log.info({ ...addresses, workers: config.workers, generation: table.generation }, 'started');
+  const gateway = sockets.addresses.map(({ id, host, port }) => ({ id, host, port }));
+  log.info(
+    { ...addresses, gateway, workers: config.workers, generation: table.generation },
+    'started',
+  );
   return {
     addresses,
     async applyConfig(next) {

@@ -11,6 +11,7 @@ import { templateWriter } from './access-log/line-format.ts';
 import { LineOutput, type LineOutputOptions } from './access-log/line-output.ts';
 import type { Write } from './access-log/line-parts.ts';
 import type { RequestHead } from './message.ts';
+import type { Connection } from './transport.ts';
 
 export type { LogKeeper, Write };
 export { LineBuffer };
@@ -29,6 +30,7 @@ export interface AccessLine {
   /** The id of the listener that it came in by. */
   readonly listener: string;
   readonly scheme: string;
+  readonly connection: Pick<Connection, 'tls' | 'serverName'>;
   readonly request: RequestHead;
   /** Of the response; 0 = none. */
   readonly status: number;

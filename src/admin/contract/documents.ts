@@ -164,6 +164,19 @@ const GATEWAY = object({
 
 export type GatewayDocument = ValueOf<typeof GATEWAY>;
 
+const CERTIFICATE = object({
+  /** The listener that it is for: its address, as it is configured. */
+  listener: text,
+  file: text,
+  names: list(text),
+  /** `ec` or `rsa`. */
+  keyType: text,
+  beginsAtMs: number,
+  expiresAtMs: number,
+  /** SHA-256, as openssl writes it. */
+  fingerprint: text,
+});
+
 export const STATUS = object({
   version: text,
   generation: number,
@@ -178,6 +191,8 @@ export const STATUS = object({
       trouble: text,
     }),
   ),
+  /** Of listeners with TLS. */
+  certificates: optional(list(CERTIFICATE)),
   /** Whose view all of this is. */
   scope: SCOPE,
   /** The gateways that share the registry, this one first. */

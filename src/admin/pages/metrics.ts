@@ -112,6 +112,14 @@ function addProgram({ status }: MetricsSource, gauge: MakeGauge): void {
       'When what is in force was put in force, Unix time.',
     ).set(appliedAtMs / 1000);
   }
+  const ends = gauge(
+    'sluice_certificate_expiry_seconds',
+    'When the certificate of a listener ends, Unix time.',
+    ['listener', 'file'],
+  );
+  for (const { listener, file, expiresAtMs } of status.certificates ?? []) {
+    ends.set({ listener, file }, expiresAtMs / 1000);
+  }
   gauge('sluice_generation', 'Generation of the current table.').set(status.generation);
   gauge('sluice_workers', 'Worker processes that are alive.').set(status.workers.length);
   gauge('sluice_workers_behind', 'Workers without the current table.').set(

@@ -64,7 +64,7 @@ function summary(config: Config, describe: (registry: RegistryConfig) => string)
   const registries = [config.registry, ...config.registries];
   const lines = [
     `${config.file === '' ? 'no file, defaults' : config.file}: ${paint('green', 'ok')}`,
-    `  gateway    ${config.gateway.listen.map(formatAddress).join(', ')}`,
+    `  gateway    ${config.gateway.listen.map((one) => `${formatAddress(one)}${one.tls === undefined ? '' : ' (TLS)'}`).join(', ')}`,
     `  admin      ${formatAddress(config.admin.listen)}${config.admin.token === '' ? '' : ' (token)'}`,
     ...registries.map(
       (one, at) => `  registry   ${at === 0 ? '' : `${one.name}: `}${describe(one)}`,

@@ -82,7 +82,7 @@ function remarkOnLog(accessLog: string): string {
 }
 
 type Addresses = {
-  readonly gateway: readonly Address[];
+  readonly gateway: readonly (Address & { readonly tls?: object })[];
   readonly admin: Address;
   readonly registry?: Address | undefined;
 };
@@ -97,7 +97,10 @@ function welcome(config: Config, { gateway, admin, registry }: Addresses): strin
   const name = config.upstreams[0]?.name ?? 'app';
   const lines = [
     `sluice is ready (pid ${process.pid}, ${config.file === '' ? 'no configuration file: defaults' : config.file})`,
-    ...gateway.map((address) => `  gateway   http://${formatAddress(address)}`),
+    ...gateway.map(
+      ({ tls, ...address }) =>
+        `  gateway   ${tls === undefined ? 'http' : 'https'}://${formatAddress(address)}`,
+    ),
     `  control   ${control}`,
     `  status    ${control}/upstream_status`,
     ...(registry === undefined ? [] : [`  registry  http://${formatAddress(registry)}/v1/kv/`]),

@@ -55,6 +55,7 @@ const STATUS: StatusDocument = {
   generation: 7,
   startedAtMs: NOW - 90_000,
   configuration: { file: '/etc/sluice.yaml', appliedAtMs: 1, trouble: '' },
+  certificates: [],
   scope: ALONE,
   gateways: [GATEWAY],
   workers: [

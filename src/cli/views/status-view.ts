@@ -48,7 +48,7 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
     lines.push(`config     ${paint('red', 'the file was not taken, the last one is in force:')}`);
     lines.push(...[first, ...more].map((line) => `${HEAD_INDENT}${paint('red', line)}`));
   }
-  lines.push(...gatewayLines(status, nowMs, paint));
+  lines.push(...certificateLines(status, nowMs, paint), ...gatewayLines(status, nowMs, paint));
   const rows = workers.map((worker) => [
     `worker ${worker.id}`,
     `pid ${worker.pid}`,
@@ -62,6 +62,25 @@ function headOf(status: StatusDocument, { nowMs, paint, width }: ViewOptions): s
   const hanging = workers.filter(({ silentMs }) => silentMs >= SILENT_MS);
   const hints = hanging.flatMap(({ pid, connections }) => silentAdvice(pid, connections, width));
   return [...lines, ...table(rows, width), ...hints];
+}
+
+/** Those that end are named from here on, ms. */
+const ENDS_SOON_MS = 14 * 86_400_000;
+
+function certificateLines(
+  { certificates = [] }: StatusDocument,
+  nowMs: number,
+  paint: Paint,
+): readonly string[] {
+  const [first, ...others] = certificates.toSorted((a, b) => a.expiresAtMs - b.expiresAtMs);
+  if (first === undefined) return [];
+  const count = others.length === 0 ? '1 certificate' : `${certificates.length} certificates`;
+  const leftMs = first.expiresAtMs - nowMs;
+  const name = visible(first.names[0] ?? first.file);
+  const when = formatDuration(Math.abs(leftMs));
+  if (leftMs <= 0) return [`tls        ${count}, ${paint('red', `${name} expired ${when} ago`)}`];
+  const text = `${name} ends in ${when}`;
+  return [`tls        ${count}, ${leftMs < ENDS_SOON_MS ? paint('yellow', text) : text}`];
 }
 
 /** Nothing where there is only this one. */

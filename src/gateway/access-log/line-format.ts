@@ -7,6 +7,7 @@
 import type { LogFormat, LogPiece, LogVariable } from '../../model.ts';
 import type { AccessLine, AttemptFacts } from '../access-log.ts';
 import { cookieValue, FieldScan } from '../field-values.ts';
+import type { TlsFacts } from '../transport.ts';
 import { JSON_STYLE, writeId } from './json-line.ts';
 import type { LineBuffer } from './line-buffer.ts';
 import { type LineStyle, lineWriter, type Part, type Read, type Write } from './line-parts.ts';
@@ -78,6 +79,12 @@ const VARIABLES: Readonly<Record<Exclude<LogVariable, 'remote_user'>, readonly P
   args: [each(({ request: { target } }) => given(target.slice(mark(target) + 1)))],
   server_protocol: [{ kind: 'client', isPlain: true, read: ({ request }) => request.protocol }],
   scheme: [{ kind: 'client', isPlain: true, read: ({ scheme }) => scheme }],
+  ssl_protocol: [ofTls((tls) => tls.version)],
+  ssl_cipher: [ofTls((tls) => tls.cipher)],
+  ssl_server_name: [{ kind: 'client', read: ({ connection }) => given(connection.serverName) }],
+  ssl_session_reused: [ofTls((tls) => (tls.isResumed ? 'r' : '.'))],
+  ssl_client_s_dn: [ofTls(({ client }) => client?.subject ?? '')],
+  ssl_client_fingerprint: [ofTls(({ client }) => client?.fingerprint ?? '')],
   host: [{ kind: 'client', read: ({ request }) => given(request.host) }],
   content_length: [each(contentLength)],
   status: [written(writeStatus)],
@@ -99,6 +106,13 @@ const VARIABLES: Readonly<Record<Exclude<LogVariable, 'remote_user'>, readonly P
   reason: [{ kind: 'server', read: ({ reason }) => given(reason) }],
   pid: [{ kind: 'client', isPlain: true, read: () => PID }],
 };
+
+function ofTls(text: (tls: TlsFacts) => string): Part {
+  return {
+    kind: 'client',
+    read: ({ connection: { tls } }) => (tls === undefined ? undefined : given(text(tls))),
+  };
+}
 
 function each(read: Read): Part {
   return { kind: 'each', read };

@@ -6,6 +6,7 @@
 import type { LogKeeper } from '../access-log.ts';
 import type { Forwarding } from '../forwarding.ts';
 import type { OwnResponse, ResponseHead, UnderWay } from '../message.ts';
+import type { Connection } from '../transport.ts';
 
 /**
  * What an exchange may do. Of a response it calls `begin`, `send` until the last piece, and `done`; or
@@ -16,6 +17,8 @@ export interface ClientStream {
   readonly forwarding: Forwarding;
   /** Where the access log keeps what it has made of this client. */
   readonly keeper: LogKeeper;
+  /** For those who tell of it. */
+  readonly connection: Pick<Connection, 'tls' | 'serverName'>;
   /** Where the client came in. */
   readonly entrance: { readonly id: string; readonly redirectPort: number };
   /** False: the client knows no interim responses. */

@@ -48,6 +48,10 @@ export class EndedLine implements AccessLine {
     return this.#of.client.forwarding.scheme;
   }
 
+  get connection(): AccessLine['connection'] {
+    return this.#of.client.connection;
+  }
+
   get request(): RequestHead {
     return this.#of.head;
   }

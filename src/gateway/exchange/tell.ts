@@ -17,7 +17,7 @@ export type EndedRequest = {
   readonly gateway: Pick<ExchangeContext, 'accessLog' | 'ids' | 'recorder' | 'routes' | 'tracer'>;
   readonly client: Pick<
     ClientStream,
-    'forwarding' | 'keeper' | 'entrance' | 'bytesSent' | 'bytesOf'
+    'forwarding' | 'keeper' | 'connection' | 'entrance' | 'bytesSent' | 'bytesOf'
   >;
   readonly head: RequestHead;
   readonly body: Pick<RequestBody, 'bytes'>;

@@ -63,6 +63,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
     generation: 1,
     startedAtMs: 1000,
     configuration: { file: '/etc/sluice.yaml', appliedAtMs: 1, trouble: '' },
+    certificates: [],
     scope: ALONE,
     gateways: [
       {

@@ -20,6 +20,7 @@ export function accessLine({ request, ...patch }: LinePatch = {}): AccessLine {
   return {
     ...{ id: '7f01', idNumber: 0, idPrefix: '', client: '10.0.0.1', listener: '0.0.0.0:80' },
     ...{ keeper: { logged: undefined }, scheme: 'http', request: { ...REQUEST, ...request } },
+    connection: { tls: undefined, serverName: '' },
     ...{ status: 200, statusOrRefusal: 200, bytes: 3, ms: 12.6, endedMs: 5, upstream: 'app' },
     ...{ servers: ['a:1', 'b:2'], onlyServer: '', result: 'answered', reason: '', traceId: '' },
     ...{ sentFields: 'Content-Type: a/b\r\n', bytesSent: 99, bodyBytesSent: 3 },

@@ -27,7 +27,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   forwarding: Forwarding;
   logged: StreamCarrier['logged'];
   readonly entrance: Entrance;
-  readonly #connection: Connection;
+  readonly connection: Connection;
   readonly #gateway: Http1Context;
   readonly #exchanges: ExchangeContext;
   readonly #onClosed: (client: ClientConnection) => void;
@@ -53,7 +53,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   ) {
     this.#gateway = http1;
     this.#exchanges = exchange;
-    this.#connection = connection;
+    this.connection = connection;
     this.entrance = entrance;
     this.#onClosed = onClosed;
     this.forwarding = http1.forwardings.of(connection);
@@ -74,7 +74,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   pauseBody(): void {
     if (this.#isBodyPaused || (this.#state === 'exchange' && this.#reader === undefined)) return;
     this.#isBodyPaused = true;
-    this.#connection.pause();
+    this.connection.pause();
     this.#watchBody();
   }
 
@@ -82,23 +82,23 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     if (!this.#isBodyPaused) return;
     this.#isBodyPaused = false;
     this.#reader?.restartPace();
-    this.#connection.resume();
+    this.connection.resume();
     this.#watchBody();
   }
 
   write(before: string, buffer: Buffer, start: number, end: number, after: string): boolean {
-    return this.#isTaken(this.#connection.write(before, buffer, start, end, after));
+    return this.#isTaken(this.connection.write(before, buffer, start, end, after));
   }
 
   writeText(text: string): boolean {
-    return this.#isTaken(this.#connection.writeText(text));
+    return this.#isTaken(this.connection.writeText(text));
   }
 
   /** When a write did not go through at once, the client has `send_timeout` to make progress. */
   #isTaken(isThrough: boolean): boolean {
     if (isThrough || this.#isWaitingForDrain) return isThrough;
     this.#isWaitingForDrain = true;
-    this.#pendingSeen = this.#connection.pendingBytes;
+    this.#pendingSeen = this.connection.pendingBytes;
     this.#gateway.wheel.set(this, this.#gateway.config.timeouts.sendMs);
     return false;
   }
@@ -126,7 +126,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
       { client: this.forwarding.peer, status, reason, id: known },
       'request refused',
     );
-    this.#connection.writeText(refusalText(status, reason, known, this.entrance.answerFields));
+    this.connection.writeText(refusalText(status, reason, known, this.entrance.answerFields));
     this.#linger();
   }
 
@@ -138,7 +138,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
 
   #reset(): void {
     this.#gone(true);
-    this.#connection.reset();
+    this.connection.reset();
   }
 
   openTunnel(headText: string): void {
@@ -153,7 +153,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   }
 
   endTunnel(): void {
-    this.#connection.end();
+    this.connection.end();
   }
 
   closeTunnel(): void {
@@ -169,9 +169,9 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     if (this.#state === 'closed') return;
     this.exchange?.stopped();
     // A response under way must not look complete.
-    if (this.#state === 'exchange' || this.#connection.pendingBytes > 0) return this.#reset();
+    if (this.#state === 'exchange' || this.connection.pendingBytes > 0) return this.#reset();
     this.#gone(false);
-    this.#connection.destroy();
+    this.connection.destroy();
   }
 
   // ---- events -------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     if (ignoreClientAbort === 'on' || this.#stream?.isUnanswered !== true) return;
     if (ignoreClientAbort === 'ask') return this.#gateway.wheel.set(this, ASK_MS);
     this.#gone(false);
-    this.#connection.destroy();
+    this.connection.destroy();
   }
 
   onClose(error: string): void {
@@ -241,7 +241,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
   }
 
   onDeadline(): void {
-    const pending = this.#connection.pendingBytes;
+    const pending = this.connection.pendingBytes;
     if (this.#state === 'linger' ? pending > 0 : this.#isWaitingForDrain) {
       // A slow reader is left alone as long as it reads. What the others got must not look complete.
       if (pending >= this.#pendingSeen) return this.#reset();
@@ -266,10 +266,10 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
 
   #readHead(data: Buffer, from: number, to: number): void {
     if (this.#requests === 0 && this.entrance.asksClients) {
-      const { tls } = this.#connection;
+      const { tls } = this.connection;
       if (tls !== undefined && tls.problem !== '') return this.refuse(400, tls.problem);
       this.forwarding = this.#gateway.forwardings.of(
-        this.#connection,
+        this.connection,
         saidOfClient(this.entrance, tls),
       );
     }
@@ -348,7 +348,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
       this.#stash === undefined ? Buffer.from(piece) : Buffer.concat([this.#stash, piece]);
     if (this.#isBodyPaused) return;
     this.#isBodyPaused = true;
-    this.#connection.pause();
+    this.connection.pause();
   }
 
   #unstash(): void {
@@ -373,10 +373,10 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
     this.#state = 'linger';
     this.#stash = undefined;
     this.#reader?.clear();
-    this.#connection.end();
+    this.connection.end();
     const { lingeringMs, sendMs } = this.#gateway.config.timeouts;
     // The lingering time runs from our FIN on, which waits behind what the client has to take.
-    this.#pendingSeen = this.#connection.pendingBytes;
+    this.#pendingSeen = this.connection.pendingBytes;
     this.#gateway.wheel.set(this, this.#pendingSeen > 0 ? sendMs : lingeringMs);
     if (this.#isEnded) return;
     this.#isBodyPaused = true;
@@ -385,7 +385,7 @@ export class ClientConnection implements StreamCarrier, ConnectionHandler, Timed
 
   /** Nothing keeps us any more but bytes on their way to the client, and what it may still send. */
   #leave(): void {
-    if (this.#isEnded && this.#connection.pendingBytes === 0) this.destroy();
+    if (this.#isEnded && this.connection.pendingBytes === 0) this.destroy();
     else this.#linger();
   }
 

@@ -28,6 +28,7 @@ export type CutBy = 'end' | 'reset';
 export interface StreamCarrier extends LogKeeper {
   readonly forwarding: Forwarding;
   readonly entrance: Entrance;
+  readonly connection: ClientStream['connection'];
   /** The request is whole, and another one may follow this one. */
   mayKeepAlive(request: Http1Request): boolean;
   /** As of a Connection. False: the exchange hears clientDrained. */
@@ -70,6 +71,10 @@ export class Http1ClientStream implements ClientStream {
 
   get keeper(): LogKeeper {
     return this.#carrier;
+  }
+
+  get connection(): ClientStream['connection'] {
+    return this.#carrier.connection;
   }
 
   get entrance(): Entrance {
