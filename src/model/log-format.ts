@@ -18,7 +18,8 @@ export const LOG_VARIABLES = {
   scheme: '`http` or `https`, of the connection',
   ssl_protocol: '`TLSv1.3` or `TLSv1.2`',
   ssl_cipher: 'the cipher, as OpenSSL names it',
-  ssl_server_name: 'the name that the client asked for (SNI)',
+  ssl_server_name:
+    'the name that the client asked for (SNI); not known of a session of TLS 1.2 that is resumed',
   ssl_session_reused: '`r`: the session was resumed; `.`: it was not',
   ssl_client_s_dn: "the subject of the client's certificate",
   ssl_client_fingerprint: 'its SHA-256, hex',

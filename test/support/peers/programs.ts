@@ -29,7 +29,8 @@ export type Peer =
   | 'promtool'
   | 'clang'
   | 'wasm-ld'
-  | 'ssh';
+  | 'ssh'
+  | 'curl';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const START_TIMEOUT_MS = 60_000;
