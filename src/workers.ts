@@ -4,6 +4,7 @@
 export { ListenSockets } from './workers/bind.ts';
 export { type UpstreamTotals, WorkerFigures } from './workers/figures.ts';
 export { Fleet } from './workers/fleet.ts';
+export { findGuests, type Guest } from './workers/handover/guests.ts';
 export type { GapWatch, WorkerConfig } from './workers/protocol.ts';
 export { Reporter } from './workers/reporter.ts';
 export { ChangedServers, type ServersChanged, type TableChanges } from './workers/table-changes.ts';

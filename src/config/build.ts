@@ -56,7 +56,7 @@ export function buildConfig(
     warnings: origin.warnings,
     stateDir,
     workers: read.workers === 'auto' ? availableParallelism() : read.workers,
-    shutdownTimeoutMs: read.shutdown_timeout,
+    ...{ shutdownTimeoutMs: read.shutdown_timeout, orphanTimeoutMs: read.orphan_timeout },
     reloadsOnChange: read.reload_on_change,
     logLevel: read.log_level,
     gateway: gatewayOf(read, origin.folder),

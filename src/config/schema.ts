@@ -37,6 +37,12 @@ export const SECTIONS = {
     initial: '30s',
     least: '0',
   }),
+  orphan_timeout: duration({
+    about:
+      'How long workers serve on when their primary process was killed, for the next one to take over; 0: they finish at once.',
+    initial: '60s',
+    least: '0',
+  }),
   log_level: choice({
     about: 'Least level that is logged (JSON lines on standard error).',
     initial: 'info',

@@ -377,6 +377,8 @@ export type Config = {
   readonly stateDir: string;
   readonly workers: number;
   readonly shutdownTimeoutMs: number;
+  /** How long workers serve on when their primary was killed. */
+  readonly orphanTimeoutMs: number;
   /** The file is read again when it changes. */
   readonly reloadsOnChange: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';

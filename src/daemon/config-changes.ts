@@ -36,6 +36,7 @@ const RULES: Rules<Config> = {
   stateDir: ['state_dir', 'the state of this run is in the folder of the start'],
   workers: ['workers'],
   shutdownTimeoutMs: ['shutdown_timeout'],
+  orphanTimeoutMs: ['orphan_timeout'],
   reloadsOnChange: ['reload_on_change'],
   logLevel: ['log_level'],
   gateway: {

@@ -31,7 +31,7 @@ import {
 import { Checker } from '../health.ts';
 import { Supervisor } from '../release.ts';
 import { lockStateDir, openSnapshot } from '../snapshot.ts';
-import { Fleet, ListenSockets, type TableChanges } from '../workers.ts';
+import { Fleet, findGuests, ListenSockets, type TableChanges } from '../workers.ts';
 import { LiveView } from './live.ts';
 import { dataDirsOf, refuseLostData } from './lost-data.ts';
 import { ownProgram } from './own-program.ts';
@@ -99,7 +99,14 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     remembered: snapshot.memory.memberships,
     upstreams: () => options.config().upstreams,
   });
+  const handover = join(config.stateDir, 'workers');
+  const guests = await findGuests(handover, log);
+  teardown.add(() => {
+    // Those that were not told to finish serve on for the next start.
+    for (const { socket } of guests) socket.destroy();
+  });
   const sockets = new ListenSockets();
+  for (const guest of guests) sockets.inherit(guest.sockets);
   (await sockets.prepare(config.gateway.listen)).commit();
   const adminLog = log.child({ component: 'admin' });
 
@@ -131,6 +138,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   });
   teardown.add(() => table.close());
   const fleet = new Fleet({
+    ...{ handover, guests },
     sockets: () => sockets.handles,
     log,
     table: (changes) => table.update(changes),

@@ -99,8 +99,11 @@ export class LiveConfig {
 }
 
 function workerConfig(config: Config, listen: readonly ListenerConfig[]) {
-  const { logLevel, gateway, routes, shutdownTimeoutMs } = config;
-  return { logLevel, gateway: { ...gateway, listen }, routes, shutdownTimeoutMs };
+  const { logLevel, gateway, routes, shutdownTimeoutMs, orphanTimeoutMs } = config;
+  return {
+    ...{ logLevel, gateway: { ...gateway, listen }, routes },
+    ...{ shutdownTimeoutMs, orphanTimeoutMs },
+  };
 }
 
 /** Of all servers that these upstreams will have. */

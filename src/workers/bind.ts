@@ -43,6 +43,8 @@ const RETRY_PAUSE_MS = 20;
 export class ListenSockets {
   #bound: ReadonlyMap<string, Bound> = new Map();
   #addresses: readonly ListenerConfig[] = [];
+  /** Listening already, of the primary before: used in place of binding where the id is the same. */
+  readonly #inherited = new Map<string, TcpHandle>();
 
   /** As configured, with the real port where 0 was asked for. */
   get addresses(): readonly ListenerConfig[] {
@@ -51,6 +53,23 @@ export class ListenSockets {
 
   get handles(): SocketsById {
     return handlesOf(this.#bound);
+  }
+
+  /** Sockets that were handed to us; those that no configuration has until the first `commit` are closed. */
+  inherit(sockets: SocketsById): void {
+    for (const [id, handle] of sockets) {
+      // What was handed over by its kind is one of Node's: see TcpHandle.
+      if (!this.#inherited.has(id)) this.#inherited.set(id, handle as TcpHandle);
+      else (handle as TcpHandle).close();
+    }
+  }
+
+  #bind(listener: ListenerConfig): Bound | Promise<Bound> {
+    const handle = this.#inherited.get(listener.id);
+    const out: { port?: number } = {};
+    if (handle === undefined || handle.getsockname(out) !== 0) return bindPatiently(listener);
+    this.#inherited.delete(listener.id);
+    return { handle, port: out.port ?? listener.port };
   }
 
   /**
@@ -65,7 +84,7 @@ export class ListenSockets {
     try {
       for (const listener of wanted) {
         if (this.#bound.has(listener.id)) continue;
-        added.set(listener.id, await bindPatiently(listener));
+        added.set(listener.id, await this.#bind(listener));
       }
     } catch (error) {
       abandon();
@@ -88,6 +107,8 @@ export class ListenSockets {
         }
         this.#bound = all;
         this.#addresses = addresses;
+        for (const handle of this.#inherited.values()) handle.close();
+        this.#inherited.clear();
       },
     };
   }

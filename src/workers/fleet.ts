@@ -21,6 +21,7 @@ import {
   type UpstreamTotals,
   type WorkerFigures,
 } from './figures.ts';
+import type { Guest } from './handover/guests.ts';
 import { WorkerLink } from './link.ts';
 import type { GapWatch, WorkerConfig } from './protocol.ts';
 import { SILENCE_LOOK_MS, SilenceWatch } from './silence.ts';
@@ -38,6 +39,10 @@ const GROUP_MS = 250;
 const KILL_GRACE_MS = 2000;
 
 export type FleetOptions = {
+  /** Where the next primary finds our workers. */
+  readonly handover: string;
+  /** Workers of the last primary that serve on. */
+  readonly guests?: readonly Guest[];
   /** The sockets that clients come in by. */
   readonly sockets: () => SocketsById;
   readonly log: Log;
@@ -60,6 +65,8 @@ export class Fleet {
   #reported = new Map<string, Set<string>>();
   /** Workers that a signal asked to end. Another is in their place, or will be soon. */
   readonly #leaving = new Set<WorkerLink>();
+  /** Those of the last primary, which are among the leaving. */
+  readonly #guests = new Set<WorkerLink>();
   readonly #watch: NodeJS.Timeout;
   /** Undefined: there are no workers yet. */
   #config: WorkerConfig | undefined;
@@ -94,15 +101,20 @@ export class Fleet {
   async listen(): Promise<void> {
     this.#isListening = true;
     const links = this.links;
-    for (const link of links) link.listen(this.#options.sockets());
+    for (const link of links) {
+      if (!this.#guests.has(link)) link.listen(this.#options.sockets());
+    }
     const overdue = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       const text = `workers: not ready within ${START_DEADLINE_MS / 1000}s; is the machine overloaded?`;
       overdue.reject(new SluiceError('timeout', text));
     }, START_DEADLINE_MS);
     try {
-      await Promise.race([Promise.all(links.map((link) => link.listening)), overdue.promise]);
+      const own = links.filter((link) => !this.#guests.has(link));
+      await Promise.race([Promise.all(own.map((link) => link.listening)), overdue.promise]);
       this.#hasListened = true;
+      // From now on others accept in their place.
+      for (const guest of this.#guests) guest.close(this.#config?.shutdownTimeoutMs ?? 0);
     } finally {
       clearTimeout(timer);
     }
@@ -117,6 +129,7 @@ export class Fleet {
     changes: TableChanges,
     { workers, added }: { readonly workers: number; readonly added: SocketsById },
   ): void {
+    const isFirst = this.#config === undefined;
     this.#config = config;
     this.#size = workers;
     for (const link of this.#links) {
@@ -128,6 +141,7 @@ export class Fleet {
       }
     }
     for (let id = 1; id <= workers; id += 1) this.#spawnMissing(id);
+    if (isFirst) for (const guest of this.#options.guests ?? []) this.#adopt(guest);
   }
 
   /** Before the configuration that needs them. */
@@ -267,13 +281,28 @@ export class Fleet {
     for (const link of this.#links) link.kill();
   }
 
+  /** It serves until our own workers do, and finishes then. */
+  #adopt(guest: Guest): void {
+    const link = this.#link(guest.id, guest);
+    this.#guests.add(link);
+    this.#leaving.add(link);
+  }
+
   #spawn(id: number): WorkerLink {
+    const link = this.#link(id);
+    if (this.#isListening) link.listen(this.#options.sockets());
+    this.#options.log.debug({ worker: id, pid: link.pid }, 'worker started');
+    return link;
+  }
+
+  #link(id: number, guest?: Guest): WorkerLink {
     const config = this.#config;
     assert(config !== undefined, 'the first configuration starts the workers');
-    const { sockets, log, table, readPage } = this.#options;
+    const { handover, log, table, readPage } = this.#options;
     const link = new WorkerLink({
       id,
-      start: { config, tls: this.#tls, gaps: [...this.#gaps.values()] },
+      start: { handover, config, tls: this.#tls, gaps: [...this.#gaps.values()] },
+      ...(guest === undefined ? {} : { guest }),
       log,
       table,
       readPage,
@@ -293,8 +322,6 @@ export class Fleet {
       onExit: (ended, how) => this.#ended(ended, how),
     });
     this.#links.add(link);
-    if (this.#isListening) link.listen(sockets());
-    log.debug({ worker: id, pid: link.pid }, 'worker started');
     return link;
   }
 
@@ -306,6 +333,7 @@ export class Fleet {
 
   #ended(link: WorkerLink, how: string): void {
     this.#links.delete(link);
+    this.#guests.delete(link);
     this.#silence.forget(link);
     this.#departed.bury(link.figures);
     for (const [name, { servers }] of link.figures.upstreams) this.#note(name, servers.keys());

@@ -2,14 +2,14 @@
 // servers are still busy, and its last reported figures. One table is under way at a time; what
 // changes meanwhile goes into the next, so that a slow worker costs memory for one table, not many.
 
-import { type ChildProcess, fork } from 'node:child_process';
-import type { Server as NetServer } from 'node:net';
 import { type ErrorCode, messageOf, SluiceError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ReadPage } from '../gateway.ts';
 import type { StoryBatch, TableUpdate, TextAnswer, TlsCredentials } from '../model.ts';
 import type { SocketsById } from './bind.ts';
+import { type Channel, forkWorker, socketChannel } from './channel.ts';
 import { WorkerFigures } from './figures.ts';
+import type { Guest } from './handover/guests.ts';
 import {
   type FromWorker,
   type GapWatch,
@@ -20,23 +20,6 @@ import {
 } from './protocol.ts';
 import { ChangedServers, type TableChanges } from './table-changes.ts';
 
-/** In development this is TypeScript, in the published package JavaScript. */
-const WORKER_FILE = new URL(
-  import.meta.url.endsWith('.ts') ? './worker-process.ts' : './worker-process.js',
-  import.meta.url,
-);
-
-const WORKER_FLAGS = [
-  // V8 lets the young half of its heap grow to 3 × 32 MB under load and gives nothing back. 3 × 8 MB
-  // holds what a worker has under way, at the same processor time per request and a third less memory. (With
-  // 3 × 1 or 2 MB it is 12 MB less again, but at 256 clients requests outlive the young half: 0.9 × as many, and a p99
-  // of several times as much.)
-  '--max-semi-space-size=8',
-  // Until the worker's first line runs, SIGUSR1 is a request to open the debugger. Where it would listen
-  // there is nobody; to block the signal (--disable-sigusr1) would be for good.
-  '--inspect-port=0.0.0.1',
-];
-
 const UNANSWERED_MAX = 100;
 
 export type WorkerStart = Omit<Extract<ToWorker, { kind: 'start' }>, 'kind' | 'worker' | 'table'>;
@@ -45,6 +28,8 @@ export type LinkOptions = {
   /** 1, 2, …: a replacement takes the id of the worker that died. */
   readonly id: number;
   readonly start: WorkerStart;
+  /** It is there already, from another primary; else it is started. */
+  readonly guest?: Guest;
   readonly log: Log;
   /** The present state of what has changed, or of everything. */
   readonly table: (changes?: TableChanges) => TableUpdate;
@@ -71,7 +56,7 @@ export class WorkerLink {
   readonly exited: Promise<void>;
 
   readonly #options: LinkOptions;
-  readonly #child: ChildProcess;
+  readonly #channel: Channel;
   readonly #busy = new Map<string, number>();
   readonly #reports = new Map<number, Waiter>();
   readonly #changed = new ChangedServers();
@@ -95,30 +80,32 @@ export class WorkerLink {
     });
     // Not every caller waits for `listening`. Its failure also shows as an exit.
     this.listening.catch(() => {});
-    this.#child = fork(WORKER_FILE, [], {
-      execArgv: WORKER_FLAGS,
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    this.exited = new Promise((resolve) => {
-      const ended = (how: string): void => {
+    const gone = Promise.withResolvers<void>();
+    this.exited = gone.promise;
+    const events = {
+      onMessage: (value: unknown) => this.#receive(value),
+      onError: (error: string) =>
+        options.log.error({ worker: options.id, error }, 'worker process'),
+      onEnd: (how: string) => {
         this.#ended(how);
-        resolve();
-      };
-      this.#child.once('exit', (code, signal) => ended(signal ?? `exit code ${code}`));
-      this.#child.on('error', (error) => {
-        options.log.error({ worker: options.id, error: error.message }, 'worker process');
-        // It did not even start, so there will be no exit.
-        if (this.#child.pid === undefined) ended(error.message);
-      });
-    });
-    this.#child.on('message', (value: unknown) => this.#receive(value));
+        gone.resolve();
+      },
+    };
+    const { guest } = options;
+    this.#channel =
+      guest === undefined ? forkWorker(events) : socketChannel(guest.socket, guest.pid, events);
     const table = options.table();
     this.#sent = table.generation;
-    this.#send({ kind: 'start', worker: options.id, table, ...options.start });
+    if (guest === undefined) {
+      this.#send({ kind: 'start', worker: options.id, table, ...options.start });
+    } else if (guest.isOurs) {
+      const { config, tls, gaps } = options.start;
+      this.#send({ kind: 'adopt', config, table, tls, gaps });
+    }
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#channel.pid;
   }
 
   /** The generation that is in force in the worker; 0 before the first. */
@@ -226,7 +213,7 @@ export class WorkerLink {
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL');
+    this.#channel.kill();
   }
 
   #sendTable(): void {
@@ -242,11 +229,10 @@ export class WorkerLink {
   }
 
   #send(message: ToWorker, handle?: object): void {
-    if (!this.#child.connected) return;
-    // A bound TCP wrap can be sent, as Node itself does. Only the types do not list it.
-    const socket = handle as NetServer | undefined;
-    // An error means that the worker is about to end; `exit` follows.
-    this.#child.send(message, socket, {}, () => {});
+    // Another version understands this one alone.
+    const { guest } = this.#options;
+    if (guest !== undefined && !guest.isOurs && message.kind !== 'close') return;
+    this.#channel.send(message, handle);
   }
 
   #receive(value: unknown): void {

@@ -16,6 +16,9 @@ import type {
   UpstreamCounters,
 } from '../model.ts';
 
+/** Of what is said here. A worker of another one can only be told to finish. */
+export const PROTOCOL = 1;
+
 export type GapWatch = { readonly id: string; readonly upstream: string };
 
 /** What a worker takes from the configuration, at its start and again with each change. */
@@ -24,6 +27,8 @@ export type WorkerConfig = {
   readonly gateway: GatewayConfig;
   readonly routes: readonly Route[];
   readonly shutdownTimeoutMs: number;
+  /** How long it serves on when the primary is gone. */
+  readonly orphanTimeoutMs: number;
 };
 
 export type ToWorker =
@@ -31,10 +36,20 @@ export type ToWorker =
       /** The first message. The worker answers with an ack of the table's generation. */
       readonly kind: 'start';
       readonly worker: number;
+      /** Where the next primary would find it. */
+      readonly handover: string;
       readonly config: WorkerConfig;
       readonly table: TableUpdate;
       readonly tls: TlsCredentials;
       /** The receipts that are open. Their gaps are watched from now on. */
+      readonly gaps: readonly GapWatch[];
+    }
+  /** The first message of another primary: what is in force from now on. The worker answers with an ack. */
+  | {
+      readonly kind: 'adopt';
+      readonly config: WorkerConfig;
+      readonly table: TableUpdate;
+      readonly tls: TlsCredentials;
       readonly gaps: readonly GapWatch[];
     }
   /** It carries a bound socket: that of the listener with this id, before the config that has it. */
@@ -100,7 +115,8 @@ export type FromWorker =
   | { readonly kind: 'report'; readonly request: number; readonly report: Report };
 
 const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
-  start: ['worker', 'config', 'table', 'tls', 'gaps'],
+  start: ['worker', 'handover', 'config', 'table', 'tls', 'gaps'],
+  adopt: ['config', 'table', 'tls', 'gaps'],
   listener: ['id'],
   listen: [],
   table: ['update'],

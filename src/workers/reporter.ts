@@ -56,6 +56,14 @@ export class Reporter {
     return snapshot === undefined ? [] : [snapshot];
   }
 
+  /** Whoever reads the reports is another one: the next holds everything. */
+  beginAnew(): void {
+    this.#seen.clear();
+    for (const upstream of [...this.#upstreams.all(), ...this.#upstreams.removed()]) {
+      for (const server of [...upstream.servers, ...upstream.stopping()]) upstream.note(server);
+    }
+  }
+
   /** Servers that take no new requests and have some in flight, in the table or leaving it. */
   busy(): BusyServer[] {
     const busy: BusyServer[] = [];

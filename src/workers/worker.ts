@@ -1,7 +1,10 @@
 // A worker process: one Gateway, fed by the primary over IPC. It takes its orders and its table
 // from there and nowhere else; of a signal that asks for an end the primary is told, because it
-// decides when a worker ends. When the primary is gone the worker finishes what is in flight and exits.
+// decides when a worker ends. When the primary is gone the worker serves on with its last table for a while: the
+// next primary finds it (handover/door.ts), has it follow its own table, and tells it when to finish. When none comes
+// it finishes what is in flight and exits.
 
+import type { Socket } from 'node:net';
 import { isSluiceError, messageOf } from '../base/errors.ts';
 import { createLog, type RootLog } from '../base/log.ts';
 import { ENDING } from '../base/signals.ts';
@@ -9,10 +12,13 @@ import { packageVersion } from '../base/version.ts';
 import { Gateway } from '../gateway.ts';
 import { SpanExport } from '../tracing.ts';
 import { UpstreamSet } from '../upstream.ts';
+import { readLines } from './channel.ts';
+import { Door } from './handover/door.ts';
 import { PageRequests } from './page-requests.ts';
 import {
   type FromWorker,
   type GapWatch,
+  PROTOCOL,
   parseToWorker,
   type ToWorker,
   type WorkerConfig,
@@ -51,6 +57,10 @@ class Worker {
   readonly #gaps = new Map<string, GapWatch>();
   #clock: NodeJS.Timeout | undefined;
   #isClosing = false;
+  #orphanTimeoutMs = 0;
+  readonly #door: Door;
+  /** Running while there is no primary. */
+  #orphan: NodeJS.Timeout | undefined;
 
   constructor(start: Start) {
     this.#log = createLog(start.config.logLevel, { worker: start.worker });
@@ -71,11 +81,54 @@ class Worker {
     this.#apply(start.table);
     for (const gap of start.gaps) this.#openGap(gap);
     this.#reportLater();
+    this.#door = new Door({
+      ...{ folder: start.handover, log: this.#log },
+      hello: () => ({ protocol: PROTOCOL, worker: start.worker }),
+      sockets: () => this.#openSockets(),
+      onPrimary: (socket) => takeOrders(socket),
+    });
+  }
+
+  /** There is no primary any more. */
+  orphaned(): void {
+    if (this.#isClosing || this.#orphan !== undefined) return;
+    const timeoutMs = this.#orphanTimeoutMs;
+    if (!this.#isListening || timeoutMs === 0) return void this.close();
+    this.#log.warn({ pid: process.pid, timeoutMs }, 'the primary is gone: serving on for the next');
+    this.#orphan = setTimeout(() => void this.close(), timeoutMs);
+  }
+
+  get isOrphan(): boolean {
+    return this.#orphan !== undefined;
+  }
+
+  #openSockets(): ReadonlyMap<string, object> {
+    return this.#isClosing ? new Map() : this.#sockets;
+  }
+
+  /** Another primary: its configuration and table are in force, but for the listeners, which stay until it says so. */
+  #adopted({ config, table, tls, gaps }: Extract<ToWorker, { kind: 'adopt' }>): void {
+    clearTimeout(this.#orphan);
+    this.#orphan = undefined;
+    this.#reporter.beginAnew();
+    const isListening = this.#isListening;
+    this.#isListening = false;
+    this.#gateway.useCredentials(tls);
+    this.#configure(config);
+    this.#isListening = isListening;
+    const names = new Set(table.upstreams.map(({ name }) => name));
+    const gone = this.#upstreams.all().flatMap(({ name }) => (names.has(name) ? [] : [name]));
+    this.#apply({ ...table, removed: [...table.removed, ...gone] });
+    for (const id of this.#gaps.keys()) this.#closeGap(id);
+    for (const gap of gaps) this.#openGap(gap);
   }
 
   receive(message: ToWorker, handle: object | undefined): void {
     switch (message.kind) {
       case 'start':
+        break;
+      case 'adopt':
+        this.#adopted(message);
         break;
       case 'listener':
         if (handle !== undefined) this.#sockets.set(message.id, handle);
@@ -100,8 +153,7 @@ class Worker {
         this.#openGap(message.gap);
         break;
       case 'close-gap':
-        this.#gaps.delete(message.gap.id);
-        this.#upstreams.get(message.gap.upstream)?.closeGap(message.gap.id);
+        this.#closeGap(message.gap.id);
         break;
       case 'page':
         this.#pages.answered(message.request, message.page);
@@ -122,27 +174,33 @@ class Worker {
   async close(deadlineMs: number = this.#shutdownTimeoutMs): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    clearTimeout(this.#orphan);
     // What still keeps the process alive then is not worth waiting for.
     setTimeout(() => process.exit(1), deadlineMs + EXIT_GRACE_MS).unref();
     await this.#gateway.close(deadlineMs);
     clearTimeout(this.#clock);
     this.#report(LAST_REPORT);
+    this.#door.close();
     // With the channel closed nothing keeps the process alive. What was sent still arrives.
+    orders?.end();
     if (process.connected) process.disconnect();
     process.exitCode = 0;
   }
 
   /** Routes to an upstream that comes or goes are in force in the same turn as the table. */
-  #configure({ logLevel, gateway, routes, shutdownTimeoutMs }: WorkerConfig): void {
+  #configure(config: WorkerConfig): void {
+    const { logLevel, gateway, routes } = config;
     this.#log.setLevel(logLevel);
-    this.#shutdownTimeoutMs = shutdownTimeoutMs;
+    this.#shutdownTimeoutMs = config.shutdownTimeoutMs;
+    this.#orphanTimeoutMs = config.orphanTimeoutMs;
     this.#gateway.configure(gateway);
     this.#gateway.setRoutes(routes);
-    if (this.#isListening) void this.#listenAnew();
+    if (this.#isListening) void this.#listenAnew(new Set(gateway.listen.map(({ id }) => id)));
   }
 
   /** What cannot be opened is missing here; the primary has tried it before. */
-  async #listenAnew(): Promise<void> {
+  async #listenAnew(ids: ReadonlySet<string>): Promise<void> {
+    for (const id of this.#sockets.keys()) if (!ids.has(id)) this.#sockets.delete(id);
     try {
       await this.#gateway.listen(this.#sockets);
     } catch (error) {
@@ -171,6 +229,12 @@ class Worker {
     this.#upstreams.get(gap.upstream)?.openGap(gap.id, performance.now());
   }
 
+  #closeGap(id: string): void {
+    const gap = this.#gaps.get(id);
+    this.#gaps.delete(id);
+    if (gap !== undefined) this.#upstreams.get(gap.upstream)?.closeGap(id);
+  }
+
   #reportLater(): void {
     const leftMs = REPORT_INTERVAL_MS - (Date.now() % REPORT_INTERVAL_MS);
     const waitMs = leftMs < REPORT_LEAST_MS ? leftMs + REPORT_INTERVAL_MS : leftMs;
@@ -197,9 +261,31 @@ class Worker {
   }
 }
 
+/** The connection of the primary that has taken over; undefined: it is the one that started us, or none. */
+let orders: Socket | undefined;
+
 function send(message: FromWorker): void {
   // If the primary is gone already, nobody needs to know.
-  if (process.connected) process.send?.(message, undefined, {}, () => {});
+  if (orders !== undefined) orders.write(`${JSON.stringify(message)}\n`);
+  else if (process.connected) process.send?.(message, undefined, {}, () => {});
+}
+
+/** Whoever says something here has the lock of the state_dir: from then on it is the primary. */
+function takeOrders(socket: Socket): void {
+  readLines(socket, (line) => {
+    const message = parseToWorker(JSON.parse(line));
+    if (message === undefined) throw new Error('a message of a primary has no known shape');
+    if (orders !== socket) {
+      orders = socket;
+      if (process.connected) process.disconnect();
+    }
+    worker?.receive(message, undefined);
+  });
+  socket.once('close', () => {
+    if (orders !== socket) return;
+    orders = undefined;
+    worker?.orphaned();
+  });
 }
 
 let worker: Worker | undefined;
@@ -213,11 +299,16 @@ process.on('message', (value: unknown, handle: unknown) => {
 
 process.on('disconnect', () => {
   if (worker === undefined) process.exit(0);
-  void worker.close();
+  if (orders === undefined) worker.orphaned();
 });
 
 // The primary may have ended while this file was loaded.
 if (!process.connected) process.exit(0);
 
-for (const signal of ENDING) process.on(signal, () => send({ kind: 'asked-to-end', signal }));
+for (const signal of ENDING) {
+  process.on(signal, () => {
+    if (worker?.isOrphan === true) void worker.close();
+    else send({ kind: 'asked-to-end', signal });
+  });
+}
 process.on('SIGUSR1', () => worker?.reopenLogs());
