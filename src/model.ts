@@ -35,6 +35,7 @@ export {
   type Eligibility,
   eligibility,
   isCapacity,
+  isOpenStanding,
   isTakenOut,
   type Judged,
   loadOf,

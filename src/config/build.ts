@@ -142,6 +142,8 @@ function upstreamOf(
     name,
     balancing: balancingOf(read),
     slowStartMs: read.slow_start,
+    maxEjected: read.max_ejected,
+    panicThreshold: read.panic_threshold,
     follows: read.registry
       .filter(({ registry }) => hasServers(registry))
       .map(({ registry, service = name }) => ({ registry, service })),

@@ -172,6 +172,8 @@ upstreams:
   app:
     balance: least_conn
     slow_start: 30s
+    max_ejected: 50%
+    panic_threshold: 25%
     allow_empty: true
     servers:
       - 127.0.0.1:9001
@@ -222,6 +224,8 @@ services:
     name: 'app',
     balancing: { ...ROUND_ROBIN, method: 'least_conn' },
     slowStartMs: 30_000,
+    maxEjected: 0.5,
+    panicThreshold: 0.25,
     follows: [{ registry: 'default', service: 'app' }],
     writeDown: 'auto',
     allowEmpty: true,

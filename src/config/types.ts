@@ -48,6 +48,10 @@ export type UpstreamConfig = {
   readonly name: string;
   readonly balancing: Balancing;
   readonly slowStartMs: number;
+  /** The part of its servers that requests may eject at a time: 0 … 1. */
+  readonly maxEjected: number;
+  /** When a smaller part than this passes its checks, those that fail take requests; 0 = never. */
+  readonly panicThreshold: number;
   readonly servers: readonly StaticServer[];
   /** The registries that its servers are in; the first that has a server counts. */
   readonly follows: readonly Followed[];

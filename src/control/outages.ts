@@ -3,6 +3,7 @@
 // serves; the requests that it refuses have a line of their own now and then.
 //
 //   no server eligible in some worker              error, its end: info with duration and number
+//   only ejected servers, or only those in panic   error, its end: info; requests are tried on them
 //   backups alone                                  warn, its end: info
 //   requests refused in between (full, for a moment ejected)   warn, at most every SAID_EVERY_MS
 //   servers that wait for their first verdict      nothing, for as long as a verdict may take
@@ -19,7 +20,7 @@ const FIRST_VERDICT_MS = 30_000;
 const SAID_EVERY_MS = 10_000;
 
 /** How well an upstream can serve, from good to bad. */
-type Supply = 'fine' | 'backups' | 'waiting' | 'out';
+type Supply = 'fine' | 'backups' | 'failing' | 'waiting' | 'out';
 
 export type OutageOptions = {
   readonly upstreams: () => readonly KnownUpstream[];
@@ -114,8 +115,12 @@ export class OutageWatch {
       log.info({ ...fields, ...lasted, refused }, 'upstream has eligible servers again');
     }
     if (next === 'out') log.error(fields, 'upstream has no eligible server, its clients get 503');
-    else if (next === 'backups') log.warn(fields, 'upstream has only backup servers left');
-    else if (last === 'backups') {
+    else if (next === 'failing') {
+      log.error(fields, 'upstream has only failing servers left, requests are tried on them');
+    } else if (next === 'backups') log.warn(fields, 'upstream has only backup servers left');
+    else if (last === 'failing') {
+      log.info({ ...fields, ...lasted }, 'upstream has other servers than failing ones again');
+    } else if (last === 'backups') {
       log.info({ ...fields, ...lasted }, 'upstream has other servers than backups again');
     }
   }
@@ -125,7 +130,7 @@ export class OutageWatch {
 function supplyOf(upstream: KnownUpstream, figures: readonly WorkerFigures[]): Supply {
   const views = figures.length === 0 ? [[]] : figures.map((figure) => [figure]);
   const supplies = views.map((view) => supplyIn(upstream, view));
-  for (const supply of ['out', 'waiting', 'backups'] as const) {
+  for (const supply of ['out', 'waiting', 'failing', 'backups'] as const) {
     if (supplies.includes(supply)) return supply;
   }
   return 'fine';
@@ -136,6 +141,7 @@ function supplyIn({ config, members }: KnownUpstream, view: readonly WorkerFigur
   let hasBackup = false;
   let hasPrimaries = false;
   let waits = false;
+  let fails = false;
   for (const member of members.values()) {
     const eligibility = memberEligibility(config.name, member, view);
     const serves = isCapacity(eligibility);
@@ -143,9 +149,11 @@ function supplyIn({ config, members }: KnownUpstream, view: readonly WorkerFigur
     else if (serves) return 'fine';
     else hasPrimaries = true;
     waits ||= eligibility === 'unchecked';
+    fails ||= eligibility === 'ejected' || eligibility === 'panic';
   }
   // An upstream that has nothing but backups was set up so.
   if (hasBackup) return hasPrimaries && !waits ? 'backups' : 'fine';
+  if (fails) return 'failing';
   return waits ? 'waiting' : 'out';
 }
 

@@ -19,10 +19,12 @@ import {
   type Facts,
   isSameTable,
   type Member,
+  settingsOf,
 } from './table/members.ts';
 import { isPlain, isTakenOneByOne, register, settle, someOf, takeChange } from './table/moves.ts';
 import { carryOver, isOfSeveral, namesakes } from './table/name-members.ts';
 import { Overrides } from './table/overrides.ts';
+import { PanicWatch } from './table/panic.ts';
 import { checkedServer, isListed } from './table/probing.ts';
 import {
   changedInstances,
@@ -73,6 +75,7 @@ type Upstream = KnownUpstream & {
   /** Servers that serve without a verdict: they took requests when the configuration began to ask for one. */
   readonly admitted: Set<string>;
   readonly overrides: Map<string, Admin>;
+  readonly panic: PanicWatch;
   readonly verdicts: Map<string, RememberedVerdict>;
   /** What the registries have of it, by id. */
   registered: OrderedMap<string, Registered>;
@@ -301,6 +304,7 @@ export class Table {
       config,
       members: new OrderedMap(),
       admitted: new Set(),
+      panic: new PanicWatch(this.#options.log),
       registered: new OrderedMap(),
       areAddresses: true,
       overrides: this.#overrides.of(name),
@@ -320,20 +324,17 @@ export class Table {
     }
     const changed = this.#recompute(upstream, 'all') === 'all';
     this.#tellChecker(upstream);
-    return (
-      changed ||
-      config.slowStartMs !== before?.slowStartMs ||
-      !isDeepStrictEqual(config.balancing, before?.balancing)
-    );
+    return changed || !isDeepStrictEqual(settingsOf(config), before && settingsOf(before));
   }
 
   /** What the data plane must hear of. */
   #recompute(upstream: Upstream, servers: ServersChanged): ServersChanged {
     const { members } = upstream;
-    const facts = this.#factsOf(upstream);
     if (servers === 'all') {
-      upstream.members = computeMembers(facts);
-      if (carryOver(upstream, members, upstream.members)) upstream.members = computeMembers(facts);
+      const compute = () => computeMembers(this.#factsOf(upstream));
+      upstream.members = compute();
+      if (carryOver(upstream, members, upstream.members)) upstream.members = compute();
+      if (upstream.panic.counts(upstream.config, upstream.members)) upstream.members = compute();
       for (const id of upstream.admitted) {
         if (!upstream.members.has(id)) upstream.admitted.delete(id);
       }
@@ -344,9 +345,11 @@ export class Table {
       ? [...servers]
       : [...servers].flatMap((id) => namesakes(members, id).map(({ state }) => state.id));
     const last = someOf(members, ids);
-    const next = computeChanged(facts, ids);
+    const next = computeChanged(this.#factsOf(upstream), ids);
     this.#log(upstream, last, next);
-    return settle(upstream, ids, { last, next });
+    const changed = settle(upstream, ids, { last, next });
+    const isTurned = upstream.panic.moves(upstream.config, last, someOf(members, ids));
+    return isTurned && this.#recompute(upstream, 'all') === 'all' ? 'all' : changed;
   }
 
   #log(
@@ -359,7 +362,8 @@ export class Table {
     }
   }
 
-  #factsOf({ config, members, registered, overrides, verdicts, admitted }: Upstream): Facts {
+  #factsOf(upstream: Upstream): Facts {
+    const { config, members, registered, overrides, verdicts, admitted, panic } = upstream;
     return {
       config,
       registered,
@@ -367,6 +371,7 @@ export class Table {
       addresses: this.#options.addresses,
       checks: (server) => verdicts.get(server)?.checks ?? 'unknown',
       mustPass: (server) => config.check?.defaultDown === true && !admitted.has(server),
+      isPanic: panic.isOn,
       last: members,
       nowMs: Date.now(),
       generation: this.#generation,

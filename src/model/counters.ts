@@ -69,6 +69,8 @@ export type UpstreamCounters = TunnelCounters &
     clientGone: number;
     /** Exchanges that found no eligible server at all; they are in `lost`, too. */
     refused: number;
+    /** Attempts on ejected servers, because no other was left. */
+    lastResorts: number;
     /** Exchanges that wait for their answer now. */
     inFlight: number;
     /** Final statuses sent to clients, by class: index 1 to 5; 0 = other. */
@@ -127,6 +129,7 @@ export function createUpstreamCounters(): UpstreamCounters {
     lost: 0,
     clientGone: 0,
     refused: 0,
+    lastResorts: 0,
     inFlight: 0,
     tunnels: 0,
     ...{ tunnelsEnded: 0, tunnelsClosed: 0, tunnelsCut: 0 },

@@ -75,7 +75,7 @@ test('the table alone says nothing of ejections and limits, and requests alone n
 });
 
 test('capacity is who serves; taken out is whom an operator or a verdict took out', () => {
-  assert.deepEqual(ELIGIBILITIES, ['ok', ...FACTS.map(([reason]) => reason)]);
+  assert.deepEqual(ELIGIBILITIES, ['ok', 'panic', ...FACTS.map(([reason]) => reason)]);
   assert.deepEqual(ELIGIBILITIES.filter(isCapacity), ['ok', 'full']);
   const standings = FACTS.map(([, facts]) => standingOf(judged(facts).state));
   assert.deepEqual(standings.filter(isTakenOut), ['maint', 'drain', 'down']);

@@ -8,6 +8,7 @@ import type { ServerState } from './server.ts';
 /** The CLI, the metrics and the log use the same words. */
 export type Eligibility =
   | 'ok'
+  | 'panic'
   | 'maint'
   | 'drain'
   | 'unresolved'
@@ -22,6 +23,8 @@ export type Standing = Exclude<Eligibility, 'ejected' | 'full'>;
 /** Does a server count when one asks whether there are enough? In the order of the reasons. */
 const CAPACITY: Readonly<Record<Eligibility, boolean>> = {
   ok: true,
+  // Nobody can count on it.
+  panic: false,
   maint: false,
   drain: false,
   unresolved: false,
@@ -32,7 +35,7 @@ const CAPACITY: Readonly<Record<Eligibility, boolean>> = {
   full: true,
 };
 
-/** All words: 'ok' first, then the reasons in their order. */
+/** All words: those that take requests first, then the reasons in their order. */
 export const ELIGIBILITIES = Object.keys(CAPACITY) as readonly Eligibility[];
 
 /** What is judged. The two methods tell what requests found out. */
@@ -47,14 +50,16 @@ export interface Judged {
 export function eligibility(server: Judged, nowMs: number): Eligibility {
   // A server that left the table behaves as a drained one: it finishes what is in flight.
   const standing = server.gone ? 'drain' : standingOf(server.state);
-  return standing === 'ok' ? loadOf(server, nowMs) : standing;
+  if (!isOpenStanding(standing)) return standing;
+  const load = loadOf(server, nowMs);
+  return load === 'ok' ? standing : load;
 }
 
 /** The part of eligibility that only a table update changes. */
 export function standingOf(state: ServerState): Standing {
   if (state.admin !== 'ready') return state.admin;
   if (state.addresses.length === 0) return 'unresolved';
-  if (state.checks === 'down') return 'down';
+  if (state.checks === 'down') return state.isPanic === true ? 'panic' : 'down';
   if (state.checks === 'unknown' && state.mustPass) return 'unchecked';
   return 'ok';
 }
@@ -63,6 +68,11 @@ export function standingOf(state: ServerState): Standing {
 export function loadOf(server: Judged, nowMs: number): 'ok' | 'ejected' | 'full' {
   if (server.isEjected(nowMs)) return 'ejected';
   return server.isFull() ? 'full' : 'ok';
+}
+
+/** True when it may take requests: it is well, or it fails its checks and so do too many others. */
+export function isOpenStanding(word: Eligibility): boolean {
+  return word === 'ok' || word === 'panic';
 }
 
 export function isCapacity(eligibility: Eligibility): boolean {
@@ -76,6 +86,7 @@ export function isTakenOut(standing: Standing): boolean {
 
 const TAKEN_OUT: Readonly<Record<Standing, boolean>> = {
   ok: false,
+  panic: false,
   maint: true,
   drain: true,
   unresolved: false,

@@ -18,4 +18,6 @@ export type ServerState = StateAttributes & {
   readonly checks: Checks;
   /** True when the upstream has checks, and its newcomers take no traffic before they have passed. */
   readonly mustPass: boolean;
+  /** True when it is down by its checks and takes requests, because too few others pass (panic_threshold). */
+  readonly isPanic?: boolean;
 };

@@ -10,6 +10,8 @@ export type UpstreamState = {
   readonly balancing: Balancing;
   /** How long the weight of a server rises after it came back; 0 = off. */
   readonly slowStartMs: number;
+  /** The part of the servers that requests may eject at a time: 0 … 1. Left out: 1. */
+  readonly maxEjected?: number;
   /** In the order of the balancer: config file first, then the registry's keys in byte order. */
   readonly servers: readonly ServerState[];
 };

@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { seededRandom } from '../../test/support/base/random.ts';
 import { FRONT_SOCKET, startNginxFront } from '../../test/support/peers/nginx.ts';
 import { createUpstream, request } from '../../test/support/upstream/builders.ts';
-import { type Balance, ROUND_ROBIN } from '../model.ts';
+import { type Balance, eligibility, ROUND_ROBIN } from '../model.ts';
 import type { Server } from './server.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -96,7 +96,9 @@ test('picks what nginx picks while requests are held and some fail', async (t) =
     const held: { readonly tried: Server[]; begun: Begun }[] = [];
     const compare = (tried: Server[], begun: Begun, step: number): void => {
       const server =
-        tried.length < setup.members.length ? upstream.pick(request(tried), 0) : undefined;
+        tried.length < setup.members.length && isAnyLeft(upstream, tried)
+          ? upstream.pick(request(tried), 0)
+          : undefined;
       assert.equal(begun.name, server?.id ?? '', `step ${step} of ${JSON.stringify(setup)}`);
       if (server !== undefined) held.push({ tried: [...tried, server], begun });
     };
@@ -163,7 +165,7 @@ function createOurs({ balance, members }: Setup): Upstream {
 function ourAttempts(upstream: Upstream, { members }: Setup): string {
   const tried: Server[] = [];
   const tries = members.filter((member) => !member.down).length;
-  while (tried.length < tries) {
+  while (tried.length < tries && isAnyLeft(upstream, tried)) {
     const server = upstream.pick(request(tried), 0);
     if (server === undefined) break;
     tried.push(server);
@@ -172,6 +174,11 @@ function ourAttempts(upstream: Upstream, { members }: Setup): string {
     if (!isDead) break;
   }
   return tried.map((server) => server.id).join('');
+}
+
+/** Where nobody is left nginx gives up, and we try the ejected ones. */
+function isAnyLeft({ servers }: Upstream, tried: readonly Server[]): boolean {
+  return servers.some((server) => eligibility(server, 0) === 'ok' && !tried.includes(server));
 }
 
 /** A request that a server holds; name '' when nginx has answered it with an error. */

@@ -10,8 +10,10 @@ import assert from 'node:assert/strict';
 import {
   createServerCounters,
   type Findings,
+  isOpenStanding,
   type ServerCounters,
   type ServerState,
+  standingOf,
 } from '../model.ts';
 import { rampFactor } from './slow-start.ts';
 
@@ -20,6 +22,13 @@ import { rampFactor } from './slow-start.ts';
  * is counted but ejects no server, because a client can cause it and no other server could take over.
  */
 export type Outcome = 'success' | 'failure' | 'spared' | 'neutral';
+
+/** Who is told when the server is ejected, probed, or takes requests again. */
+type SeesEjections = {
+  struck(server: Server, nowMs: number): void;
+  stays(server: Server, nowMs: number): void;
+  cleared(server: Server): void;
+};
 
 export class Server {
   readonly id: string;
@@ -49,6 +58,7 @@ export class Server {
 
   readonly #onIdle: (server: Server) => void;
   readonly #onNews: (server: Server) => void;
+  readonly #ejections: SeesEjections;
   #state: ServerState;
   #inFlight = 0;
   #gone = false;
@@ -62,6 +72,8 @@ export class Server {
   /** When the last failure was, and when the server was last picked after a fail_timeout. */
   #failedMs = Number.NEGATIVE_INFINITY;
   #probedMs = Number.NEGATIVE_INFINITY;
+  /** It was taken while it was out, and has not failed since. */
+  #isOnTrial = false;
   #rampFromMs = 0;
   /** When the slow start began; 0 = there is none. */
   #rampMs = 0;
@@ -72,6 +84,7 @@ export class Server {
     readonly onIdle: (server: Server) => void;
     /** Called when something that is reported of it changes, at least until it is `isNews`. */
     readonly onNews: (server: Server) => void;
+    readonly ejections: SeesEjections;
   }) {
     this.id = options.state.id;
     this.host = options.state.host;
@@ -80,6 +93,7 @@ export class Server {
     this.#state = options.state;
     this.#onIdle = options.onIdle;
     this.#onNews = options.onNews;
+    this.#ejections = options.ejections;
     this.effective = options.state.weight;
   }
 
@@ -155,13 +169,31 @@ export class Server {
 
   /** The balancer chose it. While ejected, one request per fail_timeout gets through as a probe. */
   take(nowMs: number): void {
-    if (nowMs - this.#probedMs > this.#state.failTimeoutMs) this.#probedMs = nowMs;
+    if (nowMs - this.#probedMs > this.#state.failTimeoutMs) {
+      this.#probedMs = nowMs;
+      if (this.#isStruck()) this.#ejections.struck(this, nowMs);
+    }
     if (!this.isNews) this.#onNews(this);
     this.#inFlight += 1;
     if (this.tally !== undefined) this.tally.inFlight += 1;
     const { lane } = this;
     if (lane !== undefined && (lane.isOfOneLoad || this.isFull())) lane.drop(this);
     this.counters.attempts += 1;
+  }
+
+  /** It is ejected, and taken because no other server is left. An answer brings it back at once. */
+  takeAsLast(nowMs: number): void {
+    this.#probedMs = nowMs;
+    this.#isOnTrial = true;
+    this.#ejections.struck(this, nowMs);
+    this.take(nowMs);
+  }
+
+  /** It takes requests again, because too many are ejected. The next failure ejects it once more. */
+  pardon(): void {
+    this.#fails = Math.max(0, this.#state.maxFails - 1);
+    this.#ejections.cleared(this);
+    if (!this.isNews) this.#onNews(this);
   }
 
   /** Reports how an attempt ended, exactly once for each pick. `reason`: why it failed, for people. */
@@ -176,7 +208,11 @@ export class Server {
     else if (outcome === 'success') this.#failedInARow = 0;
     // A success clears the failures only when the server was probed after the last one, so that an
     // answer which was already under way when others failed does not.
-    if (outcome === 'success' && this.#failedMs < this.#probedMs) this.#fails = 0;
+    if (outcome === 'success' && (this.#failedMs < this.#probedMs || this.#isOnTrial)) {
+      if (this.#isStruck()) this.#ejections.cleared(this);
+      this.#isOnTrial = false;
+      this.#fails = 0;
+    }
     if (this.#inFlight === 0 && (this.#gone || this.#state.admin !== 'ready')) this.#onIdle(this);
   }
 
@@ -195,13 +231,15 @@ export class Server {
     this.#fails += 1;
     this.#failedMs = nowMs;
     this.#probedMs = nowMs;
+    this.#isOnTrial = false;
     if (maxFails > 0) {
       this.effective = Math.max(0, this.effective - Math.trunc(weight / maxFails));
     }
+    if (this.#isStruck()) this.#ejections.struck(this, nowMs);
   }
 
   /** Takes over the facts of a new table. Only the upstream calls this. */
-  update(next: ServerState, options: { readonly alone: boolean }): void {
+  update(next: ServerState, options: { readonly alone: boolean; readonly nowMs: number }): void {
     const last = this.#state;
     const rejoins = this.#gone;
     if (!this.isNews) this.#onNews(this);
@@ -210,6 +248,7 @@ export class Server {
     this.#alone = options.alone;
     const cameBack =
       rejoins ||
+      (isOpenStanding(standingOf(next)) && !isOpenStanding(standingOf(last))) ||
       (next.admin === 'ready' && last.admin !== 'ready') ||
       (next.checks === 'up' && last.checks !== 'up') ||
       next.addresses[0] !== last.addresses[0];
@@ -225,12 +264,15 @@ export class Server {
       this.effective = next.weight;
       this.current = 0;
     }
+    if (this.#isStruck()) this.#ejections.stays(this, options.nowMs);
+    else this.#ejections.cleared(this);
   }
 
   /** The server left the table. Only the upstream calls this. */
   leave(): void {
     this.#gone = true;
     this.#rampMs = 0;
+    this.#ejections.cleared(this);
     if (!this.isNews) this.#onNews(this);
   }
 
@@ -240,7 +282,15 @@ export class Server {
     this.#rampFromMs = nowMs;
   }
 
+  /** It may take requests, and failed so often that it is ejected, or is now probed. */
+  #isStruck(): boolean {
+    const { maxFails } = this.#state;
+    if (maxFails === 0 || this.#fails < maxFails || this.#gone) return false;
+    return isOpenStanding(standingOf(this.#state));
+  }
+
   #forgive(): void {
+    this.#isOnTrial = false;
     this.#fails = 0;
     this.#failedInARow = 0;
     this.#failedMs = Number.NEGATIVE_INFINITY;

@@ -3,7 +3,6 @@
 // atomic (choose and count in one step, no await), allocates nothing, and never throws.
 
 import {
-  copyServerCounters,
   createUpstreamCounters,
   type ExchangeResult,
   eligibility,
@@ -19,8 +18,10 @@ import {
 } from '../model.ts';
 import type { Balanced, Balancer } from './balancing/balancer.ts';
 import { createBalancer, createEmptyBalancer } from './balancing/methods.ts';
-import { isOpen } from './balancing/open-servers.ts';
+import { isOpen, isOpenState, mayTake } from './balancing/open-servers.ts';
 import { StickyServers } from './balancing/sticky.ts';
+import { Ejections } from './ejections.ts';
+import { figuresOf } from './figures.ts';
 import { GapTracker } from './gaps.ts';
 import { refusal, retryAfterSeconds } from './refusal.ts';
 import { type Outcome, Server } from './server.ts';
@@ -38,7 +39,8 @@ export class Upstream {
   /** Exchanges whose request is here in full and whose response has not begun. */
   #waiting = 0;
   #list = new ServerList();
-  #settings = { balancing: ROUND_ROBIN, slowStartMs: 0 };
+  #settings = { balancing: ROUND_ROBIN, slowStartMs: 0, maxEjected: 1 };
+  readonly #ejections = new Ejections();
   /** How many of the servers may take requests, as far as the table says. */
   #open = 0;
   /** The servers that an operator took out. */
@@ -99,16 +101,24 @@ export class Upstream {
 
   /**
    * The server for the next attempt. Its inFlight and attempts are raised already; settle it once. The
-   * backups take part only when no primary is eligible. Undefined: see `refusal`.
+   * backups take part only when no primary is eligible, and the ejected ones when nobody else is left.
+   * Undefined: see `refusal`.
    */
   pick(request: Balanced, nowMs: number): Server | undefined {
-    const server =
-      this.#sticky?.pick(request, nowMs) ??
-      this.#primaries.pick(request, nowMs) ??
-      this.#backups.pick(request, nowMs);
-    if (server !== undefined) server.take(nowMs);
-    else if (request.tried.length === 0) this.counters.refused += 1;
-    return server;
+    if (!this.#ejections.areAll(nowMs)) {
+      const server =
+        this.#sticky?.pick(request, nowMs) ??
+        this.#primaries.pick(request, nowMs) ??
+        this.#backups.pick(request, nowMs);
+      server?.take(nowMs);
+      if (server !== undefined) return server;
+    }
+    const last = this.#ejections.next(request.tried);
+    if (last !== undefined) {
+      last.takeAsLast(nowMs);
+      this.counters.lastResorts += 1;
+    } else if (request.tried.length === 0) this.counters.refused += 1;
+    return last;
   }
 
   /** An attempt on a server that `pick` chose has ended. `tookMs`: until the head of the answer. */
@@ -124,7 +134,7 @@ export class Upstream {
 
   /** True when another server may take the requests that `server` would lose if it were ejected. */
   hasOther(server: Server, nowMs: number): boolean {
-    return this.servers.some((other) => other !== server && eligibility(other, nowMs) === 'ok');
+    return this.servers.some((other) => other !== server && mayTake(other, [], nowMs));
   }
 
   /** Why `pick` found no server, in words for the log. */
@@ -193,23 +203,7 @@ export class Upstream {
   }
 
   figures(nowMs: number): UpstreamFigures {
-    return {
-      name: this.name,
-      counters: {
-        ...this.counters,
-        statuses: [...this.counters.statuses],
-        durations: [...this.counters.durations],
-      },
-      servers: [...this.servers, ...this.#leaving.values()].map((server) => ({
-        id: server.id,
-        gone: server.gone,
-        inFlight: server.inFlight,
-        eligibility: eligibility(server, nowMs),
-        fails: server.fails,
-        findings: server.findings(nowMs),
-        counters: copyServerCounters(server.counters),
-      })),
-    };
+    return figuresOf(this, [...this.servers, ...this.#leaving.values()], nowMs);
   }
 
   /**
@@ -222,21 +216,21 @@ export class Upstream {
     const known = new Map(this.servers.map((server) => [server.id, server]));
     const next = new Map<string, Server>();
     // No other server could take over: all others are out by intent or by their checks.
-    const isAlone = state.servers.filter((entry) => standingOf(entry) === 'ok').length === 1;
+    const isAlone = state.servers.filter(isOpenState).length === 1;
     for (const entry of state.servers) {
       // Two entries with one id would count one server twice, so the first wins.
       if (next.has(entry.id)) continue;
       const server = known.get(entry.id) ?? this.#rejoin(entry.id) ?? this.#join(entry);
-      server.update(entry, { alone: isAlone && standingOf(entry) === 'ok' });
+      server.update(entry, { alone: isAlone && isOpenState(entry), nowMs });
       next.set(entry.id, server);
       known.delete(entry.id);
     }
     const left = [...known.values()];
     for (const server of left) this.#leave(server);
     this.#list = new ServerList(next.values());
-    this.#settings = { balancing: state.balancing, slowStartMs: state.slowStartMs };
-    const open = this.servers.filter(isOpen);
-    this.#open = open.length;
+    const { balancing, slowStartMs, maxEjected = 1 } = state;
+    this.#settings = { balancing, slowStartMs, maxEjected };
+    this.#setOpen(this.servers.filter(isOpen).length);
     const primaries = this.servers.filter((server) => !server.state.backup);
     const backups = this.servers.filter((server) => server.state.backup);
     for (const tier of [primaries, backups]) {
@@ -265,7 +259,7 @@ export class Upstream {
     for (const server of leavers) open -= Number(isOpen(server));
     for (const state of states) {
       const server = this.#list.get(state.id);
-      open += Number(standingOf(state) === 'ok') - Number(server !== undefined && isOpen(server));
+      open += Number(isOpenState(state)) - Number(server !== undefined && isOpen(server));
     }
     // When only one server is left, or a second one joins it, other rules of ejection hold. And some
     // changes concern the whole tier. In both cases all servers are looked at anew.
@@ -275,13 +269,13 @@ export class Upstream {
       const servers = this.#list.statesWith(change);
       return [...this.apply({ name: this.name, ...this.#settings, servers }, nowMs)];
     }
-    this.#open = open;
+    this.#setOpen(open);
     for (const server of leavers) {
       if (isOpen(server)) this.#balancerOf(server).remove(server);
       this.#list.remove(server);
       this.#leave(server);
     }
-    const servers = this.#updated(change, open === 1);
+    const servers = this.#updated(change, open === 1, nowMs);
     const opened = servers.filter(isOpen);
     for (const isBackup of [false, true]) {
       const tier = opened.filter((server) => server.state.backup === isBackup);
@@ -297,7 +291,11 @@ export class Upstream {
   }
 
   /** Gives the servers their states, and newcomers their places, from the first to the last. */
-  #updated({ servers: states, places = [] }: UpstreamChange, isAlone: boolean): readonly Server[] {
+  #updated(
+    { servers: states, places = [] }: UpstreamChange,
+    isAlone: boolean,
+    nowMs: number,
+  ): readonly Server[] {
     const order = [...states.keys()].sort((a, b) => (places[a] ?? 0) - (places[b] ?? 0));
     return order.flatMap((at) => {
       const [state, place] = [states[at], places[at]];
@@ -309,9 +307,14 @@ export class Upstream {
         if (place === undefined) throw new Error(`server ${state.id}: changed, and not listed`);
         this.#list.insert(place, server);
       }
-      server.update(state, { alone: isAlone && standingOf(state) === 'ok' });
+      server.update(state, { alone: isAlone && isOpenState(state), nowMs });
       return [server];
     });
+  }
+
+  #setOpen(open: number): void {
+    this.#open = open;
+    this.#ejections.bound(open, this.#settings.maxEjected);
   }
 
   #balance(state: UpstreamState, servers: readonly Server[], before: Balancer): Balancer {
@@ -333,6 +336,7 @@ export class Upstream {
         this.#onIdle(idle);
       },
       onNews: this.note,
+      ejections: this.#ejections,
     });
     this.note(server);
     if (!this.#isStarting) this.#returning.add(server);
@@ -360,6 +364,7 @@ export class Upstream {
     how: { readonly isCarried: boolean; readonly slowStartMs: number; readonly nowMs: number },
   ): void {
     for (const server of tier) {
+      if (server.state.isPanic === true) continue;
       if (this.#returning.delete(server) && how.isCarried)
         server.rampUp(how.slowStartMs, how.nowMs);
     }
@@ -386,7 +391,7 @@ export class Upstream {
     const last = this.#list.get(next.id)?.state;
     if (last === undefined) return false;
     if (last.backup !== next.backup) return true;
-    const isInBoth = standingOf(last) === 'ok' && standingOf(next) === 'ok';
+    const isInBoth = isOpenState(last) && isOpenState(next);
     return last.weight !== next.weight && !isInBoth;
   }
 }

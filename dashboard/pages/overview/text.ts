@@ -5,7 +5,7 @@ import { words } from '../../text.ts';
 
 const ZH: Readonly<Record<Attention['code'], (subject: string, detail: string) => string>> = {
   registry_away: (_, why) => `注册中心无响应：${why}。流量继续使用最后已知的服务器`,
-  none_eligible: (name) => `${name}：没有可用的服务器，所有请求都得到 503`,
+  none_eligible: (name) => `${name}：没有正常的服务器`,
   list_held: (name, why) => `${name}：保留旧列表：${why}`,
   records_unreadable: (name, why) => `${name}：有无法读取的记录：${why}`,
   servers_out: (name, which) => `${name}：自动摘除的服务器：${which}`,

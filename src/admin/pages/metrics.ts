@@ -307,6 +307,10 @@ const UPSTREAM_COUNTERS: Record<keyof UpstreamCounters, CounterMetric | null> = 
     name: 'sluice_upstream_refused_total',
     help: 'Requests that found no eligible server.',
   },
+  lastResorts: {
+    name: 'sluice_upstream_last_resorts_total',
+    help: 'Attempts on ejected servers, because no other was left.',
+  },
   retried: { name: 'sluice_upstream_retried_total', help: 'Requests with over one attempt.' },
   tunnels: { name: 'sluice_upstream_tunnels_total', help: 'Upgraded connections opened.' },
   tunnelsEnded: tunnelResults('ended'),

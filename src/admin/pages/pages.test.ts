@@ -203,6 +203,7 @@ test('the metrics carry what was counted, buckets cumulative', async () => {
           tunnelsCut: 2,
           ...{ tunnelsClosed: 1, streams: 9, streamsEnded: 2, streamsClosed: 3, streamsCut: 1 },
           refused: 2,
+          lastResorts: 0,
           inFlight: 0,
           statuses: [0, 0, 4, 0, 0, 1],
           durations,

@@ -26,7 +26,8 @@ export function defineStatus(verb: Command): void {
       `
 STATE is ok, or why the server takes no new requests: maint, drain,
 unresolved (its name has no address), down (failed its checks), unchecked (has
-not passed yet), ejected (failed requests), full.
+not passed yet), ejected (failed requests), full. In panic are servers that
+fail their checks and take requests, because too few pass (panic_threshold).
 
 Examples:
   $ sluice status

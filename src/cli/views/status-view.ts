@@ -149,8 +149,15 @@ function upstreamView(
   const count = `${upstream.eligible} of ${upstream.servers.length} eligible`;
   const isEmpty = upstream.eligible === 0;
   const failing = upstream.servers.filter((server) => stateOf(server) === 'failing').length;
+  const tried = isEmpty && upstream.servers.some(({ eligibility }) => eligibility === 'ejected');
+  const panic = upstream.servers.some(({ eligibility }) => eligibility === 'panic');
+  const remarks = [
+    failing === 0 ? '' : `, ${failing} failing`,
+    panic ? ', panic: too few pass, so those that fail take requests' : '',
+    tried ? ', the ejected ones are tried' : '',
+  ].join('');
   const lines = [
-    `${paint('bold', upstream.name)}  ${upstream.balance}, ${paint(isEmpty ? 'red' : 'green', count)}${failing === 0 ? '' : paint('red', `, ${failing} failing`)}`,
+    `${paint('bold', upstream.name)}  ${upstream.balance}, ${paint(isEmpty ? 'red' : 'green', count)}${remarks === '' ? '' : paint('red', remarks)}`,
   ];
   if (upstream.servers.length === 0) lines.push(`  ${empty}`);
   else {
@@ -204,6 +211,7 @@ const COLOURS: Readonly<Record<State, 'red' | 'yellow' | 'dim' | null>> = {
   maint: 'yellow',
   drain: 'yellow',
   unresolved: 'yellow',
+  panic: 'red',
   down: 'red',
   unchecked: 'yellow',
   ejected: 'red',
@@ -280,6 +288,8 @@ const REASONS: Readonly<Record<Eligibility, (server: ServerDocument, nowMs: numb
   drain: intentOf,
   maint: intentOf,
   unresolved: () => 'its name has no address; check the name and the DNS of this machine',
+  panic: ({ checkReason }) =>
+    `check failed: ${checkReason}; takes requests, because too few pass (panic_threshold)`,
   down: ({ checkReason }) => `check failed: ${checkReason}`,
   unchecked: ({ checkReason }) =>
     checkReason === '' ? 'not probed yet' : `has not passed yet: ${checkReason}`,

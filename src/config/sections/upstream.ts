@@ -16,6 +16,7 @@ import {
   integer,
   onOff,
   optionalChoice,
+  percent,
   size,
   text,
 } from './values.ts';
@@ -88,6 +89,16 @@ export const upstreamSchema = section('A named group of interchangeable servers.
     about: 'Ramp of the weight after a server joins or comes back; never at our own start.',
     initial: '0s',
     least: '0',
+  }),
+  max_ejected: percent({
+    about:
+      'The part of the servers that failed requests may eject at a time, at least one. When one more fails, the one that was ejected first returns. Ejected servers are tried all the same before a request is refused.',
+    initial: '100%',
+  }),
+  panic_threshold: percent({
+    about:
+      'When a smaller part than this of the servers that you have in passes the checks, those that fail take requests, too. `0%`: never. See health.md.',
+    initial: '0%',
   }),
   request_buffering: size({
     about:

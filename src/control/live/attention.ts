@@ -51,7 +51,10 @@ function ofUpstream(upstream: UpstreamDocument, nowMs: number): readonly Attenti
   const { name, eligible, servers, problems } = upstream;
   const found: Attention[] = [];
   if (eligible === 0 && servers.length > 0) {
-    const text = `${name}: no server is eligible, so its requests are answered with 503`;
+    const isTried = servers.some(({ eligibility }) => /^(?:ejected|panic)$/.test(eligibility));
+    const text = isTried
+      ? `${name}: all servers fail; requests are tried on them all the same`
+      : `${name}: no server is eligible, so its requests are answered with 503`;
     found.push(one('bad', 'none_eligible', name, { text }));
   }
   const held = problems.find(({ server, key }) => server === '' && key === '');
@@ -67,10 +70,10 @@ function ofUpstream(upstream: UpstreamDocument, nowMs: number): readonly Attenti
     found.push(one('warn', 'records_unreadable', name, { text, detail, count: unread.length }));
   }
   const sick = servers.filter(({ eligibility }) =>
-    /^(?:down|ejected|unresolved)$/.test(eligibility),
+    /^(?:down|panic|ejected|unresolved)$/.test(eligibility),
   );
   if (sick.length > 0) {
-    const text = `${name}: ${sick.length} of ${servers.length} servers take no requests by themselves: ${names(sick)}`;
+    const text = `${name}: ${sick.length} of ${servers.length} servers fail or take no requests by themselves: ${names(sick)}`;
     found.push(one('warn', 'servers_out', name, { text, detail: names(sick), count: sick.length }));
   }
   const forgotten = servers.filter(

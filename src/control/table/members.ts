@@ -48,6 +48,8 @@ export type Facts = {
   readonly checks: (server: string) => Checks;
   /** True: the server takes no requests before it has passed its checks. */
   readonly mustPass: (server: string) => boolean;
+  /** Servers that are down by their checks take requests. */
+  readonly isPanic: boolean;
   /** The addresses of a host name. */
   readonly addresses: (name: string) => readonly string[];
   /** The members before this change. Some of their times must stay as they are. */
@@ -90,8 +92,13 @@ export function upstreamState(
   config: UpstreamConfig,
   members: ReadonlyMap<string, Member>,
 ): UpstreamState {
-  const { name, balancing, slowStartMs } = config;
-  return { name, balancing, slowStartMs, servers: [...members.values()].map(({ state }) => state) };
+  const servers = [...members.values()].map(({ state }) => state);
+  return { name: config.name, ...settingsOf(config), servers };
+}
+
+/** What the data plane has of the upstream itself. */
+export function settingsOf({ balancing, slowStartMs, maxEjected }: UpstreamConfig) {
+  return { balancing, slowStartMs, maxEjected };
 }
 
 /** True when the data plane would see no difference. */
@@ -198,12 +205,14 @@ function computeMember(record: Record, facts: Facts): Member {
   const wanted = stricterAdmin(override ?? READY, recorded);
   // Down since it was first seen down, not since the last time it was looked at.
   const admin = before !== undefined && isSameIntent(before.admin, wanted) ? before.admin : wanted;
+  // In maint nothing is known of a server: it will probably be another process afterwards.
+  const checks = override?.state === 'maint' ? 'unknown' : facts.checks(id);
   return {
     state: {
       ...place,
       admin: admin.state,
-      // In maint nothing is known of a server: it will probably be another process afterwards.
-      checks: override?.state === 'maint' ? 'unknown' : facts.checks(id),
+      checks,
+      ...(facts.isPanic && checks === 'down' ? { isPanic: true } : {}),
       mustPass: facts.mustPass(id),
     },
     source: record.source,
@@ -239,6 +248,7 @@ function isSameState(a: ServerState, b: ServerState): boolean {
     a.admin === b.admin &&
     a.checks === b.checks &&
     a.mustPass === b.mustPass &&
+    a.isPanic === b.isPanic &&
     a.host === b.host &&
     isSameList(a.addresses, b.addresses) &&
     a.port === b.port

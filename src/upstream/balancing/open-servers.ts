@@ -1,17 +1,23 @@
 // What a balancer asks about a server: is it open for requests at all, and may it take this one. And the
 // list that a balancer keeps of those that are open.
 
-import { eligibility, standingOf } from '../../model.ts';
+import { eligibility, isOpenStanding, type ServerState, standingOf } from '../../model.ts';
 import type { Server } from '../server.ts';
 
 /** As far as the table says; the answer holds until the next table. */
 export function isOpen(server: Server): boolean {
-  return standingOf(server.state) === 'ok';
+  return isOpenState(server.state);
+}
+
+export function isOpenState(state: ServerState): boolean {
+  return isOpenStanding(standingOf(state));
 }
 
 /** Eligible, and not tried by this request before. */
 export function mayTake(server: Server, tried: readonly Server[], nowMs: number): boolean {
-  return eligibility(server, nowMs) === 'ok' && (tried.length === 0 || !tried.includes(server));
+  return (
+    isOpenStanding(eligibility(server, nowMs)) && (tried.length === 0 || !tried.includes(server))
+  );
 }
 
 /** Puts the server where it stands in the order of the table. */

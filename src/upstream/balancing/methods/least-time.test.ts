@@ -103,8 +103,8 @@ test('least_time forgets the times of a process that was taken out', () => {
   assert.equal(again.servers.length, 2);
   const [slow] = upstream.servers;
   assert(slow !== undefined);
-  slow.update({ ...slow.state, admin: 'drain' }, { alone: false });
-  slow.update({ ...slow.state, admin: 'ready' }, { alone: false });
+  slow.update({ ...slow.state, admin: 'drain' }, { alone: false, nowMs: 0 });
+  slow.update({ ...slow.state, admin: 'ready' }, { alone: false, nowMs: 0 });
   assert.equal(pick(upstream, 0), slow);
 });
 
