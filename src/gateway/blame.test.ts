@@ -161,10 +161,12 @@ test('one request counts against one server, however many it tries', async (t) =
   assert.deepEqual(failsOf(gateway), [1, 0, 0]);
 });
 
-test('a server that nobody can reach is ejected, also as the last one', async (t) => {
+test('a server that nobody can reach is ejected, also as the last one, and is tried on as such', async (t) => {
   const gateway = await startGateway(t, [await closedPort(), await closedPort()]);
   assert.match(await ask(t, gateway.port), /^HTTP\/1\.1 502 /);
-  assert.match(await ask(t, gateway.port), /^HTTP\/1\.1 503 /);
+  assert.deepEqual(failsOf(gateway), [1, 1]);
+  assert.match(await ask(t, gateway.port), /^HTTP\/1\.1 502 /);
+  assert.deepEqual(failuresOf(gateway), [2, 2]);
 });
 
 /** Half a response, then the end of the connection when `when` says so. */

@@ -299,3 +299,17 @@ test('a record in the registry cannot move the cursor of a terminal', () => {
   assert.ok(!/[\x1b\r]/.test(view));
   assert.ok(view.includes('problem: a  b [H: no'));
 });
+
+test('panic and a pool of nothing but ejected servers are said beside its name', () => {
+  const [app] = STATUS.upstreams;
+  assert(app !== undefined);
+  const of = (eligibility: ServerDocument['eligibility'], checkReason = ''): string => {
+    const servers = [{ ...SERVER, eligibility, checkReason }];
+    const upstreams = [{ ...app, eligible: 0, servers }];
+    return statusView({ ...STATUS, upstreams }, { nowMs: NOW, paint: (_, text) => text, width: 0 });
+  };
+  assert.match(of('ejected'), /^app {2}round_robin, 0 of 1 eligible, the ejected ones are tried$/m);
+  const panic = of('panic', '500 in 1ms, not expected');
+  assert.match(panic, /0 of 1 eligible, panic: too few pass, so those that fail take requests$/m);
+  assert.match(panic, /panic .*check failed: 500 in 1ms, not expected; takes requests, because/);
+});
