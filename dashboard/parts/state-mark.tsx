@@ -30,7 +30,7 @@ const SHAPES: Readonly<Record<Eligibility, ComponentChildren>> = {
   unchecked: <circle cx="6" cy="6" r="4.2" fill="none" stroke="currentColor" stroke-width="1.6" />,
   ejected: <path d="M6 .8 11.4 11H.6Z" />,
   unresolved: <path d="M6 .6 11.4 6 6 11.4.6 6Z" />,
-  panic: <path d="M5 .8h2v6.6H5Zm0 8.2h2v2.2H5Z" />,
+  panic: <path d="M6 .8 11.4 11H.6Z" />,
   down: (
     <path d="m2.2.8 3.8 3.8L9.8.8l1.4 1.4L7.4 6l3.8 3.8-1.4 1.4L6 7.4l-3.8 3.8L.8 9.8 4.6 6 .8 2.2Z" />
   ),
@@ -62,5 +62,6 @@ export function Shape({ state }: { readonly state: Eligibility }) {
 }
 
 export function wordOf(state: Eligibility): string {
-  return common().states[state] ?? state;
+  const words: Readonly<Partial<Record<Eligibility, string>>> = common().states;
+  return words[state] ?? state;
 }

@@ -13,7 +13,7 @@ export type StateWindow = {
 export type StateNow = { readonly state: string; readonly sinceMs: number };
 
 /** It takes requests, has not had its first check, or is not there. */
-const TAKES = new Set(['ok', 'panic', 'full', 'unchecked', '']);
+const TAKES = new Set(['ok', 'full', 'unchecked', '']);
 
 /**
  * `now`: of the servers of the pool, for those that had no mark in the time that is shown: it was so before, too.
