@@ -14,6 +14,7 @@ import * as throughput from './throughput.ts';
 /** In the order of the page. A bench exports `run(): Promise<string>`, a Markdown section. */
 const BENCHES: Readonly<Record<string, string>> = {
   throughput: 'Requests per CPU-second',
+  tls: 'TLS',
   tail: 'The slowest of a hundred, at half load',
   'before-after': 'Before and after',
   'change-cost': 'What a change costs',

@@ -26,6 +26,8 @@ export type Lab = {
   readonly servers: readonly number[];
   /** Sluice and nginx write an access log, in the way that each does it best. */
   readonly accessLog?: boolean;
+  /** Clients come by TLS: paths of PEM files. `both`: certificate and key in one, as haproxy wants them. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly both: string };
 };
 
 /** Idle server connections that nginx keeps: as many as the most clients of a load. */
@@ -53,7 +55,7 @@ export async function startSluice(name: string, lab: Lab, project?: string): Pro
     prefix: lab.prefix,
     ...(project === undefined ? {} : { project }),
     config: (ports) => `
-${basicConfig(ports)}limits: { keepalive_requests: 1000000000 }
+${basicConfig(ports, lab.tls)}limits: { keepalive_requests: 1000000000 }
 proxy: { access_log: ${lab.accessLog === true ? 'access.log' : 'off'} }
 upstreams:
   app: { registry: off, servers: [${lab.servers.map((port) => `127.0.0.1:${port}`).join(', ')}] }
@@ -70,11 +72,18 @@ upstreams:
 
 async function startProxy(name: string, body: string, lab: Lab): Promise<Contender | undefined> {
   const servers = lab.servers.map((server) => `server 127.0.0.1:${server};`).join(' ');
+  const { tls } = lab;
+  // A cache and tickets, as everybody has them.
+  const ssl =
+    tls === undefined
+      ? ''
+      : ` ssl; ssl_certificate ${tls.cert}; ssl_certificate_key ${tls.key}; ssl_protocols TLSv1.2 TLSv1.3;
+      ssl_session_cache shared:tls:10m; ssl_session_timeout 4h`;
   const found = await nginx(
     lab,
     name,
     (listen) => `upstream app { ${servers} keepalive ${KEEPALIVE}; keepalive_requests 1000000000; }
-    server { listen 127.0.0.1:${listen}; location / { ${body}
+    server { listen 127.0.0.1:${listen}${ssl}; location / { ${body}
       proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header X-Forwarded-For $remote_addr; } }`,
   );
@@ -137,7 +146,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend in
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port}${lab.tls === undefined ? '' : ` ssl crt ${lab.tls.both} alpn http/1.1`}
   default_backend app
 backend app
   balance roundrobin
@@ -169,11 +178,11 @@ async function startScript(name: string, lab: Lab): Promise<Contender> {
 }
 
 /** How every Sluice under test starts: one worker, everything on free ports, little logging. */
-export function basicConfig({ gateway, admin, registry }: Ports): string {
+export function basicConfig({ gateway, admin, registry }: Ports, tls?: Lab['tls']): string {
   return `state_dir: state
 workers: 1
 log_level: warn
-listen: 127.0.0.1:${gateway}
+listen: [{ address: "127.0.0.1:${gateway}"${tls === undefined ? '' : `, tls: { certificates: [{ cert: ${tls.cert}, key: ${tls.key} }] }`} }]
 admin: { listen: 127.0.0.1:${admin} }
 registry: { embedded: { listen: 127.0.0.1:${registry} } }
 `;
