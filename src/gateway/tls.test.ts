@@ -7,7 +7,12 @@ import { after, type TestContext, test } from 'node:test';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { recordingLog } from '../../test/support/base/recording-log.ts';
 import { until } from '../../test/support/base/until.ts';
-import { rawExchange, startGateway, startHello } from '../../test/support/gateway/builders.ts';
+import {
+  rawExchange,
+  startGateway,
+  startHello,
+  startRawServer,
+} from '../../test/support/gateway/builders.ts';
 import {
   anyPair,
   credentialsOf,
@@ -267,6 +272,48 @@ for (const [name, transport] of TRANSPORTS) {
     assert.match(await answered, /hello$/);
   });
 
+  test(`${name}: a tunnel, and its end from either side`, async (t) => {
+    const listener = { id: 'test', host: '127.0.0.1', port: 0, tls: tlsSettings() };
+    const server = await startRawServer(t, (socket, received) => {
+      if (received.endsWith('\r\n\r\n')) {
+        socket.write('HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
+      } else socket.write(`echo ${received.split('\r\n\r\n')[1]}`);
+    });
+    const options = { transport, credentials: credentialsOf() };
+    const { port } = await startGateway(
+      t,
+      [server.port],
+      { listen: [listener] },
+      undefined,
+      options,
+    );
+    const upgrade =
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+    for (const endedBy of ['client', 'server'] as const) {
+      const socket = await dial(t, port);
+      let got = '';
+      socket.on('data', (data) => {
+        got += String(data);
+      });
+      socket.write(upgrade);
+      await until(() => got.includes('\r\n\r\n'));
+      socket.write('frame');
+      await until(() => got.endsWith('echo frame'));
+      if (endedBy === 'client') socket.end();
+      else server.connections.at(-1)?.end();
+      await once(socket, 'end');
+      socket.destroy();
+    }
+  });
+
+  test(`${name}: what was written last arrives before a close over unread bytes`, async (t) => {
+    const { port } = await start(t, { transport });
+    const socket = await dial(t, port);
+    // Refused, while more of it is still on its way.
+    const answer = await ask(socket, `BAD\r\n\r\n${'x'.repeat(500_000)}`);
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+  });
+
   test(`${name}: a session is resumed in another gateway with the same keys, and with an older one`, async (t) => {
     const keys = [48, 48].map((bytes, at) => Buffer.alloc(bytes, at + 1).toString('base64'));
     const [first = '', second = ''] = keys;
@@ -308,4 +355,19 @@ test('a hello takes no certificate of a name that is like one of the prototype',
   const { port } = await start(t, { transport, credentials: credentialsOf([anyPair(), a]) });
   const socket = await dial(t, port, { servername: 'constructor' });
   assert.match(await ask(socket), /hello$/);
+});
+
+test('a thousand idle clients, and each is still served', async (t) => {
+  const [, transport] = TRANSPORTS[0] ?? [];
+  assert(transport !== undefined);
+  const { port, gateway } = await start(t, { transport });
+  const sockets: TLSSocket[] = [];
+  while (sockets.length < 1000) {
+    const some = Array.from({ length: 50 }, () => dial(t, port));
+    sockets.push(...(await Promise.all(some)));
+  }
+  assert.equal(gateway.connections(), 1000);
+  assert.match(await ask(sockets[500] ?? assert.fail()), /hello$/);
+  for (const socket of sockets) socket.destroy();
+  await until(() => gateway.connections() === 0);
 });

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { RawClient, serverState } from '../support/gateway/builders.ts';
+import { frontScheme, RawClient, serverState } from '../support/gateway/builders.ts';
 import {
   converse,
   eventually,
@@ -34,7 +34,7 @@ test('a trusted proxy is believed and appended to', async (t) => {
   assert.deepEqual(values(first, 'via'), ['1.1 b', '1.1 sluice']);
   assert.deepEqual(values(first, 'forwarded'), []);
   assert.deepEqual(values(second, 'x-forwarded-for'), ['127.0.0.1']);
-  assert.deepEqual(values(second, 'x-forwarded-proto'), ['http']);
+  assert.deepEqual(values(second, 'x-forwarded-proto'), [frontScheme]);
 });
 
 test('an address that a client wrote reaches neither X-Real-IP nor the access log', async (t) => {

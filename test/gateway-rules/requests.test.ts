@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type GatewayPatch, RawClient } from '../support/gateway/builders.ts';
+import { frontScheme, type GatewayPatch, RawClient } from '../support/gateway/builders.ts';
 import {
   converse,
   drip,
@@ -99,7 +99,10 @@ async function checkRelayed(
   const [first, second, ...others] = lab.requests.slice(before);
   assert.equal(first?.line, `${line} HTTP/1.1`);
   assert.equal(first.body, expected.body ?? '');
-  for (const field of expected.has) assert.ok(first.fields.includes(field), `lacks ${field}`);
+  for (const each of expected.has) {
+    const field = each.replace(/^(X-Forwarded-Proto: )http$/, `$1${frontScheme}`);
+    assert.ok(first.fields.includes(field), `lacks ${field}`);
+  }
   for (const name of expected.lacks) assert.deepEqual(values(first, name), [], `has ${name}`);
   assert.equal(second?.line, closes ? undefined : `GET ${glued} HTTP/1.1`);
   assert.equal(others.length, 0, 'more requests at the server than were sent');

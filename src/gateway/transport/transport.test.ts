@@ -281,6 +281,18 @@ for (const { name, dialled, accepted } of LANES) {
       assert.equal(isOver, false, 'never taken for complete');
     });
   }
+
+  test(`${name}: a write that the kernel refuses at once ends the connection`, async (t) => {
+    const { connection, peer, events } = await dialled(t);
+    connection.pause();
+    // Nothing is read any more, so that only a write can hear of it.
+    peer.destroy();
+    await once(peer, 'close');
+    const writing = setInterval(() => connection.writeText('x'), 5);
+    t.after(() => clearInterval(writing));
+    await until(() => events.some((event) => event.startsWith('close')));
+    assert.match(events.at(-1) ?? '', /^close (EPIPE|ECONNRESET)$/);
+  });
 }
 
 for (const [name, transport] of TRANSPORTS) {

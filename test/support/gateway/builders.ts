@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import {
   defaultConfig,
   type GatewayConfig,
@@ -14,6 +15,11 @@ import { Gateway, type GatewayOptions } from '../../../src/gateway.ts';
 import { type Balancing, ROUND_ROBIN, type Route, type ServerState } from '../../../src/model.ts';
 import { UpstreamSet } from '../../../src/upstream.ts';
 import { serverState as anyServer } from '../upstream/builders.ts';
+import { credentialsOf, tlsSettings } from './certificates.ts';
+
+/** `SLUICE_FRONT=tls`: the same tests with clients that come by TLS. */
+const isOverTls = process.env['SLUICE_FRONT'] === 'tls';
+export const frontScheme = isOverTls ? 'https' : 'http';
 
 export type GatewayPatch = Partial<Omit<GatewayConfig, 'limits' | 'timeouts'>> & {
   readonly limits?: Partial<GatewayLimits>;
@@ -24,7 +30,12 @@ export function gatewayConfig(patch: GatewayPatch = {}): GatewayConfig {
   const { gateway } = defaultConfig();
   return {
     ...gateway,
-    listen: [{ id: 'test', host: '127.0.0.1', port: 0 }],
+    listen: [
+      {
+        ...{ id: 'test', host: '127.0.0.1', port: 0 },
+        ...(isOverTls ? { tls: tlsSettings() } : {}),
+      },
+    ],
     ...patch,
     limits: { ...gateway.limits, ...patch.limits },
     timeouts: { ...gateway.timeouts, ...patch.timeouts },
@@ -53,7 +64,8 @@ export async function startGateway(
   { balancing = ROUND_ROBIN, ...options }: StartOptions = {},
 ): Promise<TestGateway> {
   const upstreams = new UpstreamSet();
-  const gateway = new Gateway({ config: gatewayConfig(patch), upstreams, ...options });
+  const front = isOverTls ? { credentials: credentialsOf() } : {};
+  const gateway = new Gateway({ config: gatewayConfig(patch), upstreams, ...front, ...options });
   t.after(() => gateway.destroy());
   let generation = 0;
   const setServers = (states: readonly ServerState[]): void => {
@@ -148,6 +160,18 @@ export async function closedPort(): Promise<number> {
   return address !== null && typeof address === 'object' ? address.port : 0;
 }
 
+/** Of a TLSSocket only the socket below can be reset. */
+function secured(plain: Socket): Socket {
+  const socket = connectTls({ socket: plain, rejectUnauthorized: false });
+  plain.on('error', () => {});
+  return Object.assign(socket, {
+    resetAndDestroy: () => {
+      plain.resetAndDestroy();
+      return socket;
+    },
+  });
+}
+
 export class RawClient {
   readonly socket: Socket;
   #text = '';
@@ -156,7 +180,8 @@ export class RawClient {
   readonly #waiting = new Set<() => void>();
 
   constructor(t: TestContext, port: number) {
-    this.socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+    const plain = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+    this.socket = isOverTls ? secured(plain) : plain;
     t.after(() => this.socket.destroy());
     const wake = (): void => {
       for (const check of [...this.#waiting]) check();

@@ -14,11 +14,12 @@ import {
   type Connection,
   type ConnectionHandler,
   DEAF,
+  NO_BYTES,
   QUEUED_MAX,
   type TlsFacts,
 } from '../connection.ts';
-import type { Handles, TcpHandle, WriteRequest } from '../handles.ts';
-import { Scratches, TEXT_BYTES_MAX } from '../scratches.ts';
+import type { Handles, TcpHandle } from '../handles.ts';
+import { Scratches } from '../scratches.ts';
 import { PieceQueue } from './piece-queue.ts';
 import { TlsOwner, tlsEvents } from './tls-events.ts';
 import { factsOf } from './tls-facts.ts';
@@ -219,36 +220,32 @@ export function rawTls(handles: Handles, wrap: WrapTls): AcceptTls {
     // ---- writing ----------------------------------------------------------------------------
 
     write(before: string, buffer: Buffer, start: number, end: number, after: string): boolean {
-      const bodyBytes = end - start;
-      if (bodyBytes === 0) return this.writeText(before + after);
-      if (bodyBytes <= TEXT_BYTES_MAX) {
-        return this.writeText(before + buffer.toString('latin1', start, end) + after);
-      }
+      if (before === '' && start === end && after === '') return !this.#waitsForDrain;
       if (this.#isClosed || this.#isMute) return !this.#waitsForDrain;
       const piece = scratches.fill(before, buffer, start, end, after);
-      if (this.#tls === undefined || this.#isWriting) return this.#keep(Buffer.from(piece));
-      const request = newWrite();
-      return this.#sent(request, this.#tls.writeBuffer(request, piece), piece.length);
+      const tls = this.#tls;
+      if (tls === undefined || this.#isWriting) return this.#keep(Buffer.from(piece));
+      return this.#send(tls, piece);
     }
 
     writeText(text: string): boolean {
-      if (text === '' || this.#isClosed || this.#isMute) return !this.#waitsForDrain;
-      if (this.#tls === undefined || this.#isWriting) {
-        return this.#keep(Buffer.from(text, 'latin1'));
-      }
-      const request = newWrite();
-      return this.#sent(request, this.#tls.writeLatin1String(request, text), text.length);
+      return this.write(text, NO_BYTES, 0, 0, '');
     }
 
-    #sent(request: WriteRequest, code: number, bytes: number): boolean {
-      if (code !== 0) {
-        this.#writeFailed(code);
-        return true;
-      }
+    /** Never as a string: where the kernel refuses it at once, Node uses memory that it has freed. */
+    #send(tls: TlsHandle, piece: Buffer): boolean {
+      const request = newWrite();
       request.connection = this;
       this.#isWriting = true;
+      const code = tls.writeBuffer(request, piece);
+      if (code !== 0) {
+        this.#isWriting = false;
+        this.#writeFailed(code);
+      }
+      // It is over already, where the kernel refused it: `written` has heard of it.
+      if (!this.#isWriting) return true;
       const isTaken = this.#state === 'secured' && this.#tcp.writeQueueSize === 0;
-      this.#sentBytes = isTaken ? 0 : bytes;
+      this.#sentBytes = isTaken ? 0 : piece.length;
       return this.#isThrough();
     }
 
@@ -279,10 +276,8 @@ export function rawTls(handles: Handles, wrap: WrapTls): AcceptTls {
       const tls = this.#tls;
       if (tls === undefined || this.#isWriting || this.#isClosed) return;
       const all = this.#waiting.takeAll();
-      if (all !== undefined) {
-        const request = newWrite();
-        this.#sent(request, tls.writeBuffer(request, all), all.length);
-      } else if (this.#hasEnded) this.#shutDown(tls);
+      if (all !== undefined) this.#send(tls, all);
+      else if (this.#hasEnded) this.#shutDown(tls);
     }
 
     #writeFailed(code: number): void {

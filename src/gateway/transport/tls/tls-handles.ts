@@ -18,7 +18,6 @@ export type TlsHandle = TlsSource & {
   useUserBuffer(buffer: Buffer): void;
   readStart(): number;
   readStop(): number;
-  writeLatin1String(request: WriteRequest, text: string): number;
   writeBuffer(request: WriteRequest, buffer: Uint8Array): number;
   shutdown(request: ShutdownRequest): number;
   /** What was read of the socket before. */
@@ -35,7 +34,7 @@ export type TlsHandle = TlsSource & {
 };
 
 const METHODS = [
-  ...['useUserBuffer', 'readStart', 'readStop', 'writeLatin1String', 'writeBuffer', 'shutdown'],
+  ...['useUserBuffer', 'readStart', 'readStop', 'writeBuffer', 'shutdown'],
   ...['receive', 'setVerifyMode', 'enableCertCb', 'certCbDone', 'setALPNProtocols', 'destroySSL'],
   ...['getALPNNegotiatedProtocol', 'getServername', 'getProtocol', 'getCipher', 'verifyError'],
   ...['isSessionReused', 'getPeerCertificate'],
