@@ -7,4 +7,5 @@ export {
   type PreparedCertificates,
 } from './certificates/keeper.ts';
 export { readListeners } from './certificates/read-listeners.ts';
+export { readUpstreams } from './certificates/read-upstreams.ts';
 export { TICKET_MS } from './certificates/ticket-keys.ts';

@@ -30,5 +30,6 @@ export type {
   SshConfig,
   StaticServer,
   UpstreamConfig,
+  UpstreamTls,
   VerifyConfig,
 } from './config/types.ts';

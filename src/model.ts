@@ -84,5 +84,6 @@ export {
   type CertificatePair,
   type ListenerCredentials,
   NO_CREDENTIALS,
+  type ServerCredentials,
   type TlsCredentials,
 } from './model/tls.ts';

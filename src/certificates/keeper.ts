@@ -7,9 +7,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { SluiceError } from '../base/errors.ts';
 import { FileWatch } from '../base/file-watch.ts';
 import type { Log } from '../base/log.ts';
-import type { ListenerConfig } from '../config.ts';
+import type { GatewayConfig } from '../config.ts';
 import type { CertificateFacts, TlsCredentials } from '../model.ts';
 import { type ReadListeners, readListeners } from './read-listeners.ts';
+import { type ReadUpstreams, readUpstreams } from './read-upstreams.ts';
 import { TicketKeys } from './ticket-keys.ts';
 
 export type CertificateKeeperOptions = {
@@ -21,9 +22,13 @@ export type CertificateKeeperOptions = {
 
 /** What was read for a configuration that is not in force yet. */
 export type PreparedCertificates = {
-  readonly listen: readonly ListenerConfig[];
+  readonly settings: Secured;
   readonly read: ReadListeners;
+  readonly upstreams: ReadUpstreams;
 };
+
+/** Who speaks TLS. */
+type Secured = Pick<GatewayConfig, 'listen' | 'upstreamTls'>;
 
 /** Warnings, such as of a certificate that ends soon, are said again, ms. */
 const SAID_AGAIN_MS = 86_400_000;
@@ -31,8 +36,9 @@ const TIMER_MAX_MS = 3_600_000;
 
 export class CertificateKeeper {
   readonly #options: CertificateKeeperOptions;
-  #listen: readonly ListenerConfig[] = [];
+  #settings: Secured = { listen: [], upstreamTls: {} };
   #listeners: TlsCredentials['listeners'] = {};
+  #upstreams: TlsCredentials['upstreams'] = {};
   #facts: readonly CertificateFacts[] = [];
   /** Undefined as long as no listener has TLS. */
   #tickets: TicketKeys | undefined;
@@ -51,7 +57,11 @@ export class CertificateKeeper {
   }
 
   get credentials(): TlsCredentials {
-    return { listeners: this.#listeners, ticketKeys: this.#tickets?.keys ?? [] };
+    return {
+      listeners: this.#listeners,
+      upstreams: this.#upstreams,
+      ticketKeys: this.#tickets?.keys ?? [],
+    };
   }
 
   get facts(): readonly CertificateFacts[] {
@@ -59,18 +69,22 @@ export class CertificateKeeper {
   }
 
   /** @throws config_invalid, a line for each file that cannot be used */
-  prepare(listen: readonly ListenerConfig[]): PreparedCertificates {
-    const read = readListeners(listen);
-    if (read.problems.length === 0) return { listen, read };
-    throw new SluiceError('config_invalid', read.problems.join('\n'));
+  prepare(settings: Secured): PreparedCertificates {
+    const read = readListeners(settings.listen);
+    const upstreams = readUpstreams(settings.upstreamTls);
+    const problems = [...read.problems, ...upstreams.problems];
+    if (problems.length === 0) return { settings, read, upstreams };
+    throw new SluiceError('config_invalid', problems.join('\n'));
   }
 
   /** The configuration is in force from now on. */
-  use({ listen, read }: PreparedCertificates): void {
-    this.#listen = listen.filter(({ tls }) => tls !== undefined);
+  use({ settings, read, upstreams }: PreparedCertificates): void {
+    const listen = settings.listen.filter(({ tls }) => tls !== undefined);
+    this.#settings = { listen, upstreamTls: settings.upstreamTls };
     this.#trouble = '';
-    this.#take(read);
-    if (this.#listen.length > 0 && this.#tickets === undefined) {
+    this.#upstreams = upstreams.credentials;
+    this.#take(read, upstreams.warnings);
+    if (listen.length > 0 && this.#tickets === undefined) {
       const file = join(this.#options.stateDir, 'tls-ticket-keys.json');
       this.#tickets = new TicketKeys(file, this.#options.log, Date.now());
       this.#schedule();
@@ -85,10 +99,10 @@ export class CertificateKeeper {
     this.#watches = [];
   }
 
-  #take({ credentials, facts, warnings }: ReadListeners): void {
+  #take({ credentials, facts, warnings }: ReadListeners, others: readonly string[]): void {
     this.#listeners = credentials;
     this.#facts = facts;
-    this.#warn(warnings);
+    this.#warn([...warnings, ...others]);
   }
 
   #warn(warnings: readonly string[]): void {
@@ -102,11 +116,7 @@ export class CertificateKeeper {
 
   #watch(): void {
     for (const watch of this.#watches) watch.close();
-    const files = this.#listen.flatMap(({ tls }) =>
-      tls === undefined
-        ? []
-        : [...tls.certificates.flatMap(({ cert, key }) => [cert, key]), tls.clientCa],
-    );
+    const files = filesOf(this.#settings);
     this.#files = [...new Set(files.filter((file) => file !== ''))];
     const byFolder = new Map(this.#files.map((file) => [dirname(file), file]));
     this.#watches = [...byFolder.values()].map((file) => new FileWatch(file, () => this.#look()));
@@ -120,24 +130,35 @@ export class CertificateKeeper {
     if (stamp === this.#stamp && nowMs - this.#readMs < SAID_AGAIN_MS) return;
     this.#stamp = stamp;
     this.#readMs = nowMs;
-    const read = readListeners(this.#listen);
-    const trouble = read.problems.join('\n');
+    const read = readListeners(this.#settings.listen);
+    const others = readUpstreams(this.#settings.upstreamTls);
+    const problems = [...read.problems, ...others.problems];
+    const trouble = problems.join('\n');
     if (trouble !== this.#trouble) {
       this.#trouble = trouble;
-      for (const problem of read.problems) {
+      for (const problem of problems) {
         log.warn({ problem }, 'new certificate not used, the old one stays');
       }
     }
     // Those of a listener are of one moment: a new certificate without its key is no pair.
     const listeners = { ...this.#listeners, ...read.credentials };
-    if (isDeepStrictEqual(listeners, this.#listeners)) return this.#warn(read.warnings);
+    const upstreams = { ...this.#upstreams, ...others.credentials };
+    const changedUpstreams = Object.keys(upstreams).filter(
+      (name) => !isDeepStrictEqual(upstreams[name], this.#upstreams[name]),
+    );
+    if (changedUpstreams.length === 0 && isDeepStrictEqual(listeners, this.#listeners)) {
+      return this.#warn([...read.warnings, ...others.warnings]);
+    }
+    this.#upstreams = upstreams;
     const changed = Object.keys(listeners).filter(
       (id) => !isDeepStrictEqual(listeners[id], this.#listeners[id]),
     );
     const kept = this.#facts.filter(({ listener }) => read.credentials[listener] === undefined);
     const fresh = read.facts.filter(({ listener }) => read.credentials[listener] !== undefined);
-    this.#take({ ...read, credentials: listeners, facts: [...fresh, ...kept] });
-    log.info({ listeners: changed }, 'certificates read again');
+    const facts = [...fresh, ...kept];
+    this.#take({ ...read, credentials: listeners, facts }, others.warnings);
+    const said = { listeners: changed, upstreams: changedUpstreams };
+    log.info(said, 'certificates read again');
     onChange(this.credentials);
   }
 
@@ -148,6 +169,18 @@ export class CertificateKeeper {
       this.#schedule();
     }, dueMs).unref();
   }
+}
+
+function filesOf({ listen, upstreamTls }: Secured): string[] {
+  const listeners = listen.flatMap(({ tls }) =>
+    tls === undefined
+      ? []
+      : [...tls.certificates.flatMap(({ cert, key }) => [cert, key]), tls.clientCa],
+  );
+  return [
+    ...listeners,
+    ...Object.values(upstreamTls).flatMap(({ ca, cert, key }) => [ca, cert, key]),
+  ];
 }
 
 /** Another one when the file, or what a link leads to, is another. */

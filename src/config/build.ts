@@ -11,7 +11,7 @@ import { hooksOf } from './build/hooks.ts';
 import { hostsOf } from './build/hosts.ts';
 import { listenersOf } from './build/listeners.ts';
 import { receiversOf } from './build/notify.ts';
-import { probeOf, type ReadSecret, upstreamOf } from './build/upstream.ts';
+import { probeOf, type ReadSecret, upstreamOf, upstreamTlsOf } from './build/upstream.ts';
 import { instancesOf } from './instances.ts';
 import type { ConfigFile } from './schema.ts';
 import { asksByKeys, type RequestFile } from './sections/check.ts';
@@ -173,6 +173,11 @@ function gatewayOf(
         name,
         { policy: read.policy, graceMs: read.grace, spreadMs: read.spread },
       ]),
+    ),
+    upstreamTls: Object.fromEntries(
+      Object.entries(upstreams).flatMap(([name, { tls }]) =>
+        tls === undefined ? [] : [[name, upstreamTlsOf(tls, folder)]],
+      ),
     ),
     ignoreClientAbort: proxy.ignore_client_abort,
     via: proxy.via,

@@ -105,6 +105,17 @@ export type TracingConfig = {
   readonly service: string;
 };
 
+/** How the servers of an upstream are spoken to over TLS. Paths are absolute; '' = none. */
+export type UpstreamTls = {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  /** The name in the servers' certificates; '' = the host of each. */
+  readonly serverName: string;
+  readonly verify: boolean;
+  readonly minVersion: '1.2' | '1.3';
+};
+
 export type GatewayConfig = {
   readonly listen: readonly ListenerConfig[];
   readonly limits: GatewayLimits;
@@ -121,6 +132,8 @@ export type GatewayConfig = {
   readonly requestBuffering: Readonly<Record<string, number>>;
   /** By upstream: what becomes of tunnels and streams when a server is taken out. */
   readonly longLived: Readonly<Record<string, LongLivedConfig>>;
+  /** Upstreams whose servers speak TLS. */
+  readonly upstreamTls: Readonly<Record<string, UpstreamTls>>;
   /** What becomes of a client's request when it ends its side before the response begins. */
   readonly ignoreClientAbort: 'ask' | 'off' | 'on';
   readonly via: boolean;

@@ -75,6 +75,7 @@ const RULES: Rules<Config> = {
     requestId: ['proxy.request_id'],
     allowTrace: ['proxy.allow_trace'],
     requestBuffering: ['upstreams.*.request_buffering'],
+    upstreamTls: ['upstreams.*.tls'],
     longLived: ['upstreams.*.long_lived'],
     ignoreClientAbort: ['proxy.ignore_client_abort'],
     via: ['proxy.via'],

@@ -3,7 +3,7 @@
 
 import { readCredentials } from '../admin.ts';
 import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
-import { readListeners } from '../certificates.ts';
+import { readListeners, readUpstreams } from '../certificates.ts';
 import type { Config } from '../config.ts';
 import { kindOf } from '../registry.ts';
 
@@ -29,14 +29,17 @@ export function checkFiles({
   };
   const listeners = readListeners(gateway.listen);
   const withFile = (text: string): string => (file === '' ? text : `${file}: ${text}`);
-  problems.push(...listeners.problems.map(withFile));
+  const upstreams = readUpstreams(gateway.upstreamTls);
+  problems.push(...[...listeners.problems, ...upstreams.problems].map(withFile));
   const { tls } = admin;
   if (tls !== null) check('', () => void readCredentials(tls));
   check('registry', () => kindOf(registry.settings).checkFiles(registry.settings));
   for (const { name, settings } of registries) {
     check(`registries.${name}`, () => kindOf(settings).checkFiles(settings));
   }
-  if (problems.length === 0) return listeners.warnings.map(withFile);
+  if (problems.length === 0) {
+    return [...listeners.warnings, ...upstreams.warnings].map(withFile);
+  }
   throw new SluiceError('config_invalid', problems.join('\n'), {
     details: { file, count: problems.length },
   });

@@ -53,7 +53,7 @@ export class LiveConfig {
   /** What `applyConfig` would change; nothing is. @throws as it does */
   async compare(next: Config): Promise<Applied> {
     const { certificates, sockets, table } = this.#parts;
-    certificates.prepare(next.gateway.listen);
+    certificates.prepare(next.gateway);
     (await sockets.prepare(next.gateway.listen)).abandon();
     const { effective: _, ...changes } = compareConfigs(this.#config, next);
     return { ...changes, generation: table.generation };
@@ -62,7 +62,7 @@ export class LiveConfig {
   async #apply(next: Config): Promise<Applied> {
     const { table, names, fleet, sockets, certificates } = this.#parts;
     const { upstreams } = next;
-    const certified = certificates.prepare(next.gateway.listen);
+    const certified = certificates.prepare(next.gateway);
     await names.expect(hostsOf(upstreams, table.memberships), NAMES_DEADLINE_MS);
     const prepared = await sockets.prepare(next.gateway.listen);
     if (this.#isClosed) {

@@ -13,6 +13,7 @@ export {
   type Failure,
   failure,
   isOutOfDescriptors,
+  NO_CREDENTIALS,
   whileSending,
 } from './exchange/retry.ts';
 export type { ServerStream, ServerStreamHandler, ServerStreams } from './exchange/server-stream.ts';

@@ -32,6 +32,7 @@ import { Entrances, Listeners, RAISE, Sockets, socketFields } from './listener.t
 import { RareLine } from './rare-line.ts';
 import { oldestOf, Recorder, RequestIds } from './recorder.ts';
 import { OwnAnswers, type ReadPage, RouteTable } from './routing.ts';
+import { SecuredUpstreams } from './secured-upstreams.ts';
 import { Tracer } from './tracing.ts';
 import { chooseTransport, eventNow, type Transport } from './transport.ts';
 import { Wheel } from './wheel.ts';
@@ -85,11 +86,15 @@ export class Gateway {
     const transport = options.transport ?? chosenTransport(log);
     const wheel = new Wheel(now);
     const sockets = new Sockets(options.descriptors ?? processDescriptors, limits.connectionsMax);
-    const pool = new ConnectionPool({ keepalive: limits.upstreamKeepalive, sockets, wheel });
+    const secured = new SecuredUpstreams();
+    secured.configure(config.upstreamTls);
+    if (options.credentials !== undefined) secured.useCredentials(options.credentials.upstreams);
+    const keepalive = limits.upstreamKeepalive;
+    const pool = new ConnectionPool({ keepalive, sockets, wheel, secured });
     this.#wheel = wheel;
     this.#sockets = sockets;
     this.#http1 = {
-      ...{ log, transport, wheel, pool, now },
+      ...{ log, transport, wheel, pool, secured, now },
       ...http1Settings(config),
       readers: new RequestReaders(),
       noSocket: new RareLine(wheel, (count) =>
@@ -163,6 +168,8 @@ export class Gateway {
     Object.assign(this.#http1, http1Settings(config));
     this.#exchange.config = config;
     this.#entrances.configure(config.listen);
+    this.#http1.secured.configure(config.upstreamTls);
+    this.#http1.pool.secureAnew();
     this.#exchange.longLived.policies = config.longLived;
     this.#exchange.ids.mode = config.requestId;
     this.#sockets.limit(config.limits.connectionsMax);
@@ -175,9 +182,11 @@ export class Gateway {
     this.#exchange.accessLog = accessLogOf(config, this.#http1.log);
   }
 
-  /** For clients that come from now on. */
+  /** For clients that come from now on, and for requests to servers. */
   useCredentials(credentials: TlsCredentials): void {
     this.#entrances.useCredentials(credentials);
+    this.#http1.secured.useCredentials(credentials.upstreams);
+    this.#http1.pool.secureAnew();
   }
 
   #trace(config: GatewayConfig['tracing']): void {

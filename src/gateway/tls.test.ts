@@ -247,7 +247,10 @@ for (const [name, transport] of TRANSPORTS) {
   });
 
   test(`${name}: without credentials nobody gets in`, async (t) => {
-    const { port } = await start(t, { transport, credentials: { listeners: {}, ticketKeys: [] } });
+    const { port } = await start(t, {
+      transport,
+      credentials: { listeners: {}, upstreams: {}, ticketKeys: [] },
+    });
     const socket = connectPlain(port, '127.0.0.1').on('error', () => {});
     await once(socket.resume(), 'close');
   });

@@ -18,5 +18,6 @@ export { eventNow } from './transport/event-clock.ts';
 export { nodeTransport } from './transport/node-transport.ts';
 export { openRawTransport } from './transport/raw-transport.ts';
 export { TicketRing } from './transport/tls/ticket-ring.ts';
+export { TLS_PREFIX, type TlsTarget } from './transport/tls/tls-connect.ts';
 export { TlsContexts } from './transport/tls/tls-contexts.ts';
 export type { TlsGate } from './transport/tls/tls-gate.ts';

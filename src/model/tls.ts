@@ -10,14 +10,23 @@ export type ListenerCredentials = {
   readonly clientCa: string;
 };
 
-/** For all listeners with TLS, by their ids. */
+/** What we show to servers, and whom we trust; '' = nothing of ours, and those that Node trusts. */
+export type ServerCredentials = {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+};
+
 export type TlsCredentials = {
+  /** For all listeners with TLS, by their ids. */
   readonly listeners: Readonly<Record<string, ListenerCredentials>>;
+  /** For all upstreams with TLS, by their names. */
+  readonly upstreams: Readonly<Record<string, ServerCredentials>>;
   /** Keys of session tickets, base64 of 48 bytes, the one that new tickets are made with first. */
   readonly ticketKeys: readonly string[];
 };
 
-export const NO_CREDENTIALS: TlsCredentials = { listeners: {}, ticketKeys: [] };
+export const NO_CREDENTIALS: TlsCredentials = { listeners: {}, upstreams: {}, ticketKeys: [] };
 
 /** What may be shown of a certificate. */
 export type CertificateFacts = {

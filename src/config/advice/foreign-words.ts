@@ -7,7 +7,7 @@ import { KINDS_ADVICE } from '../sections/registry.ts';
 
 const TLS =
   'it is of a listener: write listen: [{ address: 0.0.0.0:443, tls: { certificates: [{ cert: cert.pem, key: key.pem }] } }]';
-const NO_SERVER_TLS = 'TLS to servers is not offered; give the address of a plain HTTP port';
+const SERVER_TLS = 'write tls: {} in the upstream, with ca and server_name where they are needed';
 const ADDRESS = 'write address: host:port, like address: 10.0.0.1:9001';
 const CHECK = 'write check: { path: /ping } in the upstream';
 const CONSUL = 'write registry: { consul: { addresses: 127.0.0.1:8500 } }';
@@ -23,7 +23,18 @@ const ANYWHERE: Words = {
     ['tls', 'ssl', 'https', 'certificate', 'cert', 'ssl_certificate', 'ssl_certificate_key', 'crt'],
     TLS,
   ),
-  ...every(['proxy_ssl', 'ssl_verify', 'verify', 'tls_skip_verify'], NO_SERVER_TLS),
+  ...every(['proxy_ssl', 'ssl_verify', 'verify', 'tls_skip_verify'], SERVER_TLS),
+  proxy_ssl_verify: 'write tls: { verify: on } in the upstream',
+  ...every(
+    ['proxy_ssl_name', 'proxy_ssl_server_name'],
+    'write tls: { server_name: app.internal } in the upstream',
+  ),
+  proxy_ssl_trusted_certificate: 'write tls: { ca: ca.pem } in the upstream',
+  ...every(
+    ['proxy_ssl_certificate', 'proxy_ssl_certificate_key'],
+    'write tls: { cert: us.pem, key: us.key } in the upstream',
+  ),
+  proxy_ssl_protocols: 'write tls: { min_version: "1.2" } in the upstream',
   ssl_protocols: 'write min_version: "1.2" in the tls of a listener',
   proxy_pass: `${SERVERS} and ${ROUTES.replace('write ', '')}`,
   server_name: 'write host in a route: routes: [{ host: app.example, upstream: app }]',
@@ -102,8 +113,17 @@ const BY_PLACE: { readonly [place: string]: Words } = {
     ),
     slowstart: 'write slow_start: 30s',
   },
+  'upstreams.<name>.tls': {
+    ...every(['sni', 'name', 'servername'], 'write server_name: app.internal'),
+    ...every(['ca_file', 'cafile', 'trusted_ca', 'root_ca'], 'write ca: ca.pem'),
+    ...every(['insecure_skip_verify', 'insecure', 'skip_verify'], 'write verify: off'),
+    ...every(['certificates', 'certificate'], 'write cert: us.pem and key: us.key'),
+  },
   'upstreams.<name>.servers[]': {
-    ...every(['tls', 'ssl', 'https', 'scheme', 'proto'], NO_SERVER_TLS),
+    ...every(
+      ['tls', 'ssl', 'https', 'scheme', 'proto'],
+      'TLS is of the upstream: write tls: {} beside servers',
+    ),
     ...every(['host', 'ip', 'port', 'server', 'url', 'id', 'hostname'], ADDRESS),
     ...every(['maxconn', 'max_connections'], 'write max_conns: 100'),
     ...every(['disabled', 'drain', 'maint'], 'write down: on'),

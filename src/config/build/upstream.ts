@@ -6,8 +6,9 @@ import type { CheckSpec } from '../../health.ts';
 import { attributesFrom, type ServerAttributes } from '../../model.ts';
 import { balancingOf } from '../sections/balance.ts';
 import { asksByKeys, type RequestFile } from '../sections/check.ts';
+import { clientTlsOf } from '../sections/client-tls.ts';
 import type { UpstreamFile } from '../sections/upstream.ts';
-import type { RegistryConfig, UpstreamConfig } from '../types.ts';
+import type { RegistryConfig, UpstreamConfig, UpstreamTls } from '../types.ts';
 
 export type ReadSecret = (text: string | undefined, kind?: SecretKind) => string;
 
@@ -37,6 +38,10 @@ export function upstreamOf(
     })),
     check: read.check === undefined ? null : checkOf(read.check, secret),
   };
+}
+
+export function upstreamTlsOf(read: NonNullable<UpstreamFile['tls']>, folder: string): UpstreamTls {
+  return { ...clientTlsOf(read, folder), minVersion: read.min_version };
 }
 
 type UpstreamCheck = NonNullable<UpstreamFile['check']>;

@@ -7,6 +7,7 @@ import type { CheckType } from '../../health.ts';
 import { formatPath, type Path, type Where } from '../document.ts';
 import type { AdminFile } from '../sections/admin.ts';
 import { fieldNameProblem } from '../sections/check.ts';
+import { clientTlsProblem } from '../sections/client-tls.ts';
 import type { HostFile } from '../sections/hosts.ts';
 import type { ListenerFile } from '../sections/listen.ts';
 import { chosenKind, type RegistryKinds } from '../sections/registry.ts';
@@ -157,6 +158,16 @@ type RuleContext = {
   readonly findings: Findings;
 };
 
+function checkTls({ tls }: UpstreamFile, path: Path, findings: Findings): void {
+  const problem = clientTlsProblem(tls);
+  if (problem !== '') findings.problem([...path, 'tls'], problem);
+  if (tls?.verify === false) {
+    const message =
+      'takes any certificate, so that anybody in between can read and change everything';
+    findings.warning([...path, 'tls', 'verify'], message);
+  }
+}
+
 function checkUpstream(
   name: string,
   upstream: Part<UpstreamFile>,
@@ -168,6 +179,7 @@ function checkUpstream(
   const { value } = upstream;
   if (value === undefined) return;
   checkFollows(value, upstream.path, parts, findings);
+  checkTls(value, upstream.path, findings);
   const isFollowing = followsAny(value, parts);
   if (value.servers.length > 0 && value.servers.every((server) => server.backup)) {
     const message = 'has backup servers alone';

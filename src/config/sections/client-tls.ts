@@ -1,7 +1,7 @@
 // The keys `tls` of a program that Sluice is a client of.
 
 import { resolve } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { pathProblem, section } from './shapes.ts';
 import { onOff, show, text } from './values.ts';
 
@@ -12,7 +12,19 @@ const pemFile = (about: string) =>
     problemOf: (value) => pathProblem(value, 'a path'),
   }).optional();
 
-export const clientTls = section('TLS. The files are read again when they change.', {
+export const minVersion = z
+  .preprocess(
+    // YAML reads 1.2 as a number.
+    (value: string | number) => (typeof value === 'number' ? String(value) : value),
+    z.enum(['1.2', '1.3'], {
+      error: ({ input }) =>
+        `${show(input)} is not a version of TLS that is spoken here; write "1.2" or "1.3"`,
+    }),
+  )
+  .prefault('1.2')
+  .meta({ description: 'The oldest version of TLS that is spoken.', 'x-value': '1.2, 1.3' });
+
+const keys = {
   ca: pemFile('Authorities to trust, instead of those that Node trusts.'),
   cert: pemFile('Our certificate, where one is asked for.'),
   key: pemFile('Its key.'),
@@ -28,7 +40,14 @@ export const clientTls = section('TLS. The files are read again when they change
     about: "Check the server's certificate; `off` takes any, and anybody in between.",
     initial: 'on',
   }),
-});
+};
+
+export const clientTls = section('TLS. The files are read again when they change.', keys);
+
+export const upstreamTls = section(
+  'The servers of this upstream speak HTTPS. Their certificates are checked. nginx: `proxy_pass https://`, with `proxy_ssl_verify on`. See tls.md.',
+  { ...keys, min_version: minVersion },
+);
 
 export type ClientTlsFile = z.output<typeof clientTls>;
 

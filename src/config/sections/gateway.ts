@@ -118,7 +118,7 @@ export const timeouts = section('How long the gateway waits for what.', {
     initial: '5s',
   }),
   connect_timeout: duration({
-    about: 'Connecting to a server; then the next server, at last 504.',
+    about: 'Connecting to a server, a TLS handshake included; then the next server, at last 504.',
     initial: '5s',
   }),
   response_timeout: duration({

@@ -1,6 +1,7 @@
 // The schema of `listen`: where clients come in, whether by TLS, and what becomes of those that do not.
 
 import { z } from 'zod';
+import { minVersion } from './client-tls.ts';
 import { isSingle, list, pathProblem, section } from './shapes.ts';
 import {
   choiceOf,
@@ -23,18 +24,6 @@ const certificate = section('A certificate.', {
   cert: pem('The certificate, and behind it those between it and its authority.'),
   key: pem('Its key.'),
 });
-
-const minVersion = z
-  .preprocess(
-    // YAML reads 1.2 as a number.
-    (value: string | number) => (typeof value === 'number' ? String(value) : value),
-    z.enum(['1.2', '1.3'], {
-      error: ({ input }) =>
-        `${show(input)} is not a version of TLS that is spoken here; write "1.2" or "1.3"`,
-    }),
-  )
-  .prefault('1.2')
-  .meta({ description: 'The oldest version of TLS that is spoken.', 'x-value': '1.2, 1.3' });
 
 const HSTS = /^max-age=\d{1,10}(; ?includeSubDomains)?(; ?preload)?$/;
 

@@ -5,6 +5,7 @@ import type { CheckType } from '../../health.ts';
 import { hostProblem, pathProblem } from '../advice/route-words.ts';
 import { balanceKeys } from './balance.ts';
 import { requestShape } from './check.ts';
+import { upstreamTls } from './client-tls.ts';
 import { follows } from './follows.ts';
 import { serverAttributeKeys } from './server.ts';
 import { isSingle, list, section } from './shapes.ts';
@@ -149,6 +150,7 @@ export const upstreamSchema = section('A named group of interchangeable servers.
     initial: 'off',
   }),
   servers: list('Servers that are always members.', server).prefault([]),
+  tls: upstreamTls.optional(),
   check: check.optional(),
 });
 

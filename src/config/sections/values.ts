@@ -328,7 +328,8 @@ function urlProblem(shown: string, scheme: string, authority: string, example: s
   const own = parseAddress(authority) === undefined ? `${authority}:80` : authority;
   const isKnown = authority.length <= 60 && parseAddress(own) !== undefined;
   if (/^(https|wss|tls|ssl|grpcs|h2)$/i.test(scheme)) {
-    return `${shown} asks for TLS, which is not spoken here; write host:port of a plain HTTP port, like ${example}`;
+    const address = isKnown ? own.replace(/:80$/, ':443') : example;
+    return `${shown} is a URL; write ${address}, and tls: {} in the upstream`;
   }
   if (/^(http|ws|tcp)$/i.test(scheme)) {
     return `${shown} is a URL; write host:port, like ${isKnown ? own : example}`;

@@ -3,6 +3,8 @@
 // twice once a byte of it may have reached a server, and never a pool that one client has emptied.
 
 import type { Outcome } from '../../upstream.ts';
+import { TLS_PREFIX } from '../transport.ts';
+import { tlsProblem } from './tls-failure.ts';
 
 /** `yes`: nothing was sent, safe for every method. `if-idempotent`: sent, outcome unknown. */
 type Retry = 'yes' | 'no' | 'if-idempotent';
@@ -12,6 +14,7 @@ export type FailureCode =
   | 'connect_timeout'
   | 'connect_failed'
   | 'no_socket'
+  | 'tls_failed'
   | 'closed_early'
   | 'closed_in_head'
   | 'response_timeout'
@@ -30,6 +33,7 @@ const RULES: Record<FailureCode, Rule> = {
   connect_refused: { source: 'server', retry: 'yes', status: 502 },
   connect_timeout: { source: 'server', retry: 'yes', status: 504 },
   connect_failed: { source: 'server', retry: 'yes', status: 502 },
+  tls_failed: { source: 'server', retry: 'yes', status: 502 },
   // Out of file descriptors or ports: trying the next server would not help.
   no_socket: { source: 'gateway', retry: 'no', status: 503 },
   closed_early: { source: 'server', retry: 'if-idempotent', status: 502 },
@@ -49,6 +53,10 @@ export function failure(code: FailureCode, reason: string): Failure {
 
 /** The failure of a connection that never came up, from the system's code. */
 export function connectFailure(systemCode: string, server: string): Failure {
+  if (systemCode === NO_CREDENTIALS) {
+    return failure('no_socket', `no certificates here to reach server ${server} over TLS`);
+  }
+  if (systemCode.startsWith(TLS_PREFIX)) return tlsFailure(systemCode, server);
   switch (systemCode) {
     case 'ECONNREFUSED':
       return failure('connect_refused', `server ${server} refused the connection`);
@@ -67,6 +75,19 @@ export function connectFailure(systemCode: string, server: string): Failure {
       );
   }
 }
+
+function tlsFailure(prefixed: string, server: string): Failure {
+  const code = prefixed.slice(TLS_PREFIX.length);
+  return code === 'ETIMEDOUT'
+    ? failure('connect_timeout', `server ${server} did not finish the TLS handshake in time`)
+    : failure(
+        'tls_failed',
+        `server ${server} cannot be trusted or understood over TLS: ${tlsProblem(code)}`,
+      );
+}
+
+/** In the place of a system's code: its upstream is spoken to over TLS, and this process has not what that needs. */
+export const NO_CREDENTIALS = `${TLS_PREFIX}NO_CREDENTIALS`;
 
 export function badResponse(server: string, reason: string): Failure {
   return failure('bad_response', `server ${server} sent a bad response: ${reason}`);

@@ -101,6 +101,7 @@ function requestOf(head: RequestHead | undefined) {
 const CLOSED_BY: Readonly<Record<FailureCode, ClosedBy>> = {
   connect_refused: 'server',
   connect_failed: 'server',
+  tls_failed: 'server',
   closed_early: 'server',
   closed_in_head: 'server',
   connect_timeout: 'gateway',

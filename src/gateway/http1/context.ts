@@ -6,6 +6,7 @@ import type { ExchangeContext } from '../exchange.ts';
 import { AddressSet, Forwardings, withoutCertificates } from '../forwarding.ts';
 import type { Entrance } from '../listener.ts';
 import type { RareLine } from '../rare-line.ts';
+import type { SecuredUpstreams } from '../secured-upstreams.ts';
 import type { Connection, Transport } from '../transport.ts';
 import type { Wheel } from '../wheel.ts';
 import type { RequestLimits, RequestReaders } from './client-side/request-reader.ts';
@@ -27,6 +28,7 @@ export type Http1Context = Http1Settings & {
   readonly transport: Transport;
   readonly wheel: Wheel;
   readonly pool: ConnectionPool;
+  readonly secured: SecuredUpstreams;
   readonly readers: RequestReaders;
   /** Requests that got a 503 because there was no descriptor for a server connection. */
   readonly noSocket: RareLine;

@@ -2,6 +2,7 @@
 // end, destroy. node-transport.ts puts Node's sockets behind it, test/support/gateway a simulated
 // network. Nothing else in the gateway knows what a socket is.
 
+import type { TlsTarget } from './tls/tls-connect.ts';
 import type { TlsGate } from './tls/tls-gate.ts';
 
 /**
@@ -32,6 +33,8 @@ export interface Connection {
   readonly serverName: string;
   /** Of a secured connection; undefined before its handshake is over, too. */
   readonly tls?: TlsFacts | undefined;
+  /** Outgoing: the machine is reached, and the TLS handshake is not over. */
+  readonly isShaking?: boolean;
   /** Bytes accepted by `write` that the kernel has not taken yet. */
   readonly pendingBytes: number;
   /**
@@ -90,8 +93,8 @@ export interface Transport {
     onConnection: (connection: Connection) => void,
     onError: (code: string) => void,
   ): Promise<Listening>;
-  /** Returns at once; the handler hears onConnect or onClose. */
-  connect(host: string, port: number, handler: ConnectionHandler): Connection;
+  /** Returns at once; the handler hears onConnect or onClose. `tls`: how it is secured. */
+  connect(host: string, port: number, handler: ConnectionHandler, tls?: TlsTarget): Connection;
 }
 
 /** Pieces that may wait in one connection: it is full with them, however few bytes they have. */

@@ -22,6 +22,7 @@ import {
 import { readLastBytes } from './last-bytes.ts';
 import { Scratches, TEXT_BYTES_MAX } from './scratches.ts';
 import { NodeTlsConnection } from './tls/node-tls.ts';
+import { connectTls } from './tls/tls-connect.ts';
 
 /** Pending connections that the kernel holds for us, before SYNs are dropped. */
 const BACKLOG = 4096;
@@ -176,7 +177,8 @@ function acceptBefore(server: Server, onHandle: (handle: unknown) => boolean): v
 export const nodeTransport: Transport = {
   listen: (options, onConnection, onError) => listenNode(options, { onConnection, onError }),
 
-  connect(host, port, handler): Connection {
+  connect(host, port, handler, tls): Connection {
+    if (tls !== undefined) return connectTls({ host, port }, tls, handler);
     const { socket, connection } = sharedReads({}, handler, OutgoingSocket);
     if (socket instanceof OutgoingSocket) socket.connection = connection;
     socket.setNoDelay(true);

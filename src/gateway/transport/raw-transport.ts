@@ -322,9 +322,11 @@ function rawTransport(handles: Handles): Transport {
         },
       }),
 
-    connect(host, port, handler) {
+    connect(host, port, handler, tls) {
       // Whose names have several addresses, Node tries all of them.
-      if (isIP(host) === 0) return nodeTransport.connect(host, port, handler);
+      if (isIP(host) === 0 || tls !== undefined) {
+        return nodeTransport.connect(host, port, handler, tls);
+      }
       const handle = handles.newTcp();
       const connection = new RawConnection(handle, handler, host, true);
       const request = handles.newConnect();

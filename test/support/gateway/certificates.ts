@@ -135,5 +135,5 @@ export function credentialsOf(
   patch: Partial<ListenerCredentials & { readonly ticketKeys: readonly string[] }> = {},
 ): TlsCredentials {
   const { clientCa = '', ticketKeys = [] } = patch;
-  return { listeners: { test: { pairs, clientCa } }, ticketKeys };
+  return { listeners: { test: { pairs, clientCa } }, upstreams: {}, ticketKeys };
 }

@@ -19,6 +19,7 @@ import { createUpstream } from '../../../../test/support/upstream/builders.ts';
 import type { GatewayOptions } from '../../../gateway.ts';
 import type { Server } from '../../../upstream.ts';
 import { Sockets } from '../../listener.ts';
+import { SecuredUpstreams } from '../../secured-upstreams.ts';
 import type { ConnectionHandler, Transport } from '../../transport.ts';
 import { nodeTransport } from '../../transport.ts';
 import { Wheel } from '../../wheel.ts';
@@ -197,7 +198,9 @@ async function isCollected(ref: WeakRef<object>): Promise<boolean> {
 test('whatever is taken, kept and closed, the newest is taken and the oldest gives way', () => {
   const random = seededRandom(7);
   const sockets = new Sockets({ max: () => 10_000, open: () => 0 }, 0);
-  const pool = new ConnectionPool({ keepalive: 'auto', sockets, wheel: new Wheel(() => 0) });
+  const secured = new SecuredUpstreams();
+  const wheel = new Wheel(() => 0);
+  const pool = new ConnectionPool({ keepalive: 'auto', sockets, wheel, secured });
   const servers = ['a', 'b', 'c'].map((id) => createUpstream([{ id }]).servers[0] as Server);
   /** Idle ones as they should be, oldest first. */
   let idle: Place[] = [];

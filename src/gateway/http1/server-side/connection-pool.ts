@@ -9,6 +9,7 @@
 import { isTakenOut, standingOf } from '../../../model.ts';
 import type { Server } from '../../../upstream.ts';
 import type { Sockets } from '../../listener.ts';
+import type { SecuredUpstreams } from '../../secured-upstreams.ts';
 import { NO_CONNECTION } from '../../transport.ts';
 import type { Timed, Wheel } from '../../wheel.ts';
 import type { ServerConnection } from './server-connection.ts';
@@ -48,6 +49,8 @@ export type Place = {
   readonly pool: ServerPool;
   /** The address that it leads to. When the server has another one, it is not kept. */
   address: string;
+  /** How it is secured. The same holds. */
+  target: ReturnType<SecuredUpstreams['targetOf']>;
   /** Of all servers. */
   older: Place | undefined;
   newer: Place | undefined;
@@ -66,6 +69,7 @@ export class ConnectionPool implements Timed {
   #keepalive: number | 'auto';
   readonly #sockets: Sockets;
   readonly #wheel: Wheel;
+  readonly #secured: SecuredUpstreams;
   /** Of all servers, by the time since which they idle. */
   #oldest: Place | undefined;
   #newest: Place | undefined;
@@ -74,10 +78,12 @@ export class ConnectionPool implements Timed {
     readonly keepalive: number | 'auto';
     readonly sockets: Sockets;
     readonly wheel: Wheel;
+    readonly secured: SecuredUpstreams;
   }) {
     this.#keepalive = options.keepalive;
     this.#sockets = options.sockets;
     this.#wheel = options.wheel;
+    this.#secured = options.secured;
     this.#wheel.set(this, WINDOW_MS);
   }
 
@@ -89,7 +95,7 @@ export class ConnectionPool implements Timed {
   place(connection: ServerConnection): Place {
     const pool = this.#poolOf(connection.server);
     return {
-      ...{ connection, pool, address: '', older: undefined, newer: undefined },
+      ...{ connection, pool, address: '', target: undefined, older: undefined, newer: undefined },
       ...{ olderHere: undefined, newerHere: undefined },
     };
   }
@@ -150,7 +156,7 @@ export class ConnectionPool implements Timed {
     const { pool, connection } = place;
     this.#unuse(pool);
     this.#link(place);
-    if (!isKept(pool.server) || !leadsToServer(place)) connection.discard();
+    if (!isKept(pool.server) || !this.#leadsToServer(place)) connection.discard();
     else this.#trim(pool);
   }
 
@@ -211,10 +217,19 @@ export class ConnectionPool implements Timed {
     const { addresses } = pool.server.state;
     if (pool.addresses === addresses) return;
     pool.addresses = addresses;
+    this.#leaveWrong(pool);
+  }
+
+  /** Other servers are spoken to over TLS, or in another way: idle connections of before are closed. */
+  secureAnew(): void {
+    for (const pool of this.#servers.values()) this.#leaveWrong(pool);
+  }
+
+  #leaveWrong(pool: ServerPool): void {
     let place = pool.oldest;
     while (place !== undefined) {
       const next = place.newerHere;
-      if (!leadsToServer(place)) place.connection.discard();
+      if (!this.#leadsToServer(place)) place.connection.discard();
       place = next;
     }
   }
@@ -225,6 +240,11 @@ export class ConnectionPool implements Timed {
         ? Math.max(pool.peak, pool.lastPeak, KEPT_MIN) - pool.inUse
         : this.#keepalive;
     while (pool.idle > idleMax) pool.oldest?.connection.discard();
+  }
+
+  #leadsToServer({ address, pool, target }: Place): boolean {
+    const { server } = pool;
+    return server.state.addresses.includes(address) && this.#secured.targetOf(server) === target;
   }
 
   #use(pool: ServerPool): void {
@@ -281,8 +301,4 @@ export class ConnectionPool implements Timed {
 
 function isKept(server: Server): boolean {
   return !server.gone && !isTakenOut(standingOf(server.state));
-}
-
-function leadsToServer({ address, pool }: Place): boolean {
-  return pool.server.state.addresses.includes(address);
 }

@@ -2,8 +2,8 @@
 // the other when it has several. Where the system has no descriptor after all, the connection takes the
 // place of an idle one, once.
 
-import { isOutOfDescriptors } from '../../exchange.ts';
-import { type Connection, DEAF, NO_CONNECTION } from '../../transport.ts';
+import { isOutOfDescriptors, NO_CREDENTIALS } from '../../exchange.ts';
+import { type Connection, DEAF, NO_CONNECTION, type TlsTarget } from '../../transport.ts';
 import type { Http1Context } from '../context.ts';
 import type { ServerConnection } from './server-connection.ts';
 
@@ -12,6 +12,8 @@ export class Dial {
   readonly #caller: ServerConnection;
   /** The server's when the dial began; a table that comes meanwhile does not change them. */
   readonly #addresses: readonly string[];
+  /** As above. */
+  readonly #target: TlsTarget | 'plain' | undefined;
   #tried = 0;
   #isEvictedFor = false;
 
@@ -19,11 +21,17 @@ export class Dial {
     this.#gateway = gateway;
     this.#caller = caller;
     this.#addresses = caller.server.state.addresses;
+    this.#target = gateway.secured.targetOf(caller.server);
   }
 
   /** NO_CONNECTION when there is no room; the caller hears of it as of the system's own word. */
   first(): Connection {
     const { server, place } = this.#caller;
+    place.target = this.#target;
+    if (this.#target === undefined) {
+      setImmediate(() => this.#caller.onClose(NO_CREDENTIALS));
+      return NO_CONNECTION;
+    }
     if (!this.#gateway.pool.open(place.pool)) {
       setImmediate(() => this.#caller.onClose('EMFILE'));
       return NO_CONNECTION;
@@ -36,6 +44,8 @@ export class Dial {
   /** After a connection failed with `error`. True: the caller has another one in its place. */
   again(error: string): boolean {
     const caller = this.#caller;
+    // It must be secured, and cannot be: never in the open instead.
+    if (this.#target === undefined) return false;
     const address = isOutOfDescriptors(error) ? this.#afterEviction() : this.#nextAddress();
     if (address === undefined) return false;
     caller.connection.handler = DEAF;
@@ -75,6 +85,7 @@ export class Dial {
     this.#tried += 1;
     caller.place.address = address;
     wheel.set(caller, config.timeouts.connectMs / Math.max(1, this.#addresses.length));
-    return transport.connect(address, caller.server.port, caller);
+    const tls = this.#target === 'plain' ? undefined : this.#target;
+    return transport.connect(address, caller.server.port, caller, tls);
   }
 }

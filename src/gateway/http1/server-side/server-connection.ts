@@ -15,7 +15,7 @@ import {
   whileSending,
 } from '../../exchange.ts';
 import type { RequestHead } from '../../message.ts';
-import { type Connection, type ConnectionHandler, NO_BYTES } from '../../transport.ts';
+import { type Connection, type ConnectionHandler, NO_BYTES, TLS_PREFIX } from '../../transport.ts';
 import type { Timed } from '../../wheel.ts';
 import type { Http1Context } from '../context.ts';
 import { Payload } from '../payload.ts';
@@ -244,7 +244,9 @@ export class ServerConnection implements ServerStream, ConnectionHandler, Timed 
     const { server } = this;
     switch (this.#state) {
       case 'connecting':
-        return this.#notConnected('ETIMEDOUT');
+        return this.#notConnected(
+          this.connection.isShaking === true ? `${TLS_PREFIX}ETIMEDOUT` : 'ETIMEDOUT',
+        );
       case 'head':
         return this.#lost(
           this.#request.isDone && this.connection.pendingBytes === 0
