@@ -24,6 +24,7 @@ import {
 import type { Guest } from './handover/guests.ts';
 import { WorkerLink } from './link.ts';
 import type { GapWatch, WorkerConfig } from './protocol.ts';
+import { ReportedServers } from './reported.ts';
 import { SILENCE_LOOK_MS, SilenceWatch } from './silence.ts';
 import type { TableChanges } from './table-changes.ts';
 
@@ -61,8 +62,8 @@ export class Fleet {
   readonly #gaps = new Map<string, GapWatch>();
   readonly #watchers = new Set<() => void>();
   readonly #pauses = new Set<NodeJS.Timeout>();
-  readonly #silence: SilenceWatch;
-  #reported = new Map<string, Set<string>>();
+  readonly #silence: SilenceWatch<WorkerLink>;
+  readonly #reported = new ReportedServers();
   /** Workers that a signal asked to end. Another is in their place, or will be soon. */
   readonly #leaving = new Set<WorkerLink>();
   /** Those of the last primary, which are among the leaving. */
@@ -82,7 +83,11 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    this.#silence = new SilenceWatch(options.log, performance.now());
+    const judge = {
+      onStill: (link: WorkerLink) => this.#succeed(link),
+      onHung: (link: WorkerLink) => this.#endHung(link),
+    };
+    this.#silence = new SilenceWatch({ log: options.log, ...judge }, performance.now());
     const look = (): void => this.#silence.look(this.#links, performance.now());
     this.#watch = setInterval(look, SILENCE_LOOK_MS).unref();
   }
@@ -205,9 +210,7 @@ export class Fleet {
 
   /** By upstream: servers of which something was reported since the last call. */
   takeReported(): ReadonlyMap<string, ReadonlySet<string>> {
-    const taken = this.#reported;
-    this.#reported = new Map();
-    return taken;
+    return this.#reported.take();
   }
 
   /** Of all workers that ever were. */
@@ -308,13 +311,7 @@ export class Fleet {
       readPage,
       onProgress: () => this.#progress(),
       onFigures: (report) => {
-        for (const { name, servers } of report.upstreams) {
-          if (servers.length > 0)
-            this.#note(
-              name,
-              servers.map(({ id }) => id),
-            );
-        }
+        this.#reported.addReport(report.upstreams);
         this.#options.onFigures();
       },
       onStories: (batch) => this.#options.onStories?.(id, batch),
@@ -336,7 +333,8 @@ export class Fleet {
     this.#guests.delete(link);
     this.#silence.forget(link);
     this.#departed.bury(link.figures);
-    for (const [name, { servers }] of link.figures.upstreams) this.#note(name, servers.keys());
+    for (const [name, { servers }] of link.figures.upstreams)
+      this.#reported.add(name, servers.keys());
     if (this.#leaving.delete(link))
       this.#options.log.info({ worker: link.id, pid: link.pid, how }, 'worker ended as asked');
     else if (!this.#isClosing) this.#replace(link, how);
@@ -350,14 +348,26 @@ export class Fleet {
     const pause = setTimeout(() => {
       this.#pauses.delete(pause);
       if (!this.#links.has(link) || this.#leaving.has(link)) return;
-      this.#leaving.add(link);
       const fields = { worker: link.id, pid: link.pid, signal };
       this.#options.log.warn(fields, 'worker was asked to end: it finishes, another replaces it');
-      const close = (): void => link.close(this.#config?.shutdownTimeoutMs ?? 0);
-      // So clients do not wait. When the new one cannot serve, that is said and tried again.
-      this.#spawn(link.id).listening.then(close, close);
+      this.#succeed(link);
     }, GROUP_MS);
     this.#pauses.add(pause);
+  }
+
+  /** Another accepts in its place, and it finishes what it has. */
+  #succeed(link: WorkerLink): void {
+    if (this.#leaving.has(link)) return;
+    this.#leaving.add(link);
+    const close = (): void => link.close(this.#config?.shutdownTimeoutMs ?? 0);
+    // So clients do not wait. When the new one cannot serve, that is said and tried again.
+    this.#spawn(link.id).listening.then(close, close);
+  }
+
+  #endHung(link: WorkerLink): void {
+    // The others are counted when they are replaced.
+    if (this.#leaving.has(link)) this.#crashes += 1;
+    link.kill();
   }
 
   #replace(link: WorkerLink, how: string): void {
@@ -376,12 +386,6 @@ export class Fleet {
       this.#spawnMissing(link.id);
     }, pauseMs);
     this.#pauses.add(pause);
-  }
-
-  #note(upstream: string, servers: Iterable<string>): void {
-    const known = this.#reported.get(upstream) ?? new Set<string>();
-    for (const id of servers) known.add(id);
-    this.#reported.set(upstream, known);
   }
 
   #progress(): void {

@@ -118,6 +118,16 @@ export class WorkerLink {
     return this.#isListening;
   }
 
+  /** It has its first table. */
+  get hasStarted(): boolean {
+    return this.#acknowledged > 0;
+  }
+
+  /** False: another version, which tells us nothing. */
+  get isOurs(): boolean {
+    return this.#options.guest?.isOurs !== false;
+  }
+
   /** When its last message came. It sends its figures twice a second, unless it hangs. */
   get heardMs(): number {
     return this.#heardMs;
