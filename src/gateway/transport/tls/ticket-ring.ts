@@ -2,12 +2,13 @@
 // and no way to keep an old one; the callback that OpenSSL has for it is there, but not documented. Where a Node has it
 // not, the newest key alone counts, and after a change of keys clients shake hands in full once.
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 
 /** Each key is a name, an HMAC and an AES key of so many bytes. */
 const PART_BYTES = 16;
 const KEY_BYTES = 3 * PART_BYTES;
+const RANDOM_BYTES = 256 * PART_BYTES;
 
 type TicketKey = {
   readonly all: Buffer;
@@ -30,6 +31,8 @@ type TicketAnswer = readonly [
 
 export class TicketRing {
   #keys: readonly TicketKey[] = [];
+  readonly #random = Buffer.alloc(RANDOM_BYTES);
+  #randomAt = RANDOM_BYTES;
   /** Those that have one key only. */
   readonly #simple = new Set<WeakRef<SecureContext>>();
 
@@ -66,10 +69,21 @@ export class TicketRing {
 
   #answer(name: Buffer, _: Buffer, isNew: boolean): TicketAnswer {
     const [newest = NO_KEY] = this.#keys;
-    if (isNew) return [1, newest.hmac, newest.aes, newest.name, randomBytes(PART_BYTES)];
+    if (isNew) return [1, newest.hmac, newest.aes, newest.name, this.#vector()];
     const found = this.#keys.find((key) => key.name.equals(name));
     if (found === undefined) return [0, newest.hmac, newest.aes];
     return [found === newest ? 1 : 2, found.hmac, found.aes];
+  }
+
+  /** Random bytes for one ticket, made for many at a time. */
+  #vector(): Buffer {
+    if (this.#randomAt >= RANDOM_BYTES) {
+      randomFillSync(this.#random);
+      this.#randomAt = 0;
+    }
+    const at = this.#randomAt;
+    this.#randomAt += PART_BYTES;
+    return this.#random.subarray(at, at + PART_BYTES);
   }
 
   #setNewest(context: SecureContext): void {
