@@ -8,6 +8,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { recordingLog } from '../../test/support/base/recording-log.ts';
 import { until } from '../../test/support/base/until.ts';
 import {
+  gatewayConfig,
   rawExchange,
   startGateway,
   startHello,
@@ -240,10 +241,49 @@ for (const [name, transport] of TRANSPORTS) {
     assert.equal(second.getPeerCertificate().subject.CN, 'b.example');
     assert.match(await ask(first), /hello$/, 'the other one goes on');
     const tls = tlsSettings({ minVersion: '1.3', hsts: 'max-age=5' });
-    const { gatewayConfig } = await import('../../test/support/gateway/builders.ts');
     gateway.configure(gatewayConfig({ listen: [{ ...listener, tls }] }));
     assert.match(await refused(port, { maxVersion: 'TLSv1.2' }), /PROTOCOL_VERSION/);
     assert.match(await ask(await dial(t, port)), /Strict-Transport-Security: max-age=5\r\n/);
+  });
+
+  test(`${name}: forty changes of certificates under load lose nobody`, async (t) => {
+    const { port, gateway, listener } = await start(t, {
+      ...{ transport, credentials: credentialsOf([a, b]) },
+    });
+    let isOver = false;
+    let count = 0;
+    const come = async (): Promise<void> => {
+      while (!isOver) {
+        assert.match(await ask(await dial(t, port, { servername: 'b.example' })), /hello$/);
+        count += 1;
+      }
+    };
+    const kept = await dial(t, port);
+    const coming = Promise.all(Array.from({ length: 8 }, come));
+    for (let change = 0; change < 40; change += 1) {
+      gateway.useCredentials(credentialsOf(change % 2 === 0 ? [b, wild] : [a, b]));
+      const tls = tlsSettings({ minVersion: change % 3 === 0 ? '1.3' : '1.2' });
+      gateway.configure(gatewayConfig({ listen: [{ ...listener, tls }] }));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    isOver = true;
+    await coming;
+    assert(count > 20, `${count} requests`);
+    assert.equal(gateway.figures().tlsFailures, 0);
+    assert.match(await ask(kept), /hello$/);
+  });
+
+  test(`${name}: a listener takes TLS on, and off again, where it is`, async (t) => {
+    const hello = await startHello(t);
+    const plain = { id: 'test', host: '127.0.0.1', port: 0 };
+    const options = { transport, credentials: credentialsOf() };
+    const began = await startGateway(t, [hello.port], { listen: [plain] }, undefined, options);
+    const { port, gateway } = began;
+    assert.match(await rawExchange(t, port, REQUEST), /hello$/);
+    gateway.configure(gatewayConfig({ listen: [{ ...plain, tls: tlsSettings() }] }));
+    assert.match(await ask(await dial(t, port)), /hello$/);
+    gateway.configure(gatewayConfig({ listen: [plain] }));
+    assert.match(await rawExchange(t, port, REQUEST), /hello$/);
   });
 
   test(`${name}: without credentials nobody gets in`, async (t) => {
