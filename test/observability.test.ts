@@ -16,6 +16,7 @@ import {
   temporaryDir,
   until,
 } from './support/daemon/builders.ts';
+import { anyPair, tlsSettings } from './support/gateway/certificates.ts';
 import { needPromtool } from './support/peers/promtool.ts';
 
 const PACKAGING = join(import.meta.dirname, '../packaging');
@@ -94,11 +95,14 @@ function missing(expression: string, series: Series): string[] {
   return problems;
 }
 
-/** Of a gateway with a checked server that has answered. */
+/** Of a gateway with a certificate, and with a checked server that has answered. */
 async function runningMetrics(t: TestContext): Promise<{ text: string; openMetrics: string }> {
   const server = await startServer(t);
   const yaml = `${CHECKED.replace('app: {', `app: { servers: ["${server.id}"],`)}`;
-  const daemon = await runDaemon(t, daemonConfig(`workers: 1\n${yaml}`, temporaryDir(t)));
+  const config = daemonConfig(`workers: 1\n${yaml}`, temporaryDir(t));
+  const tls = tlsSettings({ certificates: [anyPair().files] });
+  const listen = [...config.gateway.listen, { id: 'tls', host: '127.0.0.1', port: 0, tls }];
+  const daemon = await runDaemon(t, { ...config, gateway: { ...config.gateway, listen } });
   const read = async (accept = '*/*'): Promise<string> =>
     (await fetch(`${daemon.control}/metrics`, { headers: { accept } })).text();
   await until('it has answered', async () => (await fetch(daemon.gateway)).status === 200);
