@@ -1,7 +1,7 @@
 // The face of the workers module: the processes that serve clients, seen from the primary. It binds their
 // sockets, sends them the table and its changes, and keeps the sums of what they report.
 
-export { ListenSockets } from './workers/bind.ts';
+export { ListenSockets, type SocketsById } from './workers/bind.ts';
 export { type UpstreamTotals, WorkerFigures } from './workers/figures.ts';
 export { Fleet } from './workers/fleet.ts';
 export { findGuests, type Guest } from './workers/handover/guests.ts';

@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts';
 import { type Config, documentChanges } from '../config.ts';
 import { checkFiles } from './files.ts';
 import type { Applied, LiveConfig } from './reload.ts';
+import type { ServiceManager } from './service-manager.ts';
 
 export type ConfigFileFacts = {
   readonly file: string;
@@ -23,6 +24,8 @@ export type ConfigFileOptions = {
   readonly load: (() => Promise<Config>) | undefined;
   /** True when every worker has this generation; false when it took too long. */
   readonly isInForce: (generation: number) => Promise<boolean>;
+  /** It is told. */
+  readonly manager: ServiceManager;
   readonly log: Log;
 };
 
@@ -71,6 +74,8 @@ export class ConfigFile implements Configuration {
       throw new SluiceError('conflict', text);
     }
     const last = live.config?.document ?? {};
+    const { manager } = this.#options;
+    if (!dryRun) manager.reloading();
     try {
       this.#seen = stampOf(live.config?.file ?? '');
       const next = await load();
@@ -88,6 +93,8 @@ export class ConfigFile implements Configuration {
         log.error({ error: this.#trouble }, 'configuration not taken, the last one stays');
       }
       throw error;
+    } finally {
+      if (!dryRun) manager.ready(this.#trouble);
     }
   }
 

@@ -36,6 +36,7 @@ import { LiveView } from './live.ts';
 import { dataDirsOf, refuseLostData } from './lost-data.ts';
 import { ownProgram } from './own-program.ts';
 import { followRegistries, openRegistries } from './registries.ts';
+import type { ServiceManager } from './service-manager.ts';
 import { Strangers } from './strangers.ts';
 import type { Teardown } from './teardown.ts';
 
@@ -62,6 +63,8 @@ export type Parts = {
 };
 
 export type PartsOptions = {
+  /** It may have opened our sockets. */
+  readonly manager: ServiceManager;
   readonly log: Log;
   readonly teardown: Teardown;
   /** With strong_dependency: how long the registry may take to answer first, ms. */
@@ -106,6 +109,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     for (const { socket } of guests) socket.destroy();
   });
   const sockets = new ListenSockets();
+  sockets.inherit(await options.manager.socketsFor(config.gateway.listen));
   for (const guest of guests) sockets.inherit(guest.sockets);
   (await sockets.prepare(config.gateway.listen)).commit();
   const adminLog = log.child({ component: 'admin' });

@@ -12,6 +12,7 @@ import { checkFiles } from './files.ts';
 import { STRONG_DEADLINE_MS } from './first-answer.ts';
 import { openParts } from './parts.ts';
 import { type Applied, LiveConfig } from './reload.ts';
+import { ServiceManager } from './service-manager.ts';
 import { Teardown } from './teardown.ts';
 
 /** A worker that has not taken a new configuration within this time is said to be late, ms. */
@@ -48,6 +49,8 @@ export type DaemonOptions = {
   readonly registryDeadlineMs?: number;
   /** Node and the file of this program, to run it for releases; left out: none are started. */
   readonly program?: readonly [string, string];
+  /** Who has started this process; left out: nobody who is told. */
+  readonly manager?: ServiceManager;
   /** Addresses of a server given by name; a test brings its own. */
   readonly lookup?: Lookup;
 };
@@ -74,6 +77,7 @@ async function start(
     lookup = systemLookup,
     program,
     load,
+    manager = new ServiceManager(log, {}),
   }: DaemonOptions,
   teardown: Teardown,
 ): Promise<Daemon> {
@@ -82,7 +86,7 @@ async function start(
   let configFile: ConfigFile | undefined;
   const parts = await openParts({
     ...{ log, teardown, lookup, program, strongDeadlineMs: registryDeadlineMs },
-    config: () => live?.config ?? config,
+    ...{ manager, config: () => live?.config ?? config },
     configFacts: () => configFile?.facts,
   });
   live = new LiveConfig(parts, log);
@@ -90,9 +94,10 @@ async function start(
   await reload.applyConfig(config);
   const isInForce = (generation: number): Promise<boolean> =>
     parts.fleet.acknowledged(generation, IN_FORCE_DEADLINE_MS);
-  const file = new ConfigFile({ live, load, isInForce, log });
+  const file = new ConfigFile({ live, load, isInForce, manager, log });
   configFile = file;
   teardown.add(() => file.close());
+  teardown.add(() => manager.close());
   const { admin } = await parts.accept(file);
   const { fleet, table, sockets, registryAddress } = parts;
   const addresses = {
@@ -106,6 +111,7 @@ async function start(
     { ...addresses, gateway, workers: config.workers, generation: table.generation },
     'started',
   );
+  manager.ready();
   return {
     addresses,
     async applyConfig(next) {
@@ -115,6 +121,7 @@ async function start(
     },
     reload: (request) => file.reload(request),
     close() {
+      manager.stopping();
       file.close();
       reload.close();
       return teardown.close();

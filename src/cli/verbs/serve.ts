@@ -39,11 +39,12 @@ async function serve(options: GlobalOptions): Promise<void> {
   const config = await configOf(options);
   for (const warning of config.warnings) warn(warning);
   const { createLog } = await import('../../base/log.ts');
-  const { startDaemon } = await import('../../daemon.ts');
+  const { ServiceManager, startDaemon } = await import('../../daemon.ts');
   const [node, file = ''] = process.argv;
   const program = [node ?? process.execPath, file] as const;
+  const log = createLog(config.logLevel);
   const daemon = await startDaemon(config, {
-    ...{ log: createLog(config.logLevel), program },
+    ...{ log, program, manager: new ServiceManager(log) },
     load: () => configOf(options),
   });
   readAgain = () => {
