@@ -120,3 +120,56 @@ test('check says what is wrong with the files, and warns of servers that are not
   assert.equal(open.code, 0, open.stderr);
   assert.match(open.stderr, /upstreams\.app\.tls\.verify: takes any certificate/);
 });
+
+test('checks of an upstream with TLS are made over TLS, and say what is wrong', async (t) => {
+  const app = await startApp(t, first);
+  const check = 'check: { path: /ping, interval: 50ms, rise: 1, fall: 1 }';
+  const ca = join(temporaryFolder(t), 'ca.pem');
+  writeFileSync(ca, first.cert);
+  const daemon = await serve(
+    t,
+    yamlOf(app.id, `, tls: { ca: ${ca}, server_name: app.internal }, ${check}`),
+  );
+  const server = async () => {
+    const { stdout } = await sluice(['status', 'app', '--json', ...daemon.here]);
+    return JSON.parse(stdout).upstreams[0].servers[0];
+  };
+  await until(async () => (await server()).checks === 'up');
+  assert.equal((await server()).checkType, 'https');
+  assert.match(await ask(daemon.gateway), /^200 .*secure/);
+  app.use(second);
+  await until(async () => (await server()).checks === 'down');
+  assert.match(
+    (await server()).checkReason,
+    /^TLS: its certificate is self-signed, and not in tls\.ca/,
+  );
+  writeFileSync(`${ca}.new`, second.cert);
+  renameSync(`${ca}.new`, ca);
+  await until(async () => (await server()).checks === 'up');
+});
+
+test('a check may have TLS of its own, and its files are looked at by check, too', async (t) => {
+  const file = join(temporaryFolder(t), 'sluice.yaml');
+  const check = async (upstream: string) => {
+    writeFileSync(file, yamlOf('127.0.0.1:1', `, ${upstream}`));
+    const { code, stderr } = await sluice(['check', file]);
+    return `${code} ${stderr}`;
+  };
+  assert.match(
+    await check('check: { type: tls, tls: { ca: no.pem } }'),
+    /^2 .*upstreams\.app\.check: tls\.ca .*no\.pem: does not exist/s,
+  );
+  assert.match(
+    await check('check: { tls: {} }'),
+    /^2 .*check\.tls: has no meaning in a http check; .*write type: https/s,
+  );
+  assert.match(
+    await check('tls: {}, check: { type: http }'),
+    /^2 .*check\.type: http asks in the open/s,
+  );
+  assert.match(await check('tls: {}, check: { type: http, port: 9100 }'), /^0 /);
+  assert.match(
+    await check(`check: { type: https, tls: { ca: ${first.files.cert} }, path: /ping }`),
+    /^0 /,
+  );
+});

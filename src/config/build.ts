@@ -11,7 +11,13 @@ import { hooksOf } from './build/hooks.ts';
 import { hostsOf } from './build/hosts.ts';
 import { listenersOf } from './build/listeners.ts';
 import { receiversOf } from './build/notify.ts';
-import { probeOf, type ReadSecret, upstreamOf, upstreamTlsOf } from './build/upstream.ts';
+import {
+  probeOf,
+  type ReadSecret,
+  releaseTlsOf,
+  upstreamOf,
+  upstreamTlsOf,
+} from './build/upstream.ts';
 import { instancesOf } from './instances.ts';
 import type { ConfigFile } from './schema.ts';
 import { asksByKeys, type RequestFile } from './sections/check.ts';
@@ -32,6 +38,8 @@ import type {
   UpstreamConfig,
 } from './types.ts';
 
+export { checkTypeOf, isSecured } from './build/upstream.ts';
+
 /** `folder` is the file's; relative paths start there. */
 export function buildConfig(
   read: ConfigFile,
@@ -46,7 +54,7 @@ export function buildConfig(
   const registries = registriesOf(read, { folder: origin.folder, stateDir, secret });
   const [registry, ...named] = registries;
   const upstreams = Object.entries(read.upstreams).map(([name, upstream]) =>
-    upstreamOf(name, upstream, { secret, registries }),
+    upstreamOf(name, upstream, { secret, registries, folder: origin.folder }),
   );
   return {
     file: origin.file,
@@ -303,7 +311,10 @@ function serviceOf(
     drainTimeoutMs: read.drain.timeout,
     drainOnTimeout: read.drain.on_timeout,
     checkPath: check.path,
-    checkRequest: probeOf(check, origin.secret),
+    checkRequest: {
+      ...probeOf(check, origin.secret),
+      tls: releaseTlsOf(origin.upstreams[upstream], origin.folder),
+    },
     checkIntervalMs: read.check.interval,
     checkTimeoutMs: read.check.timeout,
     checkRise: read.check.rise,

@@ -1,10 +1,11 @@
 // The files that a configuration names and a start reads: certificates, keys and tokens. All of them are
 // read before anything is opened, so that every one that cannot be used is said at once.
 
+import { isDeepStrictEqual } from 'node:util';
 import { readCredentials } from '../admin.ts';
 import { isSluiceError, messageOf, SluiceError } from '../base/errors.ts';
 import { readListeners, readUpstreams } from '../certificates.ts';
-import type { Config } from '../config.ts';
+import type { Config, GatewayConfig, UpstreamConfig, UpstreamTls } from '../config.ts';
 import { kindOf } from '../registry.ts';
 
 /**
@@ -17,6 +18,7 @@ export function checkFiles({
   admin,
   registry,
   registries,
+  upstreams,
 }: Config): readonly string[] {
   const problems: string[] = [];
   const check = (place: string, read: () => void): void => {
@@ -29,8 +31,8 @@ export function checkFiles({
   };
   const listeners = readListeners(gateway.listen);
   const withFile = (text: string): string => (file === '' ? text : `${file}: ${text}`);
-  const upstreams = readUpstreams(gateway.upstreamTls);
-  problems.push(...[...listeners.problems, ...upstreams.problems].map(withFile));
+  const secured = readUpstreams({ ...gateway.upstreamTls, ...checksOf(upstreams, gateway) });
+  problems.push(...[...listeners.problems, ...secured.problems].map(withFile));
   const { tls } = admin;
   if (tls !== null) check('', () => void readCredentials(tls));
   check('registry', () => kindOf(registry.settings).checkFiles(registry.settings));
@@ -38,9 +40,23 @@ export function checkFiles({
     check(`registries.${name}`, () => kindOf(settings).checkFiles(settings));
   }
   if (problems.length === 0) {
-    return [...listeners.warnings, ...upstreams.warnings].map(withFile);
+    return [...listeners.warnings, ...secured.warnings].map(withFile);
   }
   throw new SluiceError('config_invalid', problems.join('\n'), {
     details: { file, count: problems.length },
   });
+}
+
+/** TLS of checks, where it is not that of their upstream. */
+function checksOf(
+  upstreams: readonly UpstreamConfig[],
+  { upstreamTls }: Pick<GatewayConfig, 'upstreamTls'>,
+): Readonly<Record<string, UpstreamTls>> {
+  return Object.fromEntries(
+    upstreams.flatMap(({ name, check }) =>
+      check?.tls === undefined || isDeepStrictEqual(check.tls, upstreamTls[name])
+        ? []
+        : [[`${name}.check`, check.tls]],
+    ),
+  );
 }

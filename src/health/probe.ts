@@ -4,13 +4,17 @@
 //
 // http: send the text. Then the class of the first complete status line decides, or, with `reads:
 // answer`, that of the final status once the answer is whole. The release's check is this one too.
+// https, tls: the same over TLS, or a handshake alone; the server's certificate must be good.
 // tcp: connect, then look for PEEK_MS: closed or reset at once = dead; data or still open = alive.
 
 import { connect, isIPv6, type LookupFunction, type Socket } from 'node:net';
-import { systemCode } from '../base/errors.ts';
+import { connect as connectTls } from 'node:tls';
+import { messageOf, systemCode } from '../base/errors.ts';
+import { tlsProblem } from '../base/tls-problem.ts';
 import { formatDuration } from '../base/units.ts';
 import { AnswerReader, quote } from './answer.ts';
 import type { LoopWatch } from './loop-watch.ts';
+import { securedBy } from './secured.ts';
 import type { CheckType, ProbeSpec, StatusClass } from './spec.ts';
 import { readStatusLine, STATUS_LINE_BYTES_MAX } from './status-line.ts';
 
@@ -80,12 +84,19 @@ type Talk = {
 };
 
 class RunningProbe implements Probe {
+  static readonly #HTTP: Talk = {
+    connected: (probe, socket) => void socket.write(requestText(probe.#options), 'latin1'),
+    answered: (probe, chunk) => probe.#readHttp(chunk),
+    tooEarly: 'before a status line',
+  };
   /** By type: what is done on the open connection, with bytes, and how an early close is told. */
   static readonly #TALK: Readonly<Record<CheckType, Talk>> = {
-    http: {
-      connected: (probe, socket) => void socket.write(requestText(probe.#options), 'latin1'),
-      answered: (probe, chunk) => probe.#readHttp(chunk),
-      tooEarly: 'before a status line',
+    http: RunningProbe.#HTTP,
+    https: RunningProbe.#HTTP,
+    tls: {
+      connected: (probe) => probe.#end('pass', `handshake ${probe.#elapsed()}`),
+      answered: () => {},
+      tooEarly: 'in the handshake',
     },
     tcp: {
       connected: (probe) => {
@@ -102,6 +113,7 @@ class RunningProbe implements Probe {
   #deadline: NodeJS.Timeout | undefined;
   #peek: NodeJS.Timeout | undefined;
   #isConnected = false;
+  #isShaking = false;
   #isOver = false;
   #text = '';
   readonly #reader: AnswerReader | undefined;
@@ -111,26 +123,45 @@ class RunningProbe implements Probe {
     this.#startMs = options.now();
     this.#stalledMs = options.watch.stalledMs();
     const { type, reads } = options.spec;
-    this.#reader = type === 'http' && reads === 'answer' ? new AnswerReader() : undefined;
+    this.#reader = /^https?$/.test(type) && reads === 'answer' ? new AnswerReader() : undefined;
   }
 
   start(): void {
     const { host, port, spec, addresses } = this.#options;
     this.#deadline = afterPoll(spec.timeoutMs, () => this.#timeOut());
+    const secured = this.#secured();
+    if (secured === 'unusable') return;
     try {
       // connect throws for an argument that it does not like; to a caller that is a failed probe.
-      const socket = connect({
+      const where = {
         ...{ host, port: spec.port === 0 ? port : spec.port, noDelay: true },
         ...(addresses === undefined ? {} : { lookup: knownAddresses(addresses) }),
-      });
+      };
+      const socket = secured === undefined ? connect(where) : connectTls({ ...where, ...secured });
       this.#socket = socket;
       socket.on('error', (error) => this.#failed(error));
-      socket.on('connect', () => this.#connected(socket));
+      socket.on('connect', () => {
+        this.#isShaking = secured !== undefined;
+      });
+      socket.on(secured === undefined ? 'connect' : 'secureConnect', () => this.#connected(socket));
       socket.on('data', (chunk: Buffer) => this.#answered(chunk));
       socket.on('end', () => this.#closed());
       socket.on('close', () => this.#closed());
     } catch (error) {
       setImmediate(() => this.#failed(error));
+    }
+  }
+
+  /** Undefined: without TLS. */
+  #secured(): ReturnType<typeof securedBy> | 'unusable' | undefined {
+    const { spec, host, now } = this.#options;
+    const isSecured = spec.type === 'https' || spec.type === 'tls';
+    if (!isSecured || spec.tls === undefined) return undefined;
+    try {
+      return securedBy(spec.tls, host, now());
+    } catch (error) {
+      setImmediate(() => this.#end('void', `not counted: files of tls, ${messageOf(error)}`));
+      return 'unusable';
     }
   }
 
@@ -144,6 +175,7 @@ class RunningProbe implements Probe {
 
   #connected(socket: Socket): void {
     if (this.#isOver) return;
+    this.#isShaking = false;
     this.#isConnected = true;
     RunningProbe.#TALK[this.#options.spec.type].connected(this, socket);
   }
@@ -200,6 +232,10 @@ class RunningProbe implements Probe {
 
   #closed(): void {
     if (this.#isOver) return;
+    if (this.#isShaking) {
+      this.#end('fail', `TLS: ${tlsProblem('ECONNRESET')}`);
+      return;
+    }
     if (this.#reader !== undefined) {
       this.#reader.end();
       this.#judge(this.#reader);
@@ -215,6 +251,7 @@ class RunningProbe implements Probe {
       this.#end('void', `not counted: no connection possible here, ${code}`);
     else if (reader !== undefined && reader.status > 0 && !this.#expects(reader.status))
       this.#refuse(reader);
+    else if (this.#isShaking) this.#end('fail', `TLS: ${tlsProblem(code)}`, { code });
     else this.#end('fail', `${this.#isConnected ? 'connection' : 'connect'} ${code}`, { code });
   }
 
@@ -235,7 +272,9 @@ class RunningProbe implements Probe {
         ? `${status}, but its body did not end`
         : this.#isConnected
           ? 'no answer'
-          : 'no connection';
+          : this.#isShaking
+            ? 'no TLS handshake'
+            : 'no connection';
     this.#end('fail', `${what} within ${formatDuration(spec.timeoutMs)}`);
   }
 

@@ -3,9 +3,20 @@
 import type { Checks } from '../model.ts';
 
 /** A kind of check: its word in the config, how it talks in probe.ts. */
-export type CheckType = 'http' | 'tcp';
+export type CheckType = 'http' | 'https' | 'tcp' | 'tls';
 
 export type StatusClass = 'http_1xx' | 'http_2xx' | 'http_3xx' | 'http_4xx' | 'http_5xx';
+
+/** How a server is spoken to over TLS. Paths are absolute; '' = none. */
+export type ProbeTls = {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  /** The name in its certificate; '' = its host. */
+  readonly serverName: string;
+  readonly verify: boolean;
+  readonly minVersion: '1.2' | '1.3';
+};
 
 /** How the servers of one upstream are probed; the words are those of nginx's check module. */
 export type CheckSpec = {
@@ -20,6 +31,8 @@ export type CheckSpec = {
   readonly defaultDown: boolean;
   /** Port to probe; 0 = the server's own. */
   readonly port: number;
+  /** For the types with TLS. */
+  readonly tls?: ProbeTls | undefined;
   /** The raw bytes of the request, latin1; `{host}`, `{port}` and `{id}` are filled in. */
   readonly send: string;
   /**
@@ -34,7 +47,7 @@ export type CheckSpec = {
 /** What one probe needs to know. A release's check has one too: both ask a server the same way. */
 export type ProbeSpec = Pick<
   CheckSpec,
-  'type' | 'timeoutMs' | 'port' | 'send' | 'reads' | 'expect'
+  'type' | 'timeoutMs' | 'port' | 'tls' | 'send' | 'reads' | 'expect'
 >;
 
 /** The state of one server's checks after a probe. */

@@ -4,11 +4,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 
 import { freePorts } from '../../test/support/base/ports.ts';
+import { anyPair } from '../../test/support/gateway/certificates.ts';
 import type { Address } from '../base/units.ts';
 import { parseConfig } from '../config.ts';
 import { startProbe } from '../health.ts';
@@ -21,10 +23,10 @@ const SHORT = '200ms';
 type Both = { readonly release: Answer; readonly upstream: string };
 
 /** Asks one server by both checks of a configuration. */
-async function askBoth(address: Address, check: string, timeout: string): Promise<Both> {
+async function askBoth(address: Address, check: string, timeout: string, more = ''): Promise<Both> {
   const at = `"${address.host}:${address.port}"`;
   const config = parseConfig(
-    `upstreams: { app: { servers: ${at}, check: { timeout: ${timeout}, ${check} } } }
+    `upstreams: { app: { servers: ${at}, check: { timeout: ${timeout}, ${check} }${more} } }
 services: { app: { instances: ${at}, start: x, check: { timeout: ${timeout} }, expect_version: { header: X-App-Version } } }`,
     'f',
     { PROBE_TOKEN: 'Bearer abc' },
@@ -346,3 +348,29 @@ function pour(socket: Socket, text = ''): void {
   socket.on('drain', more);
   more();
 }
+
+test('both ask over TLS where the upstream has it, and as the check says where that has its own', async (t) => {
+  const pair = anyPair();
+  const server = createHttpsServer({ cert: pair.cert, key: pair.key }, (_, response) => {
+    response.setHeader('X-App-Version', '7').end('ok');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => void server.close());
+  const bound = server.address();
+  assert(typeof bound === 'object' && bound !== null);
+  const address = { host: '127.0.0.1', port: bound.port };
+  const good = `tls: { ca: ${pair.files.cert} }`;
+  for (const [check, more, expected] of [
+    ['path: /ping', `, ${good}`, /^200 in /],
+    ['path: /ping', ', tls: {}', /^TLS: its certificate is self-signed/],
+    [`path: /ping, ${good}`, ', tls: {}', /^200 in /],
+    [`path: /ping, type: https, ${good}`, '', /^200 in /],
+    ['path: /ping', '', /^(?:closed|connection|no HTTP|400)/],
+  ] as const) {
+    const { release, upstream } = await askBoth(address, check, LONG, more);
+    assert.match(release.text, expected);
+    assert.equal(release.ok, upstream.startsWith('pass: '));
+    assert.equal(release.version, release.ok ? '7' : '');
+    assert.equal(upstream.replace(/^\w+: /, ''), withoutTime(release.text));
+  }
+});

@@ -34,7 +34,7 @@ export function probe(address: Address, settings: ProbeSettings): Promise<Answer
     asking.start({
       id: formatAddress(address),
       ...address,
-      spec: { type: 'http', timeoutMs, ...checkRequest },
+      spec: { type: checkRequest.tls === undefined ? 'http' : 'https', timeoutMs, ...checkRequest },
       watch,
       now,
       onEnd: ({ outcome, reason, code, fields }) => {

@@ -66,7 +66,7 @@ export const SERVER = object({
   /** Checked, and out of traffic until it has passed: then unknown counts as down. */
   mustPass: flag,
   checkReason: text,
-  checkType: word<'http' | 'tcp' | 'none'>(),
+  checkType: word<'http' | 'https' | 'tcp' | 'tls' | 'none'>(),
   checkPort: number,
   riseCount: number,
   fallCount: number,

@@ -2,11 +2,11 @@
 
 import { FIELD_VALUE, type SecretKind } from '../../base/secrets.ts';
 import { formatAddress } from '../../base/units.ts';
-import type { CheckSpec } from '../../health.ts';
+import type { CheckSpec, CheckType } from '../../health.ts';
 import { attributesFrom, type ServerAttributes } from '../../model.ts';
 import { balancingOf } from '../sections/balance.ts';
 import { asksByKeys, type RequestFile } from '../sections/check.ts';
-import { clientTlsOf } from '../sections/client-tls.ts';
+import { clientTlsOf, upstreamTls } from '../sections/client-tls.ts';
 import type { UpstreamFile } from '../sections/upstream.ts';
 import type { RegistryConfig, UpstreamConfig, UpstreamTls } from '../types.ts';
 
@@ -15,7 +15,11 @@ export type ReadSecret = (text: string | undefined, kind?: SecretKind) => string
 export function upstreamOf(
   name: string,
   read: UpstreamFile,
-  { secret, registries }: { secret: ReadSecret; registries: readonly RegistryConfig[] },
+  {
+    secret,
+    registries,
+    folder,
+  }: { secret: ReadSecret; registries: readonly RegistryConfig[]; folder: string },
 ): UpstreamConfig {
   const hasServers = (registry: string): boolean =>
     registries.some((one) => one.name === registry && one.settings.kind !== 'none');
@@ -36,7 +40,7 @@ export function upstreamOf(
       port: server.address.port,
       ...attributesFrom<ServerAttributes>(({ name }) => server[name]),
     })),
-    check: read.check === undefined ? null : checkOf(read.check, secret),
+    check: read.check === undefined ? null : checkOf(read, read.check, { secret, folder }),
   };
 }
 
@@ -46,16 +50,46 @@ export function upstreamTlsOf(read: NonNullable<UpstreamFile['tls']>, folder: st
 
 type UpstreamCheck = NonNullable<UpstreamFile['check']>;
 
-function checkOf(read: UpstreamCheck, secret: ReadSecret): CheckSpec {
+function checkOf(
+  upstream: UpstreamFile,
+  read: UpstreamCheck,
+  { secret, folder }: { secret: ReadSecret; folder: string },
+): CheckSpec {
+  const type = checkTypeOf(upstream);
   return {
     ...probeOf(read, secret),
-    type: read.type,
+    ...(isSecured(type) ? { tls: checkTlsOf(upstream, folder) } : {}),
+    type,
     intervalMs: read.interval,
     timeoutMs: read.timeout,
     rise: read.rise,
     fall: read.fall,
     defaultDown: read.default_down,
   };
+}
+
+/** Of one that has a check, or has none and is asked by a release. */
+export function checkTypeOf({ tls, check }: UpstreamFile): CheckType {
+  return check?.type ?? (tls === undefined ? 'http' : 'https');
+}
+
+export function checkTlsOf({ tls, check }: UpstreamFile, folder: string): UpstreamTls {
+  return upstreamTlsOf(check?.tls ?? tls ?? upstreamTls.parse({}), folder);
+}
+
+/** Of a release's check, which asks by HTTP whatever the upstream's own does. */
+export function releaseTlsOf(
+  upstream: UpstreamFile | undefined,
+  folder: string,
+): UpstreamTls | undefined {
+  if (upstream === undefined) return undefined;
+  const { tls, check } = upstream;
+  const isHttps = check?.type === 'https' || (tls !== undefined && check?.type !== 'http');
+  return isHttps ? checkTlsOf(upstream, folder) : undefined;
+}
+
+export function isSecured(type: CheckType): boolean {
+  return type === 'https' || type === 'tls';
 }
 
 /** What the two checks of a server have in common: what is sent, where to, and what is awaited. */

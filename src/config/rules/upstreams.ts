@@ -4,6 +4,7 @@
 import { type Environment, FIELD_VALUE, readSecret } from '../../base/secrets.ts';
 import { type Address, formatAddress, isCidr, isLoopback, parseAddress } from '../../base/units.ts';
 import type { CheckType } from '../../health.ts';
+import { checkTypeOf, isSecured } from '../build.ts';
 import { formatPath, type Path, type Where } from '../document.ts';
 import type { AdminFile } from '../sections/admin.ts';
 import { fieldNameProblem } from '../sections/check.ts';
@@ -237,10 +238,27 @@ function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function checkCheckTls(upstream: UpstreamFile, path: Path, findings: Findings): void {
+  const { check, tls } = upstream;
+  const type = checkTypeOf(upstream);
+  if (type === 'http' && tls !== undefined && check?.port === undefined) {
+    const message =
+      'http asks in the open, and the servers speak TLS; write https, or the port of another listener of theirs';
+    findings.problem([...path, 'type'], message);
+  }
+  if (check?.tls === undefined) return;
+  const problem = isSecured(type)
+    ? clientTlsProblem(check.tls)
+    : `has no meaning in a ${type} check; remove it, or write type: ${type === 'tcp' ? 'tls' : 'https'}`;
+  if (problem !== '') findings.problem([...path, 'tls'], problem, 'key');
+}
+
+const NO_REQUEST = ['path', 'send', 'host', 'headers', 'expect'] as const;
+
 /** Keys that say nothing to a type of check. */
 const NOT_IN_CHECK: Readonly<
   Record<CheckType, readonly ('path' | 'send' | 'host' | 'headers' | 'expect')[]>
-> = { http: [], tcp: ['path', 'send', 'host', 'headers', 'expect'] };
+> = { http: [], https: [], tcp: NO_REQUEST, tls: NO_REQUEST };
 
 function checkCheck(
   upstream: UpstreamFile,
@@ -251,14 +269,14 @@ function checkCheck(
   const { check } = upstream;
   if (check === undefined) return;
   const path = [...upstreamPath, 'check'];
-  for (const key of NOT_IN_CHECK[check.type]) {
+  const type = checkTypeOf(upstream);
+  checkCheckTls(upstream, path, findings);
+  for (const key of NOT_IN_CHECK[type]) {
     if (check[key] === undefined) continue;
-    const message = `has no meaning in a ${check.type} check; remove it, or write type: http`;
+    const message = `has no meaning in a ${type} check; remove it, or write type: ${type === 'tls' ? 'https' : 'http'}`;
     findings.problem([...path, key], message, 'key');
   }
-  if (check.type !== 'http') {
-    return;
-  }
+  if (type !== 'http' && type !== 'https') return;
   checkFields(check.headers ?? {}, [...path, 'headers'], environment, findings);
   for (const key of ['path', 'host', 'headers'] as const) {
     if (check[key] === undefined || check.send === undefined) continue;

@@ -50,11 +50,11 @@ export type RequestFile = {
 
 /** True when the check asks as the keys of requestShape say, not by a text or a bare connection. */
 export function asksByKeys(
-  check: RequestFile & { type?: string; send?: string | undefined },
+  check: RequestFile & { type?: string | undefined; send?: string | undefined },
 ): boolean {
   const { type, send, path: wanted, host: name, headers: fields } = check;
   return (
-    (type === undefined || type === 'http') &&
+    (type === undefined || type === 'http' || type === 'https') &&
     send === undefined &&
     (wanted ?? name ?? fields) !== undefined
   );

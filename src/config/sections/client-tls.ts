@@ -49,6 +49,11 @@ export const upstreamTls = section(
   { ...keys, min_version: minVersion },
 );
 
+export const checkTls = section(
+  'TLS of the check, where it is not that of the upstream: these settings count instead of all of those.',
+  { ...keys, min_version: minVersion },
+);
+
 export type ClientTlsFile = z.output<typeof clientTls>;
 
 /** Paths absolute; '' for what is not given. */

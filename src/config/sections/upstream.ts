@@ -5,13 +5,12 @@ import type { CheckType } from '../../health.ts';
 import { hostProblem, pathProblem } from '../advice/route-words.ts';
 import { balanceKeys } from './balance.ts';
 import { requestShape } from './check.ts';
-import { upstreamTls } from './client-tls.ts';
+import { checkTls, upstreamTls } from './client-tls.ts';
 import { follows } from './follows.ts';
 import { serverAttributeKeys } from './server.ts';
 import { isSingle, list, section } from './shapes.ts';
 import {
   address,
-  choice,
   choiceOf,
   duration,
   integer,
@@ -36,17 +35,18 @@ const server = z
 /** Every type of check with what passes it. */
 const CHECK_TYPES: Readonly<Record<CheckType, string>> = {
   http: 'an answer of an expected class',
+  https: 'the same over TLS',
   tcp: 'the connection opens and stays',
+  tls: 'a TLS handshake',
 };
 
 const check = section(
   'Active checks. Left out: the servers are not probed. The words are those of nginx_upstream_check_module; its defaults were `type=tcp interval=30000 fall=5`, which notices a dead server after minutes.',
   {
-    type: choice({
+    type: optionalChoice({
       about: `${Object.entries(CHECK_TYPES)
         .map(([word, about]) => `\`${word}\`: ${about}.`)
-        .join(' ')}`,
-      initial: 'http',
+        .join(' ')} Default: \`https\` in an upstream with \`tls\`, else \`http\`.`,
       // Object.keys forgets the type of the keys.
       words: Object.keys(CHECK_TYPES) as CheckType[],
     }),
@@ -77,6 +77,7 @@ const check = section(
         'The raw request, with its line ends, instead of `path`; `{host}`, `{port}` and `{id}` are filled in, and the first status line decides. Default `GET / HTTP/1.0` with no fields.',
       kind: 'text',
     }).optional(),
+    tls: checkTls.optional(),
     ...requestShape(
       (initial) => `Default ${initial}.`,
       '`/` with `host` or `headers`, else `send`',

@@ -2,9 +2,9 @@
 // and whether another attempt is safe. One table and two decisions; never a non-idempotent request
 // twice once a byte of it may have reached a server, and never a pool that one client has emptied.
 
+import { tlsProblem } from '../../base/tls-problem.ts';
 import type { Outcome } from '../../upstream.ts';
 import { TLS_PREFIX } from '../transport.ts';
-import { tlsProblem } from './tls-failure.ts';
 
 /** `yes`: nothing was sent, safe for every method. `if-idempotent`: sent, outcome unknown. */
 type Retry = 'yes' | 'no' | 'if-idempotent';
