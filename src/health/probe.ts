@@ -78,21 +78,24 @@ export function startProbe(options: ProbeOptions): Probe {
 }
 
 type Talk = {
-  readonly connected: (probe: RunningProbe, socket: Socket) => void;
+  readonly connected: (probe: RunningProbe) => void;
   readonly answered: (probe: RunningProbe, chunk: Buffer) => void;
   readonly tooEarly: string;
 };
 
 class RunningProbe implements Probe {
-  static readonly #HTTP: Talk = {
-    connected: (probe, socket) => void socket.write(requestText(probe.#options), 'latin1'),
-    answered: (probe, chunk) => probe.#readHttp(chunk),
-    tooEarly: 'before a status line',
-  };
   /** By type: what is done on the open connection, with bytes, and how an early close is told. */
   static readonly #TALK: Readonly<Record<CheckType, Talk>> = {
-    http: RunningProbe.#HTTP,
-    https: RunningProbe.#HTTP,
+    http: {
+      connected: (probe) => probe.#ask(),
+      answered: (probe, chunk) => probe.#readHttp(chunk),
+      tooEarly: 'before a status line',
+    },
+    https: {
+      connected: (probe) => probe.#ask(),
+      answered: (probe, chunk) => probe.#readHttp(chunk),
+      tooEarly: 'before a status line',
+    },
     tls: {
       connected: (probe) => probe.#end('pass', `handshake ${probe.#elapsed()}`),
       answered: () => {},
@@ -143,7 +146,7 @@ class RunningProbe implements Probe {
       socket.on('connect', () => {
         this.#isShaking = secured !== undefined;
       });
-      socket.on(secured === undefined ? 'connect' : 'secureConnect', () => this.#connected(socket));
+      socket.on(secured === undefined ? 'connect' : 'secureConnect', () => this.#connected());
       socket.on('data', (chunk: Buffer) => this.#answered(chunk));
       socket.on('end', () => this.#closed());
       socket.on('close', () => this.#closed());
@@ -173,11 +176,15 @@ class RunningProbe implements Probe {
     this.#socket?.destroy();
   }
 
-  #connected(socket: Socket): void {
+  #connected(): void {
     if (this.#isOver) return;
     this.#isShaking = false;
     this.#isConnected = true;
-    RunningProbe.#TALK[this.#options.spec.type].connected(this, socket);
+    RunningProbe.#TALK[this.#options.spec.type].connected(this);
+  }
+
+  #ask(): void {
+    this.#socket?.write(requestText(this.#options), 'latin1');
   }
 
   #answered(chunk: Buffer): void {
