@@ -21,6 +21,7 @@ import {
 } from './connection.ts';
 import { readLastBytes } from './last-bytes.ts';
 import { Scratches, TEXT_BYTES_MAX } from './scratches.ts';
+import { isShuttingDown } from './shutting-down.ts';
 import { NodeTlsConnection } from './tls/node-tls.ts';
 import { connectTls } from './tls/tls-connect.ts';
 
@@ -114,6 +115,7 @@ class NodeConnection implements Connection {
   }
 
   reset(): void {
+    if (isShuttingDown(this.#socket)) return this.destroy();
     this.#socket.resetAndDestroy();
   }
 }

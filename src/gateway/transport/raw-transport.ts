@@ -259,10 +259,11 @@ function rawTransport(handles: Handles): Transport {
     }
 
     reset(): void {
+      // While it is being shut down it cannot be reset, and whoever asks for that can never close it.
+      if (this.#hasEnded && this.#queued === 0 && !this.#isShutDown) return this.destroy();
       if (this.#isClosed) return;
       this.#stop();
-      // It cannot be reset while it is being shut down.
-      if (this.#handle.reset(() => this.#closed()) !== 0) this.#handle.close(() => this.#closed());
+      this.#handle.reset(() => this.#closed());
     }
 
     #stop(): void {

@@ -284,6 +284,24 @@ for (const { name, dialled, accepted } of LANES) {
     });
   }
 
+  test(`${name}: a reset in the turn of the end closes, too`, async (t) => {
+    const { connection, peer, events } = await dialled(t);
+    connection.writeText('whole');
+    await until(() => connection.pendingBytes === 0);
+    connection.end();
+    connection.reset();
+    await until(() => events.includes('close '));
+    // Either is right: all of it was there.
+    let isOver = false;
+    for (const end of ['end', 'error']) {
+      peer.on(end, () => {
+        isOver = true;
+      });
+    }
+    peer.resume();
+    await until(() => isOver || peer.destroyed);
+  });
+
   test(`${name}: a write that the kernel refuses at once ends the connection`, async (t) => {
     const { connection, peer, events } = await dialled(t);
     connection.pause();

@@ -11,6 +11,7 @@ import {
   QUEUED_MAX,
   type TlsFacts,
 } from '../connection.ts';
+import { isShuttingDown } from '../shutting-down.ts';
 import { factsOf } from './tls-facts.ts';
 import {
   isHandshake,
@@ -214,6 +215,7 @@ export class NodeTlsConnection implements Connection {
 
   /** A TLSSocket has no reset: it is the socket below that is reset. */
   reset(): void {
+    if (isShuttingDown(this.#socket ?? this.#raw)) return this.destroy();
     this.#raw.resetAndDestroy();
     this.#socket?.destroy();
   }

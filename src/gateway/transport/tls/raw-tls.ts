@@ -359,10 +359,11 @@ export function rawTls(handles: Handles, wrap: WrapTls): AcceptTls {
     }
 
     reset(): void {
+      // While it is being shut down it cannot be reset, and whoever asks for that can never close it.
+      if (this.#isShuttingDown && !this.#isShutDown) return this.destroy();
       if (this.#isClosed) return;
       this.#stop();
-      // It cannot be reset while it is being shut down.
-      if (this.#tcp.reset(() => this.#closed()) !== 0) this.#tcp.close(() => this.#closed());
+      this.#tcp.reset(() => this.#closed());
     }
 
     #stop(): void {
