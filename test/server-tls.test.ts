@@ -5,12 +5,14 @@ import { once } from 'node:events';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer as createPlain } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { freePorts } from './support/base/ports.ts';
 import { until } from './support/base/until.ts';
 import { serve, sluice, temporaryFolder } from './support/cli/process.ts';
 import { type MadePair, Maker } from './support/gateway/certificates.ts';
+import { startNginx } from './support/peers/nginx.ts';
 
 const maker = new Maker();
 after(() => maker.close());
@@ -172,4 +174,32 @@ test('a check may have TLS of its own, and its files are looked at by check, too
     await check(`check: { type: https, tls: { ca: ${first.files.cert} }, path: /ping }`),
     /^0 /,
   );
+});
+
+test('a real nginx as the server: certificate of ours asked for, connection and session kept', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const ours = maker.make({ names: [], common: 'gateway' });
+  const isReady = async (): Promise<boolean> => {
+    const probe = connect(port, '127.0.0.1');
+    const [event] = await Promise.race([
+      once(probe, 'connect').then(() => ['open']),
+      once(probe, 'close').then(() => ['closed']),
+    ]).catch(() => ['closed']);
+    probe.destroy();
+    return event === 'open';
+  };
+  const folder = await startNginx(t, {
+    isReady,
+    http: () => `access_log off;
+server { listen 127.0.0.1:${port} ssl; ssl_certificate ${first.files.cert}; ssl_certificate_key ${first.files.key};
+ssl_client_certificate ${ours.files.cert}; ssl_verify_client on;
+location / { return 200 "$ssl_client_s_dn $ssl_server_name $connection_requests"; } }`,
+  });
+  if (folder === undefined) return;
+  const { cert, key } = ours.files;
+  const tls = `ca: ${first.files.cert}, server_name: app.internal, cert: ${cert}, key: ${key}`;
+  const yaml = yamlOf(`127.0.0.1:${port}`, `, tls: { ${tls} }`).replace('workers: 2', 'workers: 1');
+  const daemon = await serve(t, yaml);
+  assert.match(await ask(daemon.gateway), /^200 .*CN=gateway app\.internal 1$/);
+  assert.match(await ask(daemon.gateway), /^200 .*CN=gateway app\.internal 2$/);
 });

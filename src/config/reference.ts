@@ -101,6 +101,8 @@ const AFTERWORD = `## Different from nginx and its modules
 | \`max_fails\` of a record in the registry | 2 | 2 (upsync) | kept; servers in this file have nginx's own 1 |
 | \`client_header_timeout\`, \`client_body_timeout\` | 10s, 30s | 60s | that is what slow clients hold open |
 | \`connect_timeout\` | 5s | 60s | that is what dead servers hold open |
+| \`tls.verify\` of an upstream | on | \`proxy_ssl_verify off\` | else anybody in between reads and changes everything |
+| all servers ejected | they are tried | 502 for \`fail_timeout\` | one of them may answer |
 | \`client_max_body_size\` | no limit | 1m | bodies are streamed, not held |
 `;
 
