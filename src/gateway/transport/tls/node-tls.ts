@@ -39,6 +39,8 @@ export class NodeTlsConnection implements Connection {
   #isRefused = false;
   #waitsForDrain = false;
   #queued = 0;
+  /** Bytes of a write that is not reported yet, though the kernel has it. */
+  #taken = 0;
   #error = '';
 
   /** The socket is paused. */
@@ -150,7 +152,10 @@ export class NodeTlsConnection implements Connection {
   }
 
   get pendingBytes(): number {
-    if (this.#socket !== undefined) return this.#socket.writableLength;
+    if (this.#socket !== undefined) {
+      const { writableLength } = this.#socket;
+      return writableLength === this.#taken ? 0 : writableLength;
+    }
     return this.#waiting.reduce((sum, { length }) => sum + length, 0);
   }
 
@@ -175,7 +180,10 @@ export class NodeTlsConnection implements Connection {
       this.#waiting.push(piece);
       return true;
     }
-    if (!socket.write(piece)) this.#waitsForDrain = true;
+    const isFirst = socket.writableLength === 0 && this.tls !== undefined;
+    const isThrough = socket.write(piece);
+    this.#taken = isFirst && isThrough && this.#hasKernelAll() ? piece.length : 0;
+    if (!isThrough) this.#waitsForDrain = true;
     else if (socket.writableLength === 0) this.#queued = 0;
     else if (!this.#waitsForDrain && ++this.#queued >= QUEUED_MAX) {
       // As in node-transport.ts: Node counts bytes, not pieces.
@@ -184,6 +192,14 @@ export class NodeTlsConnection implements Connection {
       socket.write('', (error) => error || this.#drained());
     }
     return !this.#waitsForDrain;
+  }
+
+  /** Of what is encrypted. Not public; where a Node has it not, a write counts until it is reported. */
+  #hasKernelAll(): boolean {
+    const handle: unknown = Reflect.get(this.#raw, '_handle');
+    return (
+      typeof handle === 'object' && handle !== null && Reflect.get(handle, 'writeQueueSize') === 0
+    );
   }
 
   #drained(): void {
