@@ -22,6 +22,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   'change-latency': 'From a registry write to the last request',
   'no-loss': 'Requests lost in releases and crashes',
   reloads: 'Another configuration under load',
+  upgrades: 'Another process under load',
   release: 'Ways to release',
   gateways: 'Several gateways on one registry',
   memory: 'Memory of a worker',
