@@ -83,6 +83,7 @@ export {
   type TakenDocument,
   type TakeRequest,
   type Traffic,
+  type UpgradingDocument,
   type UpstreamDocument,
   type UpstreamRow,
 } from './admin/contract.ts';

@@ -16,6 +16,7 @@ export {
 } from './control/live.ts';
 export { type Lookup, Names, systemLookup } from './control/names.ts';
 export { OutageWatch } from './control/outages.ts';
+export type { ReceiptsJson } from './control/receipts.ts';
 export { RegistryDesk } from './control/record-desk.ts';
 export { type Program, ProgramDesk } from './control/release-desk.ts';
 export { SharedControl, SharedReleases } from './control/shared.ts';

@@ -275,9 +275,10 @@ export class Gateways {
     });
   }
 
-  /** Leaves; never throws. */
-  async close(): Promise<void> {
-    await within(this.receipts.sayLast(), LAST_WORD_MS, undefined);
+  /** Leaves; never throws. `isFollowed`: our workers serve on for another gateway, so that those who wait for us go on. */
+  async close(isFollowed = false): Promise<void> {
+    const isWaitedFor = isFollowed && this.others.length > 0;
+    if (!isWaitedFor) await within(this.receipts.sayLast(), LAST_WORD_MS, undefined);
     this.#isClosed = true;
     this.#views.close();
     this.#applied.close();
@@ -285,7 +286,7 @@ export class Gateways {
     this.questions.close();
     this.intents.close();
     clearTimeout(this.#retry);
-    await this.#roster.close();
+    await this.#roster.close(!isWaitedFor);
     this.#state.close();
     this.#changed();
   }

@@ -37,6 +37,7 @@ const CALLS: { readonly [Name in RouteName]: CallRequest } = {
     ...{ upstream: 'app', server: 'a:1' },
     body: { state: 'drain', owner: 'user:alice', reason: '' },
   }),
+  upgrade: requestOf('upgrade', {}),
   reload: requestOf('reload', { body: { dryRun: true } }),
   awaitIdle: requestOf('awaitIdle', { upstream: 'app', server: 'a:1', wait: 1 }),
   setWeight: requestOf('setWeight', { upstream: 'app', server: 'a:1', body: { weight: 1 } }),

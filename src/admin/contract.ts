@@ -149,3 +149,4 @@ export type {
   Traffic,
   UpstreamRow,
 } from './contract/topics.ts';
+export type { UpgradingDocument } from './contract/upgrade.ts';

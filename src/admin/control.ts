@@ -31,6 +31,7 @@ import type {
   StartRequest,
   StatusDocument,
   StoryQuestion,
+  UpgradingDocument,
 } from './contract.ts';
 import type { MetricsFormat, ToldRequest } from './pages.ts';
 
@@ -57,6 +58,11 @@ export interface Control {
 export interface Configuration {
   /** Reads it again and puts it in force. @throws config_…, conflict, address_…; nothing has changed then */
   reload(request: ReloadRequest): Promise<ReloadedDocument>;
+  /**
+   * The program that is on the disk now takes over. Resolves when it has loaded everything.
+   * @throws conflict; nothing has changed then
+   */
+  upgrade(): Promise<UpgradingDocument>;
 }
 
 /** What a person at a page asks before deciding. */

@@ -4,8 +4,9 @@
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
-import { boundConnections } from '../base/bounded-server.ts';
+import { boundConnections, closeListener } from '../base/bounded-server.ts';
 import { messageOf, SluiceError, systemCode } from '../base/errors.ts';
+import { type ListeningSocket, listeningSocket, socketFor } from '../base/listening.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import type { NamedToken } from '../model.ts';
@@ -30,8 +31,12 @@ const CLOSE_TIMEOUT_MS = 500;
 
 export type AdminServer = {
   readonly address: Address;
+  /** For the next process. */
+  readonly listening: ListeningSocket | undefined;
   /** From now on these count: those who have another are strangers at once. */
   useTokens(tokens: AdminTokens): void;
+  /** Who is connected is answered as before; nobody new comes in. */
+  stopAccepting(): void;
   close(): Promise<void>;
 };
 
@@ -51,6 +56,8 @@ export type AdminOptions = AdminTokens & {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Of the process before: used in place of binding, where it is for this address. */
+  readonly inherited?: ListeningSocket | undefined;
   /** Where the key of the browsers' sessions is kept; '' or left out: they end with the process. */
   readonly sessionKeyFile?: string;
   /** Null: HTTP. */
@@ -94,13 +101,21 @@ export async function serveAdmin(options: AdminOptions): Promise<AdminServer> {
     watch?.close();
     throw error;
   }
+  let stopped: Promise<void> | undefined;
+  const stopAccepting = (): Promise<void> => {
+    stopped ??= closeListener(server);
+    return stopped;
+  };
   return {
     address,
+    listening: listeningSocket(server, address),
     useTokens: (next) => access.useTokens(namedTokens(next)),
-    close() {
+    stopAccepting,
+    async close() {
+      const closed = stopAccepting();
       watch?.close();
       access.close();
-      return close(server);
+      await close(server, closed);
     },
   };
 }
@@ -138,7 +153,8 @@ function listen(server: Server, options: AdminOptions): Promise<Address> {
   const { host, port } = options;
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => reject(listenError({ host, port }, cause)));
-    server.listen({ host, port }, () => {
+    const handle = socketFor({ host, port }, options.inherited);
+    server.listen(handle ?? { host, port }, () => {
       server.removeAllListeners('error');
       server.on('error', (error) => options.log.warn({ error: error.message }, 'control API'));
       const bound = server.address();
@@ -147,15 +163,11 @@ function listen(server: Server, options: AdminOptions): Promise<Address> {
   });
 }
 
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+async function close(server: Server, closed: Promise<void>): Promise<void> {
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+  server.closeIdleConnections();
+  await closed;
+  clearTimeout(timer);
 }
 
 function listenError(address: Address, cause: Error): SluiceError {

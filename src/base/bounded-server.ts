@@ -2,7 +2,7 @@
 // The others are for probes, workers and files: without them nobody could operate the gateway. Dropped
 // clients are logged with their number, soon after the first one, and again while it goes on.
 
-import type { Server } from 'node:net';
+import { Server } from 'node:net';
 import { processDescriptors } from './descriptors.ts';
 import type { Log } from './log.ts';
 
@@ -39,5 +39,12 @@ export function boundConnections(
       options.log.warn(fields, options.text);
       dropped = 0;
     }, SAY_AFTER_MS).unref();
+  });
+}
+
+/** Nobody new comes in; those that are connected stay, also where HTTP's own `close` would end the idle. Resolves when the last has left. */
+export function closeListener(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    Server.prototype.close.call(server, () => resolve());
   });
 }

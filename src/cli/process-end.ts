@@ -33,7 +33,7 @@ export type SignalRemarks = Partial<Record<HabitualSignal, () => string>>;
 const REMARKS: SignalRemarks = {
   SIGHUP: () => 'there is nothing to reload',
   SIGUSR1: () => 'there is no log file to open anew; this log is standard error',
-  SIGUSR2: () => 'no new program takes over from a running one; restart to run another version',
+  SIGUSR2: () => 'no new program takes over here; restart to run another version',
   SIGWINCH: () => 'nothing is shut down by it; SIGTERM is the graceful end',
   SIGTTIN: () =>
     'the number of workers is "workers" in the configuration; sluice reload puts it in force',

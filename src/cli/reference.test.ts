@@ -76,6 +76,7 @@ test('has the verbs that the documentation promises', () => {
     'sluice status',
     'sluice stop',
     'sluice undrain',
+    'sluice upgrade',
     'sluice weight',
     'sluice why',
   ]);

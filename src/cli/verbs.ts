@@ -23,6 +23,7 @@ import { defineReload } from './verbs/reload.ts';
 import { defineServe } from './verbs/serve.ts';
 import { defineStatus } from './verbs/status.ts';
 import { defineUndrain } from './verbs/undrain.ts';
+import { defineUpgrade } from './verbs/upgrade.ts';
 import { defineWeight } from './verbs/weight.ts';
 import { defineWhy } from './verbs/why.ts';
 
@@ -38,6 +39,7 @@ const VERBS: Readonly<Record<string, Definition>> = {
   consul: { group: 'Run:', define: defineConsul },
   check: { group: 'Run:', define: defineCheck },
   reload: { group: 'Run:', define: defineReload },
+  upgrade: { group: 'Run:', define: defineUpgrade },
   status: { group: 'Look and steer:', define: defineStatus },
   drain: { group: 'Look and steer:', define: defineDrain },
   maint: { group: 'Look and steer:', define: defineMaint },

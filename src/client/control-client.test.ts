@@ -70,6 +70,7 @@ const STATUS: StatusDocument = {
   version: '0.1.0',
   generation: 7,
   startedAtMs: 1,
+  process: { pid: 1, trouble: '' },
   configuration: { file: '/etc/sluice.yaml', appliedAtMs: 1, trouble: '' },
   certificates: [],
   scope: PARTIAL,

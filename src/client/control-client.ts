@@ -42,6 +42,8 @@ export type ControlClient = Control &
   };
 
 const TIMEOUT_MS = 10_000;
+/** A new process loads everything before it answers. */
+const UPGRADE_MS = 70_000;
 /** Longest wait in one request; longer ones are asked for again. */
 const WAIT_MS_MAX = 30_000;
 
@@ -70,6 +72,7 @@ export function createControlClient(options: ControlOptions): ControlClient {
     },
     openReceipt: (upstream) => call(gateways, 'openReceipt', { upstream }),
     readReceipt: (id) => call(gateways, 'readReceipt', { id }),
+    upgrade: () => call(gateways, 'upgrade', {}, { timeoutMs: UPGRADE_MS }),
     reload: (body) => call(gateways, 'reload', { body }),
     events: (last) => call(gateways, 'events', { last }),
     requests: (question) => call(gateways, 'requests', question),

@@ -51,6 +51,7 @@ export type ControlOptions = {
   readonly log: Log;
   /** What is done together with the other gateways of the registry. */
   readonly shared: SharedControl;
+  readonly upgradeTrouble?: string;
   readonly configFacts?: () => StatusDocument['configuration'];
   readonly certificates?: () => StatusDocument['certificates'];
   /** Instances that this machine looks after. */
@@ -83,6 +84,7 @@ export class DaemonControl implements Control {
       ...{ others: shared.others, self: shared.document() },
       supervised: this.#options.supervised,
       configuration: this.#options.configFacts?.(),
+      upgradeTrouble: this.#options.upgradeTrouble ?? '',
       certificates: this.#options.certificates?.(),
       isGivenBack: shared.isGivenBack,
     });

@@ -18,7 +18,14 @@ import {
   type ServerCounters,
   type UpstreamCounters,
 } from '../model.ts';
-import type { Fleet, GapWatch, UpstreamTotals } from '../workers.ts';
+import {
+  type Fleet,
+  type GapWatch,
+  type TotalsJson,
+  totalsOfJson,
+  totalsToJson,
+  type UpstreamTotals,
+} from '../workers.ts';
 
 /** Receipts that are open at a time. The oldest is closed to open another. */
 const RECEIPTS_MAX = 100;
@@ -33,6 +40,8 @@ type Receipt = {
   readonly crashes: number;
 };
 
+export type ReceiptsJson = readonly (Omit<Receipt, 'start'> & { readonly start: TotalsJson })[];
+
 export class Receipts {
   readonly #fleet: Fleet;
   readonly #onClosed: (id: string) => void;
@@ -42,6 +51,22 @@ export class Receipts {
   constructor(fleet: Fleet, onClosed: (id: string) => void) {
     this.#fleet = fleet;
     this.#onClosed = onClosed;
+  }
+
+  /** For the next process. */
+  toJson(): ReceiptsJson {
+    return [...this.#open.values()].map((receipt) => ({
+      ...receipt,
+      start: totalsToJson(receipt.start),
+    }));
+  }
+
+  /** Of the process before, with the counts of its workers. */
+  restore(receipts: ReceiptsJson): void {
+    for (const receipt of receipts) {
+      this.#open.set(receipt.gap.id, { ...receipt, start: totalsOfJson(receipt.start) });
+      this.#fleet.openGap(receipt.gap);
+    }
   }
 
   has(id: string): boolean {

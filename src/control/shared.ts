@@ -157,6 +157,7 @@ export class SharedControl {
     /** @throws not_found, timeout */
     read: async (id: string): Promise<ReceiptDocument> =>
       this.#sum(id, this.receipts.upstreamOf(id)),
+    own: (): Receipts => this.#receipts,
   };
 
   get releases(): ReleaseRecords & ReleaseLook {
@@ -258,16 +259,15 @@ export class SharedControl {
     };
   }
 
-  watch(onChange: () => void): () => void {
-    return this.#gateways?.watch(onChange) ?? (() => {});
-  }
+  readonly watch = (onChange: () => void): (() => void) =>
+    this.#gateways?.watch(onChange) ?? (() => {});
 
-  /** Leaves the others; never throws. */
-  async close(): Promise<void> {
+  /** Leaves the others; never throws. `isFollowed`: another primary goes on with our workers. */
+  async close(isFollowed: boolean): Promise<void> {
     this.#unwatch();
     this.#leftDown.close();
     this.#releases?.stop();
-    await this.#gateways?.close();
+    await this.#gateways?.close(isFollowed);
     clearImmediate(this.#saving);
     if (this.#saving !== undefined) this.#saveNow();
   }

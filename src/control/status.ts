@@ -37,6 +37,8 @@ export type StatusSource = {
   /** Ready was said, and is not in force yet. */
   readonly isGivenBack: (upstream: string, server: string) => boolean;
   readonly configuration: StatusDocument['configuration'];
+  /** Why no other process took over. */
+  readonly upgradeTrouble: string;
   readonly certificates: StatusDocument['certificates'];
   /** First that of the section `registry`. */
   readonly registries: readonly [KnownRegistry, ...KnownRegistry[]];
@@ -52,6 +54,7 @@ export function buildStatus(source: StatusSource): StatusDocument {
     generation: table.generation,
     startedAtMs: source.startedAtMs,
     configuration: source.configuration,
+    process: { pid: process.pid, trouble: source.upgradeTrouble },
     certificates: source.certificates,
     scope: others.scope,
     gateways: [source.self, ...others.documents(source.self.index)],

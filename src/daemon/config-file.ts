@@ -2,7 +2,12 @@
 // cannot be used changes nothing; why is said to whoever asked, in the log, the status and the metrics.
 
 import { statSync } from 'node:fs';
-import type { Configuration, ReloadedDocument, ReloadRequest } from '../admin.ts';
+import type {
+  Configuration,
+  ReloadedDocument,
+  ReloadRequest,
+  UpgradingDocument,
+} from '../admin.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import { FileWatch } from '../base/file-watch.ts';
 import type { Log } from '../base/log.ts';
@@ -26,6 +31,8 @@ export type ConfigFileOptions = {
   readonly isInForce: (generation: number) => Promise<boolean>;
   /** It is told. */
   readonly manager: ServiceManager;
+  /** Undefined: this program cannot be followed by another. */
+  readonly upgrade: (() => Promise<UpgradingDocument>) | undefined;
   readonly log: Log;
 };
 
@@ -53,6 +60,13 @@ export class ConfigFile implements Configuration {
     const reloaded = this.#last.then(() => this.#reload(request));
     this.#last = reloaded.catch(() => {});
     return reloaded;
+  }
+
+  upgrade(): Promise<UpgradingDocument> {
+    const { upgrade } = this.#options;
+    if (upgrade !== undefined) return upgrade();
+    const text = 'upgrade: this process was not started by sluice serve, so it cannot be followed';
+    return Promise.reject(new SluiceError('conflict', text));
   }
 
   /** This configuration was put in force. */

@@ -3,6 +3,7 @@
 // configuration of the start says.
 
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AdminServer,
   AuditLog,
@@ -24,6 +25,7 @@ import {
   Names,
   OutageWatch,
   ProgramDesk,
+  type ReceiptsJson,
   RegistryDesk,
   SharedControl,
   Table,
@@ -31,13 +33,14 @@ import {
 import { Checker } from '../health.ts';
 import { Supervisor } from '../release.ts';
 import { lockStateDir, openSnapshot } from '../snapshot.ts';
-import { Fleet, findGuests, ListenSockets, type TableChanges } from '../workers.ts';
+import { Fleet, type FleetJson, findGuests, ListenSockets, type TableChanges } from '../workers.ts';
 import { LiveView } from './live.ts';
 import { dataDirsOf, refuseLostData } from './lost-data.ts';
 import { ownProgram } from './own-program.ts';
 import { followRegistries, openRegistries } from './registries.ts';
 import type { ServiceManager } from './service-manager.ts';
 import { Strangers } from './strangers.ts';
+import type { Inherited, NamedSockets } from './succession.ts';
 import type { Teardown } from './teardown.ts';
 
 export type Parts = {
@@ -58,13 +61,23 @@ export type Parts = {
   useTokens(tokens: Config['admin']): void;
   /** The audit log goes on in a new file, where the old one was renamed. */
   reopenAudit(): void;
+  /** For the next primary, which our workers serve on for: the sockets that we listen on. */
+  bequeath(): NamedSockets;
+  /** What no file has and the next primary goes on with; when all is closed. */
+  legacy(): Legacy;
+  /** Nobody new comes to our control API; whoever has come is answered. */
+  letGo(): Promise<void>;
   /** Serves the control API and accepts clients. */
   accept(configuration: Configuration): Promise<{ readonly admin: Address }>;
 };
 
+export type Legacy = { readonly fleet: FleetJson; readonly receipts: ReceiptsJson };
+
 export type PartsOptions = {
   /** It may have opened our sockets. */
   readonly manager: ServiceManager;
+  /** Of the primary before. */
+  readonly inherited: Inherited | undefined;
   readonly log: Log;
   readonly teardown: Teardown;
   /** With strong_dependency: how long the registry may take to answer first, ms. */
@@ -74,14 +87,20 @@ export type PartsOptions = {
   readonly program: readonly [string, string] | undefined;
   /** The configuration in force; before there is one, that of the start. */
   readonly config: () => Config;
+  /** Why no other process took over; '' = none was to. */
+  readonly upgradeTrouble: string;
   /** Where it is from. */
   readonly configFacts: () => StatusDocument['configuration'];
 };
 
+/** Whoever connected to our APIs before the next primary listens has sent its request by then, ms. */
+const GRACE_MS = 200;
 /** @throws locked, data_dir_unusable, address_in_use, address_unavailable, registry_unreachable */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { log, teardown } = options;
   const config = options.config();
+  /** Another primary takes over. */
+  let isFollowed = false;
   const lock = lockStateDir(config.stateDir);
   teardown.add(() => lock.release());
   const snapshot = openSnapshot({ stateDir: config.stateDir, log });
@@ -94,6 +113,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       if (admin === undefined) return '';
       return dashboardUrl(admin.address, asked, config.admin.tls !== null);
     },
+    inherited: options.inherited?.listening.get('registry'),
+  });
+  // When the last of ours has said what it has to say there.
+  teardown.add(async () => {
+    if (!isFollowed) return;
+    for (const { opened } of registries) opened.stopAccepting?.();
+    await sleep(GRACE_MS);
   });
   const names = new Names({ lookup: options.lookup, log, remembered: snapshot.memory.names });
   teardown.add(() => names.close());
@@ -166,7 +192,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   });
   const control = new DaemonControl({
     ...{ version: packageVersion(), table, fleet, snapshot, registries, log, shared },
-    configFacts: options.configFacts,
+    ...{ configFacts: options.configFacts, upgradeTrouble: options.upgradeTrouble },
     certificates: () => certificates.facts,
     supervised: (upstream, server) => supervisor.of(upstream, server),
   });
@@ -213,7 +239,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     shared.note();
   };
   // After the workers: until they are gone, others wait for what they have in flight.
-  teardown.add(() => shared.close());
+  teardown.add(() => shared.close(isFollowed));
   // Until the last worker is gone it says that we are shutting down.
   teardown.add(() => admin?.close());
   teardown.add(async () => {
@@ -223,12 +249,17 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     sockets.close();
     const deadlineMs = isStarted ? options.config().shutdownTimeoutMs : 0;
     isStarted = false;
-    await fleet.close(deadlineMs);
+    if (isFollowed) fleet.leave();
+    else await fleet.close(deadlineMs);
   });
   names.handOver({
     onChange: (moved) => table.setAddresses(moved),
     used: () => table.hosts(),
   });
+  const legacy = options.inherited?.state;
+  if (isLegacy(legacy) && fleet.restore(legacy.fleet))
+    shared.receipts.own().restore(legacy.receipts);
+  else if (options.inherited !== undefined) log.warn({}, 'counters and open receipts begin anew');
   // What is out elsewhere is out here, before the first request.
   await shared.start();
   const strangers = new Strangers(log);
@@ -250,10 +281,24 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     },
     useTokens: (tokens) => admin?.useTokens(tokens),
     reopenAudit: () => audit.reopen(),
+    async letGo() {
+      admin?.stopAccepting();
+      await sleep(GRACE_MS);
+    },
+    bequeath() {
+      isFollowed = true;
+      const sockets = [
+        ['admin', admin?.listening],
+        ['registry', registries[0]?.opened.listening],
+      ] as const;
+      return new Map(sockets.flatMap(([name, one]) => (one === undefined ? [] : [[name, one]])));
+    },
+    legacy: () => ({ fleet: fleet.toJson(), receipts: shared.receipts.own().toJson() }),
     async accept(configuration) {
       const { listen, ...rest } = config.admin;
       admin = await serveAdmin({
         ...{ ...listen, ...rest, control, audit, log: adminLog },
+        inherited: options.inherited?.listening.get('admin'),
         facts: (upstream, server) => control.facts(upstream, server),
         sessionKeyFile: join(config.stateDir, 'session.key'),
         ...{ live, configuration },
@@ -275,4 +320,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       return { admin: admin.address };
     },
   };
+}
+
+/** Ours, of this version or another: which one it is, the fleet looks at. */
+function isLegacy(value: unknown): value is Legacy {
+  return typeof value === 'object' && value !== null && 'fleet' in value && 'receipts' in value;
 }

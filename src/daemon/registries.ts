@@ -15,10 +15,12 @@ export async function openRegistries(
     log,
     teardown,
     dashboard,
+    inherited,
   }: {
     readonly log: Log;
     readonly teardown: Teardown;
     readonly dashboard: OpenContext['dashboard'];
+    readonly inherited: OpenContext['inherited'];
   },
 ): Promise<readonly [KnownRegistry, ...KnownRegistry[]]> {
   const open = async (config: RegistryConfig): Promise<KnownRegistry> => {
@@ -28,7 +30,7 @@ export async function openRegistries(
       log: log.child({ component: 'registry', ...own }),
       prefix,
       readDocument,
-      dashboard,
+      ...{ dashboard, inherited },
     });
     teardown.add(() => found.close());
     return { config, opened: found };

@@ -2,7 +2,7 @@
 // is, and accepts clients. Nothing accepts a client before all addresses are bound and the workers have
 // their first table; when any step fails, what was opened before is closed and the error says why.
 
-import type { ReloadedDocument, ReloadRequest } from '../admin.ts';
+import type { ReloadedDocument, ReloadRequest, UpgradingDocument } from '../admin.ts';
 import type { Log, RootLog } from '../base/log.ts';
 import type { Address } from '../base/units.ts';
 import type { Config, ListenerConfig } from '../config.ts';
@@ -13,6 +13,7 @@ import { STRONG_DEADLINE_MS } from './first-answer.ts';
 import { openParts } from './parts.ts';
 import { type Applied, LiveConfig } from './reload.ts';
 import { ServiceManager } from './service-manager.ts';
+import type { Inherited, Successor } from './succession.ts';
 import { Teardown } from './teardown.ts';
 
 /** A worker that has not taken a new configuration within this time is said to be late, ms. */
@@ -37,6 +38,13 @@ export type Daemon = {
   close(): Promise<void>;
   /** What is logged from now on goes into new files, where the old ones were renamed. */
   reopenLogs(): void;
+  /** The configuration in force. */
+  readonly config: Config;
+  /**
+   * Closes everything but the workers and lets the successor take over. Resolves when it serves.
+   * @throws what it says is wrong: everything is closed then, and the workers wait for the next primary
+   */
+  handOver(successor: Successor): Promise<void>;
   /** Ends the workers at once; for a second signal, before the process exits. */
   kill(): void;
 };
@@ -51,6 +59,12 @@ export type DaemonOptions = {
   readonly program?: readonly [string, string];
   /** Who has started this process; left out: nobody who is told. */
   readonly manager?: ServiceManager;
+  /** Of the process before. */
+  readonly inherited?: Inherited | undefined;
+  /** Has another process take over; left out: none can. */
+  readonly upgrade?: () => Promise<UpgradingDocument>;
+  /** Why none took over when one was to. */
+  readonly upgradeTrouble?: string;
   /** Addresses of a server given by name; a test brings its own. */
   readonly lookup?: Lookup;
 };
@@ -75,9 +89,8 @@ async function start(
     log,
     registryDeadlineMs = STRONG_DEADLINE_MS,
     lookup = systemLookup,
-    program,
-    load,
     manager = new ServiceManager(log, {}),
+    ...options
   }: DaemonOptions,
   teardown: Teardown,
 ): Promise<Daemon> {
@@ -85,7 +98,8 @@ async function start(
   let live: LiveConfig | undefined;
   let configFile: ConfigFile | undefined;
   const parts = await openParts({
-    ...{ log, teardown, lookup, program, strongDeadlineMs: registryDeadlineMs },
+    ...{ log, teardown, lookup, program: options.program, strongDeadlineMs: registryDeadlineMs },
+    ...{ inherited: options.inherited, upgradeTrouble: options.upgradeTrouble ?? '' },
     ...{ manager, config: () => live?.config ?? config },
     configFacts: () => configFile?.facts,
   });
@@ -94,7 +108,9 @@ async function start(
   await reload.applyConfig(config);
   const isInForce = (generation: number): Promise<boolean> =>
     parts.fleet.acknowledged(generation, IN_FORCE_DEADLINE_MS);
-  const file = new ConfigFile({ live, load, isInForce, manager, log });
+  const file = new ConfigFile({
+    ...{ live, load: options.load, upgrade: options.upgrade, isInForce, manager, log },
+  });
   configFile = file;
   teardown.add(() => file.close());
   teardown.add(() => manager.close());
@@ -120,6 +136,20 @@ async function start(
       return { ...applied, isInForce: await isInForce(applied.generation) };
     },
     reload: (request) => file.reload(request),
+    get config() {
+      return reload.config ?? config;
+    },
+    async handOver(successor) {
+      file.close();
+      reload.close();
+      try {
+        await successor.give(parts.bequeath());
+        await parts.letGo();
+      } finally {
+        await teardown.close();
+      }
+      await successor.go(parts.legacy());
+    },
     close() {
       manager.stopping();
       file.close();

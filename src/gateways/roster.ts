@@ -142,15 +142,15 @@ export class Roster {
     return isChanged;
   }
 
-  /** Says goodbye; never throws. */
-  async close(): Promise<void> {
+  /** Never throws. Without a goodbye the others wait for us until the lease is over, or our successor is there. */
+  async close(saysGoodbye = true): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
     clearTimeout(this.#nextForget);
     const { store, prefix, id } = this.#options;
     const lease = this.#lease;
     this.#lease = undefined;
-    if (lease === undefined) return;
+    if (lease === undefined || !saysGoodbye) return;
     // The record goes first, or we would be silent for a moment.
     const goodbye = store.delete(`${prefix}shared/gateways/${id}`).then(() => lease.close());
     await within(

@@ -18,6 +18,8 @@ export interface Channel {
   /** A handle goes with it where the channel can carry one. Nothing where the worker is gone. */
   send(message: object, handle?: object): void;
   kill(): void;
+  /** The worker is there for another primary. */
+  leave(): void;
 }
 
 /** In development this is TypeScript, in the published package JavaScript. */
@@ -60,6 +62,10 @@ export function forkWorker(events: ChannelEvents): Channel {
       child.send(message, socket, {}, () => {});
     },
     kill: () => void child.kill('SIGKILL'),
+    leave() {
+      if (child.connected) child.disconnect();
+      child.unref();
+    },
   };
 }
 
@@ -89,6 +95,7 @@ export function socketChannel(
       }
       socket.destroy();
     },
+    leave: () => void socket.destroy(),
   };
 }
 

@@ -28,6 +28,32 @@ export type UpstreamTotals = {
   readonly servers: Map<string, ServerCounters>;
 };
 
+export type TotalsJson = {
+  readonly counters: UpstreamCounters;
+  readonly servers: readonly (readonly [string, ServerCounters])[];
+};
+
+export type DepartedJson = {
+  readonly upstreams: readonly (readonly [string, TotalsJson])[];
+  readonly sockets: SocketCounters & { readonly connects: readonly (readonly [string, number])[] };
+  readonly gaps: readonly (readonly [string, number])[];
+};
+
+/** What a primary leaves to the next; of another protocol it is not used. */
+export type FleetJson = {
+  readonly protocol: number;
+  readonly departed: DepartedJson;
+  readonly crashes: number;
+};
+
+export function totalsToJson({ counters, servers }: UpstreamTotals): TotalsJson {
+  return { counters, servers: [...servers] };
+}
+
+export function totalsOfJson({ counters, servers }: TotalsJson): UpstreamTotals {
+  return { counters, servers: new Map(servers) };
+}
+
 /** Sums over all workers since the start. */
 export type SocketTotals = SocketCounters & {
   /** Connections opened to servers, by upstream. */
@@ -73,6 +99,22 @@ export class DepartedFigures {
   readonly #sockets = emptySocketTotals();
   readonly #upstreams = new Map<string, UpstreamTotals>();
   readonly #gaps = new Map<string, number>();
+
+  /** For the next process. */
+  toJson(): DepartedJson {
+    const upstreams = [...this.#upstreams].map(
+      ([name, totals]) => [name, totalsToJson(totals)] as const,
+    );
+    const sockets = { ...this.#sockets, connects: [...this.#sockets.connects] };
+    return { upstreams, sockets, gaps: [...this.#gaps] };
+  }
+
+  /** What `toJson` of the process before says. */
+  restore({ upstreams, sockets, gaps }: DepartedJson): void {
+    for (const [name, totals] of upstreams) this.#upstreams.set(name, totalsOfJson(totals));
+    Object.assign(this.#sockets, { ...sockets, connects: new Map(sockets.connects) });
+    for (const [id, longestMs] of gaps) this.#gaps.set(id, longestMs);
+  }
 
   /** The worker's process has ended, and what it had in flight stays without an answer. */
   bury(figures: WorkerFigures): void {

@@ -4,56 +4,38 @@
 
 import assert from 'node:assert/strict';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
-import type { ReadPage } from '../gateway.ts';
+import { within } from '../base/within.ts';
 import {
   NO_CREDENTIALS,
   type ServerCounters,
-  type StoryBatch,
-  type TableUpdate,
   type TlsCredentials,
   type UpstreamCounters,
 } from '../model.ts';
 import type { SocketsById } from './bind.ts';
 import {
   DepartedFigures,
+  type FleetJson,
   type SocketTotals,
   type UpstreamTotals,
   type WorkerFigures,
 } from './figures.ts';
+import type { FleetOptions } from './fleet-options.ts';
 import type { Guest } from './handover/guests.ts';
 import { WorkerLink } from './link.ts';
 import type { GapWatch, WorkerConfig } from './protocol.ts';
+import { PROTOCOL } from './protocol.ts';
 import { ReportedServers } from './reported.ts';
+import { RestartPause } from './restart-pause.ts';
 import { SILENCE_LOOK_MS, SilenceWatch } from './silence.ts';
 import type { TableChanges } from './table-changes.ts';
+import { whenTrue } from './when-true.ts';
 
-/** A worker that lived shorter than this counts as part of a crash loop, ms. */
-const SHORT_LIFE_MS = 5000;
-const PAUSE_FIRST_MS = 100;
-const PAUSE_MAX_MS = 5000;
 /** Within this time all workers must accept clients, ms. */
 const START_DEADLINE_MS = 60_000;
 /** Within this time a signal to the whole process group has reached the primary too, ms. */
 const GROUP_MS = 250;
 /** Time between a worker's own deadline and SIGKILL, ms. */
 const KILL_GRACE_MS = 2000;
-
-export type FleetOptions = {
-  /** Where the next primary finds our workers. */
-  readonly handover: string;
-  /** Workers of the last primary that serve on. */
-  readonly guests?: readonly Guest[];
-  /** The sockets that clients come in by. */
-  readonly sockets: () => SocketsById;
-  readonly log: Log;
-  readonly table: (changes?: TableChanges) => TableUpdate;
-  /** Called when there are new figures of a worker, and when a worker is gone. */
-  readonly onFigures: () => void;
-  /** What a worker tells of its requests. */
-  readonly onStories?: (worker: number, batch: StoryBatch) => void;
-  readonly readPage: ReadPage;
-};
 
 export class Fleet {
   readonly #options: FleetOptions;
@@ -74,12 +56,14 @@ export class Fleet {
   /** How many there are to be. */
   #size = 0;
   #tls = NO_CREDENTIALS;
-  #shortLives = 0;
+  readonly #pause = new RestartPause();
   #crashes = 0;
   #isListening = false;
   /** True when all workers have accepted clients once. */
   #hasListened = false;
   #isClosing = false;
+  /** The workers are another primary's. */
+  #isLeft = false;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -109,20 +93,15 @@ export class Fleet {
     for (const link of links) {
       if (!this.#guests.has(link)) link.listen(this.#options.sockets());
     }
-    const overdue = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
+    const own = links.filter((link) => !this.#guests.has(link));
+    const all = Promise.all(own.map((link) => link.listening)).then(() => true);
+    if (!(await within(all, START_DEADLINE_MS, false))) {
       const text = `workers: not ready within ${START_DEADLINE_MS / 1000}s; is the machine overloaded?`;
-      overdue.reject(new SluiceError('timeout', text));
-    }, START_DEADLINE_MS);
-    try {
-      const own = links.filter((link) => !this.#guests.has(link));
-      await Promise.race([Promise.all(own.map((link) => link.listening)), overdue.promise]);
-      this.#hasListened = true;
-      // From now on others accept in their place.
-      for (const guest of this.#guests) guest.close(this.#config?.shutdownTimeoutMs ?? 0);
-    } finally {
-      clearTimeout(timer);
+      throw new SluiceError('timeout', text);
     }
+    this.#hasListened = true;
+    // From now on others accept in their place.
+    for (const guest of this.#guests) guest.close(this.#config?.shutdownTimeoutMs ?? 0);
   }
 
   /**
@@ -165,20 +144,10 @@ export class Fleet {
   }
 
   /** Resolves with true when `isAcknowledged`, with false when the time is over. */
-  acknowledged(generation: number, deadlineMs: number): Promise<boolean> {
+  async acknowledged(generation: number, deadlineMs: number): Promise<boolean> {
     const isDone = (): boolean => this.#isClosing || this.isAcknowledged(generation);
-    if (isDone()) return Promise.resolve(this.isAcknowledged(generation));
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        clearTimeout(timer);
-        unwatch();
-        resolve(this.isAcknowledged(generation));
-      };
-      const timer = setTimeout(finish, deadlineMs);
-      const unwatch = this.watch(() => {
-        if (isDone()) finish();
-      });
-    });
+    await whenTrue(isDone, (onProgress) => this.watch(onProgress), deadlineMs);
+    return this.isAcknowledged(generation);
   }
 
   /** Requests in flight on a server that takes no new ones; exact when acknowledged and 0. */
@@ -265,9 +234,11 @@ export class Fleet {
   /** Each worker finishes what it has within the deadline; then it is killed. */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosing = true;
-    clearInterval(this.#watch);
-    for (const pause of this.#pauses) clearTimeout(pause);
-    const links = this.links;
+    this.#stopTimers();
+    // A start that failed: they serve on for the next.
+    const left = this.#hasListened ? new Set() : this.#guests;
+    const links = this.links.filter((link) => !left.has(link));
+    for (const guest of this.#guests) if (left.has(guest)) guest.leave();
     for (const link of links) link.close(deadlineMs);
     const timer = setTimeout(() => {
       for (const link of links) link.kill();
@@ -276,12 +247,37 @@ export class Fleet {
     clearTimeout(timer);
   }
 
+  /** For the next process; what the workers have counted they say themselves. */
+  toJson(): FleetJson {
+    return { protocol: PROTOCOL, departed: this.#departed.toJson(), crashes: this.#crashes };
+  }
+
+  /** Of the process before. False: it is another version, and counters begin anew. */
+  restore({ protocol, departed, crashes }: FleetJson): boolean {
+    if (protocol !== PROTOCOL) return false;
+    this.#departed.restore(departed);
+    this.#crashes = crashes;
+    return true;
+  }
+
+  /** The workers serve on, for the next primary. */
+  leave(): void {
+    this.#isClosing = true;
+    this.#isLeft = true;
+    this.#stopTimers();
+    for (const link of this.#links) link.leave();
+  }
+
   /** Ends every worker at once. */
   destroy(): void {
     this.#isClosing = true;
+    this.#stopTimers();
+    for (const link of this.#links) link.kill();
+  }
+
+  #stopTimers(): void {
     clearInterval(this.#watch);
     for (const pause of this.#pauses) clearTimeout(pause);
-    for (const link of this.#links) link.kill();
   }
 
   /** It serves until our own workers do, and finishes then. */
@@ -331,10 +327,11 @@ export class Fleet {
   #ended(link: WorkerLink, how: string): void {
     this.#links.delete(link);
     this.#guests.delete(link);
+    // It lives on, and tells the next primary what it has counted.
+    if (this.#isLeft) return;
     this.#silence.forget(link);
     this.#departed.bury(link.figures);
-    for (const [name, { servers }] of link.figures.upstreams)
-      this.#reported.add(name, servers.keys());
+    this.#reported.addAll(link.figures);
     if (this.#leaving.delete(link))
       this.#options.log.info({ worker: link.id, pid: link.pid, how }, 'worker ended as asked');
     else if (!this.#isClosing) this.#replace(link, how);
@@ -345,14 +342,12 @@ export class Fleet {
   /** One worker alone finishes what it has, and another accepts in its place. */
   #askedToEnd(link: WorkerLink, signal: string): void {
     if (this.#isClosing) return;
-    const pause = setTimeout(() => {
-      this.#pauses.delete(pause);
+    this.#later(GROUP_MS, () => {
       if (!this.#links.has(link) || this.#leaving.has(link)) return;
       const fields = { worker: link.id, pid: link.pid, signal };
       this.#options.log.warn(fields, 'worker was asked to end: it finishes, another replaces it');
       this.#succeed(link);
-    }, GROUP_MS);
-    this.#pauses.add(pause);
+    });
   }
 
   /** Another accepts in its place, and it finishes what it has. */
@@ -373,18 +368,18 @@ export class Fleet {
   #replace(link: WorkerLink, how: string): void {
     this.#crashes += 1;
     const livedMs = Math.round(performance.now() - link.startedMs);
-    this.#shortLives = livedMs < SHORT_LIFE_MS ? this.#shortLives + 1 : 0;
-    // The first one is replaced at once however short it lived.
-    const doublings = Math.min(this.#shortLives - 2, 10);
-    const pauseMs =
-      this.#shortLives < 2 ? 0 : Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** doublings);
+    const pauseMs = this.#pause.after(livedMs);
     const fields = { worker: link.id, pid: link.pid, how, livedMs, pauseMs };
     this.#options.log.error(fields, 'worker ended, replacing it');
     if (pauseMs === 0) return this.#spawnMissing(link.id);
+    this.#later(pauseMs, () => this.#spawnMissing(link.id));
+  }
+
+  #later(afterMs: number, act: () => void): void {
     const pause = setTimeout(() => {
       this.#pauses.delete(pause);
-      this.#spawnMissing(link.id);
-    }, pauseMs);
+      act();
+    }, afterMs);
     this.#pauses.add(pause);
   }
 

@@ -222,6 +222,12 @@ export class WorkerLink {
     this.#send({ kind: 'close', deadlineMs });
   }
 
+  /** It is the next primary's. */
+  leave(): void {
+    this.#send({ kind: 'followed' });
+    this.#channel.leave();
+  }
+
   kill(): void {
     this.#channel.kill();
   }

@@ -67,6 +67,8 @@ export type ToWorker =
   /** Answers a worker's `page`; null: it could not be rendered. */
   | { readonly kind: 'page'; readonly request: number; readonly page: TextAnswer | null }
   | { readonly kind: 'reopen-logs' }
+  /** This primary leaves on purpose, another takes over. */
+  | { readonly kind: 'followed' }
   /** Finish what is in flight, then exit. */
   | { readonly kind: 'close'; readonly deadlineMs: number };
 
@@ -127,6 +129,7 @@ const TO_WORKER: Readonly<Record<ToWorker['kind'], readonly string[]>> = {
   'close-gap': ['gap'],
   page: ['request', 'page'],
   'reopen-logs': [],
+  followed: [],
   close: ['deadlineMs'],
 };
 

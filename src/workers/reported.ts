@@ -1,5 +1,6 @@
 // Servers of which a worker told something since somebody last asked.
 
+import type { WorkerFigures } from './figures.ts';
 import type { UpstreamReport } from './protocol.ts';
 
 export class ReportedServers {
@@ -18,6 +19,10 @@ export class ReportedServers {
     const known = this.#reported.get(upstream) ?? new Set<string>();
     for (const id of servers) known.add(id);
     this.#reported.set(upstream, known);
+  }
+
+  addAll({ upstreams }: Pick<WorkerFigures, 'upstreams'>): void {
+    for (const [name, { servers }] of upstreams) this.add(name, servers.keys());
   }
 
   /** By upstream; they are forgotten. */

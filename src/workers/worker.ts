@@ -59,6 +59,8 @@ class Worker {
   #isClosing = false;
   #orphanTimeoutMs = 0;
   readonly #door: Door;
+  /** The primary has said that another takes over. */
+  #isFollowed = false;
   /** Running while there is no primary. */
   #orphan: NodeJS.Timeout | undefined;
 
@@ -94,7 +96,10 @@ class Worker {
     if (this.#isClosing || this.#orphan !== undefined) return;
     const timeoutMs = this.#orphanTimeoutMs;
     if (!this.#isListening || timeoutMs === 0) return void this.close();
-    this.#log.warn({ pid: process.pid, timeoutMs }, 'the primary is gone: serving on for the next');
+    const said = { pid: process.pid, timeoutMs };
+    if (this.#isFollowed) this.#log.info(said, 'serving on for the next primary');
+    else this.#log.warn(said, 'the primary is gone: serving on for the next');
+    this.#isFollowed = false;
     this.#orphan = setTimeout(() => void this.close(), timeoutMs);
   }
 
@@ -160,6 +165,9 @@ class Worker {
         break;
       case 'reopen-logs':
         this.reopenLogs();
+        break;
+      case 'followed':
+        this.#isFollowed = true;
         break;
       case 'close':
         void this.close(message.deadlineMs);

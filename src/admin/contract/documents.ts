@@ -193,6 +193,14 @@ export const STATUS = object({
   ),
   /** Of listeners with TLS. */
   certificates: optional(list(CERTIFICATE)),
+  process: optional(
+    object({
+      /** Of the primary. */
+      pid: number,
+      /** Why no other took over when one was to; '' = none was, or it did. */
+      trouble: text,
+    }),
+  ),
   /** Whose view all of this is. */
   scope: SCOPE,
   /** The gateways that share the registry, this one first. */

@@ -16,6 +16,7 @@ import { SESSION_ROUTES } from './sessions.ts';
 import { either, object, text, word } from './shape.ts';
 import { STORY_ROUTES } from './stories.ts';
 import { AFTER, TOPICS } from './stream.ts';
+import { UPGRADE_ROUTES } from './upgrade.ts';
 
 const HEALTH = object({ status: word<'ok'>() });
 const DEREGISTERED = object({ server: text });
@@ -105,6 +106,7 @@ export const ROUTES = {
   },
   ...EFFECT_ROUTES,
   ...RELOAD_ROUTES,
+  ...UPGRADE_ROUTES,
   openReceipt: {
     method: 'POST',
     path: '/api/upstreams/:upstream/receipts',

@@ -276,7 +276,12 @@ test('every error that a route declares is told with its code and status', async
   const records = { list: refuse, entry: refuse, write: refuse, remove: refuse, effect: refuse };
   const releases = { overview: refuse, start: refuse, run: refuse, plan: refuse, output: refuse };
   const desk = { effect: refuse, records, releases };
-  const { url } = await start(t, { control, live, desk, configuration: { reload: refuse } });
+  const { url } = await start(t, {
+    control,
+    live,
+    desk,
+    configuration: { reload: refuse, upgrade: refuse },
+  });
   const inputs: { readonly [Name in RouteName]: CallRequest | null } = {
     ...{ health: null, ready: null, session: null, openSession: null, endSession: null },
     status: requestOf('status', {}),
@@ -285,6 +290,7 @@ test('every error that a route declares is told with its code and status', async
       ...{ upstream: 'app', server: 'a:1' },
       body: { state: 'drain', owner: 'a', reason: '' },
     }),
+    upgrade: requestOf('upgrade', {}),
     reload: requestOf('reload', { body: { dryRun: true } }),
     awaitIdle: requestOf('awaitIdle', { upstream: 'app', server: 'a:1', wait: 1 }),
     setWeight: requestOf('setWeight', { upstream: 'app', server: 'a:1', body: { weight: 1 } }),

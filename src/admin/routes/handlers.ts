@@ -85,6 +85,7 @@ export function createHandlers(options: HandlersOptions): Handlers {
         ...{ ...asked, by: `user:${token === '' ? 'me' : token}`, isClosed: token !== '' },
       }),
     reload: ({ body }) => configuration.reload(body),
+    upgrade: () => configuration.upgrade(),
     openReceipt: ({ upstream }) => control.openReceipt(upstream),
     readReceipt: ({ id }) => control.readReceipt(id),
     ...releaseHandlers(control),

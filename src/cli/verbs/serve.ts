@@ -6,6 +6,7 @@ import { type Address, formatAddress } from '../../base/units.ts';
 import type { Config } from '../../config.ts';
 import { configOf, type GlobalOptions, reachable } from '../client/target.ts';
 import { keepGoingWithoutReaders, paint, remark, warn } from '../output.ts';
+import { Primary } from '../primary.ts';
 import { LongRun } from '../process-end.ts';
 import { reloadView } from '../views/reload-view.ts';
 
@@ -19,8 +20,9 @@ export function defineServe(verb: Command): void {
 Without a configuration it serves one upstream "app" on 127.0.0.1:8080, the
 registry on 127.0.0.1:8500 and the control API on 127.0.0.1:8700. SIGTERM,
 SIGINT or SIGQUIT finishes what is in flight (shutdown_timeout); a second one
-ends at once. SIGHUP reads the configuration again, as sluice reload does;
-SIGUSR1 opens access and audit log anew. Others: docs/signals.md.
+ends at once. SIGHUP reads the configuration again (sluice reload), SIGUSR2 lets
+the program that is on the disk now take over (sluice upgrade), SIGUSR1 opens
+access and audit log anew. Others: docs/signals.md.
 
 Examples:
   $ sluice serve
@@ -35,20 +37,26 @@ async function serve(options: GlobalOptions): Promise<void> {
   keepGoingWithoutReaders();
   let openLogAnew = (): string => 'starting; there is no log file to open anew yet';
   let readAgain = (): string => 'starting; the configuration is the one that is being read now';
-  const run = new LongRun({ SIGUSR1: () => openLogAnew(), SIGHUP: () => readAgain() });
-  const config = await configOf(options);
+  let beFollowed = (): string => 'starting; this is the program that is on the disk now';
+  const run = new LongRun({
+    SIGUSR1: () => openLogAnew(),
+    SIGUSR2: () => beFollowed(),
+    SIGHUP: () => readAgain(),
+  });
+  const config = await configOf(options).catch(async (error: unknown) => {
+    const { Predecessor } = await import('../../daemon.ts');
+    Predecessor.find()?.failed(error);
+    throw error;
+  });
   for (const warning of config.warnings) warn(warning);
   const { createLog } = await import('../../base/log.ts');
-  const { ServiceManager, startDaemon } = await import('../../daemon.ts');
-  const [node, file = ''] = process.argv;
-  const program = [node ?? process.execPath, file] as const;
+  const { ServiceManager } = await import('../../daemon.ts');
   const log = createLog(config.logLevel);
-  const daemon = await startDaemon(config, {
-    ...{ log, program, manager: new ServiceManager(log) },
-    load: () => configOf(options),
+  const primary = await Primary.start({
+    ...{ config, log, manager: new ServiceManager(log), load: () => configOf(options) },
   });
   readAgain = () => {
-    daemon.reload({ dryRun: false }).then(
+    primary.daemon.reload({ dryRun: false }).then(
       (reloaded) => {
         for (const warning of reloaded.warnings) warn(warning);
         remark(reloadView(reloaded, paint));
@@ -57,17 +65,21 @@ async function serve(options: GlobalOptions): Promise<void> {
     );
     return 'reading the configuration again';
   };
+  beFollowed = () => {
+    primary.upgrade().catch((error: unknown) => warn(messageOf(error)));
+    return 'starting the program that is on the disk now';
+  };
   openLogAnew = () => {
-    daemon.reopenLogs();
-    return remarkOnLogs(config);
+    primary.daemon.reopenLogs();
+    return remarkOnLogs(primary.daemon.config);
   };
   // Signals are handled before it says that it is ready: whoever waits for that may send one at once.
   const ended = run.untilEnded({
     timeoutMs: config.shutdownTimeoutMs,
-    kill: () => daemon.kill(),
-    close: () => daemon.close(),
+    kill: () => primary.daemon.kill(),
+    close: () => primary.close(),
   });
-  remark(welcome(config, daemon.addresses));
+  remark(welcome(config, primary.daemon.addresses));
   await ended;
 }
 

@@ -54,6 +54,7 @@ const STATUS: StatusDocument = {
   version: '1.2.3',
   generation: 7,
   startedAtMs: NOW - 90_000,
+  process: { pid: 1, trouble: '' },
   configuration: { file: '/etc/sluice.yaml', appliedAtMs: 1, trouble: '' },
   certificates: [],
   scope: ALONE,

@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
-import { boundConnections } from '../../base/bounded-server.ts';
+import { boundConnections, closeListener } from '../../base/bounded-server.ts';
 import {
   httpStatus,
   isSluiceError,
@@ -13,6 +13,7 @@ import {
   SluiceError,
   systemCode,
 } from '../../base/errors.ts';
+import { type ListeningSocket, listeningSocket, socketFor } from '../../base/listening.ts';
 import type { Log } from '../../base/log.ts';
 import { type Address, formatAddress } from '../../base/units.ts';
 import type { Store } from '../embedded.ts';
@@ -61,8 +62,12 @@ const CLOSE_TIMEOUT_MS = 2_000;
 
 export type ConsulApi = {
   readonly address: Address;
+  /** For the next process. */
+  readonly listening: ListeningSocket | undefined;
   /** As a request for it does, without one; false: there is no such session. */
   renewSession(id: string): boolean;
+  /** Who is connected is answered as before, and the connection then closed; nobody new comes in. */
+  stopAccepting(): void;
   close(): Promise<void>;
 };
 
@@ -77,6 +82,8 @@ export async function serveConsulApi(options: {
   readonly host: string;
   readonly port: number;
   readonly log: Log;
+  /** Of the process before: used in place of binding, where it is for this address. */
+  readonly inherited?: ListeningSocket | undefined;
   /** The path of a socket to listen on in place of host and port. */
   readonly socket?: string;
   /** The process does nothing else: nearly all of its descriptors are for this. */
@@ -202,17 +209,26 @@ export async function serveConsulApi(options: {
   });
   await endpoints.opened;
   server.on('error', (error) => log.error({ reason: error.message }, 'registry listener failed'));
+  let stopped: Promise<void> | undefined;
+  const stopAccepting = (): Promise<void> => {
+    closing = true;
+    plain.isClosing = true;
+    stopped ??= closeListener(server);
+    return stopped;
+  };
   log.info({ address: formatAddress(address), index: store.index }, 'registry listens');
   return {
     address,
+    listening: listeningSocket(server, address),
     renewSession: (id) => endpoints?.renewSession(id) === true,
+    stopAccepting,
     close: () => {
-      closing = true;
+      const closed = stopAccepting();
       plain.close();
       endpoints?.close();
       identities?.close();
       parked.close();
-      return close(server, plain);
+      return close(server, plain, closed);
     },
   };
 }
@@ -313,17 +329,25 @@ function enterPlain(server: Server, options: Omit<PlainOptions, 'take'>): PlainC
   return plain;
 }
 
-type ListenOn = { readonly host: string; readonly port: number; readonly socket?: string };
+type ListenOn = {
+  readonly host: string;
+  readonly port: number;
+  readonly socket?: string;
+  readonly inherited?: ListeningSocket | undefined;
+};
 
-async function listen(server: Server, { host, port, socket }: ListenOn): Promise<void> {
+async function listen(server: Server, { host, port, socket, inherited }: ListenOn): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       const at = socket === undefined ? { host, port } : { path: socket };
-      server.listen({ ...at, backlog: 4096 }, () => {
+      const done = (): void => {
         server.removeListener('error', reject);
         resolve();
-      });
+      };
+      const handle = socketFor({ host, port }, inherited);
+      if (handle === undefined) server.listen({ ...at, backlog: 4096 }, done);
+      else server.listen(handle, 4096, done);
     });
   } catch (error) {
     const at = `registry address ${socket ?? formatAddress({ host, port })}`;
@@ -343,8 +367,11 @@ async function listen(server: Server, { host, port, socket }: ListenOn): Promise
 }
 
 /** Lets answers that are under way finish, for a bounded time. */
-async function close(server: Server, plain: PlainConnections): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+async function close(
+  server: Server,
+  plain: PlainConnections,
+  closed: Promise<void>,
+): Promise<void> {
   server.closeIdleConnections();
   const timer = setTimeout(() => {
     server.closeAllConnections();

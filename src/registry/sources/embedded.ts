@@ -27,12 +27,12 @@ export const embedded: SourceKind<EmbeddedSettings> = {
   withoutSecrets: (settings) => ({ ...settings, token: settings.token === '' ? '' : '(set)' }),
   checkFiles: () => {},
   openStore: ({ listen, token }, log) => openConsul({ addresses: [reachable(listen)], token, log }),
-  open: async ({ listen, dataDir, token, ...names }, { log, prefix, dashboard }) => {
+  open: async ({ listen, dataDir, token, ...names }, { log, prefix, dashboard, inherited }) => {
     const disk = openStore({ dataDir, log });
     try {
       const api = await serveConsulApi({
         store: disk,
-        ...listen,
+        ...{ ...listen, inherited },
         acl: aclOf(token),
         datacenter: names.datacenter,
         nodeName: names.nodeName,
@@ -47,7 +47,8 @@ export const embedded: SourceKind<EmbeddedSettings> = {
         source: recordSource({ store, prefix, log }),
         store,
         meeting: store,
-        address: api.address,
+        ...{ address: api.address, listening: api.listening },
+        stopAccepting: () => api.stopAccepting(),
         close: async () => {
           store.close();
           await api.close();

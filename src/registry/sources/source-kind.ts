@@ -2,6 +2,7 @@
 // value, a line in ../sources.ts and an entry in config/sections/registry.ts; whatever is forgotten of
 // that does not compile.
 
+import type { ListeningSocket } from '../../base/listening.ts';
 import type { Log } from '../../base/log.ts';
 import type { Address } from '../../base/units.ts';
 import type { ReadDocument } from '../file.ts';
@@ -16,6 +17,8 @@ export type OpenContext = {
   readonly readDocument: ReadDocument;
   /** Where the dashboard is for who asked for this host; '' = there is none yet. */
   readonly dashboard: (host: string) => string;
+  /** The registry's own listening socket, of the process before. */
+  readonly inherited?: ListeningSocket | undefined;
 };
 
 /** A source of servers as the daemon uses it. */
@@ -28,6 +31,10 @@ export type OpenedSource = {
   readonly meeting: RecordStore | undefined;
   /** Where the embedded registry's API listens. */
   readonly address: Address | undefined;
+  /** The same, for the next process. */
+  readonly listening?: ListeningSocket | undefined;
+  /** Nobody new comes to its own API; who is connected is answered. */
+  stopAccepting?(): void;
   close(): Promise<void>;
 };
 

@@ -46,6 +46,7 @@ const RECEIPT: ReceiptDocument = {
 
 export function configurationStub(): Configuration {
   return {
+    upgrade: async () => ({ pid: 1 }),
     reload: async ({ dryRun }) => ({
       ...{ file: '', dryRun, inForce: !dryRun, generation: 1, changes: [], keys: [], kept: [] },
       ...{ upstreams: { added: [], removed: [], changed: [] }, warnings: [] },

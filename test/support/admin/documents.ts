@@ -62,6 +62,7 @@ export function status(upstreams: readonly UpstreamDocument[]): StatusDocument {
     version: '0.1.0',
     generation: 1,
     startedAtMs: 1000,
+    process: { pid: 1, trouble: '' },
     configuration: { file: '/etc/sluice.yaml', appliedAtMs: 1, trouble: '' },
     certificates: [],
     scope: ALONE,

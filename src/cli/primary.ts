@@ -1,0 +1,120 @@
+// The primary process of `sluice serve`: a daemon that another process can follow, and that may itself follow one.
+
+import type { UpgradingDocument } from '../admin.ts';
+import { messageOf, SluiceError } from '../base/errors.ts';
+import type { RootLog } from '../base/log.ts';
+import type { Config } from '../config.ts';
+import type { Daemon, DaemonOptions, ServiceManager, Successor } from '../daemon.ts';
+import { remark, warn } from './output.ts';
+
+export type PrimaryOptions = {
+  readonly config: Config;
+  readonly log: RootLog;
+  readonly manager: ServiceManager;
+  /** Reads the configuration again. */
+  readonly load: () => Promise<Config>;
+};
+
+export class Primary {
+  daemon: Daemon;
+  readonly #options: PrimaryOptions;
+  #successor: Successor | 'starting' | undefined;
+
+  private constructor(options: PrimaryOptions, daemon: Daemon) {
+    this.#options = options;
+    this.daemon = daemon;
+  }
+
+  /** @throws what startDaemon throws; a process that waits for us is told, and goes on */
+  static async start(options: PrimaryOptions): Promise<Primary> {
+    const { checkFiles, Predecessor, startDaemon } = await import('../daemon.ts');
+    const predecessor = Predecessor.find();
+    try {
+      if (predecessor !== undefined) checkFiles(options.config);
+      const inherited = await predecessor?.takeOver();
+      let primary: Primary | undefined;
+      const upgrade = (): Promise<UpgradingDocument> => {
+        if (primary !== undefined) return primary.upgrade();
+        return Promise.reject(new SluiceError('conflict', 'upgrade: this process is starting'));
+      };
+      const daemon = await startDaemon(options.config, {
+        ...{ ...daemonOptions(options), inherited, upgrade },
+      });
+      primary = new Primary(options, daemon);
+      predecessor?.serving();
+      return primary;
+    } catch (error) {
+      predecessor?.failed(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Starts the program that is on the disk now, with our arguments; it takes over when it has loaded everything, and
+   * this process ends. Resolves when it has loaded. @throws conflict; nothing has changed then
+   */
+  async upgrade(): Promise<UpgradingDocument> {
+    if (process.pid === 1) {
+      const text =
+        'upgrade: this is the first process of a container, which ends with it; start a container of the new version beside this one, on the same registry';
+      throw new SluiceError('conflict', text);
+    }
+    if (this.#successor !== undefined) {
+      throw new SluiceError('conflict', 'upgrade: one is under way');
+    }
+    this.#successor = 'starting';
+    const { Successor } = await import('../daemon.ts');
+    const [, file = '', ...argv] = process.argv;
+    const { log, manager } = this.#options;
+    try {
+      const successor = await Successor.start({
+        ...{ file, argv, variables: manager.variables },
+        onStart: (pid) => log.info({ successor: pid }, 'upgrade: another process loads everything'),
+      });
+      this.#successor = successor;
+      // The answer to whoever asked goes out first.
+      setImmediate(() => void this.#handOver(successor));
+      return { pid: successor.pid };
+    } catch (error) {
+      this.#successor = undefined;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (typeof this.#successor === 'object') await this.#successor.end();
+    await this.daemon.close();
+  }
+
+  async #handOver(successor: Successor): Promise<void> {
+    const { config } = this.daemon;
+    try {
+      await this.daemon.handOver(successor);
+    } catch (error) {
+      warn(`not upgraded, this process goes on: ${messageOf(error)}`);
+      await this.#goOn(config, messageOf(error));
+      return;
+    }
+    remark(`sluice: process ${successor.pid} has taken over; this one (${process.pid}) ends`);
+    process.exit(0);
+  }
+
+  /** Our workers serve on: as the next primary we take them over like any other. */
+  async #goOn(config: Config, upgradeTrouble: string): Promise<void> {
+    const { startDaemon } = await import('../daemon.ts');
+    try {
+      this.daemon = await startDaemon(config, {
+        ...{ ...daemonOptions(this.#options), upgrade: () => this.upgrade(), upgradeTrouble },
+      });
+      this.#successor = undefined;
+    } catch (error) {
+      warn(`cannot go on: ${messageOf(error)}; the workers serve until orphan_timeout`);
+      process.exit(1);
+    }
+  }
+}
+
+function daemonOptions({ log, load, manager }: PrimaryOptions): DaemonOptions {
+  const [node, file = ''] = process.argv;
+  return { log, load, manager, program: [node ?? process.execPath, file] };
+}
