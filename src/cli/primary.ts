@@ -1,5 +1,6 @@
 // The primary process of `sluice serve`: a daemon that another process can follow, and that may itself follow one.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { UpgradingDocument } from '../admin.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { RootLog } from '../base/log.ts';
@@ -19,6 +20,7 @@ export class Primary {
   daemon: Daemon;
   readonly #options: PrimaryOptions;
   #successor: Successor | 'starting' | undefined;
+  #handingOver: Promise<void> = Promise.resolve();
 
   private constructor(options: PrimaryOptions, daemon: Daemon) {
     this.#options = options;
@@ -32,15 +34,13 @@ export class Primary {
     try {
       if (predecessor !== undefined) checkFiles(options.config);
       const inherited = await predecessor?.takeOver();
-      let primary: Primary | undefined;
-      const upgrade = (): Promise<UpgradingDocument> => {
-        if (primary !== undefined) return primary.upgrade();
-        return Promise.reject(new SluiceError('conflict', 'upgrade: this process is starting'));
-      };
+      const started = Promise.withResolvers<Primary>();
       const daemon = await startDaemon(options.config, {
-        ...{ ...daemonOptions(options), inherited, upgrade },
+        ...daemonOptions(options),
+        ...{ inherited, upgrade: async () => (await started.promise).upgrade() },
       });
-      primary = new Primary(options, daemon);
+      const primary = new Primary(options, daemon);
+      started.resolve(primary);
       predecessor?.serving();
       return primary;
     } catch (error) {
@@ -73,7 +73,7 @@ export class Primary {
       });
       this.#successor = successor;
       // The answer to whoever asked goes out first.
-      setImmediate(() => void this.#handOver(successor));
+      this.#handingOver = nextTurn().then(() => this.#handOver(successor));
       return { pid: successor.pid };
     } catch (error) {
       this.#successor = undefined;
@@ -83,6 +83,8 @@ export class Primary {
 
   async close(): Promise<void> {
     if (typeof this.#successor === 'object') await this.#successor.end();
+    // Where it goes on after all, another daemon is to be closed.
+    await this.#handingOver;
     await this.daemon.close();
   }
 
