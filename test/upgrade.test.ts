@@ -119,6 +119,7 @@ test('a new one that cannot read the configuration changes nothing', async (t) =
   edit((text) => text.replace('nonsense: 1\n', ''));
   daemon.child.kill('SIGUSR2');
   await until('it has taken over', async () => ![0, pid].includes(await pidOf(daemon)));
+  await until('it is ready', () => daemon.stderr().match(/^sluice is ready/gm)?.length === 2);
 });
 
 test('a new one that fails when the old has let go: the old takes everything back', async (t) => {
