@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -93,6 +93,31 @@ test('SIGUSR1 before the first line of ours opens no debugger that stays', async
   assert.equal(listeningPorts([pid]).length, 1);
   child.kill('SIGTERM');
   assert.deepEqual(await ended, [0, null]);
+});
+
+test('SIGTERM when a worker accepts clients and the start is not over: it finishes, too', async (t) => {
+  const server = await startServer(t);
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'sluice.yaml');
+  const free = '"127.0.0.1:0"';
+  writeFileSync(
+    file,
+    `workers: 2\nlisten: ${free}\nadmin: { listen: ${free} }\nregistry: { embedded: { listen: ${free} } }\nupstreams: { app: { servers: ["${server.id}"] } }\n`,
+  );
+  const child = start(['serve', '-c', file], { cwd: folder });
+  child.stderr?.resume();
+  const pid = pidOf({ child });
+  const ended = once(child, 'exit');
+  await until('both are there', () => childrenOf(pid).length === 2);
+  const [first = 0, second = 0] = childrenOf(pid);
+  await until('it has begun', () => handles(second, 'SIGUSR1'));
+  // The start waits for it.
+  process.kill(second, 'SIGSTOP');
+  await until('the other accepts clients', () => listeningPorts([first]).length > 0);
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [143, null]);
+  process.kill(second, 'SIGCONT');
+  await until('they are gone', () => ![first, second].some((one) => existsSync(`/proc/${one}`)));
 });
 
 test('SIGUSR1 before the first line of a worker opens nothing', async (t) => {

@@ -14,6 +14,7 @@ export type PrimaryOptions = {
   readonly manager: ServiceManager;
   /** Reads the configuration again. */
   readonly load: () => Promise<Config>;
+  readonly onWorkers: (finish: () => void) => void;
 };
 
 export class Primary {
@@ -37,6 +38,7 @@ export class Primary {
       const started = Promise.withResolvers<Primary>();
       const daemon = await startDaemon(options.config, {
         ...daemonOptions(options),
+        onWorkers: options.onWorkers,
         ...{ inherited, upgrade: async () => (await started.promise).upgrade() },
       });
       const primary = new Primary(options, daemon);

@@ -60,6 +60,18 @@ export class LongRun {
     });
   }
 
+  /** While it starts, the system's own end would leave behind what `finish` tells to end; until `untilEnded`. */
+  beforeEarlyEnd(finish: () => void): void {
+    const end = this.#end;
+    this.#end = (signal) => {
+      finish();
+      end(signal);
+    };
+    for (const signal of ENDING) process.on(signal, this.#onEnding);
+  }
+
+  readonly #onEnding = (signal: EndingSignal): void => this.#end(signal);
+
   /** Resolves when the process was asked to end and everything is closed. */
   async untilEnded({ close, kill, timeoutMs }: Closing): Promise<void> {
     const first = Promise.withResolvers<void>();
@@ -76,8 +88,7 @@ export class LongRun {
       );
       first.resolve();
     };
-    const onEnding = (signal: EndingSignal): void => this.#end(signal);
-    for (const signal of ENDING) process.on(signal, onEnding);
+    for (const signal of ENDING) process.off(signal, this.#onEnding).on(signal, this.#onEnding);
     await first.promise;
     // It did not close in time: end without it.
     const overdue = setTimeout(() => {
@@ -89,7 +100,7 @@ export class LongRun {
       await close();
     } finally {
       clearTimeout(overdue);
-      for (const signal of ENDING) process.off(signal, onEnding);
+      for (const signal of ENDING) process.off(signal, this.#onEnding);
     }
   }
 

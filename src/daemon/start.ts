@@ -59,6 +59,8 @@ export type DaemonOptions = {
   readonly program?: readonly [string, string];
   /** Who has started this process; left out: nobody who is told. */
   readonly manager?: ServiceManager;
+  /** There are workers now, which `finish` tells to end where this process ends before it has started. */
+  readonly onWorkers?: (finish: () => void) => void;
   /** Of the process before. */
   readonly inherited?: Inherited | undefined;
   /** Has another process take over; left out: none can. */
@@ -106,6 +108,7 @@ async function start(
   live = new LiveConfig(parts, log);
   const reload = live;
   await reload.applyConfig(config);
+  options.onWorkers?.(() => parts.fleet.finish());
   const isInForce = (generation: number): Promise<boolean> =>
     parts.fleet.acknowledged(generation, IN_FORCE_DEADLINE_MS);
   const file = new ConfigFile({

@@ -268,6 +268,11 @@ export class Fleet {
     for (const link of this.#links) link.leave();
   }
 
+  /** This process ends at once: they finish by themselves, and wait for no other primary. */
+  finish(): void {
+    for (const link of this.#links) link.close(this.#config?.shutdownTimeoutMs ?? 0);
+  }
+
   /** Ends every worker at once. */
   destroy(): void {
     this.#isClosing = true;

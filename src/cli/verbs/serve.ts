@@ -54,6 +54,7 @@ async function serve(options: GlobalOptions): Promise<void> {
   const log = createLog(config.logLevel);
   const primary = await Primary.start({
     ...{ config, log, manager: new ServiceManager(log), load: () => configOf(options) },
+    onWorkers: (finish) => run.beforeEarlyEnd(finish),
   });
   readAgain = () => {
     primary.daemon.reload({ dryRun: false }).then(
