@@ -1,8 +1,8 @@
-// Claim: no request is lost when the primary is killed and started again, because its workers serve on and the next
-// primary takes them over. Beside it an ordinary restart. Requests come meanwhile, a part of them on connections of
+// Claim: no request is lost when another program takes over, or when the primary is killed and started again, because
+// its workers serve on and the next primary takes them over. Beside it an ordinary restart. Requests come meanwhile, a part of them on connections of
 // their own; the control API and the registry are asked all the time.
 //
-//   node bench/upgrades.ts [--rounds 8] [--rate 150]
+//   node bench/upgrades.ts [--rounds 20] [--rate 150]
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { table } from './lab.ts';
 
 export type UpgradesOptions = { readonly rounds: number; readonly rate: number };
 
-const DEFAULTS: UpgradesOptions = { rounds: 8, rate: 150 };
+const DEFAULTS: UpgradesOptions = { rounds: 20, rate: 150 };
 /** Workers, of which all are new after each round. */
 const WORKERS = 2;
 const ASK_EVERY_MS = 5;
@@ -29,6 +29,13 @@ type Way = {
 };
 
 const WAYS: readonly Way[] = [
+  {
+    name: 'sluice upgrade',
+    async next(stack) {
+      const { code, text } = await stack.cli(['upgrade']);
+      if (code !== 0) throw new Error(`upgrades: ${text}`);
+    },
+  },
   {
     name: 'killed by SIGKILL, started again',
     next: (stack, cleanup) => stack.restart(cleanup, 'SIGKILL'),
@@ -43,7 +50,7 @@ export async function run(options: UpgradesOptions = DEFAULTS): Promise<string> 
   const rows: string[][] = [];
   for (const way of WAYS) rows.push(await measure(way, options));
   return [
-    `${options.rate} requests per second over two workers while the primary is ended and started again ${options.rounds} times. "Lost" is whatever a ` +
+    `${options.rate} requests per second over two workers while another primary takes the place of the one before ${options.rounds} times. "Lost" is whatever a ` +
       'client did not get: refused, reset, another answer; "longest gap" is the longest time without an answer. The control API and the registry are asked every ' +
       `${ASK_EVERY_MS} ms on a new connection: how many of those were refused or reset per round, and the longest time without an answer (median, most).`,
     table([
