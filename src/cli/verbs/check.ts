@@ -21,7 +21,7 @@ export function defineCheck(verb: Command): void {
       `
 Examples:
   $ sluice check
-  $ sluice check /etc/sluice.yaml && systemctl restart sluice
+  $ sluice check /etc/sluice.yaml && systemctl reload sluice
   $ sluice check --schema > sluice.schema.json`,
     )
     .action(async (file: string | undefined, _: unknown, command: Command) => {
