@@ -143,6 +143,17 @@ test('a new one that fails when the old has let go: the old takes everything bac
   assert.ok((await clients.stop()) > 20);
 });
 
+test('an address that the new configuration does not have is let go', async (t) => {
+  const [first, second] = await freePorts(2);
+  const { daemon, edit } = await scene(t, `admin: { listen: "127.0.0.1:${first}" }\n`);
+  edit((text) => text.replace(`127.0.0.1:${first}`, `127.0.0.1:${second}`));
+  daemon.child.kill('SIGUSR2');
+  await until('it is ready', () => daemon.stderr().match(/^sluice is ready/gm)?.length === 2);
+  assert.equal((await get(`http://127.0.0.1:${second}/healthz`)).status, 200);
+  await assert.rejects(get(`http://127.0.0.1:${first}/healthz`), { code: 'ECONNREFUSED' });
+  assert.equal((await get(daemon.gateway)).status, 200);
+});
+
 test('a successor that is killed is none, and one that lost its old one goes on', async (t) => {
   const { daemon } = await scene(t);
   const clients = startClients(daemon.gateway, 4);

@@ -25,3 +25,15 @@ export function socketFor(
   const isSame = socket?.address.host === host && (port === 0 || socket.address.port === port);
   return isSame ? socket.handle : undefined;
 }
+
+/** Those that nobody uses are closed: who connects there is refused, and does not wait for nobody. */
+export function closeUnused(
+  inherited: Iterable<ListeningSocket>,
+  used: readonly (ListeningSocket | undefined)[],
+): void {
+  for (const { handle } of inherited) {
+    if (used.some((socket) => socket?.handle === handle)) continue;
+    const close: unknown = Reflect.get(handle, 'close');
+    if (typeof close === 'function') close.call(handle);
+  }
+}

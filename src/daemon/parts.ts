@@ -13,6 +13,7 @@ import {
   type StatusDocument,
   serveAdmin,
 } from '../admin.ts';
+import { closeUnused } from '../base/listening.ts';
 import type { Log } from '../base/log.ts';
 import { type Address, formatAddress } from '../base/units.ts';
 import { packageVersion } from '../base/version.ts';
@@ -310,6 +311,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
         },
         readiness: () => control.readiness(),
       });
+      closeUnused(options.inherited?.listening.values() ?? [], [
+        ...[admin.listening, registries[0]?.opened.listening],
+      ]);
       // Before the first client: whoever takes a server out from now on waits for this gateway, too.
       const scheme = config.admin.tls === null ? '' : 'https://';
       await shared.join(`${scheme}${formatAddress(admin.address)}`);
