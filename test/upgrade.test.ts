@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -23,7 +23,7 @@ async function scene(t: TestContext, yaml = ''): Promise<Scene> {
   // Before the hook of `serve`, which waits for whoever has its pipes.
   t.after(async () => {
     const file = join(folder, '.sluice/sluice.pid');
-    process.kill(Number(readFileSync(file, 'utf8')), 'SIGTERM');
+    if (existsSync(file)) process.kill(Number(readFileSync(file, 'utf8')), 'SIGTERM');
   });
   const app = await startServer(t);
   const daemon = await serve(
@@ -152,6 +152,17 @@ test('an address that the new configuration does not have is let go', async (t) 
   assert.equal((await get(`http://127.0.0.1:${second}/healthz`)).status, 200);
   await assert.rejects(get(`http://127.0.0.1:${first}/healthz`), { code: 'ECONNREFUSED' });
   assert.equal((await get(daemon.gateway)).status, 200);
+});
+
+test('an end while another process loads everything is an end of both', async (t) => {
+  const { daemon } = await scene(t);
+  const successor = (): number => Number(/"successor":(\d+)/.exec(daemon.stderr())?.[1] ?? 0);
+  daemon.child.kill('SIGUSR2');
+  await until('it is there', () => successor() !== 0);
+  daemon.child.kill('SIGTERM');
+  assert.deepEqual(await daemon.ended, [0, null]);
+  assert.equal(existsSync(`/proc/${successor()}`), false);
+  assert.equal(existsSync(join(daemon.folder, '.sluice/sluice.pid')), false);
 });
 
 test('a successor that is killed is none, and one that lost its old one goes on', async (t) => {

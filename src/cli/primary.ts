@@ -21,7 +21,10 @@ export class Primary {
   daemon: Daemon;
   readonly #options: PrimaryOptions;
   #successor: Successor | 'starting' | undefined;
+  /** Of it, from its start on; 0 = there is none. */
+  #successorPid = 0;
   #handingOver: Promise<void> = Promise.resolve();
+  #isClosing = false;
 
   private constructor(options: PrimaryOptions, daemon: Daemon) {
     this.#options = options;
@@ -61,6 +64,7 @@ export class Primary {
         'upgrade: this is the first process of a container, which ends with it; start a container of the new version beside this one, on the same registry';
       throw new SluiceError('conflict', text);
     }
+    if (this.#isClosing) throw new SluiceError('conflict', 'upgrade: this process is ending');
     if (this.#successor !== undefined) {
       throw new SluiceError('conflict', 'upgrade: one is under way');
     }
@@ -71,7 +75,10 @@ export class Primary {
     try {
       const successor = await Successor.start({
         ...{ file, argv, variables: manager.variables },
-        onStart: (pid) => log.info({ successor: pid }, 'upgrade: another process loads everything'),
+        onStart: (pid) => {
+          this.#successorPid = pid;
+          log.info({ successor: pid }, 'upgrade: another process loads everything');
+        },
       });
       this.#successor = successor;
       // The answer to whoever asked goes out first.
@@ -79,15 +86,36 @@ export class Primary {
       return { pid: successor.pid };
     } catch (error) {
       this.#successor = undefined;
+      this.#successorPid = 0;
       throw error;
     }
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#endSuccessor();
     if (typeof this.#successor === 'object') await this.#successor.end();
     // Where it goes on after all, another daemon is to be closed.
     await this.#handingOver;
     await this.daemon.close();
+  }
+
+  /** Without waiting; for a second signal, before the process exits. */
+  kill(): void {
+    this.#isClosing = true;
+    this.#endSuccessor();
+    this.daemon.kill();
+  }
+
+  /** Who asked for an end meant it, too. */
+  #endSuccessor(): void {
+    if (this.#successorPid === 0) return;
+    try {
+      process.kill(this.#successorPid, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+    this.#successorPid = 0;
   }
 
   async #handOver(successor: Successor): Promise<void> {
@@ -111,6 +139,7 @@ export class Primary {
         ...{ ...daemonOptions(this.#options), upgrade: () => this.upgrade(), upgradeTrouble },
       });
       this.#successor = undefined;
+      this.#successorPid = 0;
     } catch (error) {
       warn(`cannot go on: ${messageOf(error)}; the workers serve until orphan_timeout`);
       process.exit(1);

@@ -77,7 +77,7 @@ async function serve(options: GlobalOptions): Promise<void> {
   // Signals are handled before it says that it is ready: whoever waits for that may send one at once.
   const ended = run.untilEnded({
     timeoutMs: config.shutdownTimeoutMs,
-    kill: () => primary.daemon.kill(),
+    kill: () => primary.kill(),
     close: () => primary.close(),
   });
   remark(welcome(config, primary.daemon.addresses));
