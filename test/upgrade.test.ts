@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -39,13 +40,20 @@ async function scene(t: TestContext, yaml = ''): Promise<Scene> {
   };
 }
 
-/** Clients of a URL, a connection for each request, until they are told to stop. */
-function startClients(url: string, count: number): { stop(): Promise<number> } {
+/** Clients of a URL, by default with a connection for each request, until they are told to stop. */
+function startClients(
+  url: string,
+  count: number,
+  agent: Agent | false = false,
+): { stop(): Promise<number> } {
   let isOver = false;
   let answered = 0;
   const clients = Array.from({ length: count }, async () => {
     while (!isOver) {
-      const answer = await get(url).catch((error: unknown) => ({ status: 0, body: String(error) }));
+      const answer = await get(url, agent).catch((error: unknown) => ({
+        status: 0,
+        body: String(error),
+      }));
       assert.equal(answer.status, 200, `${url}: ${answer.body}`);
       answered += 1;
       await new Promise((resolve) => setTimeout(resolve, 2));
@@ -70,6 +78,10 @@ test('upgrade after upgrade: gateway, registry and control API are always there'
   const { daemon, app, upgrade } = await scene(t);
   const gateway = startClients(daemon.gateway, 4);
   const registry = startClients(`http://${daemon.registry}/v1/kv/?keys`, 1);
+  // A client that keeps its connection is told to take another.
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  const control = startClients(`${daemon.control}/api/status`, 1, agent);
   await fetch(`http://${daemon.registry}/v1/kv/kept`, { method: 'PUT', body: 'yes' });
   const held = get(`${daemon.gateway}/hold`);
   await until('the server has it', () => app.held.length === 1);
@@ -90,6 +102,7 @@ test('upgrade after upgrade: gateway, registry and control API are always there'
   assert.deepEqual(await held, { status: 200, body: 'late' });
   const answered = await gateway.stop();
   assert.ok((await registry.stop()) > 20);
+  assert.ok((await control.stop()) > 20);
   const read = async () =>
     (await (await fetch(`${daemon.control}/api/receipts/${id}`)).json()) as ReceiptDocument;
   await until('the last have been counted', async () => (await read()).stillInFlight === 0);

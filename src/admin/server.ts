@@ -87,7 +87,12 @@ export async function serveAdmin(options: AdminOptions): Promise<AdminServer> {
       return Response.json(body, { status: 400 });
     },
   });
-  const onRequest: RequestListener = (request, response) => void listener(request, response);
+  let stopped: Promise<void> | undefined;
+  const onRequest: RequestListener = (request, response) => {
+    // Its next request is for the next process.
+    if (stopped !== undefined) response.shouldKeepAlive = false;
+    void listener(request, response);
+  };
   const { server, watch } = tls === null ? plain(onRequest) : secure(onRequest, tls, log);
   boundConnections(server, {
     most: CONNECTIONS_MAX,
@@ -101,7 +106,6 @@ export async function serveAdmin(options: AdminOptions): Promise<AdminServer> {
     watch?.close();
     throw error;
   }
-  let stopped: Promise<void> | undefined;
   const stopAccepting = (): Promise<void> => {
     stopped ??= closeListener(server);
     return stopped;
