@@ -3,6 +3,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { UpgradingDocument } from '../admin.ts';
 import { messageOf, SluiceError } from '../base/errors.ts';
+import { killProcess } from '../base/kill.ts';
 import type { RootLog } from '../base/log.ts';
 import type { Config } from '../config.ts';
 import type { Daemon, DaemonOptions, ServiceManager, Successor } from '../daemon.ts';
@@ -110,11 +111,7 @@ export class Primary {
   /** Who asked for an end meant it, too. */
   #endSuccessor(): void {
     if (this.#successorPid === 0) return;
-    try {
-      process.kill(this.#successorPid, 'SIGKILL');
-    } catch {
-      // It has ended.
-    }
+    killProcess(this.#successorPid);
     this.#successorPid = 0;
   }
 

@@ -82,13 +82,12 @@ export class ConfigFile implements Configuration {
   }
 
   async #reload({ dryRun }: ReloadRequest): Promise<ReloadedDocument> {
-    const { live, load, isInForce, log } = this.#options;
+    const { live, load, isInForce, manager, log } = this.#options;
     if (load === undefined) {
       const text = 'configuration: not from a file, so there is none to read again';
       throw new SluiceError('conflict', text);
     }
     const last = live.config?.document ?? {};
-    const { manager } = this.#options;
     if (!dryRun) manager.reloading();
     try {
       this.#seen = stampOf(live.config?.file ?? '');

@@ -8,7 +8,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { Server as NetServer } from 'node:net';
 import { messageOf, SluiceError } from '../base/errors.ts';
 import type { ListeningSocket } from '../base/listening.ts';
-import { type Address } from '../base/units.ts';
+import type { Address } from '../base/units.ts';
 
 /** Loading takes half a second, on a busy machine many of them. */
 const LOADED_MS = 60_000;

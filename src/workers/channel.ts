@@ -4,6 +4,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Server as NetServer, Socket } from 'node:net';
 import { messageOf } from '../base/errors.ts';
+import { killProcess } from '../base/kill.ts';
 
 export type ChannelEvents = {
   readonly onMessage: (value: unknown) => void;
@@ -88,11 +89,7 @@ export function socketChannel(
     pid,
     send: (message) => void (socket.writable && socket.write(`${JSON.stringify(message)}\n`)),
     kill() {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It has ended.
-      }
+      killProcess(pid);
       socket.destroy();
     },
     leave: () => void socket.destroy(),

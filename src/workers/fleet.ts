@@ -22,8 +22,7 @@ import {
 import type { FleetOptions } from './fleet-options.ts';
 import type { Guest } from './handover/guests.ts';
 import { WorkerLink } from './link.ts';
-import type { GapWatch, WorkerConfig } from './protocol.ts';
-import { PROTOCOL } from './protocol.ts';
+import { type GapWatch, PROTOCOL, type WorkerConfig } from './protocol.ts';
 import { ReportedServers } from './reported.ts';
 import { RestartPause } from './restart-pause.ts';
 import { SILENCE_LOOK_MS, SilenceWatch } from './silence.ts';
@@ -89,11 +88,8 @@ export class Fleet {
   /** From now on clients are accepted. @throws timeout, or what kept a worker from listening */
   async listen(): Promise<void> {
     this.#isListening = true;
-    const links = this.links;
-    for (const link of links) {
-      if (!this.#guests.has(link)) link.listen(this.#options.sockets());
-    }
-    const own = links.filter((link) => !this.#guests.has(link));
+    const own = this.links.filter((link) => !this.#guests.has(link));
+    for (const link of own) link.listen(this.#options.sockets());
     const all = Promise.all(own.map((link) => link.listening)).then(() => true);
     if (!(await within(all, START_DEADLINE_MS, false))) {
       const text = `workers: not ready within ${START_DEADLINE_MS / 1000}s; is the machine overloaded?`;

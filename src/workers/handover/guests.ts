@@ -3,6 +3,7 @@
 
 import { rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { killProcess } from '../../base/kill.ts';
 import type { Log } from '../../base/log.ts';
 import { PROTOCOL } from '../protocol.ts';
 import { canHandOver, receiveHandles } from './handles.ts';
@@ -41,11 +42,7 @@ async function meet(folder: string, pid: number, log: Log): Promise<Guest | unde
   const hello = met === 'silent' ? undefined : parseHello(met.line);
   if (met === 'silent' || hello === undefined) {
     log.warn({ pid }, 'a worker of the last primary does not answer: ended');
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended by itself.
-    }
+    killProcess(pid);
     return undefined;
   }
   const sockets = await receiveHandles(place.fds, ANSWER_MS);
