@@ -50,6 +50,8 @@ test('another takes the place of a worker that is stopped, which finishes when i
   server.held[0]?.end('late');
   assert.deepEqual(await held, { status: 200, body: 'late' });
   await until('they are gone', () => !isRunning(first) && !isRunning(second));
+  // One that has ended is a child until the primary has heard of it.
+  await until('that is heard', () => !workers().some((pid) => [first, second].includes(pid)));
   assert.equal(workers().length, 2);
   assert.equal(daemon.stderr().match(/"worker stands still: another takes its place"/g)?.length, 2);
   const metrics = await (await fetch(`${daemon.control}/metrics`)).text();
